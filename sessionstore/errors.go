@@ -1,0 +1,71 @@
+package sessionstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Errors that callers branch on. Match them with errors.Is.
+var (
+	// ErrNotFound: the item does not exist or has expired.
+	ErrNotFound = errors.New("sessionstore: not found")
+	// ErrExists: an item with that key is there already.
+	ErrExists = errors.New("sessionstore: exists already")
+	// ErrConflict: the condition of a write failed, so nothing was written. See [ConflictError].
+	ErrConflict = errors.New("sessionstore: condition failed")
+	// ErrThrottled: the store refused the call for its rate; nothing was written.
+	ErrThrottled = errors.New("sessionstore: throttled")
+	// ErrUnavailable: the call never reached the store; nothing was written.
+	ErrUnavailable = errors.New("sessionstore: unavailable")
+	// ErrTooLarge: the value is above a limit of the store; nothing was written.
+	ErrTooLarge = errors.New("sessionstore: too large")
+)
+
+// ConflictError is a write that was not applied because the session was in another state. It matches
+// [ErrConflict].
+type ConflictError struct {
+	// Op is the transition that was refused.
+	Op Op
+	// Session is the session item as the refused write found it. Its Sockets and Partial are not filled.
+	Session Session
+}
+
+// Error says which transition was refused and in which state the session was.
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("sessionstore: %s: condition failed (session %s on %s)", e.Op, e.Session.State, e.Session.Transport)
+}
+
+// Is makes a ConflictError match [ErrConflict].
+func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+
+// Current returns the session that a refused write found, if err is such a refusal.
+func Current(err error) (Session, bool) {
+	var c *ConflictError
+	if errors.As(err, &c) {
+		return c.Session, true
+	}
+	return Session{}, false
+}
+
+// InDoubt reports whether err leaves open if the write was, or will yet be, applied.
+func InDoubt(err error) bool {
+	if err == nil {
+		return false
+	}
+	for _, certain := range []error{ErrNotFound, ErrExists, ErrConflict, ErrThrottled, ErrUnavailable, ErrTooLarge} {
+		if errors.Is(err, certain) {
+			return false
+		}
+	}
+	return true
+}
+
+// NotSent returns ctx's error as a certain one if ctx has already ended, so that a store can refuse a
+// call before sending anything. It returns nil while ctx is alive.
+func NotSent(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+package sessionstore
+
+import "time"
+
+// State is where a session is in its life.
+type State string
+
+// The states of a session.
+const (
+	// Open: packets flow.
+	Open State = "open"
+	// Closing: somebody won the close and is running the disconnect handlers under the handler lease.
+	Closing State = "closing"
+	// Closed: nothing is left to do; the item waits for its time to live.
+	Closed State = "closed"
+)
+
+// Transport is how a session's client is reached.
+type Transport string
+
+// The transports, spelled as in the query of a request.
+const (
+	Polling   Transport = "polling"
+	WebSocket Transport = "websocket"
+)
+
+// Lease is a right that ends by itself. Other instances respect it until Until, and act as if its
+// holder were dead afterwards.
+type Lease struct {
+	Owner Owner
+	Until time.Time
+}
+
+// Held reports whether somebody has the lease, expired or not.
+func (l Lease) Held() bool { return l.Owner != "" }
+
+// Expired reports whether the lease has a holder whose time is up.
+func (l Lease) Expired(now time.Time) bool { return l.Held() && !now.Before(l.Until) }
+
+// Candidate is a WebSocket that wants to take over from polling.
+type Candidate struct {
+	Conn  Connection
+	Until time.Time
+}
+
+// Poll is the lease of a parked GET. It belongs to the GET, named by its cache buster t, and not to the
+// handler: a copy of the same GET may park and answer too.
+type Poll struct {
+	T     string
+	Until time.Time
+}
+
+// Live reports whether a GET is parked at now.
+func (p Poll) Live(now time.Time) bool { return p.T != "" && now.Before(p.Until) }
+
+// Packet is one entry of a session's outbound buffer: the Engine.IO packets of one message, which reach
+// the client next to one another or not at all (a Socket.IO packet and its attachments, for instance).
+type Packet struct {
+	ID PacketID
+	// Frames are Engine.IO packets encoded as text: a type digit and data, or "b" and base64.
+	// A packet that was read from the store may have no frames, when they are stored apart: see
+	// [Buffers.Bodies].
+	Frames []string
+	// Size is the length of all frames together in bytes. A store fills it in for packets it returns.
+	Size int
+}
+
+// Bytes returns the length of all frames together.
+func (p Packet) Bytes() int {
+	if p.Frames == nil {
+		return p.Size
+	}
+	n := 0
+	for _, f := range p.Frames {
+		n += len(f)
+	}
+	return n
+}
+
+// Session is one Engine.IO session: the item on which everything that can race is decided.
+type Session struct {
+	ID        SessionID
+	State     State
+	Transport Transport
+	// Conn is the WebSocket of a session on [WebSocket].
+	Conn Connection
+	// Candidate is the WebSocket that is probing, and Probed says that its "2probe" has come.
+	Candidate Candidate
+	Probed    bool
+	// Hold is the lease of whoever flushes the buffer to Conn; while it is held, deliveries append.
+	Hold Lease
+	// Poll is the parked GET.
+	Poll Poll
+	// Buffer holds what has not been acknowledged by the client, oldest first.
+	Buffer []Packet
+	// Given is how many of the first entries of Buffer the last answered GET carried, LastT that GET's t.
+	Given int
+	LastT string
+	// PingAt is when the next ping is due, Pinged that it has been sent (polling only: the times of a
+	// session on WebSocket live in its [Registration]).
+	PingAt time.Time
+	Pinged bool
+	// Reason is why the session closed: a disconnect reason of Socket.IO. Empty while open.
+	Reason string
+	// Drain says that a closed polling session still has its Buffer for the next GETs to fetch.
+	Drain bool
+	// Handler is the lease of whoever runs the disconnect handlers of a closing session.
+	Handler   Lease
+	CreatedAt time.Time
+	// ExpiresAt is the time to live; zero while none is set.
+	ExpiresAt time.Time
+
+	// Sockets are the session's sockets, one for each namespace it joined. Filled by [Sessions.Get] only.
+	Sockets []Socket
+	// Partial is the Socket.IO packet whose attachments have not all come. Filled by [Sessions.Get] only.
+	Partial *Partial
+}
+
+// Pending returns the entries of the buffer that no GET has carried yet.
+func (s *Session) Pending() []Packet { return s.Buffer[s.Given:] }
+
+// Socket returns the session's socket in a namespace.
+func (s *Session) Socket(nsp Namespace) (Socket, bool) {
+	for _, k := range s.Sockets {
+		if k.Namespace == nsp {
+			return k, true
+		}
+	}
+	return Socket{}, false
+}
+
+// Hint is how the session is best reached as this reading of it says: its connection if it is on an open
+// WebSocket that nobody is flushing to, else none.
+func (s *Session) Hint() Connection {
+	if s.State == Open && s.Transport == WebSocket && !s.Hold.Held() {
+		return s.Conn
+	}
+	return Connection{}
+}
+
+// Socket is a session's membership of one namespace.
+type Socket struct {
+	ID        SocketID
+	Session   SessionID
+	Namespace Namespace
+	// Auth is the JSON that the client sent with CONNECT; empty if it sent none.
+	Auth string
+	// Rooms are the rooms joined, sorted, without the room of the socket's own id.
+	Rooms []Room
+	// Data is the application's data: JSON values by key.
+	Data        map[string]string
+	ConnectedAt time.Time
+}
+
+// Handshake is the request that created a session. Written once, read on demand.
+type Handshake struct {
+	Time    time.Time         `json:"time"`
+	Address string            `json:"address,omitempty"`
+	URL     string            `json:"url,omitempty"`
+	Headers map[string]string `json:"headers,omitempty"`
+	Query   map[string]string `json:"query,omitempty"`
+	Secure  bool              `json:"secure,omitempty"`
+}
+
+// Partial is a Socket.IO packet with binary attachments of which some have yet to come.
+type Partial struct {
+	// Header is the packet's text as it came.
+	Header string
+	// Want is the number of attachments that the header announced.
+	Want int
+	// Attachments are those that came, in order, as "b" and base64.
+	Attachments []string
+	// Deadline is when the session closes if they have not all come.
+	Deadline time.Time
+}
+
+// Bytes is what the partial packet holds in all.
+func (p *Partial) Bytes() int {
+	n := len(p.Header)
+	for _, a := range p.Attachments {
+		n += len(a)
+	}
+	return n
+}
+
+// Member is one row of a room or of a namespace: who to deliver to, and a hint how.
+type Member struct {
+	Socket  SocketID
+	Session SessionID
+	// Hint is the connection to push to at once, or none: then the session's buffer is to be tried. It
+	// may be stale. Correctness never depends on it.
+	Hint Connection
+}
+
+// Registration is a session's row in the sharded registry, which the sweeper walks.
+type Registration struct {
+	Session SessionID
+	// Conn is set for a session on WebSocket; its ping times live here.
+	Conn Connection
+	// PingAt is when the next ping is due (WebSocket), or the ping of the session as last known (polling).
+	PingAt time.Time
+	// LookAt is when the sweeper must read the session itself for another deadline (an upgrade, a
+	// connect timeout, a lease); zero for never.
+	LookAt time.Time
+	// Expired says that the ping timeout has been decided: a pong no longer counts.
+	Expired bool
+}

@@ -1,0 +1,279 @@
+package sessionstore
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// Store is everything, for wiring and for storetest. Code that works with a store asks for the roles it needs.
+type Store interface {
+	Sessions
+	Buffers
+	Polls
+	Upgrades
+	Flushes
+	Connections
+	Registry
+	Sockets
+	Rooms
+	Partials
+	Acks
+}
+
+// NewSession is what a handshake stores.
+type NewSession struct {
+	ID        SessionID
+	Transport Transport
+	// Conn is the connection of a session that begins as WebSocket.
+	Conn      Connection
+	Handshake Handshake
+	CreatedAt time.Time
+	PingAt    time.Time
+	// LookAt goes into the session's [Registration].
+	LookAt time.Time
+}
+
+// CloseRequest asks to close a session.
+type CloseRequest struct {
+	Session SessionID
+	Reason  string
+	// Handler is the lease under which the winner runs the disconnect handlers.
+	Handler Lease
+	// Drain keeps the buffer of a polling session for the GETs that follow.
+	Drain bool
+	// IfPingAt, unless zero, makes the close conditional on PingAt being as read: a ping timeout.
+	IfPingAt time.Time
+}
+
+// Sessions creates, reads and ends sessions.
+type Sessions interface {
+	// Create stores a session. For polling its handshake and its [Registration] too (3 writes); for
+	// WebSocket the handshake goes with the connection row, see [Connections.PutConnection], and the open
+	// step makes the registration, see [Registry.Register] (1 write). ErrExists if the id is taken.
+	Create(ctx context.Context, s NewSession) error
+	// Get reads a session with its sockets and partial packet in one read. ErrNotFound if there is none.
+	// A session past its time to live at now is not found.
+	Get(ctx context.Context, id SessionID, now time.Time) (Session, error)
+	// Handshake reads what the session began with. ErrNotFound if there is none.
+	Handshake(ctx context.Context, id SessionID) (Handshake, error)
+	// Close moves an open session to closing: sets Reason and Handler; removes Hold, Poll, Candidate,
+	// Probed, and, unless Drain is asked for and the session is on polling, Buffer and Given. Returns the session
+	// as it was before. Condition: open, and PingAt as in IfPingAt if given.
+	Close(ctx context.Context, r CloseRequest) (Session, error)
+	// TakeOver replaces the handler lease of a closing session. Condition: closing, and the old lease
+	// has ended at now.
+	TakeOver(ctx context.Context, id SessionID, handler Lease, now time.Time) error
+	// Finish moves a closing session to closed and sets its time to live; it drops the Handshake. Condition:
+	// closing, and the handler lease is owner's.
+	Finish(ctx context.Context, id SessionID, owner Owner, expiresAt time.Time) error
+}
+
+// BufferLimits bounds a session's buffer.
+type BufferLimits struct {
+	// Packets and Bytes are the most that the buffer may hold after a delivery.
+	Packets, Bytes int
+}
+
+// Buffers appends to the outbound buffer.
+type Buffers interface {
+	// Deliver appends packets, in order, in one write. Condition: open, and on polling or held, and the
+	// buffer within limits afterwards. The session in the ConflictError says which of them failed; see
+	// [BufferLimits.Exceeded]. Large packets are stored apart first; a body without its reference is
+	// garbage that the time to live removes.
+	Deliver(ctx context.Context, id SessionID, packets []Packet, limits BufferLimits) error
+	// Bodies returns the packets with the frames of those that are stored apart. ErrNotFound if a
+	// body is gone, which happens only after the session closed.
+	Bodies(ctx context.Context, id SessionID, packets []Packet) ([]Packet, error)
+}
+
+// Exceeded reports whether appending the packets to the session's buffer breaks the limits.
+func (l BufferLimits) Exceeded(s *Session, packets []Packet) bool {
+	n := 0
+	for _, p := range s.Buffer {
+		n += p.Bytes()
+	}
+	for _, p := range packets {
+		n += p.Bytes()
+	}
+	return len(s.Buffer)+len(packets) > l.Packets || n > l.Bytes
+}
+
+// AnswerRequest is the write behind an answered GET.
+type AnswerRequest struct {
+	// Read is the session as read: State, LastT, Given and Buffer are used.
+	Read *Session
+	// T is this GET's t; it becomes LastT.
+	T string
+	// Give is how many entries after Read.Given the answer carries; 0 for an answer of "2", "6" or "1" alone.
+	Give int
+	// Ping says that the answer carries the ping: sets Pinged.
+	Ping bool
+	// EndDrain says that the answer told a draining client that it is over: clears Drain.
+	EndDrain bool
+}
+
+// ParkRequest is the write that parks a GET.
+type ParkRequest struct {
+	Read *Session
+	Poll Poll
+}
+
+// Polls are the transitions of the polling transport.
+type Polls interface {
+	// Answer removes the first Read.Given entries, which this GET acknowledges, sets Given to Give and
+	// LastT to T, and removes Poll. Condition: open (or Drain set), polling, LastT and Given as read.
+	Answer(ctx context.Context, r AnswerRequest) error
+	// Park removes the first Read.Given entries, sets Given to 0 and Poll. Condition: open, polling, LastT
+	// and Given as read, and nothing in the buffer beyond Given.
+	Park(ctx context.Context, r ParkRequest) error
+	// Pong sets PingAt and removes Pinged. Condition: open, polling.
+	Pong(ctx context.Context, id SessionID, pingAt time.Time) error
+}
+
+// Upgrades are the transitions from polling to WebSocket.
+type Upgrades interface {
+	// Bind makes c the candidate. Condition: open, polling, and no candidate or one whose time has passed
+	// at now; a candidate that is c already counts as bound.
+	Bind(ctx context.Context, id SessionID, c Candidate, now time.Time) error
+	// Probe sets Probed. Condition: open, polling, conn is the candidate.
+	Probe(ctx context.Context, id SessionID, conn Connection) error
+	// Upgrade moves the session to WebSocket: Conn = conn, Hold = hold; removes Candidate, Probed and Poll.
+	// Buffer and Given stay: the first Given entries were acknowledged by the client's upgrade packet. Returns
+	// the session as it is after. Condition: open, polling, conn is the candidate.
+	Upgrade(ctx context.Context, id SessionID, conn Connection, hold Lease) (Session, error)
+	// Abort removes Candidate and Probed. Condition: open, polling, conn is the candidate.
+	Abort(ctx context.Context, id SessionID, conn Connection) error
+}
+
+// Flushes are the transitions of whoever holds the buffer back to push it.
+type Flushes interface {
+	// Renew extends the hold. Condition: Hold is hold.Owner's.
+	Renew(ctx context.Context, id SessionID, hold Lease) error
+	// Release removes Hold, Buffer and Given. Condition: open, Hold is owner's, and the buffer has exactly n entries.
+	Release(ctx context.Context, id SessionID, owner Owner, n int) error
+}
+
+// ConnectionRow says which session a connection belongs to. It is immutable: instances may cache it for ever.
+type ConnectionRow struct {
+	Conn    Connection
+	Session SessionID
+	// Handshake is set for a connection that began its session, and nil for a candidate.
+	Handshake *Handshake
+	ExpiresAt time.Time
+}
+
+// Connections finds the session of a connection.
+type Connections interface {
+	// PutConnection stores the row.
+	PutConnection(ctx context.Context, r ConnectionRow) error
+	// Connection reads it. ErrNotFound if there is none.
+	Connection(ctx context.Context, c Connection) (ConnectionRow, error)
+	// DeleteConnection removes it; removing what is not there is no error.
+	DeleteConnection(ctx context.Context, c Connection) error
+}
+
+// Registry is the list of sessions, in shards, that the sweeper walks.
+type Registry interface {
+	// Shards is the number of shards.
+	Shards() int
+	// Register puts a row if there is none; ErrExists otherwise. It is the claim of a WebSocket's open step.
+	Register(ctx context.Context, r Registration) error
+	// Update replaces Conn, PingAt and LookAt of a row that is there and not Expired; ErrNotFound otherwise.
+	Update(ctx context.Context, r Registration) error
+	// Look sets LookAt alone on a row that is there; ErrNotFound otherwise.
+	Look(ctx context.Context, id SessionID, at time.Time) error
+	// Beat sets PingAt alone on a row that is there and not Expired; ErrNotFound otherwise.
+	Beat(ctx context.Context, id SessionID, pingAt time.Time) error
+	// Expire marks a row as Expired and sets LookAt. Condition: PingAt and Conn as in r, the row as it was
+	// read; ErrNotFound otherwise.
+	Expire(ctx context.Context, r Registration, lookAt time.Time) error
+	// Unregister removes a row; removing what is not there is no error.
+	Unregister(ctx context.Context, id SessionID) error
+	// Registrations walks a shard, page by page. Eventually consistent.
+	Registrations(ctx context.Context, shard int) iter.Seq2[Registration, error]
+	// LeaseShard takes or renews the sweeper's lease of a shard. ErrExists if another owner has it at now.
+	LeaseShard(ctx context.Context, shard int, lease Lease, now time.Time) error
+}
+
+// Sockets are the rows of a session's namespaces.
+type Sockets interface {
+	// PutSocket stores the socket's row, its namespace's member row with the hint, and a row for each of
+	// its Rooms (2 writes and one for each room; the socket's own row is the last). ErrExists if the session
+	// has a socket in that namespace.
+	PutSocket(ctx context.Context, s Socket, hint Connection) error
+	// RemoveSocket removes the socket's row, its member row and its room rows (2 writes and one for
+	// each room it was in when its row went). It returns the row as it was; ErrNotFound if it was gone, after removing
+	// the member row all the same.
+	RemoveSocket(ctx context.Context, s Socket) (Socket, error)
+	// SetData sets one key of the socket's data to a JSON value, or removes it if value is empty.
+	// ErrNotFound if the socket is gone, ErrTooLarge above the store's limit for an item.
+	SetData(ctx context.Context, s Socket, key, value string) error
+	// SetHint writes the hint into the socket's member row and the rows of its Rooms, each only if it is there
+	// (1 write and one for each room).
+	SetHint(ctx context.Context, s Socket, hint Connection) error
+}
+
+// Rooms are the members of rooms and namespaces.
+type Rooms interface {
+	// Join puts the room's row, then adds the room to the socket's row if that is there; if not, it removes the row
+	// again and returns ErrNotFound. Joining twice is no error.
+	Join(ctx context.Context, s Socket, room Room, hint Connection) error
+	// Leave removes the room from the socket's row, then the room's row. Leaving twice, or as a socket that
+	// is gone, is no error.
+	Leave(ctx context.Context, s Socket, room Room) error
+	// Member reads the member row of one socket. ErrNotFound if there is none.
+	Member(ctx context.Context, nsp Namespace, id SocketID) (Member, error)
+	// Members walks a room in order of socket ids, page by page. Who joins or leaves meanwhile may be missed or met.
+	Members(ctx context.Context, nsp Namespace, room Room) iter.Seq2[Member, error]
+	// NamespaceMembers walks one shard of a namespace in order of socket ids; there are [Registry.Shards] of them.
+	NamespaceMembers(ctx context.Context, nsp Namespace, shard int) iter.Seq2[Member, error]
+	// Reap removes the member row of a socket, in the room or, if room is empty, in the namespace: an orphan
+	// that an emit met.
+	Reap(ctx context.Context, nsp Namespace, room Room, id SocketID) error
+}
+
+// Partials keep a Socket.IO packet until its attachments have come, over as many requests as it takes.
+type Partials interface {
+	// PutPartial stores the packet's header and the attachments that came with it. ErrExists if another is waiting.
+	PutPartial(ctx context.Context, id SessionID, p Partial) error
+	// AddAttachments appends attachments and returns the packet so far. ErrNotFound if none is waiting.
+	AddAttachments(ctx context.Context, id SessionID, attachments []string) (Partial, error)
+	// DeletePartial removes it; removing what is not there is no error.
+	DeletePartial(ctx context.Context, id SessionID) error
+}
+
+// Ack is an acknowledgement that the server waits for.
+type Ack struct {
+	Session   SessionID
+	Namespace Namespace
+	ID        uint64
+	// Continuation names the handler that takes the answer; empty if a caller waits for it.
+	Continuation string
+	// State is JSON that the continuation gets back.
+	State string
+	// Answer is the client's answer as encoded Socket.IO frames; nil until it came.
+	Answer    []string
+	ExpiresAt time.Time
+}
+
+// Acks are the acknowledgements that the server waits for.
+type Acks interface {
+	// PutAck stores a pending acknowledgement.
+	PutAck(ctx context.Context, a Ack) error
+	// AnswerAck records the client's answer, once, and returns the acknowledgement with it. One with a
+	// continuation is removed. ErrNotFound if there is none, it is expired at now, or answered already.
+	AnswerAck(ctx context.Context, a Ack, now time.Time) (Ack, error)
+	// Ack reads it. ErrNotFound if there is none.
+	Ack(ctx context.Context, id SessionID, ack uint64) (Ack, error)
+	// DeleteAck removes it; removing what is not there is no error.
+	DeleteAck(ctx context.Context, id SessionID, ack uint64) error
+}
+
+// Waker is an optional ability of a store: to tell when a session changes, instead of being read again.
+// A store that would have to ask another process should not have it.
+type Waker interface {
+	// Changed returns a channel that is closed at the next change of the session's item, or of one of its
+	// acknowledgements, after the call. Reading after the call sees every change that came before it.
+	Changed(id SessionID) <-chan struct{}
+}
