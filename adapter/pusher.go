@@ -1,0 +1,30 @@
+package adapter
+
+import (
+	"context"
+	"errors"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Errors of a [Pusher]. Any other error leaves open whether the frame was sent.
+var (
+	// ErrGone: the connection does not exist (any more); nothing was sent, and nothing will ever be.
+	ErrGone = errors.New("adapter: connection is gone")
+	// ErrBusy: the connection or the account is at a limit for now; nothing was sent, so the push may be
+	// repeated in place after a pause.
+	ErrBusy = errors.New("adapter: connection is busy")
+	// ErrFrameTooLarge: the frame is above the platform's limit for a message; nothing was sent.
+	ErrFrameTooLarge = errors.New("adapter: frame too large")
+)
+
+// Pusher sends to WebSocket connections, whichever instance they arrived at.
+type Pusher interface {
+	// Push sends one Engine.IO packet, encoded as text, as one WebSocket message. It returns nil when the
+	// platform has taken the frame. Frames pushed one after the other arrive in that order; concurrent
+	// pushes have none. Errors are [ErrGone], [ErrBusy] and [ErrFrameTooLarge]; any other error is in doubt:
+	// the frame may have been sent.
+	Push(ctx context.Context, conn sessionstore.Connection, frame string) error
+	// Close closes the connection. Closing one that is gone is no error.
+	Close(ctx context.Context, conn sessionstore.Connection) error
+}
