@@ -11,4 +11,5 @@ require (
 	github.com/aws/smithy-go v1.27.3 // indirect
 	github.com/gobwas/httphead v0.1.0 // indirect
 	github.com/gobwas/ws v1.5.0 // indirect
+	golang.org/x/sync v0.22.0 // indirect
 )

@@ -1,0 +1,219 @@
+package adapter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// fanOut is how many members of a broadcast are delivered to at a time.
+const fanOut = 64
+
+// socketIDLen is the length of a socket id: only a room name of that length can be a socket's own room.
+const socketIDLen = 20
+
+// Selection says who gets a broadcast, as the operators of Socket.IO do.
+type Selection struct {
+	Namespace sessionstore.Namespace
+	// Rooms are those to reach, each socket once; none means everybody in the namespace. A socket's id is the
+	// name of a room that holds that socket alone.
+	Rooms []sessionstore.Room
+	// Except are the rooms whose members are left out.
+	Except []sessionstore.Room
+}
+
+// BroadcastStore is what an [Adapter] needs of a store.
+type BroadcastStore interface {
+	DeliveryStore
+	sessionstore.Sockets
+	sessionstore.Rooms
+	Shards() int
+}
+
+// Adapter delivers to rooms and namespaces.
+type Adapter struct {
+	store    BroadcastStore
+	delivery *Delivery
+	log      *slog.Logger
+}
+
+// New returns an Adapter that delivers by d.
+func New(store BroadcastStore, d *Delivery, log *slog.Logger) *Adapter {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Adapter{store: store, delivery: d, log: log}
+}
+
+// Result is what became of a broadcast.
+type Result struct {
+	// Delivered counts the members that the packet was delivered to, Gone those that had left without a word;
+	// their rows have been removed.
+	Delivered, Gone int
+	// Failed counts the members that it could not be delivered to.
+	Failed int
+}
+
+// Interceptor takes a member's copy of a broadcast itself if it returns true: an invocation does so for its
+// own session, whose packets go out when its handlers have returned.
+type Interceptor func(m sessionstore.Member) bool
+
+// Broadcast delivers one packet to everybody selected and returns when all have been tried, so that the
+// broadcasts of one caller arrive in order. One failing member never stops the rest; the error joins the
+// first few failures, or says that the members could not be read.
+func (a *Adapter) Broadcast(ctx context.Context, sel Selection, p sessionstore.Packet, intercept Interceptor) (Result, error) {
+	if err := a.delivery.check([]sessionstore.Packet{p}); err != nil {
+		return Result{}, err
+	}
+	f := &fan{a: a, sel: sel, packet: []sessionstore.Packet{p}}
+	f.group.SetLimit(fanOut)
+	members, room := a.members(ctx, sel)
+	var readErr error
+	intercepted := 0
+	for m, err := range members {
+		if err != nil {
+			readErr = fmt.Errorf("broadcast: %w", err)
+			break
+		}
+		if intercept != nil && intercept(m) {
+			intercepted++
+			continue
+		}
+		f.group.Go(func() error { f.deliver(ctx, m, room); return nil })
+	}
+	_ = f.group.Wait() // deliver reports by f
+	f.result.Delivered += intercepted
+	return f.result, errors.Join(append(f.errs, readErr)...)
+}
+
+// fan is one broadcast on its way.
+type fan struct {
+	a      *Adapter
+	sel    Selection
+	packet []sessionstore.Packet
+	group  errgroup.Group
+
+	mu     sync.Mutex
+	result Result
+	errs   []error
+}
+
+// maxErrors bounds the failures that a broadcast reports one by one.
+const maxErrors = 5
+
+func (f *fan) deliver(ctx context.Context, m sessionstore.Member, room sessionstore.Room) {
+	truth, err := f.a.delivery.Deliver(ctx, Target{Session: m.Session, Hint: m.Hint}, f.packet)
+	gone := errors.Is(err, ErrClosed)
+	switch {
+	case gone:
+		err = f.a.store.Reap(ctx, f.sel.Namespace, room, m.Socket)
+	case err == nil && truth != m.Hint:
+		err = f.a.repair(ctx, f.sel.Namespace, room, m, truth)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case gone:
+		f.result.Gone++
+	case err != nil:
+		f.result.Failed++
+	default:
+		f.result.Delivered++
+	}
+	if err != nil && len(f.errs) < maxErrors {
+		f.errs = append(f.errs, fmt.Errorf("to %s: %w", m.Socket, err))
+	}
+}
+
+// repair writes the true hint into the row that was found stale. A repair that fails costs a call at the
+// next broadcast, no more, so it is only logged.
+func (a *Adapter) repair(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member, truth sessionstore.Connection) error {
+	s := sessionstore.Socket{ID: m.Socket, Session: m.Session, Namespace: nsp}
+	if room != "" {
+		s.Rooms = []sessionstore.Room{room}
+	}
+	if err := a.store.SetHint(ctx, s, truth); err != nil {
+		a.log.WarnContext(ctx, "hint not repaired", "nsp", string(nsp), "socket", string(m.Socket), "error", err)
+	}
+	return nil
+}
+
+// members walks who is selected, each socket once. The room returned is the one whose rows they come from
+// if it is a single one.
+func (a *Adapter) members(ctx context.Context, sel Selection) (iter.Seq2[sessionstore.Member, error], sessionstore.Room) {
+	var sources []iter.Seq2[sessionstore.Member, error]
+	room := sessionstore.Room("")
+	for _, r := range sel.Rooms {
+		if len(r) == socketIDLen {
+			sources = append(sources, a.own(ctx, sel.Namespace, r))
+		}
+		sources = append(sources, a.store.Members(ctx, sel.Namespace, r))
+	}
+	if len(sel.Rooms) == 1 {
+		room = sel.Rooms[0]
+	}
+	if len(sel.Rooms) == 0 {
+		for shard := range a.store.Shards() {
+			sources = append(sources, a.store.NamespaceMembers(ctx, sel.Namespace, shard))
+		}
+	}
+	var except []iter.Seq2[sessionstore.Member, error]
+	ids := make(map[sessionstore.SocketID]bool, len(sel.Except))
+	for _, r := range sel.Except {
+		ids[sessionstore.SocketID(r)] = true
+		if len(r) != socketIDLen {
+			except = append(except, a.store.Members(ctx, sel.Namespace, r))
+		}
+	}
+	var all iter.Seq2[sessionstore.Member, error]
+	switch {
+	case len(except) == 0 && len(sel.Rooms) == 0: // shards are disjoint: no need to merge
+		all = chain(sources)
+	default:
+		all = without(merge(sources), merge(except))
+	}
+	if len(ids) == 0 {
+		return all, room
+	}
+	return func(yield func(sessionstore.Member, error) bool) {
+		for m, err := range all {
+			if (err != nil || !ids[m.Socket]) && !yield(m, err) {
+				return
+			}
+		}
+	}, room
+}
+
+// own is the room of a socket's own id: that socket, if it is there.
+func (a *Adapter) own(ctx context.Context, nsp sessionstore.Namespace, r sessionstore.Room) iter.Seq2[sessionstore.Member, error] {
+	return func(yield func(sessionstore.Member, error) bool) {
+		m, err := a.store.Member(ctx, nsp, sessionstore.SocketID(r))
+		if !errors.Is(err, sessionstore.ErrNotFound) {
+			yield(m, err)
+		}
+	}
+}
+
+// Remote delivers one packet to one socket, wherever it is. ErrClosed if there is no such socket.
+func (a *Adapter) Remote(ctx context.Context, nsp sessionstore.Namespace, id sessionstore.SocketID, p sessionstore.Packet) error {
+	r, err := a.Broadcast(ctx, Selection{Namespace: nsp, Rooms: []sessionstore.Room{sessionstore.Room(id)}}, p, nil)
+	if err == nil && r.Delivered == 0 {
+		err = ErrClosed
+	}
+	return err
+}
+
+// Select returns the members selected, each once.
+func (a *Adapter) Select(ctx context.Context, sel Selection) iter.Seq2[sessionstore.Member, error] {
+	sel.Rooms, sel.Except = slices.Clone(sel.Rooms), slices.Clone(sel.Except)
+	all, _ := a.members(ctx, sel)
+	return all
+}

@@ -1,0 +1,135 @@
+package adapter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Disconnect reasons, as Socket.IO servers name them.
+const (
+	ReasonTransportError   = "transport error"
+	ReasonTransportClose   = "transport close"
+	ReasonForcedClose      = "forced close"
+	ReasonPingTimeout      = "ping timeout"
+	ReasonParseError       = "parse error"
+	ReasonForcedServer     = "forced server close"
+	ReasonClientDisconnect = "client namespace disconnect"
+	ReasonServerDisconnect = "server namespace disconnect"
+	// ReasonBufferFull is ours: the client fetched too slowly, see [ErrBufferFull].
+	ReasonBufferFull = "buffer full"
+)
+
+// Leases and bounded repeats. The work of a call ends at its context's deadline, or after callTime if it
+// has none; a lease outlives the work by leaseMargin, so that nobody takes over from one who still works.
+const (
+	callTime     = 30 * time.Second
+	leaseMargin  = 5 * time.Second
+	closeRepeats = 8
+	firstPause   = 10 * time.Millisecond
+	longestPause = 500 * time.Millisecond
+)
+
+// LeaseUntil returns when a lease taken now for the work under ctx ends.
+func LeaseUntil(ctx context.Context, now time.Time) time.Time {
+	deadline, ok := ctx.Deadline()
+	if !ok || deadline.After(now.Add(callTime)) {
+		deadline = now.Add(callTime)
+	}
+	return deadline.Add(leaseMargin)
+}
+
+// Closing is the end of sessions, whoever causes it.
+type Closing struct {
+	Sessions sessionstore.Sessions
+	Pusher   Pusher
+	// Finish runs the disconnect handlers of a session that this process closed, removes its rows and writes
+	// closed. If nil, that is left to the sweeper, which finds the handler lease already over.
+	Finish func(ctx context.Context, old sessionstore.Session, owner sessionstore.Owner) error
+}
+
+// CloseOptions refine [Closing.Close].
+type CloseOptions struct {
+	// Doubtful are connections to cut whoever wins: a push to them is in doubt.
+	Doubtful sessionstore.Connection
+	// Drain leaves the buffer for the next GETs.
+	Drain    bool
+	IfPingAt time.Time
+	IfConn   sessionstore.Connection
+}
+
+// Close ends a session: it writes closing, cuts the transport and has the disconnect handlers run. It
+// returns nil if somebody else closed the session first (they do the rest), and a *sessionstore.ConflictError
+// if a condition of o failed on a session that is open.
+//
+// The close is repeated while it is in doubt: it can only be applied once, and the owner token tells an
+// earlier call of this very Close from somebody else's.
+func (c *Closing) Close(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) error {
+	ctx = context.WithoutCancel(ctx) // a caller that gives up must not leave the client in doubt
+	old, owner, err := c.write(ctx, id, reason, o)
+	if !o.Doubtful.IsZero() {
+		err = errors.Join(err, c.cut(ctx, o.Doubtful))
+	}
+	if err != nil || owner == "" {
+		return err
+	}
+	for _, conn := range []sessionstore.Connection{old.Conn, old.Candidate.Conn} {
+		if !conn.IsZero() && conn != o.Doubtful {
+			err = errors.Join(err, c.cut(ctx, conn))
+		}
+	}
+	if c.Finish != nil {
+		err = errors.Join(err, c.Finish(ctx, old, owner))
+	}
+	return err
+}
+
+// write moves the session to closing. The owner is empty if there is nothing left to do for this caller.
+func (c *Closing) write(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) (sessionstore.Session, sessionstore.Owner, error) {
+	now := time.Now()
+	lease := sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: LeaseUntil(ctx, now)}
+	if c.Finish == nil {
+		lease.Until = now
+	}
+	r := sessionstore.CloseRequest{Session: id, Reason: reason, Handler: lease, Drain: o.Drain, IfPingAt: o.IfPingAt, IfConn: o.IfConn}
+	var err error
+	pause := NewPause()
+	for range closeRepeats {
+		var old sessionstore.Session
+		old, err = c.Sessions.Close(ctx, r)
+		if err == nil {
+			return old, lease.Owner, nil
+		}
+		if cur, ok := sessionstore.Current(err); ok {
+			switch {
+			case cur.State == sessionstore.Open:
+				return cur, "", err
+			case cur.Handler.Owner == lease.Owner:
+				return cur, lease.Owner, nil
+			default:
+				return cur, "", nil
+			}
+		}
+		if errors.Is(err, sessionstore.ErrNotFound) {
+			return old, "", nil
+		}
+		pause.Wait(ctx)
+	}
+	return sessionstore.Session{}, "", fmt.Errorf("adapter: close session: %w", err)
+}
+
+// cut ends a connection, repeating while the platform is busy.
+func (c *Closing) cut(ctx context.Context, conn sessionstore.Connection) error {
+	var err error
+	pause := NewPause()
+	for range closeRepeats {
+		if err = c.Pusher.Close(ctx, conn); err == nil || errors.Is(err, ErrGone) {
+			return nil
+		}
+		pause.Wait(ctx)
+	}
+	return fmt.Errorf("adapter: cut connection: %w", err)
+}

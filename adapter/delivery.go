@@ -1,0 +1,209 @@
+package adapter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Errors of a delivery.
+var (
+	// ErrClosed: the session is closed or unknown; nothing was delivered.
+	ErrClosed = errors.New("adapter: session is closed")
+	// ErrBufferFull: the session's buffer is at its limit. The session was closed.
+	ErrBufferFull = errors.New("adapter: session's buffer is full")
+	// ErrPacketTooLarge: a frame is above the limit that holds for every transport; nothing was delivered.
+	ErrPacketTooLarge = errors.New("adapter: packet too large")
+)
+
+// Limits of deliveries. Zero fields mean the defaults.
+type Limits struct {
+	// Buffer bounds a session's buffer; default 1,000 packets and 4 MB.
+	Buffer sessionstore.BufferLimits
+	// Frame is the most bytes of one Engine.IO packet. A packet taken while the client polls must fit after
+	// the upgrade, so one limit holds for every transport; default 128 KB, API Gateway's limit for a message.
+	Frame int
+}
+
+// WithDefaults returns l with its zero fields filled in.
+func (l Limits) WithDefaults() Limits {
+	if l.Buffer.Packets == 0 {
+		l.Buffer.Packets = 1000
+	}
+	if l.Buffer.Bytes == 0 {
+		l.Buffer.Bytes = 4 << 20
+	}
+	if l.Frame == 0 {
+		l.Frame = 128 << 10
+	}
+	return l
+}
+
+const (
+	// busyRepeats bounds the wait for a connection that is busy to about three seconds.
+	busyRepeats = 10
+	// storeRepeats bounds the repeats of a write that was certainly not applied.
+	storeRepeats = 6
+)
+
+// Target is a session to deliver to, and how it was last known to be reached.
+type Target struct {
+	Session sessionstore.SessionID
+	// Hint is a connection to push to with no store call, or none.
+	Hint sessionstore.Connection
+}
+
+// DeliveryStore is what a [Delivery] needs of a store.
+type DeliveryStore interface {
+	sessionstore.Sessions
+	sessionstore.Buffers
+}
+
+// Delivery brings packets to one session: by a push to its WebSocket, or by its buffer.
+type Delivery struct {
+	store   DeliveryStore
+	pusher  Pusher
+	closing *Closing
+	limits  Limits
+}
+
+// NewDelivery returns a Delivery. Closing says what happens to sessions that have to be closed.
+func NewDelivery(store DeliveryStore, pusher Pusher, closing *Closing, limits Limits) *Delivery {
+	return &Delivery{store: store, pusher: pusher, closing: closing, limits: limits.WithDefaults()}
+}
+
+// Deliver brings packets to the target, in order, and returns how the session is reached in truth:
+// its connection, or none for its buffer.
+//
+// Errors: [ErrClosed], [ErrBufferFull], [ErrPacketTooLarge]; after any other error either nothing was
+// delivered (see sessionstore.InDoubt) or the session has been closed, for nobody knows what the client got.
+func (d *Delivery) Deliver(ctx context.Context, t Target, packets []sessionstore.Packet) (sessionstore.Connection, error) {
+	if err := d.check(packets); err != nil {
+		return t.Hint, err
+	}
+	if t.Hint.IsZero() {
+		return d.buffer(ctx, t.Session, packets)
+	}
+	return t.Hint, d.push(ctx, t.Session, t.Hint, packets)
+}
+
+func (d *Delivery) check(packets []sessionstore.Packet) error {
+	for _, p := range packets {
+		for _, f := range p.Frames {
+			if len(f) > d.limits.Frame {
+				return fmt.Errorf("%w: %d bytes, at most %d", ErrPacketTooLarge, len(f), d.limits.Frame)
+			}
+		}
+	}
+	return nil
+}
+
+// push sends the packets to a connection. A push that is not a clear success ends the session: it is never
+// repeated, nor is the next one tried.
+func (d *Delivery) push(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, packets []sessionstore.Packet) error {
+	for _, p := range packets {
+		for _, frame := range p.Frames {
+			if err := d.Push(ctx, conn, frame); err != nil {
+				return d.lost(ctx, id, conn, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Push sends one frame and waits, in place and bounded, while the connection is busy.
+func (d *Delivery) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
+	err := d.pusher.Push(ctx, conn, frame)
+	if !errors.Is(err, ErrBusy) {
+		return err
+	}
+	pause := NewPause()
+	for range busyRepeats {
+		pause.Wait(ctx)
+		if err = d.pusher.Push(ctx, conn, frame); !errors.Is(err, ErrBusy) {
+			return err
+		}
+	}
+	return err
+}
+
+// lost closes a session after a push that failed or is in doubt.
+func (d *Delivery) lost(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, cause error) error {
+	reason := ReasonTransportError
+	if errors.Is(cause, ErrGone) {
+		reason, cause = ReasonTransportClose, ErrClosed
+	}
+	err := d.closing.Close(ctx, id, reason, CloseOptions{Doubtful: conn})
+	return errors.Join(fmt.Errorf("push: %w", cause), err)
+}
+
+// buffer appends to the session's buffer, and learns from a refusal where the session is.
+func (d *Delivery) buffer(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet) (sessionstore.Connection, error) {
+	none := sessionstore.Connection{}
+	pause := NewPause()
+	for try := 1; ; try++ {
+		err := d.store.Deliver(ctx, id, packets, d.limits.Buffer)
+		cur, refused := sessionstore.Current(err)
+		switch {
+		case err == nil:
+			return none, nil
+		case refused && cur.State != sessionstore.Open, errors.Is(err, sessionstore.ErrNotFound):
+			return none, ErrClosed
+		case refused && cur.Transport == sessionstore.WebSocket && !cur.Hold.Held():
+			return cur.Conn, d.push(ctx, id, cur.Conn, packets)
+		case refused:
+			return none, d.full(ctx, id, &cur, packets)
+		case sessionstore.InDoubt(err):
+			return none, d.inDoubt(ctx, id, packets, err)
+		case try == storeRepeats:
+			return none, fmt.Errorf("deliver: %w", err)
+		}
+		pause.Wait(ctx)
+	}
+}
+
+// full ends a session whose client fetches too slowly.
+func (d *Delivery) full(ctx context.Context, id sessionstore.SessionID, cur *sessionstore.Session, packets []sessionstore.Packet) error {
+	if !d.limits.Buffer.Exceeded(cur, packets) {
+		return fmt.Errorf("deliver: %w: refused an open session within its limits", sessionstore.ErrConflict)
+	}
+	return errors.Join(ErrBufferFull, d.closing.Close(ctx, id, ReasonBufferFull, CloseOptions{}))
+}
+
+// inDoubt settles a delivery that may have happened. If the packet is in the buffer, it has. Otherwise it may
+// have come and gone, or may yet come: the session is closed before the error is returned.
+func (d *Delivery) inDoubt(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet, cause error) error {
+	ctx = context.WithoutCancel(ctx)
+	s, err := d.readAgain(ctx, id)
+	switch {
+	case errors.Is(err, sessionstore.ErrNotFound), err == nil && s.State != sessionstore.Open:
+		return ErrClosed
+	case err == nil && holds(s.Buffer, packets[len(packets)-1].ID):
+		return nil
+	}
+	err = d.closing.Close(ctx, id, ReasonTransportError, CloseOptions{})
+	return errors.Join(fmt.Errorf("deliver: %w", cause), err)
+}
+
+func (d *Delivery) readAgain(ctx context.Context, id sessionstore.SessionID) (s sessionstore.Session, err error) {
+	pause := NewPause()
+	for range storeRepeats {
+		if s, err = d.store.Get(ctx, id, time.Now()); err == nil || errors.Is(err, sessionstore.ErrNotFound) {
+			return s, err
+		}
+		pause.Wait(ctx)
+	}
+	return s, err
+}
+
+func holds(buffer []sessionstore.Packet, id sessionstore.PacketID) bool {
+	for _, p := range buffer {
+		if p.ID == id {
+			return true
+		}
+	}
+	return false
+}
