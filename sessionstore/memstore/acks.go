@@ -1,0 +1,107 @@
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// ack is an acknowledgement's row and its time to live.
+type ack struct {
+	row    sessionstore.Ack
+	expiry *expiry
+}
+
+// PutAck implements [sessionstore.Acks].
+func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return err
+	}
+	s.wrote(sessionstore.OpAck, 1)
+	st := s.stripe(a.Session)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	e := st.entry(a.Session)
+	if old := e.acks[a.ID]; old != nil {
+		st.keep(old.expiry)
+	}
+	if e.acks == nil {
+		e.acks = make(map[uint64]*ack, 1)
+	}
+	e.acks[a.ID] = &ack{row: a, expiry: st.expire(a.ExpiresAt, func() { st.removeAck(a.Session, a.ID) })}
+	e.wake()
+	return nil
+}
+
+// AnswerAck implements [sessionstore.Acks].
+func (s *Store) AnswerAck(ctx context.Context, a sessionstore.Ack, now time.Time) (sessionstore.Ack, error) {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return sessionstore.Ack{}, err
+	}
+	s.wrote(sessionstore.OpAck, 1)
+	st := s.stripe(a.Session)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	k, err := st.ack(a.Session, a.ID)
+	if err != nil || k.row.Answer != nil || ended(k.row.ExpiresAt, now) {
+		return sessionstore.Ack{}, fmt.Errorf("answer acknowledgement: %w", sessionstore.ErrNotFound)
+	}
+	k.row.Answer = a.Answer
+	if k.row.Continuation != "" {
+		st.removeAck(a.Session, a.ID)
+	} else {
+		st.entries[a.Session].wake()
+	}
+	return k.row, nil
+}
+
+// Ack implements [sessionstore.Acks].
+func (s *Store) Ack(ctx context.Context, id sessionstore.SessionID, n uint64) (sessionstore.Ack, error) {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return sessionstore.Ack{}, err
+	}
+	s.read(sessionstore.OpAck)
+	st := s.stripe(id)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	k, err := st.ack(id, n)
+	if err != nil {
+		return sessionstore.Ack{}, err
+	}
+	return k.row, nil
+}
+
+// DeleteAck implements [sessionstore.Acks].
+func (s *Store) DeleteAck(ctx context.Context, id sessionstore.SessionID, n uint64) error {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return err
+	}
+	s.wrote(sessionstore.OpAck, 1)
+	st := s.stripe(id)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.removeAck(id, n)
+	return nil
+}
+
+func (st *stripe) ack(id sessionstore.SessionID, n uint64) (*ack, error) {
+	if e := st.entries[id]; e != nil && e.acks[n] != nil {
+		return e.acks[n], nil
+	}
+	return nil, fmt.Errorf("read acknowledgement: %w", sessionstore.ErrNotFound)
+}
+
+// removeAck removes an acknowledgement, if it is there, and its time to live.
+func (st *stripe) removeAck(id sessionstore.SessionID, n uint64) {
+	k, err := st.ack(id, n)
+	if err != nil {
+		return
+	}
+	st.keep(k.expiry)
+	e := st.entries[id]
+	delete(e.acks, n)
+	e.wake()
+	st.tidy(id, e)
+}

@@ -1,0 +1,180 @@
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// roomKey names a room, or one shard of a namespace's members.
+type roomKey struct {
+	nsp   sessionstore.Namespace
+	room  sessionstore.Room
+	shard int // aRoom for a room
+}
+
+const aRoom = -1
+
+type members = table[sessionstore.SocketID, sessionstore.Member]
+
+// roomStripe is a part of the rooms.
+type roomStripe struct {
+	mu     sync.Mutex
+	tables map[roomKey]*members
+}
+
+func (s *Store) roomStripe(k roomKey) *roomStripe {
+	return &s.rooms[(hash(k.nsp)*31+hash(k.room)+uint32(k.shard))%stripes]
+}
+
+// everybody is where the member row of a socket is.
+func (s *Store) everybody(nsp sessionstore.Namespace, id sessionstore.SocketID) roomKey {
+	return roomKey{nsp: nsp, shard: int(hash(id) % uint32(len(s.registry)))}
+}
+
+func inRoom(nsp sessionstore.Namespace, room sessionstore.Room) roomKey {
+	return roomKey{nsp: nsp, room: room, shard: aRoom}
+}
+
+func (s *Store) putMember(k roomKey, m sessionstore.Member) {
+	st := s.roomStripe(k)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	t := st.tables[k]
+	if t == nil {
+		t = &members{}
+		st.tables[k] = t
+	}
+	t.put(m.Socket, m)
+}
+
+func (s *Store) removeMember(k roomKey, id sessionstore.SocketID) {
+	st := s.roomStripe(k)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	t := st.tables[k]
+	if t == nil {
+		return
+	}
+	t.remove(id)
+	if t.len() == 0 {
+		delete(st.tables, k)
+	}
+}
+
+// hintMember sets the hint of a row that is there.
+func (s *Store) hintMember(k roomKey, id sessionstore.SocketID, hint sessionstore.Connection) {
+	st := s.roomStripe(k)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	t := st.tables[k]
+	if t == nil {
+		return
+	}
+	if m, ok := t.get(id); ok {
+		m.Hint = hint
+		t.put(id, m)
+	}
+}
+
+// Join implements [sessionstore.Rooms].
+func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionstore.Room, hint sessionstore.Connection) error {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return err
+	}
+	s.wrote(sessionstore.OpJoin, 2)
+	st := s.stripe(k.Session)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	e, i := st.socket(k)
+	if e == nil {
+		s.removeMember(inRoom(k.Namespace, room), k.ID)
+		s.meter.Add(sessionstore.OpJoin, sessionstore.Usage{Writes: 1})
+		return fmt.Errorf("join room: socket: %w", sessionstore.ErrNotFound)
+	}
+	s.putMember(inRoom(k.Namespace, room), sessionstore.Member{Socket: k.ID, Session: k.Session, Hint: hint})
+	rooms := e.sockets[i].Rooms
+	if at, found := slices.BinarySearch(rooms, room); !found {
+		e.replace(i, func(row *sessionstore.Socket) { row.Rooms = slices.Insert(slices.Clip(rooms), at, room) })
+	}
+	return nil
+}
+
+// Leave implements [sessionstore.Rooms].
+func (s *Store) Leave(ctx context.Context, k sessionstore.Socket, room sessionstore.Room) error {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return err
+	}
+	s.wrote(sessionstore.OpLeave, 2)
+	st := s.stripe(k.Session)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if e, i := st.socket(k); e != nil {
+		rooms := e.sockets[i].Rooms
+		if at, found := slices.BinarySearch(rooms, room); found {
+			e.replace(i, func(row *sessionstore.Socket) { row.Rooms = slices.Delete(slices.Clone(rooms), at, at+1) })
+		}
+	}
+	s.removeMember(inRoom(k.Namespace, room), k.ID)
+	return nil
+}
+
+// Member implements [sessionstore.Rooms].
+func (s *Store) Member(ctx context.Context, nsp sessionstore.Namespace, id sessionstore.SocketID) (sessionstore.Member, error) {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return sessionstore.Member{}, err
+	}
+	s.read(sessionstore.OpMember)
+	k := s.everybody(nsp, id)
+	st := s.roomStripe(k)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if t := st.tables[k]; t != nil {
+		if m, ok := t.get(id); ok {
+			return m, nil
+		}
+	}
+	return sessionstore.Member{}, fmt.Errorf("read member: %w", sessionstore.ErrNotFound)
+}
+
+// Members implements [sessionstore.Rooms].
+func (s *Store) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room) iter.Seq2[sessionstore.Member, error] {
+	return s.walkMembers(ctx, inRoom(nsp, room))
+}
+
+// NamespaceMembers implements [sessionstore.Rooms].
+func (s *Store) NamespaceMembers(ctx context.Context, nsp sessionstore.Namespace, shard int) iter.Seq2[sessionstore.Member, error] {
+	return s.walkMembers(ctx, roomKey{nsp: nsp, shard: max(shard, 0)})
+}
+
+func (s *Store) walkMembers(ctx context.Context, k roomKey) iter.Seq2[sessionstore.Member, error] {
+	page := func(last sessionstore.SocketID, more bool) ([]sessionstore.Member, sessionstore.SocketID, bool) {
+		st := s.roomStripe(k)
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		t := st.tables[k]
+		if t == nil {
+			return nil, last, false
+		}
+		return t.page(last, more, walkChunk)
+	}
+	return walk(ctx, s.meter, sessionstore.OpMembers, page)
+}
+
+// Reap implements [sessionstore.Rooms].
+func (s *Store) Reap(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, id sessionstore.SocketID) error {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return err
+	}
+	s.wrote(sessionstore.OpReap, 1)
+	if room == "" {
+		s.removeMember(s.everybody(nsp, id), id)
+	} else {
+		s.removeMember(inRoom(nsp, room), id)
+	}
+	return nil
+}
