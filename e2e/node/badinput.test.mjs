@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { afterEach, describe, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import {
   base, better, engine, socketIO, RS, sleep, request, startPost, Polling, Wire, UpgradeRefused, probe, upgrade,
   pollReleased, assertRefused, refusals, assertOpensThenCloses, assertUpgradeRefused,
@@ -48,11 +49,12 @@ describe('query parameters', () => {
     assert.equal(answer.text[0], '0');
   });
 
-  test('the version is looked at in the handshake only', async () => {
+  test('another version on a later request harms nothing', async () => {
     const session = await Polling.open(engine);
-    const answer = await session.post('4hello', { query: { EIO: '3' } });
-    assert.equal(answer.text, 'ok');
-    assert.deepEqual(await session.packets(), ['4hello']);
+    const answer = await session.get({ query: { EIO: '3' } });
+    if (answer.status !== 200) assertRefused(answer, ...refusals.request);
+    await session.send('4hello');
+    await session.packetsUntil((packet) => packet === '4hello');
   });
 
   test('transport=websocket without an upgrade', async () => {
@@ -357,7 +359,6 @@ describe('upgrades', () => {
 describe('Socket.IO packets', () => {
   const ph = (num) => `{"_placeholder":true,"num":${num}}`;
   const closing = {
-    'an event before CONNECT': { open: Wire.session, frames: [], first: '42["message"]', path: socketIO },
     'an event for a namespace not joined': ['42/custom,["message"]'],
     'an ack for a namespace not joined': ['43/custom,1[]'],
     'a second CONNECT': ['40'],
@@ -385,11 +386,20 @@ describe('Socket.IO packets', () => {
     'text while attachments are due': [`451-["message",${ph(0)}]`, '42["message"]'],
     'binary that nothing announced': [Buffer.from([1, 2, 3])],
   };
-  for (const [title, spec] of Object.entries(closing)) {
+  for (const [title, frames] of Object.entries(closing)) {
     test(`${title}: closed over WebSocket`, async () => {
-      const wire = spec.first ? await Wire.session(socketIO) : await Wire.connect();
-      for (const frame of spec.first ? [spec.first] : spec) wire.send(frame);
+      const wire = await Wire.connect();
+      for (const frame of frames) wire.send(frame);
       await wire.closedAnsweringPings();
+      assert.deepEqual(wire.extra, []);
+    });
+  }
+
+  for (const frame of ['42["message"]', '41', '43/custom,1[]']) {
+    test(`${frame} before any CONNECT: closed`, async () => {
+      const wire = await Wire.session(socketIO);
+      wire.send(frame);
+      await wire.closedAnsweringPings(800);
       assert.deepEqual(wire.extra, []);
     });
   }
@@ -519,7 +529,6 @@ describe('answers', () => {
       await session.send(packet);
       const answer = await session.get({ headers: { 'accept-encoding': encoding } });
       assert.equal(answer.headers['content-encoding'], 'gzip');
-      const { gunzipSync } = await import('node:zlib');
       assert.equal(gunzipSync(answer.bytes).toString(), packet);
     });
   }
