@@ -1,0 +1,169 @@
+// Package engine runs Engine.IO v4 sessions that live in a store: any instance may serve any request of any
+// session. It knows polling, WebSocket, the upgrade from one to the other, the heartbeat and the end of
+// sessions; what the messages mean is up to its [Handler] (package gateway makes Socket.IO of them; an echo is
+// a handler of three lines). It knows no HTTP and no AWS: package apigw brings the requests of API Gateway.
+//
+// Every change of a session is one conditional write, see package sessionstore and docs/protocol.md.
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Options are the settings of an [Engine]. Zero fields mean the default.
+type Options struct {
+	// PingInterval and PingTimeout are the heartbeat's; defaults 25 s and 20 s.
+	PingInterval, PingTimeout time.Duration
+	// UpgradeTimeout is how long a WebSocket may take from its connect to the upgrade packet; default 10 s.
+	UpgradeTimeout time.Duration
+	// ConnectTimeout closes a session that has joined no namespace; 0 means never.
+	ConnectTimeout time.Duration
+	// PollHold is how long a GET is parked at most; default 20 s. API Gateway ends a request after 30 s.
+	PollHold time.Duration
+	// MaxPayload is the most bytes that a client may post at once; default 1,000,000. It is told to the client,
+	// enforced by whoever reads the request.
+	MaxPayload int
+	// Limits bound what is delivered to a session.
+	Limits adapter.Limits
+}
+
+func (o Options) withDefaults() Options {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	set(&o.PingInterval, 25*time.Second)
+	set(&o.PingTimeout, 20*time.Second)
+	set(&o.UpgradeTimeout, 10*time.Second)
+	set(&o.PollHold, 20*time.Second)
+	if o.MaxPayload == 0 {
+		o.MaxPayload = 1e6
+	}
+	o.Limits = o.Limits.WithDefaults()
+	return o
+}
+
+// Handler is what sits on top of the sessions.
+type Handler interface {
+	// Message handles one message of a session. Messages of one request come one after the other; those of
+	// concurrent requests of one session may overlap. An error closes the session, with the reason of
+	// the [*CloseError] if it is one.
+	Message(ctx context.Context, inv *Invocation, p engineio.Packet) error
+	// Done is called after the last message of a request, before what was sent leaves.
+	Done(ctx context.Context, inv *Invocation) error
+	// Closed is called once for a session that has closed, with its sockets: again only if the instance that
+	// called it died, or if it returned an error.
+	Closed(ctx context.Context, s sessionstore.Session) error
+}
+
+// CloseError is a handler's wish to close the session.
+type CloseError struct {
+	// Reason is a disconnect reason, see package adapter.
+	Reason string
+	// Cause is for the log; it may be nil.
+	Cause error
+}
+
+// Error says why the session is closed.
+func (e *CloseError) Error() string {
+	if e.Cause == nil {
+		return "engine: " + e.Reason
+	}
+	return "engine: " + e.Reason + ": " + e.Cause.Error()
+}
+
+// Unwrap returns the cause.
+func (e *CloseError) Unwrap() error { return e.Cause }
+
+// Config is what an [Engine] is made of.
+type Config struct {
+	Store   sessionstore.Store
+	Pusher  adapter.Pusher
+	Handler Handler
+	Options Options
+	// Logger gets what goes wrong; default none.
+	Logger *slog.Logger
+}
+
+// Engine serves the requests of sessions. Safe for concurrent use; it keeps nothing of a session but a
+// bounded cache of which connection belongs to which.
+type Engine struct {
+	store    sessionstore.Store
+	waker    sessionstore.Waker // nil if the store cannot tell
+	pusher   adapter.Pusher
+	handler  Handler
+	opts     Options
+	log      *slog.Logger
+	closing  *adapter.Closing
+	delivery *adapter.Delivery
+	conns    connCache
+}
+
+// New returns an Engine.
+func New(c Config) *Engine {
+	e := &Engine{store: c.Store, pusher: c.Pusher, handler: c.Handler, opts: c.Options.withDefaults(), log: c.Logger}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	e.waker, _ = c.Store.(sessionstore.Waker)
+	e.closing = &adapter.Closing{Sessions: c.Store, Pusher: c.Pusher, Finish: e.finish}
+	e.delivery = adapter.NewDelivery(c.Store, c.Pusher, e.closing, e.opts.Limits)
+	return e
+}
+
+// Delivery returns what brings packets to sessions, for an adapter.Adapter on top.
+func (e *Engine) Delivery() *adapter.Delivery { return e.delivery }
+
+// Close ends a session for a reason. The client of a polling session fetches what is in its buffer first.
+func (e *Engine) Close(ctx context.Context, id sessionstore.SessionID, reason string) error {
+	return e.closing.Close(ctx, id, reason, adapter.CloseOptions{Drain: true})
+}
+
+// Fail ends a session at once: its client broke the rules of the transport.
+func (e *Engine) Fail(ctx context.Context, id sessionstore.SessionID, reason string) error {
+	return e.closing.Close(ctx, id, reason, adapter.CloseOptions{})
+}
+
+// closedFor is how long the item of a closed session stays, to answer late requests and GETs that drain it.
+const closedFor = 60 * time.Second
+
+// finish is what the winner of a close, or who takes over from one that died, still has to do: run the
+// disconnect handlers, remove the rows, write closed. The registry's row goes last, for it is what the
+// sweeper would find an unfinished close by.
+func (e *Engine) finish(ctx context.Context, old sessionstore.Session, owner sessionstore.Owner) error {
+	ctx, cancel := context.WithTimeout(ctx, finishTime)
+	defer cancel()
+	s, err := e.store.Get(ctx, old.ID, time.Now())
+	if err != nil {
+		return err
+	}
+	if err := e.handler.Closed(ctx, s); err != nil {
+		return err
+	}
+	for _, conn := range []sessionstore.Connection{old.Conn, old.Candidate.Conn} {
+		if !conn.IsZero() {
+			if err := e.store.DeleteConnection(ctx, conn); err != nil {
+				return err
+			}
+		}
+	}
+	if s.Partial != nil {
+		if err := e.store.DeletePartial(ctx, s.ID); err != nil {
+			return err
+		}
+	}
+	if err := e.store.Finish(ctx, s.ID, owner, time.Now().Add(closedFor)); err != nil {
+		return err
+	}
+	return e.store.Unregister(ctx, s.ID)
+}
+
+// finishTime bounds the disconnect handlers and the removal of rows, so that the lease outlives them.
+const finishTime = 25 * time.Second

@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// StepKind is what is left to do after a WebSocket's connect has been answered.
+type StepKind string
+
+// The kinds of steps.
+const (
+	// StepNone: nothing; the client speaks next.
+	StepNone StepKind = ""
+	// StepOpen sends the open packet, which must not be pushed before the connect has been answered.
+	StepOpen StepKind = "open"
+	// StepClose closes a connection that is refused: a stock client wants it to open first.
+	StepClose StepKind = "close"
+)
+
+// Step is work that is queued at a WebSocket's connect and done by [Engine.Run]. Doing it twice is harmless.
+type Step struct {
+	Kind    StepKind                `json:"kind"`
+	Conn    sessionstore.Connection `json:"conn"`
+	Session sessionstore.SessionID  `json:"session,omitempty"`
+}
+
+// Handshake begins a session on polling and returns the body that answers the request.
+func (e *Engine) Handshake(ctx context.Context, h sessionstore.Handshake) (string, error) {
+	s := e.newSession(sessionstore.Polling, h)
+	if err := e.store.Create(ctx, s); err != nil {
+		return "", fmt.Errorf("engine: handshake: %w", err)
+	}
+	return e.open(s.ID, []string{"websocket"}), nil
+}
+
+func (e *Engine) newSession(t sessionstore.Transport, h sessionstore.Handshake) sessionstore.NewSession {
+	now := time.Now()
+	return sessionstore.NewSession{
+		ID: sessionstore.SessionID(sessionstore.NewID()), Transport: t, Handshake: h,
+		CreatedAt: now, PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now),
+	}
+}
+
+// connectBy is when a session without a namespace is closed; zero for never.
+func (e *Engine) connectBy(created time.Time) time.Time {
+	if e.opts.ConnectTimeout == 0 {
+		return time.Time{}
+	}
+	return created.Add(e.opts.ConnectTimeout)
+}
+
+func (e *Engine) open(id sessionstore.SessionID, upgrades []string) string {
+	return engineio.Handshake{
+		SID: string(id), Upgrades: upgrades, PingInterval: e.opts.PingInterval,
+		PingTimeout: e.opts.PingTimeout, MaxPayload: e.opts.MaxPayload,
+	}.Encode()
+}
+
+// Connect begins a session on WebSocket. Nothing may be pushed before the request has been answered, so the
+// open packet is a step of its own.
+func (e *Engine) Connect(ctx context.Context, conn sessionstore.Connection, h sessionstore.Handshake) (Step, error) {
+	s := e.newSession(sessionstore.WebSocket, h)
+	s.Conn = conn
+	if err := e.store.Create(ctx, s); err != nil {
+		return Step{}, fmt.Errorf("engine: connect: %w", err)
+	}
+	row := sessionstore.ConnectionRow{Conn: conn, Session: s.ID, Handshake: &h, ExpiresAt: s.CreatedAt.Add(connectionLife)}
+	if err := e.store.PutConnection(ctx, row); err != nil {
+		return Step{}, fmt.Errorf("engine: connect: %w", err)
+	}
+	e.conns.put(conn, s.ID)
+	return Step{Kind: StepOpen, Conn: conn, Session: s.ID}, nil
+}
+
+// connectionLife is longer than any WebSocket of API Gateway lives (2 h); localdev without limits may
+// keep one for longer than its row, which the cache of its instance and then a reconnect make up for.
+const connectionLife = 25 * time.Hour
+
+// Run does a step.
+func (e *Engine) Run(ctx context.Context, s Step) error {
+	switch s.Kind {
+	case StepOpen:
+		return e.sendOpen(ctx, s)
+	case StepClose:
+		if err := e.pusher.Close(ctx, s.Conn); err != nil && !errors.Is(err, adapter.ErrGone) {
+			return fmt.Errorf("engine: refuse connection: %w", err)
+		}
+		return nil
+	case StepNone:
+		return nil
+	default:
+		return fmt.Errorf("engine: unknown step %q", s.Kind)
+	}
+}
+
+// openRepeats bounds the wait for a connection whose connect may not have been answered yet.
+const openRepeats = 12
+
+// sendOpen registers the session, which is the claim on this step, and pushes the open packet.
+func (e *Engine) sendOpen(ctx context.Context, s Step) error {
+	now := time.Now()
+	err := e.store.Register(ctx, sessionstore.Registration{
+		Session: s.Session, Conn: s.Conn, PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now),
+	})
+	if errors.Is(err, sessionstore.ErrExists) {
+		return nil // the queue delivered the step twice: a second open packet would restart the client
+	}
+	if err == nil {
+		err = e.pushOpen(ctx, s)
+	}
+	if err == nil {
+		return nil
+	}
+	reason := adapter.ReasonTransportError
+	if errors.Is(err, adapter.ErrGone) {
+		reason, err = adapter.ReasonTransportClose, nil
+	}
+	return errors.Join(err, e.closing.Close(ctx, s.Session, reason, adapter.CloseOptions{Doubtful: s.Conn}))
+}
+
+func (e *Engine) pushOpen(ctx context.Context, s Step) error {
+	frame := e.open(s.Session, []string{})
+	pause := adapter.NewPause()
+	for try := 1; ; try++ {
+		err := e.delivery.Push(ctx, s.Conn, frame)
+		if !errors.Is(err, adapter.ErrGone) || try == openRepeats {
+			return err
+		}
+		pause.Wait(ctx)
+	}
+}

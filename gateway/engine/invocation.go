@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// maxCollected is how many packets an invocation collects before it sends them on.
+const maxCollected = 256
+
+// Invocation is one request of one session: a POST, or a WebSocket message. Packets for the session itself
+// are collected and leave, in order, when its messages have been handled; so a reply never overtakes what was
+// sent before it. Not safe for concurrent use.
+type Invocation struct {
+	// Session is the session as read when the request began.
+	Session sessionstore.Session
+
+	engine *Engine
+	conn   sessionstore.Connection // the WebSocket that the request came by, or none
+	out    []sessionstore.Packet
+	reply  bool // the last packet of out may travel as the answer to the request
+	reason string
+}
+
+// Send sends one message to the session: its Engine.IO packets, encoded as text. It leaves when the request
+// has been handled. The error is that of earlier packets that had to be sent on to make room.
+func (i *Invocation) Send(ctx context.Context, frames ...string) error {
+	if len(i.out) >= maxCollected {
+		if err := i.deliver(ctx, i.out); err != nil {
+			return err
+		}
+		i.out = i.out[:0]
+	}
+	i.out = append(i.out, sessionstore.Packet{Frames: frames})
+	i.reply = false
+	return nil
+}
+
+// Reply is Send for what belongs to the packet just handled (an acknowledgement, the answer to CONNECT): it
+// may travel as the answer to the WebSocket message itself, which costs no push.
+func (i *Invocation) Reply(ctx context.Context, frames ...string) error {
+	err := i.Send(ctx, frames...)
+	i.reply = true
+	return err
+}
+
+// Close closes the session once everything sent has left.
+func (i *Invocation) Close(reason string) { i.reason = reason }
+
+// Closing reports whether the session is to be closed: what comes after is not handled.
+func (i *Invocation) Closing() bool { return i.reason != "" }
+
+// handle gives one packet to the handler. What goes wrong in it closes the session.
+func (i *Invocation) handle(ctx context.Context, p engineio.Packet) {
+	i.guard(ctx, func() error { return i.engine.handler.Message(ctx, i, p) })
+}
+
+// guard runs f and turns an error or a panic into the wish to close the session.
+func (i *Invocation) guard(ctx context.Context, f func() error) {
+	defer func() {
+		if r := recover(); r != nil {
+			i.engine.log.ErrorContext(ctx, "handler panicked", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			i.Close(adapter.ReasonForcedClose)
+		}
+	}()
+	err := f()
+	if err == nil {
+		return
+	}
+	reason := adapter.ReasonForcedClose
+	var c *CloseError
+	if errors.As(err, &c) {
+		reason = c.Reason
+		i.engine.log.InfoContext(ctx, "session closed by its handler", "reason", reason, "cause", c.Cause)
+	} else {
+		i.engine.log.ErrorContext(ctx, "handler failed", "error", err)
+	}
+	i.Close(reason)
+}
+
+// finish lets what was sent leave. The reply is a frame to answer the request with, or empty.
+func (i *Invocation) finish(ctx context.Context) (reply string, err error) {
+	i.guard(ctx, func() error { return i.engine.handler.Done(ctx, i) })
+	if n := len(i.out); n > 0 && i.answerable(i.out[n-1]) {
+		reply = i.out[n-1].Frames[0]
+		i.out = i.out[:n-1]
+	}
+	if len(i.out) > 0 {
+		err = i.deliver(ctx, i.out)
+	}
+	if i.reason == "" {
+		return reply, err
+	}
+	if errors.Is(err, adapter.ErrClosed) {
+		err = nil
+	}
+	return "", errors.Join(err, i.engine.Close(ctx, i.Session.ID, i.reason))
+}
+
+// answerable reports whether a packet may go back as the answer to the request: only to a session that was
+// read as being on this very connection, with nobody flushing to it, and not to one that is being closed.
+func (i *Invocation) answerable(p sessionstore.Packet) bool {
+	return i.reply && i.reason == "" && len(p.Frames) == 1 && len(p.Frames[0]) <= i.engine.opts.Limits.Frame &&
+		!i.conn.IsZero() && i.Session.Hint() == i.conn
+}
+
+func (i *Invocation) deliver(ctx context.Context, packets []sessionstore.Packet) error {
+	hint := i.Session.Hint()
+	if hint.IsZero() {
+		for k := range packets {
+			packets[k].ID = sessionstore.PacketID(sessionstore.NewID())
+		}
+	}
+	_, err := i.engine.delivery.Deliver(ctx, adapter.Target{Session: i.Session.ID, Hint: hint}, packets)
+	return err
+}

@@ -1,0 +1,262 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// What one answer to a GET may carry: an update expression of DynamoDB removes at most some 400 entries, and
+// a Lambda's answer has 6 MB.
+const (
+	maxAnswerPackets = 400
+	maxAnswerBytes   = 4 << 20
+)
+
+// The wait of a parked GET on a store that cannot tell of changes: it reads again after 25 ms, growing to 1 s.
+const (
+	firstReread   = 25 * time.Millisecond
+	longestReread = time.Second
+)
+
+// pollAttempts bounds how often a GET reads again because a write of its own was refused or in doubt.
+const pollAttempts = 100
+
+// Poll serves a GET of a session: it answers what is in the buffer, or parks until something is to be said.
+// t names the GET (the client's cache buster), so that a repetition by a proxy gets the same answer; a
+// client that sends none is given one.
+//
+// Errors are of the catalogue in package engineio, or the store's.
+func (e *Engine) Poll(ctx context.Context, id sessionstore.SessionID, t string) (string, error) {
+	if t == "" {
+		t = sessionstore.NewID()
+	}
+	p := &poller{e: e, id: id, t: t, deadline: e.pollDeadline(ctx, time.Now()), reread: firstReread, retry: adapter.NewPause()}
+	for range pollAttempts {
+		payload, err := p.until(ctx)
+		if !errors.Is(err, errAgain) {
+			return payload, err
+		}
+		p.retry.Wait(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return "", fmt.Errorf("engine: poll: gave up after %d attempts: %w", pollAttempts, p.cause)
+}
+
+// pollDeadline is when a GET is answered at the latest.
+func (e *Engine) pollDeadline(ctx context.Context, now time.Time) time.Time {
+	deadline := now.Add(e.opts.PollHold)
+	if d, ok := ctx.Deadline(); ok && d.Add(-answerTime).Before(deadline) {
+		deadline = d.Add(-answerTime)
+	}
+	return deadline
+}
+
+// answerTime is kept of the platform's time for answering.
+const answerTime = time.Second
+
+// errAgain says that a write was refused or is in doubt, so that the session must be read again.
+var errAgain = errors.New("engine: read again")
+
+// poller is one handler of one GET.
+type poller struct {
+	e        *Engine
+	id       sessionstore.SessionID
+	t        string
+	deadline time.Time
+	parked   bool
+	reread   time.Duration
+	retry    *adapter.Pause
+	cause    error
+}
+
+// until reads the session and acts on it until the GET is answered or errAgain.
+func (p *poller) until(ctx context.Context) (string, error) {
+	for {
+		var changed <-chan struct{}
+		if p.e.waker != nil {
+			changed = p.e.waker.Changed(p.id) // before the read, so that no change is missed
+		}
+		s, err := p.e.store.Get(ctx, p.id, time.Now())
+		if errors.Is(err, sessionstore.ErrNotFound) {
+			return "", engineio.ErrUnknownSession
+		}
+		if err != nil {
+			return "", p.again(err)
+		}
+		payload, done, err := p.act(ctx, &s, time.Now())
+		if done || err != nil {
+			return payload, err
+		}
+		p.wait(ctx, changed, p.nextTurn(&s))
+	}
+}
+
+// act does what the session as read asks of this GET, in the order of docs/protocol.md; it is not done if
+// the GET is parked and goes on waiting.
+func (p *poller) act(ctx context.Context, s *sessionstore.Session, now time.Time) (payload string, done bool, err error) {
+	switch {
+	case s.State != sessionstore.Open:
+		payload, err = p.ended(ctx, s)
+	case s.Transport == sessionstore.WebSocket && p.parked:
+		payload = engineio.NoopFrame
+	case s.Transport == sessionstore.WebSocket:
+		err = engineio.ErrBadRequest
+	case s.LastT == p.t:
+		payload, err = p.repeat(ctx, s)
+	case p.parked && s.Poll.T != p.t:
+		err = engineio.ErrOverlap // somebody else's GET, which will close the session
+	case s.Poll.Live(now) && s.Poll.T != p.t:
+		err = p.overlap(ctx)
+	case p.pingDue(s, now):
+		payload, err = engineio.PingFrame, p.answer(ctx, sessionstore.AnswerRequest{Read: s, T: p.t, Ping: true})
+	case len(s.Pending()) > 0:
+		payload, err = p.give(ctx, s)
+	case p.released(s, now):
+		payload, err = engineio.NoopFrame, p.answer(ctx, sessionstore.AnswerRequest{Read: s, T: p.t})
+	case p.parked:
+		return "", false, nil
+	default:
+		return "", false, p.park(ctx, s)
+	}
+	return payload, true, err
+}
+
+func (p *poller) pingDue(s *sessionstore.Session, now time.Time) bool {
+	return !s.Pinged && !now.Before(s.PingAt)
+}
+
+// released reports whether a GET without packets has to end: a probe waits for it, or its time is up.
+func (p *poller) released(s *sessionstore.Session, now time.Time) bool {
+	return s.Probed && now.Before(s.Candidate.Until) || !now.Before(p.deadline)
+}
+
+// ended answers a GET of a session that is closing or closed. A parked one is told to end; a new one is
+// refused, unless a server's close left packets to fetch.
+func (p *poller) ended(ctx context.Context, s *sessionstore.Session) (string, error) {
+	switch {
+	case s.LastT == p.t:
+		return p.repeat(ctx, s)
+	case s.Drain && len(s.Pending()) > 0:
+		return p.give(ctx, s)
+	case s.Drain && p.parked:
+		return engineio.CloseFrame, p.answer(ctx, sessionstore.AnswerRequest{Read: s, T: p.t, EndDrain: true})
+	case s.Drain:
+		payload := engineio.EncodePayload([]string{engineio.NoopFrame, engineio.CloseFrame})
+		return payload, p.answer(ctx, sessionstore.AnswerRequest{Read: s, T: p.t, EndDrain: true})
+	case p.parked && s.Reason == adapter.ReasonTransportClose:
+		return engineio.NoopFrame, nil
+	case p.parked:
+		return engineio.CloseFrame, nil
+	default:
+		return "", engineio.ErrUnknownSession
+	}
+}
+
+// repeat answers a GET that was answered before.
+func (p *poller) repeat(ctx context.Context, s *sessionstore.Session) (string, error) {
+	switch {
+	case s.Given > 0:
+		return p.payload(ctx, s.Buffer[:s.Given])
+	case s.State != sessionstore.Open:
+		return engineio.EncodePayload([]string{engineio.NoopFrame, engineio.CloseFrame}), nil
+	case s.Pinged:
+		return engineio.PingFrame, nil
+	default:
+		return engineio.NoopFrame, nil
+	}
+}
+
+// overlap closes a session whose client has two GETs open.
+func (p *poller) overlap(ctx context.Context) error {
+	if err := p.e.Fail(ctx, p.id, adapter.ReasonTransportError); err != nil {
+		return fmt.Errorf("engine: overlapping polls: %w", err)
+	}
+	return engineio.ErrOverlap
+}
+
+// give answers with the longest prefix of what is pending that fits.
+func (p *poller) give(ctx context.Context, s *sessionstore.Session) (string, error) {
+	pending := s.Pending()
+	n, bytes := 0, 0
+	for n < len(pending) && n < maxAnswerPackets {
+		bytes += pending[n].Bytes()
+		if n > 0 && bytes > maxAnswerBytes {
+			break
+		}
+		n++
+	}
+	payload, err := p.payload(ctx, pending[:n])
+	if err != nil {
+		return "", p.again(err)
+	}
+	return payload, p.answer(ctx, sessionstore.AnswerRequest{Read: s, T: p.t, Give: n})
+}
+
+func (p *poller) payload(ctx context.Context, packets []sessionstore.Packet) (string, error) {
+	packets, err := p.e.store.Bodies(ctx, p.id, packets)
+	if err != nil {
+		return "", err
+	}
+	frames := make([]string, 0, len(packets))
+	for _, q := range packets {
+		frames = append(frames, q.Frames...)
+	}
+	return engineio.EncodePayload(frames), nil
+}
+
+func (p *poller) answer(ctx context.Context, r sessionstore.AnswerRequest) error {
+	return p.again(p.e.store.Answer(ctx, r))
+}
+
+// park takes the poll lease. The lease belongs to the GET, so a copy of this GET parks too.
+func (p *poller) park(ctx context.Context, s *sessionstore.Session) error {
+	lease := sessionstore.Poll{T: p.t, Until: p.deadline.Add(leaseMargin)}
+	err := p.again(p.e.store.Park(ctx, sessionstore.ParkRequest{Read: s, Poll: lease}))
+	p.parked = p.parked || err == nil
+	return err
+}
+
+// leaseMargin is how long a lease outlives the work it is for.
+const leaseMargin = 5 * time.Second
+
+// again turns an error of the store into errAgain, and remembers it.
+func (p *poller) again(err error) error {
+	if err == nil {
+		return nil
+	}
+	p.cause = err
+	return errAgain
+}
+
+// nextTurn is when the waiting GET has something to do though nothing changes.
+func (p *poller) nextTurn(s *sessionstore.Session) time.Time {
+	if !s.Pinged && s.PingAt.Before(p.deadline) {
+		return s.PingAt
+	}
+	return p.deadline
+}
+
+// wait waits for a change, or for the time to read again.
+func (p *poller) wait(ctx context.Context, changed <-chan struct{}, turn time.Time) {
+	d := time.Until(turn)
+	if changed == nil {
+		d = min(d, p.reread)
+		p.reread = min(2*p.reread, longestReread)
+	}
+	timer := time.NewTimer(max(d, time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	case <-ctx.Done():
+		p.deadline = time.Time{} // the platform's time is up: answer at the next turn
+	}
+}

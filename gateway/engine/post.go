@@ -1,0 +1,121 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// maxPostPackets bounds the packets of one POST.
+const maxPostPackets = 10_000
+
+// Post serves a POST of a session: it handles the packets of the body in order. A body that does not parse
+// closes the session after what came before the bad packet has been handled; the POST itself succeeds all the same, as
+// the reference server has it.
+func (e *Engine) Post(ctx context.Context, id sessionstore.SessionID, body string) error {
+	s, err := e.store.Get(ctx, id, time.Now())
+	switch {
+	case errors.Is(err, sessionstore.ErrNotFound):
+		return engineio.ErrUnknownSession
+	case err != nil:
+		return fmt.Errorf("engine: post: %w", err)
+	case s.State != sessionstore.Open && s.Drain:
+		return nil // the client does not know yet that the server closed
+	case s.State != sessionstore.Open:
+		return engineio.ErrUnknownSession
+	case s.Transport != sessionstore.Polling:
+		return engineio.ErrBadRequest
+	}
+	packets, parseErr := engineio.DecodePayload(body, maxPostPackets)
+	inv := &Invocation{Session: s, engine: e}
+	failure := "" // the reason to close the session at once, if the client asked for it or broke a rule
+	for _, p := range packets {
+		if failure, err = e.posted(ctx, inv, p); err != nil || failure != "" || inv.Closing() {
+			break
+		}
+	}
+	if failure == "" && parseErr != nil && !inv.Closing() {
+		failure = adapter.ReasonParseError
+	}
+	if _, finishErr := inv.finish(ctx); !errors.Is(finishErr, adapter.ErrClosed) {
+		err = errors.Join(err, finishErr)
+	}
+	if failure != "" {
+		err = errors.Join(err, e.endPolling(ctx, inv.Session, failure))
+	}
+	if err != nil {
+		return fmt.Errorf("engine: post: %w", err)
+	}
+	return nil
+}
+
+// posted handles one packet that came by POST. The reason is that to close the session for, if it has to be.
+func (e *Engine) posted(ctx context.Context, inv *Invocation, p engineio.Packet) (reason string, err error) {
+	switch p.Type {
+	case engineio.Message:
+		inv.handle(ctx, p)
+	case engineio.Pong:
+		err = e.pong(ctx, inv.Session.ID)
+	case engineio.Close:
+		reason = adapter.ReasonTransportClose
+	case engineio.Ping: // the heartbeat goes the other way
+		reason = adapter.ReasonTransportError
+	case engineio.Open, engineio.Upgrade, engineio.Noop:
+	}
+	return reason, err
+}
+
+// pong moves the ping of a polling session on, in its item and in the registry. A refusal means that
+// the session has moved on by itself.
+func (e *Engine) pong(ctx context.Context, id sessionstore.SessionID) error {
+	next := time.Now().Add(e.opts.PingInterval)
+	err := e.store.Pong(ctx, id, next)
+	if errors.Is(err, sessionstore.ErrConflict) || errors.Is(err, sessionstore.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		err = e.beat(ctx, id, next)
+	}
+	if err != nil {
+		return fmt.Errorf("engine: pong: %w", err)
+	}
+	return nil
+}
+
+func (e *Engine) beat(ctx context.Context, id sessionstore.SessionID, next time.Time) error {
+	if err := e.store.Beat(ctx, id, next); !errors.Is(err, sessionstore.ErrNotFound) {
+		return err
+	}
+	return nil // the ping timeout was first
+}
+
+// parkPatience is how long a client's close waits for the client's GET to be parked: the two are sent
+// together, and the GET is to be answered like any other that is open, not as one of an unknown session.
+const (
+	parkPatience = 100 * time.Millisecond
+	parkReread   = 10 * time.Millisecond
+)
+
+// endPolling closes a polling session because of what its client posted.
+func (e *Engine) endPolling(ctx context.Context, s sessionstore.Session, reason string) error {
+	if reason == adapter.ReasonTransportClose {
+		e.awaitPark(ctx, s)
+	}
+	return e.Fail(ctx, s.ID, reason)
+}
+
+func (e *Engine) awaitPark(ctx context.Context, s sessionstore.Session) {
+	tick := time.NewTicker(parkReread)
+	defer tick.Stop()
+	for end := time.Now().Add(parkPatience); time.Now().Before(end) && !s.Poll.Live(time.Now()); <-tick.C {
+		var err error
+		if s, err = e.store.Get(ctx, s.ID, time.Now()); err != nil || s.State != sessionstore.Open {
+			return
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Bind takes a WebSocket that came with the id of a session: it is a candidate until its upgrade packet. A
+// second one, or one for a session that is on WebSocket already, is to be opened and then closed.
+func (e *Engine) Bind(ctx context.Context, conn sessionstore.Connection, id sessionstore.SessionID) (Step, error) {
+	now := time.Now()
+	until := now.Add(e.opts.UpgradeTimeout)
+	row := sessionstore.ConnectionRow{Conn: conn, Session: id, ExpiresAt: now.Add(connectionLife)}
+	if err := e.store.PutConnection(ctx, row); err != nil {
+		return Step{}, fmt.Errorf("engine: bind: %w", err)
+	}
+	err := e.store.Bind(ctx, id, sessionstore.Candidate{Conn: conn, Until: until}, now)
+	switch {
+	case errors.Is(err, sessionstore.ErrNotFound):
+		return Step{}, errors.Join(engineio.ErrUnknownSession, e.store.DeleteConnection(ctx, conn))
+	case errors.Is(err, sessionstore.ErrConflict):
+		return Step{Kind: StepClose, Conn: conn}, nil
+	case err != nil:
+		return Step{}, fmt.Errorf("engine: bind: %w", err)
+	}
+	if err := e.store.Look(ctx, id, until); err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
+		return Step{}, fmt.Errorf("engine: bind: %w", err)
+	}
+	e.conns.put(conn, id)
+	return Step{Kind: StepNone, Conn: conn, Session: id}, nil
+}
+
+// candidate serves a frame of a WebSocket that wants to take over from polling.
+func (e *Engine) candidate(ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string) (string, error) {
+	switch {
+	case frame == engineio.ProbePing:
+		return e.probe(ctx, s, conn)
+	case frame == engineio.UpgradeFrame:
+		return "", e.upgrade(ctx, s.ID, conn)
+	case s.Probed:
+		return e.early(ctx, s.ID, conn, frame)
+	default:
+		return "", errors.Join(e.abort(ctx, s.ID, conn), e.refuse(ctx, conn))
+	}
+}
+
+// probe answers "2probe". The answer is a promise that the upgrade can be completed: a client whose WebSocket
+// ends after it is deaf until its ping timeout.
+func (e *Engine) probe(ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection) (string, error) {
+	err := e.store.Probe(ctx, s.ID, conn)
+	switch {
+	case err == nil:
+		return engineio.ProbePong, nil
+	case errors.Is(err, sessionstore.ErrConflict), errors.Is(err, sessionstore.ErrNotFound):
+		return "", e.refuse(ctx, conn)
+	default:
+		return "", errors.Join(fmt.Errorf("engine: probe: %w", err), e.refuse(ctx, conn))
+	}
+}
+
+// earlyPatience bounds the wait of a message that overtook its connection's upgrade packet: the client sends
+// the two back to back, and API Gateway may run them at once.
+const earlyPatience = time.Second
+
+// early serves a message of a probed candidate once the upgrade is done.
+func (e *Engine) early(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, frame string) (string, error) {
+	pause := adapter.NewPause()
+	for end := time.Now().Add(earlyPatience); time.Now().Before(end) && ctx.Err() == nil; {
+		pause.Wait(ctx)
+		s, err := e.store.Get(ctx, id, time.Now())
+		if err == nil && s.Candidate.Conn != conn {
+			return e.frame(ctx, &s, conn, frame)
+		}
+	}
+	return "", e.dropped(ctx, id, conn, errEarly)
+}
+
+var errEarly = errors.New("a message came before its upgrade packet")
+
+// upgrade is the client's "5": one write makes the session WebSocket and holds deliveries back until what is
+// in the buffer has been pushed.
+func (e *Engine) upgrade(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) error {
+	hold := e.newHold(ctx)
+	pause := adapter.NewPause()
+	var err error
+	for range upgradeRepeats {
+		var s sessionstore.Session
+		s, err = e.store.Upgrade(ctx, id, conn, hold)
+		if err == nil {
+			return e.flush(ctx, s, hold)
+		}
+		cur, refused := sessionstore.Current(err)
+		switch {
+		case refused && cur.Hold.Owner == hold.Owner: // an earlier call of ours was applied
+			return e.flush(ctx, cur, hold)
+		case refused, errors.Is(err, sessionstore.ErrNotFound):
+			return e.refuse(ctx, conn)
+		}
+		pause.Wait(ctx)
+	}
+	return e.dropped(ctx, id, conn, err)
+}
+
+// upgradeRepeats bounds the repeats of an upgrade in doubt. It is safe to repeat: it is applied once, and
+// its owner token tells.
+const upgradeRepeats = 6
+
+func (e *Engine) newHold(ctx context.Context) sessionstore.Lease {
+	return sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: adapter.LeaseUntil(ctx, time.Now())}
+}
+
+// abort takes a candidate back.
+func (e *Engine) abort(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) error {
+	err := e.store.Abort(ctx, id, conn)
+	if err == nil || errors.Is(err, sessionstore.ErrConflict) || errors.Is(err, sessionstore.ErrNotFound) {
+		return nil
+	}
+	return fmt.Errorf("engine: abort upgrade: %w", err)
+}
+
+// lostCandidate is the end of a WebSocket that was a candidate. A client that has had "3probe" polls no more
+// and does not know that its WebSocket is gone: its session is over.
+func (e *Engine) lostCandidate(ctx context.Context, s *sessionstore.Session) error {
+	if s.Probed {
+		return e.Fail(ctx, s.ID, adapter.ReasonTransportClose)
+	}
+	return e.abort(ctx, s.ID, s.Candidate.Conn)
+}

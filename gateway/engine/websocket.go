@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Message serves one message of a WebSocket. The reply, if any, is the frame to answer it with. A frame that
+// cannot be served ends the connection, so that nothing is lost in silence; the error is for the log.
+func (e *Engine) Message(ctx context.Context, conn sessionstore.Connection, frame string) (reply string, err error) {
+	id, err := e.session(ctx, conn)
+	if errors.Is(err, sessionstore.ErrNotFound) {
+		return "", e.refuse(ctx, conn)
+	}
+	if err != nil {
+		return "", errors.Join(fmt.Errorf("engine: message: %w", err), e.refuse(ctx, conn))
+	}
+	if frame == engineio.PongFrame {
+		return "", e.beatOf(ctx, id, conn)
+	}
+	s, err := e.store.Get(ctx, id, time.Now())
+	switch {
+	case errors.Is(err, sessionstore.ErrNotFound):
+		return "", e.refuse(ctx, conn)
+	case err != nil:
+		return "", e.dropped(ctx, id, conn, err)
+	}
+	return e.frame(ctx, &s, conn, frame)
+}
+
+// session finds the session of a connection.
+func (e *Engine) session(ctx context.Context, conn sessionstore.Connection) (sessionstore.SessionID, error) {
+	if id, ok := e.conns.get(conn); ok {
+		return id, nil
+	}
+	row, err := e.store.Connection(ctx, conn)
+	if err != nil {
+		return "", err
+	}
+	e.conns.put(conn, row.Session)
+	return row.Session, nil
+}
+
+// refuse ends a connection that has no session (any more).
+func (e *Engine) refuse(ctx context.Context, conn sessionstore.Connection) error {
+	e.conns.drop(conn)
+	if err := e.pusher.Close(ctx, conn); err != nil && !errors.Is(err, adapter.ErrGone) {
+		return fmt.Errorf("engine: refuse connection: %w", err)
+	}
+	return nil
+}
+
+// dropped ends a session of which a frame could not be served.
+func (e *Engine) dropped(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, cause error) error {
+	err := e.closing.Close(ctx, id, adapter.ReasonTransportError, adapter.CloseOptions{Doubtful: conn})
+	return errors.Join(fmt.Errorf("engine: message: %w", cause), err)
+}
+
+// beatOf is the pong of a WebSocket: its times live in the registry, so the session is not read.
+func (e *Engine) beatOf(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) error {
+	if err := e.beat(ctx, id, time.Now().Add(e.opts.PingInterval)); err != nil {
+		return e.dropped(ctx, id, conn, err)
+	}
+	return nil
+}
+
+// frame serves a frame by what the connection is to the session.
+func (e *Engine) frame(ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string) (string, error) {
+	switch {
+	case s.State != sessionstore.Open:
+		return "", e.refuse(ctx, conn)
+	case s.Conn == conn:
+		return e.established(ctx, s, conn, frame)
+	case s.Candidate.Conn == conn:
+		return e.candidate(ctx, s, conn, frame)
+	default:
+		return "", e.refuse(ctx, conn)
+	}
+}
+
+// established serves a frame of the session's own WebSocket.
+func (e *Engine) established(ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string) (string, error) {
+	p, err := engineio.Decode(frame)
+	if err != nil {
+		return "", e.Fail(ctx, s.ID, adapter.ReasonParseError)
+	}
+	switch p.Type {
+	case engineio.Message:
+		inv := &Invocation{Session: *s, engine: e, conn: conn}
+		inv.handle(ctx, p)
+		reply, err := inv.finish(ctx)
+		if err != nil && !errors.Is(err, adapter.ErrClosed) {
+			return "", fmt.Errorf("engine: message: %w", err)
+		}
+		return reply, nil
+	case engineio.Close: // the reference server ignores it and waits for the ping timeout
+		return "", e.Fail(ctx, s.ID, adapter.ReasonTransportClose)
+	case engineio.Ping: // the heartbeat goes the other way
+		return "", e.Fail(ctx, s.ID, adapter.ReasonTransportError)
+	case engineio.Pong:
+		return "", e.beatOf(ctx, s.ID, conn)
+	case engineio.Open, engineio.Upgrade, engineio.Noop:
+	}
+	return "", nil
+}
+
+// Disconnect is told that a WebSocket has ended. It may be called more than once, late, or never.
+func (e *Engine) Disconnect(ctx context.Context, conn sessionstore.Connection) error {
+	id, err := e.session(ctx, conn)
+	if errors.Is(err, sessionstore.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("engine: disconnect: %w", err)
+	}
+	e.conns.drop(conn)
+	err = e.closing.Close(ctx, id, adapter.ReasonTransportClose, adapter.CloseOptions{IfConn: conn})
+	s, refused := sessionstore.Current(err)
+	if refused && s.State == sessionstore.Open && s.Candidate.Conn == conn {
+		err = e.lostCandidate(ctx, &s)
+	} else if refused {
+		err = nil
+	}
+	// The row goes with the session; here only that of a candidate, or of one that was refused, is left.
+	if refused {
+		err = errors.Join(err, e.store.DeleteConnection(ctx, conn))
+	}
+	if err != nil {
+		return fmt.Errorf("engine: disconnect: %w", err)
+	}
+	return nil
+}
