@@ -1,0 +1,292 @@
+package emulator
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/gobwas/ws"
+)
+
+// conn is one WebSocket connection. One goroutine, [conn.serve], reads it and calls the handlers; whoever
+// pushes writes to it through the outbox.
+type conn struct {
+	// static
+	srv         *Server
+	api         *api
+	id          string
+	net         net.Conn
+	textOnly    bool                                   // what goes out
+	event       events.APIGatewayWebsocketProxyRequest // what all events have in common
+	connectedAt time.Time
+
+	// owned by serve
+	in   frameReader
+	call call
+
+	// shared
+	out    outbox
+	active atomic.Int64 // UnixNano of the last data frame, as of the server's clock
+	end    atomic.Pointer[ending]
+}
+
+// ending is how a connection ended.
+type ending struct {
+	code   int
+	reason string
+}
+
+// push queues a frame for the client. See [outbox.add] for the errors.
+func (c *conn) push(frame string) error {
+	if limit := c.srv.limits.Push; limit > 0 && len(frame) > limit {
+		return errTooLarge
+	}
+	start, err := c.queue(frame)
+	if start {
+		go c.write()
+	}
+	return err
+}
+
+// queue adds a frame to the outbox. If it reports start, the caller must see that [conn.write] runs.
+func (c *conn) queue(frame string) (start bool, err error) {
+	op, payload := outbound(frame, c.textOnly)
+	start, err = c.out.add(op, payload, c.srv.limits.Outbox, &c.srv.out)
+	if err == nil {
+		c.touch()
+	}
+	return start, err
+}
+
+func (c *conn) touch() { c.active.Store(c.srv.clock.Load()) }
+
+// write sends what waits in the outbox until nothing does.
+func (c *conn) write() {
+	for f := c.out.take(); f != nil; f = c.out.take() {
+		_, err := c.net.Write(f.b)
+		if cap(f.b) <= keptFrames {
+			f.b = f.b[:0]
+			c.srv.out.Put(f)
+		}
+		if err != nil {
+			c.cut() // the reader notices and ends the connection
+		}
+	}
+}
+
+// close sends a close frame, if none was sent, and gives the client a moment to answer. A code of 0 sends
+// none, as the management API does.
+func (c *conn) close(code int, reason string) {
+	payload := ""
+	if code != 0 {
+		payload = string(binary.BigEndian.AppendUint16(nil, uint16(code))) + reason
+	}
+	start, first := c.out.last(payload, &c.srv.out)
+	if start {
+		go c.write()
+	}
+	if first {
+		if code == 0 {
+			code = statusNone
+		}
+		c.end.CompareAndSwap(nil, &ending{code, reason})
+		_ = c.net.SetReadDeadline(time.Now().Add(c.srv.limits.CloseWait)) // fails only on a dead connection
+	}
+}
+
+// cut ends the connection without a word.
+func (c *conn) cut() {
+	_ = c.net.Close() // nothing can be done about a failing close
+}
+
+// expire closes the connection if it has been idle or alive for too long.
+func (c *conn) expire(now time.Time) {
+	l := c.srv.limits
+	switch {
+	case l.Lifetime > 0 && now.Sub(c.connectedAt) >= l.Lifetime:
+		c.close(statusGoingAway, "Going away")
+	case l.Idle > 0 && now.UnixNano()-c.active.Load() >= int64(l.Idle):
+		c.close(statusGoingAway, "Idle timeout")
+	}
+}
+
+// serve reads the connection until it ends, then tells the handlers.
+func (c *conn) serve() {
+	err := c.read()
+	c.call.release()
+	var rule *closeError
+	if errors.As(err, &rule) {
+		c.close(rule.code, rule.reason)
+		c.drain()
+	}
+	c.end.CompareAndSwap(nil, &ending{statusAbnormal, ""})
+	c.finish()
+	c.disconnected()
+}
+
+// finish takes the connection out of the server and waits for its writer.
+func (c *conn) finish() {
+	c.out.shut()
+	c.srv.conns.remove(c)
+	_ = c.net.SetWriteDeadline(time.Now().Add(c.srv.limits.CloseWait)) // fails only on a dead connection
+	c.out.wait()
+	c.cut()
+}
+
+// read hands over messages until the connection ends.
+func (c *conn) read() error {
+	for {
+		op, payload, err := c.in.next()
+		if err != nil {
+			return err
+		}
+		switch op {
+		case ws.OpText, ws.OpBinary:
+			if c.end.Load() != nil {
+				continue // closing: what the client says now comes too late
+			}
+			c.touch()
+			c.message(op, payload)
+		case ws.OpPing:
+			c.pong(payload)
+		case ws.OpClose:
+			return c.closedByPeer(payload)
+		case ws.OpPong, ws.OpContinuation: // a pong says nothing new; continuations never come alone
+		}
+	}
+}
+
+// drain ends our side of a connection that broke a rule, and reads on until the client has ended its own or
+// time is up: closing at once would let the network drop the close frame.
+func (c *conn) drain() {
+	c.out.wait()
+	if half, ok := c.net.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // fails only on a dead connection
+	}
+	var b [512]byte
+	for {
+		if _, err := c.net.Read(b[:]); err != nil {
+			return
+		}
+	}
+}
+
+func (c *conn) pong(payload []byte) {
+	start, _ := c.out.add(ws.OpPong, string(payload), c.srv.limits.Outbox, &c.srv.out) // a closing connection needs no pong
+	if start {
+		c.write()
+	}
+}
+
+// closedByPeer answers a close frame with one that says the same.
+func (c *conn) closedByPeer(payload []byte) error {
+	code, reason := ws.ParseCloseFrameData(payload)
+	if len(payload) == 0 {
+		c.end.CompareAndSwap(nil, &ending{statusNone, ""})
+		c.close(0, "")
+		return nil
+	}
+	if len(payload) == 1 || ws.CheckCloseFrameData(code, reason) != nil || !utf8.ValidString(reason) {
+		return &closeError{statusProtocol, "Invalid close frame"}
+	}
+	c.end.CompareAndSwap(nil, &ending{int(code), reason})
+	c.close(int(code), "")
+	return nil
+}
+
+// message calls the handler of $default and sends its answer.
+func (c *conn) message(op ws.OpCode, payload []byte) {
+	e := c.event // a copy: events differ in what follows
+	if op == ws.OpBinary {
+		e.Body = binaryBody(payload)
+	} else {
+		e.Body = string(payload)
+	}
+	now := time.Now()
+	c.stamp(&e.RequestContext, now)
+	e.RequestContext.MessageID = e.RequestContext.RequestID
+
+	ctx := c.call.begin(c, now, e.RequestContext.RequestID)
+	res, err := invoke(ctx, c.srv, c.api, e)
+	if !c.call.finish() {
+		return // its time was up: the client has the error frame
+	}
+	if err != nil {
+		c.srv.log.ErrorContext(ctx, "message failed", "conn", c.id, "err", err)
+		c.reply(c.errorFrame(e.RequestContext.RequestID))
+		return
+	}
+	if body := bodyOf(res); body != "" {
+		c.reply(body)
+	}
+}
+
+// reply sends a frame from the reading goroutine. It writes by itself if nothing else is to be done.
+func (c *conn) reply(frame string) {
+	start, err := c.queue(frame)
+	if err != nil {
+		c.srv.log.Warn("route response dropped", "conn", c.id, "err", err)
+	}
+	switch {
+	case !start:
+	case c.in.more():
+		go c.write()
+	default:
+		c.write()
+	}
+}
+
+// stamp sets what is new in each event.
+func (c *conn) stamp(r *events.APIGatewayWebsocketProxyRequestContext, now time.Time) {
+	id := c.srv.ids.next()
+	r.RequestID, r.ExtendedRequestID = id, id
+	r.RequestTimeEpoch = now.UnixMilli()
+	r.RequestTime = c.srv.times.format(now)
+}
+
+// errorFrame is what the service sends by itself when it cannot process a message.
+func (c *conn) errorFrame(requestID string) string {
+	return `{"message":"Internal server error","connectionId":` + strconv.Quote(c.id) + `,"requestId":` + strconv.Quote(requestID) + `}`
+}
+
+// disconnected calls the handler of $disconnect.
+func (c *conn) disconnected() {
+	e := c.event
+	now := time.Now()
+	c.stamp(&e.RequestContext, now)
+	end := c.end.Load()
+	r := &e.RequestContext
+	r.RouteKey, r.EventType, r.DisconnectStatusCode, r.DisconnectReason = "$disconnect", "DISCONNECT", int64(end.code), &end.reason
+	ctx := c.call.begin(c, now, r.RequestID)
+	defer c.call.release()
+	if _, err := invoke(ctx, c.srv, c.api, e); err != nil {
+		c.srv.log.ErrorContext(ctx, "disconnect failed", "conn", c.id, "err", err)
+	}
+	c.call.finish()
+}
+
+// binaryBody is how a binary frame reaches the handlers: as the text form of an Engine.IO binary packet.
+func binaryBody(payload []byte) string {
+	b := make([]byte, 1+base64.StdEncoding.EncodedLen(len(payload)))
+	b[0] = 'b'
+	base64.StdEncoding.Encode(b[1:], payload)
+	return string(b)
+}
+
+// bodyOf returns the body of a route response.
+func bodyOf(r events.APIGatewayProxyResponse) string {
+	if !r.IsBase64Encoded {
+		return r.Body
+	}
+	raw, err := base64.StdEncoding.DecodeString(r.Body)
+	if err != nil {
+		return r.Body
+	}
+	return string(raw)
+}

@@ -1,0 +1,84 @@
+package emulator
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// managementPath is what stands between the stage and a connection's id.
+const managementPath = "/@connections/"
+
+// manage serves the management API: POST sends, GET looks, DELETE closes.
+func (s *Server) manage(w http.ResponseWriter, r *http.Request, id string) {
+	stage, _, _ := strings.Cut(r.URL.Path, managementPath)
+	switch {
+	case stage != s.stage:
+		awsError(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
+	case s.limits.Signed && !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-"):
+		awsError(w, http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token")
+	case !validConnectionID(id):
+		awsError(w, http.StatusBadRequest, "BadRequestException", "Invalid connectionId: "+id)
+	default:
+		s.manageConn(w, r, s.conns.get(id))
+	}
+}
+
+func (s *Server) manageConn(w http.ResponseWriter, r *http.Request, c *conn) {
+	if c == nil {
+		awsError(w, http.StatusGone, "GoneException", "Gone")
+		return
+	}
+	switch r.Method {
+	case http.MethodPost:
+		s.managePush(w, r, c)
+	case http.MethodGet:
+		describe(w, c)
+	case http.MethodDelete:
+		c.close(0, "")
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		awsError(w, http.StatusMethodNotAllowed, "MethodNotAllowedException", "Method Not Allowed")
+	}
+}
+
+func (s *Server) managePush(w http.ResponseWriter, r *http.Request, c *conn) {
+	limit := s.limits.Push
+	if limit == 0 {
+		limit = s.limits.Outbox
+	}
+	body, err := readAll(r.Body, nil, limit)
+	if err == nil {
+		err = c.push(string(body))
+	}
+	switch {
+	case err == nil:
+		w.WriteHeader(http.StatusOK)
+	case errors.Is(err, errTooLarge):
+		awsError(w, http.StatusRequestEntityTooLarge, "PayloadTooLargeException", "The data has exceeded the maximum size allowed")
+	case errors.Is(err, errFull):
+		awsError(w, http.StatusTooManyRequests, "LimitExceededException", "The WebSocket client side buffer is full")
+	case errors.Is(err, errGone):
+		awsError(w, http.StatusGone, "GoneException", "Gone")
+	default:
+		awsError(w, http.StatusBadRequest, "BadRequestException", "The body could not be read")
+	}
+}
+
+func describe(w http.ResponseWriter, c *conn) {
+	id := c.event.RequestContext.Identity
+	body := `{"connectedAt":"` + c.connectedAt.UTC().Format(time.RFC3339Nano) +
+		`","identity":{"sourceIp":` + strconv.Quote(id.SourceIP) + `,"userAgent":` + jsonString(id.UserAgent) +
+		`},"lastActiveAt":"` + time.Unix(0, c.active.Load()).UTC().Format(time.RFC3339Nano) + `"}`
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, body) // the client may be gone
+}
+
+// awsError answers in the shape that the SDKs read.
+func awsError(w http.ResponseWriter, status int, kind, message string) {
+	w.Header().Set("X-Amzn-Errortype", kind)
+	answer(w, status, `{"message":`+jsonString(message)+`}`)
+}

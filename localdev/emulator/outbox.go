@@ -1,0 +1,139 @@
+package emulator
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"sync"
+
+	"github.com/gobwas/ws"
+)
+
+// Why a frame was not taken.
+var (
+	errGone     = errors.New("emulator: connection is gone")
+	errFull     = errors.New("emulator: outbox is full")
+	errTooLarge = errors.New("emulator: message too large")
+)
+
+// phase is where a connection is in its life, as pushes see it.
+type phase uint8
+
+const (
+	open    phase = iota
+	closing       // a close frame is queued: nothing may follow it
+	closed
+)
+
+// frames is a buffer of encoded WebSocket frames.
+type frames struct{ b []byte }
+
+// keptFrames is the greatest buffer that goes back to the pool.
+const keptFrames = 64 << 10
+
+// outbox is what waits to be written to one connection. Whoever adds to an outbox that nobody is writing
+// becomes, or starts, its writer; so a quiet connection costs neither a goroutine nor a buffer.
+type outbox struct {
+	mu      sync.Mutex
+	phase   phase
+	waiting *frames
+	writing int  // bytes that the writer is sending now
+	busy    bool // there is a writer, or whoever added a frame is about to start one
+	quiet   sync.Cond
+}
+
+// add appends a frame. It reports whether the caller must see to the writing.
+func (o *outbox) add(op ws.OpCode, payload string, limit int, pool *sync.Pool) (start bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.phase != open {
+		return false, errGone
+	}
+	queued := o.writing
+	if o.waiting != nil {
+		queued += len(o.waiting.b)
+	}
+	if queued > 0 && queued+len(payload) > limit {
+		return false, errFull
+	}
+	return o.append(op, payload, pool), nil
+}
+
+// last appends a close frame, after which nothing is taken, if there was none before.
+func (o *outbox) last(payload string, pool *sync.Pool) (start, first bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.phase != open {
+		return false, false
+	}
+	o.phase = closing
+	return o.append(ws.OpClose, payload, pool), true
+}
+
+func (o *outbox) append(op ws.OpCode, payload string, pool *sync.Pool) (start bool) {
+	if o.waiting == nil {
+		o.waiting = pool.Get().(*frames)
+	}
+	o.waiting.b = appendFrame(o.waiting.b, op, payload)
+	start, o.busy = !o.busy, true
+	return start
+}
+
+// take hands what waits to the writer. Nil ends the writer.
+func (o *outbox) take() *frames {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f := o.waiting
+	o.waiting, o.writing = nil, 0
+	if f == nil {
+		o.busy = false
+		o.quiet.Broadcast()
+		return nil
+	}
+	o.writing = len(f.b)
+	return f
+}
+
+// wait returns when nothing waits and nobody writes.
+func (o *outbox) wait() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.busy {
+		o.quiet.Wait()
+	}
+}
+
+// shut takes no frames from now on.
+func (o *outbox) shut() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.phase = closed
+}
+
+// appendFrame encodes one unfragmented frame of a server.
+func appendFrame(b []byte, op ws.OpCode, payload string) []byte {
+	const final = 0x80
+	b = append(b, final|byte(op))
+	switch n := len(payload); {
+	case n < 126:
+		b = append(b, byte(n))
+	case n <= 0xffff:
+		b = binary.BigEndian.AppendUint16(append(b, 126), uint16(n))
+	default:
+		b = binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
+	}
+	return append(b, payload...)
+}
+
+// outbound turns a frame of a handler into one of the wire: "b" and base64 is a binary message of
+// Engine.IO, which a client that can read it gets as a binary frame.
+func outbound(frame string, textOnly bool) (ws.OpCode, string) {
+	if textOnly || len(frame) == 0 || frame[0] != 'b' {
+		return ws.OpText, frame
+	}
+	raw, err := base64.StdEncoding.DecodeString(frame[1:])
+	if err != nil {
+		return ws.OpText, frame
+	}
+	return ws.OpBinary, string(raw)
+}

@@ -1,0 +1,63 @@
+package emulator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// DirectPusher pushes to the connections of a server in its own process by a call, and to those of other
+// processes by another pusher, as a rule one of the management API.
+type DirectPusher struct {
+	server *Server
+	remote adapter.Pusher
+}
+
+var _ adapter.Pusher = (*DirectPusher)(nil)
+
+// NewDirectPusher returns a pusher for the connections of s, which leaves those of other endpoints to remote.
+func NewDirectPusher(s *Server, remote adapter.Pusher) *DirectPusher {
+	return &DirectPusher{server: s, remote: remote}
+}
+
+// Push implements [adapter.Pusher]. A direct call is never in doubt.
+func (p *DirectPusher) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
+	if conn.Endpoint != p.server.endpoint {
+		return p.remote.Push(ctx, conn, frame)
+	}
+	c := p.server.conns.get(conn.ID)
+	if c == nil {
+		return adapter.ErrGone
+	}
+	err := c.push(frame)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errFull):
+		return adapter.ErrBusy
+	case errors.Is(err, errTooLarge):
+		return fmt.Errorf("push %d bytes: %w", len(frame), adapter.ErrFrameTooLarge)
+	}
+	return adapter.ErrGone
+}
+
+// Close implements [adapter.Pusher].
+func (p *DirectPusher) Close(ctx context.Context, conn sessionstore.Connection) error {
+	if conn.Endpoint != p.server.endpoint {
+		return p.remote.Close(ctx, conn)
+	}
+	if c := p.server.conns.get(conn.ID); c != nil {
+		c.close(0, "")
+	}
+	return nil
+}
+
+// jsonString is s as a JSON string.
+func jsonString(s string) string {
+	b, _ := json.Marshal(s) // a string always marshals
+	return string(b)
+}

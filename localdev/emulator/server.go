@@ -1,0 +1,264 @@
+package emulator
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+// Handlers is one function set behind an API: what Lambda would run. Methods are called concurrently. The
+// maps of an event are reused after the call and must not be kept. A context carries the deadline of the
+// platform; a client that goes away does not end it.
+type Handlers interface {
+	// HTTP answers a request of the HTTP API (payload format 2.0). QueryStringParameters is left empty:
+	// RawQueryString says the same, and without joining repeated keys.
+	HTTP(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
+	// WebSocket answers $connect, $default and $disconnect. A body goes back to the client as a frame.
+	WebSocket(ctx context.Context, e events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error)
+}
+
+// API is one HTTP API and one WebSocket API under a common path.
+type API struct {
+	// Path is the prefix of the request's path, for instance "/socket.io/".
+	Path string
+	// Sets take turns at every request and every frame. At least one.
+	Sets []Handlers
+}
+
+// Config is what a [Server] is made of.
+type Config struct {
+	// Endpoint is the base URL of the management API, as other processes reach this one, without a
+	// trailing slash. Its path is the stage: "http://127.0.0.1:3000/local".
+	Endpoint string
+	Limits   Limits
+	// Fallback serves what belongs to no API; nil answers 404.
+	Fallback http.Handler
+	// Logger gets what went wrong; nil discards.
+	Logger *slog.Logger
+}
+
+// Server is the emulator. Make it with [New], add APIs with [Server.Route], then call [Server.Serve].
+type Server struct {
+	// static
+	endpoint string
+	stage    string // "/local"
+	limits   Limits
+	fallback http.Handler
+	log      *slog.Logger
+	http     *http.Server
+	apis     []*api
+	ids      requestIDs
+	times    requestTimes
+	maps     sync.Pool // of map[string]string, for the headers of events
+	bodies   sync.Pool // of *[]byte, for request bodies
+	out      sync.Pool // of *frames, for outboxes
+
+	// base ends when the server gives up waiting, drain as soon as it stops: parked GETs end then.
+	base, drain         context.Context
+	cancelBase, endGETs context.CancelFunc
+	clock               atomic.Int64 // UnixNano, as of the last tick
+	conns               connTable
+	sweepDone, serveEnd chan struct{}
+
+	mu       sync.Mutex
+	stopping bool           // guarded by mu
+	sessions sync.WaitGroup // of connections and of what follows $connect; added to under mu
+}
+
+type api struct {
+	API
+	turn atomic.Uint64
+}
+
+// next returns the handler set whose turn it is.
+func (a *api) next() Handlers {
+	if len(a.Sets) == 1 {
+		return a.Sets[0]
+	}
+	return a.Sets[a.turn.Add(1)%uint64(len(a.Sets))]
+}
+
+// New returns a server without APIs.
+func New(c Config) *Server {
+	s := &Server{endpoint: c.Endpoint, limits: c.Limits.withDefaults(), fallback: c.Fallback, log: c.Logger}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.fallback == nil {
+		s.fallback = http.NotFoundHandler()
+	}
+	s.stage = stageOf(c.Endpoint)
+	s.ids = newRequestIDs()
+	s.conns.byID = make(map[string]*conn)
+	s.base, s.cancelBase = context.WithCancel(context.Background())
+	s.drain, s.endGETs = context.WithCancel(s.base)
+	s.clock.Store(time.Now().UnixNano())
+	s.maps.New = func() any { return make(map[string]string, 16) }
+	s.bodies.New = func() any { return new([]byte) }
+	s.out.New = func() any { return new(frames) }
+	s.sweepDone, s.serveEnd = make(chan struct{}), make(chan struct{})
+	s.http = &http.Server{
+		Handler: s, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 75 * time.Second, MaxHeaderBytes: 32 << 10,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	return s
+}
+
+// stageOf returns the path of an endpoint: "/local" of "http://127.0.0.1:3000/local".
+func stageOf(endpoint string) string {
+	_, rest, _ := strings.Cut(endpoint, "://")
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		return rest[i:]
+	}
+	return ""
+}
+
+// Route adds an API. All routes must be added before [Server.Serve].
+func (s *Server) Route(a API) { s.apis = append(s.apis, &api{API: a}) }
+
+// Serve accepts connections until [Server.Shutdown]; then it returns nil. It must be called once.
+func (s *Server) Serve(l net.Listener) error {
+	defer close(s.serveEnd)
+	go s.sweep()
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		s.endGETs()
+		return err
+	}
+	return nil
+}
+
+// ServeHTTP routes a request: to the management API, to an API by its path, else to the fallback.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	for _, a := range s.apis {
+		if !strings.HasPrefix(r.URL.Path, a.Path) {
+			continue
+		}
+		if r.Header.Get("Upgrade") != "" {
+			s.connect(w, r, a)
+			return
+		}
+		s.request(w, r, a)
+		return
+	}
+	if _, id, ok := strings.Cut(r.URL.Path, managementPath); ok {
+		s.manage(w, r, id)
+		return
+	}
+	s.fallback.ServeHTTP(w, r)
+}
+
+// Shutdown stops accepting, closes the WebSockets with 1001, ends parked GETs, and waits until every
+// handler has returned. If ctx ends first it cancels the handlers' contexts, cuts what is left, waits for that
+// too and returns ctx's error. It may be called after Serve only.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopping = true
+	s.mu.Unlock()
+	s.endGETs()
+	s.conns.each(func(c *conn) { c.close(statusGoingAway, "") })
+	err := s.http.Shutdown(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.sessions.Wait()
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.cancelBase()
+	if err != nil {
+		s.conns.each(func(c *conn) { c.cut() })
+		err = errors.Join(err, s.http.Close())
+	}
+	<-done
+	<-s.serveEnd
+	<-s.sweepDone
+	return err
+}
+
+// enter counts a connection, unless the server is stopping.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return false
+	}
+	s.sessions.Add(1)
+	return true
+}
+
+// register makes a connection known. One that comes while the server stops is closed at once.
+func (s *Server) register(c *conn) {
+	s.conns.add(c)
+	s.mu.Lock()
+	stopping := s.stopping
+	s.mu.Unlock()
+	if stopping {
+		c.close(statusGoingAway, "")
+	}
+}
+
+// sweep looks after connections that are idle or too old, and keeps the coarse clock.
+func (s *Server) sweep() {
+	defer close(s.sweepDone)
+	t := time.NewTicker(s.limits.tick())
+	defer t.Stop()
+	for {
+		select {
+		case <-s.drain.Done():
+			return
+		case now := <-t.C:
+			s.clock.Store(now.UnixNano())
+			if s.limits.Idle > 0 || s.limits.Lifetime > 0 {
+				s.conns.each(func(c *conn) { c.expire(now) })
+			}
+		}
+	}
+}
+
+// connTable finds a connection by its id.
+type connTable struct {
+	mu   sync.RWMutex
+	byID map[string]*conn
+}
+
+func (t *connTable) get(id string) *conn {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.byID[id]
+}
+
+func (t *connTable) add(c *conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.byID[c.id] = c
+}
+
+func (t *connTable) remove(c *conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.byID, c.id)
+}
+
+// each calls f for a snapshot of the connections, without holding the lock.
+func (t *connTable) each(f func(*conn)) {
+	t.mu.RLock()
+	all := make([]*conn, 0, len(t.byID))
+	for _, c := range t.byID {
+		all = append(all, c)
+	}
+	t.mu.RUnlock()
+	for _, c := range all {
+		f(c)
+	}
+}
