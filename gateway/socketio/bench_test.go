@@ -1,0 +1,66 @@
+package socketio_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/nonstick-io/nonstick/gateway/socketio"
+)
+
+func BenchmarkDecode(b *testing.B) {
+	for _, bm := range []struct{ name, text string }{
+		{"echo", `212["echo",{"text":"hello, world","n":42}]`},
+		{"4KB of text", `2["message","` + strings.Repeat("x", 4096) + `"]`},
+		{"4KB of numbers", `2["message",[` + strings.Repeat("12345.5,", 511) + `0]]`},
+		{"binary", `51-["a",` + placed("0") + `]`},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(bm.text)))
+			for b.Loop() {
+				if _, _, err := socketio.Decode(bm.text, socketio.Limits{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkJSONValid is what the checks of BenchmarkDecode would cost by encoding/json alone.
+func BenchmarkJSONValid(b *testing.B) {
+	data := []byte(`["message","` + strings.Repeat("x", 4096) + `"]`)
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if !json.Valid(data) {
+			b.Fatal("not valid")
+		}
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	p := socketio.Packet{Type: socketio.Ack, Namespace: "/chat", ID: 12, HasID: true, Data: json.RawMessage(`["hello, world"]`)}
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Encode()
+	}
+}
+
+// BenchmarkEcho is all of the codec that one event and its answer need.
+func BenchmarkEcho(b *testing.B) {
+	const text = `2["echo",{"text":"hello, world","n":42}]`
+	b.ReportAllocs()
+	for b.Loop() {
+		p, _, err := socketio.Decode(text, socketio.Limits{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		name, args, err := socketio.EventName(p.Data)
+		if err != nil {
+			b.Fatal(err)
+		}
+		data, _ := socketio.Extract(args)
+		p.Data = socketio.EventData(name, data)
+		p.Encode()
+	}
+}

@@ -1,0 +1,114 @@
+package socketio
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// PacketType is the first digit of a packet.
+type PacketType byte
+
+// The packet types. The comment says what payload a packet of the type carries.
+const (
+	Connect      PacketType = iota // none, or an object: credentials, or the new socket's id
+	Disconnect                     // none
+	Event                          // array: name, then arguments
+	Ack                            // array: arguments
+	ConnectError                   // string or object
+	BinaryEvent                    // as Event, with attachments
+	BinaryAck                      // as Ack, with attachments
+)
+
+// String returns the protocol's name of t.
+func (t PacketType) String() string {
+	switch t {
+	case Connect:
+		return "CONNECT"
+	case Disconnect:
+		return "DISCONNECT"
+	case Event:
+		return "EVENT"
+	case Ack:
+		return "ACK"
+	case ConnectError:
+		return "CONNECT_ERROR"
+	case BinaryEvent:
+		return "BINARY_EVENT"
+	case BinaryAck:
+		return "BINARY_ACK"
+	default:
+		return "packet type " + strconv.Itoa(int(t))
+	}
+}
+
+// IsBinary reports whether packets of type t come with attachments.
+func (t PacketType) IsBinary() bool { return t == BinaryEvent || t == BinaryAck }
+
+// MainNamespace is the namespace that packets do not spell out.
+const MainNamespace = "/"
+
+// MaxID is the highest acknowledgement id that a JavaScript client can count to.
+const MaxID = 1<<53 - 1
+
+// Errors of decoding. All of them match [ErrInvalidPacket] with errors.Is; the protocol's answer to each
+// is to close the whole Engine.IO session.
+var (
+	// ErrInvalidPacket is matched by every decoding error of this package.
+	ErrInvalidPacket = errors.New("socketio: invalid packet")
+	// ErrUnknownType: the packet is empty or its first character is no packet type.
+	ErrUnknownType = fmt.Errorf("%w: unknown packet type", ErrInvalidPacket)
+	// ErrIllegalAttachments: the number of attachments is missing or no positive number, or a
+	// placeholder names an attachment that cannot be.
+	ErrIllegalAttachments = fmt.Errorf("%w: illegal attachments", ErrInvalidPacket)
+	// ErrTooManyAttachments: more attachments than [Limits] allows.
+	ErrTooManyAttachments = fmt.Errorf("%w: too many attachments", ErrInvalidPacket)
+	// ErrInvalidNamespace: a namespace too long for [Limits], or with a control character in it.
+	ErrInvalidNamespace = fmt.Errorf("%w: invalid namespace", ErrInvalidPacket)
+	// ErrInvalidID: an acknowledgement id above [MaxID].
+	ErrInvalidID = fmt.Errorf("%w: invalid acknowledgement id", ErrInvalidPacket)
+	// ErrInvalidPayload: no JSON, not UTF-8, or not what the packet's type asks for.
+	ErrInvalidPayload = fmt.Errorf("%w: invalid payload", ErrInvalidPacket)
+	// ErrReservedEvent: an event with a name that [IsReserved].
+	ErrReservedEvent = fmt.Errorf("%w: reserved event name", ErrInvalidPacket)
+	// ErrTooDeep: arrays and objects nested deeper than [Limits] allows.
+	ErrTooDeep = fmt.Errorf("%w: nested too deep", ErrInvalidPacket)
+)
+
+// Packet is one Socket.IO packet.
+type Packet struct {
+	// Type says what the packet is for. Whether it is one of the binary types is up to who builds it.
+	Type PacketType
+	// Namespace starts with a slash. Empty means [MainNamespace]; [Decode] never leaves it empty.
+	Namespace string
+	// ID is the acknowledgement id, valid if HasID is set; zero is an id like any other.
+	ID    uint64
+	HasID bool
+	// Data is the JSON payload, nil if there is none. In a binary packet every attachment is an object
+	// {"_placeholder":true,"num":i} in it.
+	Data json.RawMessage
+	// Attachments of a binary packet, in the order of their numbers. [Decode] leaves them nil: they
+	// come in messages of their own.
+	Attachments [][]byte
+}
+
+// Encode returns the text of p without the Engine.IO type before it. The attachments of a binary packet
+// are only counted: the caller sends them as binary messages right after. A packet that [Decode] would
+// refuse is not detected.
+func (p Packet) Encode() string {
+	b := make([]byte, 0, len(p.Namespace)+len(p.Data)+28) // 28: type, count, comma and the longest id
+	b = append(b, '0'+byte(p.Type))
+	if p.Type.IsBinary() {
+		b = strconv.AppendInt(b, int64(len(p.Attachments)), 10)
+		b = append(b, '-')
+	}
+	if p.Namespace != "" && p.Namespace != MainNamespace {
+		b = append(b, p.Namespace...)
+		b = append(b, ',')
+	}
+	if p.HasID {
+		b = strconv.AppendUint(b, p.ID, 10)
+	}
+	return string(append(b, p.Data...))
+}
