@@ -1,0 +1,124 @@
+// Package apigw brings the requests of API Gateway to a gateway, and its answers back: the polling transport
+// by an HTTP API (payload format 2.0), the WebSocket transport by a WebSocket API, and the work that is queued
+// at $connect. It owns what is HTTP about Engine.IO: status codes, headers, CORS, the encoding of bodies.
+// What packets mean is none of its business.
+//
+// It also has the [ManagementPusher], which sends to connections through the management API.
+package apigw
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Gateway is what serves sessions. An error that is an [*engineio.Error] is shown to the client; of any
+// other the client learns nothing.
+type Gateway interface {
+	// Handshake begins a session on polling and returns the body of the answer.
+	Handshake(ctx context.Context, h sessionstore.Handshake) (payload string, err error)
+	// Poll serves a GET, named by its t; it may wait for packets as long as ctx's deadline allows.
+	Poll(ctx context.Context, sid sessionstore.SessionID, t string) (payload string, err error)
+	// Post serves a POST, whose body is UTF-8 and within the limit.
+	Post(ctx context.Context, sid sessionstore.SessionID, body string) error
+	// Fail closes a session whose client broke the rules of the transport.
+	Fail(ctx context.Context, sid sessionstore.SessionID, reason string) error
+	// Connect begins a session on a WebSocket that is about to open.
+	Connect(ctx context.Context, conn sessionstore.Connection, h sessionstore.Handshake) (engine.Step, error)
+	// Bind offers a WebSocket that is about to open to a session on polling.
+	Bind(ctx context.Context, conn sessionstore.Connection, sid sessionstore.SessionID) (engine.Step, error)
+	// Run does what had to wait until the WebSocket was open.
+	Run(ctx context.Context, step engine.Step) error
+	// Message serves a frame. The reply, unless empty, is sent to the same connection.
+	Message(ctx context.Context, conn sessionstore.Connection, frame string) (reply string, err error)
+	// Disconnect is told that a connection has ended.
+	Disconnect(ctx context.Context, conn sessionstore.Connection) error
+}
+
+// Queue takes work that must not be done before $connect has returned. Whoever receives it calls [Handler.Step].
+type Queue interface {
+	Enqueue(ctx context.Context, step engine.Step) error
+}
+
+// Defaults of [Config].
+const (
+	DefaultPath       = "/socket.io/"
+	DefaultMaxPayload = 1_000_000
+)
+
+// Config is what a [Handler] is made of. Gateway, Queue and Endpoint are needed.
+type Config struct {
+	Gateway Gateway
+	Queue   Queue
+	// Endpoint is the base URL of the management API of the WebSocket API that the handler serves. It is
+	// configuration, and not taken from events, because an event names whatever host the client asked for.
+	Endpoint string
+	// Path is the prefix of the requests served; default [DefaultPath].
+	Path string
+	// CORS is off unless it names origins.
+	CORS CORS
+	// MaxPayload is the greatest body of a POST in bytes; default [DefaultMaxPayload].
+	MaxPayload int
+	// Logger gets the errors that clients learn nothing of; nil discards.
+	Logger *slog.Logger
+}
+
+// Handler serves the events of one HTTP API and one WebSocket API. Safe for concurrent use.
+type Handler struct {
+	gateway    Gateway
+	queue      Queue
+	endpoint   string
+	path       string
+	cors       corsPolicy
+	maxPayload int
+	log        *slog.Logger
+}
+
+// New returns a Handler.
+func New(c Config) *Handler {
+	h := &Handler{
+		gateway: c.Gateway, queue: c.Queue, endpoint: c.Endpoint, path: c.Path,
+		cors: newCORSPolicy(c.CORS), maxPayload: c.MaxPayload, log: c.Logger,
+	}
+	if h.path == "" {
+		h.path = DefaultPath
+	}
+	if h.maxPayload == 0 {
+		h.maxPayload = DefaultMaxPayload
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	return h
+}
+
+// Step does the work that was queued at a $connect. An error means that the queue should deliver it again.
+func (h *Handler) Step(ctx context.Context, step engine.Step) (err error) {
+	defer h.recovered(ctx, &err)
+	if err := h.gateway.Run(ctx, step); err != nil {
+		return fmt.Errorf("apigw: run step %q: %w", step.Kind, err)
+	}
+	return nil
+}
+
+// recovered turns a panic into an error: one bad packet must not end a process that serves others.
+func (h *Handler) recovered(ctx context.Context, err *error) {
+	if p := recover(); p != nil {
+		h.log.ErrorContext(ctx, "panic", "value", fmt.Sprint(p), "stack", string(debug.Stack()))
+		*err = fmt.Errorf("apigw: panic: %v", p)
+	}
+}
+
+// refusal is what the client may know of an error: itself if it is of the protocol, else nil.
+func refusal(err error) *engineio.Error {
+	if e, ok := errors.AsType[*engineio.Error](err); ok {
+		return e
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package apigw
+
+import (
+	"context"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// binaryType is the content type of a POST that version 4 of the protocol refuses. Only this very string: with a
+// parameter, or in capitals, the body is read as text.
+const binaryType = "application/octet-stream"
+
+// HTTP serves a request of the HTTP API: a handshake, a poll, a post, or a preflight. It never returns an
+// error. The headers of the answer are shared and must not be modified.
+func (h *Handler) HTTP(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+	sets := h.cors.sets(e.Headers["origin"])
+	if !strings.HasPrefix(pathOf(&e), h.path) {
+		return response(http.StatusNotFound, sets.empty, ""), nil
+	}
+	if h.cors.on && e.RequestContext.HTTP.Method == http.MethodOptions {
+		headers := h.cors.preflight(e.Headers["origin"], e.Headers["access-control-request-headers"])
+		return response(http.StatusNoContent, headers, ""), nil
+	}
+	res, err := h.polling(ctx, sets, &e)
+	if err == nil {
+		return res, nil
+	}
+	if r := refusal(err); r != nil {
+		return refused(sets, r), nil
+	}
+	h.log.ErrorContext(ctx, "request failed", "method", e.RequestContext.HTTP.Method, "err", err)
+	return response(http.StatusInternalServerError, sets.empty, ""), nil
+}
+
+// polling serves a request of the polling transport.
+func (h *Handler) polling(ctx context.Context, sets *headerSets, e *events.APIGatewayV2HTTPRequest) (res events.APIGatewayV2HTTPResponse, err error) {
+	defer h.recovered(ctx, &err)
+	query := engineio.ParseQuery(e.RawQueryString)
+	req, err := engineio.ParseRequest(e.RequestContext.HTTP.Method, query, false)
+	if err != nil {
+		return res, err
+	}
+	if req.Transport != engineio.Polling {
+		return res, engineio.ErrBadRequest // a session on WebSocket takes no plain requests, nor does one on polling by that name
+	}
+	sid := sessionstore.SessionID(req.SID)
+	payload := ""
+	switch req.Kind {
+	case engineio.KindHandshake:
+		payload, err = h.gateway.Handshake(ctx, httpHandshake(e, query))
+	case engineio.KindPoll:
+		payload, err = h.gateway.Poll(ctx, sid, req.T)
+	case engineio.KindPost:
+		return response(http.StatusOK, sets.ok, "ok"), h.post(ctx, sid, e)
+	default:
+		err = engineio.ErrBadRequest
+	}
+	return response(http.StatusOK, sets.payload, payload), err
+}
+
+// post hands in a body, unless it is of the wrong kind or too large.
+func (h *Handler) post(ctx context.Context, sid sessionstore.SessionID, e *events.APIGatewayV2HTTPRequest) error {
+	if e.Headers["content-type"] == binaryType {
+		if err := h.gateway.Fail(ctx, sid, adapter.ReasonTransportError); err != nil {
+			return err
+		}
+		return engineio.ErrInvalidContent
+	}
+	body, err := bodyOf(e)
+	if err != nil {
+		return engineio.ErrBadRequest
+	}
+	if len(body) <= h.maxPayload {
+		body = toUTF8(body)
+	}
+	if len(body) > h.maxPayload {
+		return engineio.ErrPayloadTooLarge
+	}
+	return h.gateway.Post(ctx, sid, body)
+}
+
+// bodyOf returns the body as the client sent it.
+func bodyOf(e *events.APIGatewayV2HTTPRequest) (string, error) {
+	if !e.IsBase64Encoded {
+		return e.Body, nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(e.Body)
+	return string(raw), err
+}
+
+// toUTF8 replaces each byte that is not UTF-8 by U+FFFD, as a text decoder does.
+func toUTF8(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return string([]rune(s))
+}
+
+// pathOf returns the request's path behind the stage.
+func pathOf(e *events.APIGatewayV2HTTPRequest) string {
+	stage := e.RequestContext.Stage
+	if stage == "" || stage == "$default" {
+		return e.RawPath
+	}
+	if rest, ok := strings.CutPrefix(e.RawPath, "/"+stage+"/"); ok {
+		return "/" + rest
+	}
+	return e.RawPath
+}
+
+// refused is the answer to a request against the rules.
+func refused(sets *headerSets, e *engineio.Error) events.APIGatewayV2HTTPResponse {
+	if !e.HasBody() {
+		return response(e.Status, sets.empty, "")
+	}
+	return response(e.Status, sets.json, e.Body())
+}
+
+func response(status int, headers map[string]string, body string) events.APIGatewayV2HTTPResponse {
+	return events.APIGatewayV2HTTPResponse{StatusCode: status, Headers: headers, Body: body}
+}

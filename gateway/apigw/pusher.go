@@ -1,0 +1,127 @@
+package apigw
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi/types"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// DefaultPushTimeout is how long a [ManagementPusher] waits for one call.
+const DefaultPushTimeout = 5 * time.Second
+
+// Options are the settings of a [ManagementPusher].
+type Options struct {
+	// Region is the one that calls are signed for. Needed.
+	Region string
+	// Credentials sign the calls. Needed.
+	Credentials aws.CredentialsProvider
+	// HTTPClient sends them; default is a client that keeps up to 256 idle connections to each endpoint.
+	HTTPClient *http.Client
+	// Timeout bounds one call, within the time that its context leaves; default [DefaultPushTimeout].
+	Timeout time.Duration
+}
+
+// ManagementPusher sends to connections through the management API of whichever API owns them. It never
+// repeats a call. Safe for concurrent use.
+type ManagementPusher struct {
+	opts Options
+
+	mu      sync.RWMutex
+	clients map[string]*apigatewaymanagementapi.Client // by endpoint
+}
+
+var _ adapter.Pusher = (*ManagementPusher)(nil)
+
+// NewPusher returns a ManagementPusher.
+func NewPusher(o Options) *ManagementPusher {
+	if o.HTTPClient == nil {
+		o.HTTPClient = &http.Client{Transport: &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         (&net.Dialer{Timeout: 3 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			TLSHandshakeTimeout: 3 * time.Second,
+			MaxIdleConns:        1024,
+			MaxIdleConnsPerHost: 256,
+			IdleConnTimeout:     60 * time.Second,
+		}}
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultPushTimeout
+	}
+	return &ManagementPusher{opts: o, clients: map[string]*apigatewaymanagementapi.Client{}}
+}
+
+// Push implements [adapter.Pusher].
+func (p *ManagementPusher) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
+	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
+	defer cancel()
+	_, err := p.client(conn.Endpoint).PostToConnection(ctx, &apigatewaymanagementapi.PostToConnectionInput{
+		ConnectionId: &conn.ID, Data: []byte(frame),
+	})
+	if err != nil {
+		return fmt.Errorf("apigw: push to connection %s: %w", conn.ID, pushError(err))
+	}
+	return nil
+}
+
+// Close implements [adapter.Pusher].
+func (p *ManagementPusher) Close(ctx context.Context, conn sessionstore.Connection) error {
+	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
+	defer cancel()
+	_, err := p.client(conn.Endpoint).DeleteConnection(ctx, &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: &conn.ID})
+	if err = pushError(err); err != nil && !errors.Is(err, adapter.ErrGone) {
+		return fmt.Errorf("apigw: close connection %s: %w", conn.ID, err)
+	}
+	return nil
+}
+
+// client returns the client of an endpoint. There are as many endpoints as APIs share the store: few.
+func (p *ManagementPusher) client(endpoint string) *apigatewaymanagementapi.Client {
+	p.mu.RLock()
+	c := p.clients[endpoint]
+	p.mu.RUnlock()
+	if c != nil {
+		return c
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c = p.clients[endpoint]; c == nil {
+		c = apigatewaymanagementapi.New(apigatewaymanagementapi.Options{
+			Region: p.opts.Region, Credentials: p.opts.Credentials, HTTPClient: p.opts.HTTPClient,
+			BaseEndpoint: &endpoint, Retryer: aws.NopRetryer{},
+		})
+		p.clients[endpoint] = c
+	}
+	return c
+}
+
+// pushError maps the SDK's errors to those of [adapter.Pusher]; what it does not know is in doubt.
+func pushError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*types.GoneException](err); ok {
+		return adapter.ErrGone
+	}
+	if _, ok := errors.AsType[*types.LimitExceededException](err); ok {
+		return adapter.ErrBusy
+	}
+	if _, ok := errors.AsType[*types.PayloadTooLargeException](err); ok {
+		return adapter.ErrFrameTooLarge
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("%w: %w", adapter.ErrGone, err) // localdev: the process is no more, and its connections with it
+	}
+	return err
+}
