@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway/engineio"
@@ -16,21 +17,40 @@ const maxCollected = 256
 
 // Invocation is one request of one session: a POST, or a WebSocket message. Packets for the session itself
 // are collected and leave, in order, when its messages have been handled; so a reply never overtakes what was
-// sent before it. Not safe for concurrent use.
+// sent before it. Send, Reply and Close are safe for concurrent use.
 type Invocation struct {
-	// Session is the session as read when the request began.
+	// Session is the session as read when the request began. The handler may keep its Sockets and Partial up
+	// to date for the messages that follow in the same request.
 	Session sessionstore.Session
+	// PartialStored is how many attachments of Session.Partial the store has; -1 if it has no partial packet.
+	PartialStored int
 
 	engine *Engine
 	conn   sessionstore.Connection // the WebSocket that the request came by, or none
+
+	mu     sync.Mutex
 	out    []sessionstore.Packet
 	reply  bool // the last packet of out may travel as the answer to the request
 	reason string
 }
 
+func (e *Engine) newInvocation(s sessionstore.Session, conn sessionstore.Connection) *Invocation {
+	i := &Invocation{Session: s, PartialStored: -1, engine: e, conn: conn}
+	if s.Partial != nil {
+		i.PartialStored = len(s.Partial.Attachments)
+	}
+	return i
+}
+
 // Send sends one message to the session: its Engine.IO packets, encoded as text. It leaves when the request
 // has been handled. The error is that of earlier packets that had to be sent on to make room.
 func (i *Invocation) Send(ctx context.Context, frames ...string) error {
+	return i.send(ctx, frames, false)
+}
+
+func (i *Invocation) send(ctx context.Context, frames []string, reply bool) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	if len(i.out) >= maxCollected {
 		if err := i.deliver(ctx, i.out); err != nil {
 			return err
@@ -38,23 +58,29 @@ func (i *Invocation) Send(ctx context.Context, frames ...string) error {
 		i.out = i.out[:0]
 	}
 	i.out = append(i.out, sessionstore.Packet{Frames: frames})
-	i.reply = false
+	i.reply = reply
 	return nil
 }
 
 // Reply is Send for what belongs to the packet just handled (an acknowledgement, the answer to CONNECT): it
 // may travel as the answer to the WebSocket message itself, which costs no push.
 func (i *Invocation) Reply(ctx context.Context, frames ...string) error {
-	err := i.Send(ctx, frames...)
-	i.reply = true
-	return err
+	return i.send(ctx, frames, true)
 }
 
 // Close closes the session once everything sent has left.
-func (i *Invocation) Close(reason string) { i.reason = reason }
+func (i *Invocation) Close(reason string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.reason = reason
+}
 
 // Closing reports whether the session is to be closed: what comes after is not handled.
-func (i *Invocation) Closing() bool { return i.reason != "" }
+func (i *Invocation) Closing() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.reason != ""
+}
 
 // handle gives one packet to the handler. What goes wrong in it closes the session.
 func (i *Invocation) handle(ctx context.Context, p engineio.Packet) {
@@ -87,6 +113,8 @@ func (i *Invocation) guard(ctx context.Context, f func() error) {
 // finish lets what was sent leave. The reply is a frame to answer the request with, or empty.
 func (i *Invocation) finish(ctx context.Context) (reply string, err error) {
 	i.guard(ctx, func() error { return i.engine.handler.Done(ctx, i) })
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	if n := len(i.out); n > 0 && i.answerable(i.out[n-1]) {
 		reply = i.out[n-1].Frames[0]
 		i.out = i.out[:n-1]

@@ -32,7 +32,7 @@ func (e *Engine) Post(ctx context.Context, id sessionstore.SessionID, body strin
 		return engineio.ErrBadRequest
 	}
 	packets, parseErr := engineio.DecodePayload(body, maxPostPackets)
-	inv := &Invocation{Session: s, engine: e}
+	inv := e.newInvocation(s, sessionstore.Connection{})
 	failure := "" // the reason to close the session at once, if the client asked for it or broke a rule
 	for _, p := range packets {
 		if failure, err = e.posted(ctx, inv, p); err != nil || failure != "" || inv.Closing() {

@@ -92,7 +92,7 @@ func (e *Engine) established(ctx context.Context, s *sessionstore.Session, conn 
 	}
 	switch p.Type {
 	case engineio.Message:
-		inv := &Invocation{Session: *s, engine: e, conn: conn}
+		inv := e.newInvocation(*s, conn)
 		inv.handle(ctx, p)
 		reply, err := inv.finish(ctx)
 		if err != nil && !errors.Is(err, adapter.ErrClosed) {
