@@ -269,3 +269,11 @@ func earliest(connectBy, candidate, hold time.Time, unjoined bool, now time.Time
 	}
 	return next
 }
+
+// Joined tells the sweeper that a session without a socket has had one, so that its connect timeout is over.
+func (e *Engine) Joined(ctx context.Context, s *sessionstore.Session) error {
+	if by := e.connectBy(s.CreatedAt); by.IsZero() || time.Now().After(by) {
+		return nil
+	}
+	return e.lookAgain(ctx, s.ID, s.Candidate.Until)
+}

@@ -146,7 +146,7 @@ func checkName(array []byte) error {
 	i := s.space(1)
 	switch c := s.at(i); {
 	case c == '"':
-		if IsReserved(unquote(array[i:s.str(i)])) {
+		if IsReserved(string(unquote(array[i:s.str(i)]))) {
 			return ErrReservedEvent
 		}
 		return nil

@@ -40,7 +40,7 @@ func EventName(data json.RawMessage) (name string, args json.RawMessage, err err
 		return "", nil, err
 	}
 	if quoted {
-		return unquote(data[start:end]), args, nil
+		return string(unquote(data[start:end])), args, nil
 	}
 	return string(data[start:end]), args, nil
 }

@@ -1,6 +1,9 @@
 package socketio
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // scanner goes once over a JSON text. It checks the syntax exactly as encoding/json does, bounds the
 // nesting, and on request notes the placeholders of attachments. It builds no values.
@@ -172,7 +175,7 @@ type mark struct {
 }
 
 func (m *mark) note(key, value []byte) {
-	switch unquote(key) {
+	switch string(unquote(key)) {
 	case "_placeholder":
 		m.placeholder = string(value) == "true"
 	case "num":
@@ -273,19 +276,16 @@ func (s *scanner) digits(i int) int {
 	return i
 }
 
-// unquote returns the value of a string token that was scanned.
-func unquote(token []byte) string {
-	inner := token[1 : len(token)-1]
-	for _, c := range inner {
-		if c == '\\' {
-			var s string
-			if err := json.Unmarshal(token, &s); err != nil {
-				panic("socketio: a scanned string is no JSON: " + err.Error()) // cannot happen
-			}
-			return s
-		}
+// unquote returns the value of a string token that was scanned; without an escape it is a part of token.
+func unquote(token []byte) []byte {
+	if bytes.IndexByte(token, '\\') < 0 {
+		return token[1 : len(token)-1]
 	}
-	return string(inner)
+	var s string
+	if err := json.Unmarshal(token, &s); err != nil {
+		panic("socketio: a scanned string is no JSON: " + err.Error()) // cannot happen
+	}
+	return []byte(s)
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }

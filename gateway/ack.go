@@ -1,0 +1,259 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Errors of acknowledgements that the server waits for.
+var (
+	// ErrAckOwnSession: a handler wants to wait for an acknowledgement of the client whose message it is handling.
+	// What it emits leaves when it has returned, so it would wait for ever; use [EmitThen].
+	ErrAckOwnSession = errors.New("gateway: cannot wait for an acknowledgement of the client whose message is being handled")
+	// ErrAckTimeout: the client did not acknowledge in time.
+	ErrAckTimeout = errors.New("gateway: acknowledgement timed out")
+	// ErrNoHandler: no [OnAck] of that name is registered.
+	ErrNoHandler = errors.New("gateway: no such acknowledgement handler")
+)
+
+const (
+	// ackWait is how long [EmitWithAck] waits if its context has no deadline.
+	ackWait = 10 * time.Second
+	// ackLife is how long a continuation is kept.
+	ackLife = 24 * time.Hour
+	// maxAckID is the greatest integer that JavaScript holds exactly.
+	maxAckID = 1<<53 - 1
+)
+
+// RemoteSocket is a socket of the namespace that need not be the one whose event is handled.
+type RemoteSocket struct {
+	nsp    *Namespace
+	member sessionstore.Member
+}
+
+var _ Target = (*RemoteSocket)(nil)
+
+// Socket finds a socket by its id. [ErrDisconnected] if it is not in the namespace.
+func (n *Namespace) Socket(ctx context.Context, id string) (*RemoteSocket, error) {
+	m, err := n.server.store.Member(ctx, n.name, sessionstore.SocketID(id))
+	if errors.Is(err, sessionstore.ErrNotFound) {
+		return nil, ErrDisconnected
+	}
+	if err != nil {
+		return nil, fmt.Errorf("gateway: find socket: %w", err)
+	}
+	return &RemoteSocket{nsp: n, member: m}, nil
+}
+
+// ID returns the socket's id.
+func (r *RemoteSocket) ID() string { return string(r.member.Socket) }
+
+// EmitArgs emits to this socket. [ErrDisconnected] if it has left.
+func (r *RemoteSocket) EmitArgs(ctx context.Context, event string, args Args) error {
+	if err := checkEvent(event); err != nil {
+		return err
+	}
+	return r.send(ctx, r.nsp.eventFrames(event, args))
+}
+
+func (r *RemoteSocket) send(ctx context.Context, frames []string) error {
+	if c := callOf(ctx); c != nil && c.session() == r.member.Session {
+		if c.inv == nil {
+			return ErrDisconnected
+		}
+		return c.inv.Send(ctx, frames...)
+	}
+	p := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: frames}
+	to := adapter.Target{Session: r.member.Session, Hint: r.member.Hint}
+	_, err := r.nsp.server.engine.Delivery().Deliver(ctx, to, []sessionstore.Packet{p})
+	if errors.Is(err, adapter.ErrClosed) {
+		return ErrDisconnected
+	}
+	if err != nil {
+		return fmt.Errorf("gateway: emit: %w", err)
+	}
+	return nil
+}
+
+// EmitWithAck emits to a socket and waits for the client's acknowledgement until ctx ends, 10 s if it has no
+// deadline. Errors: [ErrAckTimeout], [ErrDisconnected], [ErrAckOwnSession], [ErrArgs].
+func EmitWithAck[In, Out any](ctx context.Context, to *RemoteSocket, event string, v In) (out Out, err error) {
+	if c := callOf(ctx); c != nil && c.session() == to.member.Session {
+		return out, ErrAckOwnSession
+	}
+	args, err := EncodeArgs(v)
+	if err != nil {
+		return out, err
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, ackWait)
+		defer cancel()
+	}
+	answer, err := to.ask(ctx, event, args)
+	if err != nil {
+		return out, err
+	}
+	return DecodeArgs[Out](answer)
+}
+
+// ask emits with an acknowledgement id and waits for the answer.
+func (r *RemoteSocket) ask(ctx context.Context, event string, args Args) (Args, error) {
+	if err := checkEvent(event); err != nil {
+		return Args{}, err
+	}
+	store := r.nsp.server.store
+	deadline, _ := ctx.Deadline()
+	a := sessionstore.Ack{Session: r.member.Session, Namespace: r.nsp.name, ID: newAckID(), ExpiresAt: deadline.Add(time.Minute)}
+	if err := store.PutAck(ctx, a); err != nil {
+		return Args{}, fmt.Errorf("gateway: ask: %w", err)
+	}
+	err := r.send(ctx, r.nsp.eventFramesAck(event, args, &a.ID))
+	if err == nil {
+		a, err = r.nsp.server.await(ctx, a)
+	}
+	if e := store.DeleteAck(context.WithoutCancel(ctx), a.Session, a.ID); e != nil {
+		r.nsp.server.log.WarnContext(ctx, "acknowledgement not removed", "error", e) // its time to live does it
+	}
+	if err != nil {
+		return Args{}, err
+	}
+	return r.nsp.server.answer(a)
+}
+
+// await waits until an acknowledgement is answered.
+func (s *Server) await(ctx context.Context, a sessionstore.Ack) (sessionstore.Ack, error) {
+	pause := adapter.NewPause()
+	for {
+		var changed <-chan struct{}
+		if s.waker != nil {
+			changed = s.waker.Changed(a.Session)
+		}
+		now, err := s.store.Ack(ctx, a.Session, a.ID)
+		switch {
+		case ctx.Err() != nil:
+			return a, ErrAckTimeout
+		case err != nil:
+			return a, fmt.Errorf("gateway: await acknowledgement: %w", err)
+		case now.Answer != nil:
+			return now, nil
+		}
+		if changed == nil {
+			pause.Wait(ctx)
+			continue
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// answer decodes the frames of an answer.
+func (s *Server) answer(a sessionstore.Ack) (Args, error) {
+	p, err := s.assemble(&sessionstore.Partial{Header: a.Answer[0], Attachments: a.Answer[1:]})
+	if err != nil {
+		return Args{}, fmt.Errorf("%w: %w", ErrArgs, err)
+	}
+	return Args{JSON: p.Data, Attachments: p.Attachments}, nil
+}
+
+func newAckID() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.BigEndian.Uint64(b[:]) & maxAckID
+}
+
+// OnAck sets the handler that takes the answers to events emitted by [EmitThen] under its name: on whichever instance
+// the answer arrives. It gets the answer and the state that was kept.
+func OnAck[In, State any](n *Namespace, name string, h func(ctx context.Context, s *Socket, answer In, state State) error) {
+	n.acks[name] = func(ctx context.Context, s *Socket, answer Args, raw json.RawMessage) error {
+		in, err := DecodeArgs[In](answer)
+		if err != nil {
+			return err
+		}
+		var state State
+		if len(raw) > 0 {
+			if err := json.Unmarshal(raw, &state); err != nil {
+				return fmt.Errorf("gateway: state of acknowledgement %q: %w", name, err)
+			}
+		}
+		return h(ctx, s, in, state)
+	}
+}
+
+// EmitThen emits to the socket whose event is handled and asks for an acknowledgement, which the handler set by
+// [OnAck] under the name takes when it comes, with the state. It waits for nothing.
+func EmitThen[In, State any](ctx context.Context, s *Socket, event string, v In, name string, state State) error {
+	if s.nsp.acks[name] == nil {
+		return fmt.Errorf("%w: %q", ErrNoHandler, name)
+	}
+	if err := checkEvent(event); err != nil {
+		return err
+	}
+	args, err := EncodeArgs(v)
+	if err != nil {
+		return err
+	}
+	kept, err := json.Marshal(state)
+	if err != nil {
+		return fmt.Errorf("gateway: state of acknowledgement %q: %w", name, err)
+	}
+	a := sessionstore.Ack{
+		Session: s.row.Session, Namespace: s.nsp.name, ID: newAckID(),
+		Continuation: name, State: string(kept), ExpiresAt: time.Now().Add(ackLife),
+	}
+	if err := s.nsp.server.store.PutAck(ctx, a); err != nil {
+		return fmt.Errorf("gateway: ask: %w", err)
+	}
+	return s.send(ctx, s.nsp.eventFramesAck(event, args, &a.ID))
+}
+
+// ack handles a client's acknowledgement. One that nobody waits for (any more) is ignored.
+func (s *Server) ack(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
+	row, err := s.joined(ctx, inv, p)
+	if err != nil {
+		return err
+	}
+	if !p.HasID {
+		return nil
+	}
+	a := sessionstore.Ack{Session: inv.Session.ID, Namespace: row.Namespace, ID: p.ID, Answer: append([]string{p.Encode()}, attachmentFrames(p)...)}
+	a, err = s.store.AnswerAck(ctx, a, time.Now())
+	if errors.Is(err, sessionstore.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("gateway: acknowledgement: %w", err)
+	}
+	n := s.namespaces[row.Namespace]
+	if a.Continuation == "" || n == nil {
+		return nil
+	}
+	h := n.acks[a.Continuation]
+	if h == nil {
+		s.log.ErrorContext(ctx, "no handler for an acknowledgement", "nsp", string(n.name), "name", a.Continuation)
+		return nil
+	}
+	socket := &Socket{nsp: n, row: row, inv: inv, hint: inv.Session.Hint(), phase: connected}
+	continued := func(ctx context.Context, k *Socket, args Args) (Args, error) {
+		return Args{}, h(ctx, k, args, stateOf(a))
+	}
+	_, err = s.run(ctx, inv, socket, a.Continuation, continued, Args{JSON: p.Data, Attachments: p.Attachments})
+	socket.keep()
+	return err
+}
+
+func attachmentFrames(p socketio.Packet) []string {
+	return frames(p)[1:]
+}

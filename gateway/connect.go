@@ -1,0 +1,167 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// What a client is told when it may not join.
+var (
+	errInvalidNamespace = &Error{Message: "Invalid namespace"}
+	errInternal         = &Error{Message: "Internal server error"}
+)
+
+// connect handles CONNECT: it asks the connect handler, stores the socket, tells the client, and then
+// lets everything happen that the handler wished for.
+func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
+	name := sessionstore.Namespace(p.Namespace)
+	n := s.namespaces[name]
+	if n == nil {
+		return s.refuse(ctx, inv, p.Namespace, errInvalidNamespace)
+	}
+	if _, joined := inv.Session.Socket(name); joined {
+		return violation("a client connected to %q twice", p.Namespace)
+	}
+	socket := &Socket{nsp: n, inv: inv, hint: inv.Session.Hint(), row: sessionstore.Socket{
+		ID: sessionstore.SocketID(sessionstore.NewID()), Session: inv.Session.ID, Namespace: name,
+		Auth: string(p.Data), ConnectedAt: time.Now(),
+	}}
+	if refusal := n.ask(ctx, socket); refusal != nil {
+		return s.refuse(ctx, inv, p.Namespace, refusal)
+	}
+	if err := s.enter(ctx, inv, socket); err != nil {
+		return err
+	}
+	socket.phase = connected
+	answer := socketio.Packet{Type: socketio.Connect, Namespace: p.Namespace, Data: json.RawMessage(`{"sid":"` + socket.ID() + `"}`)}
+	if err := inv.Reply(ctx, frames(answer)...); err != nil {
+		return fmt.Errorf("gateway: connect: %w", err)
+	}
+	callCtx := withCall(ctx, &call{inv: inv, socket: socket})
+	for _, f := range socket.deferred {
+		if err := f(callCtx); err != nil {
+			s.log.ErrorContext(ctx, "emit of a connect handler failed", "nsp", p.Namespace, "error", err)
+		}
+	}
+	return nil
+}
+
+// ask runs the connect handler; a refusal is what the client is told.
+func (n *Namespace) ask(ctx context.Context, socket *Socket) (refusal *Error) {
+	if n.onConnect == nil {
+		return nil
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			n.server.log.ErrorContext(ctx, "connect handler panicked", "nsp", string(n.name), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			refusal = errInternal
+		}
+	}()
+	err := n.onConnect(withCall(ctx, &call{inv: socket.inv, socket: socket}), socket)
+	if err == nil {
+		return nil
+	}
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	n.server.log.ErrorContext(ctx, "connect handler failed", "nsp", string(n.name), "error", err)
+	return errInternal
+}
+
+func (s *Server) refuse(ctx context.Context, inv *engine.Invocation, nsp string, why *Error) error {
+	data, err := json.Marshal(why)
+	if err != nil {
+		return fmt.Errorf("gateway: connect error: %w", err)
+	}
+	return inv.Reply(ctx, frames(socketio.Packet{Type: socketio.ConnectError, Namespace: nsp, Data: data})...)
+}
+
+// enter stores the socket and makes sure that the session is still open afterwards: whoever closes it reads its
+// sockets after the close, so either they see this one, or this reading sees the close.
+func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Socket) error {
+	err := s.store.PutSocket(ctx, socket.row, socket.hint)
+	if errors.Is(err, sessionstore.ErrExists) {
+		return violation("a client connected to %q twice", string(socket.nsp.name))
+	}
+	if err != nil {
+		return fmt.Errorf("gateway: connect: %w", err)
+	}
+	now, err := s.store.Get(ctx, inv.Session.ID, time.Now())
+	if err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
+		return fmt.Errorf("gateway: connect: %w", err)
+	}
+	if err != nil || now.State != sessionstore.Open {
+		return s.tooLate(ctx, inv, socket)
+	}
+	socket.row, _ = now.Socket(socket.nsp.name)
+	inv.Session.Sockets = now.Sockets
+	return nil
+}
+
+// tooLatePatience bounds the wait for a close that is under way; who takes over a dead one sees the socket.
+const tooLatePatience = 3 * time.Second
+
+// tooLate undoes a CONNECT whose session closed meanwhile. The closer may have seen the socket or not, which shows when it is
+// done: a row that is still there is this caller's to remove, and so is the run of its disconnect handler.
+func (s *Server) tooLate(ctx context.Context, inv *engine.Invocation, socket *Socket) error {
+	gone := &engine.CloseError{Reason: adapter.ReasonTransportClose, Cause: errors.New("the session closed during CONNECT")}
+	reason := ""
+	pause := adapter.NewPause()
+	for end := time.Now().Add(tooLatePatience); ; {
+		now, err := s.store.Get(ctx, inv.Session.ID, time.Now())
+		if errors.Is(err, sessionstore.ErrNotFound) || err == nil && now.State == sessionstore.Closed {
+			reason = now.Reason
+			break
+		}
+		if time.Now().After(end) {
+			return gone
+		}
+		pause.Wait(ctx)
+	}
+	row, err := s.store.RemoveSocket(ctx, socket.row)
+	switch {
+	case errors.Is(err, sessionstore.ErrNotFound):
+		return gone
+	case err != nil:
+		return fmt.Errorf("gateway: connect: %w", err)
+	}
+	s.disconnected(ctx, row, reason)
+	return gone
+}
+
+// clientDisconnect handles DISCONNECT: the socket leaves, the session stays.
+func (s *Server) clientDisconnect(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
+	row, joined := inv.Session.Socket(sessionstore.Namespace(p.Namespace))
+	if !joined {
+		return nil
+	}
+	return s.leave(ctx, inv, row, adapter.ReasonClientDisconnect)
+}
+
+// leave runs the disconnect handler of a socket whose session goes on, and removes it.
+func (s *Server) leave(ctx context.Context, inv *engine.Invocation, row sessionstore.Socket, reason string) error {
+	s.disconnected(ctx, row, reason)
+	if _, err := s.store.RemoveSocket(ctx, row); err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
+		return fmt.Errorf("gateway: remove socket: %w", err)
+	}
+	rest := make([]sessionstore.Socket, 0, len(inv.Session.Sockets))
+	for _, k := range inv.Session.Sockets {
+		if k.Namespace != row.Namespace {
+			rest = append(rest, k)
+		}
+	}
+	inv.Session.Sockets = rest
+	if len(rest) > 0 {
+		return nil
+	}
+	return s.engine.Joined(ctx, &inv.Session)
+}

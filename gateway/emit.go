@@ -1,0 +1,112 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Errors of emitting and joining.
+var (
+	// ErrReserved: the event's name is one of Socket.IO's own (connect, disconnect, ...), which a client would refuse.
+	ErrReserved = errors.New("gateway: reserved event name")
+	// ErrRoomName: a room's name is empty or above sessionstore.MaxName bytes.
+	ErrRoomName = errors.New("gateway: invalid room name")
+	// ErrDisconnected: the socket has left its namespace.
+	ErrDisconnected = errors.New("gateway: socket is disconnected")
+)
+
+// Target is what can be emitted to: a [*Socket], a [*Namespace], a [Broadcast] or a [*RemoteSocket].
+type Target interface {
+	// EmitArgs emits an event with arguments made before, see [EncodeArgs].
+	EmitArgs(ctx context.Context, event string, args Args) error
+}
+
+// Emit emits an event with one argument (or none, or several: see [EncodeArgs]).
+func Emit[T any](ctx context.Context, to Target, event string, v T) error {
+	args, err := EncodeArgs(v)
+	if err != nil {
+		return err
+	}
+	return to.EmitArgs(ctx, event, args)
+}
+
+// Broadcast is a selection of a namespace's sockets to emit to. It is a value: each operator returns a new one.
+type Broadcast struct {
+	nsp           *Namespace
+	rooms, except []sessionstore.Room
+	err           error
+}
+
+// To adds rooms: a socket in any of them is reached, once. No rooms at all mean everybody.
+func (b Broadcast) To(rooms ...string) Broadcast {
+	b.rooms = b.add(b.rooms, rooms)
+	return b
+}
+
+// In is another name of [Broadcast.To].
+func (b Broadcast) In(rooms ...string) Broadcast { return b.To(rooms...) }
+
+// Except leaves out the sockets in the rooms.
+func (b Broadcast) Except(rooms ...string) Broadcast {
+	b.except = b.add(b.except, rooms)
+	return b
+}
+
+func (b *Broadcast) add(list []sessionstore.Room, rooms []string) []sessionstore.Room {
+	list = slices.Clip(list)
+	for _, r := range rooms {
+		if err := checkRoom(r); err != nil {
+			b.err = err
+		}
+		if !slices.Contains(list, sessionstore.Room(r)) {
+			list = append(list, sessionstore.Room(r))
+		}
+	}
+	return list
+}
+
+func checkRoom(name string) error {
+	if name == "" || len(name) > sessionstore.MaxName {
+		return fmt.Errorf("%w: %d bytes, want 1 to %d", ErrRoomName, len(name), sessionstore.MaxName)
+	}
+	return nil
+}
+
+// EmitArgs emits to everybody selected, and returns when all have been tried: the emits of one caller
+// arrive in order. A member that has gone is no error; the error joins the first few failures.
+func (b Broadcast) EmitArgs(ctx context.Context, event string, args Args) error {
+	if err := errors.Join(b.err, checkEvent(event)); err != nil {
+		return err
+	}
+	frames := b.nsp.eventFrames(event, args)
+	c := callOf(ctx)
+	if c != nil && c.socket.phase == connecting {
+		c.socket.later(func(ctx context.Context) error { return b.emit(ctx, frames) })
+		return nil
+	}
+	return b.emit(ctx, frames)
+}
+
+func (b Broadcast) emit(ctx context.Context, frames []string) error {
+	var own error
+	p := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: frames}
+	sel := adapter.Selection{Namespace: b.nsp.name, Rooms: b.rooms, Except: b.except}
+	_, err := b.nsp.server.adapter.Broadcast(ctx, sel, p, callOf(ctx).intercept(ctx, frames, &own))
+	if err = errors.Join(own, err); err != nil {
+		return fmt.Errorf("gateway: emit: %w", err)
+	}
+	return nil
+}
+
+func checkEvent(name string) error {
+	if socketio.IsReserved(name) {
+		return fmt.Errorf("%w: %q", ErrReserved, name)
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// On sets the handler of an event. In is what the client sends: one argument, [None], several as [Args2] or
+// [Args3], or [Args] as they come. Out is what the handler acknowledges with, in the same way; it is dropped if the
+// client did not ask. An [*Error] is acknowledged as {"message", "data"}; any other error is logged, and the
+// client gets no acknowledgement.
+//
+// On panics at a name that Socket.IO keeps to itself: it is a mistake in the program.
+func On[In, Out any](n *Namespace, event string, h func(ctx context.Context, s *Socket, in In) (Out, error)) {
+	if err := checkEvent(event); err != nil {
+		panic(err)
+	}
+	n.events[event] = func(ctx context.Context, s *Socket, args Args) (Args, error) {
+		in, err := DecodeArgs[In](args)
+		if err != nil {
+			return Args{}, &badArgs{event: event, cause: err}
+		}
+		out, err := h(ctx, s, in)
+		if err != nil {
+			return Args{}, err
+		}
+		return EncodeArgs(out)
+	}
+}
+
+// badArgs is an event whose arguments do not fit: the client's mistake, so the client is told.
+type badArgs struct {
+	event string
+	cause error
+}
+
+func (e *badArgs) Error() string { return fmt.Sprintf("event %q: %v", e.event, e.cause) }
+
+// As lets errors.As find what the client is told.
+func (e *badArgs) As(target any) bool {
+	if t, ok := target.(**Error); ok {
+		*t = &Error{Message: "Invalid arguments"}
+		return true
+	}
+	return false
+}
+
+// event dispatches an event to its handler and acknowledges it if asked to.
+func (s *Server) event(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
+	row, err := s.joined(ctx, inv, p)
+	if err != nil {
+		return err
+	}
+	n := s.namespaces[row.Namespace]
+	if n == nil {
+		return violation("an event came for the namespace %q, which this instance does not have", p.Namespace)
+	}
+	name, args, err := socketio.EventName(p.Data)
+	if err != nil {
+		return invalid(err)
+	}
+	h := n.events[name]
+	if h == nil {
+		return nil
+	}
+	socket := &Socket{nsp: n, row: row, inv: inv, hint: inv.Session.Hint(), phase: connected}
+	out, err := s.run(ctx, inv, socket, name, h, Args{JSON: args, Attachments: p.Attachments})
+	socket.keep()
+	if err != nil || !p.HasID {
+		return err
+	}
+	if out == nil {
+		return nil
+	}
+	return inv.Reply(ctx, n.ackFrames(p.ID, *out)...)
+}
+
+// run calls a handler. No answer means that there is nothing to acknowledge with: the handler failed.
+func (s *Server) run(ctx context.Context, inv *engine.Invocation, socket *Socket, name string, h eventHandler, args Args) (answer *Args, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.ErrorContext(ctx, "event handler panicked", "nsp", string(socket.nsp.name), "event", name, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			answer, err = nil, nil
+		}
+	}()
+	out, err := h(withCall(ctx, &call{inv: inv, socket: socket}), socket, args)
+	if err == nil {
+		return &out, nil
+	}
+	var told *Error
+	if errors.As(err, &told) {
+		s.log.DebugContext(ctx, "event refused", "nsp", string(socket.nsp.name), "event", name, "error", err)
+		out, err := EncodeArgs(told)
+		return &out, err
+	}
+	s.log.ErrorContext(ctx, "event handler failed", "nsp", string(socket.nsp.name), "event", name, "error", err)
+	return nil, nil
+}
+
+// keep brings what a handler changed of its socket to the events that follow in the same request.
+func (s *Socket) keep() {
+	if !s.changed {
+		return
+	}
+	sockets := slices.Clone(s.inv.Session.Sockets) // what was read is shared
+	for i := range sockets {
+		if sockets[i].ID == s.row.ID {
+			sockets[i] = s.row
+		}
+	}
+	s.inv.Session.Sockets = sockets
+}
+
+// joinPatience bounds the wait of an event that overtook its CONNECT.
+const joinPatience = time.Second
+
+// joined finds the socket that a packet is for.
+func (s *Server) joined(ctx context.Context, inv *engine.Invocation, p socketio.Packet) (sessionstore.Socket, error) {
+	name := sessionstore.Namespace(p.Namespace)
+	row, ok := inv.Session.Socket(name)
+	if ok {
+		return row, nil
+	}
+	if s.unordered {
+		pause := adapter.NewPause()
+		for end := time.Now().Add(joinPatience); time.Now().Before(end) && ctx.Err() == nil; {
+			pause.Wait(ctx)
+			now, err := s.store.Get(ctx, inv.Session.ID, time.Now())
+			if err != nil || now.State != sessionstore.Open {
+				break
+			}
+			if row, ok = now.Socket(name); ok {
+				inv.Session.Sockets = now.Sockets
+				return row, nil
+			}
+		}
+	}
+	return row, violation("a client sent %s to %q, which it has not joined", p.Type, p.Namespace)
+}
+
+// stateOf is the JSON that a continuation is given back.
+func stateOf(a sessionstore.Ack) json.RawMessage {
+	if a.State == "" {
+		return nil
+	}
+	return json.RawMessage(a.State)
+}

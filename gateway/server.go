@@ -1,0 +1,171 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Config is what a [Server] is made of.
+type Config struct {
+	Store  sessionstore.Store
+	Pusher adapter.Pusher
+	// Options are those of the Engine.IO sessions. A ConnectTimeout of 0 is Socket.IO's 45 s here; a negative
+	// one means never.
+	Options engine.Options
+	// Packets bound what a client's packets may look like.
+	Packets socketio.Limits
+	// Unordered says that messages of one WebSocket may be handled at the same time and in any order, as on API Gateway: an
+	// event for a namespace that is not joined yet then waits up to a second for its CONNECT.
+	Unordered bool
+	// Logger gets what goes wrong; default none.
+	Logger *slog.Logger
+}
+
+// defaultConnectTimeout is Socket.IO's.
+const defaultConnectTimeout = 45 * time.Second
+
+// Server is a Socket.IO server. Register namespaces and handlers first, then let it serve: from then on
+// it is safe for concurrent use.
+type Server struct {
+	engine     *engine.Engine
+	adapter    *adapter.Adapter
+	store      sessionstore.Store
+	waker      sessionstore.Waker // nil if the store cannot tell
+	packets    socketio.Limits
+	maxPayload int
+	unordered  bool
+	log        *slog.Logger
+	namespaces map[sessionstore.Namespace]*Namespace
+}
+
+// New returns a Server without namespaces.
+func New(c Config) *Server {
+	s := &Server{
+		store: c.Store, packets: c.Packets, unordered: c.Unordered, log: c.Logger, maxPayload: c.Options.MaxPayload,
+		namespaces: make(map[sessionstore.Namespace]*Namespace),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.maxPayload == 0 {
+		s.maxPayload = 1e6
+	}
+	s.waker, _ = c.Store.(sessionstore.Waker)
+	o := c.Options
+	switch {
+	case o.ConnectTimeout == 0:
+		o.ConnectTimeout = defaultConnectTimeout
+	case o.ConnectTimeout < 0:
+		o.ConnectTimeout = 0
+	}
+	s.engine = engine.New(engine.Config{Store: c.Store, Pusher: c.Pusher, Handler: protocol{s}, Options: o, Logger: c.Logger})
+	s.adapter = adapter.New(c.Store, s.engine.Delivery(), s.log)
+	return s
+}
+
+// Engine returns the Engine.IO sessions, which requests are brought to.
+func (s *Server) Engine() *engine.Engine { return s.engine }
+
+// Of returns the namespace of that name ("/" is the main one), and registers it if it is new. A name is at most
+// sessionstore.MaxName bytes and begins with "/"; Of panics at another one, for it is a mistake in the program.
+func (s *Server) Of(name string) *Namespace {
+	if name == "" || name[0] != '/' || len(name) > sessionstore.MaxName {
+		panic(fmt.Sprintf("gateway: namespace %q: want a name of 1 to %d bytes that begins with /", name, sessionstore.MaxName))
+	}
+	n := sessionstore.Namespace(name)
+	if s.namespaces[n] == nil {
+		s.namespaces[n] = &Namespace{server: s, name: n, events: make(map[string]eventHandler), acks: make(map[string]ackHandler)}
+	}
+	return s.namespaces[n]
+}
+
+// protocol is the server as the engine sees it.
+type protocol struct{ *Server }
+
+var _ engine.Handler = protocol{}
+
+// Message handles one Engine.IO message: a Socket.IO packet, or an attachment of one.
+func (s protocol) Message(ctx context.Context, inv *engine.Invocation, p engineio.Packet) error {
+	if p.Binary {
+		return s.attachment(ctx, inv, p.Data)
+	}
+	if inv.Session.Partial != nil {
+		return invalid(errors.New("a packet came before the attachments of the one before it"))
+	}
+	packet, attachments, err := socketio.Decode(p.Data, s.packets)
+	if err != nil {
+		return invalid(err)
+	}
+	if attachments > 0 {
+		inv.Session.Partial = &sessionstore.Partial{Header: p.Data, Want: attachments, Deadline: time.Now().Add(partialTime)}
+		return nil
+	}
+	return s.packet(ctx, inv, packet)
+}
+
+// invalid is the end of a session whose client sent what no Socket.IO client sends.
+func invalid(cause error) error {
+	return &engine.CloseError{Reason: adapter.ReasonForcedClose, Cause: cause}
+}
+
+// violation is the end of a session whose client broke the order of things.
+func violation(format string, args ...any) error {
+	return &engine.CloseError{Reason: adapter.ReasonForcedServer, Cause: fmt.Errorf(format, args...)}
+}
+
+// packet handles one Socket.IO packet that is complete.
+func (s *Server) packet(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
+	switch p.Type {
+	case socketio.Connect:
+		return s.connect(ctx, inv, p)
+	case socketio.Disconnect:
+		return s.clientDisconnect(ctx, inv, p)
+	case socketio.Event, socketio.BinaryEvent:
+		return s.event(ctx, inv, p)
+	case socketio.Ack, socketio.BinaryAck:
+		return s.ack(ctx, inv, p)
+	case socketio.ConnectError:
+		return violation("a client sent CONNECT_ERROR")
+	default:
+		return violation("a client sent a packet of type %s", p.Type)
+	}
+}
+
+// Closed runs the disconnect handlers of a session that has closed and removes its sockets.
+func (s protocol) Closed(ctx context.Context, session sessionstore.Session) error {
+	var errs []error
+	for _, row := range session.Sockets {
+		s.disconnected(ctx, row, session.Reason)
+		if _, err := s.store.RemoveSocket(ctx, row); err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
+			errs = append(errs, fmt.Errorf("gateway: remove socket: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// disconnected runs the disconnect handler of one socket. What goes wrong in it is logged: nothing can be undone.
+func (s *Server) disconnected(ctx context.Context, row sessionstore.Socket, reason string) {
+	n := s.namespaces[row.Namespace]
+	if n == nil || n.onDisconnect == nil {
+		return
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.ErrorContext(ctx, "disconnect handler panicked", "nsp", string(n.name), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
+	socket := &Socket{nsp: n, row: row, phase: disconnected}
+	if err := n.onDisconnect(withCall(ctx, &call{socket: socket}), socket, reason); err != nil {
+		s.log.ErrorContext(ctx, "disconnect handler failed", "nsp", string(n.name), "error", err)
+	}
+}
