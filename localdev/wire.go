@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/apigw"
+	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/localdev/emulator"
+	"github.com/nonstick-io/nonstick/sessionstore"
+	"github.com/nonstick-io/nonstick/sessionstore/memstore"
+)
+
+// enginePath is where --app protocol answers bare Engine.IO.
+const enginePath = "/engine.io/"
+
+// service is everything that runs in the process.
+type service struct {
+	server *emulator.Server
+	// sweeps run beside the server until their context ends.
+	sweeps []func(context.Context) error
+}
+
+// build puts together what the configuration asks for. Endpoint is the management API of this process.
+func build(ctx context.Context, c config, endpoint string, log *slog.Logger) (*service, error) {
+	s := &service{server: emulator.New(emulator.Config{
+		Endpoint: endpoint, Limits: limitsOf(c), Fallback: fallback(pages(c)), Logger: log,
+	})}
+	w := wiring{config: c, pusher: pusherOf(c, s.server), endpoint: endpoint, log: log}
+	if err := s.add(ctx, w, c.path, c.table, w.echo); err != nil {
+		return nil, err
+	}
+	if c.app == "protocol" {
+		return s, s.add(ctx, w, enginePath, c.table+"-engineio", w.echo)
+	}
+	return s, nil
+}
+
+// add makes an API with a store of its own, for a sweeper acts on every session that it finds in its store.
+func (s *service) add(ctx context.Context, w wiring, path, table string, newInstance func(sessionstore.Store) instance) error {
+	store, err := openStore(ctx, w.config, table)
+	if err != nil {
+		return err
+	}
+	api, sweep := w.api(path, store, newInstance)
+	s.server.Route(api)
+	s.sweeps = append(s.sweeps, sweep)
+	return nil
+}
+
+// openStore returns the store that sessions live in.
+func openStore(_ context.Context, c config, _ string) (sessionstore.Store, error) {
+	if c.store != "memory" {
+		return nil, errors.New("--store dynamodb is not part of this build")
+	}
+	return memstore.New(memstore.Options{}), nil
+}
+
+// pages returns what the application shows to a browser, or nil.
+func pages(config) http.Handler { return nil }
+
+func limitsOf(c config) emulator.Limits {
+	if c.limits == "none" {
+		return emulator.Native(c.maxPayload)
+	}
+	return emulator.AWS()
+}
+
+// pusherOf returns how connections are pushed to.
+func pusherOf(c config, server *emulator.Server) adapter.Pusher {
+	remote := apigw.NewPusher(apigw.Options{Region: region, Credentials: localCredentials})
+	if c.push == "api" {
+		return remote
+	}
+	return emulator.NewDirectPusher(server, remote)
+}
+
+// region is the one that local calls are signed for.
+const region = "us-east-1"
+
+// localCredentials sign the calls between local processes, which nobody verifies.
+var localCredentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local", Source: "localdev"}, nil
+})
+
+// wiring is what all handler sets of the process have in common.
+type wiring struct {
+	config   config
+	pusher   adapter.Pusher
+	endpoint string
+	log      *slog.Logger
+}
+
+// instance is one gateway, with its own engine.
+type instance interface {
+	apigw.Gateway
+	Sweep(ctx context.Context) error
+}
+
+// api makes an API of as many instances as the configuration says, and the sweep of the first of them.
+func (w *wiring) api(path string, store sessionstore.Store, newInstance func(sessionstore.Store) instance) (emulator.API, func(context.Context) error) {
+	api := emulator.API{Path: path}
+	var first instance
+	for range w.config.instances {
+		g := newInstance(store)
+		if first == nil {
+			first = g
+		}
+		q := &queue{log: w.log}
+		q.handler = apigw.New(apigw.Config{
+			Gateway: g, Queue: q, Endpoint: w.endpoint, Path: path, MaxPayload: w.config.maxPayload, Logger: w.log,
+			CORS: apigw.CORS{Origins: w.config.origins(), Credentials: w.config.corsCredentials},
+		})
+		api.Sets = append(api.Sets, q.handler)
+	}
+	return api, first.Sweep
+}
+
+// engineOptions are the settings of Engine.IO.
+func (w *wiring) engineOptions() engine.Options {
+	c := w.config
+	return engine.Options{
+		PingInterval: c.pingInterval, PingTimeout: c.pingTimeout, UpgradeTimeout: c.upgradeTimeout,
+		ConnectTimeout: c.connectTimeout, PollHold: c.pollHold, MaxPayload: c.maxPayload, Limits: w.deliveryLimits(),
+	}
+}
+
+func (w *wiring) deliveryLimits() adapter.Limits {
+	l := adapter.Limits{Buffer: sessionstore.BufferLimits{Bytes: w.config.bufferLimit}}
+	if w.config.limits == "none" {
+		l.Frame = max(w.config.maxPayload, l.WithDefaults().Frame)
+	}
+	return l
+}
+
+// echo is an Engine.IO server that sends every message back.
+func (w *wiring) echo(store sessionstore.Store) instance {
+	o := w.engineOptions()
+	o.ConnectTimeout = 0 // there are no namespaces to join
+	return engine.New(engine.Config{Store: store, Pusher: w.pusher, Handler: echo{}, Options: o, Logger: w.log})
+}
+
+// echo sends messages back to where they came from.
+type echo struct{}
+
+func (echo) Message(ctx context.Context, inv *engine.Invocation, p engineio.Packet) error {
+	return inv.Reply(ctx, p.Encode())
+}
+
+func (echo) Done(context.Context, *engine.Invocation) error { return nil }
+
+func (echo) Closed(context.Context, sessionstore.Session) error { return nil }
