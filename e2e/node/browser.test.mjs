@@ -17,6 +17,7 @@ let browser;
 let contexts = [];
 let faults = [];
 let names = 0;
+const run = Math.random().toString(36).slice(2, 6); // a server may remember an earlier run
 
 before(async () => {
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags });
@@ -28,7 +29,8 @@ afterEach(async () => {
   assert.deepEqual(faults.splice(0), []);
 });
 
-const newName = (name) => `${name} ${++names}`;
+const newName = (name) => `${name} ${run}${++names}`;
+const newRoom = (name) => `${name}-${run}${++names}`;
 
 /** Opens the page in a browser of its own and notes what goes wrong in it. */
 async function open({ viewport = desk, ...options } = {}) {
@@ -113,7 +115,7 @@ test('text is shown as text', async () => {
 
 test('rooms: what is said in another one is counted as unread', async () => {
   const [one, two] = [await enter(newName('Ada')), await enter(newName('Bob'))];
-  const name = `kitchen-${names}`;
+  const name = newRoom('kitchen');
   await openRoom(one, name);
   await openRoom(two, name);
   await one.locator('[data-room="lobby"]').click();
@@ -128,7 +130,7 @@ test('rooms: what is said in another one is counted as unread', async () => {
 });
 
 test('a room remembers what was said before', async () => {
-  const name = `archive-${newName('x').slice(2)}`;
+  const name = newRoom('archive');
   const one = await enter(newName('Ada'));
   await openRoom(one, name);
   await say(one, 'written early');
@@ -161,7 +163,7 @@ test('a name that is too long is refused in words, and can be mended', async () 
 
 test('another transport is taken without losing the room', async () => {
   const page = await enter(newName('Ada'), { mode: 'polling' });
-  const name = `moving-${names}`;
+  const name = newRoom('moving');
   await openRoom(page, name);
   await say(page, 'over polling');
   await page.getByLabel('Transport').selectOption('websocket');
@@ -175,7 +177,7 @@ test('another transport is taken without losing the room', async () => {
 
 test('what was said while offline is there afterwards, once', async () => {
   const [one, two] = [await enter(newName('Ada')), await enter(newName('Bob'))];
-  const name = `tunnel-${names}`;
+  const name = newRoom('tunnel');
   await openRoom(one, name);
   await openRoom(two, name);
   await say(one, 'before the tunnel');
@@ -193,7 +195,7 @@ test('what was said while offline is there afterwards, once', async () => {
 test('on a phone: drawers, a room, a message, nothing wider than the screen', async () => {
   const page = await enter(newName('Ada'), { viewport: phone, hasTouch: true, isMobile: true, colorScheme: 'dark' });
   await page.getByRole('button', { name: 'Rooms' }).tap();
-  await openRoom(page, `pocket-${names}`);
+  await openRoom(page, newRoom('pocket'));
   await say(page, 'a long word '.repeat(20) + 'x'.repeat(200));
   await sees(page, 'a long word');
   await page.getByRole('button', { name: 'online' }).tap();

@@ -24,6 +24,7 @@ const connection = new Connection({
 
 const room = (name) => rooms.get(name) ?? rooms.set(name, new Room(name)).get(name);
 const showRooms = () => view.showRooms([...rooms.values()], current, switchTo);
+const isMe = (id) => myIDs.has(id);
 const isShown = (one) => one === current && document.visibilityState === 'visible';
 
 // What the server says
@@ -58,8 +59,7 @@ async function welcome({ id, name, rooms: names = [] }) {
 /** Joins a room, for the first time or after a reconnect. */
 async function enter(one) {
   try {
-    const missed = one.enter(await connection.ask('join', one.name));
-    for (const item of missed) item.mine = myIDs.has(item.from);
+    one.enter(await connection.ask('join', one.name), isMe);
     if (one === current) view.showRoom(one, me.id);
   } catch (error) {
     view.showNotice(`#${one.name} cannot be opened. ${error.message}`);
@@ -69,17 +69,10 @@ async function enter(one) {
 function heard(message) {
   const one = room(message.room);
   one.setTyping({ id: message.from, on: false });
-  const mine = myIDs.has(message.from);
-  const pending = mine && one.items.find((item) => item.pending && item.text === message.text);
-  if (pending) {
-    one.confirm(pending, message);
-    view.refreshItem(pending);
-    return;
-  }
-  const item = one.add(message);
-  if (!item) return;
-  item.mine = mine;
-  added(one, { counts: !mine });
+  const mine = isMe(message.from);
+  const { item, isNew } = one.add(message, mine);
+  if (isNew) added(one, { counts: !mine });
+  else view.refreshItem(item);
 }
 
 /** Shows the newest item of a room, or counts it as unread. */
@@ -91,7 +84,7 @@ function added(one, { counts }) {
 }
 
 function typed({ room: name, id, name: who, on }) {
-  if (!myIDs.has(id)) room(name).setTyping({ id, name: who, on });
+  if (!isMe(id)) room(name).setTyping({ id, name: who, on });
   showTyping();
 }
 
@@ -103,14 +96,14 @@ function joined({ room: name, id, name: who }) {
   const one = room(name);
   const known = one.users.has(id);
   one.users.set(id, who);
-  peopleChanged(one, known || myIDs.has(id) ? '' : `${who} came in`);
+  peopleChanged(one, known || isMe(id) ? '' : `${who} came in`);
 }
 
 function left({ room: name, id, name: who }) {
   const one = room(name);
   const known = one.users.delete(id);
   one.setTyping({ id, on: false });
-  peopleChanged(one, known && !myIDs.has(id) ? `${who} has left` : '');
+  peopleChanged(one, known && !isMe(id) ? `${who} has left` : '');
 }
 
 function renamed({ room: name, id, name: who }) {
@@ -197,6 +190,7 @@ async function send(event) {
     const taken = await connection.ask('message', { room: one.name, text });
     if (!one.confirm(item, taken)) view.removeItem(item);
   } catch (error) {
+    if (!item.pending) return; // it had arrived all the same
     item.pending = false;
     item.fault = `Not sent. ${error.message}`;
   }

@@ -14,17 +14,26 @@ export class Room {
   }
 
   /** Takes over what the server says at a join; messages that are here already stay. */
-  enter({ users = [], history = [] }) {
+  enter({ users = [], history = [] }, isMine) {
     this.joined = true;
     this.users = new Map(users.map(({ id, name }) => [id, name]));
     this.typing.clear();
-    return history.map((message) => this.add(message)).filter(Boolean);
+    for (const message of history) this.add(message, isMine(message.from));
   }
 
-  /** Adds a message unless it is known. Returns the item when it is new. */
-  add(message) {
-    if (this.seen.has(message.id)) return null;
-    return this.#push({ kind: 'message', ...message });
+  /**
+   * Adds a message unless it is known. Returns the item and whether it is new: our own may have been
+   * here as pending, its confirmation lost or still on its way.
+   */
+  add(message, mine) {
+    const known = this.seen.get(message.id);
+    if (known) return { item: known, isNew: false };
+    const pending = mine && this.items.find((item) => item.pending && item.text === message.text);
+    if (pending) {
+      this.confirm(pending, message);
+      return { item: pending, isNew: false };
+    }
+    return { item: this.#push({ kind: 'message', mine, ...message }), isNew: true };
   }
 
   /** Adds a message of ours that the server has not confirmed yet. */
