@@ -1,0 +1,154 @@
+package storetest
+
+import (
+	"slices"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// What a store returned is a snapshot: no later write shows in it. And a store writes into nothing that it
+// was handed, nor beyond it into the caller's spare capacity.
+var aliasingTests = []test{
+	{"a session that was read", readSession},
+	{"a session in an error", sessionInError},
+	{"sockets that were read", readSockets},
+	{"a partial packet that was read", readPartial},
+	{"what was handed in", handedIn},
+	{"spare capacity", spareCapacity},
+}
+
+// deepCopy copies what a session shares.
+func deepCopy(s sessionstore.Session) sessionstore.Session {
+	s.Buffer = slices.Clone(s.Buffer)
+	for i := range s.Buffer {
+		s.Buffer[i].Frames = slices.Clone(s.Buffer[i].Frames)
+	}
+	s.Sockets = slices.Clone(s.Sockets)
+	for i := range s.Sockets {
+		s.Sockets[i].Rooms = slices.Clone(s.Sockets[i].Rooms)
+		data := make(map[string]string)
+		for k, v := range s.Sockets[i].Data {
+			data[k] = v
+		}
+		s.Sockets[i].Data = data
+	}
+	if s.Partial != nil {
+		p := *s.Partial
+		p.Attachments = slices.Clone(p.Attachments)
+		s.Partial = &p
+	}
+	return s
+}
+
+func readSession(x *tester) {
+	id := x.given(1)
+	read := x.get(id)
+	was := deepCopy(read)
+	x.deliver(id, packet("4c"), packet("4d"))
+	x.answer(id, "t2", 2)
+	x.deliver(id, packet("4e"))
+	x.bind(id, connA)
+	x.upgrade(id, connA)
+	x.deliver(id, packet("4f"))
+	x.close(id, false)
+	x.same("the session as read", read, was)
+	for i := range read.Buffer {
+		equal(x, "frames", read.Buffer[i].Frames, was.Buffer[i].Frames)
+	}
+}
+
+func sessionInError(x *tester) {
+	id := x.given(1)
+	err := x.store.Renew(x.Context(), id, renewed)
+	x.is(err, sessionstore.ErrConflict)
+	read, _ := sessionstore.Current(err)
+	was := deepCopy(read)
+	x.deliver(id, packet("4c"))
+	x.answer(id, "t2", 2)
+	x.same("the session in the error", read, was)
+}
+
+func readSockets(x *tester) {
+	k := newSocket(x.polling(), freshNamespace(), "b", "d")
+	k.Data = map[string]string{"x": "1"}
+	x.put(k)
+	read := x.get(k.Session)
+	was := deepCopy(read)
+	x.must(x.store.Join(x.Context(), k, "a", connA))
+	x.must(x.store.Join(x.Context(), k, "e", connA))
+	x.must(x.store.Leave(x.Context(), k, "b"))
+	x.must(x.store.SetData(x.Context(), k, "x", "2"))
+	x.must(x.store.SetData(x.Context(), k, "y", "3"))
+	x.put(newSocket(k.Session, "/"))
+	between := x.get(k.Session)
+	betweenWas := deepCopy(between)
+	_, err := x.store.RemoveSocket(x.Context(), k)
+	x.must(err)
+	x.same("the session as read", read, was)
+	x.same("the session as read later", between, betweenWas)
+}
+
+func readPartial(x *tester) {
+	id := x.polling()
+	x.must(x.store.PutPartial(x.Context(), id, newPartial(4, "bAA==")))
+	read := x.get(id)
+	was := deepCopy(read)
+	first, err := x.store.AddAttachments(x.Context(), id, []string{"bAQ=="})
+	x.must(err)
+	_, err = x.store.AddAttachments(x.Context(), id, []string{"bAg=="})
+	x.must(err)
+	x.same("the session as read", read, was)
+	equal(x, "the packet so far", first.Attachments, []string{"bAA==", "bAQ=="})
+}
+
+func handedIn(x *tester) {
+	id := x.polling()
+	rooms := []sessionstore.Room{"c", "a", "b", "a"}
+	k := newSocket(id, freshNamespace(), rooms...)
+	k.Data = map[string]string{"x": "1"}
+	x.put(k)
+	x.must(x.store.SetData(x.Context(), k, "x", "2"))
+	x.must(x.store.Leave(x.Context(), k, "c"))
+	equal(x, "rooms handed in", k.Rooms, []sessionstore.Room{"c", "a", "b", "a"})
+	equal(x, "data handed in", k.Data, map[string]string{"x": "1"})
+	k.Rooms, k.Data = []sessionstore.Room{"a", "b"}, map[string]string{"x": "2"}
+	x.sameSocket(k)
+
+	packets := []sessionstore.Packet{packet("4a"), packet("4" + body("b", 20<<10)), packet("4c")}
+	was := deepCopy(sessionstore.Session{Buffer: packets}).Buffer
+	x.deliver(id, packets[:2]...)
+	x.deliver(id, packet("4d"))
+	x.answer(id, "t1", 3)
+	x.answer(id, "t2", 0)
+	for i := range packets {
+		equal(x, "packet handed in", packets[i], was[i])
+	}
+}
+
+// spareCapacity: both sides may append to a slice that they share, without the other seeing it.
+func spareCapacity(x *tester) {
+	id := x.polling()
+	a, b, c := packet("4a"), packet("4b"), packet("4c")
+	x.deliver(id, a)
+	x.deliver(id, b)
+	x.deliver(id, c)
+	read := x.get(id)
+	d := packet("4d")
+	x.deliver(id, d)
+	mine := append(read.Buffer, packet("4mine")) //nolint:gocritic // the point of the test
+	x.holds(id, []sessionstore.Packet{a, b, c, d})
+	equal(x, "the caller's own", mine[3].Frames, []string{"4mine"})
+
+	attachments := []string{"b1", "b2", "b3"}
+	p := newPartial(4)
+	p.Attachments = attachments[:1]
+	x.must(x.store.PutPartial(x.Context(), id, p))
+	got, err := x.store.AddAttachments(x.Context(), id, []string{"bx"})
+	x.must(err)
+	_ = append(got.Attachments, "bmine")
+	_, err = x.store.AddAttachments(x.Context(), id, []string{"by"})
+	x.must(err)
+	equal(x, "the caller's attachments", attachments, []string{"b1", "b2", "b3"})
+	p.Attachments = []string{"b1", "bx", "by"}
+	x.waiting(id, p)
+}

@@ -1,0 +1,149 @@
+package storetest
+
+import (
+	"slices"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+var roomTests = []test{
+	{"join", join},
+	{"join as a socket that is gone", joinGone},
+	{"leave", leave},
+	{"reap", reap},
+	{"order and shards", roomOrder},
+	{"a walk that is left", walkLeft},
+	{"none", noRoom},
+}
+
+func join(x *tester) {
+	k := x.put(newSocket(x.polling(), freshNamespace()))
+	other := x.put(newSocket(x.polling(), freshNamespace()))
+	x.must(x.store.Join(x.Context(), k, "b", connA))
+	x.must(x.store.Join(x.Context(), k, "a", sessionstore.Connection{}))
+	x.must(x.store.Join(x.Context(), other, "a", connA))
+	k.Rooms = []sessionstore.Room{"a", "b"}
+	x.sameSocket(k)
+	x.inRoom(k.Namespace, "a", memberOf(k, sessionstore.Connection{}))
+	x.inRoom(k.Namespace, "b", memberOf(k, connA))
+	x.inRoom(other.Namespace, "a", memberOf(other, connA))
+
+	x.must(x.store.Join(x.Context(), k, "a", connB)) // again, and with news
+	x.sameSocket(k)
+	x.inRoom(k.Namespace, "a", memberOf(k, connB))
+}
+
+func joinGone(x *tester) {
+	k := x.put(newSocket(x.polling(), freshNamespace(), "a"))
+	_, err := x.store.RemoveSocket(x.Context(), k)
+	x.must(err)
+	x.is(x.store.Join(x.Context(), k, "a", connA), sessionstore.ErrNotFound)
+	x.inRoom(k.Namespace, "a")
+	if n := len(x.get(k.Session).Sockets); n != 0 {
+		x.Errorf("joining made %d sockets", n)
+	}
+	nobody := newSocket(sessionstore.SessionID(sessionstore.NewID()), k.Namespace)
+	x.is(x.store.Join(x.Context(), nobody, "a", connA), sessionstore.ErrNotFound)
+	x.inRoom(k.Namespace, "a")
+}
+
+func leave(x *tester) {
+	k := x.put(newSocket(x.polling(), freshNamespace(), "a", "b"))
+	rest := x.put(newSocket(x.polling(), k.Namespace, "a"))
+	for range 2 {
+		x.must(x.store.Leave(x.Context(), k, "a"))
+		x.inRoom(k.Namespace, "a", memberOf(rest, connA))
+		x.inRoom(k.Namespace, "b", memberOf(k, connA))
+	}
+	x.must(x.store.Leave(x.Context(), k, "never joined"))
+	x.must(x.store.Leave(x.Context(), k, "b"))
+	k.Rooms = nil
+	x.sameSocket(k)
+	x.member(k, connA)
+	x.must(x.store.Join(x.Context(), k, "a", connA))
+	k.Rooms = []sessionstore.Room{"a"}
+	x.sameSocket(k)
+
+	_, err := x.store.RemoveSocket(x.Context(), k)
+	x.must(err)
+	x.must(x.store.Leave(x.Context(), k, "a"))
+	if n := len(x.get(k.Session).Sockets); n != 0 {
+		x.Errorf("leaving made %d sockets", n)
+	}
+}
+
+func reap(x *tester) {
+	k := x.put(newSocket(x.polling(), freshNamespace(), "a", "b"))
+	rest := x.put(newSocket(x.polling(), k.Namespace, "a"))
+	for range 2 {
+		x.must(x.store.Reap(x.Context(), k.Namespace, "a", k.ID))
+		x.inRoom(k.Namespace, "a", memberOf(rest, connA))
+	}
+	x.inRoom(k.Namespace, "b", memberOf(k, connA))
+	x.member(k, connA)
+	for range 2 {
+		x.must(x.store.Reap(x.Context(), k.Namespace, "", k.ID))
+		x.noMember(k)
+	}
+	x.inRoom(k.Namespace, "b", memberOf(k, connA))
+	x.member(rest, connA)
+	x.sameSocket(k) // the socket's own row is not an orphan's business
+}
+
+func roomOrder(x *tester) {
+	id, nsp := x.polling(), freshNamespace()
+	var want []sessionstore.SocketID
+	var sockets []sessionstore.Socket
+	for range 40 {
+		k := newSocket(sessionstore.SessionID(string(id)+sessionstore.NewID()), nsp, "r")
+		sockets = append(sockets, x.put(k))
+		want = append(want, k.ID)
+	}
+	slices.Sort(want)
+	equal(x, "the room", x.ids(nsp, "r"), want)
+
+	var all []sessionstore.SocketID
+	for _, m := range x.everybody(nsp) {
+		all = append(all, m.Socket)
+	}
+	slices.Sort(all)
+	equal(x, "the namespace", all, want)
+
+	for _, k := range sockets[:20] {
+		x.must(x.store.Leave(x.Context(), k, "r"))
+		i, _ := slices.BinarySearch(want, k.ID)
+		want = slices.Delete(want, i, i+1)
+	}
+	x.must(x.store.Join(x.Context(), sockets[7], "r", connA))
+	want = append(want, sockets[7].ID)
+	slices.Sort(want)
+	equal(x, "the room after leaves and a join", x.ids(nsp, "r"), want)
+}
+
+// walkLeft: whoever walks may stop, and may change the room while it walks.
+func walkLeft(x *tester) {
+	nsp := freshNamespace()
+	for range 3 {
+		x.put(newSocket(sessionstore.SessionID(sessionstore.NewID()), nsp, "r"))
+	}
+	n := 0
+	for m, err := range x.store.Members(x.Context(), nsp, "r") {
+		x.must(err)
+		x.must(x.store.Reap(x.Context(), nsp, "r", m.Socket))
+		if n++; n == 2 {
+			break
+		}
+	}
+	equal(x, "rows left", len(x.ids(nsp, "r")), 1)
+}
+
+func noRoom(x *tester) {
+	nsp := freshNamespace()
+	x.inRoom(nsp, "r")
+	equal(x, "members", len(x.everybody(nsp)), 0)
+	k := newSocket(x.polling(), nsp)
+	_, err := x.store.Member(x.Context(), nsp, k.ID)
+	x.is(err, sessionstore.ErrNotFound)
+	x.must(x.store.Reap(x.Context(), nsp, "r", k.ID))
+	x.must(x.store.Leave(x.Context(), k, "r"))
+}

@@ -1,0 +1,203 @@
+package storetest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+var sessionTests = []test{
+	{"create polling", createPolling},
+	{"create websocket", createWebSocket},
+	{"create twice", createTwice},
+	{"get none", getNone},
+	{"get sockets and partial", getWhole},
+	{"handshake", handshake},
+	{"times as read", timesAsRead},
+	{"close returns the session before", closeReturns},
+	{"a lost close tells the winner", closeLost},
+	{"finish", finish},
+	{"drain", drain},
+	{"expiry", sessionExpiry},
+}
+
+func createPolling(x *tester) {
+	n := newSession(sessionstore.Polling)
+	x.must(x.store.Create(x.Context(), n))
+	x.same("the session", x.get(n.ID), created(n))
+	r, found := x.registration(n.ID)
+	if !found {
+		x.Fatal("no registration")
+	}
+	x.sameRegistration(r, sessionstore.Registration{Session: n.ID, PingAt: n.PingAt, LookAt: n.LookAt})
+	x.is(x.store.Register(x.Context(), sessionstore.Registration{Session: n.ID}), sessionstore.ErrExists)
+}
+
+func createWebSocket(x *tester) {
+	n := newSession(sessionstore.WebSocket)
+	x.must(x.store.Create(x.Context(), n))
+	x.same("the session", x.get(n.ID), created(n))
+	if r, found := x.registration(n.ID); found {
+		x.Errorf("registered before the open step: %+v", r)
+	}
+	_, err := x.store.Handshake(x.Context(), n.ID)
+	x.is(err, sessionstore.ErrNotFound) // it goes with the connection row
+}
+
+func createTwice(x *tester) {
+	for _, transport := range []sessionstore.Transport{sessionstore.Polling, sessionstore.WebSocket} {
+		n := newSession(sessionstore.Polling)
+		x.must(x.store.Create(x.Context(), n))
+		x.deliver(n.ID, packet("4a"))
+		before := x.get(n.ID)
+
+		again := newSession(transport)
+		again.ID = n.ID
+		again.CreatedAt, again.LookAt = after(time.Minute), after(time.Hour)
+		again.Handshake.URL = "/another"
+		x.is(x.store.Create(x.Context(), again), sessionstore.ErrExists)
+
+		x.same("the session", x.get(n.ID), before)
+		h, err := x.store.Handshake(x.Context(), n.ID)
+		x.must(err)
+		equal(x, "the URL of the handshake", h.URL, n.Handshake.URL)
+		r, _ := x.registration(n.ID)
+		x.sameRegistration(r, sessionstore.Registration{Session: n.ID, PingAt: n.PingAt, LookAt: n.LookAt})
+	}
+}
+
+func getNone(x *tester) {
+	id := sessionstore.SessionID(sessionstore.NewID())
+	_, err := x.store.Get(x.Context(), id, start)
+	x.is(err, sessionstore.ErrNotFound)
+	_, err = x.store.Handshake(x.Context(), id)
+	x.is(err, sessionstore.ErrNotFound)
+
+	// What belongs to a session does not make one.
+	x.put(newSocket(id, "/"))
+	_, err = x.store.Get(x.Context(), id, start)
+	x.is(err, sessionstore.ErrNotFound)
+}
+
+func getWhole(x *tester) {
+	id, neighbour := x.polling(), x.polling()
+	a := x.put(newSocket(id, "/"))
+	b := newSocket(id, "/chat", "r1", "r2")
+	b.Auth, b.Data = `{"token":"é"}`, map[string]string{"name": `"x"`}
+	x.put(b)
+	p := sessionstore.Partial{Header: `51-["file",{"_placeholder":true,"num":0}]`, Want: 1, Deadline: after(time.Minute)}
+	x.must(x.store.PutPartial(x.Context(), id, p))
+	x.put(newSocket(neighbour, "/"))
+
+	got := x.get(id)
+	want := got
+	want.Sockets, want.Partial = []sessionstore.Socket{a, b}, &p
+	x.same("the session", got, want)
+	if k, ok := got.Socket("/chat"); !ok || k.ID != b.ID {
+		x.Errorf("socket of /chat: %v %v", k, ok)
+	}
+	if n := len(x.get(neighbour).Sockets); n != 1 {
+		x.Errorf("the neighbour has %d sockets", n)
+	}
+}
+
+func handshake(x *tester) {
+	n := newSession(sessionstore.Polling)
+	x.must(x.store.Create(x.Context(), n))
+	got, err := x.store.Handshake(x.Context(), n.ID)
+	x.must(err)
+	got.Time = got.Time.UTC()
+	equal(x, "the handshake", got, n.Handshake)
+}
+
+// timesAsRead: a time that was read must match as a condition, whatever precision the store keeps.
+func timesAsRead(x *tester) {
+	n := newSession(sessionstore.Polling)
+	n.PingAt = after(25*time.Second + 123_456_789)
+	x.must(x.store.Create(x.Context(), n))
+	r := closing(n.ID, false)
+	r.IfPingAt = x.get(n.ID).PingAt
+	if d := n.PingAt.Sub(r.IfPingAt).Abs(); d >= time.Millisecond {
+		x.Errorf("PingAt is off by %v", d)
+	}
+	x.must(x.tryClose(r))
+}
+
+func closeReturns(x *tester) {
+	for _, drain := range []bool{false, true} {
+		id := x.bound(x.given(1))
+		x.put(newSocket(id, "/"))
+		before := x.get(id)
+		got := x.close(id, drain)
+		got.Sockets, before.Sockets = nil, nil // filled by Get only
+		x.same("the session before", got, before)
+	}
+}
+
+func closeLost(x *tester) {
+	id := x.polling()
+	x.close(id, false)
+	r := closing(id, false)
+	r.Reason, r.Handler = "ping timeout", lease(other)
+	_, err := x.store.Close(x.Context(), r)
+	x.is(err, sessionstore.ErrConflict)
+	now, ok := sessionstore.Current(err)
+	if !ok || now.State != sessionstore.Closing || now.Reason != "transport close" || now.Handler.Owner != me {
+		x.Errorf("the loser learned %v %+v", ok, now)
+	}
+}
+
+func finish(x *tester) {
+	id := x.polling()
+	x.close(id, false)
+	x.must(x.store.TakeOver(x.Context(), id, lateLease, after(leaseEnd+time.Second)))
+	err := x.store.Finish(x.Context(), id, me, after(time.Hour))
+	x.conflict(err, sessionstore.OpFinish, x.get(id)) // the lease went to another
+	x.must(x.store.Finish(x.Context(), id, other, after(time.Hour)))
+	_, err = x.store.Handshake(x.Context(), id)
+	x.is(err, sessionstore.ErrNotFound)
+	if s := x.get(id); s.State != sessionstore.Closed || s.Reason != "transport close" {
+		x.Errorf("finished: %+v", s)
+	}
+}
+
+// drain: the GETs after the close fetch what is left, and then the end.
+func drain(x *tester) {
+	id := x.given(1)
+	x.close(id, true)
+	x.finish(id)
+
+	var got []string
+	for i, want := range []int{1, 0} {
+		s := x.get(id)
+		if !s.Drain || len(s.Pending()) != want {
+			x.Fatalf("GET %d finds drain %v and %d packets", i, s.Drain, len(s.Pending()))
+		}
+		for _, p := range x.bodies(id, s.Pending()) {
+			got = append(got, p.Frames...)
+		}
+		r := sessionstore.AnswerRequest{Read: &s, T: sessionstore.NewID(), Give: want, EndDrain: want == 0}
+		x.must(x.store.Answer(x.Context(), r))
+	}
+	if !slices.Equal(got, []string{`451-["second",{"_placeholder":true,"num":0}]`, "bAAEC"}) {
+		x.Errorf("drained %q", got)
+	}
+	s := x.get(id)
+	err := x.store.Answer(x.Context(), sessionstore.AnswerRequest{Read: &s, T: "later"})
+	x.conflict(err, sessionstore.OpAnswer, s)
+}
+
+func sessionExpiry(x *tester) {
+	id := x.polling()
+	if _, err := x.store.Get(x.Context(), id, after(100*24*time.Hour)); err != nil {
+		x.Errorf("an open session has no time to live: %v", err)
+	}
+	x.close(id, false)
+	x.finish(id)
+	if _, err := x.store.Get(x.Context(), id, after(time.Hour-time.Second)); err != nil {
+		x.Errorf("before its time: %v", err)
+	}
+	_, err := x.store.Get(x.Context(), id, after(time.Hour+time.Second))
+	x.is(err, sessionstore.ErrNotFound)
+}

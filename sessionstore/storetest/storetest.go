@@ -1,0 +1,63 @@
+// Package storetest is the conformance suite of the sessionstore contract: what every store must pass.
+//
+// The suite works through the contract's methods alone. It hands in its own clock, which stands far in
+// the future so that a table's background expiry finds nothing to remove, and it names everything by fresh
+// ids, so tests of one store do not meet.
+package storetest
+
+import (
+	"testing"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// role is a group of tests that share one store.
+type role struct {
+	name  string
+	tests []test
+}
+
+type test struct {
+	name string
+	run  func(x *tester)
+}
+
+// tester is a test of a store.
+type tester struct {
+	*testing.T
+	store sessionstore.Store
+}
+
+// Run tests a store. It calls newStore once for each group of tests; each call returns an empty store,
+// which is used by several goroutines at once and must last until the test it was made for has ended.
+func Run(t *testing.T, newStore func(t *testing.T) sessionstore.Store) {
+	t.Helper()
+	roles := []role{
+		{"Sessions", sessionTests},
+		{"Transitions", transitionTests()},
+		{"Buffers", bufferTests},
+		{"Polls", pollTests},
+		{"Upgrades", upgradeTests},
+		{"Connections", connectionTests},
+		{"Registry", registryTests},
+		{"Sockets", socketTests},
+		{"Rooms", roomTests},
+		{"Paging", pagingTests},
+		{"Partials", partialTests},
+		{"Acks", ackTests},
+		{"Names", nameTests},
+		{"Contexts", contextTests},
+		{"Aliasing", aliasingTests},
+		{"Races", raceTests},
+		{"Flows", flowTests},
+		{"Waker", wakerTests},
+	}
+	for _, r := range roles {
+		t.Run(r.name, func(t *testing.T) {
+			s := newStore(t)
+			for _, c := range r.tests {
+				t.Run(c.name, func(t *testing.T) { c.run(&tester{T: t, store: s}) })
+			}
+		})
+	}
+}

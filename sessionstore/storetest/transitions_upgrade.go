@@ -1,0 +1,101 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// candidateStates are those in which connA may upgrade.
+var candidateStates = []string{bound, probed}
+
+var freeStates = []string{idle, buffered, given, allGiven, parked, pinged}
+
+func bindAt(c sessionstore.Candidate, now time.Time) func(x *tester, s *sessionstore.Session) error {
+	return func(x *tester, s *sessionstore.Session) error { return x.store.Bind(x.Context(), s.ID, c, now) }
+}
+
+func binds(s *sessionstore.Session) {
+	if s.Candidate.Conn != lateCandidate.Conn {
+		s.Candidate, s.Probed = lateCandidate, false
+	}
+}
+
+var lateCandidate = sessionstore.Candidate{Conn: connB, Until: after(3 * leaseEnd)}
+
+// sameCandidate is the candidate of the states, once more.
+var sameCandidate = sessionstore.Candidate{Conn: connA, Until: after(leaseEnd)}
+
+func upgradeBy(c sessionstore.Connection) func(x *tester, s *sessionstore.Session) error {
+	return func(x *tester, s *sessionstore.Session) error {
+		_, err := x.store.Upgrade(x.Context(), s.ID, c, lease(me))
+		return err
+	}
+}
+
+func probeBy(c sessionstore.Connection) func(x *tester, s *sessionstore.Session) error {
+	return func(x *tester, s *sessionstore.Session) error { return x.store.Probe(x.Context(), s.ID, c) }
+}
+
+func abortBy(c sessionstore.Connection) func(x *tester, s *sessionstore.Session) error {
+	return func(x *tester, s *sessionstore.Session) error { return x.store.Abort(x.Context(), s.ID, c) }
+}
+
+var upgradeTransitions = []transition{
+	{"Bind", sessionstore.OpBind, freeStates, bindAt(lateCandidate, start), binds},
+	{
+		"Bind after the candidate's time", sessionstore.OpBind, pollingStates,
+		bindAt(lateCandidate, after(leaseEnd+time.Second)), binds,
+	},
+	{"Bind the candidate again", sessionstore.OpBind, pollingStates, bindAt(sameCandidate, start), func(s *sessionstore.Session) {
+		s.Candidate = sameCandidate // and Probed stays: the probe may have come since
+	}},
+	{"Probe", sessionstore.OpProbe, candidateStates, probeBy(connA), func(s *sessionstore.Session) { s.Probed = true }},
+	{"Probe by another endpoint", sessionstore.OpProbe, nil, probeBy(connB), never},
+	{"Probe by no connection", sessionstore.OpProbe, nil, probeBy(sessionstore.Connection{}), never},
+	{"Upgrade", sessionstore.OpUpgrade, candidateStates, upgradeBy(connA), func(s *sessionstore.Session) {
+		s.Transport, s.Conn, s.Hold = sessionstore.WebSocket, connA, lease(me)
+		s.Candidate, s.Probed, s.Poll = sessionstore.Candidate{}, false, sessionstore.Poll{}
+	}},
+	{"Upgrade by another endpoint", sessionstore.OpUpgrade, nil, upgradeBy(connB), never},
+	{"Upgrade by no connection", sessionstore.OpUpgrade, nil, upgradeBy(sessionstore.Connection{}), never},
+	{"Abort", sessionstore.OpAbort, candidateStates, abortBy(connA), func(s *sessionstore.Session) {
+		s.Candidate, s.Probed = sessionstore.Candidate{}, false
+	}},
+	{"Abort by another endpoint", sessionstore.OpAbort, nil, abortBy(connB), never},
+	{"Abort by no connection", sessionstore.OpAbort, nil, abortBy(sessionstore.Connection{}), never},
+}
+
+// heldStates are those in which me holds the buffer back.
+var heldStates = []string{held, heldEmpty}
+
+// releaseOff releases as if the buffer had off entries more than it has.
+func releaseOff(o sessionstore.Owner, off int) func(x *tester, s *sessionstore.Session) error {
+	return func(x *tester, s *sessionstore.Session) error {
+		return x.store.Release(x.Context(), s.ID, o, len(s.Buffer)+off)
+	}
+}
+
+var renewed = sessionstore.Lease{Owner: me, Until: after(2 * leaseEnd)}
+
+func renewBy(o sessionstore.Owner) func(x *tester, s *sessionstore.Session) error {
+	return func(x *tester, s *sessionstore.Session) error {
+		return x.store.Renew(x.Context(), s.ID, sessionstore.Lease{Owner: o, Until: renewed.Until})
+	}
+}
+
+var flushTransitions = []transition{
+	{"Renew", sessionstore.OpRenew, heldStates, renewBy(me), func(s *sessionstore.Session) { s.Hold = renewed }},
+	{"Renew by another", sessionstore.OpRenew, nil, renewBy(other), never},
+	{"Release", sessionstore.OpRelease, heldStates, releaseOff(me, 0), func(s *sessionstore.Session) {
+		s.Hold, s.Buffer, s.Given = sessionstore.Lease{}, nil, 0
+	}},
+	{"Release by another", sessionstore.OpRelease, nil, releaseOff(other, 0), never},
+	{"Release of more than there is", sessionstore.OpRelease, nil, releaseOff(me, 1), never},
+	{"Release of one", sessionstore.OpRelease, nil, func(x *tester, s *sessionstore.Session) error {
+		return x.store.Release(x.Context(), s.ID, me, 1)
+	}, never},
+	{"Release of none", sessionstore.OpRelease, []string{heldEmpty}, func(x *tester, s *sessionstore.Session) error {
+		return x.store.Release(x.Context(), s.ID, me, 0)
+	}, func(s *sessionstore.Session) { s.Hold = sessionstore.Lease{} }},
+}
