@@ -13,8 +13,8 @@ function make(tag, className, text) {
 /** A colour for a name, always the same. */
 function hue(name) {
   let sum = 0;
-  for (const char of name) sum = (sum * 31 + char.codePointAt(0)) % 360;
-  return sum;
+  for (const char of name) sum = (sum * 31 + char.codePointAt(0)) % 4093;
+  return (sum * 47) % 360;
 }
 
 function face(name) {
