@@ -42,11 +42,13 @@ func (k *call) begin(c *conn, now time.Time, requestID string) context.Context {
 	return k.ctx
 }
 
-// finish ends a call. It reports false if the call's time was up before.
-func (k *call) finish() bool {
-	inTime := k.state.CompareAndSwap(callRunning, callIdle)
+// finish ends a call. It reports false if the call's time was up before: its answer comes too late.
+func (k *call) finish(c *conn) bool {
+	if k.ctx.Err() != nil {
+		k.expire(c)
+	}
+	inTime := k.state.Swap(callIdle) == callRunning
 	if !inTime {
-		k.state.Store(callIdle)
 		k.release()
 	}
 	return inTime

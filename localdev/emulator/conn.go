@@ -214,7 +214,7 @@ func (c *conn) message(op ws.OpCode, payload []byte) {
 
 	ctx := c.call.begin(c, now, e.RequestContext.RequestID)
 	res, err := invoke(ctx, c.srv, c.api, e)
-	if !c.call.finish() {
+	if !c.call.finish(c) {
 		return // its time was up: the client has the error frame
 	}
 	if err != nil {
@@ -268,7 +268,7 @@ func (c *conn) disconnected() {
 	if _, err := invoke(ctx, c.srv, c.api, e); err != nil {
 		c.srv.log.ErrorContext(ctx, "disconnect failed", "conn", c.id, "err", err)
 	}
-	c.call.finish()
+	c.call.finish(c)
 }
 
 // binaryBody is how a binary frame reaches the handlers: as the text form of an Engine.IO binary packet.

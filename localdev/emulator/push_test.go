@@ -1,0 +1,277 @@
+package emulator_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
+	"github.com/aws/smithy-go"
+	"github.com/gobwas/ws"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/localdev/emulator"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// sdk is the client that functions use.
+func sdk(endpoint string) *apigatewaymanagementapi.Client {
+	return apigatewaymanagementapi.New(apigatewaymanagementapi.Options{
+		Region: "us-east-1", BaseEndpoint: &endpoint, Retryer: aws.NopRetryer{},
+		HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "s"}, nil
+		}),
+	})
+}
+
+func post(client *apigatewaymanagementapi.Client, id, data string) error {
+	_, err := client.PostToConnection(context.Background(), &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id, Data: []byte(data)})
+	return err
+}
+
+// wantCode expects an error of the service; "" for success.
+func wantCode(t *testing.T, what string, err error, code string) {
+	t.Helper()
+	if code == "" {
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		return
+	}
+	var api smithy.APIError
+	if !errors.As(err, &api) || api.ErrorCode() != code {
+		t.Errorf("%s: error %v, want %s", what, err, code)
+	}
+}
+
+// connected returns a set that tells the ids of connections.
+func connected(ids chan<- string) set {
+	return set{message: echo, connect: func(_ context.Context, e wsEvent) (wsAnswer, error) {
+		ids <- e.RequestContext.ConnectionID
+		return wsAnswer{StatusCode: 200}, nil
+	}}
+}
+
+func TestManagementAPI(t *testing.T) {
+	ids := make(chan string, 1)
+	s := start(t, emulator.AWS(), connected(ids))
+	c := s.dial(t, "")
+	id := receive(t, "connection", ids)
+	client := sdk(s.endpoint)
+
+	wantCode(t, "push", post(client, id, "4hello"), "")
+	c.want(ws.OpText, "4hello")
+	big := strings.Repeat("x", 128<<10)
+	wantCode(t, "push of 128 KB", post(client, id, big), "")
+	c.want(ws.OpText, big)
+	wantCode(t, "push above 128 KB", post(client, id, big+"x"), "PayloadTooLargeException")
+	wantCode(t, "push of base64", post(client, id, "bAQID"), "")
+	c.want(ws.OpText, "bAQID")
+
+	got, err := client.GetConnection(context.Background(), &apigatewaymanagementapi.GetConnectionInput{ConnectionId: &id})
+	if err != nil {
+		t.Fatalf("get: %v", err)
+	}
+	if since := time.Since(*got.ConnectedAt); since < 0 || since > patience || *got.Identity.SourceIp != "127.0.0.1" || got.LastActiveAt.Before(got.ConnectedAt.Add(-time.Second)) {
+		t.Errorf("connection = %v %v %v", got.ConnectedAt, *got.Identity.SourceIp, got.LastActiveAt)
+	}
+	_, err = client.DeleteConnection(context.Background(), &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: &id})
+	wantCode(t, "delete", err, "")
+	c.wantClose(1005)
+	wantCode(t, "push after the end", post(client, id, "x"), "GoneException")
+}
+
+func TestManagementErrors(t *testing.T) {
+	s := start(t, emulator.AWS(), set{})
+	const unknown = "AAAAAAAAAAAAAAA="
+	other := "http://" + s.addr + "/other"
+	wantCode(t, "unknown connection", post(sdk(s.endpoint), unknown, "x"), "GoneException")
+	wantCode(t, "malformed id", post(sdk(s.endpoint), "nonsense", "x"), "BadRequestException")
+	wantCode(t, "other stage", post(sdk(other), unknown, "x"), "ForbiddenException")
+	_, err := sdk(s.endpoint).GetConnection(context.Background(), &apigatewaymanagementapi.GetConnectionInput{ConnectionId: aws.String(unknown)})
+	wantCode(t, "get of unknown connection", err, "GoneException")
+	_, err = sdk(s.endpoint).DeleteConnection(context.Background(), &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: aws.String(unknown)})
+	wantCode(t, "delete of unknown connection", err, "GoneException")
+	if status, header, _ := do(t, "POST", s.endpoint+"/@connections/"+unknown, "", "x"); status != 403 || header.Get("X-Amzn-Errortype") != "MissingAuthenticationTokenException" {
+		t.Errorf("unsigned push: %d %v", status, header)
+	}
+}
+
+func TestPushBeforeConnectReturned(t *testing.T) {
+	var s *running
+	got := make(chan error, 2)
+	s = start(t, emulator.AWS(), set{connect: func(ctx context.Context, e wsEvent) (wsAnswer, error) {
+		id := e.RequestContext.ConnectionID
+		got <- post(sdk(s.endpoint), id, "0{}")
+		if !emulator.AfterConnect(ctx, func(context.Context) { got <- post(sdk(s.endpoint), id, "0{}") }) {
+			t.Error("AfterConnect refused during $connect")
+		}
+		return wsAnswer{StatusCode: 200}, nil
+	}})
+	c := s.dial(t, "")
+	wantCode(t, "push during $connect", receive(t, "push", got), "GoneException")
+	wantCode(t, "push after $connect", receive(t, "push", got), "")
+	c.want(ws.OpText, "0{}")
+}
+
+func TestAfterConnectOfARefusedConnection(t *testing.T) {
+	var s *running
+	got := make(chan error, 1)
+	s = start(t, emulator.AWS(), set{connect: func(ctx context.Context, e wsEvent) (wsAnswer, error) {
+		id := e.RequestContext.ConnectionID
+		emulator.AfterConnect(ctx, func(context.Context) { got <- post(sdk(s.endpoint), id, "0{}") })
+		return wsAnswer{StatusCode: 400}, nil
+	}})
+	if _, err := s.tryDial(t, ""); err == nil {
+		t.Fatal("the connection opened")
+	}
+	wantCode(t, "push", receive(t, "push", got), "GoneException")
+	if emulator.AfterConnect(context.Background(), func(context.Context) {}) {
+		t.Error("AfterConnect accepted outside of $connect")
+	}
+}
+
+func TestSlowReader(t *testing.T) {
+	l := emulator.AWS()
+	l.Outbox = 64 << 10
+	ids := make(chan string, 1)
+	s := start(t, l, connected(ids))
+	c := s.dial(t, "")
+	conn := sessionstore.Connection{ID: receive(t, "connection", ids), Endpoint: s.endpoint}
+	p := emulator.NewDirectPusher(s.Server, nil)
+	frame := strings.Repeat("x", 30<<10)
+	sent := 0
+	for refused := 0; refused < 50; { // in a row, so that the socket's own buffers are full too
+		err := p.Push(context.Background(), conn, frame)
+		switch {
+		case err == nil:
+			sent, refused = sent+1, 0
+		case errors.Is(err, adapter.ErrBusy):
+			refused++
+			time.Sleep(2 * time.Millisecond)
+		default:
+			t.Fatalf("after %d pushes: %v", sent, err)
+		}
+		if sent > 10_000 {
+			t.Fatal("the outbox has no bound")
+		}
+	}
+	wantCode(t, "push by HTTP", post(sdk(s.endpoint), conn.ID, frame), "LimitExceededException")
+	for range sent { // nothing of what was taken is lost, and then there is room again
+		c.want(ws.OpText, frame)
+	}
+	if err := p.Push(context.Background(), conn, "4after"); err != nil {
+		t.Fatalf("push after reading: %v", err)
+	}
+	c.want(ws.OpText, "4after")
+	conn.ID = "AAAAAAAAAAAAAAA="
+	if err := p.Push(context.Background(), conn, "x"); !errors.Is(err, adapter.ErrGone) {
+		t.Errorf("push to nobody: %v, want ErrGone", err)
+	}
+}
+
+func TestDirectPusher(t *testing.T) {
+	ids := make(chan string, 1)
+	s := start(t, emulator.AWS(), connected(ids))
+	c := s.dial(t, "")
+	ctx := context.Background()
+	conn := sessionstore.Connection{ID: receive(t, "connection", ids), Endpoint: s.endpoint}
+	remote := &recorder{}
+	p := emulator.NewDirectPusher(s.Server, remote)
+
+	if err := p.Push(ctx, conn, "4direct"); err != nil {
+		t.Fatal(err)
+	}
+	c.want(ws.OpText, "4direct")
+	if err := p.Push(ctx, conn, strings.Repeat("x", 128<<10+1)); !errors.Is(err, adapter.ErrFrameTooLarge) {
+		t.Errorf("large push: %v, want ErrFrameTooLarge", err)
+	}
+	other := sessionstore.Connection{ID: conn.ID, Endpoint: "http://127.0.0.1:1/local"}
+	if err := p.Push(ctx, other, "4far"); err != nil || remote.pushed != "4far" {
+		t.Errorf("push to another endpoint: %v, remote has %q", err, remote.pushed)
+	}
+	if err := p.Close(ctx, other); err != nil || !remote.closed {
+		t.Errorf("close at another endpoint: %v, remote closed: %v", err, remote.closed)
+	}
+	if err := p.Close(ctx, conn); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Push(ctx, conn, "4late"); !errors.Is(err, adapter.ErrGone) {
+		t.Errorf("push after close: %v, want ErrGone", err)
+	}
+	c.wantClose(1005)
+	if err := p.Close(ctx, conn); err != nil {
+		t.Errorf("second close: %v", err)
+	}
+}
+
+// recorder is the pusher of other processes.
+type recorder struct {
+	pushed string
+	closed bool
+}
+
+func (r *recorder) Push(_ context.Context, _ sessionstore.Connection, frame string) error {
+	r.pushed = frame
+	return nil
+}
+
+func (r *recorder) Close(context.Context, sessionstore.Connection) error {
+	r.closed = true
+	return nil
+}
+
+func TestPushesKeepTheirOrder(t *testing.T) {
+	ids := make(chan string, 1)
+	s := start(t, emulator.AWS(), connected(ids))
+	c := s.dial(t, "")
+	conn := sessionstore.Connection{ID: receive(t, "connection", ids), Endpoint: s.endpoint}
+	p := emulator.NewDirectPusher(s.Server, nil)
+	const pushers, each = 4, 300
+	var all sync.WaitGroup
+	for k := range pushers {
+		all.Go(func() {
+			for i := range each {
+				if err := p.Push(context.Background(), conn, string([]byte{'4', byte('a' + k), byte(i >> 7), byte(i & 0x7f)})); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	next := make([]int, pushers)
+	for range pushers * each {
+		_, f := c.frame()
+		k, i := int(f[1]-'a'), int(f[2])<<7|int(f[3])
+		if i != next[k] {
+			t.Fatalf("pusher %d: frame %d came when %d was due", k, i, next[k])
+		}
+		next[k]++
+	}
+	all.Wait()
+}
+
+func TestFrameSizes(t *testing.T) {
+	ids := make(chan string, 1)
+	s := start(t, emulator.Native(1e6), connected(ids))
+	c := s.dial(t, "")
+	conn := sessionstore.Connection{ID: receive(t, "connection", ids), Endpoint: s.endpoint}
+	p := emulator.NewDirectPusher(s.Server, nil)
+	for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 300_000} {
+		frame := string(bytes.Repeat([]byte("4"), n))
+		if err := p.Push(context.Background(), conn, frame); err != nil {
+			t.Fatalf("push %d bytes: %v", n, err)
+		}
+		c.want(ws.OpText, frame)
+		c.text(frame)
+		if n > 0 {
+			c.want(ws.OpText, frame)
+		}
+	}
+}
