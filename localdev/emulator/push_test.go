@@ -51,10 +51,11 @@ func wantCode(t *testing.T, what string, err error, code string) {
 	}
 }
 
-// connected returns a set that tells the ids of connections.
+// connected returns a set that tells the ids of connections once they can be pushed to.
 func connected(ids chan<- string) set {
-	return set{message: echo, connect: func(_ context.Context, e wsEvent) (wsAnswer, error) {
-		ids <- e.RequestContext.ConnectionID
+	return set{message: echo, connect: func(ctx context.Context, e wsEvent) (wsAnswer, error) {
+		id := e.RequestContext.ConnectionID
+		emulator.AfterConnect(ctx, func(context.Context) { ids <- id })
 		return wsAnswer{StatusCode: 200}, nil
 	}}
 }
