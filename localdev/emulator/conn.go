@@ -83,19 +83,16 @@ func (c *conn) write() {
 // close sends a close frame, if none was sent, and gives the client a moment to answer. A code of 0 sends
 // none, as the management API does.
 func (c *conn) close(code int, reason string) {
-	payload := ""
+	payload, end := "", &ending{statusNone, ""}
 	if code != 0 {
-		payload = string(binary.BigEndian.AppendUint16(nil, uint16(code))) + reason
+		payload, end = string(binary.BigEndian.AppendUint16(nil, uint16(code)))+reason, &ending{code, reason}
 	}
+	c.end.CompareAndSwap(nil, end) // before the client can see the frame, and answer with a code of its own
 	start, first := c.out.last(payload, &c.srv.out)
 	if start {
 		go c.write()
 	}
 	if first {
-		if code == 0 {
-			code = statusNone
-		}
-		c.end.CompareAndSwap(nil, &ending{code, reason})
 		_ = c.net.SetReadDeadline(time.Now().Add(c.srv.limits.CloseWait)) // fails only on a dead connection
 	}
 }
