@@ -1,0 +1,7 @@
+// Package e2e tests Nonstick from outside: it starts localdev in each of its setups and lets Node talk to
+// it, with the official client, with a browser and with raw frames. It holds no code of the product.
+//
+// The setups go from one process with its store in memory to four processes on DynamoDB Local behind an
+// nginx that is not sticky. What must be installed (Node, Chromium, nginx, Java) is what `make test`
+// installs; what is missing fails the tests, nothing is skipped.
+package e2e

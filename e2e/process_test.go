@@ -1,0 +1,168 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	startTime = 30 * time.Second // for a server to answer its health check
+	stopTime  = 10 * time.Second // for a process to end after SIGTERM
+	logTail   = 16 << 10         // bytes of a process's log that are shown on failure
+)
+
+// binary is localdev, built once by TestMain.
+var binary string
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+// run builds localdev and runs the tests.
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "nonstick-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "localdev")
+	build := exec.Command("go", "build", "-o", binary, "../localdev")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build localdev: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// output keeps what a process writes.
+type output struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.all.Write(p)
+}
+
+// tail is the end of what was written, in whole lines.
+func (o *output) tail() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	text := o.all.String()
+	if len(text) <= logTail {
+		return text
+	}
+	text = text[len(text)-logTail:]
+	_, text, _ = strings.Cut(text, "\n")
+	return "...\n" + text
+}
+
+// start runs a server until the test ends. On failure the end of its log is shown.
+func start(t *testing.T, name, path string, args ...string) *output {
+	t.Helper()
+	log := &output{}
+	cmd := exec.Command(path, args...)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("start %s: %v", name, err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		stop(t, name, cmd.Process, ended)
+		if t.Failed() {
+			t.Logf("log of %s:\n%s", name, log.tail())
+		}
+	})
+	return log
+}
+
+// stop ends a process; one that has ended by itself, or does not end when asked to, fails the test.
+func stop(t *testing.T, name string, process *os.Process, ended <-chan error) {
+	t.Helper()
+	select {
+	case err := <-ended:
+		t.Errorf("%s ended during the test: %v", name, err)
+		return
+	default:
+	}
+	if err := process.Signal(syscall.SIGTERM); err != nil {
+		t.Errorf("stop %s: %v", name, err)
+	}
+	select {
+	case <-ended:
+	case <-time.After(stopTime):
+		t.Errorf("%s did not stop within %v", name, stopTime)
+		if err := process.Kill(); err != nil {
+			t.Errorf("kill %s: %v", name, err)
+		}
+		<-ended
+	}
+}
+
+// waitHealthy waits until the server at url answers its health check with 200.
+func waitHealthy(t *testing.T, url string, log *output) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), startTime)
+	defer cancel()
+	for {
+		err := healthy(ctx, url)
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s is not ready: %v\n%s", url, err, log.tail())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func healthy(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", res.StatusCode)
+	}
+	return nil
+}
+
+// nextPort is where freePort goes on; below the range from which clients get their ports.
+var nextPort = 20000 + os.Getpid()%8000
+
+// freePort returns a port of the loopback address that nobody listens on.
+func freePort(t *testing.T) int {
+	t.Helper()
+	for range 2000 {
+		nextPort++
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", nextPort))
+		if err != nil {
+			continue
+		}
+		l.Close()
+		return nextPort
+	}
+	t.Fatal("no free port")
+	return 0
+}

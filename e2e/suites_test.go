@@ -1,0 +1,75 @@
+package e2e
+
+import (
+	"os"
+	"testing"
+)
+
+// What the servers are started with for each kind of suite.
+var (
+	// protocol is what the tests of the wire count on, in times that are short enough to wait for.
+	protocol = []string{
+		"--app", "protocol", "--ping-interval", "300ms", "--ping-timeout", "200ms",
+		"--connect-timeout", "1s", "--limits", "none", "--cors-origin", "off",
+	}
+	// bench has the limits of API Gateway: no binary frames, small messages.
+	bench = []string{"--app", "bench", "--limits", "aws"}
+	chat  = []string{"--app", "chat"}
+)
+
+// TestSuites runs every suite against every setup.
+func TestSuites(t *testing.T) {
+	suites := []struct {
+		file string
+		args []string
+	}{
+		{"protocol.test.mjs", protocol},
+		{"badinput.test.mjs", protocol},
+		{"client.test.mjs", protocol},
+		{"rooms.test.mjs", bench},
+	}
+	for _, setup := range setups {
+		t.Run(setup.name, func(t *testing.T) {
+			for _, suite := range suites {
+				t.Run(suite.file, func(t *testing.T) {
+					runNode(t, suite.file, setup.start(t, suite.args...))
+				})
+			}
+		})
+	}
+}
+
+// TestLoad is many clients at once where they are hardest to serve: behind a load balancer that sends
+// every request of a session to another process.
+func TestLoad(t *testing.T) {
+	runNode(t, "load.test.mjs", behindNginx(t, bench...))
+}
+
+// TestBrowser runs the chat page in Chromium, on the simplest and on the hardest setup.
+func TestBrowser(t *testing.T) {
+	for _, setup := range []setup{setups[0], setups[len(setups)-1]} {
+		t.Run(setup.name, func(t *testing.T) {
+			runNode(t, "browser.test.mjs", setup.start(t, chat...))
+		})
+	}
+}
+
+// TestCORS looks at the headers for pages of other origins.
+func TestCORS(t *testing.T) {
+	args := append([]string{"--cors-origin", "http://allowed.example", "--cors-credentials"}, withoutCORS()...)
+	runNode(t, "cors.test.mjs", inMemory(t, args...))
+}
+
+// withoutCORS is protocol without its last option, which is --cors-origin.
+func withoutCORS() []string {
+	return protocol[:len(protocol)-2]
+}
+
+// TestTools says once what is missing, instead of in every suite.
+func TestTools(t *testing.T) {
+	for _, path := range []string{"node_modules", "../internal/apps/chat/client/node_modules"} {
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("%s is missing: run `make e2e`", path)
+		}
+	}
+}
