@@ -1,0 +1,305 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// client is a client as the official one behaves: one GET at a time, a probe, a pause of polling, "5"; it gives up at
+// the first request that fails, or when no ping came in time.
+type client struct {
+	run     *run
+	name    string
+	upgrade time.Duration // when it begins to upgrade; never if 0
+
+	mu        sync.Mutex
+	sid       sessionstore.SessionID
+	alive     bool
+	connected chan struct{} // closed with "40{...}"
+	joined    bool
+	lastPing  time.Time
+	paused    bool // has had 3probe: polls no more
+	upgraded  bool
+	polling   sync.WaitGroup
+	gets      int
+	got       map[string]bool
+	acks      map[string]int
+	ws        *socket
+}
+
+func newClient(r *run, name string, upgrade time.Duration) *client {
+	return &client{run: r, name: name, upgrade: upgrade, connected: make(chan struct{}), got: map[string]bool{}, acks: map[string]int{}}
+}
+
+// live opens the session and lives on until the client gives up or ctx ends.
+func (c *client) live(ctx context.Context) {
+	payload, err := c.request(ctx, "handshake", func(ctx context.Context, e *engine.Engine) (string, error) {
+		return e.Handshake(ctx, sessionstore.Handshake{})
+	})
+	if err != nil {
+		return
+	}
+	sid, _, _ := strings.Cut(strings.TrimPrefix(payload, `0{"sid":"`), `"`)
+	c.mu.Lock()
+	c.sid, c.alive, c.lastPing = sessionstore.SessionID(sid), true, time.Now()
+	c.mu.Unlock()
+	c.polling.Add(1)
+	c.spawn(ctx, "poll", c.poll)
+	c.spawn(ctx, "watch", c.watch)
+	c.post(ctx, "40")
+	if c.upgrade > 0 {
+		c.spawn(ctx, "upgrade", c.change)
+	}
+}
+
+func (c *client) spawn(ctx context.Context, what string, f func(context.Context)) {
+	c.run.w.spawn(ctx, c.name+"/"+what, func(ctx context.Context, _ *proc) { f(ctx) })
+}
+
+// request runs one request at some instance, as a process of its own; a crash shows as an error.
+func (c *client) request(ctx context.Context, what string, f func(context.Context, *engine.Engine) (string, error)) (string, error) {
+	type result struct {
+		payload string
+		err     error
+	}
+	out := make(chan result, 1)
+	c.run.w.spawn(ctx, c.name+"/"+what, func(ctx context.Context, p *proc) {
+		r := result{err: errDoubt}
+		defer func() { out <- r }()
+		payload, err := f(ctx, c.run.instance())
+		if !p.crashed {
+			r = result{payload, err}
+		}
+	})
+	r := <-out
+	return r.payload, r.err
+}
+
+// die ends the client: it sends nothing more and hears nothing more.
+func (c *client) die(why string) {
+	c.mu.Lock()
+	was, ws := c.alive, c.ws
+	c.alive = false
+	c.mu.Unlock()
+	if !was {
+		return
+	}
+	c.run.w.note(c.name + " gives up: " + why)
+	if ws != nil {
+		c.run.net.cut(ws.conn)
+	}
+}
+
+func (c *client) isAlive() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.alive
+}
+
+// watch is the client's own timer: no ping in time ends it.
+func (c *client) watch(ctx context.Context) {
+	for c.isAlive() && ctx.Err() == nil {
+		after(ctx, 100*time.Millisecond)
+		c.mu.Lock()
+		late := time.Since(c.lastPing) > pingInterval+pingTimeout
+		c.mu.Unlock()
+		if late {
+			c.die("ping timeout")
+		}
+	}
+}
+
+// poll sends one GET after the other; a proxy may repeat one.
+func (c *client) poll(ctx context.Context) {
+	defer c.polling.Done()
+	for ctx.Err() == nil {
+		c.mu.Lock()
+		stop := !c.alive || c.paused
+		c.gets++
+		n := c.gets
+		c.mu.Unlock()
+		if stop {
+			return
+		}
+		payload, err := c.get(ctx, n)
+		if err != nil {
+			c.die(fmt.Sprintf("GET %d: %v", n, err))
+			return
+		}
+		for frame := range strings.SplitSeq(payload, "\x1e") {
+			c.take(ctx, frame)
+		}
+	}
+}
+
+// get sends a GET, or two of the same t, of which the first answer counts: a copy of one whose successor was sent
+// is not heard any more, and neither does it read any more, for proxies give up too.
+func (c *client) get(ctx context.Context, n int) (string, error) {
+	t := fmt.Sprintf("%s-t%d", c.name, n)
+	ask := func(ctx context.Context, e *engine.Engine) (string, error) { return e.Poll(ctx, c.sid, t) }
+	if !c.run.repeats(n) {
+		return c.request(ctx, fmt.Sprintf("GET%d", n), ask)
+	}
+	type result struct {
+		payload string
+		err     error
+	}
+	both := make(chan result, 2)
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	for i := range 2 {
+		wg.Go(func() {
+			payload, err := c.request(ctx, fmt.Sprintf("GET%d.%d", n, i), ask)
+			both <- result{payload, err}
+		})
+	}
+	r := <-both
+	c.run.w.wg.Go(func() { wg.Wait(); cancel() })
+	return r.payload, r.err
+}
+
+// post sends one POST and waits for its answer.
+func (c *client) post(ctx context.Context, body string) {
+	_, err := c.request(ctx, "POST "+body, func(ctx context.Context, e *engine.Engine) (string, error) {
+		return "", e.Post(ctx, c.sid, body)
+	})
+	if err != nil {
+		c.die("POST: " + err.Error())
+	}
+}
+
+// change is the upgrade: bind, probe, pause, "5".
+func (c *client) change(ctx context.Context) {
+	after(ctx, c.upgrade)
+	if !c.isAlive() {
+		return
+	}
+	ws := c.run.net.open(sessionstore.Connection{ID: c.name + "-ws", Endpoint: "sim"})
+	_, err := c.request(ctx, "bind", func(ctx context.Context, e *engine.Engine) (string, error) {
+		step, err := e.Bind(ctx, ws.conn, c.sid)
+		if err == nil && step.Kind != engine.StepNone {
+			err = e.Run(ctx, step)
+		}
+		return "", err
+	})
+	if err != nil {
+		c.run.net.cut(ws.conn)
+		return
+	}
+	c.mu.Lock()
+	c.ws = ws
+	c.mu.Unlock()
+	c.spawn(ctx, "ws", func(ctx context.Context) { c.receive(ctx, ws) })
+	c.message(ctx, ws, "2probe")
+}
+
+// receive hears a WebSocket. One that ends before the probe's answer does no harm; later it ends the client.
+func (c *client) receive(ctx context.Context, ws *socket) {
+	ws.receive(func(frame string) {
+		if frame == "3probe" {
+			c.mu.Lock()
+			c.paused = true
+			c.mu.Unlock()
+			c.spawn(ctx, "five", func(ctx context.Context) { c.five(ctx, ws) })
+			return
+		}
+		c.take(ctx, frame)
+	})
+	c.mu.Lock()
+	deaf := c.paused
+	c.mu.Unlock()
+	if deaf {
+		c.die("its WebSocket ended")
+	}
+}
+
+// five completes the upgrade once the last GET has been answered.
+func (c *client) five(ctx context.Context, ws *socket) {
+	c.polling.Wait()
+	if !c.isAlive() {
+		return
+	}
+	c.mu.Lock()
+	c.upgraded = true
+	c.mu.Unlock()
+	c.message(ctx, ws, engineio.UpgradeFrame)
+}
+
+// message sends one frame over a WebSocket; the answer comes over it too, if it is still open.
+func (c *client) message(ctx context.Context, ws *socket, frame string) {
+	reply, err := c.request(ctx, "frame "+frame, func(ctx context.Context, e *engine.Engine) (string, error) {
+		return e.Message(ctx, ws.conn, frame)
+	})
+	if err != nil {
+		c.run.w.note(c.name + ": frame " + frame + ": " + err.Error())
+	}
+	if reply != "" && c.run.net.find(ws.conn) != nil {
+		ws.frames <- reply
+	}
+}
+
+// take handles one frame from the server.
+func (c *client) take(ctx context.Context, frame string) {
+	if !c.isAlive() {
+		return
+	}
+	switch {
+	case frame == engineio.PingFrame:
+		c.mu.Lock()
+		c.lastPing = time.Now()
+		ws := c.ws
+		if !c.upgraded {
+			ws = nil
+		}
+		c.mu.Unlock()
+		c.spawn(ctx, "pong", func(ctx context.Context) {
+			if ws != nil {
+				c.message(ctx, ws, engineio.PongFrame)
+			} else {
+				c.post(ctx, engineio.PongFrame)
+			}
+		})
+	case frame == engineio.CloseFrame:
+		c.die("told to close")
+	case strings.HasPrefix(frame, "40"):
+		c.join()
+	case strings.HasPrefix(frame, "42"):
+		c.event(strings.TrimPrefix(frame, "42"))
+	}
+}
+
+func (c *client) join() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.joined {
+		c.run.w.violation("%s: connected twice", c.name)
+		return
+	}
+	c.joined = true
+	close(c.connected)
+}
+
+// event checks one packet of an emitter: once, in order, and after everything that was accepted before it was emitted.
+func (c *client) event(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.got[id] {
+		c.run.w.violation("%s: %s came twice", c.name, id)
+	}
+	if !c.joined {
+		c.run.w.violation("%s: %s came before the client was connected", c.name, id)
+	}
+	for before := range c.run.owedBefore(id) {
+		if !c.got[before] {
+			c.run.w.violation("%s: %s came, but %s, accepted before it was emitted, has not", c.name, id, before)
+		}
+	}
+	c.got[id] = true
+}

@@ -1,0 +1,146 @@
+package simulation
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// network holds the WebSocket connections of the run's clients, and is the pusher of every instance.
+type network struct {
+	w      *world
+	mutant string
+	// disconnected tells an instance that a connection has ended.
+	disconnected func(sessionstore.Connection)
+
+	mu    sync.Mutex
+	conns map[sessionstore.Connection]*socket
+}
+
+var _ adapter.Pusher = (*network)(nil)
+
+// socket is a WebSocket: frames on their way to the client, and whether it is open.
+type socket struct {
+	conn   sessionstore.Connection
+	frames chan string
+	ended  chan struct{}
+	once   sync.Once
+}
+
+func (n *network) open(conn sessionstore.Connection) *socket {
+	s := &socket{conn: conn, frames: make(chan string, 1000), ended: make(chan struct{})}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.conns[conn] = s
+	return s
+}
+
+// cut ends a connection; both sides come to know.
+func (n *network) cut(conn sessionstore.Connection) {
+	n.mu.Lock()
+	s := n.conns[conn]
+	delete(n.conns, conn)
+	n.mu.Unlock()
+	if s == nil {
+		return
+	}
+	s.once.Do(func() {
+		close(s.ended)
+		n.disconnected(conn)
+	})
+}
+
+func (n *network) find(conn sessionstore.Connection) *socket {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.conns[conn]
+}
+
+// Push sends a frame, or fails in one of the ways that a push can.
+func (n *network) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
+	err := n.push(ctx, conn, frame)
+	switch {
+	case err == nil || err == adapter.ErrBusy:
+		return err
+	case n.mutant == "gone-is-success":
+		return nil
+	case err == adapter.ErrGone:
+		return err
+	case n.mutant == "push-in-doubt-is-repeated":
+		return adapter.ErrBusy
+	case n.mutant == "push-in-doubt-is-success":
+		return nil
+	}
+	return err
+}
+
+func (n *network) push(ctx context.Context, conn sessionstore.Connection, frame string) error {
+	v := n.w.at(ctx, "Push "+frame, kindPush)
+	if v == refuse {
+		return adapter.ErrBusy
+	}
+	s := n.find(conn)
+	if s == nil {
+		return adapter.ErrGone
+	}
+	switch v {
+	case failBefore:
+		return errDoubt
+	case failAfter:
+		s.frames <- frame
+		return errDoubt
+	case cutAfter:
+		n.cut(conn)
+		return nil
+	default:
+		s.frames <- frame
+		return nil
+	}
+}
+
+// Close ends a connection.
+func (n *network) Close(ctx context.Context, conn sessionstore.Connection) error {
+	if n.w.at(ctx, "Close "+conn.ID, kindPush) == refuse {
+		return adapter.ErrBusy
+	}
+	n.cut(conn)
+	return nil
+}
+
+// receive takes what has come over a WebSocket until it ends.
+func (s *socket) receive(take func(string)) {
+	for {
+		select {
+		case f := <-s.frames:
+			take(f)
+			continue
+		default:
+		}
+		select {
+		case f := <-s.frames:
+			take(f)
+		case <-s.ended:
+			for {
+				select {
+				case f := <-s.frames:
+					take(f)
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// after waits a while of the simulated time.
+func after(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

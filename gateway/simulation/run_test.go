@@ -1,0 +1,252 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/sessionstore"
+	"github.com/nonstick-io/nonstick/sessionstore/memstore"
+)
+
+// The times of a simulated session.
+const (
+	pingInterval = 5 * time.Second
+	pingTimeout  = 3 * time.Second
+	room         = "room"
+	emitters     = 3
+	packets      = 4
+)
+
+// run is one schedule: some instances, one client, emitters, a sweeper.
+type run struct {
+	w         *world
+	net       *network
+	servers   []*gateway.Server
+	adapters  []*adapter.Adapter
+	real      *memstore.Store
+	client    *client
+	copies    bool
+	sweepStop context.CancelFunc
+
+	mu       sync.Mutex
+	accepted map[string]bool
+	before   map[string]map[string]bool // what was accepted when an emit began
+	closed   map[string]int             // runs of the disconnect handler by socket
+	entered  map[string]bool            // sockets whose connect handler has run
+	turn     int
+}
+
+// simulate runs the schedule of a seed and returns what was wrong.
+func simulate(t *testing.T, seed uint64, mutant string, trace func(string)) (bad []string, faults int) {
+	synctest.Test(t, func(t *testing.T) {
+		// The first eighth of the seeds have no fault: then nothing may be lost at all.
+		budget := int(seed % 8)
+		if budget > 3 {
+			budget = 1 + budget%3
+		}
+		w := newWorld(seed, budget, trace)
+		r := newRun(w, mutant)
+		r.play(t.Context())
+		bad, faults = w.bad, w.faults
+	})
+	return bad, faults
+}
+
+func newRun(w *world, mutant string) *run {
+	r := &run{
+		w: w, accepted: map[string]bool{}, before: map[string]map[string]bool{}, closed: map[string]int{}, entered: map[string]bool{},
+		copies: w.rng.IntN(3) == 0,
+	}
+	st, real := newStore(w, mutant, w.rng.IntN(2) == 0)
+	r.real = real
+	r.net = &network{w: w, mutant: mutant, conns: map[sessionstore.Connection]*socket{}}
+	for range 3 {
+		srv := gateway.New(gateway.Config{Store: st, Pusher: r.net, Unordered: true, Options: engine.Options{
+			PingInterval: pingInterval, PingTimeout: pingTimeout, PollHold: 4 * time.Second, UpgradeTimeout: 4 * time.Second, ConnectTimeout: 6 * time.Second,
+		}})
+		r.register(srv)
+		r.servers = append(r.servers, srv)
+		r.adapters = append(r.adapters, adapter.New(st, srv.Engine().Delivery(), nil))
+	}
+	upgrade := time.Duration(0)
+	if w.rng.IntN(4) != 0 {
+		upgrade = time.Duration(1+w.rng.IntN(60)) * 10 * time.Millisecond
+	}
+	r.client = newClient(r, "client", upgrade)
+	return r
+}
+
+func (r *run) register(srv *gateway.Server) {
+	nsp := srv.Of("/")
+	nsp.OnConnect(func(ctx context.Context, s *gateway.Socket) error {
+		r.mu.Lock()
+		r.entered[s.ID()] = true
+		r.mu.Unlock()
+		return s.Join(ctx, room)
+	})
+	nsp.OnDisconnect(func(ctx context.Context, s *gateway.Socket, reason string) error {
+		r.mu.Lock()
+		r.closed[s.ID()]++
+		r.mu.Unlock()
+		r.w.note("disconnect handler: " + reason)
+		return nil
+	})
+}
+
+// instance deals the instances round robin.
+func (r *run) instance() *engine.Engine {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.turn++
+	return r.servers[r.turn%len(r.servers)].Engine()
+}
+
+// repeats decides if a proxy repeats the nth GET.
+func (r *run) repeats(n int) bool { return r.copies && n%3 == 1 && n > 1 }
+
+// play runs the schedule to its end: a time with faults, a calm in which all must come to a good end, an orderly
+// close, and a look at what is left.
+func (r *run) play(ctx context.Context) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	r.net.disconnected = func(conn sessionstore.Connection) {
+		r.w.spawn(ctx, "disconnect "+conn.ID, func(ctx context.Context, _ *proc) {
+			_ = r.instance().Disconnect(ctx, conn)
+		})
+	}
+	sweep, stopSweep := context.WithCancel(ctx)
+	for i, srv := range r.servers[:2] {
+		r.w.spawn(sweep, fmt.Sprintf("sweeper%d", i), func(ctx context.Context, _ *proc) { _ = srv.Engine().Sweep(ctx) })
+	}
+	r.w.spawn(ctx, "client", func(ctx context.Context, _ *proc) { r.client.live(ctx) })
+	for e := range emitters {
+		r.w.spawn(ctx, fmt.Sprintf("emitter%d", e), func(ctx context.Context, p *proc) { r.emit(ctx, p, e) })
+	}
+	r.w.run(20 * time.Second)
+	r.w.calm()
+	// Sweepers that crashed are replaced, as the platform does.
+	for i, srv := range r.servers[:2] {
+		r.w.spawn(sweep, fmt.Sprintf("sweeper%d'", i), func(ctx context.Context, _ *proc) { _ = srv.Engine().Sweep(ctx) })
+	}
+	r.w.run(60 * time.Second)
+	r.checkLive(ctx)
+	r.w.spawn(ctx, "close", func(ctx context.Context, _ *proc) {
+		if r.client.sid != "" {
+			_ = r.instance().Fail(ctx, r.client.sid, adapter.ReasonForcedClose)
+		}
+	})
+	r.w.run(60 * time.Second)
+	r.checkLeftovers(ctx)
+	stopSweep()
+	stop()
+	r.w.run(12 * time.Second)
+	synctest.Wait()
+	r.w.wg.Wait()
+}
+
+// emit is one emitter: it broadcasts its packets one after the other, each when the one before is settled.
+func (r *run) emit(ctx context.Context, p *proc, e int) {
+	select {
+	case <-r.client.connected:
+	case <-ctx.Done():
+		return
+	}
+	for k := range packets {
+		after(ctx, time.Duration(1+(e*7+k*13)%40)*10*time.Millisecond)
+		id := fmt.Sprintf(`["m%d.%d"]`, e, k)
+		r.mu.Lock()
+		r.before[id] = maps.Clone(r.accepted)
+		r.mu.Unlock()
+		packet := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: []string{"42" + id}}
+		sel := adapter.Selection{Namespace: "/", Rooms: []sessionstore.Room{room}}
+		res, err := r.adapters[(e+k)%len(r.adapters)].Broadcast(ctx, sel, packet, nil)
+		if p.crashed {
+			return
+		}
+		if err == nil && res.Delivered == 1 {
+			r.mu.Lock()
+			r.accepted[id] = true
+			r.mu.Unlock()
+			r.w.note("accepted " + id)
+		}
+	}
+}
+
+// owedBefore returns what had been accepted when a packet's emit began.
+func (r *run) owedBefore(id string) map[string]bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.before[id]
+}
+
+// checkLive checks, after the calm, that a client that lives has everything, and that one that does not has no
+// open session.
+func (r *run) checkLive(ctx context.Context) {
+	c := r.client
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, err := r.real.Get(ctx, c.sid, time.Now())
+	open := err == nil && s.State == sessionstore.Open
+	switch {
+	case c.alive && !open:
+		r.w.violation("the client lives on a session that is %s (%v)", s.State, err)
+	case !c.alive && open:
+		r.w.violation("the client is gone, its session is open")
+	case !c.alive && r.w.faults == 0 && r.w.crashes == 0:
+		r.w.violation("the client was dropped though nothing failed")
+	}
+	if !c.alive {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(r.accepted)) {
+		if !c.got[id] {
+			r.w.violation("%s was accepted and never came", id)
+		}
+	}
+	if r.w.faults == 0 && len(r.accepted) != emitters*packets {
+		r.w.violation("%d of %d packets accepted though nothing failed", len(r.accepted), emitters*packets)
+	}
+	if s.Hold.Held() {
+		r.w.violation("a hold outlived its owner")
+	}
+}
+
+// checkLeftovers checks that a closed session leaves nothing behind, and that disconnect handlers ran as often as
+// they should.
+func (r *run) checkLeftovers(ctx context.Context) {
+	if s, err := r.real.Get(ctx, r.client.sid, time.Now()); err == nil && s.State != sessionstore.Closed {
+		r.w.violation("the session is stuck in %s", s.State)
+	} else if err == nil && len(s.Sockets) > 0 && r.w.crashes == 0 {
+		r.w.violation("a closed session has sockets")
+	}
+	for reg, err := range r.real.Registrations(ctx, 0) {
+		r.w.violation("the registry still has %s (%v)", reg.Session, err)
+	}
+	if r.w.faults == 0 {
+		for m := range r.real.Members(ctx, "/", room) {
+			r.w.violation("the room still has %s", m.Socket)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id := range r.entered {
+		n := r.closed[id]
+		if n > 1 && r.w.faults == 0 || n > 1+r.w.faults {
+			r.w.violation("the disconnect handler ran %d times", n)
+		}
+		if n == 0 && r.client.joined {
+			r.w.violation("the disconnect handler never ran")
+		}
+	}
+}

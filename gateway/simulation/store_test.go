@@ -1,0 +1,275 @@
+package simulation
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+	"github.com/nonstick-io/nonstick/sessionstore/memstore"
+)
+
+// store is the embedded store with a scheduling point, and maybe a fault, at every call.
+type store struct {
+	sessionstore.Store // the real one
+	w                  *world
+	mutant             string
+}
+
+// wakingStore can also tell of changes; half of the schedules run with it, half by reading again.
+type wakingStore struct {
+	*store
+	sessionstore.Waker
+}
+
+func newStore(w *world, mutant string, waking bool) (sessionstore.Store, *memstore.Store) {
+	m := memstore.New(memstore.Options{Shards: 1})
+	s := &store{Store: m, w: w, mutant: mutant}
+	if waking {
+		return wakingStore{s, m}, m
+	}
+	return s, m
+}
+
+// write is a scheduling point for a write.
+func (s *store) write(ctx context.Context, name string, f func(context.Context) error) error {
+	ctx = context.WithoutCancel(ctx)
+	switch s.w.at(ctx, name, kindWrite) {
+	case failBefore:
+		return errDoubt
+	case failAfter:
+		_ = f(ctx)
+		return errDoubt
+	case failLater:
+		s.w.later(func() { _ = f(ctx) })
+		return errDoubt
+	case refuse:
+		return sessionstore.ErrThrottled
+	default:
+		return f(ctx)
+	}
+}
+
+// read is a scheduling point for a read.
+func read[T any](ctx context.Context, s *store, name string, f func() (T, error)) (T, error) {
+	if s.w.at(ctx, name, kindRead) != proceed {
+		var zero T
+		return zero, sessionstore.ErrThrottled
+	}
+	return f()
+}
+
+func (s *store) Create(ctx context.Context, n sessionstore.NewSession) error {
+	return s.write(ctx, "Create", func(ctx context.Context) error { return s.Store.Create(ctx, n) })
+}
+
+func (s *store) Get(ctx context.Context, id sessionstore.SessionID, now time.Time) (sessionstore.Session, error) {
+	return read(ctx, s, "Get", func() (sessionstore.Session, error) { return s.Store.Get(ctx, id, now) })
+}
+
+func (s *store) Close(ctx context.Context, r sessionstore.CloseRequest) (old sessionstore.Session, err error) {
+	err = s.write(ctx, "Close "+r.Reason, func(ctx context.Context) (err error) {
+		old, err = s.Store.Close(ctx, r)
+		return err
+	})
+	if cur, ok := sessionstore.Current(err); ok && s.mutant == "close-has-two-winners" && cur.State == sessionstore.Closing {
+		cur.Handler = r.Handler
+		return cur, nil
+	}
+	return old, err
+}
+
+func (s *store) TakeOver(ctx context.Context, id sessionstore.SessionID, l sessionstore.Lease, now time.Time) error {
+	if s.mutant == "nobody-takes-over" {
+		return sessionstore.ErrConflict
+	}
+	return s.write(ctx, "TakeOver", func(ctx context.Context) error { return s.Store.TakeOver(ctx, id, l, now) })
+}
+
+func (s *store) Finish(ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, at time.Time) error {
+	return s.write(ctx, "Finish", func(ctx context.Context) error { return s.Store.Finish(ctx, id, owner, at) })
+}
+
+func (s *store) Deliver(ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits) error {
+	err := s.write(ctx, "Deliver", func(ctx context.Context) error {
+		if s.mutant == "deliver-ignores-the-hold" {
+			if cur, e := s.Store.Get(ctx, id, time.Now()); e == nil && cur.State == sessionstore.Open && cur.Hold.Held() {
+				cur.Hold = sessionstore.Lease{}
+				return &sessionstore.ConflictError{Op: sessionstore.OpDeliver, Session: cur}
+			}
+		}
+		return s.Store.Deliver(ctx, id, p, l)
+	})
+	switch {
+	case !sessionstore.InDoubt(err):
+	case s.mutant == "doubt-is-success":
+		return nil
+	case s.mutant == "doubt-is-refusal":
+		return sessionstore.ErrThrottled
+	}
+	return err
+}
+
+func (s *store) Answer(ctx context.Context, r sessionstore.AnswerRequest) error {
+	return s.write(ctx, "Answer "+r.T, func(ctx context.Context) error {
+		if s.mutant == "answer-ignores-what-was-read" {
+			if cur, err := s.Store.Get(ctx, r.Read.ID, time.Now()); err == nil {
+				r.Read = &cur
+			}
+		}
+		err := s.Store.Answer(ctx, r)
+		if err == nil && r.Give > 0 && s.mutant == "answer-removes-what-it-gives" {
+			if cur, e := s.Store.Get(ctx, r.Read.ID, time.Now()); e == nil {
+				_ = s.Store.Answer(ctx, sessionstore.AnswerRequest{Read: &cur, T: r.T})
+			}
+		}
+		return err
+	})
+}
+
+func (s *store) Park(ctx context.Context, r sessionstore.ParkRequest) error {
+	return s.write(ctx, "Park "+r.Poll.T, func(ctx context.Context) error { return s.Store.Park(ctx, r) })
+}
+
+func (s *store) Pong(ctx context.Context, id sessionstore.SessionID, at time.Time) error {
+	return s.write(ctx, "Pong", func(ctx context.Context) error { return s.Store.Pong(ctx, id, at) })
+}
+
+func (s *store) Bind(ctx context.Context, id sessionstore.SessionID, c sessionstore.Candidate, now time.Time) error {
+	return s.write(ctx, "Bind", func(ctx context.Context) error { return s.Store.Bind(ctx, id, c, now) })
+}
+
+func (s *store) Probe(ctx context.Context, id sessionstore.SessionID, c sessionstore.Connection) error {
+	return s.write(ctx, "Probe", func(ctx context.Context) error { return s.Store.Probe(ctx, id, c) })
+}
+
+func (s *store) Abort(ctx context.Context, id sessionstore.SessionID, c sessionstore.Connection) error {
+	return s.write(ctx, "Abort", func(ctx context.Context) error { return s.Store.Abort(ctx, id, c) })
+}
+
+func (s *store) Upgrade(ctx context.Context, id sessionstore.SessionID, c sessionstore.Connection, l sessionstore.Lease) (after sessionstore.Session, err error) {
+	err = s.write(ctx, "Upgrade", func(ctx context.Context) (err error) {
+		after, err = s.Store.Upgrade(ctx, id, c, l)
+		if err != nil {
+			return err
+		}
+		switch s.mutant {
+		case "upgrade-does-not-hold":
+			_ = s.Store.Release(ctx, id, l.Owner, len(after.Buffer))
+		case "hint-before-release":
+			full, _ := s.Store.Get(ctx, id, time.Now())
+			for _, k := range full.Sockets {
+				_ = s.Store.SetHint(ctx, k, c)
+			}
+		}
+		return nil
+	})
+	if s.mutant == "upgrade-pushes-what-was-given" {
+		after.Given = 0
+	}
+	return after, err
+}
+
+func (s *store) Renew(ctx context.Context, id sessionstore.SessionID, l sessionstore.Lease) error {
+	return s.write(ctx, "Renew", func(ctx context.Context) error { return s.Store.Renew(ctx, id, l) })
+}
+
+func (s *store) Release(ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, n int) error {
+	return s.write(ctx, "Release", func(ctx context.Context) error {
+		if s.mutant == "release-forgets-what-was-appended" {
+			if cur, err := s.Store.Get(ctx, id, time.Now()); err == nil {
+				n = len(cur.Buffer)
+			}
+		}
+		return s.Store.Release(ctx, id, owner, n)
+	})
+}
+
+func (s *store) PutConnection(ctx context.Context, r sessionstore.ConnectionRow) error {
+	return s.write(ctx, "PutConnection", func(ctx context.Context) error { return s.Store.PutConnection(ctx, r) })
+}
+
+func (s *store) Connection(ctx context.Context, c sessionstore.Connection) (sessionstore.ConnectionRow, error) {
+	return read(ctx, s, "Connection", func() (sessionstore.ConnectionRow, error) { return s.Store.Connection(ctx, c) })
+}
+
+func (s *store) DeleteConnection(ctx context.Context, c sessionstore.Connection) error {
+	return s.write(ctx, "DeleteConnection", func(ctx context.Context) error { return s.Store.DeleteConnection(ctx, c) })
+}
+
+func (s *store) Register(ctx context.Context, r sessionstore.Registration) error {
+	return s.write(ctx, "Register", func(ctx context.Context) error { return s.Store.Register(ctx, r) })
+}
+
+func (s *store) Update(ctx context.Context, r sessionstore.Registration) error {
+	return s.write(ctx, "Update", func(ctx context.Context) error { return s.Store.Update(ctx, r) })
+}
+
+func (s *store) Look(ctx context.Context, id sessionstore.SessionID, at time.Time) error {
+	return s.write(ctx, "Look", func(ctx context.Context) error { return s.Store.Look(ctx, id, at) })
+}
+
+func (s *store) Beat(ctx context.Context, id sessionstore.SessionID, at time.Time) error {
+	return s.write(ctx, "Beat", func(ctx context.Context) error { return s.Store.Beat(ctx, id, at) })
+}
+
+func (s *store) Expire(ctx context.Context, r sessionstore.Registration, at time.Time) error {
+	return s.write(ctx, "Expire", func(ctx context.Context) error {
+		if s.mutant == "timeout-ignores-the-pong" {
+			for cur, err := range s.Store.Registrations(ctx, 0) {
+				if err == nil && cur.Session == r.Session {
+					r = cur
+				}
+			}
+		}
+		return s.Store.Expire(ctx, r, at)
+	})
+}
+
+func (s *store) Unregister(ctx context.Context, id sessionstore.SessionID) error {
+	return s.write(ctx, "Unregister", func(ctx context.Context) error { return s.Store.Unregister(ctx, id) })
+}
+
+// Registrations reads a page, then gives it out: what it says may be old by then.
+func (s *store) Registrations(ctx context.Context, shard int) iter.Seq2[sessionstore.Registration, error] {
+	return func(yield func(sessionstore.Registration, error) bool) {
+		s.w.at(ctx, "Registrations", kindOther)
+		for r, err := range s.Store.Registrations(ctx, shard) {
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+func (s *store) PutSocket(ctx context.Context, k sessionstore.Socket, hint sessionstore.Connection) error {
+	return s.write(ctx, "PutSocket", func(ctx context.Context) error { return s.Store.PutSocket(ctx, k, hint) })
+}
+
+func (s *store) RemoveSocket(ctx context.Context, k sessionstore.Socket) (row sessionstore.Socket, err error) {
+	err = s.write(ctx, "RemoveSocket", func(ctx context.Context) (err error) {
+		row, err = s.Store.RemoveSocket(ctx, k)
+		return err
+	})
+	return row, err
+}
+
+func (s *store) SetHint(ctx context.Context, k sessionstore.Socket, hint sessionstore.Connection) error {
+	return s.write(ctx, "SetHint", func(ctx context.Context) error { return s.Store.SetHint(ctx, k, hint) })
+}
+
+// Members reads a page, then gives it out.
+func (s *store) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room) iter.Seq2[sessionstore.Member, error] {
+	return func(yield func(sessionstore.Member, error) bool) {
+		s.w.at(ctx, "Members", kindOther)
+		for m, err := range s.Store.Members(ctx, nsp, room) {
+			if !yield(m, err) {
+				return
+			}
+		}
+	}
+}
+
+func (s *store) Reap(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, id sessionstore.SocketID) error {
+	return s.write(ctx, "Reap", func(ctx context.Context) error { return s.Store.Reap(ctx, nsp, room, id) })
+}

@@ -1,0 +1,250 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing/synctest"
+	"time"
+)
+
+// verdict is what the scheduler decides about a call.
+type verdict int
+
+const (
+	proceed    verdict = iota
+	failBefore         // in doubt, and it never happens
+	failAfter          // in doubt, and it has happened
+	failLater          // in doubt, and it happens at a later moment
+	refuse             // certain: throttled (store), busy (push)
+	cutAfter           // push: accepted, but the connection ends before it arrives
+	crash              // the instance dies here
+)
+
+var verdictNames = map[verdict]string{
+	proceed: "", failBefore: " [fails before]", failAfter: " [fails after]", failLater: " [fails, applied later]",
+	refuse: " [refused]", cutAfter: " [accepted, then cut]", crash: " [crash]",
+}
+
+// errDoubt is a call whose outcome nobody knows.
+var errDoubt = errors.New("simulation: no answer")
+
+// kind is what kind of call a scheduling point is, which says what may go wrong at it.
+type kind int
+
+const (
+	kindRead kind = iota
+	kindWrite
+	kindPush
+	kindOther // neither fails, only waits its turn
+)
+
+// point is one call that waits for its turn.
+type point struct {
+	proc      *proc
+	name      string
+	kind      kind
+	notBefore time.Time
+	grant     chan verdict
+}
+
+// proc is one request at one instance: what a crash ends.
+type proc struct {
+	name    string
+	crashed bool
+}
+
+type procKey struct{}
+
+// world schedules one run.
+type world struct {
+	rng    *rand.Rand
+	budget int // faults left
+	trace  func(string)
+	began  time.Time
+
+	mu      sync.Mutex
+	pending []*point
+	ghosts  []func() // writes that failed and will be applied
+	crashes int      // instances that died
+	faults  int
+	bad     []string // violations
+	wake    chan struct{} // something waits for its turn
+	wg      sync.WaitGroup
+}
+
+func newWorld(seed uint64, budget int, trace func(string)) *world {
+	return &world{rng: rand.New(rand.NewPCG(seed, 0x5eed)), budget: budget, trace: trace, began: time.Now(), wake: make(chan struct{}, 1)}
+}
+
+// go starts a process; its name orders it among those that wait, so it must be unique.
+func (w *world) spawn(ctx context.Context, name string, f func(context.Context, *proc)) {
+	p := &proc{name: name}
+	w.wg.Add(1)
+	go func() {
+		defer w.wg.Done()
+		f(context.WithValue(ctx, procKey{}, p), p)
+	}()
+}
+
+// at is a scheduling point: it waits until the scheduler lets this call go on.
+func (w *world) at(ctx context.Context, name string, k kind) verdict {
+	p, _ := ctx.Value(procKey{}).(*proc)
+	if p == nil {
+		p = &proc{name: "nobody"}
+	}
+	if p.crashed {
+		runtime.Goexit()
+	}
+	pt := &point{proc: p, name: name, kind: k, grant: make(chan verdict)}
+	w.mu.Lock()
+	w.pending = append(w.pending, pt)
+	w.mu.Unlock()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+	v := <-pt.grant
+	if v == crash || p.crashed {
+		w.mu.Lock()
+		if !p.crashed {
+			p.crashed = true
+			w.crashes++
+		}
+		w.mu.Unlock()
+		runtime.Goexit()
+	}
+	return v
+}
+
+// run lets points go on, one at a time, for a while of the simulated time.
+func (w *world) run(d time.Duration) {
+	end := time.NewTimer(d)
+	defer end.Stop()
+	for {
+		synctest.Wait()
+		if w.step() {
+			continue
+		}
+		stall := time.NewTimer(w.nextStall())
+		select {
+		case <-w.wake:
+		case <-stall.C:
+		case <-end.C:
+			stall.Stop()
+			return
+		}
+		stall.Stop()
+	}
+}
+
+// nextStall is how long it takes until the first stalled call may go on.
+func (w *world) nextStall() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	next := time.Hour
+	for _, p := range w.pending {
+		next = min(next, time.Until(p.notBefore))
+	}
+	return max(next, time.Millisecond)
+}
+
+// step grants one point, or lets a ghost appear. It reports whether it did anything.
+func (w *world) step() bool {
+	w.mu.Lock()
+	if len(w.ghosts) > 0 && w.rng.IntN(6) == 0 {
+		ghost := w.ghosts[0]
+		w.ghosts = w.ghosts[1:]
+		w.mu.Unlock()
+		w.note("a late write is applied")
+		ghost()
+		return true
+	}
+	now := time.Now()
+	var ready []*point
+	for _, p := range w.pending {
+		if !now.Before(p.notBefore) {
+			ready = append(ready, p)
+		}
+	}
+	if len(ready) == 0 {
+		w.mu.Unlock()
+		return false
+	}
+	slices.SortStableFunc(ready, func(a, b *point) int {
+		return strings.Compare(a.proc.name+a.name, b.proc.name+b.name)
+	})
+	p := ready[w.rng.IntN(len(ready))]
+	v, stall := w.judge(p)
+	if stall > 0 {
+		p.notBefore = now.Add(stall)
+		w.mu.Unlock()
+		w.note(fmt.Sprintf("%s: %s stalls for %v", p.proc.name, p.name, stall))
+		return true
+	}
+	w.pending = slices.DeleteFunc(w.pending, func(q *point) bool { return q == p })
+	w.mu.Unlock()
+	w.note(p.proc.name + ": " + p.name + verdictNames[v])
+	p.grant <- v
+	return true
+}
+
+// judge decides what becomes of a call.
+func (w *world) judge(p *point) (verdict, time.Duration) {
+	if w.budget == 0 || p.kind == kindOther || w.rng.IntN(25) != 0 {
+		return proceed, 0
+	}
+	w.budget--
+	w.faults++
+	var choices []verdict
+	switch p.kind {
+	case kindWrite:
+		choices = []verdict{failBefore, failAfter, failLater, refuse, crash}
+	case kindPush:
+		choices = []verdict{failBefore, failAfter, refuse, cutAfter, crash}
+	case kindRead:
+		choices = []verdict{failBefore, crash}
+	case kindOther:
+	}
+	n := w.rng.IntN(len(choices) + 1)
+	if n == len(choices) {
+		return proceed, []time.Duration{100 * time.Millisecond, 2 * time.Second, 50 * time.Second}[w.rng.IntN(3)]
+	}
+	return choices[n], 0
+}
+
+// later has a write applied at a later moment.
+func (w *world) later(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ghosts = append(w.ghosts, f)
+}
+
+// violation records what must not be.
+func (w *world) violation(format string, args ...any) {
+	w.mu.Lock()
+	w.bad = append(w.bad, fmt.Sprintf(format, args...))
+	w.mu.Unlock()
+	w.note("VIOLATION: " + fmt.Sprintf(format, args...))
+}
+
+func (w *world) note(s string) {
+	if w.trace != nil {
+		w.trace(fmt.Sprintf("%9.3fs %s", time.Since(w.began).Seconds(), s))
+	}
+}
+
+// calm ends the faults: from here on everything must come to a good end.
+func (w *world) calm() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.budget = 0
+	for _, p := range w.pending {
+		p.notBefore = time.Time{}
+	}
+}
