@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -68,24 +69,40 @@ func sessionInError(x *tester) {
 	x.same("the session in the error", read, was)
 }
 
+// readSockets keeps what it read after every step: which of them share memory is the store's affair.
 func readSockets(x *tester) {
-	k := newSocket(x.polling(), freshNamespace(), "b", "d")
+	k := newSocket(x.polling(), "/m", "h", "p")
 	k.Data = map[string]string{"x": "1"}
 	x.put(k)
-	read := x.get(k.Session)
-	was := deepCopy(read)
-	x.must(x.store.Join(x.Context(), k, "a", connA))
-	x.must(x.store.Join(x.Context(), k, "e", connA))
-	x.must(x.store.Leave(x.Context(), k, "b"))
-	x.must(x.store.SetData(x.Context(), k, "x", "2"))
-	x.must(x.store.SetData(x.Context(), k, "y", "3"))
-	x.put(newSocket(k.Session, "/"))
-	between := x.get(k.Session)
-	betweenWas := deepCopy(between)
-	_, err := x.store.RemoveSocket(x.Context(), k)
-	x.must(err)
-	x.same("the session as read", read, was)
-	x.same("the session as read later", between, betweenWas)
+	var reads, was []sessionstore.Session
+	step := func(err error) {
+		x.Helper()
+		x.must(err)
+		s := x.get(k.Session)
+		reads, was = append(reads, s), append(was, deepCopy(s))
+	}
+	step(nil)
+	for _, room := range []sessionstore.Room{"m", "c", "z", "a", "n", "b", "d", "y"} {
+		step(x.store.Join(x.Context(), k, room, connA))
+	}
+	for _, room := range []sessionstore.Room{"c", "z", "a"} {
+		step(x.store.Leave(x.Context(), k, room))
+	}
+	step(x.store.SetData(x.Context(), k, "x", "2"))
+	step(x.store.SetData(x.Context(), k, "y", "3"))
+	step(x.store.SetData(x.Context(), k, "x", ""))
+	for _, nsp := range []sessionstore.Namespace{"/z", "/c", "/p", "/a", "/b"} {
+		step(x.store.PutSocket(x.Context(), newSocket(k.Session, nsp), connA))
+	}
+	for _, nsp := range []sessionstore.Namespace{"/a", "/m", "/z"} {
+		s := x.get(k.Session)
+		gone, _ := s.Socket(nsp)
+		_, err := x.store.RemoveSocket(x.Context(), gone)
+		step(err)
+	}
+	for i := range reads {
+		x.same(fmt.Sprint("the session as read after step ", i), reads[i], was[i])
+	}
 }
 
 func readPartial(x *tester) {

@@ -15,6 +15,7 @@ var bufferTests = []test{
 	{"small among large", mixedPackets},
 	{"bodies across upgrade", bodiesAcrossUpgrade},
 	{"nothing of a refused delivery", refusedBig},
+	{"what was acknowledged makes room", acknowledgedMakesRoom},
 }
 
 // bodies fetches what is stored apart and checks what belongs to each packet.
@@ -156,4 +157,23 @@ func refusedBig(x *tester) {
 	err := x.store.Deliver(x.Context(), id, []sessionstore.Packet{packet("4" + body("a", 900<<10))}, wide)
 	x.conflict(err, sessionstore.OpDeliver, x.get(id))
 	x.holds(id, nil)
+}
+
+// acknowledgedMakesRoom: what was given still counts, what was acknowledged no longer.
+func acknowledgedMakesRoom(x *tester) {
+	id := x.polling()
+	limits := sessionstore.BufferLimits{Packets: 3, Bytes: 100}
+	deliver := func(bytes int) error {
+		return x.store.Deliver(x.Context(), id, []sessionstore.Packet{packet(body("x", bytes))}, limits)
+	}
+	x.must(deliver(40))
+	x.must(deliver(30))
+	x.answer(id, "t1", 1)
+	x.conflict(deliver(31), sessionstore.OpDeliver, x.get(id))
+	x.answer(id, "t2", 1)
+	x.must(deliver(70))
+	x.conflict(deliver(1), sessionstore.OpDeliver, x.get(id))
+	x.answer(id, "t3", 1)
+	x.must(deliver(30))
+	x.conflict(deliver(1), sessionstore.OpDeliver, x.get(id))
 }
