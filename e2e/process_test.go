@@ -76,6 +76,7 @@ func start(t *testing.T, name, path string, args ...string) *output {
 	t.Helper()
 	log := &output{}
 	cmd := exec.Command(path, args...)
+	cmd.Env = append(os.Environ(), credentials...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", name, err)

@@ -1,0 +1,62 @@
+# make help says what there is. Every target can be called on its own; .ci/run calls `make test`.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run build fmt lint test e2e bench screenshot tools clean
+
+GOLANGCI_VERSION := v2.12.2
+GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
+CHAT_CLIENT := internal/apps/chat/client
+FUNCTIONS := $(wildcard functions/*/main.go)
+
+# A Node that scripts/install-tools fetched because the system's is too old.
+export PATH := $(CURDIR)/.cache/node/node_modules/.bin:$(PATH)
+
+help: ## say what there is
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: ## serve the chat on http://127.0.0.1:3000/ (ARGS="--help" for the options)
+	@scripts/chat-client
+	go run ./localdev $(ARGS)
+
+build: ## build localdev, and the functions as AWS Lambda wants them, into bin/
+	go build -trimpath -o bin/localdev ./localdev
+	@for main in $(FUNCTIONS); do \
+	  name=$$(basename $$(dirname $$main)); echo "build functions/$$name"; \
+	  CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -tags lambda.norpc -ldflags "-s -w" \
+	    -o bin/functions/$$name/bootstrap ./functions/$$name || exit 1; \
+	done
+
+fmt: $(GOLANGCI) ## format the Go code
+	$(GOLANGCI) fmt ./...
+
+lint: $(GOLANGCI) ## gofmt, go vet, golangci-lint
+	@test -z "$$(gofmt -l .)" || { echo "not formatted, run make fmt:"; gofmt -l .; exit 1; }
+	go vet ./...
+	$(GOLANGCI) run ./...
+
+test: tools lint ## install what tests need, lint, run every test; a skipped test fails
+	go build ./...
+	go run ./scripts/gotest -race -timeout 15m $$(go list ./... | grep -v /e2e)
+	go run ./scripts/gotest -race -count 1 -timeout 30m ./e2e
+
+e2e: tools ## only the tests from outside: every setup, the official client, a browser
+	go run ./scripts/gotest -count 1 -timeout 30m ./e2e
+
+bench: ## run the Go benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+screenshot: tools ## take docs/chat.png anew
+	NONSTICK_SCREENSHOT=$(CURDIR)/docs/chat.png go test -count 1 -run 'TestBrowser/memory' ./e2e
+
+tools: ## install what the tests need: Node, Chromium, nginx, Java, DynamoDB Local
+	@scripts/install-tools
+
+clean: ## remove what was built or fetched
+	rm -rf bin .cache e2e/node_modules e2e/artifacts $(CHAT_CLIENT)/node_modules
+
+# Built by the Go command from the module proxy: the version and its checksums are Go's to verify.
+$(GOLANGCI):
+	@echo "build golangci-lint $(GOLANGCI_VERSION), which takes some minutes, once"
+	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv bin/golangci-lint $(GOLANGCI)

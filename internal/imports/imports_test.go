@@ -1,0 +1,150 @@
+package imports
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	module = "github.com/nonstick-io/nonstick/"
+	aws    = "github.com/aws/"
+)
+
+// A rule says what a package must not link, directly or through others. A name that ends in a slash
+// stands for everything below it.
+type rule struct {
+	pkg    string
+	never  []string
+	except []string // what the rule allows all the same
+	why    string
+}
+
+var rules = []rule{
+	{pkg: "gateway/engineio", never: []string{module}, why: "a codec is a leaf: bytes in, values out"},
+	{pkg: "gateway/socketio", never: []string{module}, why: "a codec is a leaf: bytes in, values out"},
+	{pkg: "sessionstore", never: []string{module}, why: "the contract knows no implementation"},
+	{pkg: "gateway/engineio", never: []string{aws, "net/http"}, why: "a codec knows no transport"},
+	{pkg: "gateway/socketio", never: []string{aws, "net/http"}, why: "a codec knows no transport"},
+	{pkg: "sessionstore", never: []string{aws, "net/http"}, why: "the contract knows no implementation"},
+	{
+		pkg: "sessionstore/memstore", never: []string{module, aws, "net/http"}, except: []string{module + "sessionstore"},
+		why: "a store knows the contract and nothing else of ours",
+	},
+	{
+		pkg: "sessionstore/dynamostore", never: []string{module}, except: []string{module + "sessionstore"},
+		why: "a store knows the contract and nothing else of ours",
+	},
+	{
+		pkg: "sessionstore/storetest", never: []string{module, aws}, except: []string{module + "sessionstore"},
+		why: "the suite tests the contract, not an implementation",
+	},
+	{
+		pkg: "adapter", never: []string{module + "gateway", module + "gateway/", aws},
+		except: []string{module + "gateway/engineio", module + "gateway/socketio"},
+		why:    "whoever only emits links no server and no cloud",
+	},
+	{pkg: "gateway/engine", never: []string{aws, module + "gateway/apigw", module + "gateway"}, why: "Engine.IO is below Socket.IO and knows no cloud"},
+	{pkg: "gateway", never: []string{aws, module + "gateway/apigw"}, why: "the server knows no cloud"},
+	{pkg: "gateway/apigw", never: []string{module + "localdev/", module + "functions/", module + "sessionstore/"}, why: "handlers are given their store, and know no program"},
+	{pkg: "localdev/emulator", never: []string{module + "functions/", module + "sessionstore/"}, why: "the emulator stands for the service, not for our server"},
+}
+
+func TestDirection(t *testing.T) {
+	for _, r := range rules {
+		t.Run(r.pkg, func(t *testing.T) {
+			for _, dep := range deps(t, module+r.pkg) {
+				if r.forbids(dep) {
+					t.Errorf("links %s: %s", dep, r.why)
+				}
+			}
+		})
+	}
+}
+
+// forTests are the packages that exist for tests only.
+var forTests = []string{module + "sessionstore/storetest", module + "internal/dynamolocal"}
+
+// No other package may link the testing package.
+func TestNoTestingInPrograms(t *testing.T) {
+	for _, pkg := range list(t, "list", module+"...") {
+		if slices.Contains(forTests, pkg) {
+			continue
+		}
+		if slices.Contains(deps(t, pkg), "testing") {
+			t.Errorf("%s links testing", pkg)
+		}
+	}
+}
+
+// Where the cloud may be seen at all.
+func TestAWSStaysInItsPackages(t *testing.T) {
+	allowed := []string{"gateway/apigw", "sessionstore/dynamostore", "functions/", "localdev/", "localdev", "internal/"}
+	for _, pkg := range list(t, "list", module+"...") {
+		name := strings.TrimPrefix(pkg, module)
+		mayUse := slices.ContainsFunc(allowed, func(pattern string) bool { return matches(name, pattern) })
+		if mayUse {
+			continue
+		}
+		for _, dep := range list(t, "list", "-f", `{{join .Imports "\n"}}`, pkg) {
+			if matches(dep, aws) {
+				t.Errorf("%s imports %s", pkg, dep)
+			}
+		}
+	}
+}
+
+// The tests above must be able to fail.
+func TestForbids(t *testing.T) {
+	r := rule{pkg: "adapter", never: []string{module + "gateway", module + "gateway/", aws}, except: []string{module + "gateway/engineio"}}
+	tests := []struct {
+		dep  string
+		want bool
+	}{
+		{module + "gateway", true},
+		{module + "gateway/apigw", true},
+		{module + "gateway/engineio", false},
+		{module + "gatewayx", false},
+		{module + "adapter", false},
+		{"github.com/aws/aws-sdk-go-v2/aws", true},
+		{"fmt", false},
+	}
+	for _, tt := range tests {
+		if got := r.forbids(tt.dep); got != tt.want {
+			t.Errorf("forbids(%q): got %v, want %v", tt.dep, got, tt.want)
+		}
+	}
+}
+
+// forbids tells whether the rule's package must not link dep. A package may always link itself.
+func (r rule) forbids(dep string) bool {
+	if dep == module+r.pkg || slices.Contains(r.except, dep) {
+		return false
+	}
+	return slices.ContainsFunc(r.never, func(pattern string) bool { return matches(dep, pattern) })
+}
+
+// matches tells whether name is the pattern, or is below it where the pattern ends in a slash.
+func matches(name, pattern string) bool {
+	if strings.HasSuffix(pattern, "/") {
+		return strings.HasPrefix(name, pattern)
+	}
+	return name == pattern
+}
+
+// deps are the packages that pkg links, without its tests.
+func deps(t *testing.T, pkg string) []string {
+	t.Helper()
+	return list(t, "list", "-deps", pkg)
+}
+
+// list runs the go command and returns its output by lines.
+func list(t *testing.T, args ...string) []string {
+	t.Helper()
+	out, err := exec.Command("go", args...).Output()
+	if err != nil {
+		t.Fatalf("go %s: %v", strings.Join(args, " "), err)
+	}
+	return strings.Fields(string(out))
+}
