@@ -1,0 +1,161 @@
+package memstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+	"github.com/nonstick-io/nonstick/sessionstore/memstore"
+)
+
+var (
+	start = time.Date(2050, time.March, 1, 12, 0, 0, 0, time.UTC)
+	conn  = sessionstore.Connection{ID: "c", Endpoint: "https://example.org"}
+	wide  = sessionstore.BufferLimits{Packets: 1000, Bytes: 1 << 20}
+)
+
+// metered is a store with a session on polling, s, whose socket k is in two rooms.
+func metered(t *testing.T) (*memstore.Store, *sessionstore.Meter, sessionstore.Socket) {
+	t.Helper()
+	m := &sessionstore.Meter{}
+	s := memstore.New(memstore.Options{Meter: m})
+	k := sessionstore.Socket{ID: "k", Session: "s", Namespace: "/", Rooms: []sessionstore.Room{"a", "b"}}
+	err := errors.Join(
+		s.Create(t.Context(), sessionstore.NewSession{ID: "s", Transport: sessionstore.Polling}),
+		s.PutSocket(t.Context(), k, conn),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, m, k
+}
+
+func TestMeter(t *testing.T) {
+	lease := sessionstore.Lease{Owner: "me", Until: start}
+	for _, c := range []struct {
+		op            sessionstore.Op
+		reads, writes int64
+		run           func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error
+	}{
+		{sessionstore.OpCreate, 0, 3, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			return s.Create(ctx, sessionstore.NewSession{ID: "p", Transport: sessionstore.Polling})
+		}},
+		{sessionstore.OpCreate, 0, 1, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			return s.Create(ctx, sessionstore.NewSession{ID: "w", Transport: sessionstore.WebSocket})
+		}},
+		{sessionstore.OpGet, 1, 0, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			_, err := s.Get(ctx, "s", start)
+			return err
+		}},
+		{sessionstore.OpDeliver, 0, 1, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			return s.Deliver(ctx, "s", []sessionstore.Packet{{ID: "1"}, {ID: "2"}}, wide)
+		}},
+		{sessionstore.OpProbe, 0, 1, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			if err := s.Probe(ctx, "s", conn); !errors.Is(err, sessionstore.ErrConflict) {
+				return fmt.Errorf("want a conflict: %w", err)
+			}
+			return nil // refused, and paid for
+		}},
+		{sessionstore.OpFinish, 0, 2, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			_, err := s.Close(ctx, sessionstore.CloseRequest{Session: "s", Handler: lease})
+			return errors.Join(err, s.Finish(ctx, "s", "me", start)) // the handshake goes too
+		}},
+		{sessionstore.OpPutSocket, 0, 5, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
+			k.Namespace, k.Rooms = "/2", []sessionstore.Room{"a", "b", "c", "a"}
+			return s.PutSocket(ctx, k, conn)
+		}},
+		{sessionstore.OpRemoveSocket, 0, 4, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
+			k.Rooms = nil // as the row has them
+			_, err := s.RemoveSocket(ctx, k)
+			return err
+		}},
+		{sessionstore.OpSetHint, 0, 3, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
+			return s.SetHint(ctx, k, conn)
+		}},
+		{sessionstore.OpJoin, 0, 2, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
+			return s.Join(ctx, k, "c", conn)
+		}},
+		{sessionstore.OpLeave, 0, 2, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
+			return s.Leave(ctx, k, "a")
+		}},
+		{sessionstore.OpMembers, 1, 0, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			return drainAll(s.Members(ctx, "/", "a"))
+		}},
+		{sessionstore.OpPartial, 0, 3, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			err := s.PutPartial(ctx, "s", sessionstore.Partial{Want: 2})
+			_, err2 := s.AddAttachments(ctx, "s", []string{"b", "b"})
+			return errors.Join(err, err2, s.DeletePartial(ctx, "s"))
+		}},
+		{sessionstore.OpAck, 1, 3, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			err := s.PutAck(ctx, sessionstore.Ack{Session: "s", ID: 1})
+			_, err2 := s.AnswerAck(ctx, sessionstore.Ack{Session: "s", ID: 1, Answer: []string{"43[]"}}, start)
+			_, err3 := s.Ack(ctx, "s", 1)
+			return errors.Join(err, err2, err3, s.DeleteAck(ctx, "s", 1))
+		}},
+	} {
+		s, m, k := metered(t)
+		before := m.Op(c.op)
+		if err := c.run(t.Context(), s, k); err != nil {
+			t.Errorf("%s: %v", c.op, err)
+		}
+		u := m.Op(c.op).Sub(before)
+		if u.Reads != c.reads || u.Writes != c.writes || u.ReadMilliUnits != 0 || u.WriteMilliUnits != 0 {
+			t.Errorf("%s: %d reads and %d writes, want %d and %d", c.op, u.Reads, u.Writes, c.reads, c.writes)
+		}
+	}
+}
+
+func TestMeterCountsNothingThatWasNotSent(t *testing.T) {
+	s, m, k := metered(t)
+	before := m.Total()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := s.Get(ctx, "s", start)
+	if err == nil || s.SetHint(ctx, k, conn) == nil || drainAll(s.Members(ctx, "/", "a")) == nil {
+		t.Error("a call with a cancelled context succeeded")
+	}
+	if u := m.Total().Sub(before); u != (sessionstore.Usage{}) {
+		t.Errorf("counted %+v", u)
+	}
+}
+
+func TestMeterCountsPages(t *testing.T) {
+	s, m, _ := metered(t)
+	for i := range 20_001 {
+		k := sessionstore.Socket{
+			ID: sessionstore.SocketID(fmt.Sprint(i)), Session: sessionstore.SessionID(fmt.Sprint(i)),
+			Namespace: "/", Rooms: []sessionstore.Room{"big"},
+		}
+		if i == 20_000 {
+			expectReads(t, s, m, 2)
+		}
+		if err := s.PutSocket(t.Context(), k, conn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expectReads(t, s, m, 3)
+}
+
+func expectReads(t *testing.T, s *memstore.Store, m *sessionstore.Meter, want int64) {
+	t.Helper()
+	before := m.Op(sessionstore.OpMembers)
+	if err := drainAll(s.Members(t.Context(), "/", "big")); err != nil {
+		t.Fatal(err)
+	}
+	if u := m.Op(sessionstore.OpMembers).Sub(before); u.Reads != want {
+		t.Errorf("%d reads, want %d", u.Reads, want)
+	}
+}
+
+// drainAll walks to the end and returns the first error.
+func drainAll(rows func(func(sessionstore.Member, error) bool)) error {
+	for _, err := range rows {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package sessionstore_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+var noon = time.Date(2050, time.March, 1, 12, 0, 0, 0, time.UTC)
+
+func TestLease(t *testing.T) {
+	l := sessionstore.Lease{Owner: "me", Until: noon}
+	for _, c := range []struct {
+		lease         sessionstore.Lease
+		now           time.Time
+		held, expired bool
+	}{
+		{l, noon.Add(-time.Nanosecond), true, false},
+		{l, noon, true, true},
+		{sessionstore.Lease{}, noon, false, false},
+	} {
+		if c.lease.Held() != c.held || c.lease.Expired(c.now) != c.expired {
+			t.Errorf("%+v at %v: held %v, expired %v", c.lease, c.now, c.lease.Held(), c.lease.Expired(c.now))
+		}
+	}
+	p := sessionstore.Poll{T: "t", Until: noon}
+	if !p.Live(noon.Add(-1)) || p.Live(noon) || (sessionstore.Poll{Until: noon}).Live(noon.Add(-1)) {
+		t.Error("a poll is live until its time, if it is one")
+	}
+}
+
+func TestHint(t *testing.T) {
+	conn := sessionstore.Connection{ID: "c", Endpoint: "e"}
+	good := sessionstore.Session{State: sessionstore.Open, Transport: sessionstore.WebSocket, Conn: conn}
+	closing, polling, held := good, good, good
+	closing.State = sessionstore.Closing
+	polling.Transport = sessionstore.Polling
+	held.Hold = sessionstore.Lease{Owner: "me"}
+	for _, c := range []struct {
+		name string
+		s    sessionstore.Session
+		want sessionstore.Connection
+	}{{"websocket", good, conn}, {"closing", closing, sessionstore.Connection{}}, {"polling", polling, sessionstore.Connection{}}, {"held", held, sessionstore.Connection{}}} {
+		if got := c.s.Hint(); got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestExceeded(t *testing.T) {
+	s := sessionstore.Session{Buffer: []sessionstore.Packet{
+		{Frames: []string{"4abc", "bAA=="}}, // 9 bytes
+		{Size: 100},                         // stored apart
+	}, Given: 1}
+	more := []sessionstore.Packet{{Frames: []string{"4"}}, {Frames: []string{}}}
+	for _, c := range []struct {
+		limits sessionstore.BufferLimits
+		want   bool
+	}{
+		{sessionstore.BufferLimits{Packets: 4, Bytes: 110}, false},
+		{sessionstore.BufferLimits{Packets: 3, Bytes: 110}, true},
+		{sessionstore.BufferLimits{Packets: 4, Bytes: 109}, true},
+	} {
+		if got := c.limits.Exceeded(&s, more); got != c.want {
+			t.Errorf("%+v: exceeded %v, want %v", c.limits, got, c.want)
+		}
+	}
+	if n := len(s.Pending()); n != 1 {
+		t.Errorf("%d pending", n)
+	}
+	p := sessionstore.Partial{Header: "51-[]", Attachments: []string{"bAA==", "b"}}
+	if n := p.Bytes(); n != 11 {
+		t.Errorf("a partial packet of %d bytes, want 11", n)
+	}
+}
