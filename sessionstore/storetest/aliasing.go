@@ -152,7 +152,7 @@ func spareCapacity(x *tester) {
 	read := x.get(id)
 	d := packet("4d")
 	x.deliver(id, d)
-	mine := append(read.Buffer, packet("4mine")) //nolint:gocritic // the point of the test
+	mine := append(read.Buffer, packet("4mine"))
 	x.holds(id, []sessionstore.Packet{a, b, c, d})
 	equal(x, "the caller's own", mine[3].Frames, []string{"4mine"})
 
