@@ -180,7 +180,8 @@ var pollTransitions = []transition{
 		s.LastT, s.Poll, s.Drain = "t9", sessionstore.Poll{}, false
 	}},
 	{
-		"Park", sessionstore.OpPark, []string{idle, allGiven, parked, pinged, probed},
+		"Park", sessionstore.OpPark,
+		[]string{idle, allGiven, parked, pinged, probed},
 		func(x *tester, s *sessionstore.Session) error {
 			return x.store.Park(x.Context(), sessionstore.ParkRequest{Read: s, Poll: sessionstore.Poll{T: "t9", Until: after(time.Minute)}})
 		}, func(s *sessionstore.Session) {
