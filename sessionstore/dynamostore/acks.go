@@ -1,0 +1,124 @@
+package dynamostore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// maxInlineAnswer is the most bytes of an answer within its acknowledgement's item.
+const maxInlineAnswer = 64 << 10
+
+// PutAck implements [sessionstore.Acks].
+func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
+	const op = sessionstore.OpAck
+	if err := s.begin(ctx, op); err != nil {
+		return fmt.Errorf("put acknowledgement: %w", err)
+	}
+	it := ackKey(a.Session, a.ID).item()
+	with(it, attrNamespace, a.Namespace)
+	with(it, attrContinuation, a.Continuation)
+	with(it, attrAckState, a.State)
+	withTime(it, attrExpiresAt, a.ExpiresAt)
+	it[attrTTL] = seconds(s.rowsEnd())
+	if !a.ExpiresAt.IsZero() {
+		it[attrTTL] = seconds(a.ExpiresAt)
+	}
+	if err := s.put(ctx, op, it, ""); err != nil {
+		return fmt.Errorf("put acknowledgement: %w", err)
+	}
+	return nil
+}
+
+func ackOf(id sessionstore.SessionID, n uint64, it item) sessionstore.Ack {
+	return sessionstore.Ack{
+		Session: id, Namespace: sessionstore.Namespace(text(it, attrNamespace)), ID: n,
+		Continuation: text(it, attrContinuation), State: text(it, attrAckState),
+		Answer: framesOf(it[attrAnswer]), ExpiresAt: moment(it, attrExpiresAt),
+	}
+}
+
+// isPending is the condition of an acknowledgement that may still be answered.
+const isPending = present + " AND attribute_not_exists(#" + attrAnswer + ") AND (attribute_not_exists(#" +
+	attrExpiresAt + ") OR #" + attrExpiresAt + " > :now)"
+
+// AnswerAck implements [sessionstore.Acks]. One with a continuation takes a second write, which removes it; a
+// large answer takes a write for each 300 KB or part of it.
+func (s *Store) AnswerAck(ctx context.Context, a sessionstore.Ack, now time.Time) (sessionstore.Ack, error) {
+	const op, what = sessionstore.OpAck, "answer acknowledgement"
+	if err := s.begin(ctx, op); err != nil {
+		return sessionstore.Ack{}, fmt.Errorf("%s: %w", what, err)
+	}
+	it, err := s.answerAck(ctx, a, now)
+	if r := refused(err); r != nil && text(r.found, attrContinuation) != "" {
+		it, err = s.remove(ctx, op, ackKey(a.Session, a.ID), isPending, item{":now": millis(now)})
+	}
+	if err != nil {
+		return sessionstore.Ack{}, lost(err, what, sessionstore.ErrNotFound)
+	}
+	answered := ackOf(a.Session, a.ID, it)
+	answered.Answer = a.Answer
+	return answered, nil
+}
+
+// answerAck records an answer for a caller who waits. It is refused if the acknowledgement has a continuation.
+func (s *Store) answerAck(ctx context.Context, a sessionstore.Ack, now time.Time) (item, error) {
+	const op = sessionstore.OpAck
+	stored := valid(a.Answer)
+	answer := frames(stored)
+	if n := size(stored); n > maxInlineAnswer {
+		name := sessionstore.NewID() // its own: another's answer may come first
+		if err := s.putBodies(ctx, op, []body{{answerBody(a.Session, name), stored}}); err != nil {
+			return nil, fmt.Errorf("large answer: %w", err)
+		}
+		answer = &types.AttributeValueMemberM{Value: item{attrID: str(name), attrSize: num(n)}}
+	}
+	return s.update(ctx, op, change{
+		key:       ackKey(a.Session, a.ID),
+		update:    "SET #" + attrAnswer + " = :answer",
+		condition: isPending + " AND attribute_not_exists(#" + attrContinuation + ")",
+		values:    item{":now": millis(now), ":answer": answer},
+		returns:   types.ReturnValueAllNew,
+	})
+}
+
+// Ack implements [sessionstore.Acks].
+func (s *Store) Ack(ctx context.Context, id sessionstore.SessionID, n uint64) (sessionstore.Ack, error) {
+	const op = sessionstore.OpAck
+	if err := s.begin(ctx, op); err != nil {
+		return sessionstore.Ack{}, fmt.Errorf("read acknowledgement: %w", err)
+	}
+	it, err := s.get(ctx, op, ackKey(id, n))
+	if err == nil && it == nil {
+		err = sessionstore.ErrNotFound
+	}
+	if err != nil {
+		return sessionstore.Ack{}, fmt.Errorf("read acknowledgement: %w", err)
+	}
+	a := ackOf(id, n, it)
+	if large, ok := it[attrAnswer].(*types.AttributeValueMemberM); ok {
+		k := answerBody(id, text(large.Value, attrID))
+		bodies, err := s.bodies(ctx, op, []bodyRef{{k, int(number(large.Value, attrSize))}})
+		if err != nil {
+			return a, fmt.Errorf("read acknowledgement: answer: %w", err)
+		}
+		a.Answer = bodies[k]
+	}
+	return a, nil
+}
+
+// DeleteAck implements [sessionstore.Acks].
+func (s *Store) DeleteAck(ctx context.Context, id sessionstore.SessionID, n uint64) error {
+	const op = sessionstore.OpAck
+	if err := s.begin(ctx, op); err != nil {
+		return fmt.Errorf("delete acknowledgement: %w", err)
+	}
+	if _, err := s.remove(ctx, op, ackKey(id, n), "", nil); err != nil {
+		return fmt.Errorf("delete acknowledgement: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package dynamostore
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// The key attributes of the table, and the one that holds an item's time to live in seconds since 1970.
+const (
+	attrPK  = "PK"
+	attrSK  = "SK"
+	attrTTL = "ttl"
+)
+
+// Attributes are short: a session is billed by its whole size at each write. One name means one thing
+// in all kinds of items.
+const (
+	attrState         = "s"
+	attrTransport     = "t"
+	attrConn          = "c" // "id@endpoint"; of member rows: the hint
+	attrCandidate     = "cc"
+	attrCandidateEnds = "cu"
+	attrProbed        = "cp"
+	attrHold          = "ho"
+	attrHoldEnds      = "hu"
+	attrPoll          = "pt"
+	attrPollEnds      = "pu"
+	attrBuffer        = "b"
+	attrBufferSize    = "bs" // bytes of all packets
+	attrInlineSize    = "bi" // bytes of those within the item
+	attrGiven         = "g"
+	attrLastT         = "lt"
+	attrPingAt        = "pa"
+	attrPinged        = "pi"
+	attrReason        = "r"
+	attrDrain         = "d"
+	attrLease         = "lo" // owner of the handler lease, or of a shard's lease
+	attrLeaseEnds     = "lu"
+	attrCreatedAt     = "ca"
+	attrHasHandshake  = "hs" // there is a handshake item
+	attrHandshake     = "h"  // JSON
+	attrID            = "i"  // packet or socket
+	attrFrames        = "f"  // a string, or a list of them
+	attrSize          = "z"  // only of what is stored apart
+	attrText          = "v"  // a part of a body
+	attrLengths       = "l"  // of the frames of a body, comma separated; on its first part
+	attrSession       = "se"
+	attrAuth          = "a"
+	attrRooms         = "rm"
+	attrData          = "da" // keys with a dot in front, since an empty one is not allowed
+	attrHeader        = "hd"
+	attrWant          = "w"
+	attrAttachments   = "at"
+	attrDeadline      = "dl"
+	attrLookAt        = "la"
+	attrExpired       = "e"
+	attrNamespace     = "n"
+	attrContinuation  = "co"
+	attrAckState      = "st"
+	attrAnswer        = "an"
+	attrExpiresAt     = "x" // milliseconds, where a condition needs them
+)
+
+// maxKeyPart bounds ids that come from clients: DynamoDB takes 1,024 bytes of sort key.
+const maxKeyPart = 1000
+
+// key is the key of an item.
+type key struct{ pk, sk string }
+
+// The items of a session share a partition. One query for sort keys that begin with wholeSession reads the
+// session, its sockets and its partial packet, and nothing else.
+const (
+	wholeSession = "A"
+	skSession    = "A"
+	skPartial    = "AP"
+	skSocket     = "A#"
+	skHandshake  = "H"
+)
+
+func sessionPK(id sessionstore.SessionID) string { return "S#" + string(id) }
+
+func sessionKey(id sessionstore.SessionID) key   { return key{sessionPK(id), skSession} }
+func partialKey(id sessionstore.SessionID) key   { return key{sessionPK(id), skPartial} }
+func handshakeKey(id sessionstore.SessionID) key { return key{sessionPK(id), skHandshake} }
+
+func socketKey(id sessionstore.SessionID, nsp sessionstore.Namespace) key {
+	return key{sessionPK(id), skSocket + string(nsp)}
+}
+
+// bodyKey names a body: the parts of a value that is too large for the item it belongs to.
+type bodyKey struct{ pk, prefix string }
+
+func (b bodyKey) part(i int) key { return key{b.pk, b.prefix + "#" + strconv.Itoa(i)} }
+
+func packetBody(id sessionstore.SessionID, packet sessionstore.PacketID) bodyKey {
+	return bodyKey{sessionPK(id), "B#" + string(packet)}
+}
+
+func attachmentBody(id sessionstore.SessionID, attachment string) bodyKey {
+	return bodyKey{sessionPK(id), "J#" + attachment}
+}
+
+func connectionKey(c sessionstore.Connection) key { return key{"C#" + c.String(), skSession} }
+
+func registryPK(shard int) string { return "H#" + strconv.Itoa(shard) }
+
+// leaseKey is the lease of a shard's sweeper: in a partition of its own, so that walks do not meet it.
+func leaseKey(shard int) key { return key{"W#" + strconv.Itoa(shard), skSession} }
+
+// namespacePK is a shard of a namespace's members. The number is behind the last '#'.
+func namespacePK(nsp sessionstore.Namespace, shard int) string {
+	return "N#" + escape(string(nsp)) + "#" + strconv.Itoa(shard)
+}
+
+// roomPK is a room. The namespace ends at the first '#' behind the prefix, so the room needs no escape; with
+// two, names of the full length would not fit into a key.
+func roomPK(nsp sessionstore.Namespace, room sessionstore.Room) string {
+	return "R#" + escape(string(nsp)) + "#" + string(room)
+}
+
+func ackPK(id sessionstore.SessionID) string { return "K#" + string(id) }
+
+func ackKey(id sessionstore.SessionID, n uint64) key {
+	return key{ackPK(id), strconv.FormatUint(n, 10)}
+}
+
+func answerBody(id sessionstore.SessionID, answer string) bodyKey {
+	return bodyKey{ackPK(id), "B#" + answer}
+}
+
+var escaper = strings.NewReplacer("%", "%0", "#", "%1")
+
+// escape removes '#' from a part of a key, so that what stands behind it cannot be mistaken: "a#b" is
+// "a%1b". It at most doubles the length.
+func escape(s string) string { return escaper.Replace(s) }
+
+// hash is FNV-1a: which shard an id belongs to must never change.
+func hash[T ~string](s T) uint32 {
+	h := uint32(2166136261)
+	for i := range len(s) {
+		h = (h ^ uint32(s[i])) * 16777619
+	}
+	return h
+}
