@@ -270,9 +270,10 @@ func flowClose(x *tester) {
 	s, err := x.store.Close(x.Context(), closing(id, true))
 	x.must(errors.Join(err, <-done))
 	var r record
-	r.add(x.bodies(id, s.Buffer)...)
+	whole := x.bodies(id, s.Buffer)
+	r.add(whole...)
 	r.complete(x, func(e int) int { return counts[e] })
-	x.holds(id, s.Buffer)
+	x.holds(id, whole)
 }
 
 // flowFull: the limits hold against many at once, and nothing else is refused.
