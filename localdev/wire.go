@@ -9,9 +9,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/apps/bench"
+	"github.com/nonstick-io/nonstick/internal/apps/protocol"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
@@ -33,22 +35,22 @@ func build(ctx context.Context, c config, endpoint string, log *slog.Logger) (*s
 		Endpoint: endpoint, Limits: limitsOf(c), Fallback: fallback(pages(c)), Logger: log,
 	})}
 	w := wiring{config: c, pusher: pusherOf(c, s.server), endpoint: endpoint, log: log}
-	if err := s.add(ctx, w, c.path, c.table, w.echo); err != nil {
+	if err := s.add(ctx, w, c.path, c.table, w.socketIO); err != nil {
 		return nil, err
 	}
 	if c.app == "protocol" {
-		return s, s.add(ctx, w, enginePath, c.table+"-engineio", w.echo)
+		return s, s.add(ctx, w, enginePath, c.table+"-engineio", w.engineIO)
 	}
 	return s, nil
 }
 
 // add makes an API with a store of its own, for a sweeper acts on every session that it finds in its store.
-func (s *service) add(ctx context.Context, w wiring, path, table string, newInstance func(sessionstore.Store) instance) error {
+func (s *service) add(ctx context.Context, w wiring, path, table string, newEngine func(sessionstore.Store) *engine.Engine) error {
 	store, err := openStore(ctx, w.config, table)
 	if err != nil {
 		return err
 	}
-	api, sweep := w.api(path, store, newInstance)
+	api, sweep := w.api(path, store, newEngine)
 	s.server.Route(api)
 	s.sweeps = append(s.sweeps, sweep)
 	return nil
@@ -97,18 +99,12 @@ type wiring struct {
 	log      *slog.Logger
 }
 
-// instance is one gateway, with its own engine.
-type instance interface {
-	apigw.Gateway
-	Sweep(ctx context.Context) error
-}
-
 // api makes an API of as many instances as the configuration says, and the sweep of the first of them.
-func (w *wiring) api(path string, store sessionstore.Store, newInstance func(sessionstore.Store) instance) (emulator.API, func(context.Context) error) {
+func (w *wiring) api(path string, store sessionstore.Store, newEngine func(sessionstore.Store) *engine.Engine) (emulator.API, func(context.Context) error) {
 	api := emulator.API{Path: path}
-	var first instance
+	var first *engine.Engine
 	for range w.config.instances {
-		g := newInstance(store)
+		g := newEngine(store)
 		if first == nil {
 			first = g
 		}
@@ -139,20 +135,27 @@ func (w *wiring) deliveryLimits() adapter.Limits {
 	return l
 }
 
-// echo is an Engine.IO server that sends every message back.
-func (w *wiring) echo(store sessionstore.Store) instance {
+// socketIO is the Socket.IO server of the application.
+func (w *wiring) socketIO(store sessionstore.Store) *engine.Engine {
+	o := w.engineOptions()
+	if o.ConnectTimeout == 0 {
+		o.ConnectTimeout = -1 // what the gateway takes for never
+	}
+	srv := gateway.New(gateway.Config{Store: store, Pusher: w.pusher, Options: o, Logger: w.log})
+	switch w.config.app {
+	case "protocol":
+		protocol.Register(srv)
+	case "bench":
+		bench.Register(srv)
+	default:
+		srv.Of("/")
+	}
+	return srv.Engine()
+}
+
+// engineIO is a bare Engine.IO server that echoes.
+func (w *wiring) engineIO(store sessionstore.Store) *engine.Engine {
 	o := w.engineOptions()
 	o.ConnectTimeout = 0 // there are no namespaces to join
-	return engine.New(engine.Config{Store: store, Pusher: w.pusher, Handler: echo{}, Options: o, Logger: w.log})
+	return engine.New(engine.Config{Store: store, Pusher: w.pusher, Handler: protocol.Echo{}, Options: o, Logger: w.log})
 }
-
-// echo sends messages back to where they came from.
-type echo struct{}
-
-func (echo) Message(ctx context.Context, inv *engine.Invocation, p engineio.Packet) error {
-	return inv.Reply(ctx, p.Encode())
-}
-
-func (echo) Done(context.Context, *engine.Invocation) error { return nil }
-
-func (echo) Closed(context.Context, sessionstore.Session) error { return nil }
