@@ -27,7 +27,7 @@ const (
 // headerSets are the headers of the answers to one origin. They are made once and shared by all answers, so
 // nobody may modify them.
 type headerSets struct {
-	payload, ok, json, empty map[string]string
+	payload, zipped, ok, json, empty map[string]string
 }
 
 // corsPolicy knows the headers for every origin.
@@ -69,6 +69,7 @@ func newHeaderSets(common, origin map[string]string) *headerSets {
 	}
 	return &headerSets{
 		payload: with("Content-Type", "text/plain; charset=UTF-8", "Cache-Control", "no-store"),
+		zipped:  with("Content-Type", "text/plain; charset=UTF-8", "Cache-Control", "no-store", "Content-Encoding", "gzip"),
 		ok:      with("Content-Type", "text/html", "Cache-Control", "no-store"),
 		json:    with("Content-Type", "application/json"),
 		empty:   with(),

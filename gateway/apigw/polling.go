@@ -63,7 +63,20 @@ func (h *Handler) polling(ctx context.Context, sets *headerSets, e *events.APIGa
 	default:
 		err = engineio.ErrBadRequest
 	}
-	return response(http.StatusOK, sets.payload, payload), err
+	if err != nil {
+		return res, err
+	}
+	return answered(sets, payload, e.Headers["accept-encoding"]), nil
+}
+
+// answered is the answer to a GET: packets, compressed if they are many and the client likes it.
+func answered(sets *headerSets, payload, accept string) events.APIGatewayV2HTTPResponse {
+	if len(payload) < compressFrom || !acceptsGzip(accept) {
+		return response(http.StatusOK, sets.payload, payload)
+	}
+	res := response(http.StatusOK, sets.zipped, compress(payload))
+	res.IsBase64Encoded = true
+	return res
 }
 
 // post hands in a body, unless it is of the wrong kind or too large.

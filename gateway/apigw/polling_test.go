@@ -1,9 +1,11 @@
 package apigw_test
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/base64"
 	"errors"
+	"io"
 	"maps"
 	"reflect"
 	"strings"
@@ -88,6 +90,53 @@ func TestPostThenPoll(t *testing.T) {
 	if got := g.sessions["SESSION"].polled; got != "abd" {
 		t.Errorf("t = %q, want abd", got)
 	}
+}
+
+func TestCompression(t *testing.T) {
+	large := "4" + strings.Repeat("text ", 300)
+	tests := []struct {
+		name, accept, payload string
+		zipped                bool
+	}{
+		{"large", "gzip, deflate, br", large, true},
+		{"large, any", "*", large, true},
+		{"large, with weights", "br;q=1.0, gzip;q=0.8", large, true},
+		{"large, not wanted", "deflate, gzip;q=0", large, false},
+		{"large, not wanted at all", "gzip; q=0.00", large, false},
+		{"large, not asked for", "", large, false},
+		{"of the limit", "gzip", large[:1024], true},
+		{"below the limit", "gzip", large[:1023], false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newFake()
+			g.sessions["SESSION"].posted = tt.payload
+			h := handler(g, nil, nil)
+			for range 2 { // compressors are used again
+				res := serve(t, h, request("GET", "EIO=4&transport=polling&sid=SESSION", "", "accept-encoding", tt.accept))
+				got := res.Body
+				if res.IsBase64Encoded {
+					got = unzip(t, res.Body)
+				}
+				if zipped := res.Headers["Content-Encoding"] == "gzip"; got != tt.payload || zipped != tt.zipped || zipped != res.IsBase64Encoded {
+					t.Errorf("zipped %v, want %v; %d bytes, want %d", zipped, tt.zipped, len(got), len(tt.payload))
+				}
+			}
+		})
+	}
+}
+
+func unzip(t *testing.T, body string) string {
+	t.Helper()
+	r, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 func TestRefusals(t *testing.T) {

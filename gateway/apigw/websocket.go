@@ -66,16 +66,7 @@ var htmlType = map[string]string{"Content-Type": "text/html"}
 // open begins a session on the connection, or offers the connection to one, and queues what has to wait.
 func (h *Handler) open(ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest) (err error) {
 	defer h.recovered(ctx, &err)
-	req, err := engineio.ParseRequest(http.MethodGet, e.QueryStringParameters, true)
-	if err != nil {
-		return err
-	}
-	var step engine.Step
-	if req.Kind == engineio.KindWebSocketBind {
-		step, err = h.gateway.Bind(ctx, conn, sessionstore.SessionID(req.SID))
-	} else {
-		step, err = h.gateway.Connect(ctx, conn, h.webSocketHandshake(e))
-	}
+	step, err := h.begin(ctx, conn, e)
 	if err != nil || step.Kind == engine.StepNone {
 		return err
 	}
@@ -83,6 +74,22 @@ func (h *Handler) open(ctx context.Context, conn sessionstore.Connection, e *eve
 		return fmt.Errorf("apigw: queue step %q: %w", step.Kind, err)
 	}
 	return nil
+}
+
+// begin judges an upgrade by its query. One in the name of polling opens and is closed, as in the reference server.
+func (h *Handler) begin(ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest) (engine.Step, error) {
+	query := e.QueryStringParameters
+	req, err := engineio.ParseRequest(http.MethodGet, query, true)
+	switch {
+	case err != nil && query["transport"] == string(engineio.Polling):
+		return engine.Step{Kind: engine.StepClose, Conn: conn}, nil
+	case err != nil:
+		return engine.Step{}, err
+	case req.Kind == engineio.KindWebSocketBind:
+		return h.gateway.Bind(ctx, conn, sessionstore.SessionID(req.SID))
+	default:
+		return h.gateway.Connect(ctx, conn, h.webSocketHandshake(e))
+	}
 }
 
 func (h *Handler) message(ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest) (reply string, err error) {

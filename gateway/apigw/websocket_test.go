@@ -76,6 +76,16 @@ func TestUpgradeBinds(t *testing.T) {
 	}
 }
 
+func TestUpgradeInTheNameOfPolling(t *testing.T) {
+	g, q := newFake(), &fakeQueue{}
+	e := fixture[wsEvent](t, "ws_connect.json")
+	e.QueryStringParameters = map[string]string{"EIO": "4", "transport": "polling", "sid": "SESSION"}
+	res := call(t, handler(g, q, nil), e)
+	if want := []engine.Step{{Kind: engine.StepClose, Conn: conn}}; res.StatusCode != 200 || !reflect.DeepEqual(q.steps, want) || len(g.connections) > 0 {
+		t.Errorf("answer = %+v, queued %+v, bound %v; want it to open, and to be closed then", res, q.steps, g.connections)
+	}
+}
+
 func TestConnectRefusals(t *testing.T) {
 	broken := errors.New("broken")
 	tests := []struct {
@@ -86,7 +96,6 @@ func TestConnectRefusals(t *testing.T) {
 		body   string
 	}{
 		{"no transport", map[string]string{"EIO": "4"}, nil, 400, "Transport unknown"},
-		{"polling", map[string]string{"EIO": "4", "transport": "polling"}, nil, 400, "Bad request"},
 		{"unknown session", map[string]string{"EIO": "4", "transport": "websocket", "sid": "x"}, nil, 400, "Session ID unknown"},
 		{"old protocol", map[string]string{"EIO": "3", "transport": "websocket"}, nil, 400, "Unsupported protocol version"},
 		{"no query at all", nil, nil, 400, "Transport unknown"},
