@@ -24,18 +24,19 @@ type client struct {
 	alive     bool
 	connected chan struct{} // closed with "40{...}"
 	joined    bool
+	probed    chan struct{} // closed with "3probe"
 	lastPing  time.Time
 	paused    bool // has had 3probe: polls no more
 	upgraded  bool
 	polling   sync.WaitGroup
 	gets      int
+	handlers  map[int][]*proc // who serves each GET
 	got       map[string]bool
-	acks      map[string]int
 	ws        *socket
 }
 
 func newClient(r *run, name string, upgrade time.Duration) *client {
-	return &client{run: r, name: name, upgrade: upgrade, connected: make(chan struct{}), got: map[string]bool{}, acks: map[string]int{}}
+	return &client{run: r, name: name, upgrade: upgrade, connected: make(chan struct{}), probed: make(chan struct{}), got: map[string]bool{}, handlers: map[int][]*proc{}}
 }
 
 // live opens the session and lives on until the client gives up or ctx ends.
@@ -139,11 +140,20 @@ func (c *client) poll(ctx context.Context) {
 	}
 }
 
-// get sends a GET, or two of the same t, of which the first answer counts: a copy of one whose successor was sent
-// is not heard any more, and neither does it read any more, for proxies give up too.
+// get sends a GET, or two of the same t, of which the first answer counts.
 func (c *client) get(ctx context.Context, n int) (string, error) {
 	t := fmt.Sprintf("%s-t%d", c.name, n)
-	ask := func(ctx context.Context, e *engine.Engine) (string, error) { return e.Poll(ctx, c.sid, t) }
+	ask := func(ctx context.Context, e *engine.Engine) (string, error) {
+		c.mu.Lock()
+		c.handlers[n] = append(c.handlers[n], ctx.Value(procKey{}).(*proc))
+		c.mu.Unlock()
+		return e.Poll(ctx, c.sid, t)
+	}
+	c.mu.Lock()
+	for _, p := range c.handlers[n-2] {
+		c.run.w.retire(p) // see docs/protocol.md: exact as long as no copy reads after the GET after it was answered
+	}
+	c.mu.Unlock()
 	if !c.run.repeats(n) {
 		return c.request(ctx, fmt.Sprintf("GET%d", n), ask)
 	}
@@ -207,6 +217,7 @@ func (c *client) receive(ctx context.Context, ws *socket) {
 			c.mu.Lock()
 			c.paused = true
 			c.mu.Unlock()
+			close(c.probed)
 			c.spawn(ctx, "five", func(ctx context.Context) { c.five(ctx, ws) })
 			return
 		}
@@ -284,6 +295,17 @@ func (c *client) join() {
 	}
 	c.joined = true
 	close(c.connected)
+}
+
+// awaitProbe waits until the probe has been answered, or for a second.
+func (c *client) awaitProbe(ctx context.Context) {
+	t := time.NewTimer(time.Second)
+	defer t.Stop()
+	select {
+	case <-c.probed:
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 // event checks one packet of an emitter: once, in order, and after everything that was accepted before it was emitted.

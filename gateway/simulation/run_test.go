@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -28,14 +29,14 @@ const (
 
 // run is one schedule: some instances, one client, emitters, a sweeper.
 type run struct {
-	w         *world
-	net       *network
-	servers   []*gateway.Server
-	adapters  []*adapter.Adapter
-	real      *memstore.Store
-	client    *client
-	copies    bool
-	sweepStop context.CancelFunc
+	w        *world
+	net      *network
+	servers  []*gateway.Server
+	adapters []*adapter.Adapter
+	real     *memstore.Store
+	client   *client
+	copies   bool
+	plans    [emitters]plan
 
 	mu       sync.Mutex
 	accepted map[string]bool
@@ -43,6 +44,14 @@ type run struct {
 	closed   map[string]int             // runs of the disconnect handler by socket
 	entered  map[string]bool            // sockets whose connect handler has run
 	turn     int
+}
+
+// plan is what one emitter does: a pause before each packet, and whether it waits for the client's probe to be
+// answered before the rest of them, so that they meet the upgrade.
+type plan struct {
+	pauses   [packets]time.Duration
+	atProbe  int // the packet before which it waits; packets for never
+	instance int
 }
 
 // simulate runs the schedule of a seed and returns what was wrong.
@@ -81,8 +90,21 @@ func newRun(w *world, mutant string) *run {
 	if w.rng.IntN(4) != 0 {
 		upgrade = time.Duration(1+w.rng.IntN(60)) * 10 * time.Millisecond
 	}
+	for e := range r.plans {
+		r.plans[e] = newPlan(w.rng)
+	}
 	r.client = newClient(r, "client", upgrade)
 	return r
+}
+
+func newPlan(rng *rand.Rand) plan {
+	p := plan{atProbe: rng.IntN(2 * packets), instance: rng.IntN(3)}
+	for k := range p.pauses {
+		if k <= p.atProbe && rng.IntN(3) > 0 {
+			p.pauses[k] = time.Duration(rng.IntN(300)) * time.Millisecond
+		}
+	}
+	return p
 }
 
 func (r *run) register(srv *gateway.Server) {
@@ -160,15 +182,19 @@ func (r *run) emit(ctx context.Context, p *proc, e int) {
 	case <-ctx.Done():
 		return
 	}
+	plan := r.plans[e]
 	for k := range packets {
-		after(ctx, time.Duration(1+(e*7+k*13)%40)*10*time.Millisecond)
+		if k == plan.atProbe {
+			r.client.awaitProbe(ctx)
+		}
+		after(ctx, plan.pauses[k])
 		id := fmt.Sprintf(`["m%d.%d"]`, e, k)
 		r.mu.Lock()
 		r.before[id] = maps.Clone(r.accepted)
 		r.mu.Unlock()
 		packet := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: []string{"42" + id}}
 		sel := adapter.Selection{Namespace: "/", Rooms: []sessionstore.Room{room}}
-		res, err := r.adapters[(e+k)%len(r.adapters)].Broadcast(ctx, sel, packet, nil)
+		res, err := r.adapters[(plan.instance+k)%len(r.adapters)].Broadcast(ctx, sel, packet, nil)
 		if p.crashed {
 			return
 		}

@@ -68,7 +68,7 @@ var mutants = []string{
 }
 
 // mutantSchedules bounds the search for a schedule that catches a mutant.
-const mutantSchedules = 6000
+const mutantSchedules = 2000
 
 // TestMutants breaks one rule after the other; each must be caught.
 func TestMutants(t *testing.T) {

@@ -57,6 +57,7 @@ type point struct {
 type proc struct {
 	name    string
 	crashed bool
+	retired bool // it reads no more: nobody can still be listening to it
 }
 
 type procKey struct{}
@@ -73,7 +74,7 @@ type world struct {
 	ghosts  []func() // writes that failed and will be applied
 	crashes int      // instances that died
 	faults  int
-	bad     []string // violations
+	bad     []string      // violations
 	wake    chan struct{} // something waits for its turn
 	wg      sync.WaitGroup
 }
@@ -110,6 +111,10 @@ func (w *world) at(ctx context.Context, name string, k kind) verdict {
 	default:
 	}
 	v := <-pt.grant
+	if k == kindRead && w.isRetired(p) {
+		p.crashed = true
+		runtime.Goexit()
+	}
 	if v == crash || p.crashed {
 		w.mu.Lock()
 		if !p.crashed {
@@ -120,6 +125,19 @@ func (w *world) at(ctx context.Context, name string, k kind) verdict {
 		runtime.Goexit()
 	}
 	return v
+}
+
+// retire ends a process at its next read.
+func (w *world) retire(p *proc) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p.retired = true
+}
+
+func (w *world) isRetired(p *proc) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return p.retired
 }
 
 // run lets points go on, one at a time, for a while of the simulated time.
