@@ -5,7 +5,7 @@
 
 import http from 'node:http';
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import WebSocket from 'ws';
 
@@ -167,6 +167,13 @@ export class UpgradeRefused extends Error {
   }
 }
 
+const wires = new Set();
+
+/** A test that failed leaves its WebSocket open, which would keep Node running. */
+after(() => {
+  for (const ws of wires) ws.terminate();
+});
+
 /** A WebSocket whose frames are kept until they are asked for. */
 export class Wire {
   #frames = [];
@@ -175,6 +182,7 @@ export class Wire {
 
   constructor(ws) {
     this.ws = ws;
+    wires.add(ws);
     ws.on('message', (data, isBinary) => this.#arrived(isBinary ? data : data.toString('utf8')));
     ws.on('error', () => {});
     this.end = new Promise((resolve) => {
