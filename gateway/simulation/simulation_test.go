@@ -64,7 +64,6 @@ var mutants = []string{
 	"gone-is-success",
 	"close-has-two-winners",
 	"nobody-takes-over",
-	"timeout-ignores-the-pong",
 }
 
 // mutantSchedules bounds the search for a schedule that catches a mutant.
