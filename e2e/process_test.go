@@ -71,52 +71,64 @@ func (o *output) tail() string {
 	return "...\n" + text
 }
 
+// server is a running process.
+type server struct {
+	name    string
+	log     *output
+	process *os.Process
+	ended   chan struct{} // closed when the process has ended
+	err     error         // how it ended; read it after that
+}
+
 // start runs a server until the test ends. On failure the end of its log is shown.
-func start(t *testing.T, name, path string, args ...string) *output {
+func start(t *testing.T, name, path string, args ...string) *server {
 	t.Helper()
-	log := &output{}
+	s := &server{name: name, log: &output{}, ended: make(chan struct{})}
 	cmd := exec.Command(path, args...)
 	cmd.Env = append(os.Environ(), credentials...)
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Stdout, cmd.Stderr = s.log, s.log
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", name, err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	s.process = cmd.Process
+	go func() {
+		s.err = cmd.Wait()
+		close(s.ended)
+	}()
 	t.Cleanup(func() {
-		stop(t, name, cmd.Process, ended)
+		s.stop(t)
 		if t.Failed() {
-			t.Logf("log of %s:\n%s", name, log.tail())
+			t.Logf("log of %s:\n%s", name, s.log.tail())
 		}
 	})
-	return log
+	return s
 }
 
 // stop ends a process; one that has ended by itself, or does not end when asked to, fails the test.
-func stop(t *testing.T, name string, process *os.Process, ended <-chan error) {
+func (s *server) stop(t *testing.T) {
 	t.Helper()
 	select {
-	case err := <-ended:
-		t.Errorf("%s ended during the test: %v", name, err)
+	case <-s.ended:
+		t.Errorf("%s ended during the test: %v", s.name, s.err)
 		return
 	default:
 	}
-	if err := process.Signal(syscall.SIGTERM); err != nil {
-		t.Errorf("stop %s: %v", name, err)
+	if err := s.process.Signal(syscall.SIGTERM); err != nil {
+		t.Errorf("stop %s: %v", s.name, err)
 	}
 	select {
-	case <-ended:
+	case <-s.ended:
 	case <-time.After(stopTime):
-		t.Errorf("%s did not stop within %v", name, stopTime)
-		if err := process.Kill(); err != nil {
-			t.Errorf("kill %s: %v", name, err)
+		t.Errorf("%s did not stop within %v", s.name, stopTime)
+		if err := s.process.Kill(); err != nil {
+			t.Errorf("kill %s: %v", s.name, err)
 		}
-		<-ended
+		<-s.ended
 	}
 }
 
-// waitHealthy waits until the server at url answers its health check with 200.
-func waitHealthy(t *testing.T, url string, log *output) {
+// waitHealthy waits until the server answers its health check at url with 200.
+func (s *server) waitHealthy(t *testing.T, url string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), startTime)
 	defer cancel()
@@ -126,8 +138,10 @@ func waitHealthy(t *testing.T, url string, log *output) {
 			return
 		}
 		select {
+		case <-s.ended:
+			t.Fatalf("%s ended at its start", s.name)
 		case <-ctx.Done():
-			t.Fatalf("%s is not ready: %v\n%s", url, err, log.tail())
+			t.Fatalf("%s is not ready: %v", url, err)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

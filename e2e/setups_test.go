@@ -62,8 +62,8 @@ func behindNginx(t *testing.T, args ...string) string {
 func startLocaldev(t *testing.T, args ...string) string {
 	t.Helper()
 	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	log := start(t, "localdev "+addr, binary, append([]string{"--addr", addr}, args...)...)
-	waitHealthy(t, "http://"+addr, log)
+	s := start(t, "localdev "+addr, binary, append([]string{"--addr", addr}, args...)...)
+	s.waitHealthy(t, "http://"+addr)
 	return "http://" + addr
 }
 
@@ -93,9 +93,9 @@ func startNginx(t *testing.T, ports []int) string {
 	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	log := start(t, "nginx", "nginx", "-p", dir, "-e", "stderr", "-c", "nginx.conf", "-g", "daemon off;")
+	s := start(t, "nginx", "nginx", "-p", dir, "-e", "stderr", "-c", "nginx.conf", "-g", "daemon off;")
 	url := fmt.Sprintf("http://127.0.0.1:%d", front)
-	waitHealthy(t, url, log)
+	s.waitHealthy(t, url)
 	return url
 }
 
