@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -186,7 +187,7 @@ func (c *config) checkNames(demand func(bool, string, ...any)) {
 	oneOf("store", c.store, "memory", "dynamodb")
 	oneOf("limits", c.limits, "aws", "none")
 	oneOf("push", c.push, "direct", "api")
-	demand(c.store != "dynamodb" || c.table != "", "--table: needed with --store dynamodb")
+	demand(tableName.MatchString(c.table), "--table %q: want 3 to 200 letters, digits and _-.", c.table)
 	demand(c.dynamoDBEndpoint == "" || isURL(c.dynamoDBEndpoint), "--dynamodb-endpoint %q: want a URL as http://127.0.0.1:8000", c.dynamoDBEndpoint)
 	for _, o := range c.origins() {
 		demand(o == "*" || isURL(o), "--cors-origin %q: want an origin as https://example.com, * or off", o)
@@ -206,6 +207,9 @@ func (c *config) origins() []string {
 	}
 	return list
 }
+
+// tableName is what DynamoDB takes, with room for a suffix of ours.
+var tableName = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,200}$`)
 
 func isURL(s string) bool {
 	u, err := url.Parse(s)

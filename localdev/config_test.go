@@ -36,7 +36,7 @@ func TestParseConfig(t *testing.T) {
 		{"environment", "", environment{"NONSTICK_PING_INTERVAL": "5s", "NONSTICK_CORS_CREDENTIALS": "true", "NONSTICK_CORS_ORIGIN": "https://a.example"}, func(c config) bool {
 			return c.pingInterval == 5*time.Second && c.corsCredentials && slices.Equal(c.origins(), []string{"https://a.example"})
 		}},
-		{"the flag wins", "--table a", environment{"NONSTICK_TABLE": "b"}, func(c config) bool { return c.table == "a" }},
+		{"the flag wins", "--table one", environment{"NONSTICK_TABLE": "two"}, func(c config) bool { return c.table == "one" }},
 		{"protocol has CORS for all", "--app protocol", nil, func(c config) bool { return slices.Equal(c.origins(), []string{"*"}) }},
 		{"unless it is off", "--app protocol --cors-origin off", nil, func(c config) bool { return c.origins() == nil }},
 		{"a list of origins", "--cors-origin https://a.example,http://b.example:8080", nil, func(c config) bool {
@@ -75,6 +75,7 @@ func TestParseConfigErrors(t *testing.T) {
 		{"unknown limits", "--limits some", nil, "aws, none"},
 		{"unknown push", "--push hard", nil, "direct, api"},
 		{"no table", "--store dynamodb --table=", nil, "--table"},
+		{"short table", "--table t1", nil, "--table"},
 		{"bad endpoint", "--dynamodb-endpoint localhost:8000", nil, "--dynamodb-endpoint"},
 		{"no instance", "--instances 0", nil, "--instances"},
 		{"too many instances", "--instances 65", nil, "--instances"},

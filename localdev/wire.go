@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 
@@ -16,7 +15,6 @@ import (
 	"github.com/nonstick-io/nonstick/internal/apps/protocol"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/sessionstore"
-	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
 
 // enginePath is where --app protocol answers bare Engine.IO.
@@ -56,14 +54,6 @@ func (s *service) add(ctx context.Context, w wiring, path, table string, newEngi
 	return nil
 }
 
-// openStore returns the store that sessions live in.
-func openStore(_ context.Context, c config, _ string) (sessionstore.Store, error) {
-	if c.store != "memory" {
-		return nil, errors.New("--store dynamodb is not part of this build")
-	}
-	return memstore.New(memstore.Options{}), nil
-}
-
 // pages returns what the application shows to a browser, or nil.
 func pages(config) http.Handler { return nil }
 
@@ -76,15 +66,12 @@ func limitsOf(c config) emulator.Limits {
 
 // pusherOf returns how connections are pushed to.
 func pusherOf(c config, server *emulator.Server) adapter.Pusher {
-	remote := apigw.NewPusher(apigw.Options{Region: region, Credentials: localCredentials})
+	remote := apigw.NewPusher(apigw.Options{Region: localRegion, Credentials: localCredentials})
 	if c.push == "api" {
 		return remote
 	}
 	return emulator.NewDirectPusher(server, remote)
 }
-
-// region is the one that local calls are signed for.
-const region = "us-east-1"
 
 // localCredentials sign the calls between local processes, which nobody verifies.
 var localCredentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {

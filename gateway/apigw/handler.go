@@ -115,6 +115,18 @@ func (h *Handler) recovered(ctx context.Context, err *error) {
 	}
 }
 
+// maxSID is longer than any session id. No store need be asked about what is longer yet.
+const maxSID = 64
+
+// parse judges a request by its query.
+func parse(method string, query map[string]string, websocket bool) (engineio.Request, error) {
+	req, err := engineio.ParseRequest(method, query, websocket)
+	if err == nil && len(req.SID) > maxSID {
+		err = engineio.ErrUnknownSession
+	}
+	return req, err
+}
+
 // refusal is what the client may know of an error: itself if it is of the protocol, else nil.
 func refusal(err error) *engineio.Error {
 	if e, ok := errors.AsType[*engineio.Error](err); ok {

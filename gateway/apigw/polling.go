@@ -44,7 +44,7 @@ func (h *Handler) HTTP(ctx context.Context, e events.APIGatewayV2HTTPRequest) (e
 func (h *Handler) polling(ctx context.Context, sets *headerSets, e *events.APIGatewayV2HTTPRequest) (res events.APIGatewayV2HTTPResponse, err error) {
 	defer h.recovered(ctx, &err)
 	query := engineio.ParseQuery(e.RawQueryString)
-	req, err := engineio.ParseRequest(e.RequestContext.HTTP.Method, query, false)
+	req, err := parse(e.RequestContext.HTTP.Method, query, false)
 	if err != nil {
 		return res, err
 	}

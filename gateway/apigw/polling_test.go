@@ -151,6 +151,7 @@ func TestRefusals(t *testing.T) {
 		{"transport of the prototype", request("GET", "EIO=4&transport=__proto__", ""), 400, `{"code":0,"message":"Transport unknown"}`},
 		{"unknown session, GET", request("GET", "EIO=4&transport=polling&sid=x", ""), 400, `{"code":1,"message":"Session ID unknown"}`},
 		{"unknown session, POST", request("POST", "EIO=4&transport=polling&sid=x", "4"), 400, `{"code":1,"message":"Session ID unknown"}`},
+		{"overlong session, GET", request("GET", "EIO=4&transport=polling&sid="+strings.Repeat("x", 65), ""), 400, `{"code":1,"message":"Session ID unknown"}`},
 		{"POST without session", request("POST", "EIO=4&transport=polling", "4"), 400, `{"code":2,"message":"Bad handshake method"}`},
 		{"PUT without session", request("PUT", "EIO=4&transport=polling", "4"), 400, `{"code":2,"message":"Bad handshake method"}`},
 		{"OPTIONS without CORS", request("OPTIONS", "EIO=4&transport=polling", ""), 400, `{"code":2,"message":"Bad handshake method"}`},

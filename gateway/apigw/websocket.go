@@ -79,7 +79,7 @@ func (h *Handler) open(ctx context.Context, conn sessionstore.Connection, e *eve
 // begin judges an upgrade by its query. One in the name of polling opens and is closed, as in the reference server.
 func (h *Handler) begin(ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest) (engine.Step, error) {
 	query := e.QueryStringParameters
-	req, err := engineio.ParseRequest(http.MethodGet, query, true)
+	req, err := parse(http.MethodGet, query, true)
 	switch {
 	case err != nil && query["transport"] == string(engineio.Polling):
 		return engine.Step{Kind: engine.StepClose, Conn: conn}, nil

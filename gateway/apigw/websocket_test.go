@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,6 +98,7 @@ func TestConnectRefusals(t *testing.T) {
 	}{
 		{"no transport", map[string]string{"EIO": "4"}, nil, 400, "Transport unknown"},
 		{"unknown session", map[string]string{"EIO": "4", "transport": "websocket", "sid": "x"}, nil, 400, "Session ID unknown"},
+		{"overlong session", map[string]string{"EIO": "4", "transport": "websocket", "sid": strings.Repeat("x", 3000)}, nil, 400, "Session ID unknown"},
 		{"old protocol", map[string]string{"EIO": "3", "transport": "websocket"}, nil, 400, "Unsupported protocol version"},
 		{"no query at all", nil, nil, 400, "Transport unknown"},
 		{"store broken", map[string]string{"EIO": "4", "transport": "websocket"}, func(g *fakeGateway, _ *fakeQueue) { g.err = broken }, 500, ""},
