@@ -1,7 +1,10 @@
 package dynamostore
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -63,7 +66,7 @@ func NewClient(o ClientOptions) *dynamodb.Client {
 		Region:                o.Region,
 		Credentials:           o.Credentials.provider(),
 		Retryer:               aws.NopRetryer{},
-		HTTPClient:            o.HTTPClient,
+		HTTPClient:            sender{o.HTTPClient},
 		AccountIDEndpointMode: aws.AccountIDEndpointModeDisabled,
 	}
 	if o.Endpoint != "" {
@@ -99,4 +102,26 @@ func newHTTPClient(o ClientOptions) *http.Client {
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+}
+
+// sender sends requests whose bodies it has taken over. The SDK closes the body of a request as soon as there
+// is an answer; if net/http is not done with it then, it takes the closed body for a failure to send, and closes the
+// connection while the answer is being read: a write that was answered would be in doubt. Besides, net/http can
+// send such a body again on another connection, if the first turns out to be dead before anything was written.
+type sender struct{ client *http.Client }
+
+// Do sends a request.
+func (s sender) Do(req *http.Request) (*http.Response, error) {
+	if req.Body == nil || req.Body == http.NoBody {
+		return s.client.Do(req)
+	}
+	var text bytes.Buffer
+	text.Grow(int(max(req.ContentLength, 0)) + bytes.MinRead)
+	if _, err := text.ReadFrom(req.Body); err != nil {
+		return nil, fmt.Errorf("read request: %w", err)
+	}
+	req = req.WithContext(req.Context()) // a copy
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text.Bytes())), nil }
+	req.Body, _ = req.GetBody()
+	return s.client.Do(req)
 }
