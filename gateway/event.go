@@ -61,6 +61,9 @@ func (s *Server) event(ctx context.Context, inv *engine.Invocation, p socketio.P
 	if err != nil {
 		return err
 	}
+	if len(p.Data) == 0 {
+		return nil
+	}
 	n := s.namespaces[row.Namespace]
 	if n == nil {
 		return violation("an event came for the namespace %q, which this instance does not have", p.Namespace)

@@ -141,7 +141,8 @@ type Upgrades interface {
 	Bind(ctx context.Context, id SessionID, c Candidate, now time.Time) error
 	// Probe sets Probed. Condition: open, polling, conn is the candidate.
 	Probe(ctx context.Context, id SessionID, conn Connection) error
-	// Upgrade moves the session to WebSocket: Conn = conn, Hold = hold; removes Candidate, Probed and Poll.
+	// Upgrade moves the session to WebSocket: Conn = conn, Hold = hold; removes Candidate and Poll. Probed stays,
+	// for it says what a GET that is still parked is to be answered.
 	// Buffer and Given stay: the first Given entries were acknowledged by the client's upgrade packet. Returns
 	// the session as it is after. Condition: open, polling, conn is the candidate.
 	Upgrade(ctx context.Context, id SessionID, conn Connection, hold Lease) (Session, error)

@@ -105,8 +105,10 @@ func (p *poller) act(ctx context.Context, s *sessionstore.Session, now time.Time
 	switch {
 	case s.State != sessionstore.Open:
 		payload, err = p.ended(ctx, s)
-	case s.Transport == sessionstore.WebSocket && p.parked:
+	case s.Transport == sessionstore.WebSocket && p.parked && s.Probed:
 		payload = engineio.NoopFrame
+	case s.Transport == sessionstore.WebSocket && p.parked: // "5" came without a probe, which let this GET go on
+		payload = engineio.CloseFrame
 	case s.Transport == sessionstore.WebSocket:
 		err = engineio.ErrBadRequest
 	case s.LastT == p.t:

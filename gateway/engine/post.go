@@ -94,8 +94,9 @@ func (e *Engine) beat(ctx context.Context, id sessionstore.SessionID, next time.
 	return nil // the ping timeout was first
 }
 
-// parkPatience is how long a client's close waits for the client's GET to be parked: the two are sent
-// together, and the GET is to be answered like any other that is open, not as one of an unknown session.
+// parkPatience is how long the end of a polling session waits for its client's GET. At a client's close, until the
+// GET is parked: the two are sent together, and the GET is to be answered like any other that is open, not as one of
+// an unknown session. At an error, until a parked GET has taken what was said before it.
 const (
 	parkPatience = 100 * time.Millisecond
 	parkReread   = 10 * time.Millisecond
@@ -103,18 +104,22 @@ const (
 
 // endPolling closes a polling session because of what its client posted.
 func (e *Engine) endPolling(ctx context.Context, s sessionstore.Session, reason string) error {
-	if reason == adapter.ReasonTransportClose {
-		e.awaitPark(ctx, s)
+	switch {
+	case reason == adapter.ReasonTransportClose:
+		e.await(ctx, s, func(s *sessionstore.Session) bool { return s.Poll.Live(time.Now()) })
+	case s.Poll.Live(time.Now()):
+		e.await(ctx, s, func(s *sessionstore.Session) bool { return len(s.Pending()) == 0 })
 	}
 	return e.Fail(ctx, s.ID, reason)
 }
 
-func (e *Engine) awaitPark(ctx context.Context, s sessionstore.Session) {
+// await reads the session until it is as wished, ends, or patience does.
+func (e *Engine) await(ctx context.Context, s sessionstore.Session, wished func(*sessionstore.Session) bool) {
 	tick := time.NewTicker(parkReread)
 	defer tick.Stop()
-	for end := time.Now().Add(parkPatience); time.Now().Before(end) && !s.Poll.Live(time.Now()); <-tick.C {
+	for end := time.Now().Add(parkPatience); time.Now().Before(end); <-tick.C {
 		var err error
-		if s, err = e.store.Get(ctx, s.ID, time.Now()); err != nil || s.State != sessionstore.Open {
+		if s, err = e.store.Get(ctx, s.ID, time.Now()); err != nil || s.State != sessionstore.Open || wished(&s) {
 			return
 		}
 	}

@@ -123,12 +123,3 @@ func (e *Engine) abort(ctx context.Context, id sessionstore.SessionID, conn sess
 	}
 	return fmt.Errorf("engine: abort upgrade: %w", err)
 }
-
-// lostCandidate is the end of a WebSocket that was a candidate. A client that has had "3probe" polls no more
-// and does not know that its WebSocket is gone: its session is over.
-func (e *Engine) lostCandidate(ctx context.Context, s *sessionstore.Session) error {
-	if s.Probed {
-		return e.Fail(ctx, s.ID, adapter.ReasonTransportClose)
-	}
-	return e.abort(ctx, s.ID, s.Candidate.Conn)
-}

@@ -123,7 +123,9 @@ func (e *Engine) Disconnect(ctx context.Context, conn sessionstore.Connection) e
 	err = e.closing.Close(ctx, id, adapter.ReasonTransportClose, adapter.CloseOptions{IfConn: conn})
 	s, refused := sessionstore.Current(err)
 	if refused && s.State == sessionstore.Open && s.Candidate.Conn == conn {
-		err = e.lostCandidate(ctx, &s)
+		// Whether the client has had "3probe", and so polls no more, is not known: if it does not, the ping
+		// timeout ends the session (docs/adr/0003).
+		err = e.abort(ctx, id, conn)
 	} else if refused {
 		err = nil
 	}

@@ -87,7 +87,7 @@ func cutID(text string) (id uint64, has bool, rest string, err error) {
 // payload checks text against what a packet of type t may carry.
 func payload(t PacketType, text string, attachments, maxDepth int) (json.RawMessage, error) {
 	if text == "" {
-		if t == Connect || t == Disconnect {
+		if t == Connect || t == Disconnect || t == Event { // an EVENT of nothing names no event: nobody handles it
 			return nil, nil
 		}
 		return nil, ErrInvalidPayload

@@ -62,7 +62,7 @@ func (s *Store) Upgrade(ctx context.Context, id sessionstore.SessionID, conn ses
 	values[":owner"], values[":until"] = str(hold.Owner), millis(hold.Until)
 	it, err := s.transition(ctx, sessionstore.OpUpgrade, id, change{
 		update: "SET #" + attrTransport + " = :websocket, #" + attrConn + " = :conn, #" + attrHold + " = :owner, #" +
-			attrHoldEnds + " = :until REMOVE " + removeCandidate + ", " + removePoll,
+			attrHoldEnds + " = :until REMOVE #" + attrCandidate + ", #" + attrCandidateEnds + ", " + removePoll,
 		condition: isCandidate, values: values, returns: types.ReturnValueAllNew,
 	})
 	if err != nil {

@@ -54,7 +54,7 @@ func (s *Store) Upgrade(ctx context.Context, id sessionstore.SessionID, conn ses
 	err := s.transition(ctx, sessionstore.OpUpgrade, id, func(e *entry) bool { return e.isCandidate(conn) }, func(e *entry) {
 		v := &e.session
 		v.Transport, v.Conn, v.Hold = sessionstore.WebSocket, conn, hold
-		v.Candidate, v.Probed, v.Poll = sessionstore.Candidate{}, false, sessionstore.Poll{}
+		v.Candidate, v.Poll = sessionstore.Candidate{}, sessionstore.Poll{}
 		after = e.view()
 	})
 	return after, err

@@ -80,6 +80,9 @@ func (x *tester) tryClose(r sessionstore.CloseRequest) error {
 
 var lateLease = sessionstore.Lease{Owner: other, Until: after(3 * leaseEnd)}
 
+// connectedStates are the open ones whose connection is connA.
+var connectedStates = []string{ws, held, heldEmpty, released}
+
 var closeTransitions = []transition{
 	{"Close", sessionstore.OpClose, openStates, func(x *tester, s *sessionstore.Session) error {
 		return x.tryClose(closing(s.ID, false))
@@ -95,6 +98,16 @@ var closeTransitions = []transition{
 	{"Close at another ping", sessionstore.OpClose, nil, func(x *tester, s *sessionstore.Session) error {
 		r := closing(s.ID, false)
 		r.IfPingAt = after(-time.Second)
+		return x.tryClose(r)
+	}, never},
+	{"Close at the end of its connection", sessionstore.OpClose, connectedStates, func(x *tester, s *sessionstore.Session) error {
+		r := closing(s.ID, false)
+		r.IfConn = connA
+		return x.tryClose(r)
+	}, closes(false)},
+	{"Close at the end of another connection", sessionstore.OpClose, nil, func(x *tester, s *sessionstore.Session) error {
+		r := closing(s.ID, false)
+		r.IfConn = connB
 		return x.tryClose(r)
 	}, never},
 	{"TakeOver of an ended lease", sessionstore.OpTakeOver, closingStates, func(x *tester, s *sessionstore.Session) error {

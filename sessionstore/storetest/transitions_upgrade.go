@@ -55,7 +55,7 @@ var upgradeTransitions = []transition{
 	{"Probe by no connection", sessionstore.OpProbe, nil, probeBy(sessionstore.Connection{}), never},
 	{"Upgrade", sessionstore.OpUpgrade, candidateStates, upgradeBy(connA), func(s *sessionstore.Session) {
 		s.Transport, s.Conn, s.Hold = sessionstore.WebSocket, connA, lease(me)
-		s.Candidate, s.Probed, s.Poll = sessionstore.Candidate{}, false, sessionstore.Poll{}
+		s.Candidate, s.Poll = sessionstore.Candidate{}, sessionstore.Poll{} // and Probed stays, for a GET that is parked
 	}},
 	{"Upgrade by another endpoint", sessionstore.OpUpgrade, nil, upgradeBy(connB), never},
 	{"Upgrade by no connection", sessionstore.OpUpgrade, nil, upgradeBy(sessionstore.Connection{}), never},
