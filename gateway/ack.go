@@ -39,6 +39,7 @@ const (
 type RemoteSocket struct {
 	nsp    *Namespace
 	member sessionstore.Member
+	row    sessionstore.Socket // filled by FetchSockets alone
 }
 
 var _ Target = (*RemoteSocket)(nil)

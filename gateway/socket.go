@@ -205,18 +205,6 @@ func (s *Socket) setData(ctx context.Context, key, value string) error {
 	return nil
 }
 
-// Data returns what is kept for the socket under a key; false if nothing is. The error is of encoding/json.
-func Data[T any](s *Socket, key string) (v T, ok bool, err error) {
-	raw, ok := s.row.Data[key]
-	if !ok {
-		return v, false, nil
-	}
-	if err := json.Unmarshal([]byte(raw), &v); err != nil {
-		return v, true, fmt.Errorf("gateway: data %q: %w", key, err)
-	}
-	return v, true, nil
-}
-
 // Auth decodes what the client sent with CONNECT; the zero value if it sent nothing. The error matches [ErrArgs].
 func Auth[T any](s *Socket) (v T, err error) {
 	if s.row.Auth == "" {

@@ -12,6 +12,7 @@ import (
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/apps/bench"
+	"github.com/nonstick-io/nonstick/internal/apps/chat"
 	"github.com/nonstick-io/nonstick/internal/apps/protocol"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -55,7 +56,12 @@ func (s *service) add(ctx context.Context, w wiring, path, table string, newEngi
 }
 
 // pages returns what the application shows to a browser, or nil.
-func pages(config) http.Handler { return nil }
+func pages(c config) http.Handler {
+	if c.app == "chat" {
+		return chat.Page(chat.ClientDir)
+	}
+	return nil
+}
 
 func limitsOf(c config) emulator.Limits {
 	if c.limits == "none" {
@@ -135,7 +141,7 @@ func (w *wiring) socketIO(store sessionstore.Store) *engine.Engine {
 	case "bench":
 		bench.Register(srv)
 	default:
-		srv.Of("/")
+		chat.Register(srv)
 	}
 	return srv.Engine()
 }

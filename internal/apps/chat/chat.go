@@ -1,0 +1,224 @@
+// Package chat is the application that a first look at Nonstick shows: a chat with names, rooms, a typing notice
+// and who is there, and the page to use it from.
+package chat
+
+import (
+	"context"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// What a person may send.
+const (
+	maxNameRunes = 32
+	maxRoomRunes = 32
+	maxTextRunes = 2000
+	// maxShown is how many people of a room are listed.
+	maxShown = 200
+)
+
+// rooms are those that everybody is shown; others come into being when somebody joins them.
+var rooms = []string{"lobby", "help", "random"}
+
+// nameKey is where a socket's data keeps the person's name.
+const nameKey = "name"
+
+// user is somebody as the others see them.
+type user struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// inRoom is a user and the room that something happens in.
+type inRoom struct {
+	Room string `json:"room"`
+	user
+}
+
+// message is one line of chat.
+type message struct {
+	Room string `json:"room"`
+	ID   string `json:"id"`
+	From string `json:"from"`
+	Name string `json:"name"`
+	Text string `json:"text"`
+	At   int64  `json:"at"` // milliseconds since 1970
+}
+
+// said is a message as it comes from the page.
+type said struct {
+	Room string `json:"room"`
+	Text string `json:"text"`
+}
+
+// answer acknowledges an event: with an error in words for a reader, or with what was asked for.
+type answer struct {
+	Error   string    `json:"error,omitempty"`
+	ID      string    `json:"id,omitempty"`
+	At      int64     `json:"at,omitempty"`
+	Name    string    `json:"name,omitempty"`
+	Room    string    `json:"room,omitempty"`
+	Users   []user    `json:"users,omitempty"`
+	History []message `json:"history,omitempty"`
+}
+
+// app is the chat on its namespace.
+type app struct{ nsp *gateway.Namespace }
+
+// Register sets the chat's handlers on the main namespace.
+func Register(srv *gateway.Server) {
+	a := app{srv.Of("/")}
+	a.nsp.OnConnect(a.connect)
+	a.nsp.OnDisconnect(a.disconnect)
+	gateway.On(a.nsp, "join", a.join)
+	gateway.On(a.nsp, "leave", a.leave)
+	gateway.On(a.nsp, "message", a.message)
+	gateway.On(a.nsp, "typing", a.typing)
+	gateway.On(a.nsp, "rename", a.rename)
+}
+
+// connect lets in whoever has a name.
+func (a app) connect(ctx context.Context, s *gateway.Socket) error {
+	auth, err := gateway.Auth[struct {
+		Name string `json:"name"`
+	}](s)
+	if err != nil {
+		return &gateway.Error{Message: "your name is not a text"}
+	}
+	name, problem := tidy(auth.Name, "name", maxNameRunes)
+	if problem != "" {
+		return &gateway.Error{Message: problem}
+	}
+	if err := gateway.SetData(ctx, s, nameKey, name); err != nil {
+		return err
+	}
+	return gateway.Emit(ctx, s, "welcome", struct {
+		user
+		Rooms []string `json:"rooms"`
+	}{user{s.ID(), name}, rooms})
+}
+
+func (a app) disconnect(ctx context.Context, s *gateway.Socket, _ string) error {
+	for _, room := range s.Rooms() {
+		if err := gateway.Emit(ctx, a.nsp.To(room), "left", inRoom{room, a.who(s)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a app) join(ctx context.Context, s *gateway.Socket, name string) (answer, error) {
+	room, problem := tidy(name, "room's name", maxRoomRunes)
+	if problem != "" {
+		return answer{Error: problem}, nil
+	}
+	if err := s.Join(ctx, room); err != nil {
+		return answer{}, err
+	}
+	if err := gateway.Emit(ctx, s.To(room), "joined", inRoom{room, a.who(s)}); err != nil {
+		return answer{}, err
+	}
+	others, err := a.nsp.To(room).FetchSockets(ctx, maxShown)
+	if err != nil {
+		return answer{}, err
+	}
+	out := answer{Room: room}
+	for _, r := range others {
+		name, _, err := gateway.Data[string](r, nameKey)
+		if err != nil {
+			return answer{}, err
+		}
+		out.Users = append(out.Users, user{r.ID(), name})
+	}
+	return out, nil
+}
+
+func (a app) leave(ctx context.Context, s *gateway.Socket, room string) (answer, error) {
+	if !member(s, room) {
+		return answer{Room: room}, nil
+	}
+	if err := s.Leave(ctx, room); err != nil {
+		return answer{}, err
+	}
+	return answer{Room: room}, gateway.Emit(ctx, s.To(room), "left", inRoom{room, a.who(s)})
+}
+
+func (a app) message(ctx context.Context, s *gateway.Socket, in said) (answer, error) {
+	text, problem := tidy(in.Text, "message", maxTextRunes)
+	switch {
+	case problem != "":
+		return answer{Error: problem}, nil
+	case !member(s, in.Room):
+		return answer{Error: "you are not in that room"}, nil
+	}
+	me := a.who(s)
+	m := message{Room: in.Room, ID: sessionstore.NewID(), From: me.ID, Name: me.Name, Text: text, At: time.Now().UnixMilli()}
+	if err := gateway.Emit(ctx, a.nsp.To(in.Room), "message", m); err != nil {
+		return answer{}, err
+	}
+	return answer{ID: m.ID, At: m.At}, nil
+}
+
+func (a app) typing(ctx context.Context, s *gateway.Socket, in struct {
+	Room string `json:"room"`
+	On   bool   `json:"on"`
+},
+) (gateway.None, error) {
+	if !member(s, in.Room) {
+		return gateway.None{}, nil
+	}
+	return gateway.None{}, gateway.Emit(ctx, s.To(in.Room), "typing", struct {
+		inRoom
+		On bool `json:"on"`
+	}{inRoom{in.Room, a.who(s)}, in.On})
+}
+
+func (a app) rename(ctx context.Context, s *gateway.Socket, to string) (answer, error) {
+	name, problem := tidy(to, "name", maxNameRunes)
+	if problem != "" {
+		return answer{Error: problem}, nil
+	}
+	if err := gateway.SetData(ctx, s, nameKey, name); err != nil {
+		return answer{}, err
+	}
+	for _, room := range s.Rooms() {
+		if err := gateway.Emit(ctx, s.To(room), "renamed", inRoom{room, user{s.ID(), name}}); err != nil {
+			return answer{}, err
+		}
+	}
+	return answer{Name: name}, nil
+}
+
+// who is the socket's person. A name that cannot be read shows as nobody's.
+func (a app) who(s *gateway.Socket) user {
+	name, _, err := gateway.Data[string](s, nameKey)
+	if err != nil {
+		name = "?"
+	}
+	return user{s.ID(), name}
+}
+
+func member(s *gateway.Socket, room string) bool {
+	for _, r := range s.Rooms() {
+		if r == room {
+			return true
+		}
+	}
+	return false
+}
+
+// tidy trims what a person typed; the problem is in words for a reader.
+func tidy(text, what string, most int) (tidied, problem string) {
+	tidied = strings.TrimSpace(text)
+	switch {
+	case tidied == "":
+		return "", "the " + what + " is empty"
+	case utf8.RuneCountInString(tidied) > most:
+		return "", "the " + what + " is too long"
+	}
+	return tidied, ""
+}

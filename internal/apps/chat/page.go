@@ -1,0 +1,44 @@
+package chat
+
+import (
+	"embed"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+)
+
+//go:embed page
+var assets embed.FS
+
+// ClientDir is where `make run` puts the Socket.IO client for browsers, from the root of the repository.
+const ClientDir = "internal/apps/chat/client/node_modules/socket.io-client/dist"
+
+// policy lets the page load nothing but its own parts and talk to nobody but this host.
+const policy = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; frame-ancestors 'none'"
+
+// Page serves the chat page, and the Socket.IO client for browsers from a directory. Where that has no client the page
+// says what to run.
+func Page(clientDir string) http.Handler {
+	page, err := fs.Sub(assets, "page")
+	if err != nil {
+		panic(err) // the directory is embedded above
+	}
+	files := http.FileServerFS(page)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /client/{file}", func(w http.ResponseWriter, r *http.Request) {
+		name := filepath.Join(clientDir, filepath.Base(r.PathValue("file")))
+		if _, err := os.Stat(name); err != nil {
+			http.Error(w, "The Socket.IO client has not been fetched: run `make run`.", http.StatusNotFound)
+			return
+		}
+		http.ServeFile(w, r, name)
+	})
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", policy)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-cache")
+		files.ServeHTTP(w, r)
+	})
+	return mux
+}
