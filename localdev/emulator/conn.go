@@ -224,13 +224,18 @@ func (c *conn) message(op ws.OpCode, payload []byte) {
 	}
 }
 
-// reply sends a frame from the reading goroutine. It writes by itself if nothing else is to be done.
+// reply sends a frame from the reading goroutine. It writes by itself if nothing else is to be done. Nobody
+// would learn that a route response was lost, so a connection that cannot take it is closed.
 func (c *conn) reply(frame string) {
-	start, err := c.queue(frame)
-	if err != nil {
-		c.srv.log.Warn("route response dropped", "conn", c.id, "err", err)
+	if limit := c.srv.limits.Push; limit > 0 && len(frame) > limit {
+		c.close(statusTooBig, "Message too large")
+		return
 	}
+	start, err := c.queue(frame)
 	switch {
+	case errors.Is(err, errFull):
+		c.srv.log.Warn("route response refused by a slow reader", "conn", c.id)
+		c.close(statusGoingAway, "Slow reader")
 	case !start:
 	case c.in.more():
 		go c.write()

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -187,9 +188,13 @@ func (s *Server) follow(a *afterConnect) {
 func connectHeaders(r *http.Request) (map[string]string, map[string][]string) {
 	single, multi := lastValues(r.Header)
 	single["Host"], multi["Host"] = r.Host, []string{r.Host}
-	ip := sourceIP(r)
-	single["X-Forwarded-For"], multi["X-Forwarded-For"] = ip, []string{ip}
-	single["X-Forwarded-Proto"], multi["X-Forwarded-Proto"] = "http", []string{"http"}
+	add := func(name, value string) {
+		single[name], multi[name] = value, append(multi[name], value)
+	}
+	add("X-Forwarded-For", strings.Join(append(slices.Clone(r.Header["X-Forwarded-For"]), sourceIP(r)), ", "))
+	if single["X-Forwarded-Proto"] == "" { // a proxy in front knows better
+		add("X-Forwarded-Proto", "http")
+	}
 	return single, multi
 }
 

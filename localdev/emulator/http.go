@@ -229,7 +229,14 @@ func fillHeaders(to map[string]string, r *http.Request, ip string) {
 			to[lower(k)] = strings.Join(v, ",")
 		}
 	}
-	to["host"], to["x-forwarded-for"], to["x-forwarded-proto"] = r.Host, ip, "http"
+	to["host"] = r.Host
+	if before := to["x-forwarded-for"]; before != "" {
+		ip = before + ", " + ip
+	}
+	to["x-forwarded-for"] = ip
+	if to["x-forwarded-proto"] == "" { // a proxy in front knows better
+		to["x-forwarded-proto"] = "http"
+	}
 }
 
 // lower is strings.ToLower without the allocation for the names that every request has.

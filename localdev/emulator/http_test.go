@@ -37,6 +37,7 @@ func TestRequestEvent(t *testing.T) {
 	req.Header.Add("X-Twice", "2")
 	req.Header.Set("Cookie", "one=1; two=2")
 	req.Header.Set("User-Agent", "tester")
+	req.Header.Set("X-Forwarded-For", "192.0.2.1")
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +55,7 @@ func TestRequestEvent(t *testing.T) {
 		t.Errorf("context = %+v", c)
 	}
 	h := e.Headers
-	if h["x-twice"] != "1,2" || h["host"] != s.addr || h["x-forwarded-proto"] != "http" || h["cookie"] != "" || strings.Join(e.Cookies, "|") != "one=1|two=2" {
+	if h["x-twice"] != "1,2" || h["host"] != s.addr || h["x-forwarded-proto"] != "http" || h["x-forwarded-for"] != "192.0.2.1, 127.0.0.1" || h["cookie"] != "" || strings.Join(e.Cookies, "|") != "one=1|two=2" {
 		t.Errorf("headers = %v, cookies = %v", h, e.Cookies)
 	}
 }
@@ -273,6 +274,21 @@ func TestShutdown(t *testing.T) {
 	receive(t, "end of Shutdown", stopped)
 	if _, err := net.Dial("tcp", s.addr); err == nil {
 		t.Error("the server still accepts")
+	}
+}
+
+func TestShutdownWithUnusedConnections(t *testing.T) {
+	s := start(t, emulator.AWS(), set{})
+	conn, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	do(t, "GET", "http://"+s.addr+"/socket.io/", "", "") // so that the one before has been accepted
+	begin := time.Now()
+	s.stop()
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("Shutdown took %s", took)
 	}
 }
 

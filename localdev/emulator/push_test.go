@@ -148,6 +148,24 @@ func TestSlowReader(t *testing.T) {
 	conn := sessionstore.Connection{ID: receive(t, "connection", ids), Endpoint: s.endpoint}
 	p := emulator.NewDirectPusher(s.Server, nil)
 	frame := strings.Repeat("x", 30<<10)
+	sent := fill(t, p, conn, frame)
+	wantCode(t, "push by HTTP", post(sdk(s.endpoint), conn.ID, frame), "LimitExceededException")
+	for range sent { // nothing of what was taken is lost, and then there is room again
+		c.want(ws.OpText, frame)
+	}
+	if err := p.Push(context.Background(), conn, "4after"); err != nil {
+		t.Fatalf("push after reading: %v", err)
+	}
+	c.want(ws.OpText, "4after")
+	conn.ID = "AAAAAAAAAAAAAAA="
+	if err := p.Push(context.Background(), conn, "x"); !errors.Is(err, adapter.ErrGone) {
+		t.Errorf("push to nobody: %v, want ErrGone", err)
+	}
+}
+
+// fill pushes until the connection's outbox stays full, and returns how many frames were taken.
+func fill(t *testing.T, p adapter.Pusher, conn sessionstore.Connection, frame string) int {
+	t.Helper()
 	sent := 0
 	for refused := 0; refused < 50; { // in a row, so that the socket's own buffers are full too
 		err := p.Push(context.Background(), conn, frame)
@@ -164,18 +182,19 @@ func TestSlowReader(t *testing.T) {
 			t.Fatal("the outbox has no bound")
 		}
 	}
-	wantCode(t, "push by HTTP", post(sdk(s.endpoint), conn.ID, frame), "LimitExceededException")
-	for range sent { // nothing of what was taken is lost, and then there is room again
-		c.want(ws.OpText, frame)
-	}
-	if err := p.Push(context.Background(), conn, "4after"); err != nil {
-		t.Fatalf("push after reading: %v", err)
-	}
-	c.want(ws.OpText, "4after")
-	conn.ID = "AAAAAAAAAAAAAAA="
-	if err := p.Push(context.Background(), conn, "x"); !errors.Is(err, adapter.ErrGone) {
-		t.Errorf("push to nobody: %v, want ErrGone", err)
-	}
+	return sent
+}
+
+func TestSlowReaderOfRouteResponses(t *testing.T) {
+	l := emulator.AWS()
+	l.Outbox = 64 << 10
+	ids := make(chan string, 1)
+	s := start(t, l, connected(ids))
+	c := s.dial(t, "")
+	conn := sessionstore.Connection{ID: receive(t, "connection", ids), Endpoint: s.endpoint}
+	fill(t, emulator.NewDirectPusher(s.Server, nil), conn, strings.Repeat("x", 30<<10))
+	c.text(strings.Repeat("y", 30<<10)) // the echo does not fit any more
+	c.wantClose(1001)
 }
 
 func TestDirectPusher(t *testing.T) {

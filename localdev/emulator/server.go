@@ -65,6 +65,7 @@ type Server struct {
 	base, drain         context.Context
 	cancelBase, endGETs context.CancelFunc
 	clock               atomic.Int64 // UnixNano, as of the last tick
+	requests            atomic.Int64 // being served
 	conns               connTable
 	sweepDone, serveEnd chan struct{}
 
@@ -137,11 +138,13 @@ func (s *Server) Serve(l net.Listener) error {
 
 // ServeHTTP routes a request: to the management API, to an API by its path, else to the fallback.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.requests.Add(1)
+	defer s.requests.Add(-1)
 	for _, a := range s.apis {
 		if !strings.HasPrefix(r.URL.Path, a.Path) {
 			continue
 		}
-		if r.Header.Get("Upgrade") != "" {
+		if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") { // others (h2c) may be ignored, and must be
 			s.connect(w, r, a)
 			return
 		}
@@ -164,7 +167,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Unlock()
 	s.endGETs()
 	s.conns.each(func(c *conn) { c.close(statusGoingAway, "") })
-	err := s.http.Shutdown(ctx)
+	err := s.stopHTTP(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -184,6 +187,31 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	<-s.serveEnd
 	<-s.sweepDone
 	return err
+}
+
+// stopHTTP stops accepting and waits for the requests. To net/http a connection that has not sent a request
+// yet, as browsers keep them, is busy for its first seconds; so it is helped out once nothing is being served.
+func (s *Server) stopHTTP(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- s.http.Shutdown(ctx) }()
+	const pace, enough = 10 * time.Millisecond, 20
+	tick := time.NewTicker(pace)
+	defer tick.Stop()
+	for quiet := 0; quiet < enough; quiet++ {
+		select {
+		case err := <-ended:
+			return err
+		case <-tick.C:
+			if s.requests.Load() > 0 {
+				quiet = 0
+			}
+		}
+	}
+	cancel()
+	<-ended
+	return s.http.Close()
 }
 
 // enter counts a connection, unless the server is stopping.

@@ -289,7 +289,7 @@ func TestBadUpgrades(t *testing.T) {
 	}{
 		{"old version", func(r *http.Request) { r.Header.Set("Sec-WebSocket-Version", "8") }, 426},
 		{"short key", func(r *http.Request) { r.Header.Set("Sec-WebSocket-Key", "abc") }, 400},
-		{"other protocol", func(r *http.Request) { r.Header.Set("Upgrade", "h2c") }, 400},
+		{"other protocol, which is ignored", func(r *http.Request) { r.Header.Set("Upgrade", "h2c") }, 200},
 		{"no connection header", func(r *http.Request) { r.Header.Set("Connection", "keep-alive") }, 400},
 		{"post", func(r *http.Request) { r.Method = http.MethodPost }, 400},
 	}
@@ -408,6 +408,18 @@ func TestBinary(t *testing.T) {
 			c.want(tt.wantOp, tt.want)
 		})
 	}
+}
+
+func TestLargeRouteResponse(t *testing.T) {
+	s := start(t, emulator.AWS(), set{message: func(_ context.Context, e wsEvent) (wsAnswer, error) {
+		n, _ := strconv.Atoi(e.Body)
+		return wsAnswer{StatusCode: 200, Body: strings.Repeat("x", n)}, nil
+	}})
+	c := s.dial(t, "")
+	c.text("131072")
+	c.want(ws.OpText, strings.Repeat("x", 128<<10))
+	c.text("131073")
+	c.wantClose(1009)
 }
 
 func TestTextOnlyKeepsBase64(t *testing.T) {
