@@ -90,7 +90,7 @@ func serve(stop context.Context, c config, l net.Listener, log *slog.Logger, std
 		return exitFailed
 	}
 	var background sync.WaitGroup
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(stop)) // the sweepers end after the server
 	for _, sweep := range s.sweeps {
 		background.Go(func() {
 			if err := sweep(ctx); err != nil {
@@ -109,7 +109,7 @@ func serve(stop context.Context, c config, l net.Listener, log *slog.Logger, std
 		code = exitFailed
 	case <-stop.Done():
 	}
-	limit, done := context.WithTimeout(context.Background(), shutdownTime)
+	limit, done := context.WithTimeout(context.WithoutCancel(stop), shutdownTime)
 	defer done()
 	if err := s.server.Shutdown(limit); err != nil {
 		log.Warn("stopped before everything had ended", "err", err)

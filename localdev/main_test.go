@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -170,7 +171,7 @@ func text(t *testing.T, conn net.Conn) string {
 }
 
 func isClose(err error, code ws.StatusCode) bool {
-	closed, ok := err.(wsutil.ClosedError)
+	closed, ok := errors.AsType[wsutil.ClosedError](err)
 	return ok && closed.Code == code
 }
 

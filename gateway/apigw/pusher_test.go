@@ -85,7 +85,7 @@ func TestPushErrors(t *testing.T) {
 		{"server error", refuse(500, "InternalServerError"), nil},
 		{"no answer", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil},
 		{"late answer", func(_ http.ResponseWriter, r *http.Request) {
-			io.Copy(io.Discard, r.Body) // only then does the server notice that the client leaves
+			_, _ = io.Copy(io.Discard, r.Body) // only then does the server notice that the client leaves
 			<-r.Context().Done()
 		}, nil},
 	}
@@ -98,7 +98,7 @@ func TestPushErrors(t *testing.T) {
 				t.Fatal("no error")
 			}
 			for _, known := range []error{adapter.ErrGone, adapter.ErrBusy, adapter.ErrFrameTooLarge} {
-				if errors.Is(err, known) != (known == tt.want) {
+				if errors.Is(err, known) != errors.Is(tt.want, known) {
 					t.Errorf("error %v: is %v: %v", err, known, errors.Is(err, known))
 				}
 			}

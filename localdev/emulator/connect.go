@@ -3,6 +3,7 @@ package emulator
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -103,7 +104,7 @@ func (s *Server) callConnect(c *conn, r *http.Request, after *afterConnect) (eve
 // refuse answers an upgrade that $connect did not agree to.
 func refuse(w http.ResponseWriter, res events.APIGatewayProxyResponse, err error) {
 	switch {
-	case err != nil && err == context.DeadlineExceeded:
+	case errors.Is(err, context.DeadlineExceeded):
 		http.Error(w, `{"message":"Endpoint request timed out"}`, http.StatusGatewayTimeout)
 		return
 	case err != nil || res.StatusCode < 300:

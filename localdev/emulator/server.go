@@ -145,10 +145,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") { // others (h2c) may be ignored, and must be
-			s.connect(w, r, a)
+			s.connect(w, r, a) //nolint:contextcheck // a client that leaves does not end the call
 			return
 		}
-		s.request(w, r, a)
+		s.request(w, r, a) //nolint:contextcheck // a client that leaves does not end the call
 		return
 	}
 	if _, id, ok := strings.Cut(r.URL.Path, managementPath); ok {
