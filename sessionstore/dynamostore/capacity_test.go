@@ -1,0 +1,149 @@
+package dynamostore_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
+)
+
+// price is an operation and what it may cost: reads and writes exactly, units of capacity at most.
+type price struct {
+	name          string
+	reads, writes int64
+	rru, wru      float64
+	run           func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error
+}
+
+func hundred(n int) []sessionstore.Packet {
+	p := make([]sessionstore.Packet, n)
+	for i := range p {
+		p[i] = packet(fmt.Sprintf("42[\"message\",%80d]", i))
+	}
+	return p
+}
+
+var prices = []price{
+	{"event in (WebSocket, warm): Get", 1, 0, 1, 0, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		_, err := s.Get(ctx, v.ID, now)
+		return err
+	}},
+	{"event in (cold): Connection", 1, 0, 1, 0, func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
+		_, err := s.Connection(ctx, conn)
+		return err
+	}},
+	{"Create polling", 0, 3, 0, 3, func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
+		return s.Create(ctx, sessionstore.NewSession{ID: newID(), Transport: sessionstore.Polling, PingAt: now})
+	}},
+	{"Create WebSocket", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
+		return s.Create(ctx, sessionstore.NewSession{ID: newID(), Transport: sessionstore.WebSocket, Conn: conn})
+	}},
+	{"PutConnection", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		return s.PutConnection(ctx, sessionstore.ConnectionRow{Conn: sessionstore.Connection{ID: sessionstore.NewID()}, Session: v.ID})
+	}},
+	{"Register", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
+		return s.Register(ctx, sessionstore.Registration{Session: newID(), PingAt: now})
+	}},
+	{"Beat (a pong of a WebSocket)", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		return s.Beat(ctx, v.ID, now)
+	}},
+	{"PutSocket without rooms", 0, 2, 0, 2, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		return s.PutSocket(ctx, sessionstore.Socket{ID: "2", Session: v.ID, Namespace: "/2"}, conn)
+	}},
+	{"PutSocket, 30 rooms", 0, 32, 0, 33, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		k := sessionstore.Socket{ID: "30", Session: v.ID, Namespace: "/30"}
+		for i := range 30 {
+			k.Rooms = append(k.Rooms, sessionstore.Room(fmt.Sprint("room ", i)))
+		}
+		return s.PutSocket(ctx, k, conn)
+	}},
+	{"Join", 0, 2, 0, 2, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		return s.Join(ctx, v.Sockets[0], "joined", conn)
+	}},
+	{"Leave", 0, 2, 0, 2, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		return s.Leave(ctx, v.Sockets[0], "r")
+	}},
+	{"SetHint, 1 room", 0, 2, 0, 2, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		return s.SetHint(ctx, v.Sockets[0], sessionstore.Connection{})
+	}},
+	{"RemoveSocket, 1 room", 0, 3, 0, 3, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		_, err := s.RemoveSocket(ctx, v.Sockets[0])
+		return err
+	}},
+	{"Deliver, small", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		return s.Deliver(ctx, v.ID, hundred(1), wide)
+	}},
+	{"Deliver, 100 of 100 bytes", 0, 14, 0, 24, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		return s.Deliver(ctx, v.ID, hundred(100), wide)
+	}},
+	{"Deliver, 5 KB", 0, 2, 0, 7, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		return s.Deliver(ctx, v.ID, []sessionstore.Packet{packet("4" + strings.Repeat("x", 5<<10))}, wide)
+	}},
+	{"Answer", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		return s.Answer(ctx, sessionstore.AnswerRequest{Read: &v, T: "t2", Give: 1})
+	}},
+	{"Pong", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		return s.Pong(ctx, v.ID, now)
+	}},
+	{"Upgrade", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		_, err := s.Upgrade(ctx, v.ID, conn, lease)
+		return err
+	}},
+	{"Close with Drain", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		_, err := s.Close(ctx, sessionstore.CloseRequest{Session: v.ID, Handler: lease, Drain: true})
+		return err
+	}},
+	{"Close and Finish", 0, 3, 0, 3, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		if _, err := s.Close(ctx, sessionstore.CloseRequest{Session: v.ID, Handler: lease}); err != nil {
+			return err
+		}
+		return s.Finish(ctx, v.ID, lease.Owner, now)
+	}},
+	{"Members of a small room", 1, 0, 1, 0, func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
+		for _, err := range s.Members(ctx, "/", "r") {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
+	{"a handler's ack: PutAck, AnswerAck", 0, 3, 0, 3, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		a := sessionstore.Ack{Session: v.ID, ID: 1, Continuation: "c", ExpiresAt: now.Add(time.Minute)}
+		if err := s.PutAck(ctx, a); err != nil {
+			return err
+		}
+		_, err := s.AnswerAck(ctx, sessionstore.Ack{Session: v.ID, ID: 1, Answer: []string{"431[]"}}, now)
+		return err
+	}},
+}
+
+// TestCapacity prints what operations cost and compares it with what they may.
+func TestCapacity(t *testing.T) {
+	meter := new(sessionstore.Meter)
+	s := dynamostore.New(newTable(t), dynamostore.Options{Table: table, Meter: meter})
+	must(t, s.PutConnection(t.Context(), sessionstore.ConnectionRow{Conn: conn, Session: "s"}))
+	var out strings.Builder
+	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "operation\treads\twrites\tRRU\tWRU")
+	for _, p := range prices {
+		v := polling(t, s)
+		before := meter.Total()
+		if err := p.run(t.Context(), s, v); err != nil {
+			t.Errorf("%s: %v", p.name, err)
+		}
+		u := meter.Total().Sub(before)
+		rru, wru := float64(u.ReadMilliUnits)/1000, float64(u.WriteMilliUnits)/1000
+		_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t%g\t%g\n", p.name, u.Reads, u.Writes, rru, wru)
+		if u.Reads != p.reads || u.Writes != p.writes || rru > p.rru || wru > p.wru {
+			t.Errorf("%s: %d reads and %d writes for %g and %g units; want %d and %d for at most %g and %g",
+				p.name, u.Reads, u.Writes, rru, wru, p.reads, p.writes, p.rru, p.wru)
+		}
+	}
+	must(t, w.Flush())
+	t.Logf("\n%s", out.String())
+}
