@@ -85,6 +85,7 @@ func start(t *testing.T, name, path string, args ...string) *server {
 	t.Helper()
 	s := &server{name: name, log: &output{}, ended: make(chan struct{})}
 	cmd := exec.Command(path, args...)
+	cmd.Dir = ".." // where the chat's client package is found
 	cmd.Env = append(os.Environ(), credentials...)
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	if err := cmd.Start(); err != nil {

@@ -96,6 +96,12 @@ func (p *poller) until(ctx context.Context) (string, error) {
 			return payload, err
 		}
 		p.wait(ctx, changed, p.nextTurn(&s))
+		if ctx.Err() != nil { // the platform's time is up: what is left of it is for the answer
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), answerTime)
+			defer cancel()
+			p.deadline = time.Time{}
+		}
 	}
 }
 
@@ -259,6 +265,5 @@ func (p *poller) wait(ctx context.Context, changed <-chan struct{}, turn time.Ti
 	case <-changed:
 	case <-timer.C:
 	case <-ctx.Done():
-		p.deadline = time.Time{} // the platform's time is up: answer at the next turn
 	}
 }
