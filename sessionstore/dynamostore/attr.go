@@ -141,25 +141,3 @@ func valid(f []string) []string {
 	}
 	return f
 }
-
-// names returns the attribute names that expressions speak of: each is written with a '#' in front, because
-// DynamoDB reserves many words.
-func names(expressions ...string) map[string]string {
-	m := make(map[string]string)
-	for _, e := range expressions {
-		for {
-			i := strings.IndexByte(e, '#')
-			if i < 0 {
-				break
-			}
-			e = e[i+1:]
-			n := strings.IndexFunc(e, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') })
-			if n < 0 {
-				n = len(e)
-			}
-			m["#"+e[:n]] = e[:n]
-			e = e[n:]
-		}
-	}
-	return m
-}

@@ -132,8 +132,10 @@ func atMost(quantity, name, placeholder string, limit int, values item) string {
 // deliver writes the bodies and then the append.
 func (s *Store) deliver(ctx context.Context, d delivery, limits sessionstore.BufferLimits) error {
 	const op = sessionstore.OpDeliver
-	if err := s.putBodies(ctx, op, d.bodies()); err != nil {
-		return fmt.Errorf("put bodies: %w", err)
+	if len(d.packets) <= limits.Packets && d.all <= limits.Bytes { // else it will be refused
+		if err := s.putBodies(ctx, op, d.bodies()); err != nil {
+			return fmt.Errorf("put bodies: %w", err)
+		}
 	}
 	_, err := s.move(ctx, op, d.id, d.change(limits))
 	return err

@@ -139,10 +139,10 @@ func TestWritesUnderFaults(t *testing.T) {
 
 func checkOutcome(t *testing.T, err, want error) {
 	t.Helper()
-	switch want {
-	case nil:
+	switch {
+	case want == nil:
 		must(t, err)
-	case errDoubt:
+	case errors.Is(want, errDoubt):
 		if !sessionstore.InDoubt(err) {
 			t.Errorf("error %v, want one in doubt", err)
 		}

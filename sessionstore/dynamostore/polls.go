@@ -3,7 +3,6 @@ package dynamostore
 import (
 	"context"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -31,59 +30,47 @@ func asRead(read *sessionstore.Session, values item) string {
 // Answer implements [sessionstore.Polls]. DynamoDB takes 4 KB of expression, which is enough for an
 // acknowledgement of about 480 packets.
 func (s *Store) Answer(ctx context.Context, r sessionstore.AnswerRequest) error {
-	values := item{":open": valueOpen, ":yes": yes()}
-	condition := "(" + isOpen + " OR #" + attrDrain + " = :yes) AND " + asRead(r.Read, values)
-	var set, drop []string
-	assign := func(name, placeholder string) { set = append(set, "#"+name+"="+placeholder) }
-	clear := func(name string) { drop = append(drop, "#"+name) }
-
+	u := clauses{values: item{":open": valueOpen, ":yes": yes()}}
+	condition := "(" + isOpen + " OR #" + attrDrain + " = :yes) AND " + asRead(r.Read, u.values)
 	if r.T == "" {
-		clear(attrLastT)
+		u.remove(attrLastT)
 	} else {
-		assign(attrLastT, ":t")
-		values[":t"] = str(r.T)
+		u.put(attrLastT, str(r.T))
 	}
 	switch {
 	case r.Give > 0:
-		assign(attrGiven, ":give")
-		values[":give"] = num(r.Give)
+		u.put(attrGiven, num(r.Give))
 	case r.Read.Given > 0:
-		clear(attrGiven)
+		u.remove(attrGiven)
 	}
 	if r.Ping {
-		assign(attrPinged, ":yes")
+		u.assign(attrPinged, ":yes")
 	}
 	if r.EndDrain {
-		clear(attrDrain)
+		u.remove(attrDrain)
 	}
-	clear(attrPoll)
-	clear(attrPollEnds)
-	if given := r.Read.Buffer[:r.Read.Given]; len(given) > 0 {
-		all, inline := sizes(given)
-		assign(attrBufferSize, "#"+attrBufferSize+"-:all")
-		assign(attrInlineSize, "#"+attrInlineSize+"-:inline")
-		values[":all"], values[":inline"] = num(all), num(inline)
-		// By place, since more may have been appended: an empty list may stay.
-		for i := range given {
-			clear(attrBuffer + "[" + strconv.Itoa(i) + "]")
-		}
-	}
+	u.remove(attrPoll)
+	u.remove(attrPollEnds)
+	u.acknowledge(r.Read.Buffer[:r.Read.Given])
 	_, err := s.transition(ctx, sessionstore.OpAnswer, r.Read.ID, change{
-		update: updates(set, drop), condition: condition, values: values,
+		update: u.String(), condition: condition, values: u.values,
 	})
 	return err
 }
 
-// updates joins the clauses of an update expression.
-func updates(set, drop []string) string {
-	var u string
-	if len(set) > 0 {
-		u = "SET " + strings.Join(set, ",") + " "
+// acknowledge removes the first entries of the buffer by their places, since more may have been appended. An
+// empty list may stay.
+func (c *clauses) acknowledge(given []sessionstore.Packet) {
+	if len(given) == 0 {
+		return
 	}
-	if len(drop) > 0 {
-		u += "REMOVE " + strings.Join(drop, ",")
+	all, inline := sizes(given)
+	c.values[":all"], c.values[":inline"] = num(all), num(inline)
+	c.assign(attrBufferSize, "#"+attrBufferSize+"-:all")
+	c.assign(attrInlineSize, "#"+attrInlineSize+"-:inline")
+	for i := range given {
+		c.remove(attrBuffer + "[" + strconv.Itoa(i) + "]")
 	}
-	return u
 }
 
 // holds is the condition that the buffer has exactly n entries: an attribute that is not there has no size.

@@ -62,37 +62,26 @@ func (s *Store) changeRow(ctx context.Context, op sessionstore.Op, id sessionsto
 	return nil
 }
 
-// setTime assigns a time in an update, or removes the attribute for the zero time.
-func setTime(set, drop []string, values item, name string, t time.Time) ([]string, []string) {
-	if t.IsZero() {
-		return set, append(drop, "#"+name)
-	}
-	values[":"+name] = millis(t)
-	return append(set, "#"+name+" = :"+name), drop
-}
-
 // Update implements [sessionstore.Registry].
 func (s *Store) Update(ctx context.Context, r sessionstore.Registration) error {
-	var set, drop []string
-	values := item{}
+	u := clauses{values: item{}}
 	if r.Conn.IsZero() {
-		drop = append(drop, "#"+attrConn)
+		u.remove(attrConn)
 	} else {
-		set = append(set, "#"+attrConn+" = :conn")
-		values[":conn"] = str(r.Conn.String())
+		u.put(attrConn, str(r.Conn.String()))
 	}
-	set, drop = setTime(set, drop, values, attrPingAt, r.PingAt)
-	set, drop = setTime(set, drop, values, attrLookAt, r.LookAt)
+	u.putTime(attrPingAt, r.PingAt)
+	u.putTime(attrLookAt, r.LookAt)
 	return s.changeRow(ctx, sessionstore.OpUpdate, r.Session, change{
-		update: updates(set, drop), condition: unexpired, values: values,
+		update: u.String(), condition: unexpired, values: u.values,
 	})
 }
 
 // Look implements [sessionstore.Registry].
 func (s *Store) Look(ctx context.Context, id sessionstore.SessionID, at time.Time) error {
-	values := item{}
-	set, drop := setTime(nil, nil, values, attrLookAt, at)
-	return s.changeRow(ctx, sessionstore.OpLook, id, change{update: updates(set, drop), condition: present, values: values})
+	u := clauses{values: item{}}
+	u.putTime(attrLookAt, at)
+	return s.changeRow(ctx, sessionstore.OpLook, id, change{update: u.String(), condition: present, values: u.values})
 }
 
 // Beat implements [sessionstore.Registry].
@@ -104,7 +93,9 @@ func (s *Store) Beat(ctx context.Context, id sessionstore.SessionID, pingAt time
 
 // Expire implements [sessionstore.Registry].
 func (s *Store) Expire(ctx context.Context, r sessionstore.Registration, lookAt time.Time) error {
-	values := item{":yes": yes()}
+	u := clauses{values: item{}}
+	u.put(attrExpired, yes())
+	u.putTime(attrLookAt, lookAt)
 	condition := present
 	match := func(name, placeholder string, there bool) {
 		if there {
@@ -115,11 +106,10 @@ func (s *Store) Expire(ctx context.Context, r sessionstore.Registration, lookAt 
 	}
 	match(attrPingAt, ":ping", !r.PingAt.IsZero())
 	match(attrConn, ":conn", !r.Conn.IsZero())
-	withTime(values, ":ping", r.PingAt)
-	with(values, ":conn", r.Conn.String())
-	set, drop := setTime([]string{"#" + attrExpired + " = :yes"}, nil, values, attrLookAt, lookAt)
+	withTime(u.values, ":ping", r.PingAt)
+	with(u.values, ":conn", r.Conn.String())
 	return s.changeRow(ctx, sessionstore.OpExpire, r.Session, change{
-		update: updates(set, drop), condition: condition, values: values,
+		update: u.String(), condition: condition, values: u.values,
 	})
 }
 
