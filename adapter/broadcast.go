@@ -28,6 +28,8 @@ type Selection struct {
 	Rooms []sessionstore.Room
 	// Except are the rooms whose members are left out.
 	Except []sessionstore.Room
+	// Self is a socket that is left out, which costs no read, unlike its id among Except; or none.
+	Self sessionstore.SocketID
 }
 
 // BroadcastStore is what an [Adapter] needs of a store.
@@ -166,12 +168,15 @@ func (a *Adapter) members(ctx context.Context, sel Selection) (iter.Seq2[session
 		}
 	}
 	var except []iter.Seq2[sessionstore.Member, error]
-	ids := make(map[sessionstore.SocketID]bool, len(sel.Except))
+	ids := make(map[sessionstore.SocketID]bool, len(sel.Except)+1)
+	if sel.Self != "" {
+		ids[sel.Self] = true
+	}
 	for _, r := range sel.Except {
-		ids[sessionstore.SocketID(r)] = true
-		if len(r) != socketIDLen {
-			except = append(except, a.store.Members(ctx, sel.Namespace, r))
+		if len(r) == socketIDLen {
+			ids[sessionstore.SocketID(r)] = true
 		}
+		except = append(except, a.store.Members(ctx, sel.Namespace, r)) // a room may have a name like an id
 	}
 	var all iter.Seq2[sessionstore.Member, error]
 	switch {

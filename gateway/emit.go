@@ -40,6 +40,7 @@ func Emit[T any](ctx context.Context, to Target, event string, v T) error {
 type Broadcast struct {
 	nsp           *Namespace
 	rooms, except []sessionstore.Room
+	self          sessionstore.SocketID // the socket that emits, left out
 	err           error
 }
 
@@ -96,7 +97,7 @@ func (b Broadcast) EmitArgs(ctx context.Context, event string, args Args) error 
 func (b Broadcast) emit(ctx context.Context, frames []string) error {
 	var own error
 	p := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: frames}
-	sel := adapter.Selection{Namespace: b.nsp.name, Rooms: b.rooms, Except: b.except}
+	sel := adapter.Selection{Namespace: b.nsp.name, Rooms: b.rooms, Except: b.except, Self: b.self}
 	_, err := b.nsp.server.adapter.Broadcast(ctx, sel, p, callOf(ctx).intercept(ctx, frames, &own))
 	if err = errors.Join(own, err); err != nil {
 		return fmt.Errorf("gateway: emit: %w", err)

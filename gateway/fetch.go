@@ -25,7 +25,7 @@ func (b Broadcast) FetchSockets(ctx context.Context, limit int) ([]*RemoteSocket
 	var found []*RemoteSocket
 	var group errgroup.Group
 	group.SetLimit(fetchAtOnce)
-	sel := adapter.Selection{Namespace: b.nsp.name, Rooms: b.rooms, Except: b.except}
+	sel := adapter.Selection{Namespace: b.nsp.name, Rooms: b.rooms, Except: b.except, Self: b.self}
 	var readErr error
 	for m, err := range b.nsp.server.adapter.Select(ctx, sel) {
 		if err != nil {

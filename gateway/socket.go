@@ -147,7 +147,7 @@ func (s *Socket) In(rooms ...string) Broadcast { return s.To(rooms...) }
 func (s *Socket) Except(rooms ...string) Broadcast { return s.Broadcast().Except(rooms...) }
 
 // Broadcast returns the broadcast to everybody in the namespace but for this socket.
-func (s *Socket) Broadcast() Broadcast { return s.nsp.Except(string(s.row.ID)) }
+func (s *Socket) Broadcast() Broadcast { return Broadcast{nsp: s.nsp, self: s.row.ID} }
 
 // Disconnect takes the socket out of its namespace; the client is told, and its disconnect handler runs. With
 // closeSession the whole session ends, with every namespace on it.
