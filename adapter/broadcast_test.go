@@ -1,0 +1,412 @@
+package adapter_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/internal/pushtest"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+const nsp = sessionstore.Namespace("/")
+
+// long is a room with a name that could be a socket's id.
+const long = sessionstore.Room("a-room-of-20-letters")
+
+// socket puts a socket of a session, by the session's name, into rooms. Its hint is that of the session as it is.
+func (w *world) socket(id sessionstore.SessionID, rooms ...sessionstore.Room) sessionstore.SocketID {
+	w.t.Helper()
+	k := sessionstore.Socket{ID: socketID(id), Session: id, Namespace: nsp, Rooms: rooms}
+	s := w.session(id)
+	w.must(w.store.PutSocket(w.t.Context(), k, s.Hint()))
+	return k.ID
+}
+
+// socketID is a socket id of the right length.
+func socketID(id sessionstore.SessionID) sessionstore.SocketID {
+	return sessionstore.SocketID(strings.Repeat("-", 20-len(id)) + string(id))
+}
+
+// hall is ten sockets: A to E on WebSocket, V to Z on polling. In room a: A B V W. In room b: B C W X. In
+// long: C Z. In none: D E Y.
+func hall(w *world) {
+	in := map[string][]sessionstore.Room{"A": {"a"}, "B": {"a", "b"}, "C": {long, "b"}, "Z": {long}, "V": {"a"}, "W": {"a", "b"}, "X": {"b"}}
+	for _, name := range strings.Split("ABCDE", "") {
+		w.webSocket(sessionstore.SessionID(name))
+		w.socket(sessionstore.SessionID(name), in[name]...)
+	}
+	for _, name := range strings.Split("VWXYZ", "") {
+		w.polling(sessionstore.SessionID(name))
+		w.socket(sessionstore.SessionID(name), in[name]...)
+	}
+	other := sessionstore.Socket{ID: socketID("other"), Session: "E", Namespace: "/other", Rooms: []sessionstore.Room{"a"}}
+	w.must(w.store.PutSocket(w.t.Context(), other, conn("E")))
+}
+
+// reached says who of the hall got the frame, with a number if more than once.
+func (w *world) reached(frame string) string {
+	out := ""
+	for _, name := range strings.Split("ABCDEVWXYZ", "") {
+		id := sessionstore.SessionID(name)
+		got := w.pushed(id)
+		if s, err := w.store.Store.Get(w.t.Context(), id, w.session(id).CreatedAt); err == nil && s.Transport == sessionstore.Polling {
+			got = w.buffered(id)
+		}
+		if n := strings.Count(got, frame); n == 1 {
+			out += name
+		} else if n > 1 {
+			out += fmt.Sprint(name, n)
+		}
+	}
+	return out
+}
+
+func TestBroadcast(t *testing.T) {
+	if len(long) != 20 {
+		t.Fatal("long has the wrong length")
+	}
+	a, y := sessionstore.Room(socketID("A")), sessionstore.Room(socketID("Y"))
+	for _, c := range []struct {
+		name   string
+		rooms  []sessionstore.Room
+		except []sessionstore.Room
+		want   string
+	}{
+		{"everybody", nil, nil, "ABCDEVWXYZ"},
+		{"a room", []sessionstore.Room{"a"}, nil, "ABVW"},
+		{"two rooms, each socket once", []sessionstore.Room{"a", "b"}, nil, "ABCVWX"},
+		{"a room twice", []sessionstore.Room{"a", "a"}, nil, "ABVW"},
+		{"a room without members", []sessionstore.Room{"none"}, nil, ""},
+		{"a socket by its id", []sessionstore.Room{a}, nil, "A"},
+		{"sockets and a room", []sessionstore.Room{a, y, "b"}, nil, "ABCWXY"},
+		{"a socket that is in the room too", []sessionstore.Room{a, "a"}, nil, "ABVW"},
+		{"an id that nobody has", []sessionstore.Room{sessionstore.Room(socketID("nobody"))}, nil, ""},
+		{"everybody except a room", nil, []sessionstore.Room{"a"}, "CDEXYZ"},
+		{"everybody except two rooms", nil, []sessionstore.Room{"b", "a"}, "DEYZ"},
+		{"everybody except a socket", nil, []sessionstore.Room{y}, "ABCDEVWXZ"},
+		{"everybody except a room and a socket", nil, []sessionstore.Room{"a", y}, "CDEXZ"},
+		{"a room except another", []sessionstore.Room{"a"}, []sessionstore.Room{"b"}, "AV"},
+		{"rooms except a room and a socket", []sessionstore.Room{"a", "b"}, []sessionstore.Room{"b", a}, "V"},
+		{"a room except itself", []sessionstore.Room{"a"}, []sessionstore.Room{"a"}, ""},
+		{"a room with a name as long as an id", []sessionstore.Room{long}, nil, "CZ"},
+		{"everybody except a room with a name as long as an id", nil, []sessionstore.Room{long}, "ABDEVWXY"},
+		{"except a room without members", []sessionstore.Room{"a"}, []sessionstore.Room{"none"}, "ABVW"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+				hall(w)
+				sel := adapter.Selection{Namespace: nsp, Rooms: c.rooms, Except: c.except}
+				r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4x"), nil)
+				if err != nil || r.Delivered != len(c.want) || r.Gone+r.Failed > 0 {
+					t.Errorf("%+v, %v", r, err)
+				}
+				if got := w.reached("4x"); got != c.want {
+					t.Errorf("reached %q, want %q", got, c.want)
+				}
+				var selected string
+				for m, err := range w.adapter.Select(t.Context(), sel) {
+					w.must(err)
+					selected += strings.TrimLeft(string(m.Socket), "-")
+				}
+				if got := sorted(selected); got != c.want {
+					t.Errorf("selected %q, want %q", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+func sorted(s string) string {
+	list := strings.Split(s, "")
+	slices.Sort(list)
+	return strings.Join(list, "")
+}
+
+func TestExceptSelf(t *testing.T) {
+	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+		hall(w)
+		for rooms, want := range map[string]string{"": "ABCDEVXYZ", "a": "ABV"} {
+			sel := adapter.Selection{Namespace: nsp, Self: socketID("W")}
+			if rooms != "" {
+				sel.Rooms = []sessionstore.Room{sessionstore.Room(rooms)}
+			}
+			p := w.packet("4 to " + rooms + "!")
+			if _, err := w.adapter.Broadcast(t.Context(), sel, p, nil); err != nil {
+				t.Error(err)
+			}
+			if got := w.reached(p.Frames[0]); got != want {
+				t.Errorf("to %q: reached %q, want %q", rooms, got, want)
+			}
+		}
+	})
+}
+
+// What one member does to a broadcast harms no other.
+func TestBroadcastTrouble(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		prepare func(w *world)
+		want    adapter.Result
+		reached string
+		err     error
+	}{
+		{"one is gone", func(w *world) { w.pusher.Answer(conn("B"), adapter.ErrGone) }, adapter.Result{Delivered: 3, Gone: 1}, "AVW", nil},
+		{"one is in doubt", func(w *world) { w.pusher.Answer(conn("A"), pushtest.ErrLost) }, adapter.Result{Delivered: 3, Failed: 1}, "BVW", pushtest.ErrLost},
+		{"one has closed", func(w *world) {
+			w.must(w.closing.Close(w.t.Context(), "V", "test", adapter.CloseOptions{}))
+		}, adapter.Result{Delivered: 3, Gone: 1}, "ABW", nil},
+		{"an append fails", func(w *world) {
+			w.store.faults[sessionstore.OpDeliver] = []fault{{errNoAnswer, false}}
+		}, adapter.Result{Delivered: 3, Failed: 1}, "", errNoAnswer},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+				hall(w)
+				c.prepare(w)
+				r, err := w.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, w.packet("4x"), nil)
+				if r != c.want || !errors.Is(err, c.err) {
+					t.Errorf("%+v, %v, want %+v, %v", r, err, c.want, c.err)
+				}
+				if got := w.reached("4x"); c.reached != "" && got != c.reached {
+					t.Errorf("reached %q, want %q", got, c.reached)
+				}
+			})
+		})
+	}
+}
+
+// Members that left without a word are met once: their row is removed, from the room or from the namespace.
+func TestGoneIsReaped(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		rooms []sessionstore.Room
+	}{
+		{"from a room", []sessionstore.Room{"a"}},
+		{"from the namespace", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+				hall(w)
+				w.pusher.AnswerAlways(conn("A"), adapter.ErrGone)
+				sel := adapter.Selection{Namespace: nsp, Rooms: c.rooms}
+				for i, gone := range []int{1, 0} {
+					r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4x"), nil)
+					if err != nil || r.Gone != gone {
+						t.Errorf("broadcast %d: %+v, %v; want %d gone", i+1, r, err, gone)
+					}
+				}
+				for m, err := range w.adapter.Select(t.Context(), sel) {
+					w.must(err)
+					if m.Session == "A" {
+						t.Error("the row is still there")
+					}
+				}
+			})
+		})
+	}
+}
+
+// A broadcast to several rooms cannot know which row it met; reaping must not take that of somebody else.
+func TestGoneFromSeveralRooms(t *testing.T) {
+	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+		hall(w)
+		w.pusher.AnswerAlways(conn("B"), adapter.ErrGone)
+		sel := adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a", "b"}}
+		if r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4x"), nil); err != nil || r != (adapter.Result{Delivered: 5, Gone: 1}) {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4y"), nil); err != nil || r.Delivered != 5 || r.Failed != 0 {
+			t.Errorf("again: %+v, %v", r, err)
+		}
+		if got := w.reached("4y"); got != "ACVWX" {
+			t.Errorf("reached %q", got)
+		}
+	})
+}
+
+// A hint that turns out stale is repaired where it was met, so that the next broadcast pushes at once.
+func TestHintIsRepaired(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		rooms []sessionstore.Room
+		fault bool
+	}{
+		{"in the namespace", nil, false},
+		{"in a room", []sessionstore.Room{"a"}, false},
+		{"not, which is no error", []sessionstore.Room{"a"}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+				w.webSocket("A")
+				k := sessionstore.Socket{ID: socketID("A"), Session: "A", Namespace: nsp, Rooms: []sessionstore.Room{"a"}}
+				w.must(w.store.PutSocket(t.Context(), k, sessionstore.Connection{}))
+				if c.fault {
+					w.store.faults[sessionstore.OpSetHint] = []fault{certain}
+				}
+				sel := adapter.Selection{Namespace: nsp, Rooms: c.rooms}
+				if r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4x"), nil); err != nil || r.Delivered != 1 {
+					t.Errorf("%+v, %v", r, err)
+				}
+				for m, err := range w.adapter.Select(t.Context(), sel) {
+					w.must(err)
+					if repaired := m.Hint == conn("A"); repaired == c.fault {
+						t.Errorf("hint %q", m.Hint)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestIntercept(t *testing.T) {
+	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+		hall(w)
+		var taken []sessionstore.SessionID
+		r, err := w.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, w.packet("4x"),
+			func(m sessionstore.Member) bool {
+				if m.Session != "B" && m.Session != "W" {
+					return false
+				}
+				taken = append(taken, m.Session)
+				return true
+			})
+		if err != nil || r.Delivered != 4 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if got := w.reached("4x"); got != "AV" || !slices.Equal(taken, []sessionstore.SessionID{"B", "W"}) {
+			t.Errorf("reached %q, intercepted %v", got, taken)
+		}
+	})
+}
+
+func TestBroadcastTooLarge(t *testing.T) {
+	inWorld(t, adapter.Limits{Frame: 10}, func(t *testing.T, w *world) {
+		hall(w)
+		r, err := w.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp}, w.packet("4xxxxxxxxxx"), nil)
+		if !errors.Is(err, adapter.ErrPacketTooLarge) || r != (adapter.Result{}) || w.reached("4x") != "" {
+			t.Errorf("%+v, %v, reached %q", r, err, w.reached("4x"))
+		}
+	})
+}
+
+func TestRemote(t *testing.T) {
+	for _, c := range []struct {
+		name, to, reached string
+		err               error
+	}{
+		{"WebSocket", "A", "A", nil},
+		{"polling", "Z", "Z", nil},
+		{"nobody", "Q", "", adapter.ErrClosed},
+		{"gone", "C", "", adapter.ErrClosed},
+		{"in doubt", "D", "", pushtest.ErrLost},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+				hall(w)
+				w.pusher.AnswerAlways(conn("C"), adapter.ErrGone)
+				w.pusher.AnswerAlways(conn("D"), pushtest.ErrLost)
+				err := w.adapter.Remote(t.Context(), nsp, socketID(sessionstore.SessionID(c.to)), w.packet("4x"))
+				if !errors.Is(err, c.err) {
+					t.Errorf("error %v, want %v", err, c.err)
+				}
+				if got := w.reached("4x"); got != c.reached {
+					t.Errorf("reached %q", got)
+				}
+			})
+		})
+	}
+}
+
+// A source that cannot be read to its end is an error; who was read before it has been delivered to.
+func TestSourceFails(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		rooms  []sessionstore.Room
+		except []sessionstore.Room
+	}{
+		{"one room", []sessionstore.Room{"a"}, nil},
+		{"several rooms", []sessionstore.Room{"a", "b"}, nil},
+		{"the exception", nil, []sessionstore.Room{"a"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+				hall(w)
+				w.store.faults[sessionstore.OpMembers] = []fault{{errNoAnswer, false}}
+				sel := adapter.Selection{Namespace: nsp, Rooms: c.rooms, Except: c.except}
+				r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4x"), nil)
+				if !errors.Is(err, errNoAnswer) {
+					t.Errorf("%+v, %v", r, err)
+				}
+				got := w.reached("4x")
+				if len(got) != r.Delivered || strings.ContainsAny(got, "23") {
+					t.Errorf("reached %q, said %d", got, r.Delivered)
+				}
+				if c.except != nil && strings.ContainsAny(got, "AB") {
+					t.Error("somebody who was to be left out was not")
+				}
+			})
+		})
+	}
+}
+
+// Whatever the rooms, a selection is the union of the rooms less the union of the exceptions, each socket once and,
+// where rooms are merged, in order.
+func TestSelectProperties(t *testing.T) {
+	const seed = 7
+	dice := rand.New(rand.NewPCG(seed, 0))
+	rooms := []sessionstore.Room{"r0", "r1", "r2", "r3", "r4", "r5"}
+	for run := range 60 {
+		inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			in := map[sessionstore.SocketID][]sessionstore.Room{}
+			w.polling("all")
+			for i := range dice.IntN(40) {
+				k := sessionstore.Socket{ID: socketID(sessionstore.SessionID(fmt.Sprint(i))), Session: sessionstore.SessionID(fmt.Sprint(i)), Namespace: nsp, Rooms: some(dice, rooms)}
+				in[k.ID] = k.Rooms
+				w.must(w.store.PutSocket(context.Background(), k, sessionstore.Connection{}))
+			}
+			sel := adapter.Selection{Namespace: nsp, Rooms: some(dice, rooms), Except: some(dice, rooms)}
+			var want []sessionstore.SocketID
+			for id, of := range in {
+				if (len(sel.Rooms) == 0 || meet(of, sel.Rooms)) && !meet(of, sel.Except) {
+					want = append(want, id)
+				}
+			}
+			var got []sessionstore.SocketID
+			for m, err := range w.adapter.Select(t.Context(), sel) {
+				w.must(err)
+				got = append(got, m.Socket)
+			}
+			if len(sel.Rooms) > 0 && !slices.IsSorted(got) {
+				t.Errorf("run %d: not in order: %v", run, got)
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Errorf("run %d, to %v except %v:\ngot  %v\nwant %v", run, sel.Rooms, sel.Except, got, want)
+			}
+			for range w.adapter.Select(t.Context(), sel) {
+				break // whoever stops early leaves nothing behind: the bubble would not end
+			}
+		})
+	}
+}
+
+func some(dice *rand.Rand, rooms []sessionstore.Room) []sessionstore.Room {
+	var out []sessionstore.Room
+	for _, r := range rooms {
+		if dice.IntN(3) == 0 {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func meet(a, b []sessionstore.Room) bool {
+	return slices.ContainsFunc(a, func(r sessionstore.Room) bool { return slices.Contains(b, r) })
+}

@@ -1,0 +1,240 @@
+package adapter_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Of several closers one wins: its reason stands, and the handlers run once.
+func TestTwoClosers(t *testing.T) {
+	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+		w.webSocket(sid)
+		w.must(w.closing.Close(t.Context(), sid, "first", adapter.CloseOptions{}))
+		w.must(w.closing.Close(t.Context(), sid, "second", adapter.CloseOptions{}))
+		w.expectSession("", "", "first")
+	})
+}
+
+func TestManyClosersAtOnce(t *testing.T) {
+	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+		w.webSocket(sid)
+		var mu sync.Mutex
+		finished := 0
+		closing := adapter.Closing{Sessions: w.store.Store, Pusher: w.pusher, Finish: func(ctx context.Context, s sessionstore.Session, o sessionstore.Owner) error {
+			mu.Lock()
+			defer mu.Unlock()
+			finished++
+			return w.store.Finish(ctx, s.ID, o, time.Now().Add(time.Minute))
+		}}
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				if err := closing.Close(t.Context(), sid, "at once", adapter.CloseOptions{}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		if finished != 1 {
+			t.Errorf("%d of 8 closers won", finished)
+		}
+	})
+}
+
+// The write that closes is repeated while it is in doubt, and recognised by its owner if it was applied.
+func TestCloseInDoubt(t *testing.T) {
+	again := fault{errNoAnswer, false}
+	for _, c := range []struct {
+		name   string
+		faults []fault
+		err    error
+		won    bool
+	}{
+		{"applied", []fault{{errNoAnswer, true}}, nil, true},
+		{"not applied", []fault{again}, nil, true},
+		{"not applied, then applied", []fault{again, {errNoAnswer, true}}, nil, true},
+		{"throttled", []fault{certain, certain, certain}, nil, true},
+		{"never", []fault{again, again, again, again, again, again, again, again}, errNoAnswer, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+				w.webSocket(sid)
+				w.store.faults[sessionstore.OpClose] = c.faults
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel() // a caller that has given up
+				if err := w.closing.Close(ctx, sid, "test", adapter.CloseOptions{}); !errors.Is(err, c.err) {
+					t.Errorf("error %v, want %v", err, c.err)
+				}
+				if won := len(w.finished) == 1; won != c.won {
+					t.Errorf("won: %v, want %v", won, c.won)
+				}
+				for _, r := range w.store.closes {
+					if r.Handler != w.store.closes[0].Handler {
+						t.Error("a repetition has an owner of its own")
+					}
+				}
+			})
+		})
+	}
+}
+
+// A doubtful connection is cut whoever wins the close, and though nobody can say who did.
+func TestDoubtfulIsCut(t *testing.T) {
+	never := make([]fault, 8)
+	for i := range never {
+		never[i] = fault{errNoAnswer, false}
+	}
+	for _, c := range []struct {
+		name    string
+		prepare func(w *world)
+	}{
+		{"the winner", func(*world) {}},
+		{"the loser", func(w *world) { w.must(w.store.must(w.store.Close(w.t.Context(), closeRequest("other")))) }},
+		{"no such session", func(w *world) { w.store.faults[sessionstore.OpClose] = []fault{{sessionstore.ErrNotFound, false}} }},
+		{"nobody knows", func(w *world) { w.store.faults[sessionstore.OpClose] = never }},
+		{"the platform is busy", func(w *world) { w.pusher.RefuseClose(conn("S"), adapter.ErrBusy, adapter.ErrBusy) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+				w.webSocket(sid)
+				c.prepare(w)
+				err := w.closing.Close(t.Context(), sid, "test", adapter.CloseOptions{Doubtful: conn("S")})
+				if err != nil && c.name != "nobody knows" {
+					t.Error(err)
+				}
+				if !w.pusher.Closed(conn("S")) {
+					t.Error("the connection was not cut")
+				}
+			})
+		})
+	}
+}
+
+func (s *faultyStore) must(_ sessionstore.Session, err error) error { return err }
+
+func closeRequest(owner sessionstore.Owner) sessionstore.CloseRequest {
+	return sessionstore.CloseRequest{Session: sid, Reason: "other", Handler: sessionstore.Lease{Owner: owner, Until: time.Now().Add(time.Minute)}}
+}
+
+// A connection that cannot be cut is an error that the caller sees.
+func TestCutFails(t *testing.T) {
+	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+		w.webSocket(sid)
+		refused := errors.New("refused")
+		w.pusher.RefuseClose(conn("S"), refused, refused, refused, refused, refused, refused, refused, refused)
+		if err := w.closing.Close(t.Context(), sid, "test", adapter.CloseOptions{}); !errors.Is(err, refused) {
+			t.Errorf("error %v", err)
+		}
+		if len(w.finished) != 1 {
+			t.Error("the handlers did not run")
+		}
+	})
+}
+
+// The candidate of an upgrade ends with its session.
+func TestCandidateIsCut(t *testing.T) {
+	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+		w.polling(sid)
+		w.must(w.store.Bind(t.Context(), sid, sessionstore.Candidate{Conn: conn("C"), Until: time.Now().Add(time.Minute)}, time.Now()))
+		w.must(w.closing.Close(t.Context(), sid, "test", adapter.CloseOptions{}))
+		if !w.pusher.Closed(conn("C")) {
+			t.Error("the candidate is still there")
+		}
+	})
+}
+
+// The conditions of a close: on an open session they refuse it with what was found, else somebody was first.
+func TestCloseConditions(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		o    func(s sessionstore.Session) adapter.CloseOptions
+		err  error
+	}{
+		{"ping as read", func(s sessionstore.Session) adapter.CloseOptions { return adapter.CloseOptions{IfPingAt: s.PingAt} }, nil},
+		{"ping moved on", func(s sessionstore.Session) adapter.CloseOptions {
+			return adapter.CloseOptions{IfPingAt: s.PingAt.Add(-time.Second)}
+		}, sessionstore.ErrConflict},
+		{"its connection", func(sessionstore.Session) adapter.CloseOptions { return adapter.CloseOptions{IfConn: conn("S")} }, nil},
+		{"another connection", func(sessionstore.Session) adapter.CloseOptions { return adapter.CloseOptions{IfConn: conn("X")} }, sessionstore.ErrConflict},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+				w.webSocket(sid)
+				err := w.closing.Close(t.Context(), sid, "test", c.o(w.session(sid)))
+				if !errors.Is(err, c.err) {
+					t.Errorf("error %v, want %v", err, c.err)
+				}
+				if open := w.session(sid).State == sessionstore.Open; open != (c.err != nil) {
+					t.Errorf("open: %v", open)
+				}
+				if s, ok := sessionstore.Current(err); ok != (c.err != nil) || ok && s.ID != sid {
+					t.Errorf("the refusal carries %v %+v", ok, s)
+				}
+			})
+		})
+	}
+}
+
+// A drained close keeps the buffer of a polling session, any other drops it.
+func TestDrain(t *testing.T) {
+	for _, drain := range []bool{true, false} {
+		inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			w.polling(sid)
+			if _, err := w.delivery.Deliver(t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")}); err != nil {
+				t.Fatal(err)
+			}
+			w.must(w.closing.Close(t.Context(), sid, "test", adapter.CloseOptions{Drain: drain}))
+			if kept := w.buffered(sid) == "4a"; kept != drain {
+				t.Errorf("drain %v: kept %v", drain, kept)
+			}
+		})
+	}
+}
+
+// Who cannot run the handlers leaves that to the sweeper: the handler lease is over at once.
+func TestWithoutFinish(t *testing.T) {
+	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+		w.webSocket(sid)
+		w.closing.Finish = nil
+		w.must(w.closing.Close(t.Context(), sid, "test", adapter.CloseOptions{}))
+		if s := w.session(sid); s.State != sessionstore.Closing || !s.Handler.Expired(time.Now()) {
+			t.Errorf("session %s, handler's lease %+v", s.State, s.Handler)
+		}
+		lease := sessionstore.Lease{Owner: "sweeper", Until: time.Now().Add(time.Minute)}
+		if err := w.store.TakeOver(t.Context(), sid, lease, time.Now()); err != nil {
+			t.Errorf("the sweeper cannot take over: %v", err)
+		}
+		if !w.pusher.Closed(conn("S")) {
+			t.Error("the connection was not cut")
+		}
+	})
+}
+
+func TestLeaseUntil(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		name     string
+		deadline time.Duration
+		want     time.Duration
+	}{
+		{"no deadline", 0, 35 * time.Second},
+		{"soon", 3 * time.Second, 8 * time.Second},
+		{"far", time.Hour, 35 * time.Second},
+	} {
+		ctx := t.Context()
+		if c.deadline > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, now.Add(c.deadline))
+			defer cancel()
+		}
+		if got := adapter.LeaseUntil(ctx, now).Sub(now); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,268 @@
+package adapter_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/internal/pushtest"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+const sid = sessionstore.SessionID("S")
+
+// The session is called S, and so is its connection. A case says how it is, how it is aimed at, and what must
+// come of two packets: "4a" and, of two frames, "4b" "bAA==".
+var deliveries = []struct {
+	name string
+	make func(w *world)
+	hint bool // aimed at the connection
+	// what goes wrong
+	store map[sessionstore.Op][]fault
+	push  []error
+
+	pushed, buffered string
+	truth            bool // the answer is the connection
+	err              error
+	reason           string
+	waits            bool // some time passes
+}{
+	{name: "pushed to the hint", make: webSocket, hint: true, pushed: "4a 4b bAA==", truth: true},
+	{name: "appended to the buffer", make: polling, buffered: "4a 4b bAA=="},
+	{name: "a refusal tells the WebSocket", make: webSocket, pushed: "4a 4b bAA==", truth: true},
+	{name: "appended while somebody flushes", make: held, buffered: "4a 4b bAA=="},
+	{name: "no such session", make: nothing, err: adapter.ErrClosed},
+	{name: "closed session", make: closed, err: adapter.ErrClosed},
+	{name: "hint of a connection that is gone", make: webSocket, hint: true, push: []error{adapter.ErrGone}, truth: true, err: adapter.ErrClosed, reason: "transport close"},
+	{name: "hint of a connection that is gone, without session", make: nothing, hint: true, push: []error{adapter.ErrGone}, truth: true, err: adapter.ErrClosed},
+	{name: "gone after the first frame", make: webSocket, hint: true, push: []error{nil, adapter.ErrGone}, pushed: "4a", truth: true, err: adapter.ErrClosed, reason: "transport close"},
+	{name: "in doubt, and lost", make: webSocket, hint: true, push: []error{pushtest.ErrLost}, truth: true, err: pushtest.ErrLost, reason: "transport error"},
+	{name: "in doubt, and arrived", make: webSocket, hint: true, push: []error{nil, pushtest.ErrArrived}, pushed: "4a 4b", truth: true, err: pushtest.ErrArrived, reason: "transport error"},
+	{name: "in doubt after a refusal", make: webSocket, push: []error{pushtest.ErrLost}, truth: true, err: pushtest.ErrLost, reason: "transport error"},
+	{name: "frame above the platform's limit", make: webSocket, hint: true, push: []error{adapter.ErrFrameTooLarge}, truth: true, err: adapter.ErrFrameTooLarge, reason: "transport error"},
+	{name: "busy for a while", make: webSocket, hint: true, push: []error{adapter.ErrBusy, adapter.ErrBusy, nil}, pushed: "4a 4b bAA==", truth: true, waits: true},
+	{name: "busy between frames", make: webSocket, hint: true, push: []error{nil, adapter.ErrBusy, nil}, pushed: "4a 4b bAA==", truth: true, waits: true},
+	{name: "busy, then in doubt", make: webSocket, hint: true, push: []error{adapter.ErrBusy, pushtest.ErrLost}, truth: true, err: pushtest.ErrLost, reason: "transport error", waits: true},
+	{name: "throttled for a while", make: polling, store: faults(sessionstore.OpDeliver, certain, certain), buffered: "4a 4b bAA==", waits: true},
+	{name: "throttled for ever", make: polling, store: faults(sessionstore.OpDeliver, certain, certain, certain, certain, certain, certain), err: sessionstore.ErrThrottled, waits: true},
+	{name: "append in doubt, and done", make: polling, store: faults(sessionstore.OpDeliver, fault{errNoAnswer, true}), buffered: "4a 4b bAA=="},
+	{name: "append in doubt, and not done", make: polling, store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: errNoAnswer, reason: "transport error"},
+	{name: "append in doubt, session closed", make: closed, store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: adapter.ErrClosed},
+	{name: "append in doubt, no such session", make: nothing, store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: adapter.ErrClosed},
+	{
+		name: "append in doubt, and done, and the reading fails at first", make: polling, buffered: "4a 4b bAA==", waits: true,
+		store: map[sessionstore.Op][]fault{sessionstore.OpDeliver: {{errNoAnswer, true}}, sessionstore.OpGet: {{errNoAnswer, false}}},
+	},
+}
+
+var certain = fault{sessionstore.ErrThrottled, false}
+
+func faults(op sessionstore.Op, list ...fault) map[sessionstore.Op][]fault {
+	return map[sessionstore.Op][]fault{op: list}
+}
+
+func webSocket(w *world) { w.webSocket(sid) }
+func polling(w *world)   { w.polling(sid) }
+func held(w *world)      { w.held(sid) }
+func nothing(*world)     {}
+
+func closed(w *world) {
+	w.polling(sid)
+	w.must(w.closing.Close(w.t.Context(), sid, "test", adapter.CloseOptions{}))
+	w.finished = nil
+}
+
+func TestDeliver(t *testing.T) {
+	for _, c := range deliveries {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+				c.make(w)
+				for op, list := range c.store {
+					w.store.faults[op] = append([]fault(nil), list...)
+				}
+				w.pusher.Answer(conn("S"), c.push...)
+				target := adapter.Target{Session: sid}
+				if c.hint {
+					target.Hint = conn("S")
+				}
+				start := time.Now()
+				truth, err := w.delivery.Deliver(t.Context(), target, []sessionstore.Packet{w.packet("4a"), w.packet("4b", "bAA==")})
+				if !errors.Is(err, c.err) {
+					t.Errorf("error %v, want %v", err, c.err)
+				}
+				if want := conn("S"); (truth == want) != c.truth || truth != want && !truth.IsZero() {
+					t.Errorf("reached by %q, want the connection: %v", truth, c.truth)
+				}
+				if waited := time.Since(start) > 0; waited != c.waits {
+					t.Errorf("waited %v, want %v", time.Since(start), c.waits)
+				}
+				w.expectSession(c.pushed, c.buffered, c.reason)
+			})
+		})
+	}
+}
+
+// expectSession fails the test unless S was pushed and has in its buffer what is wanted, and was closed now for
+// the reason, if there is one.
+func (w *world) expectSession(pushed, buffered, reason string) {
+	w.t.Helper()
+	if got := w.pushed(sid); got != pushed {
+		w.t.Errorf("pushed %q, want %q", got, pushed)
+	}
+	if reason == "" {
+		if len(w.finished) > 0 {
+			w.t.Errorf("the session was closed: %q", w.session(sid).Reason)
+		}
+		if s, err := w.store.Store.Get(w.t.Context(), sid, time.Now()); err == nil && s.State == sessionstore.Open && w.buffered(sid) != buffered {
+			w.t.Errorf("in the buffer %q, want %q", w.buffered(sid), buffered)
+		}
+		return
+	}
+	s := w.session(sid)
+	if s.State != sessionstore.Closed || s.Reason != reason || len(w.finished) != 1 {
+		w.t.Errorf("session %s for %q, finished %d times; want it closed for %q", s.State, s.Reason, len(w.finished), reason)
+	}
+	if !s.Conn.IsZero() && !w.pusher.Closed(s.Conn) {
+		w.t.Error("the connection is still there")
+	}
+}
+
+// A connection that stays busy is waited for, in place and bounded; then the session ends.
+func TestBusyForEver(t *testing.T) {
+	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+		w.webSocket(sid)
+		w.pusher.AnswerAlways(conn("S"), adapter.ErrBusy)
+		start := time.Now()
+		_, err := w.delivery.Deliver(t.Context(), adapter.Target{Session: sid, Hint: conn("S")}, []sessionstore.Packet{w.packet("4a"), w.packet("4b")})
+		if !errors.Is(err, adapter.ErrBusy) {
+			t.Errorf("error %v", err)
+		}
+		if d := time.Since(start); d < time.Second || d > 5*time.Second {
+			t.Errorf("gave up after %v, want about three seconds", d)
+		}
+		w.expectSession("", "", adapter.ReasonTransportError)
+		if n := w.pusher.Pushes(); n > 12 {
+			t.Errorf("%d pushes: the second packet was tried, or the first too often", n)
+		}
+	})
+}
+
+func TestBufferFull(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		limits sessionstore.BufferLimits
+		frame  string
+		fits   int
+	}{
+		{"by count", sessionstore.BufferLimits{Packets: 3, Bytes: 1000}, "4x", 3},
+		{"by bytes", sessionstore.BufferLimits{Packets: 100, Bytes: 10}, "4xxx", 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{Buffer: c.limits}, func(t *testing.T, w *world) {
+				w.polling(sid)
+				deliver := func() error {
+					_, err := w.delivery.Deliver(t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet(c.frame)})
+					return err
+				}
+				for i := range c.fits {
+					if err := deliver(); err != nil {
+						t.Fatalf("packet %d: %v", i+1, err)
+					}
+				}
+				if err := deliver(); !errors.Is(err, adapter.ErrBufferFull) {
+					t.Errorf("one too many: %v", err)
+				}
+				w.expectSession("", "", adapter.ReasonBufferFull)
+				if err := deliver(); !errors.Is(err, adapter.ErrClosed) {
+					t.Errorf("afterwards: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// The limit of a frame holds whatever the transport, and a packet above it harms nobody.
+func TestPacketTooLarge(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		size int
+		err  error
+	}{{"at the limit", 100, nil}, {"above", 101, adapter.ErrPacketTooLarge}} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{Frame: 100}, func(t *testing.T, w *world) {
+				w.polling("P")
+				w.webSocket(sid)
+				for _, target := range []adapter.Target{{Session: "P"}, {Session: sid, Hint: conn("S")}} {
+					_, err := w.delivery.Deliver(t.Context(), target, []sessionstore.Packet{w.packet("4a", "4"+strings.Repeat("x", c.size-1))})
+					if !errors.Is(err, c.err) {
+						t.Errorf("to %s: %v, want %v", target.Session, err, c.err)
+					}
+				}
+				if sent := w.buffered("P") != "" && w.pushed(sid) != ""; sent != (c.err == nil) {
+					t.Errorf("sent: %v", sent)
+				}
+				if len(w.finished) > 0 {
+					t.Error("a session was closed")
+				}
+			})
+		})
+	}
+}
+
+// While somebody flushes nobody pushes past the flush, not even when the buffer is full.
+func TestBufferFullWhileHeld(t *testing.T) {
+	inWorld(t, adapter.Limits{Buffer: sessionstore.BufferLimits{Packets: 1, Bytes: 100}}, func(t *testing.T, w *world) {
+		w.held(sid)
+		for _, want := range []error{nil, adapter.ErrBufferFull} {
+			if _, err := w.delivery.Deliver(t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")}); !errors.Is(err, want) {
+				t.Errorf("error %v, want %v", err, want)
+			}
+		}
+		w.expectSession("", "", adapter.ReasonBufferFull)
+	})
+}
+
+// A push in doubt cuts its connection though the session has been closed by somebody else, who may have died
+// before cutting it.
+func TestDoubtAfterClose(t *testing.T) {
+	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+		w.webSocket(sid)
+		w.must(w.store.must(w.store.Close(t.Context(), closeRequest("other"))))
+		w.pusher.Answer(conn("S"), pushtest.ErrLost)
+		_, err := w.delivery.Deliver(t.Context(), adapter.Target{Session: sid, Hint: conn("S")}, []sessionstore.Packet{w.packet("4a")})
+		if !errors.Is(err, pushtest.ErrLost) || !w.pusher.Closed(conn("S")) {
+			t.Errorf("error %v, cut %v", err, w.pusher.Closed(conn("S")))
+		}
+	})
+}
+
+// A caller that gives up while its append was done learns that it was.
+func TestDoneOutlivesTheCaller(t *testing.T) {
+	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+		w.polling(sid)
+		ctx, cancel := context.WithCancel(t.Context())
+		w.store.faults[sessionstore.OpDeliver] = []fault{{context.Canceled, true}}
+		w.store.after = cancel
+		if _, err := w.delivery.Deliver(ctx, adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")}); err != nil {
+			t.Errorf("error %v", err)
+		}
+		w.expectSession("", "4a", "")
+	})
+}
+
+// A caller that gives up while its append is in doubt does not leave the client in doubt.
+func TestDoubtOutlivesTheCaller(t *testing.T) {
+	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+		w.polling(sid)
+		ctx, cancel := context.WithCancel(t.Context())
+		w.store.faults[sessionstore.OpDeliver] = []fault{{context.Canceled, false}}
+		cancel()
+		if _, err := w.delivery.Deliver(ctx, adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")}); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+		w.expectSession("", "", adapter.ReasonTransportError)
+	})
+}
