@@ -49,6 +49,8 @@ type Closing struct {
 	// Finish runs the disconnect handlers of a session that this process closed, removes its rows and writes
 	// closed. If nil, that is left to the sweeper, which finds the handler lease already over.
 	Finish func(ctx context.Context, old sessionstore.Session, owner sessionstore.Owner) error
+	// Leave, if Finish is nil, tells the sweeper that there is a session to finish. If nil too, it finds out by itself.
+	Leave func(ctx context.Context, id sessionstore.SessionID) error
 }
 
 // CloseOptions refine [Closing.Close].
@@ -81,8 +83,11 @@ func (c *Closing) Close(ctx context.Context, id sessionstore.SessionID, reason s
 			err = errors.Join(err, c.cut(ctx, conn))
 		}
 	}
-	if c.Finish != nil {
+	switch {
+	case c.Finish != nil:
 		err = errors.Join(err, c.Finish(ctx, old, owner))
+	case c.Leave != nil:
+		err = errors.Join(err, c.Leave(ctx, id))
 	}
 	return err
 }

@@ -46,6 +46,7 @@ const (
 	OpReap
 	OpPartial
 	OpAck
+	OpClaim
 	numOps
 )
 
@@ -53,7 +54,7 @@ var opNames = [numOps]string{
 	"Create", "Get", "Handshake", "Close", "TakeOver", "Finish", "Deliver", "Bodies", "Answer", "Park", "Pong",
 	"Bind", "Probe", "Upgrade", "Abort", "Renew", "Release", "PutConnection", "Connection", "DeleteConnection",
 	"Register", "Update", "Look", "Beat", "Expire", "Unregister", "Registrations", "LeaseShard",
-	"PutSocket", "RemoveSocket", "SetData", "SetHint", "Join", "Leave", "Member", "Members", "Reap", "Partial", "Ack",
+	"PutSocket", "RemoveSocket", "SetData", "SetHint", "Join", "Leave", "Member", "Members", "Reap", "Partial", "Ack", "Claim",
 }
 
 // String returns the operation's name.

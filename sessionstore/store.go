@@ -19,6 +19,7 @@ type Store interface {
 	Rooms
 	Partials
 	Acks
+	Claims
 }
 
 // NewSession is what a handshake stores.

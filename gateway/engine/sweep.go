@@ -38,6 +38,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
+			w.release(ctx)
 			return nil
 		case <-tick.C:
 		}
@@ -71,6 +72,30 @@ func (w *sweeper) shard(ctx context.Context, shard int) error {
 		w.leased[shard] = lease.Until
 	}
 	return w.rows(ctx, shard)
+}
+
+// releaseTime bounds the release of all leases.
+const releaseTime = 2 * time.Second
+
+// release gives the leases up, so that the next sweeper need not wait for their end. One that stays ends by itself.
+func (w *sweeper) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
+	defer cancel()
+	var group errgroup.Group
+	group.SetLimit(sweepAtOnce)
+	for shard, until := range w.leased {
+		now := time.Now()
+		if !now.Before(until) {
+			continue
+		}
+		group.Go(func() error {
+			if err := w.e.store.LeaseShard(ctx, shard, sessionstore.Lease{Owner: w.owner, Until: now}, now); err != nil {
+				w.e.log.DebugContext(ctx, "lease of a shard not released", "shard", shard, "error", err)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // what failed was logged
 }
 
 // rows examines each row of a shard, several at once.

@@ -109,6 +109,9 @@ func registryPK(shard int) string { return "H#" + strconv.Itoa(shard) }
 // leaseKey is the lease of a shard's sweeper: in a partition of its own, so that walks do not meet it.
 func leaseKey(shard int) key { return key{"W#" + strconv.Itoa(shard), skSession} }
 
+// claimKey is the lease of a name: an item without a session.
+func claimKey(name string) key { return key{"F#" + name, skSession} }
+
 // namespacePK is a shard of a namespace's members. The number is behind the last '#'.
 func namespacePK(nsp sessionstore.Namespace, shard int) string {
 	return "N#" + escape(string(nsp)) + "#" + strconv.Itoa(shard)

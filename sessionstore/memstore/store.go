@@ -34,6 +34,7 @@ type Store struct {
 	sessions [stripes]stripe
 	rooms    [stripes]roomStripe
 	registry []registryShard
+	claims   claims
 }
 
 var (

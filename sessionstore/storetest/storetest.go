@@ -45,6 +45,7 @@ func Run(t *testing.T, newStore func(t *testing.T) sessionstore.Store) {
 		{"Paging", pagingTests},
 		{"Partials", partialTests},
 		{"Acks", ackTests},
+		{"Claims", claimTests},
 		{"Names", nameTests},
 		{"Contexts", contextTests},
 		{"Aliasing", aliasingTests},
