@@ -1,0 +1,344 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+func TestHandshake(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		options engine.Options
+		want    string
+	}{
+		{"defaults", engine.Options{}, `"upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`},
+		{
+			"configured", engine.Options{PingInterval: 300 * time.Millisecond, PingTimeout: time.Second, MaxPayload: 99},
+			`"upgrades":["websocket"],"pingInterval":300,"pingTimeout":1000,"maxPayload":99}`,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, c.options, func(t *testing.T, w *world) {
+				got, err := w.engine.Handshake(t.Context(), sessionstore.Handshake{Address: "192.0.2.1"})
+				w.must(err)
+				id := sidOf(t, got)
+				if want := `0{"sid":"` + string(id) + `",` + c.want; got != want || len(id) != 20 {
+					t.Errorf("got  %s\nwant %s", got, want)
+				}
+				if h, err := w.store.Handshake(t.Context(), id); err != nil || h.Address != "192.0.2.1" {
+					t.Errorf("handshake kept: %+v, %v", h, err)
+				}
+				_, conn := w.webSocketWith(c.want)
+				if conn.IsZero() {
+					t.Error("no connection")
+				}
+			})
+		})
+	}
+}
+
+// webSocketWith begins a session on WebSocket whose open packet is as on polling, but for the upgrades.
+func (w *world) webSocketWith(want string) (sessionstore.SessionID, sessionstore.Connection) {
+	w.t.Helper()
+	conn := w.connection()
+	step, err := w.engine.Connect(w.t.Context(), conn, sessionstore.Handshake{})
+	w.must(err)
+	if w.pusher.Pushes() != 0 {
+		w.t.Error("something was pushed before the connect was answered")
+	}
+	w.must(w.engine.Run(w.t.Context(), step))
+	got := w.pushed(conn)
+	id := sidOf(w.t, got)
+	want = `0{"sid":"` + string(id) + `",` + strings.Replace(want, `["websocket"]`, `[]`, 1)
+	if got != want {
+		w.t.Errorf("got  %s\nwant %s", got, want)
+	}
+	return id, conn
+}
+
+// What a GET is answered, by what it finds: the rules in their order.
+func TestPollRules(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		prepare func(w *world, id sessionstore.SessionID)
+		t       string
+		want    string
+		err     error
+		writes  int64 // that the GET makes
+		reason  string
+	}{
+		{"1: unknown session", func(w *world, id sessionstore.SessionID) { w.forget(id) }, "t1", "", engineio.ErrUnknownSession, 0, "gone"},
+		{"1: closed", func(w *world, id sessionstore.SessionID) { w.must(w.engine.Fail(w.t.Context(), id, "test")) }, "t1", "", engineio.ErrUnknownSession, 0, "test"},
+		{"1: on WebSocket", func(w *world, id sessionstore.SessionID) { w.upgraded(id) }, "t1", "", engineio.ErrBadRequest, 0, ""},
+		{"1: closed by the server, with packets", func(w *world, id sessionstore.SessionID) {
+			w.deliver(id, "4a")
+			w.must(w.engine.Close(w.t.Context(), id, "test"))
+		}, "t1", "4a", nil, 1, "test"},
+		{"1: closed by the server, without", func(w *world, id sessionstore.SessionID) {
+			w.must(w.engine.Close(w.t.Context(), id, "test"))
+		}, "t1", "6 1", nil, 1, "test"},
+		{"2: repeated", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); w.get(id, "t1"); w.deliver(id, "4b") }, "t1", "4a", nil, 0, ""},
+		{"2: repeated, with two packets", func(w *world, id sessionstore.SessionID) {
+			w.deliver(id, "4a", "bAA==")
+			w.deliver(id, "4b")
+			w.get(id, "t1")
+		}, "t1", "4a bAA== 4b", nil, 0, ""},
+		{"2: repeated ping", func(w *world, id sessionstore.SessionID) { time.Sleep(25 * time.Second); w.get(id, "t1") }, "t1", "2", nil, 0, ""},
+		{"2: repeated ping, after the pong", func(w *world, id sessionstore.SessionID) {
+			time.Sleep(25 * time.Second)
+			w.get(id, "t1")
+			w.must(w.engine.Post(w.t.Context(), id, "3"))
+		}, "t1", "6", nil, 0, ""},
+		{"2: repeated, closed meanwhile", func(w *world, id sessionstore.SessionID) {
+			w.deliver(id, "4a")
+			w.must(w.engine.Close(w.t.Context(), id, "test"))
+			w.get(id, "t1")
+		}, "t1", "4a", nil, 0, "test"},
+		{"3: overlap", func(w *world, id sessionstore.SessionID) { w.park(id, "t1") }, "t2", "", engineio.ErrOverlap, -1, "transport error"},
+		{"4: acknowledges the one before", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); w.get(id, "t1"); w.deliver(id, "4b") }, "t2", "4b", nil, 1, ""},
+		{"4: packets", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); w.deliver(id, "4b", "bAA==") }, "t1", "4a 4b bAA==", nil, 1, ""},
+		{"4: a ping that is due, before packets", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); time.Sleep(25 * time.Second) }, "t1", "2", nil, 1, ""},
+		{"4: packets after the ping", func(w *world, id sessionstore.SessionID) {
+			w.deliver(id, "4a")
+			time.Sleep(25 * time.Second)
+			w.get(id, "t1")
+		}, "t2", "4a", nil, 1, ""},
+		{"4: probed", func(w *world, id sessionstore.SessionID) { w.message(w.bind(id), "2probe") }, "t1", "6", nil, 1, ""},
+		{"4: probed, with packets", func(w *world, id sessionstore.SessionID) { w.message(w.bind(id), "2probe"); w.deliver(id, "4a") }, "t1", "4a", nil, 1, ""},
+		{"5: parked to its end", func(*world, sessionstore.SessionID) {}, "t1", "6", nil, 2, ""},
+		{"5: parked, bound but not probed", func(w *world, id sessionstore.SessionID) { w.bind(id) }, "t1", "6", nil, 2, ""},
+		{"5: without t", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); w.get(id, "") }, "", "6", nil, 2, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+				id := w.polling()
+				c.prepare(w, id)
+				before := w.meter.Total().Writes
+				got, err := w.engine.Poll(t.Context(), id, c.t)
+				if readable(got) != c.want || !errors.Is(err, c.err) {
+					t.Errorf("got %q, %v; want %q, %v", readable(got), err, c.want, c.err)
+				}
+				if n := w.meter.Total().Writes - before; c.writes >= 0 && n != c.writes {
+					t.Errorf("%d writes, want %d", n, c.writes)
+				}
+				if c.reason != "gone" {
+					w.expectState(id, c.reason)
+				}
+			})
+		})
+	}
+}
+
+// forget lets a closed session's time to live pass.
+func (w *world) forget(id sessionstore.SessionID) {
+	w.must(w.engine.Fail(w.t.Context(), id, "test"))
+	time.Sleep(2 * time.Minute)
+}
+
+// What happens to a GET while it waits.
+func TestParked(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		happen func(w *world, id sessionstore.SessionID)
+		want   string
+		err    error
+		within time.Duration // 0: at once
+		reason string
+	}{
+		{"a packet", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a") }, "4a", nil, 0, ""},
+		{"a packet with an attachment", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a", "bAA==") }, "4a bAA==", nil, 0, ""},
+		{"a probe", func(w *world, id sessionstore.SessionID) { w.message(w.bind(id), "2probe") }, "6", nil, 0, ""},
+		{"nothing", func(*world, sessionstore.SessionID) {}, "6", nil, 20 * time.Second, ""},
+		{"a ping", func(w *world, id sessionstore.SessionID) {}, "2", nil, 10 * time.Second, ""}, // see below
+		{"the client closes", func(w *world, id sessionstore.SessionID) { w.must(w.engine.Post(w.t.Context(), id, "1")) }, "6", nil, 0, "transport close"},
+		{"the server closes", func(w *world, id sessionstore.SessionID) { w.must(w.engine.Close(w.t.Context(), id, "test")) }, "1", nil, 0, "test"},
+		{"an error", func(w *world, id sessionstore.SessionID) { w.must(w.engine.Fail(w.t.Context(), id, "test")) }, "1", nil, 0, "test"},
+		{"another GET", func(w *world, id sessionstore.SessionID) {
+			if _, err := w.engine.Poll(w.t.Context(), id, "other"); !errors.Is(err, engineio.ErrOverlap) {
+				w.t.Errorf("the other GET: %v", err)
+			}
+		}, "1", nil, 0, "transport error"},
+		{"an upgrade without a probe", func(w *world, id sessionstore.SessionID) { w.message(w.bind(id), "5") }, "1", nil, 0, ""},
+	} {
+		for _, waking := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s/waking %v", c.name, waking), func(t *testing.T) {
+				inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+					id := w.polling()
+					if c.want == "2" {
+						time.Sleep(15 * time.Second)
+					}
+					at := w.instance(waking)
+					parked := w.parkAt(at, t.Context(), id, "t1")
+					start := time.Now()
+					c.happen(w, id)
+					got := <-parked
+					if got.body != c.want || !errors.Is(got.err, c.err) {
+						t.Errorf("got %q, %v; want %q, %v", got.body, got.err, c.want, c.err)
+					}
+					late := 150 * time.Millisecond // a client's close waits for the GET
+					if !waking {
+						late = time.Second
+					}
+					if d := time.Since(start); d < c.within || d > c.within+late {
+						t.Errorf("answered after %v, want %v", d, c.within)
+					}
+					w.expectState(id, c.reason)
+				})
+			})
+		}
+	}
+}
+
+// A copy of a parked GET parks too, and both get the same answer, once acknowledged by the next.
+func TestCopyOfParked(t *testing.T) {
+	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+		id := w.polling()
+		first, second := w.park(id, "t1"), w.parkAt(w.instance(false), t.Context(), id, "t1")
+		w.deliver(id, "4a")
+		if a, b := <-first, <-second; a.body != "4a" || b.body != "4a" || a.err != nil || b.err != nil {
+			t.Errorf("got %+v and %+v", a, b)
+		}
+		w.deliver(id, "4b")
+		if got := w.get(id, "t2"); got != "4b" {
+			t.Errorf("the next GET: %q", got)
+		}
+		w.expectState(id, "")
+	})
+}
+
+// The platform's time: a GET ends before its context does, and one whose context ended is answered all the same.
+func TestPollDeadline(t *testing.T) {
+	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+		id := w.polling()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if got := <-w.parkAt(w.engine, ctx, id, "t1"); got.body != "6" || got.err != nil || got.after != 4*time.Second {
+			t.Errorf("before the deadline: %+v", got)
+		}
+		ctx, cancel = context.WithCancel(t.Context())
+		parked := w.parkAt(w.engine, ctx, id, "t2")
+		cancel()
+		if got := <-parked; got.body != "6" || got.err != nil || got.after != 0 {
+			t.Errorf("cancelled: %+v", got)
+		}
+		w.deliver(id, "4a")
+		if got := w.get(id, "t3"); got != "4a" {
+			t.Errorf("afterwards: %q", got)
+		}
+	})
+}
+
+// One answer has a bounded number of packets and bytes; the next GET gets the rest.
+func TestAnswerIsBounded(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		packets int
+		size    int
+		want    []int // packets in each answer
+	}{
+		{"by count", 850, 4, []int{400, 400, 50}},
+		{"by bytes", 5, 1 << 20, []int{4, 1}},
+		{"one above the bound", 2, 5 << 20, []int{1, 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			limits := adapter.Limits{Buffer: sessionstore.BufferLimits{Packets: 1000, Bytes: 16 << 20}, Frame: 8 << 20}
+			inWorld(t, engine.Options{Limits: limits}, func(t *testing.T, w *world) {
+				id := w.polling()
+				for range c.packets {
+					w.deliver(id, "4"+strings.Repeat("x", c.size-1))
+				}
+				for i, want := range c.want {
+					if got := len(strings.Fields(w.get(id, fmt.Sprint("t", i)))); got != want {
+						t.Errorf("answer %d has %d packets, want %d", i+1, got, want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A write of a GET that is refused or in doubt makes it read again: no packet is lost or given to two GETs.
+func TestPollInDoubt(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		op     sessionstore.Op
+		faults []fault
+	}{
+		{"answer done", sessionstore.OpAnswer, []fault{{errNoAnswer, true}}},
+		{"answer not done", sessionstore.OpAnswer, []fault{{errNoAnswer, false}, {errNoAnswer, false}}},
+		{"answer throttled", sessionstore.OpAnswer, []fault{{sessionstore.ErrThrottled, false}}},
+		{"park done", sessionstore.OpPark, []fault{{errNoAnswer, true}}},
+		{"park not done", sessionstore.OpPark, []fault{{errNoAnswer, false}}},
+		{"read fails", sessionstore.OpGet, []fault{{errNoAnswer, false}, {sessionstore.ErrUnavailable, false}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+				id := w.polling()
+				w.deliver(id, "4a")
+				w.get(id, "t0")
+				w.store.faults[c.op] = c.faults
+				parked := w.park(id, "t1")
+				time.Sleep(time.Second)
+				w.deliver(id, "4b")
+				if got := <-parked; got.body != "4b" || got.err != nil {
+					t.Errorf("got %+v", got)
+				}
+				w.deliver(id, "4c")
+				if got := w.get(id, "t2"); got != "4c" {
+					t.Errorf("the next GET: %q", got)
+				}
+				w.expectState(id, "")
+			})
+		})
+	}
+}
+
+// A store that never answers ends the GET with what it said last.
+func TestPollGivesUp(t *testing.T) {
+	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+		id := w.polling()
+		for range 200 {
+			w.store.faults[sessionstore.OpGet] = append(w.store.faults[sessionstore.OpGet], fault{errNoAnswer, false})
+		}
+		if got := <-w.park(id, "t1"); !errors.Is(got.err, errNoAnswer) || got.after > 2*time.Minute {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+// A server's close lets the client have what was sent before it; then it is told, once.
+func TestDrain(t *testing.T) {
+	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+		id := w.polling()
+		w.deliver(id, "4a")
+		w.get(id, "t0")
+		w.deliver(id, "4b")
+		w.must(w.engine.Close(t.Context(), id, "test"))
+		if err := w.engine.Post(t.Context(), id, "4late"); err != nil {
+			t.Errorf("a POST of a client that does not know yet: %v", err)
+		}
+		for i, want := range []string{"4b", "6 1"} {
+			if got := w.get(id, fmt.Sprint("t", i+1)); got != want {
+				t.Errorf("GET %d: %q, want %q", i+1, got, want)
+			}
+		}
+		if _, err := w.engine.Poll(t.Context(), id, "t9"); !errors.Is(err, engineio.ErrUnknownSession) {
+			t.Errorf("afterwards: %v", err)
+		}
+		if len(w.app.messages) > 0 {
+			t.Errorf("the late POST was handled: %q", w.app.messages)
+		}
+		synctest.Wait()
+		w.expectState(id, "test")
+	})
+}
