@@ -68,10 +68,15 @@ func (r *RemoteSocket) EmitArgs(ctx context.Context, event string, args Args) er
 }
 
 func (r *RemoteSocket) send(ctx context.Context, frames []string) error {
-	if c := callOf(ctx); c != nil && c.session() == r.member.Session {
-		if c.inv == nil {
-			return ErrDisconnected
-		}
+	c := callOf(ctx)
+	switch {
+	case c == nil:
+	case c.socket.phase == connecting:
+		c.socket.later(func(ctx context.Context) error { return r.send(ctx, frames) })
+		return nil
+	case c.session() == r.member.Session && c.inv == nil:
+		return ErrDisconnected
+	case c.session() == r.member.Session:
 		return c.inv.Send(ctx, frames...)
 	}
 	p := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: frames}

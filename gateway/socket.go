@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -59,9 +60,16 @@ func (s *Socket) Rooms() []string {
 	return out
 }
 
-// Handshake reads the request that the session began with: headers, query, address.
+// Handshake reads the request that the session began with: headers, query, address. Once the session has closed, in a
+// disconnect handler, it may be gone: sessionstore.ErrNotFound.
 func (s *Socket) Handshake(ctx context.Context) (sessionstore.Handshake, error) {
 	h, err := s.nsp.server.store.Handshake(ctx, s.row.Session)
+	if errors.Is(err, sessionstore.ErrNotFound) && s.inv != nil {
+		var row sessionstore.ConnectionRow // where a session that began on WebSocket has it
+		if row, err = s.nsp.server.store.Connection(ctx, s.inv.Session.Conn); err == nil && row.Handshake != nil {
+			return *row.Handshake, nil
+		}
+	}
 	if err != nil {
 		return h, fmt.Errorf("gateway: handshake: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
 	"syscall"
@@ -15,11 +14,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi/types"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/internal/awshttp"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 // DefaultPushTimeout is how long a [ManagementPusher] waits for one call.
 const DefaultPushTimeout = 5 * time.Second
+
+// pushConns is how many idle connections to an endpoint are kept.
+const pushConns = 256
 
 // Options are the settings of a [ManagementPusher].
 type Options struct {
@@ -47,14 +50,7 @@ var _ adapter.Pusher = (*ManagementPusher)(nil)
 // NewPusher returns a ManagementPusher.
 func NewPusher(o Options) *ManagementPusher {
 	if o.HTTPClient == nil {
-		o.HTTPClient = &http.Client{Transport: &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         (&net.Dialer{Timeout: 3 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-			TLSHandshakeTimeout: 3 * time.Second,
-			MaxIdleConns:        1024,
-			MaxIdleConnsPerHost: 256,
-			IdleConnTimeout:     60 * time.Second,
-		}}
+		o.HTTPClient = awshttp.NewHTTP(pushConns, 0) // Timeout bounds the calls
 	}
 	if o.Timeout == 0 {
 		o.Timeout = DefaultPushTimeout
@@ -98,7 +94,7 @@ func (p *ManagementPusher) client(endpoint string) *apigatewaymanagementapi.Clie
 	defer p.mu.Unlock()
 	if c = p.clients[endpoint]; c == nil {
 		c = apigatewaymanagementapi.New(apigatewaymanagementapi.Options{
-			Region: p.opts.Region, Credentials: p.opts.Credentials, HTTPClient: p.opts.HTTPClient,
+			Region: p.opts.Region, Credentials: p.opts.Credentials, HTTPClient: awshttp.Client{HTTP: p.opts.HTTPClient},
 			BaseEndpoint: &endpoint, Retryer: aws.NopRetryer{},
 		})
 		p.clients[endpoint] = c

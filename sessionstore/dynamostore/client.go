@@ -1,16 +1,15 @@
 package dynamostore
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/nonstick-io/nonstick/internal/awshttp"
 )
 
 // Client is what a store needs of DynamoDB: a *dynamodb.Client, see [NewClient], or a wrapper of one. It must
@@ -66,7 +65,7 @@ func NewClient(o ClientOptions) *dynamodb.Client {
 		Region:                o.Region,
 		Credentials:           o.Credentials.provider(),
 		Retryer:               aws.NopRetryer{},
-		HTTPClient:            sender{o.HTTPClient},
+		HTTPClient:            awshttp.Client{HTTP: o.HTTPClient},
 		AccountIDEndpointMode: aws.AccountIDEndpointModeDisabled,
 	}
 	if o.Endpoint != "" {
@@ -84,44 +83,5 @@ func (c Credentials) provider() aws.CredentialsProvider {
 }
 
 func newHTTPClient(o ClientOptions) *http.Client {
-	if o.MaxConns <= 0 {
-		o.MaxConns = DefaultMaxConns
-	}
-	if o.Timeout <= 0 {
-		o.Timeout = DefaultTimeout
-	}
-	return &http.Client{
-		Timeout: o.Timeout,
-		Transport: &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-			TLSHandshakeTimeout: 3 * time.Second,
-			MaxIdleConns:        o.MaxConns,
-			MaxIdleConnsPerHost: o.MaxConns, // the default of 2 would make nearly every call dial
-			IdleConnTimeout:     90 * time.Second,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-// sender sends requests whose bodies it has taken over. The SDK closes the body of a request as soon as there
-// is an answer; if net/http is not done with it then, it takes the closed body for a failure to send, and closes the
-// connection while the answer is being read: a write that was answered would be in doubt. Besides, net/http can
-// send such a body again on another connection, if the first turns out to be dead before anything was written.
-type sender struct{ client *http.Client }
-
-// Do sends a request.
-func (s sender) Do(req *http.Request) (*http.Response, error) {
-	if req.Body == nil || req.Body == http.NoBody {
-		return s.client.Do(req)
-	}
-	var text bytes.Buffer
-	text.Grow(int(max(req.ContentLength, 0)) + bytes.MinRead)
-	if _, err := text.ReadFrom(req.Body); err != nil {
-		return nil, fmt.Errorf("read request: %w", err)
-	}
-	req = req.WithContext(req.Context()) // a copy
-	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text.Bytes())), nil }
-	req.Body, _ = req.GetBody()
-	return s.client.Do(req)
+	return awshttp.NewHTTP(cmp.Or(max(o.MaxConns, 0), DefaultMaxConns), cmp.Or(max(o.Timeout, 0), DefaultTimeout))
 }
