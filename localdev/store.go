@@ -15,6 +15,10 @@ import (
 // localRegion is the one that calls are signed for where none is configured.
 const localRegion = "us-east-1"
 
+// shards is the number of the registry's shards, the same for all processes on a table. It is below the default, for one
+// process on a laptop walks them all.
+const shards = 4
+
 // tableTime is how long the making of a table may take.
 const tableTime = 30 * time.Second
 
@@ -45,5 +49,5 @@ func openStore(ctx context.Context, c config, table string) (sessionstore.Store,
 			return nil, err
 		}
 	}
-	return dynamostore.New(client, dynamostore.Options{Table: table}), nil
+	return dynamostore.New(client, dynamostore.Options{Table: table, Shards: shards}), nil
 }

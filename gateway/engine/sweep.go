@@ -21,13 +21,14 @@ const (
 	shortestTick = 40 * time.Millisecond
 	longestTick  = 3 * time.Second
 	shardLease   = 10 * time.Second
+	shardRetry   = shardLease / 4 // how soon a shard that is another's is asked for again
 	sweepAtOnce  = 32
 )
 
 // Sweep pings, times out and cleans up until ctx ends. Any number of processes may run it: each shard of the
 // registry has one owner at a time, and doing a thing twice is harmless.
 func (e *Engine) Sweep(ctx context.Context) error {
-	w := &sweeper{e: e, owner: sessionstore.Owner(sessionstore.NewID()), leased: map[int]time.Time{}, pinged: map[int]pings{}}
+	w := &sweeper{e: e, owner: sessionstore.Owner(sessionstore.NewID()), renewAt: map[int]time.Time{}, mine: map[int]bool{}, pinged: map[int]pings{}}
 	tick := time.NewTicker(min(max(e.opts.PingInterval/10, shortestTick), longestTick))
 	defer tick.Stop()
 	for {
@@ -50,26 +51,32 @@ type pings map[sessionstore.SessionID]time.Time
 
 // sweeper is one process's sweep. Its memory saves calls; after a change of owners a ping may come twice.
 type sweeper struct {
-	e      *Engine
-	owner  sessionstore.Owner
-	leased map[int]time.Time
-	pinged map[int]pings
+	e       *Engine
+	owner   sessionstore.Owner
+	renewAt map[int]time.Time // when to take or renew a shard's lease
+	mine    map[int]bool
+	pinged  map[int]pings
 }
 
 // shard looks after the sessions of one shard, if it is this sweeper's.
 func (w *sweeper) shard(ctx context.Context, shard int) error {
 	now := time.Now()
-	if now.After(w.leased[shard].Add(-shardLease / 2)) {
+	if !now.Before(w.renewAt[shard]) {
 		lease := sessionstore.Lease{Owner: w.owner, Until: now.Add(shardLease)}
 		err := w.e.store.LeaseShard(ctx, shard, lease, now)
-		if errors.Is(err, sessionstore.ErrExists) {
+		w.mine[shard] = err == nil
+		switch {
+		case errors.Is(err, sessionstore.ErrExists):
+			w.renewAt[shard] = now.Add(shardRetry)
 			delete(w.pinged, shard)
-			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return fmt.Errorf("engine: lease shard: %w", err)
+		default:
+			w.renewAt[shard] = now.Add(shardLease / 2)
 		}
-		w.leased[shard] = lease.Until
+	}
+	if !w.mine[shard] {
+		return nil
 	}
 	return w.rows(ctx, shard)
 }
@@ -83,12 +90,12 @@ func (w *sweeper) release(ctx context.Context) {
 	defer cancel()
 	var group errgroup.Group
 	group.SetLimit(sweepAtOnce)
-	for shard, until := range w.leased {
-		now := time.Now()
-		if !now.Before(until) {
+	for shard, mine := range w.mine {
+		if !mine {
 			continue
 		}
 		group.Go(func() error {
+			now := time.Now()
 			if err := w.e.store.LeaseShard(ctx, shard, sessionstore.Lease{Owner: w.owner, Until: now}, now); err != nil {
 				w.e.log.DebugContext(ctx, "lease of a shard not released", "shard", shard, "error", err)
 			}
