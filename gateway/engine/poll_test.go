@@ -335,8 +335,8 @@ func TestDrain(t *testing.T) {
 		if _, err := w.engine.Poll(t.Context(), id, "t9"); !errors.Is(err, engineio.ErrUnknownSession) {
 			t.Errorf("afterwards: %v", err)
 		}
-		if len(w.app.messages) > 0 {
-			t.Errorf("the late POST was handled: %q", w.app.messages)
+		if len(w.app.seen()) > 0 {
+			t.Errorf("the late POST was handled: %q", w.app.seen())
 		}
 		synctest.Wait()
 		w.expectState(id, "test")

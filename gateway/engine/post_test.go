@@ -47,7 +47,7 @@ func TestPost(t *testing.T) {
 				if err := w.engine.Post(t.Context(), id, body); err != nil {
 					t.Errorf("post: %v", err)
 				}
-				if got := strings.Join(w.app.messages, " "); got != strings.ReplaceAll(c.want, "_", " ") {
+				if got := strings.Join(w.app.seen(), " "); got != strings.ReplaceAll(c.want, "_", " ") {
 					t.Errorf("the application saw %q, want %q", got, c.want)
 				}
 				var buffered []string
@@ -84,8 +84,8 @@ func TestPostRefused(t *testing.T) {
 				if err := w.engine.Post(t.Context(), id, "4a"); !errors.Is(err, c.want) {
 					t.Errorf("error %v, want %v", err, c.want)
 				}
-				if len(w.app.messages) > 0 {
-					t.Errorf("the application saw %q", w.app.messages)
+				if len(w.app.seen()) > 0 {
+					t.Errorf("the application saw %q", w.app.seen())
 				}
 			})
 		})

@@ -299,8 +299,8 @@ func TestEarlyMessage(t *testing.T) {
 		reply := make(chan string, 1)
 		go func() { reply <- w.message(conn, "4reply x") }()
 		time.Sleep(100 * time.Millisecond)
-		if len(w.app.messages) > 0 {
-			t.Errorf("handled before the upgrade: %q", w.app.messages)
+		if len(w.app.seen()) > 0 {
+			t.Errorf("handled before the upgrade: %q", w.app.seen())
 		}
 		w.deliver(id, "4before")
 		w.message(conn, "5")
@@ -323,8 +323,8 @@ func TestEarlyMessageWithoutUpgrade(t *testing.T) {
 			t.Error("no error for the log")
 		}
 		w.expectState(id, "transport error")
-		if !w.pusher.Closed(conn) || len(w.app.messages) > 0 {
-			t.Errorf("closed %v, handled %q", w.pusher.Closed(conn), w.app.messages)
+		if !w.pusher.Closed(conn) || len(w.app.seen()) > 0 {
+			t.Errorf("closed %v, handled %q", w.pusher.Closed(conn), w.app.seen())
 		}
 	})
 }

@@ -106,8 +106,8 @@ func TestStrangers(t *testing.T) {
 					if !w.pusher.Closed(conn) {
 						t.Error("the connection was not closed")
 					}
-					if len(w.app.messages) > 0 {
-						t.Errorf("the application saw %q", w.app.messages)
+					if len(w.app.seen()) > 0 {
+						t.Errorf("the application saw %q", w.app.seen())
 					}
 				})
 			})
@@ -272,8 +272,8 @@ func TestMessagesAtOnce(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		if len(w.app.messages) != 20 {
-			t.Errorf("%d messages were handled", len(w.app.messages))
+		if len(w.app.seen()) != 20 {
+			t.Errorf("%d messages were handled", len(w.app.seen()))
 		}
 		w.expectState(id, "")
 	})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -132,6 +133,19 @@ func (a *app) Message(ctx context.Context, inv *engine.Invocation, p engineio.Pa
 	default:
 		return nil
 	}
+}
+
+// seen returns the messages so far, told the reasons of sessions that closed.
+func (a *app) seen() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.messages)
+}
+
+func (a *app) told() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.closed)
 }
 
 func (a *app) Done(context.Context, *engine.Invocation) error { return nil }
@@ -318,8 +332,8 @@ func (w *world) expectState(id sessionstore.SessionID, reason string) {
 	if s.State != want || s.Reason != reason {
 		w.t.Errorf("session is %s for %q, want %s for %q", s.State, s.Reason, want, reason)
 	}
-	if fmt.Sprint(w.app.closed) != fmt.Sprint(told) {
-		w.t.Errorf("the application was told of %q, want %q", w.app.closed, told)
+	if fmt.Sprint(w.app.told()) != fmt.Sprint(told) {
+		w.t.Errorf("the application was told of %q, want %q", w.app.told(), told)
 	}
 }
 

@@ -1,0 +1,319 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/pushtest"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+const (
+	interval = 10 * time.Second
+	timeout  = 5 * time.Second
+)
+
+var heartbeat = engine.Options{PingInterval: interval, PingTimeout: timeout}
+
+// A WebSocket is pinged once each interval, and ends if it is silent.
+func TestWebSocketHeartbeat(t *testing.T) {
+	inWorld(t, heartbeat, func(t *testing.T, w *world) {
+		id, conn := w.webSocket()
+		w.sweeping(func() {
+			for range 3 {
+				time.Sleep(interval - time.Second)
+				if got := w.pushed(conn); got != "" {
+					t.Errorf("pushed too early: %q", got)
+				}
+				time.Sleep(3 * time.Second)
+				if got := w.pushed(conn); got != "2" {
+					t.Errorf("pushed %q, want one ping", got)
+				}
+				w.message(conn, "3")
+			}
+			w.expectState(id, "")
+			time.Sleep(interval + timeout - time.Second)
+			w.expectState(id, "")
+			time.Sleep(3 * time.Second)
+		})
+		w.expectState(id, "ping timeout")
+		if !w.pusher.Closed(conn) {
+			t.Error("the connection was not closed")
+		}
+	})
+}
+
+// Two sweepers share the shards; a ping comes once.
+func TestTwoSweepers(t *testing.T) {
+	inWorld(t, heartbeat, func(t *testing.T, w *world) {
+		conns := make([]sessionstore.Connection, 30)
+		for i := range conns {
+			_, conns[i] = w.webSocket()
+		}
+		w.sweeping(func() {
+			w.sweeping(func() { time.Sleep(interval + 2*time.Second) })
+		})
+		for _, conn := range conns {
+			if got := w.pushed(conn); got != "2" {
+				t.Errorf("%s was pushed %q", conn.ID, got)
+			}
+		}
+	})
+}
+
+// A ping that does not reach its client ends the session.
+func TestPingFails(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		answer error
+		reason string
+	}{
+		{"gone", adapter.ErrGone, "transport close"},
+		{"in doubt", pushtest.ErrLost, "transport error"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, heartbeat, func(t *testing.T, w *world) {
+				id, conn := w.webSocket()
+				w.pusher.AnswerAlways(conn, c.answer)
+				w.sweeping(func() { time.Sleep(interval + 2*time.Second) })
+				w.expectState(id, c.reason)
+			})
+		})
+	}
+}
+
+// A polling session ends when no pong came, whether or not its ping was fetched.
+func TestPollingHeartbeat(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		fetch  bool
+		pong   bool
+		reason string
+	}{
+		{"ping not fetched", false, false, "ping timeout"},
+		{"ping not answered", true, false, "ping timeout"},
+		{"ping answered", true, true, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, heartbeat, func(t *testing.T, w *world) {
+				id := w.polling()
+				w.sweeping(func() {
+					time.Sleep(interval)
+					if c.fetch && w.get(id, "t1") != "2" {
+						t.Error("no ping")
+					}
+					if c.pong {
+						w.must(w.engine.Post(t.Context(), id, "3"))
+					}
+					time.Sleep(timeout - time.Second)
+					w.expectState(id, "")
+					time.Sleep(3 * time.Second)
+					w.expectState(id, c.reason)
+				})
+			})
+		})
+	}
+}
+
+// The heartbeat goes on over an upgrade.
+func TestHeartbeatAfterUpgrade(t *testing.T) {
+	inWorld(t, heartbeat, func(t *testing.T, w *world) {
+		id := w.polling()
+		conn := w.upgraded(id)
+		w.sweeping(func() {
+			time.Sleep(interval + 2*time.Second)
+			if got := w.pushed(conn); got != "2" {
+				t.Errorf("pushed %q", got)
+			}
+			time.Sleep(timeout + 2*time.Second)
+		})
+		w.expectState(id, "ping timeout")
+	})
+}
+
+// A session that joins no namespace ends in time; one that has joined does not.
+func TestConnectTimeout(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		begin  func(w *world) sessionstore.SessionID
+		join   bool
+		reason string
+	}{
+		{"polling", (*world).polling, false, "forced server close"},
+		{"polling, joined", (*world).polling, true, ""},
+		{"WebSocket", func(w *world) sessionstore.SessionID { id, _ := w.webSocket(); return id }, false, "forced server close"},
+		{"WebSocket, joined", func(w *world) sessionstore.SessionID { id, _ := w.webSocket(); return id }, true, ""},
+		{"upgraded", func(w *world) sessionstore.SessionID { id := w.polling(); w.upgraded(id); return id }, false, "forced server close"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, engine.Options{ConnectTimeout: 10 * time.Second}, func(t *testing.T, w *world) {
+				id := c.begin(w)
+				if c.join {
+					s := w.session(id)
+					w.must(w.store.PutSocket(t.Context(), sessionstore.Socket{ID: "K", Session: id, Namespace: "/"}, s.Hint()))
+					w.must(w.engine.Joined(t.Context(), &s))
+				}
+				w.sweeping(func() {
+					time.Sleep(9 * time.Second)
+					w.expectState(id, "")
+					time.Sleep(5 * time.Second)
+				})
+				w.expectState(id, c.reason)
+			})
+		})
+	}
+}
+
+// A close whose winner died is finished by the sweeper, once its lease is over.
+func TestTakeOver(t *testing.T) {
+	for _, transport := range []string{"polling", "websocket"} {
+		t.Run(transport, func(t *testing.T) {
+			inWorld(t, heartbeat, func(t *testing.T, w *world) {
+				var id sessionstore.SessionID
+				var conn sessionstore.Connection
+				if transport == "polling" {
+					id = w.polling()
+				} else {
+					id, conn = w.webSocket()
+				}
+				lease := sessionstore.Lease{Owner: "dead", Until: time.Now().Add(30 * time.Second)}
+				_, err := w.store.Close(t.Context(), sessionstore.CloseRequest{Session: id, Reason: "test", Handler: lease})
+				w.must(err)
+				w.sweeping(func() {
+					time.Sleep(29 * time.Second)
+					if len(w.app.told()) > 0 {
+						t.Error("the lease of one who may still work was not respected")
+					}
+					time.Sleep(60 * time.Second)
+				})
+				if fmt.Sprint(w.app.told()) != "[test]" {
+					t.Errorf("the application was told of %q", w.app.told())
+				}
+				if !conn.IsZero() && !w.pusher.Closed(conn) {
+					t.Error("the connection is still there")
+				}
+				if err := w.store.Finish(t.Context(), id, "dead", time.Now()); err == nil {
+					t.Error("the dead one can still finish")
+				}
+			})
+		})
+	}
+}
+
+// Disconnect handlers that fail run again later; until then the session is not closed.
+func TestClosedFails(t *testing.T) {
+	inWorld(t, heartbeat, func(t *testing.T, w *world) {
+		id, _ := w.webSocket()
+		failed := errors.New("failed")
+		w.app.closeErr = []error{failed}
+		if err := w.engine.Fail(t.Context(), id, "test"); !errors.Is(err, failed) {
+			t.Errorf("error %v", err)
+		}
+		if s := w.session(id); s.State != sessionstore.Closing {
+			t.Errorf("session is %s", s.State)
+		}
+		w.sweeping(func() { time.Sleep(90 * time.Second) })
+		if fmt.Sprint(w.app.told()) != "[test]" {
+			t.Errorf("the application was told of %q", w.app.told())
+		}
+	})
+}
+
+// Somebody who died while flushing leaves a hold; past its time the session ends.
+func TestDeadFlusher(t *testing.T) {
+	inWorld(t, heartbeat, func(t *testing.T, w *world) {
+		id := w.polling()
+		conn := w.bind(id)
+		_, err := w.store.Upgrade(t.Context(), id, conn, sessionstore.Lease{Owner: "dead", Until: time.Now().Add(3 * time.Second)})
+		w.must(err)
+		w.deliver(id, "4lost")
+		w.sweeping(func() { time.Sleep(interval + timeout + 3*time.Second) })
+		w.expectState(id, "transport error")
+		if !w.pusher.Closed(conn) {
+			t.Error("the connection is still there")
+		}
+	})
+}
+
+// Somebody who died after the flush leaves the registry behind; the sweeper makes it right.
+func TestDeadAfterFlush(t *testing.T) {
+	inWorld(t, engine.Options{PingInterval: interval, PingTimeout: interval, UpgradeTimeout: 2 * time.Second}, func(t *testing.T, w *world) {
+		id := w.polling()
+		conn := w.bind(id)
+		w.message(conn, "2probe")
+		w.store.faults[sessionstore.OpUpdate] = []fault{{errNoAnswer, false}}
+		if _, err := w.engine.Message(t.Context(), conn, "5"); !errors.Is(err, errNoAnswer) {
+			t.Errorf("error %v", err)
+		}
+		w.sweeping(func() {
+			time.Sleep(interval + 2*time.Second)
+			if got := w.pushed(conn); got != "2" {
+				t.Errorf("pushed %q, want a ping", got)
+			}
+			w.message(conn, "3")
+			time.Sleep(interval)
+		})
+		w.expectState(id, "")
+	})
+}
+
+// What is closed leaves nothing to sweep, and its item goes after a while.
+func TestNothingIsLeft(t *testing.T) {
+	inWorld(t, heartbeat, func(t *testing.T, w *world) {
+		polling := w.polling()
+		id, conn := w.webSocket()
+		w.must(w.engine.Fail(t.Context(), polling, "test"))
+		w.must(w.engine.Disconnect(t.Context(), conn))
+		for shard := range w.store.Shards() {
+			for r, err := range w.store.Registrations(t.Context(), shard) {
+				t.Errorf("still registered: %+v, %v", r, err)
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		for _, id := range []sessionstore.SessionID{polling, id} {
+			if s, err := w.store.Get(t.Context(), id, time.Now()); !errors.Is(err, sessionstore.ErrNotFound) {
+				t.Errorf("still there: %+v, %v", s, err)
+			}
+		}
+		if got := strings.Join(w.app.told(), ", "); got != "test, transport close" {
+			t.Errorf("the application was told of %q", got)
+		}
+	})
+}
+
+// A pong that comes too late does not bring a session back.
+func TestLatePong(t *testing.T) {
+	inWorld(t, heartbeat, func(t *testing.T, w *world) {
+		id := w.polling()
+		w.sweeping(func() { time.Sleep(interval + timeout + 3*time.Second) })
+		if err := w.engine.Post(t.Context(), id, "3"); !errors.Is(err, engineio.ErrUnknownSession) {
+			t.Errorf("error %v", err)
+		}
+		w.expectState(id, "ping timeout")
+	})
+}
+
+// The write that finishes a close can be in doubt: the session stays closing, and the sweeper sees to it.
+func TestFinishInDoubt(t *testing.T) {
+	for _, done := range []bool{true, false} {
+		inWorld(t, heartbeat, func(t *testing.T, w *world) {
+			id, _ := w.webSocket()
+			w.store.faults[sessionstore.OpFinish] = []fault{{errNoAnswer, done}}
+			if err := w.engine.Fail(t.Context(), id, "test"); !errors.Is(err, errNoAnswer) {
+				t.Errorf("error %v", err)
+			}
+			w.sweeping(func() { time.Sleep(2 * time.Minute) })
+			for shard := range w.store.Shards() {
+				for r, err := range w.store.Registrations(t.Context(), shard) {
+					t.Errorf("done %v: still registered: %+v, %v", done, r, err)
+				}
+			}
+		})
+	}
+}
