@@ -1,0 +1,123 @@
+package lambda
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// InvokePath is the beginning of the path of the Invoke API.
+const InvokePath = "/2015-03-31/functions/"
+
+// ServeHTTP is the Invoke API, for the SDKs and the command line: synchronous calls, asynchronous ones
+// (X-Amz-Invocation-Type: Event) and dry runs, of a function by its name or ARN. Requests must carry a
+// signature, which is not verified.
+func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rest, ok := strings.CutPrefix(r.URL.Path, InvokePath)
+	name, ok2 := strings.CutSuffix(rest, "/invocations")
+	switch {
+	case !ok || !ok2 || r.Method != http.MethodPost:
+		serviceError(w, http.StatusNotFound, "ResourceNotFoundException", "only Invoke is emulated")
+		return
+	case !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-"):
+		serviceError(w, http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token")
+		return
+	}
+	payload, err := io.ReadAll(io.LimitReader(r.Body, MaxPayload+1))
+	if err != nil {
+		serviceError(w, http.StatusBadRequest, "InvalidRequestContentException", "the body could not be read")
+		return
+	}
+	if len(payload) > 0 && !json.Valid(payload) {
+		serviceError(w, http.StatusBadRequest, "InvalidRequestContentException", "Could not parse request body into json")
+		return
+	}
+	if len(payload) == 0 {
+		payload = []byte("{}")
+	}
+	p.serveCall(w, r, Call{Function: functionName(name), Payload: payload})
+}
+
+func (p *Platform) serveCall(w http.ResponseWriter, r *http.Request, c Call) {
+	switch kind := r.Header.Get("X-Amz-Invocation-Type"); kind {
+	case "DryRun":
+		if _, ok := p.Function(c.Function); !ok {
+			callError(w, ErrNotFound)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	case "Event":
+		if err := p.InvokeAsync(c); err != nil {
+			callError(w, err)
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+	case "", "RequestResponse":
+		res, err := p.Invoke(r.Context(), c)
+		if err != nil {
+			callError(w, err)
+			return
+		}
+		writeResult(w, res, r.Header.Get("X-Amz-Log-Type") == "Tail")
+	default:
+		serviceError(w, http.StatusBadRequest, "InvalidParameterValueException", "unknown invocation type "+kind)
+	}
+}
+
+func writeResult(w http.ResponseWriter, res Result, tail bool) {
+	h := w.Header()
+	h.Set("X-Amzn-Requestid", res.RequestID)
+	h.Set("X-Amz-Executed-Version", "$LATEST")
+	h.Set("Content-Type", "application/json")
+	if res.FunctionError != "" {
+		h.Set("X-Amz-Function-Error", res.FunctionError)
+	}
+	if tail {
+		h.Set("X-Amz-Log-Result", base64.StdEncoding.EncodeToString(res.Log))
+	}
+	_, _ = w.Write(res.Payload) // the caller may be gone
+}
+
+// functionName is the name in a name, an ARN or a part of one, without a version or alias.
+func functionName(s string) string {
+	if _, rest, ok := strings.Cut(s, ":function:"); ok {
+		s = rest
+	}
+	if _, rest, ok := strings.Cut(s, "function:"); ok {
+		s = rest
+	}
+	name, _, _ := strings.Cut(s, ":")
+	return name
+}
+
+// callError answers for a call that did not reach its function.
+func callError(w http.ResponseWriter, err error) {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		serviceError(w, http.StatusNotFound, "ResourceNotFoundException", "Function not found")
+	case errors.Is(err, ErrThrottled):
+		serviceError(w, http.StatusTooManyRequests, "TooManyRequestsException", "Rate Exceeded.")
+	case errors.Is(err, ErrTooLarge):
+		serviceError(w, http.StatusRequestEntityTooLarge, "RequestTooLargeException", "Request must be smaller than the limit")
+	default:
+		serviceError(w, http.StatusInternalServerError, "ServiceException", err.Error())
+	}
+}
+
+func serviceError(w http.ResponseWriter, status int, kind, message string) {
+	b, err := json.Marshal(struct {
+		Type    string `json:"Type"`
+		Message string `json:"message"`
+		Reason  string `json:"Reason,omitempty"`
+	}{"User", message, map[bool]string{true: "ReservedFunctionConcurrentInvocationLimitExceeded"}[status == http.StatusTooManyRequests]})
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	w.Header().Set("X-Amzn-Errortype", kind)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(b) // the caller may be gone
+}

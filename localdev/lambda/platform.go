@@ -1,0 +1,232 @@
+package lambda
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Why a call did not reach a function.
+var (
+	ErrNotFound  = errors.New("lambda: no such function")
+	ErrThrottled = errors.New("lambda: the concurrency of the function is used up")
+	ErrTooLarge  = errors.New("lambda: payload too large")
+	ErrStopping  = errors.New("lambda: the platform is stopping")
+)
+
+// Limits of the service, in bytes.
+const (
+	MaxPayload      = 6 << 20 // of a call and of its answer
+	MaxAsyncPayload = 1 << 20 // of an asynchronous call
+)
+
+// Function is a function as it is deployed.
+type Function struct {
+	Name string
+	ARN  string
+	// Dir is the task root: the folder with the program "bootstrap", which runs in it.
+	Dir string
+	// Handler and Environment are what the process finds in its environment.
+	Handler     string
+	Environment map[string]string
+	// Memory is in MB; a process that uses more is killed.
+	Memory int
+	// Timeout ends an invocation, and with it the environment.
+	Timeout time.Duration
+	// Concurrency is the greatest number of environments; a call above it is throttled. Zero throttles all.
+	Concurrency int
+	// AsyncRetries is how often an asynchronous call that failed is repeated, 0 to 2.
+	AsyncRetries int
+	// AsyncAge is how long an asynchronous call may wait; 0 means 6 h.
+	AsyncAge time.Duration
+}
+
+// Config is what a [Platform] is made of.
+type Config struct {
+	Functions []Function
+	Region    string
+	// Environment is added to that of every function.
+	Environment map[string]string
+	// Idle is how long an environment may wait for its next invocation; 0 means 5 minutes.
+	Idle time.Duration
+	// Init is how long a cold start may take; 0 means 10 s. It is tried twice.
+	Init time.Duration
+	// AsyncPauses are the pauses before the repetitions of an asynchronous call; none means 1 and 2 minutes.
+	AsyncPauses []time.Duration
+	// Logs is the folder that gets a log for each function; empty: none is kept.
+	Logs string
+	// Logger gets what goes wrong; nil discards.
+	Logger *slog.Logger
+}
+
+// Call is one invocation.
+type Call struct {
+	Function string // name
+	Payload  []byte // JSON
+}
+
+// Result is the answer to a call that reached its function.
+type Result struct {
+	RequestID string
+	Payload   []byte
+	// FunctionError is empty, or "Unhandled": then Payload describes the error.
+	FunctionError string
+	// Log is the end of the invocation's log, at most 4 KB.
+	Log []byte
+}
+
+// Platform runs functions. Make it with [New], and [Platform.Close] it.
+type Platform struct {
+	config    Config
+	functions map[string]*function
+	names     []string
+	spawn     *spawner
+	log       *slog.Logger
+	stop      chan struct{}
+
+	mu       sync.Mutex
+	stopping bool           // guarded by mu
+	running  sync.WaitGroup // invocations, watchers of processes, the reaper; added to under mu
+}
+
+// New starts a platform. No process is started before it is called for.
+func New(c Config) (*Platform, error) {
+	c.defaults()
+	p := &Platform{config: c, functions: map[string]*function{}, spawn: newSpawner(), log: c.Logger, stop: make(chan struct{})}
+	for _, spec := range c.Functions {
+		if p.functions[spec.Name] != nil {
+			return nil, errors.Join(fmt.Errorf("lambda: two functions are called %s", spec.Name), p.Close())
+		}
+		out, err := openLog(c.Logs, spec.Name)
+		if err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+		p.functions[spec.Name] = &function{Function: spec, platform: p, out: out}
+		p.names = append(p.names, spec.Name)
+	}
+	p.enter(p.reap)
+	return p, nil
+}
+
+func (c *Config) defaults() {
+	if c.Idle == 0 {
+		c.Idle = 5 * time.Minute
+	}
+	if c.Init == 0 {
+		c.Init = 10 * time.Second
+	}
+	if c.AsyncPauses == nil {
+		c.AsyncPauses = []time.Duration{time.Minute, 2 * time.Minute}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Invoke calls a function and waits for its answer. If ctx ends first its error is returned, and the function
+// runs on, as it does on AWS. Errors: [ErrNotFound], [ErrThrottled], [ErrTooLarge], [ErrStopping].
+func (p *Platform) Invoke(ctx context.Context, c Call) (Result, error) {
+	f := p.functions[c.Function]
+	if f == nil {
+		return Result{}, fmt.Errorf("invoke %q: %w", c.Function, ErrNotFound)
+	}
+	if len(c.Payload) > MaxPayload {
+		return Result{}, fmt.Errorf("invoke %s with %d bytes: %w", c.Function, len(c.Payload), ErrTooLarge)
+	}
+	inv := newInvocation(c.Payload)
+	if err := f.begin(inv); err != nil {
+		return Result{}, fmt.Errorf("invoke %s: %w", c.Function, err)
+	}
+	select {
+	case <-inv.done:
+		return inv.result, nil
+	case <-ctx.Done():
+		return Result{}, fmt.Errorf("invoke %s: %w", c.Function, ctx.Err())
+	}
+}
+
+// Function returns what is deployed under a name.
+func (p *Platform) Function(name string) (Function, bool) {
+	f := p.functions[name]
+	if f == nil {
+		return Function{}, false
+	}
+	return f.Function, true
+}
+
+// enter runs f on a goroutine that Close waits for. It reports false, and does not, if the platform stops.
+func (p *Platform) enter(f func()) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopping {
+		return false
+	}
+	p.running.Go(f)
+	return true
+}
+
+// reap ends environments that have been idle for too long.
+func (p *Platform) reap() {
+	tick := time.NewTicker(max(p.config.Idle/10, 10*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case now := <-tick.C:
+			for _, f := range p.functions {
+				f.reap(now.Add(-p.config.Idle))
+			}
+		}
+	}
+}
+
+// Close kills every process, frozen ones too, and waits until all have ended. Calls that are running fail.
+func (p *Platform) Close() error {
+	p.mu.Lock()
+	first := !p.stopping
+	p.stopping = true
+	p.mu.Unlock()
+	if first {
+		close(p.stop)
+	}
+	for _, f := range p.functions {
+		f.killAll()
+	}
+	p.running.Wait()
+	var errs []error
+	if first {
+		p.spawn.close()
+		for _, f := range p.functions {
+			errs = append(errs, f.out.close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Stats are the counts of a function since the start, and its processes now.
+type Stats struct {
+	Function    string `json:"function"`
+	Invocations int64  `json:"invocations"`
+	ColdStarts  int64  `json:"coldStarts"`
+	Errors      int64  `json:"errors"`   // reported by the function, crashes and timeouts included
+	Crashes     int64  `json:"crashes"`  // processes that ended by themselves, or were killed from outside
+	Timeouts    int64  `json:"timeouts"` // invocations killed for their time
+	Throttles   int64  `json:"throttles"`
+	Concurrency int    `json:"concurrency"` // the limit
+	Busy        int    `json:"busy"`        // environments that serve an invocation
+	Peak        int    `json:"peak"`        // the most environments at a time
+	PIDs        []int  `json:"pids"`
+}
+
+// Stats returns the counts of all functions, in the order of the configuration.
+func (p *Platform) Stats() []Stats {
+	all := make([]Stats, 0, len(p.names))
+	for _, name := range p.names {
+		all = append(all, p.functions[name].stats())
+	}
+	return all
+}

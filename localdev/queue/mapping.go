@@ -1,0 +1,203 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+// Call calls a function with an event. It returns [ErrThrottled] if the function did not get to see it, and any
+// other error if it failed.
+type Call func(ctx context.Context, function string, event []byte) (answer []byte, err error)
+
+// ErrThrottled: the function was not called, for want of concurrency.
+var ErrThrottled = errors.New("queue: function throttled")
+
+// Mapping is a queue that feeds a function.
+type Mapping struct {
+	Queue, Function string
+	Batch           int
+	Window          time.Duration
+	Partial         bool // the answer names the messages that failed
+	Concurrency     int  // calls at a time; 0: as many as the service begins with
+}
+
+// startConcurrency is how many calls at a time a mapping of a standard queue begins with on AWS; here it stays so.
+const startConcurrency = 5
+
+// The pauses before a throttled call is tried again.
+const (
+	firstRetry = 50 * time.Millisecond
+	lastRetry  = 5 * time.Second
+)
+
+// Feed delivers messages to the function until ctx ends, and returns when all its calls have.
+func (qs *Queues) Feed(ctx context.Context, m Mapping, call Call, log *slog.Logger) error {
+	q, err := qs.Get(m.Queue)
+	if err != nil {
+		return err
+	}
+	pollers := m.Concurrency
+	if pollers == 0 {
+		pollers = startConcurrency
+	}
+	f := feeder{Mapping: m, queues: qs, queue: q, call: call, log: log}
+	var all sync.WaitGroup
+	for range pollers {
+		all.Go(func() { f.poll(ctx) })
+	}
+	all.Wait()
+	return nil
+}
+
+// feeder is a mapping at work.
+type feeder struct {
+	Mapping
+	queues *Queues
+	queue  *Queue
+	call   Call
+	log    *slog.Logger
+}
+
+// poll delivers batches, one at a time.
+func (f *feeder) poll(ctx context.Context) {
+	for ctx.Err() == nil {
+		batch := f.batch(ctx)
+		if len(batch) > 0 {
+			f.deliver(ctx, batch)
+		}
+	}
+}
+
+// batch collects messages: what is there, and what comes within the window.
+func (f *feeder) batch(ctx context.Context) []Received {
+	batch := f.queue.Receive(ctx, min(f.Batch, MaxBatch), nil, maxWait)
+	if len(batch) == 0 || f.Window == 0 {
+		return batch
+	}
+	for end := time.Now().Add(f.Window); len(batch) < f.Batch && ctx.Err() == nil; {
+		left := time.Until(end)
+		if left <= 0 {
+			break
+		}
+		batch = append(batch, f.queue.Receive(ctx, min(f.Batch-len(batch), MaxBatch), nil, left)...)
+	}
+	return batch
+}
+
+// deliver calls the function, and deletes what it is done with. What it is not comes again after its visibility
+// timeout.
+func (f *feeder) deliver(ctx context.Context, batch []Received) {
+	event, err := json.Marshal(f.event(batch))
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	// A call that is under way when ctx ends is seen through.
+	answer, err := f.insist(ctx, event)
+	if err != nil {
+		f.log.Warn("messages will come again", "queue", f.Queue, "function", f.Function, "messages", len(batch), "err", err)
+		return
+	}
+	failed, ok := f.failed(answer, batch)
+	if !ok {
+		f.log.Warn("answer names no messages of the batch, all will come again", "queue", f.Queue, "function", f.Function)
+		return
+	}
+	for _, m := range batch {
+		if !failed[m.ID] {
+			f.queue.Delete(m.Receipt)
+		}
+	}
+}
+
+// insist calls the function, again after throttles as long as the messages are hidden.
+func (f *feeder) insist(ctx context.Context, event []byte) ([]byte, error) {
+	end := time.Now().Add(f.queue.spec.Visibility)
+	pause := firstRetry
+	for {
+		answer, err := f.call(context.WithoutCancel(ctx), f.Function, event)
+		if !errors.Is(err, ErrThrottled) || time.Now().Add(pause).After(end) {
+			return answer, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, lastRetry)
+	}
+}
+
+// failed reads which messages a function could not handle. It reports false if all of them count as failed.
+func (f *feeder) failed(answer []byte, batch []Received) (map[string]bool, bool) {
+	failed := map[string]bool{}
+	if !f.Partial || len(answer) == 0 || string(answer) == "null" {
+		return failed, true
+	}
+	var r struct {
+		Failures []struct {
+			ID string `json:"itemIdentifier"`
+		} `json:"batchItemFailures"`
+	}
+	if json.Unmarshal(answer, &r) != nil {
+		return nil, false
+	}
+	known := map[string]bool{}
+	for _, m := range batch {
+		known[m.ID] = true
+	}
+	for _, x := range r.Failures {
+		if !known[x.ID] {
+			return nil, false
+		}
+		failed[x.ID] = true
+	}
+	return failed, true
+}
+
+// event is the batch as a function gets it.
+func (f *feeder) event(batch []Received) events.SQSEvent {
+	e := events.SQSEvent{}
+	for _, m := range batch {
+		e.Records = append(e.Records, events.SQSMessage{
+			MessageId: m.ID, ReceiptHandle: m.Receipt, Body: m.Body, Md5OfBody: bodyMD5(m.Body), Attributes: f.queues.system(m),
+			MessageAttributes: eventAttributes(m.Attributes), EventSource: "aws:sqs", EventSourceARN: f.queues.arn(f.Queue), AWSRegion: f.queues.region,
+		})
+	}
+	return e
+}
+
+func eventAttributes(from map[string]Attribute) map[string]events.SQSMessageAttribute {
+	to := map[string]events.SQSMessageAttribute{}
+	for k, a := range from {
+		v := events.SQSMessageAttribute{DataType: a.Type, BinaryValue: a.Binary, StringListValues: []string{}, BinaryListValues: [][]byte{}}
+		if a.Binary == nil {
+			v.StringValue = &a.String
+		}
+		to[k] = v
+	}
+	return to
+}
+
+// system are the attributes that the service gives a delivery.
+func (qs *Queues) system(m Received) map[string]string {
+	a := map[string]string{
+		"ApproximateReceiveCount": itoa(m.Receives), "SentTimestamp": millis(m.SentAt),
+		"ApproximateFirstReceiveTimestamp": millis(m.FirstAt), "SenderId": Account,
+	}
+	if m.Group != "" {
+		a["MessageGroupId"] = m.Group
+	}
+	if m.Sequence != "" {
+		a["SequenceNumber"], a["MessageDeduplicationId"] = m.Sequence, m.Dedup
+	}
+	if m.DeadFrom != "" {
+		a["DeadLetterQueueSourceArn"] = qs.arn(m.DeadFrom)
+	}
+	return a
+}

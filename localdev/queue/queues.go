@@ -1,0 +1,65 @@
+package queue
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Queues are all queues of an account.
+type Queues struct {
+	base   string // of their URLs
+	region string
+	byName map[string]*Queue
+	all    []*Queue
+}
+
+// Account is the account that queues and functions belong to.
+const Account = "000000000000"
+
+// New makes queues. Base is the URL that they are reached at, without a trailing slash.
+func New(base, region string, specs []Spec) (*Queues, error) {
+	qs := &Queues{base: base, region: region, byName: map[string]*Queue{}}
+	for _, s := range specs {
+		if qs.byName[s.Name] != nil {
+			return nil, fmt.Errorf("queue: two queues are called %s", s.Name)
+		}
+		q := newQueue(s)
+		qs.byName[s.Name] = q
+		qs.all = append(qs.all, q)
+	}
+	for _, q := range qs.all {
+		if q.spec.DeadLetters == "" {
+			continue
+		}
+		if q.dead = qs.byName[q.spec.DeadLetters]; q.dead == nil {
+			return nil, fmt.Errorf("dead letters of %s to %q: %w", q.spec.Name, q.spec.DeadLetters, ErrNotFound)
+		}
+	}
+	return qs, nil
+}
+
+// Get returns a queue by its name or URL.
+func (qs *Queues) Get(nameOrURL string) (*Queue, error) {
+	name := nameOrURL[strings.LastIndexByte(nameOrURL, '/')+1:]
+	if q := qs.byName[name]; q != nil {
+		return q, nil
+	}
+	return nil, fmt.Errorf("%q: %w", nameOrURL, ErrNotFound)
+}
+
+// URL is where a queue is reached.
+func (qs *Queues) URL(name string) string { return qs.base + "/" + Account + "/" + name }
+
+// arn is the name of a queue in events.
+func (qs *Queues) arn(name string) string {
+	return "arn:aws:sqs:" + qs.region + ":" + Account + ":" + name
+}
+
+// Stats returns the counts of all queues.
+func (qs *Queues) Stats() []Stats {
+	all := make([]Stats, 0, len(qs.all))
+	for _, q := range qs.all {
+		all = append(all, q.Stats())
+	}
+	return all
+}

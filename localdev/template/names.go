@@ -1,0 +1,125 @@
+package template
+
+import (
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// The types of resources that are read.
+const (
+	kindFunction      = "AWS::Serverless::Function"
+	kindHTTPAPI       = "AWS::Serverless::HttpApi"
+	kindWebSocketAPI  = "AWS::Serverless::WebSocketApi"
+	kindAPI           = "AWS::ApiGatewayV2::Api"
+	kindStage         = "AWS::ApiGatewayV2::Stage"
+	kindRoute         = "AWS::ApiGatewayV2::Route"
+	kindIntegration   = "AWS::ApiGatewayV2::Integration"
+	kindRouteResponse = "AWS::ApiGatewayV2::RouteResponse"
+	kindAuthorizer    = "AWS::ApiGatewayV2::Authorizer"
+	kindQueue         = "AWS::SQS::Queue"
+	kindTable         = "AWS::DynamoDB::Table"
+	kindMapping       = "AWS::Lambda::EventSourceMapping"
+)
+
+// ref is what Ref gives: a parameter, a pseudo parameter, or what a resource is called.
+func (d *document) ref(name string) (any, error) {
+	if list, ok := d.lists[name]; ok {
+		return list, nil
+	}
+	if v, ok := d.parameters[name]; ok {
+		return v, nil
+	}
+	switch name {
+	case "AWS::NoValue":
+		return noValue{}, nil
+	case "AWS::Region":
+		return d.options.Region, nil
+	case "AWS::AccountId":
+		return d.options.Account, nil
+	case "AWS::Partition":
+		return "aws", nil
+	case "AWS::URLSuffix":
+		return "amazonaws.com", nil
+	case "AWS::StackName":
+		return d.options.Stack, nil
+	case "AWS::StackId":
+		return d.arn("cloudformation", "stack/"+d.options.Stack+"/local"), nil
+	}
+	r, ok := d.byID[name]
+	if !ok {
+		return nil, fmt.Errorf("there is no parameter or resource %s", name)
+	}
+	if r.kind == kindQueue {
+		queue, err := d.name(r)
+		return d.options.BaseURL + "/" + d.options.Account + "/" + queue, err
+	}
+	return d.name(r)
+}
+
+// name is what a resource is called: as it says, else as in the template.
+func (d *document) name(r *resource) (string, error) {
+	property := map[string]string{kindFunction: "FunctionName", kindQueue: "QueueName", kindTable: "TableName"}[r.kind]
+	name := r.id
+	if n := get(r.props, property); n != nil && property != "" {
+		given, err := d.text(n)
+		if err != nil {
+			return "", err
+		}
+		return given, nil
+	}
+	if fifo := get(r.props, "FifoQueue"); r.kind == kindQueue && fifo != nil && fifo.Value == "true" {
+		name += ".fifo"
+	}
+	return name, nil
+}
+
+func (d *document) getAtt(arg *yaml.Node) (any, error) {
+	if arg.Kind == yaml.SequenceNode && len(arg.Content) == 2 {
+		return d.attribute(arg.Content[0].Value, arg.Content[1].Value)
+	}
+	id, attribute, ok := strings.Cut(arg.Value, ".")
+	if !ok {
+		return nil, fmt.Errorf("GetAtt takes a resource and an attribute")
+	}
+	return d.attribute(id, attribute)
+}
+
+// attribute is what GetAtt gives.
+func (d *document) attribute(id, attribute string) (any, error) {
+	r, ok := d.byID[id]
+	if !ok {
+		return nil, fmt.Errorf("there is no resource %s", id)
+	}
+	name, err := d.name(r)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case r.kind == kindFunction && attribute == "Arn":
+		return d.arn("lambda", "function:"+name), nil
+	case r.kind == kindQueue && attribute == "Arn":
+		return d.arn("sqs", name), nil
+	case r.kind == kindQueue && attribute == "QueueName":
+		return name, nil
+	case r.kind == kindQueue && attribute == "QueueUrl":
+		return d.ref(id)
+	case r.kind == kindTable && attribute == "Arn":
+		return d.arn("dynamodb", "table/"+name), nil
+	case attribute == "ApiEndpoint":
+		return d.apiHost(id), nil
+	case attribute == "Arn":
+		return d.arn(strings.ToLower(strings.Split(r.kind, "::")[1]), name), nil
+	}
+	return nil, fmt.Errorf("the attribute %s of %s is not known here", attribute, r.kind)
+}
+
+func (d *document) arn(service, what string) string {
+	return "arn:aws:" + service + ":" + d.options.Region + ":" + d.options.Account + ":" + what
+}
+
+// apiHost is the URL of an API on AWS, as templates put it together, without the stage.
+func (d *document) apiHost(id string) string {
+	return "https://" + id + ".execute-api." + d.options.Region + ".amazonaws.com"
+}

@@ -1,0 +1,171 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Template is what a template describes, in its order.
+type Template struct {
+	Functions []Function
+	HTTP      []Route // of the HTTP API
+	WebSocket []Route // of the WebSocket API
+	Queues    []Queue
+	Mappings  []Mapping
+	Schedules []Schedule
+	Tables    []Table
+	// Stage is that of the WebSocket API.
+	Stage string
+	// Notes say what the template asks for in vain.
+	Notes []string
+}
+
+// Function is an AWS::Serverless::Function.
+type Function struct {
+	ID     string // in the template
+	Name   string
+	Source string // the folder of the code
+	// Handler, Memory (MB), Timeout and Environment are as configured.
+	Handler     string
+	Memory      int
+	Timeout     time.Duration
+	Environment map[string]string
+	// Reserved is the reserved concurrency; nil: none.
+	Reserved *int
+	// AsyncRetries and AsyncAge are of asynchronous calls: 0 to 2 repetitions, within so long.
+	AsyncRetries int
+	AsyncAge     time.Duration
+	Line         int
+}
+
+// Route says which function serves what.
+type Route struct {
+	// Key is "$connect" and the like, "GET /path", "ANY /{proxy+}" or "$default".
+	Key      string
+	Function string // name
+	// Responds: what the function returns goes to the client (WebSocket API).
+	Responds bool
+	Line     int
+}
+
+// Queue is an AWS::SQS::Queue.
+type Queue struct {
+	ID, Name string
+	FIFO     bool
+	// ContentDedup derives the deduplication id from the body.
+	ContentDedup                 bool
+	Visibility, Delay, Retention time.Duration
+	// DeadLetters is the name of the queue for messages that were received MaxReceives times; empty: none.
+	DeadLetters string
+	MaxReceives int
+	Line        int
+}
+
+// Mapping is a queue that feeds a function.
+type Mapping struct {
+	Queue, Function string // names
+	// Batch is the greatest number of messages of a call, and Window how long a call waits for them.
+	Batch  int
+	Window time.Duration
+	// Partial: the answer names the messages that failed.
+	Partial bool
+	// Concurrency bounds the calls at a time; 0: not.
+	Concurrency int
+	Line        int
+}
+
+// Schedule is a function that is called at a rate.
+type Schedule struct {
+	Name, Function string
+	Every          time.Duration
+	// Input is the event, in JSON; empty: that of a scheduled event.
+	Input string
+	Line  int
+}
+
+// Table is an AWS::DynamoDB::Table.
+type Table struct {
+	ID, Name string
+	// Hash and Range are the key attributes; Range may have no name.
+	Hash, Range Attribute
+	// TTL is the attribute that expires items; empty: none.
+	TTL  string
+	Line int
+}
+
+// Attribute is a key attribute and its type: S, N or B.
+type Attribute struct{ Name, Type string }
+
+// Options are the world that a template is read for.
+type Options struct {
+	// Parameters overrides defaults.
+	Parameters map[string]string
+	// Region, Account and Stack are what pseudo parameters give; default us-east-1, 000000000000 and local.
+	Region, Account, Stack string
+	// BaseURL is where the APIs and the queues are reached, without a trailing slash: it takes the place of
+	// the hosts of AWS.
+	BaseURL string
+}
+
+// Error is what is wrong with a template, and where.
+type Error struct {
+	File     string
+	Line     int
+	Resource string // or section; may be empty
+	Message  string
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	if e.Resource == "" {
+		return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Message)
+	}
+	return fmt.Sprintf("%s:%d: %s: %s", e.File, e.Line, e.Resource, e.Message)
+}
+
+// Read reads the template in a file. All that is wrong with it is in the error, as [*Error]s.
+func Read(file string, o Options) (*Template, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read template: %w", err)
+	}
+	dir, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return nil, fmt.Errorf("read template: %w", err)
+	}
+	return parse(file, dir, b, o)
+}
+
+// parse is Read for what is in memory.
+func parse(file, dir string, text []byte, o Options) (*Template, error) {
+	var root yaml.Node
+	if err := yaml.Unmarshal(text, &root); err != nil {
+		return nil, fmt.Errorf("read template %s: %w", file, err)
+	}
+	d, err := newDocument(file, &root, o)
+	if err != nil {
+		return nil, err
+	}
+	r := reader{document: d, dir: dir}
+	r.all()
+	if err := errors.Join(r.errs...); err != nil {
+		return nil, err
+	}
+	return &r.out, nil
+}
+
+func (o *Options) defaults() {
+	for _, d := range []struct {
+		to    *string
+		value string
+	}{{&o.Region, "us-east-1"}, {&o.Account, "000000000000"}, {&o.Stack, "local"}, {&o.BaseURL, "http://127.0.0.1:3000"}} {
+		if *d.to == "" {
+			*d.to = d.value
+		}
+	}
+}
