@@ -1,0 +1,160 @@
+package boot
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/apigw"
+	"github.com/nonstick-io/nonstick/sessionstore"
+	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
+)
+
+// Parts is what a function is made of.
+type Parts struct {
+	// Env is the environment, for what the function alone needs to know. Run checks it after Build.
+	Env     *Env
+	Log     *slog.Logger
+	Metrics *Metrics
+	Store   sessionstore.Store
+	Pusher  adapter.Pusher
+
+	region string
+	keys   aws.Credentials
+}
+
+// Handler serves the invocations of a function.
+type Handler func(ctx context.Context, payload []byte) ([]byte, error)
+
+// Invoke implements [lambda.Handler].
+func (h Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) { return h(ctx, payload) }
+
+// Build makes a function's handler.
+type Build func(*Parts) Handler
+
+// Run is the main of a function. It returns only if the platform does not answer.
+func Run(build Build) {
+	h, err := start(build, os.LookupEnv, os.Stdout)
+	if err != nil {
+		slog.New(slog.NewJSONHandler(os.Stdout, nil)).Error("cannot start: the configuration is wrong", "err", err.Error())
+		os.Exit(1)
+	}
+	lambda.Start(h)
+}
+
+// start builds a function by its environment.
+func start(build Build, lookup func(string) (string, bool), out io.Writer) (Handler, error) {
+	p := newParts(NewEnv(lookup), out)
+	h := build(p)
+	if err := p.Env.Err(); err != nil {
+		return nil, err
+	}
+	return p.surround(h), nil
+}
+
+func newParts(env *Env, out io.Writer) *Parts {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(env.Text("NONSTICK_LOG_LEVEL", "info"))); err != nil {
+		env.Fail("NONSTICK_LOG_LEVEL", "want debug, info, warn or error")
+	}
+	p := &Parts{Env: env, region: env.Need("AWS_REGION"), keys: aws.Credentials{
+		AccessKeyID: env.Need("AWS_ACCESS_KEY_ID"), SecretAccessKey: env.Need("AWS_SECRET_ACCESS_KEY"),
+		SessionToken: env.Text("AWS_SESSION_TOKEN", ""), Source: "environment",
+	}}
+	meter := &sessionstore.Meter{}
+	if env.Choice("NONSTICK_METRICS", "on", "on", "off") == "on" {
+		p.Metrics = newMetrics(out, env.Text("AWS_LAMBDA_FUNCTION_NAME", "unknown"), meter)
+	}
+	p.Log = newLogger(out, level, p.Metrics)
+	client := dynamostore.NewClient(dynamostore.ClientOptions{
+		Region: p.region, Endpoint: p.endpoint("DYNAMODB"), Credentials: dynamostore.Credentials{
+			AccessKeyID: p.keys.AccessKeyID, SecretAccessKey: p.keys.SecretAccessKey, SessionToken: p.keys.SessionToken,
+		},
+	})
+	p.Store = dynamostore.New(client, dynamostore.Options{Table: env.Need("NONSTICK_TABLE"), Meter: meter})
+	provider := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return p.keys, nil })
+	p.Pusher = countingPusher{apigw.NewPusher(apigw.Options{Region: p.region, Credentials: provider}), p.Metrics}
+	return p
+}
+
+// endpoint is where a service is, if it is not where AWS has it: the variables are those of AWS's own clients.
+func (p *Parts) endpoint(service string) string {
+	return cmp.Or(p.Env.Text("AWS_ENDPOINT_URL_"+service, ""), p.Env.Text("AWS_ENDPOINT_URL", ""))
+}
+
+// Queue returns the queue whose URL a variable holds.
+func (p *Parts) Queue(name string) *Queue {
+	q, err := newQueue(p.Env.URL(name), p.endpoint("SQS"), p.region, p.keys)
+	if err != nil {
+		p.Env.Fail(name, "%v", err)
+	}
+	return q
+}
+
+// endMargin is what an invocation leaves of its time, so that it can still tell how it ended.
+const endMargin = 500 * time.Millisecond
+
+// ErrPanic: the handler panicked. The log has its stack.
+var ErrPanic = errors.New("boot: panic")
+
+// surround adds to a handler what every invocation needs: an end before the platform's, an eye on panics, and the
+// writing of metrics. An error is logged here and nowhere else.
+func (p *Parts) surround(h Handler) Handler {
+	return func(ctx context.Context, payload []byte) (answer []byte, err error) {
+		if end, ok := ctx.Deadline(); ok {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, end.Add(-endMargin))
+			defer cancel()
+		}
+		defer func() {
+			if e := p.Metrics.flush(time.Now()); e != nil {
+				p.Log.WarnContext(ctx, "metrics not written", "err", e)
+			}
+		}()
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("%w: %v", ErrPanic, r)
+				p.Log.ErrorContext(ctx, "panic", "value", fmt.Sprint(r), "stack", string(debug.Stack()))
+			}
+		}()
+		if answer, err = h(ctx, payload); err != nil {
+			p.Log.ErrorContext(ctx, "invocation failed", "err", err)
+		}
+		return answer, err
+	}
+}
+
+// JSON makes a handler of a function that takes one kind of event.
+func JSON[In, Out any](f func(context.Context, In) (Out, error)) Handler {
+	return func(ctx context.Context, payload []byte) ([]byte, error) {
+		var in In
+		if err := json.Unmarshal(payload, &in); err != nil {
+			return nil, fmt.Errorf("boot: decode event: %w", err)
+		}
+		out, err := f(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return Encode(out)
+	}
+}
+
+// Encode encodes an answer.
+func Encode[T any](v T) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("boot: encode answer: %w", err)
+	}
+	return b, nil
+}

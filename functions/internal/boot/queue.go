@@ -1,0 +1,128 @@
+package boot
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"github.com/nonstick-io/nonstick/adapter"
+)
+
+// ErrNotSent: a message may not have reached its queue.
+var ErrNotSent = errors.New("boot: message not sent")
+
+const (
+	// sendTime bounds one attempt to send a message.
+	sendTime = 3 * time.Second
+	// sendAttempts is how often a message is tried. One that was sent twice is harmless: whoever receives it has to
+	// claim it.
+	sendAttempts = 3
+	// maxAnswer bounds what is read of an answer.
+	maxAnswer = 4 << 10
+)
+
+// Message is what is sent to a queue.
+type Message struct {
+	Body string
+	// Delay is how long nobody receives it, in whole seconds up to 900.
+	Delay time.Duration
+}
+
+// Queue sends messages to one queue of SQS. It speaks the one call that is needed by itself: a client of the SDK would
+// double what the functions take to load for it. Safe for concurrent use.
+type Queue struct {
+	url      string // the queue
+	endpoint string // where calls go
+	region   string
+	keys     aws.Credentials
+	client   *http.Client
+	signer   *v4.Signer
+}
+
+// newQueue returns the queue of a URL. An empty endpoint means that of the URL.
+func newQueue(queueURL, endpoint, region string, keys aws.Credentials) (*Queue, error) {
+	u, err := url.Parse(queueURL)
+	if err != nil {
+		return nil, fmt.Errorf("parse the queue's URL: %w", err)
+	}
+	if endpoint == "" {
+		endpoint = u.Scheme + "://" + u.Host
+	}
+	return &Queue{
+		url: queueURL, endpoint: endpoint, region: region, keys: keys, signer: v4.NewSigner(),
+		client: &http.Client{Timeout: sendTime, Transport: &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			TLSHandshakeTimeout: 2 * time.Second,
+			MaxIdleConnsPerHost: 16,
+			IdleConnTimeout:     60 * time.Second,
+		}},
+	}, nil
+}
+
+// Send sends a message, and tries again while that may help. The error matches [ErrNotSent].
+func (q *Queue) Send(ctx context.Context, m Message) error {
+	body, err := json.Marshal(struct {
+		QueueURL string `json:"QueueUrl"`
+		Body     string `json:"MessageBody"`
+		Delay    int    `json:"DelaySeconds,omitempty"`
+	}{q.url, m.Body, int(m.Delay / time.Second)})
+	if err != nil {
+		return fmt.Errorf("%w: encode: %w", ErrNotSent, err)
+	}
+	pause := adapter.NewPause()
+	for attempt := 1; ; attempt++ {
+		again, err := q.send(ctx, body)
+		if err == nil {
+			return nil
+		}
+		if !again || attempt == sendAttempts || ctx.Err() != nil {
+			return fmt.Errorf("%w: %w", ErrNotSent, err)
+		}
+		pause.Wait(ctx)
+	}
+}
+
+// send makes one attempt. Again says whether another may succeed.
+func (q *Queue) send(ctx context.Context, body []byte) (again bool, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, q.endpoint+"/", bytes.NewReader(body))
+	if err != nil {
+		return false, fmt.Errorf("make request: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	req.Header.Set("X-Amz-Target", "AmazonSQS.SendMessage")
+	sum := sha256.Sum256(body)
+	if err := q.signer.SignHTTP(ctx, q.keys, req, hex.EncodeToString(sum[:]), "sqs", q.region, time.Now()); err != nil {
+		return false, fmt.Errorf("sign request: %w", err)
+	}
+	res, err := q.client.Do(req)
+	if err != nil {
+		return true, err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return true, fmt.Errorf("read answer: %w", err)
+	}
+	if res.StatusCode == http.StatusOK {
+		return false, nil
+	}
+	return retryable(res.StatusCode, answer), fmt.Errorf("SQS answered %s: %s", res.Status, answer)
+}
+
+// retryable reports whether an answer is about the moment, and not about the message.
+func retryable(status int, answer []byte) bool {
+	return status >= http.StatusInternalServerError || status == http.StatusTooManyRequests || bytes.Contains(answer, []byte("Throttl"))
+}

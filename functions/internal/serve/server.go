@@ -1,0 +1,125 @@
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/functions/internal/boot"
+	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick/gateway/apigw"
+	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// server is what the functions of this package have in common.
+type server struct {
+	*boot.Parts
+	app        App
+	engine     *engine.Engine
+	path       string
+	maxPayload int
+}
+
+// newServer reads the configuration and makes the server of the application.
+func newServer(p *boot.Parts) *server {
+	all := apps()
+	s := &server{Parts: p, app: all[p.Env.Choice("NONSTICK_APP", "chat", names(all)...)]}
+	s.path = p.Env.Text("NONSTICK_PATH", apigw.DefaultPath)
+	if len(s.path) < 3 || s.path[0] != '/' || !strings.HasSuffix(s.path, "/") {
+		p.Env.Fail("NONSTICK_PATH", "want a path with a slash at both ends")
+	}
+	o := engineOptions(p.Env)
+	s.maxPayload = o.MaxPayload
+	if s.app.Register == nil {
+		s.engine = engine.New(engine.Config{Store: p.Store, Pusher: p.Pusher, Handler: s.app.Messages, Options: o, Logger: p.Log})
+		return s
+	}
+	if o.ConnectTimeout == 0 {
+		o.ConnectTimeout = -1 // what the gateway takes for never
+	}
+	srv := gateway.New(gateway.Config{Store: p.Store, Pusher: p.Pusher, Options: o, Unordered: true, Logger: p.Log})
+	s.app.Register(srv)
+	s.engine = srv.Engine()
+	return s
+}
+
+// The bounds of times that a configuration may name. API Gateway ends a WebSocket that is silent for 10 minutes and a
+// request after 30 seconds.
+const (
+	shortest     = time.Millisecond
+	longest      = time.Hour
+	longestPing  = 9*time.Minute + 30*time.Second
+	longestHold  = 28 * time.Second
+	maxBody      = 6 << 20
+	greatestHeap = 1 << 30
+)
+
+// engineOptions are the settings of Engine.IO.
+func engineOptions(env *boot.Env) engine.Options {
+	return engine.Options{
+		PingInterval:   env.Duration("NONSTICK_PING_INTERVAL", 25*time.Second, shortest, longestPing),
+		PingTimeout:    env.Duration("NONSTICK_PING_TIMEOUT", 20*time.Second, shortest, longest),
+		ConnectTimeout: env.Duration("NONSTICK_CONNECT_TIMEOUT", 45*time.Second, 0, longest),
+		UpgradeTimeout: env.Duration("NONSTICK_UPGRADE_TIMEOUT", 10*time.Second, shortest, longest),
+		PollHold:       env.Duration("NONSTICK_POLL_HOLD", 20*time.Second, shortest, longestHold),
+		MaxPayload:     env.Number("NONSTICK_MAX_PAYLOAD", apigw.DefaultMaxPayload, 1, maxBody),
+		Limits: adapter.Limits{Buffer: sessionstore.BufferLimits{
+			Bytes: env.Number("NONSTICK_BUFFER_LIMIT", 4<<20, 1, greatestHeap),
+		}},
+	}
+}
+
+// handler brings the events of API Gateway to the server. The queue may be nil where no $connect comes.
+func (s *server) handler(queue apigw.Queue) *apigw.Handler {
+	return apigw.New(apigw.Config{
+		Gateway: s.engine, Queue: queue, Endpoint: s.Env.URL("NONSTICK_MANAGEMENT_ENDPOINT"), Path: s.path,
+		MaxPayload: s.maxPayload, Logger: s.Log, CORS: cors(s.Env),
+	})
+}
+
+// cors reads which pages may use polling.
+func cors(env *boot.Env) apigw.CORS {
+	const name = "NONSTICK_CORS_ORIGIN"
+	c := apigw.CORS{Credentials: env.Choice("NONSTICK_CORS_CREDENTIALS", "false", "true", "false") == "true"}
+	list := env.Text(name, "off")
+	if list == "off" {
+		return c
+	}
+	for o := range strings.SplitSeq(list, ",") {
+		c.Origins = append(c.Origins, strings.TrimSpace(o))
+	}
+	for _, o := range c.Origins {
+		switch {
+		case o == "*" && len(c.Origins) > 1:
+			env.Fail(name, "* stands alone")
+		case o == "*" && c.Credentials:
+			env.Fail(name, "with NONSTICK_CORS_CREDENTIALS browsers want the origins named, not *")
+		case o != "*" && !strings.HasPrefix(o, "https://") && !strings.HasPrefix(o, "http://"):
+			env.Fail(name, "want off, * or origins as https://example.com")
+		}
+	}
+	return c
+}
+
+// sender is a queue as this package uses one.
+type sender interface {
+	Send(ctx context.Context, m boot.Message) error
+}
+
+// steps queues what has to wait until $connect has been answered.
+type steps struct{ queue sender }
+
+var _ apigw.Queue = steps{}
+
+// Enqueue implements [apigw.Queue].
+func (s steps) Enqueue(ctx context.Context, step engine.Step) error {
+	body, err := json.Marshal(step)
+	if err != nil {
+		return fmt.Errorf("serve: encode step: %w", err)
+	}
+	return s.queue.Send(ctx, boot.Message{Body: string(body)})
+}
