@@ -57,13 +57,12 @@ type said struct {
 
 // answer acknowledges an event: with an error in words for a reader, or with what was asked for.
 type answer struct {
-	Error   string    `json:"error,omitempty"`
-	ID      string    `json:"id,omitempty"`
-	At      int64     `json:"at,omitempty"`
-	Name    string    `json:"name,omitempty"`
-	Room    string    `json:"room,omitempty"`
-	Users   []user    `json:"users,omitempty"`
-	History []message `json:"history,omitempty"`
+	Error string `json:"error,omitempty"`
+	ID    string `json:"id,omitempty"`
+	At    int64  `json:"at,omitempty"`
+	Name  string `json:"name,omitempty"`
+	Room  string `json:"room,omitempty"`
+	Users []user `json:"users,omitempty"`
 }
 
 // app is the chat on its namespace.

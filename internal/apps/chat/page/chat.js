@@ -59,7 +59,7 @@ async function welcome({ id, name, rooms: names = [] }) {
 /** Joins a room, for the first time or after a reconnect. */
 async function enter(one) {
   try {
-    one.enter(await connection.ask('join', one.name), isMe);
+    one.enter(await connection.ask('join', one.name));
     if (one === current) view.showRoom(one, me.id);
   } catch (error) {
     view.showNotice(`#${one.name} cannot be opened. ${error.message}`);

@@ -14,11 +14,10 @@ export class Room {
   }
 
   /** Takes over what the server says at a join; messages that are here already stay. */
-  enter({ users = [], history = [] }, isMine) {
+  enter({ users = [] }) {
     this.joined = true;
     this.users = new Map(users.map(({ id, name }) => [id, name]));
     this.typing.clear();
-    for (const message of history) this.add(message, isMine(message.from));
   }
 
   /**
