@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -27,8 +28,10 @@ type conn struct {
 	connectedAt time.Time
 
 	// owned by serve
-	in   frameReader
-	call call
+	in      frameReader
+	call    call
+	running chan struct{} // has room for a frame that is handed over concurrently
+	calls   sync.WaitGroup
 
 	// shared
 	out    outbox
@@ -125,6 +128,7 @@ func (c *conn) serve() {
 	c.end.CompareAndSwap(nil, &ending{statusAbnormal, ""})
 	c.finish()
 	c.disconnected()
+	c.calls.Wait()
 }
 
 // finish takes the connection out of the server and waits for its writer.
@@ -208,40 +212,68 @@ func (c *conn) message(op ws.OpCode, payload []byte) {
 	now := time.Now()
 	c.stamp(&e.RequestContext, now)
 	e.RequestContext.MessageID = e.RequestContext.RequestID
-
-	ctx := c.call.begin(c, now, e.RequestContext.RequestID)
-	res, err := invoke(ctx, c.srv, c.api, e)
-	if !c.call.finish(c) {
-		return // its time was up: the client has the error frame
-	}
-	if err != nil {
-		c.srv.log.ErrorContext(ctx, "message failed", "conn", c.id, "err", err)
-		c.reply(c.errorFrame(e.RequestContext.RequestID))
+	if c.api.Concurrent {
+		c.answerApart(e, now)
 		return
 	}
-	if body := bodyOf(res); body != "" {
-		c.reply(body)
+	if c.answer(&c.call, e, now) {
+		c.writeOrGoOn()
 	}
 }
 
-// reply sends a frame from the reading goroutine. It writes by itself if nothing else is to be done. Nobody
-// would learn that a route response was lost, so a connection that cannot take it is closed.
-func (c *conn) reply(frame string) {
+// answerApart answers a frame on a goroutine of its own, as soon as there is room.
+func (c *conn) answerApart(e events.APIGatewayWebsocketProxyRequest, now time.Time) {
+	c.running <- struct{}{}
+	c.calls.Go(func() {
+		var k call
+		defer k.release()
+		if c.answer(&k, e, now) {
+			c.write()
+		}
+		<-c.running
+	})
+}
+
+// answer calls the handler of $default and queues its answer. If it reports start, the caller must see that
+// [conn.write] runs.
+func (c *conn) answer(k *call, e events.APIGatewayWebsocketProxyRequest, now time.Time) (start bool) {
+	ctx := k.begin(c, now, e.RequestContext.RequestID)
+	res, err := invoke(ctx, c.srv, c.api, e)
+	if !k.finish(c) {
+		return false // its time was up: the client has the error frame
+	}
+	if err != nil {
+		c.srv.log.ErrorContext(ctx, "message failed", "conn", c.id, "err", err)
+		return c.reply(c.errorFrame(e.RequestContext.RequestID))
+	}
+	if body := bodyOf(res); body != "" {
+		return c.reply(body)
+	}
+	return false
+}
+
+// reply queues a frame that answers one. Nobody would learn that a route response was lost, so a connection that
+// cannot take it is closed.
+func (c *conn) reply(frame string) (start bool) {
 	if limit := c.srv.limits.Push; limit > 0 && len(frame) > limit {
 		c.close(statusTooBig, "Message too large")
-		return
+		return false
 	}
 	start, err := c.queue(frame)
-	switch {
-	case errors.Is(err, errFull):
+	if errors.Is(err, errFull) {
 		c.srv.log.Warn("route response refused by a slow reader", "conn", c.id)
 		c.close(statusGoingAway, "Slow reader")
-	case !start:
-	case c.in.more():
-		go c.write()
-	default:
-		c.write()
 	}
+	return start
+}
+
+// writeOrGoOn writes from the reading goroutine, unless that has something else to do.
+func (c *conn) writeOrGoOn() {
+	if c.in.more() {
+		go c.write()
+		return
+	}
+	c.write()
 }
 
 // stamp sets what is new in each event.

@@ -20,6 +20,10 @@ import (
 // readBuffer is the size of a connection's read buffer: frames up to it are handled without another copy.
 const readBuffer = 4 << 10
 
+// maxRunning is how many frames of one connection are handled at a time. The service has no such bound; here it keeps
+// one client from using up the machine.
+const maxRunning = 256
+
 // connect serves a WebSocket upgrade: $connect first, and only if that agrees the connection.
 func (s *Server) connect(w http.ResponseWriter, r *http.Request, a *api) {
 	if status := upgradeStatus(r); status != 0 {
@@ -72,6 +76,9 @@ func (s *Server) newConn(r *http.Request, a *api) *conn {
 	now := time.Now()
 	c := &conn{srv: s, api: a, id: newConnectionID(), connectedAt: now}
 	c.out.quiet.L = &c.out.mu
+	if a.Concurrent {
+		c.running = make(chan struct{}, maxRunning)
+	}
 	c.textOnly = s.limits.TextOnly || r.URL.Query().Get("b64") != ""
 	c.active.Store(now.UnixNano())
 	c.event.RequestContext = events.APIGatewayWebsocketProxyRequestContext{

@@ -6,6 +6,6 @@
 // live on one server, each under its own path; each may have several handler sets, which take turns
 // at every request and every frame, so that nothing can be kept in the memory of one of them.
 //
-// Where the service does not promise order the emulator is kinder: frames of one connection are handed
-// over one at a time, in the order in which they came.
+// Frames of one connection are handed over one at a time, in the order in which they came, unless an API asks for
+// what the service does: all at once, in no order ([API.Concurrent]).
 package emulator

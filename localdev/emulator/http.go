@@ -82,6 +82,9 @@ func (p *reply) write(ctx context.Context, s *Server, res events.APIGatewayV2HTT
 	case p.done:
 	case ctx.Err() != nil && err != nil:
 		answer(p.w, http.StatusServiceUnavailable, msgUnavailable)
+	case errors.Is(err, ErrThrottled):
+		s.log.WarnContext(ctx, "request throttled", "err", err)
+		answer(p.w, http.StatusServiceUnavailable, msgUnavailable)
 	case err != nil:
 		s.log.ErrorContext(ctx, "request failed", "err", err)
 		answer(p.w, http.StatusInternalServerError, msgInternal)

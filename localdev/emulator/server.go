@@ -31,7 +31,14 @@ type API struct {
 	Path string
 	// Sets take turns at every request and every frame. At least one.
 	Sets []Handlers
+	// Concurrent hands every frame over as it comes, as the service does: frames of one connection overtake each
+	// other, and so do the answers. Else one is handed over when the one before has been answered.
+	Concurrent bool
 }
+
+// ErrThrottled is what a handler returns if there is no function to take the call: the client of the HTTP API gets
+// 503, that of the WebSocket API the error frame.
+var ErrThrottled = errors.New("emulator: function throttled")
 
 // Config is what a [Server] is made of.
 type Config struct {
@@ -39,6 +46,9 @@ type Config struct {
 	// trailing slash. Its path is the stage: "http://127.0.0.1:3000/local".
 	Endpoint string
 	Limits   Limits
+	// Services returns what serves a request that is for neither API, and is asked first; it may return nil, and
+	// be nil.
+	Services func(*http.Request) http.Handler
 	// Fallback serves what belongs to no API; nil answers 404.
 	Fallback http.Handler
 	// Logger gets what went wrong; nil discards.
@@ -51,6 +61,7 @@ type Server struct {
 	endpoint string
 	stage    string // "/local"
 	limits   Limits
+	services func(*http.Request) http.Handler
 	fallback http.Handler
 	log      *slog.Logger
 	http     *http.Server
@@ -89,7 +100,7 @@ func (a *api) next() Handlers {
 
 // New returns a server without APIs.
 func New(c Config) *Server {
-	s := &Server{endpoint: c.Endpoint, limits: c.Limits.withDefaults(), fallback: c.Fallback, log: c.Logger}
+	s := &Server{endpoint: c.Endpoint, limits: c.Limits.withDefaults(), services: c.Services, fallback: c.Fallback, log: c.Logger}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -136,10 +147,20 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
-// ServeHTTP routes a request: to the management API, to an API by its path, else to the fallback.
+// ServeHTTP routes a request: to a service, to the management API, to an API by its path, else to the fallback.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.requests.Add(1)
 	defer s.requests.Add(-1)
+	if s.services != nil {
+		if h := s.services(r); h != nil {
+			h.ServeHTTP(w, r)
+			return
+		}
+	}
+	if id, ok := strings.CutPrefix(r.URL.Path, s.stage+managementPath); ok {
+		s.manage(w, r, id)
+		return
+	}
 	for _, a := range s.apis {
 		if !strings.HasPrefix(r.URL.Path, a.Path) {
 			continue
