@@ -57,13 +57,15 @@ func TestTwoSweepers(t *testing.T) {
 			_, conns[i] = w.webSocket()
 		}
 		w.sweeping(func() {
-			w.sweeping(func() { time.Sleep(interval + 2*time.Second) })
+			w.sweeping(func() {
+				time.Sleep(interval + 2*time.Second)
+				for _, conn := range conns {
+					if got := w.pushed(conn); got != "2" {
+						t.Errorf("%s was pushed %q", conn.ID, got)
+					}
+				}
+			})
 		})
-		for _, conn := range conns {
-			if got := w.pushed(conn); got != "2" {
-				t.Errorf("%s was pushed %q", conn.ID, got)
-			}
-		}
 	})
 }
 
@@ -284,6 +286,16 @@ func TestNothingIsLeft(t *testing.T) {
 		if got := strings.Join(w.app.told(), ", "); got != "test, transport close" {
 			t.Errorf("the application was told of %q", got)
 		}
+	})
+}
+
+// A pong that comes just before the timeout is decided counts.
+func TestPongBeforeTimeout(t *testing.T) {
+	inWorld(t, heartbeat, func(t *testing.T, w *world) {
+		id := w.polling()
+		w.store.before[sessionstore.OpClose] = func() { w.must(w.engine.Post(t.Context(), id, "3")) }
+		w.sweeping(func() { time.Sleep(interval + timeout + 3*time.Second) })
+		w.expectState(id, "")
 	})
 }
 

@@ -85,6 +85,28 @@ func TestEmitsDuringFlush(t *testing.T) {
 	})
 }
 
+// A reply during the flush does not overtake it: it is pushed, not answered.
+func TestReplyDuringFlush(t *testing.T) {
+	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+		id := w.polling()
+		w.deliver(id, "4a")
+		conn := w.bind(id)
+		w.message(conn, "2probe")
+		w.store.before[sessionstore.OpUpgrade] = func() { w.deliver(id, "4b") }
+		w.pusher.OnPush = func(_ sessionstore.Connection, frame string) {
+			if frame == "4a" {
+				if reply := w.message(conn, "4reply c"); reply != "" {
+					t.Errorf("answered %q", reply)
+				}
+			}
+		}
+		w.message(conn, "5")
+		if got := w.pushed(conn); got != "4a 4b 4c" {
+			t.Errorf("pushed %q", got)
+		}
+	})
+}
+
 // Writes of the upgrade in doubt are settled: repeated, or recognised, and nothing is pushed twice.
 func TestUpgradeInDoubt(t *testing.T) {
 	again := fault{errNoAnswer, false}

@@ -70,6 +70,12 @@ func TestStrangers(t *testing.T) {
 			w.must(w.engine.Fail(w.t.Context(), id, "test"))
 			return conn
 		}},
+		{"session closing", func(w *world) sessionstore.Connection {
+			id, conn := w.webSocket()
+			_, err := w.store.Store.Close(w.t.Context(), sessionstore.CloseRequest{Session: id, Reason: "test", Handler: sessionstore.Lease{Owner: "x", Until: time.Now().Add(time.Minute)}})
+			w.must(err)
+			return conn
+		}},
 		{"session forgotten", func(w *world) sessionstore.Connection {
 			id, conn := w.webSocket()
 			w.forget(id)

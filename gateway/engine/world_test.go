@@ -70,6 +70,11 @@ func (s *faultyStore) Get(ctx context.Context, id sessionstore.SessionID, now ti
 	return k, err
 }
 
+func (s *faultyStore) Close(ctx context.Context, r sessionstore.CloseRequest) (k sessionstore.Session, err error) {
+	err = s.fail(sessionstore.OpClose, func() error { k, err = s.Store.Close(ctx, r); return err })
+	return k, err
+}
+
 func (s *faultyStore) Answer(ctx context.Context, r sessionstore.AnswerRequest) error {
 	return s.fail(sessionstore.OpAnswer, func() error { return s.Store.Answer(ctx, r) })
 }
