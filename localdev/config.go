@@ -34,7 +34,25 @@ type config struct {
 	corsCredentials  bool
 	limits           string
 	push             string
+	inbound          string
 	logLevel         slog.Level
+
+	// what is of --template
+	template    string
+	parameters  map[string]string
+	built       string
+	concurrency int
+	idle        time.Duration
+	logs        string
+
+	// given are the values that were set, by the names of their options.
+	given map[string]string
+}
+
+// set reports whether an option was.
+func (c *config) set(name string) bool {
+	_, ok := c.given[name]
+	return ok
 }
 
 // option is one flag, which is an environment variable too.
@@ -85,10 +103,33 @@ func (c *config) flags(fs *flag.FlagSet) []option {
 	fs.BoolVar(&c.corsCredentials, n, false, u)
 	text(&c.limits, "limits", "NAME", "aws", "limits to enforce: aws (those of API Gateway) or none (binary frames, large messages)")
 	text(&c.push, "push", "HOW", "direct", "pushes to connections of this process: direct (a call) or api (signed HTTP, as on AWS)")
+	text(&c.inbound, "inbound", "HOW", "", "frames of one connection: concurrent (as on AWS) or ordered (one at a time); default concurrent with --template, else ordered")
 	n, u = add("log-level", "LEVEL", "debug, info, warn or error")
 	fs.TextVar(&c.logLevel, n, slog.LevelInfo, u)
+	text(&c.template, "template", "FILE", "", "run the functions of a SAM template, as processes; what is given above overrides their environment")
+	n, u = add("parameter", "NAME=VALUE", "(with --template) a parameter of the template; may be repeated")
+	fs.Func(n, u, c.addParameter)
+	text(&c.built, "built", "DIR", "", "(with --template) folder with the functions built already, each as ID/bootstrap; empty means that they are built now")
+	number(&c.concurrency, "concurrency", "N", 50, "(with --template) environments of each function at a time, unless the template reserves fewer; calls above are throttled")
+	duration(&c.idle, "idle", 5*time.Minute, "(with --template) time after which an environment that is not used is ended")
+	text(&c.logs, "logs", "DIR", "", "(with --template) folder for the logs of the functions; empty means .cache/localdev beside the template")
 	return all
 }
+
+// addParameter reads NAME=VALUE.
+func (c *config) addParameter(s string) error {
+	name, value, ok := strings.Cut(s, "=")
+	if !ok || name == "" {
+		return errParameter
+	}
+	if c.parameters == nil {
+		c.parameters = map[string]string{}
+	}
+	c.parameters[name] = value
+	return nil
+}
+
+var errParameter = errors.New("want NAME=VALUE")
 
 // parseConfig reads the arguments, then the environment for what they do not say. It returns flag.ErrHelp
 // after it has written the help text to out.
@@ -108,19 +149,23 @@ func parseConfig(args []string, env func(string) (string, bool), out io.Writer) 
 	if fs.NArg() > 0 {
 		return c, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
-	given := map[string]bool{}
-	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	c.given = map[string]string{}
+	fs.Visit(func(f *flag.Flag) { c.given[f.Name] = f.Value.String() })
 	for _, o := range options {
 		value, ok := env(o.env())
-		if !ok || given[o.name] {
+		if !ok || c.set(o.name) {
 			continue
 		}
 		if err := fs.Set(o.name, value); err != nil {
 			return c, fmt.Errorf("invalid value %q for %s: %w", value, o.env(), err)
 		}
+		c.given[o.name] = value
 	}
 	if c.corsOrigin == "" {
 		c.corsOrigin = map[bool]string{true: "*", false: "off"}[c.app == "protocol"]
+	}
+	if c.inbound == "" {
+		c.inbound = map[bool]string{true: "concurrent", false: "ordered"}[c.template != ""]
 	}
 	return c, c.check()
 }
@@ -128,7 +173,8 @@ func parseConfig(args []string, env func(string) (string, bool), out io.Writer) 
 // help writes the help text.
 func help(fs *flag.FlagSet, options []option, out io.Writer) {
 	fmt.Fprint(out, `localdev runs Nonstick on this machine: API Gateway (HTTP, WebSocket and @connections), the functions
-behind it, their queue and the sweeper, all in one process.
+behind it, their queue and the sweeper, all in one process; or, with --template, the functions of a SAM
+template as processes of their own, as Lambda runs them, with SQS and DynamoDB Local.
 
 Usage: localdev [flags]
 
@@ -170,7 +216,22 @@ func (c *config) check() error {
 	demand(c.pollHold > 0 && c.pollHold <= 28*time.Second, "--poll-hold %s: want up to 28s, for a request ends after 30s", c.pollHold)
 	demand(c.maxPayload > 0 && c.maxPayload <= 10<<20, "--max-payload %d: want 1 to %d", c.maxPayload, 10<<20)
 	demand(c.bufferLimit > 0, "--buffer-limit %d: must be above 0", c.bufferLimit)
+	c.checkTemplate(demand)
 	return errors.Join(wrong...)
+}
+
+// checkTemplate checks the options that are of --template, or do not go with it.
+func (c *config) checkTemplate(demand func(bool, string, ...any)) {
+	with := c.template != ""
+	for _, name := range []string{"parameter", "built", "concurrency", "idle", "logs"} {
+		demand(with || !c.set(name), "--%s: is of --template", name)
+	}
+	for _, name := range []string{"instances", "push", "table"} {
+		demand(!with || !c.set(name), "--%s: does not go with --template", name)
+	}
+	demand(!with || c.store == "dynamodb" || !c.set("store"), "--store %s: the functions of a template use dynamodb", c.store)
+	demand(c.concurrency >= 1 && c.concurrency <= 1000, "--concurrency %d: want 1 to 1000", c.concurrency)
+	demand(c.idle > 0, "--idle %s: must be above 0", c.idle)
 }
 
 // checkNames checks the options that choose by name.
@@ -183,10 +244,13 @@ func (c *config) checkNames(demand func(bool, string, ...any)) {
 		}
 		demand(false, "--%s %q: want %s", name, value, strings.Join(allowed, ", "))
 	}
-	oneOf("app", c.app, "chat", "protocol", "bench")
+	if c.template == "" { // else the functions know which they have
+		oneOf("app", c.app, "chat", "protocol", "bench")
+	}
 	oneOf("store", c.store, "memory", "dynamodb")
 	oneOf("limits", c.limits, "aws", "none")
 	oneOf("push", c.push, "direct", "api")
+	oneOf("inbound", c.inbound, "concurrent", "ordered")
 	demand(tableName.MatchString(c.table), "--table %q: want 3 to 200 letters, digits and _-.", c.table)
 	demand(c.dynamoDBEndpoint == "" || isURL(c.dynamoDBEndpoint), "--dynamodb-endpoint %q: want a URL as http://127.0.0.1:8000", c.dynamoDBEndpoint)
 	for _, o := range c.origins() {

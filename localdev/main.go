@@ -54,7 +54,7 @@ func run(args []string, env func(string) (string, bool), stdout, stderr io.Write
 	done := make(chan int, 1)
 	stop, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	go func() { done <- serve(stop, c, l, log, stdout) }()
+	go func() { done <- serve(stop, c, l, log, stdout, stderr) }()
 	select {
 	case code := <-done:
 		return code
@@ -82,11 +82,11 @@ func listen(addr string) (net.Listener, error) {
 }
 
 // serve runs everything until stop ends.
-func serve(stop context.Context, c config, l net.Listener, log *slog.Logger, stdout io.Writer) int {
+func serve(stop context.Context, c config, l net.Listener, log *slog.Logger, stdout, stderr io.Writer) int {
 	base := baseURL(l.Addr())
-	s, err := build(stop, c, base+stage, log)
+	s, err := build(stop, c, base, log)
 	if err != nil {
-		log.Error("cannot start", "err", err)
+		fmt.Fprintf(stderr, "localdev: cannot start: %v\n", err)
 		return exitFailed
 	}
 	var background sync.WaitGroup
@@ -100,7 +100,7 @@ func serve(stop context.Context, c config, l net.Listener, log *slog.Logger, std
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- s.server.Serve(l) }()
-	fmt.Fprintf(stdout, "Nonstick listens on %s (app %s, store %s, limits %s)\n", base+"/", c.app, c.store, c.limits)
+	fmt.Fprintf(stdout, "Nonstick listens on %s (%s)\n", base+"/", s.about)
 
 	code := exitOK
 	select {
@@ -116,6 +116,9 @@ func serve(stop context.Context, c config, l net.Listener, log *slog.Logger, std
 	}
 	cancel()
 	background.Wait()
+	if err := s.stop(); err != nil {
+		log.Warn("not everything was stopped in an orderly way", "err", err)
+	}
 	return code
 }
 

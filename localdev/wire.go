@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -26,13 +29,31 @@ type service struct {
 	server *emulator.Server
 	// sweeps run beside the server until their context ends.
 	sweeps []func(context.Context) error
+	// stops end what has been started, after the sweeps, the last one first.
+	stops []func() error
+	// about says what runs.
+	about string
 }
 
-// build puts together what the configuration asks for. Endpoint is the management API of this process.
-func build(ctx context.Context, c config, endpoint string, log *slog.Logger) (*service, error) {
+// stop ends what has been started.
+func (s *service) stop() error {
+	var errs []error
+	for _, stop := range slices.Backward(s.stops) {
+		errs = append(errs, stop())
+	}
+	return errors.Join(errs...)
+}
+
+// build puts together what the configuration asks for. Base is the URL of this process.
+func build(ctx context.Context, c config, base string, log *slog.Logger) (*service, error) {
+	if c.template != "" {
+		return buildStack(ctx, c, base, log)
+	}
+	endpoint := base + stage
 	s := &service{server: emulator.New(emulator.Config{
 		Endpoint: endpoint, Limits: limitsOf(c), Fallback: fallback(pages(c)), Logger: log,
 	})}
+	s.about = fmt.Sprintf("app %s, store %s, limits %s", c.app, c.store, c.limits)
 	w := wiring{config: c, pusher: pusherOf(c, s.server), endpoint: endpoint, log: log}
 	if err := s.add(ctx, w, c.path, c.table, w.socketIO); err != nil {
 		return nil, err
@@ -94,14 +115,14 @@ type wiring struct {
 
 // api makes an API of as many instances as the configuration says, and the sweep of the first of them.
 func (w *wiring) api(path string, store sessionstore.Store, newEngine func(sessionstore.Store) *engine.Engine) (emulator.API, func(context.Context) error) {
-	api := emulator.API{Path: path}
+	api := emulator.API{Path: path, Concurrent: w.config.inbound == "concurrent"}
 	var first *engine.Engine
 	for range w.config.instances {
 		g := newEngine(store)
 		if first == nil {
 			first = g
 		}
-		q := &queue{log: w.log}
+		q := &stepQueue{log: w.log}
 		q.handler = apigw.New(apigw.Config{
 			Gateway: g, Queue: q, Endpoint: w.endpoint, Path: path, MaxPayload: w.config.maxPayload, Logger: w.log,
 			CORS: apigw.CORS{Origins: w.config.origins(), Credentials: w.config.corsCredentials},

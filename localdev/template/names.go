@@ -61,7 +61,7 @@ func (d *document) ref(name string) (any, error) {
 // name is what a resource is called: as it says, else as in the template.
 func (d *document) name(r *resource) (string, error) {
 	property := map[string]string{kindFunction: "FunctionName", kindQueue: "QueueName", kindTable: "TableName"}[r.kind]
-	name := r.id
+	name := d.options.Prefix + r.id
 	if n := get(r.props, property); n != nil && property != "" {
 		given, err := d.text(n)
 		if err != nil {

@@ -107,6 +107,8 @@ type Options struct {
 	Parameters map[string]string
 	// Region, Account and Stack are what pseudo parameters give; default us-east-1, 000000000000 and local.
 	Region, Account, Stack string
+	// Prefix comes before the names that resources get; names that the template gives stay.
+	Prefix string
 	// BaseURL is where the APIs and the queues are reached, without a trailing slash: it takes the place of
 	// the hosts of AWS.
 	BaseURL string

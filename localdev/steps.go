@@ -17,20 +17,20 @@ const (
 	stepPause    = 100 * time.Millisecond
 )
 
-// queue is the queue of steps: it delivers them to a handler as soon as the $connect that put them in has
+// stepQueue is the queue of steps: it delivers them to a handler as soon as the $connect that put them in has
 // returned.
-type queue struct {
+type stepQueue struct {
 	// handler is set once, before the first request: it needs the queue to be made.
 	handler *apigw.Handler
 	log     *slog.Logger
 }
 
-var _ apigw.Queue = (*queue)(nil)
+var _ apigw.Queue = (*stepQueue)(nil)
 
 var errNoConnect = errors.New("localdev: a step can be queued during $connect only")
 
 // Enqueue implements [apigw.Queue].
-func (q *queue) Enqueue(ctx context.Context, step engine.Step) error {
+func (q *stepQueue) Enqueue(ctx context.Context, step engine.Step) error {
 	if !emulator.AfterConnect(ctx, func(ctx context.Context) { q.deliver(ctx, step) }) {
 		return errNoConnect
 	}
@@ -38,7 +38,7 @@ func (q *queue) Enqueue(ctx context.Context, step engine.Step) error {
 }
 
 // deliver gives the step to the handler until it succeeds, a few times at most.
-func (q *queue) deliver(ctx context.Context, step engine.Step) {
+func (q *stepQueue) deliver(ctx context.Context, step engine.Step) {
 	var err error
 	for range stepAttempts {
 		if err = q.handler.Step(ctx, step); err == nil {

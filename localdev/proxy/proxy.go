@@ -1,0 +1,154 @@
+package proxy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/nonstick-io/nonstick/localdev/emulator"
+	"github.com/nonstick-io/nonstick/localdev/lambda"
+)
+
+// Why a function's answer is none.
+var (
+	ErrFunction = errors.New("proxy: the function failed")
+	ErrAnswer   = errors.New("proxy: the function's answer has not the form of a proxy integration's")
+)
+
+// Invoker invokes functions: a [*lambda.Platform].
+type Invoker interface {
+	Invoke(ctx context.Context, c lambda.Call) (lambda.Result, error)
+}
+
+// Route says which function serves what.
+type Route struct {
+	// Key is "$connect", "$default" and the like, or "METHOD /path".
+	Key      string
+	Function string
+	// Responds: what the function answers to a frame goes to the client.
+	Responds bool
+}
+
+// Handlers serves an HTTP API and a WebSocket API by functions.
+type Handlers struct {
+	invoker   Invoker
+	http      []httpRoute
+	webSocket map[string]Route
+}
+
+var _ emulator.Handlers = (*Handlers)(nil)
+
+// New returns Handlers for the routes of both APIs.
+func New(invoker Invoker, httpRoutes, webSocketRoutes []Route) (*Handlers, error) {
+	h := &Handlers{invoker: invoker, webSocket: map[string]Route{}}
+	for _, r := range httpRoutes {
+		parsed, err := parseRoute(r)
+		if err != nil {
+			return nil, err
+		}
+		h.http = append(h.http, parsed)
+	}
+	for _, r := range webSocketRoutes {
+		h.webSocket[r.Key] = r
+	}
+	return h, nil
+}
+
+// HTTP implements [emulator.Handlers]. Without a route it answers 404, as the service does.
+func (h *Handlers) HTTP(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+	route, parameters, ok := h.match(e.RequestContext.HTTP.Method, e.RawPath)
+	if !ok {
+		return events.APIGatewayV2HTTPResponse{
+			StatusCode: http.StatusNotFound, Headers: map[string]string{"Content-Type": "application/json"}, Body: `{"message":"Not Found"}`,
+		}, nil
+	}
+	e.RouteKey, e.RequestContext.RouteKey, e.PathParameters = route.Key, route.Key, parameters
+	e.QueryStringParameters = joinedQuery(e.RawQueryString)
+	answer, err := invoke(ctx, h.invoker, route.Function, e)
+	if err != nil {
+		return events.APIGatewayV2HTTPResponse{}, err
+	}
+	return httpAnswer(answer)
+}
+
+// joinedQuery is how format 2.0 shows a query: repeated keys joined with commas.
+func joinedQuery(raw string) map[string]string {
+	values, _ := url.ParseQuery(raw) // what can be read
+	if len(values) == 0 {
+		return nil
+	}
+	joined := make(map[string]string, len(values))
+	for k, v := range values {
+		joined[k] = strings.Join(v, ",")
+	}
+	return joined
+}
+
+// httpAnswer reads an answer of format 2.0: a response, or else any JSON, which is the body of one.
+func httpAnswer(b []byte) (events.APIGatewayV2HTTPResponse, error) {
+	var probe struct {
+		StatusCode *json.RawMessage `json:"statusCode"`
+	}
+	if err := json.Unmarshal(b, &probe); err != nil || probe.StatusCode == nil {
+		body := string(b)
+		var text string
+		if json.Unmarshal(b, &text) == nil {
+			body = text
+		}
+		return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusOK, Headers: map[string]string{"Content-Type": "application/json"}, Body: body}, nil
+	}
+	var res events.APIGatewayV2HTTPResponse
+	if err := json.Unmarshal(b, &res); err != nil {
+		return res, fmt.Errorf("%w: %w", ErrAnswer, err)
+	}
+	return res, nil
+}
+
+// WebSocket implements [emulator.Handlers]. The service has no $connect or $disconnect that is not a route; a frame
+// without a route is an error.
+func (h *Handlers) WebSocket(ctx context.Context, e events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
+	key := e.RequestContext.RouteKey
+	route, ok := h.webSocket[key]
+	if !ok && key == "$default" {
+		return events.APIGatewayProxyResponse{}, fmt.Errorf("proxy: no route %s: %w", key, ErrAnswer)
+	}
+	if !ok {
+		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK}, nil
+	}
+	answer, err := invoke(ctx, h.invoker, route.Function, e)
+	if err != nil {
+		return events.APIGatewayProxyResponse{}, err
+	}
+	var res events.APIGatewayProxyResponse
+	if err := json.Unmarshal(answer, &res); err != nil || res.StatusCode == 0 {
+		return res, fmt.Errorf("%s: %w", route.Function, errors.Join(ErrAnswer, err))
+	}
+	if !route.Responds && key != "$connect" {
+		res.Body = ""
+	}
+	return res, nil
+}
+
+// invoke calls a function with an event and returns its answer.
+func invoke[E any](ctx context.Context, invoker Invoker, function string, e E) ([]byte, error) {
+	payload, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("proxy: encode event: %w", err)
+	}
+	res, err := invoker.Invoke(ctx, lambda.Call{Function: function, Payload: payload})
+	switch {
+	case errors.Is(err, lambda.ErrThrottled):
+		return nil, fmt.Errorf("%s: %w", function, emulator.ErrThrottled)
+	case err != nil:
+		return nil, fmt.Errorf("proxy: call function: %w", err)
+	case res.FunctionError != "":
+		return nil, fmt.Errorf("%s, request %s: %w: %s", function, res.RequestID, ErrFunction, res.Payload)
+	}
+	return res.Payload, nil
+}

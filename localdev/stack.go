@@ -1,0 +1,338 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/nonstick-io/nonstick/internal/apps/chat"
+	"github.com/nonstick-io/nonstick/localdev/emulator"
+	"github.com/nonstick-io/nonstick/localdev/lambda"
+	"github.com/nonstick-io/nonstick/localdev/proxy"
+	"github.com/nonstick-io/nonstick/localdev/queue"
+	"github.com/nonstick-io/nonstick/localdev/template"
+)
+
+// enginePrefix is before the names of the resources that serve bare Engine.IO, with --app protocol: they are those
+// of the template once more.
+const enginePrefix = "EngineIO-"
+
+// stack is a template at work.
+type stack struct {
+	config  config
+	base    string // URL of this process
+	log     *slog.Logger
+	service *service
+
+	templates []*template.Template
+	dynamodb  string // URL
+	built     string // the folder of the functions
+	queues    *queue.Queues
+	functions *lambda.Platform
+}
+
+// buildStack starts what a template describes. Functions are built, but no process of theirs is started yet.
+func buildStack(ctx context.Context, c config, base string, log *slog.Logger) (_ *service, err error) {
+	s := &stack{config: c, base: base, log: log, service: &service{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.service.stop())
+		}
+	}()
+	for _, step := range []func(context.Context) error{s.read, s.buildFunctions, s.startTables, s.makeQueues, s.startFunctions, s.route} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	s.feed()
+	app := "of the template"
+	if c.set("app") {
+		app = c.app
+	}
+	s.service.about = fmt.Sprintf("functions of %s, app %s, DynamoDB at %s, limits %s, logs of the functions in %s", c.template, app, s.dynamodb, c.limits, s.logs())
+	return s.service, nil
+}
+
+// read reads the template, a second time for bare Engine.IO.
+func (s *stack) read(context.Context) error {
+	prefixes := []string{""}
+	if s.config.app == "protocol" && s.config.set("app") {
+		prefixes = append(prefixes, enginePrefix)
+	}
+	for _, prefix := range prefixes {
+		t, err := template.Read(s.config.template, template.Options{Parameters: s.config.parameters, BaseURL: s.base, Prefix: prefix})
+		if err != nil {
+			return err
+		}
+		s.templates = append(s.templates, t)
+	}
+	for _, note := range s.templates[0].Notes {
+		s.log.Warn("not emulated", "what", note)
+	}
+	return nil
+}
+
+// logs is the folder of the functions' logs.
+func (s *stack) logs() string {
+	return cmp.Or(s.config.logs, filepath.Join(filepath.Dir(s.config.template), ".cache", "localdev"))
+}
+
+// buildFunctions compiles every function for this machine, unless that has been done.
+func (s *stack) buildFunctions(ctx context.Context) error {
+	if s.built = s.config.built; s.built != "" {
+		for _, f := range s.templates[0].Functions {
+			if _, err := os.Stat(filepath.Join(s.built, f.ID, "bootstrap")); err != nil {
+				return fmt.Errorf("function %s is not built: %w", f.ID, err)
+			}
+		}
+		var err error
+		s.built, err = filepath.Abs(s.built)
+		return err
+	}
+	dir, err := os.MkdirTemp("", "nonstick-functions-*")
+	if err != nil {
+		return fmt.Errorf("make a folder for the functions: %w", err)
+	}
+	s.built = dir
+	s.service.stops = append(s.service.stops, func() error { return os.RemoveAll(dir) })
+	s.log.Info("building the functions", "count", len(s.templates[0].Functions))
+	return buildAll(ctx, s.templates[0].Functions, dir)
+}
+
+// buildAll builds functions into folders with their ids, two at a time: each build is parallel itself.
+func buildAll(ctx context.Context, functions []template.Function, to string) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(2)
+	for _, f := range functions {
+		group.Go(func() error {
+			dir := filepath.Join(to, f.ID)
+			if err := lambda.Build(ctx, f.Source, dir); err != nil {
+				return fmt.Errorf("function %s: %w", f.ID, err)
+			}
+			return linkClient(dir)
+		})
+	}
+	return group.Wait()
+}
+
+// linkClient puts the Socket.IO client for browsers beside a function, where the build for AWS puts it too.
+func linkClient(dir string) error {
+	client, err := filepath.Abs(chat.ClientDir)
+	if err != nil {
+		return fmt.Errorf("find the client for browsers: %w", err)
+	}
+	if _, err := os.Stat(client); err != nil {
+		return nil //nolint:nilerr // it has not been fetched: the page says how to
+	}
+	if err := os.Symlink(client, filepath.Join(dir, "client")); err != nil {
+		return fmt.Errorf("link the client for browsers: %w", err)
+	}
+	return nil
+}
+
+// startTables starts DynamoDB Local, unless there is an endpoint, and makes the tables.
+func (s *stack) startTables(ctx context.Context) error {
+	if s.dynamodb = s.config.dynamoDBEndpoint; s.dynamodb == "" {
+		d, err := startDynamoDB(ctx, s.config.template)
+		if err != nil {
+			return fmt.Errorf("start DynamoDB Local: %w", err)
+		}
+		s.service.stops = append(s.service.stops, d.stop)
+		s.dynamodb = d.url
+	}
+	for _, t := range s.templates {
+		for _, table := range t.Tables {
+			if err := createTable(ctx, s.dynamodb, table); err != nil {
+				return fmt.Errorf("make table %s: %w", table.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// makeQueues makes the queues, which are empty.
+func (s *stack) makeQueues(context.Context) (err error) {
+	var specs []queue.Spec
+	for _, t := range s.templates {
+		for _, q := range t.Queues {
+			specs = append(specs, queue.Spec{
+				Name: q.Name, FIFO: q.FIFO, ContentDedup: q.ContentDedup, Visibility: q.Visibility, Delay: q.Delay,
+				Retention: q.Retention, DeadLetters: q.DeadLetters, MaxReceives: q.MaxReceives,
+			})
+		}
+	}
+	s.queues, err = queue.New(s.base, localRegion, specs)
+	return err
+}
+
+// startFunctions starts the platform of the functions.
+func (s *stack) startFunctions(context.Context) (err error) {
+	var all []lambda.Function
+	for i, t := range s.templates {
+		for _, f := range t.Functions {
+			limit := s.config.concurrency
+			if f.Reserved != nil {
+				limit = min(limit, *f.Reserved)
+			}
+			s.override(f.Environment, i > 0)
+			all = append(all, lambda.Function{
+				Name: f.Name, ARN: "arn:aws:lambda:" + localRegion + ":" + queue.Account + ":function:" + f.Name, Dir: filepath.Join(s.built, f.ID),
+				Handler: f.Handler, Environment: f.Environment, Memory: f.Memory, Timeout: f.Timeout, Concurrency: limit,
+				AsyncRetries: f.AsyncRetries, AsyncAge: f.AsyncAge,
+			})
+		}
+	}
+	s.functions, err = lambda.New(lambda.Config{
+		Functions: all, Region: localRegion, Idle: s.config.idle, Logs: s.logs(), Logger: s.log,
+		Environment: map[string]string{
+			"AWS_ACCESS_KEY_ID": localKey, "AWS_SECRET_ACCESS_KEY": localKey, "AWS_SESSION_TOKEN": localKey,
+			"AWS_ENDPOINT_URL": s.base, "AWS_ENDPOINT_URL_DYNAMODB": s.dynamodb,
+		},
+	})
+	if err == nil {
+		s.service.stops = append(s.service.stops, s.functions.Close)
+	}
+	return err
+}
+
+// localKey is the access key, and its secret, of local processes.
+const localKey = "local"
+
+// overriding are the options that a function's environment has too, by the names of their variables.
+var overriding = []string{
+	"app", "path", "ping-interval", "ping-timeout", "connect-timeout", "upgrade-timeout", "poll-hold", "max-payload",
+	"buffer-limit", "cors-origin", "cors-credentials", "log-level",
+}
+
+// override changes a function's environment to what the options say: those that were given.
+func (s *stack) override(env map[string]string, engineIO bool) {
+	for _, name := range overriding {
+		if value, ok := s.config.given[name]; ok {
+			env[option{name: name}.env()] = value
+		}
+	}
+	if s.config.app == "protocol" && s.config.set("app") {
+		env["NONSTICK_CORS_ORIGIN"] = s.config.corsOrigin
+	}
+	if engineIO {
+		env["NONSTICK_APP"], env["NONSTICK_PATH"], env["NONSTICK_CONNECT_TIMEOUT"] = "echo", enginePath, "0s"
+	}
+}
+
+// route makes the APIs.
+func (s *stack) route(context.Context) error {
+	s.service.server = emulator.New(emulator.Config{
+		Endpoint: s.base + "/" + s.templates[0].Stage, Limits: limitsOf(s.config), Services: s.services, Logger: s.log,
+	})
+	paths := []string{"/", enginePath}
+	for i := len(s.templates) - 1; i >= 0; i-- { // "/" is for what is left
+		t := s.templates[i]
+		h, err := proxy.New(s.functions, routes(t.HTTP), routes(t.WebSocket))
+		if err != nil {
+			return err
+		}
+		s.service.server.Route(emulator.API{Path: paths[i], Sets: []emulator.Handlers{h}, Concurrent: s.config.inbound == "concurrent"})
+	}
+	return nil
+}
+
+func routes(from []template.Route) []proxy.Route {
+	var to []proxy.Route
+	for _, r := range from {
+		to = append(to, proxy.Route{Key: r.Key, Function: r.Function, Responds: r.Responds})
+	}
+	return to
+}
+
+// services finds what else is on the port: the APIs of SQS and Lambda, the state of everything, and the refusal of
+// a WebSocket at a path that the service has none at.
+func (s *stack) services(r *http.Request) http.Handler {
+	switch {
+	case strings.HasPrefix(r.Header.Get("X-Amz-Target"), queue.Target):
+		return s.queues
+	case strings.HasPrefix(r.URL.Path, lambda.InvokePath):
+		return s.functions
+	case r.URL.Path == "/healthz":
+		return fallback(nil)
+	case r.URL.Path == "/localdev/state" && r.Method == http.MethodGet:
+		return http.HandlerFunc(s.state)
+	case strings.EqualFold(r.Header.Get("Upgrade"), "websocket") && !s.takesWebSockets(r.URL.Path):
+		return http.HandlerFunc(forbid)
+	}
+	return nil
+}
+
+// takesWebSockets reports whether a path is one of a WebSocket API: the stage, or what a front like CloudFront maps
+// to it.
+func (s *stack) takesWebSockets(path string) bool {
+	stage := "/" + s.templates[0].Stage
+	engineIO := len(s.templates) > 1 && strings.HasPrefix(path, enginePath)
+	return path == stage || path == stage+"/" || strings.HasPrefix(path, s.config.path) || engineIO
+}
+
+func forbid(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusForbidden)
+	_, _ = io.WriteString(w, `{"message":"Forbidden"}`) // the client may be gone
+}
+
+// state tells the counts of functions and queues.
+func (s *stack) state(w http.ResponseWriter, _ *http.Request) {
+	b, err := json.MarshalIndent(struct {
+		Functions []lambda.Stats `json:"functions"`
+		Queues    []queue.Stats  `json:"queues"`
+	}{s.functions.Stats(), s.queues.Stats()}, "", "  ")
+	if err != nil {
+		panic(err) // numbers and strings always marshal
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(append(b, '\n')) // the client may be gone
+}
+
+// feed connects queues and schedules to functions.
+func (s *stack) feed() {
+	for _, t := range s.templates {
+		for _, m := range t.Mappings {
+			mapping := queue.Mapping{Queue: m.Queue, Function: m.Function, Batch: m.Batch, Window: m.Window, Partial: m.Partial, Concurrency: m.Concurrency}
+			s.service.sweeps = append(s.service.sweeps, func(ctx context.Context) error {
+				return s.queues.Feed(ctx, mapping, s.call, s.log)
+			})
+		}
+		for _, x := range t.Schedules {
+			schedule := queue.Schedule{Name: x.Name, Function: x.Function, Every: x.Every, Input: x.Input}
+			s.service.sweeps = append(s.service.sweeps, func(ctx context.Context) error {
+				schedule.Run(ctx, s.callLater, s.log)
+				return nil
+			})
+		}
+	}
+}
+
+// call calls a function for a queue.
+func (s *stack) call(ctx context.Context, function string, event []byte) ([]byte, error) {
+	res, err := s.functions.Invoke(ctx, lambda.Call{Function: function, Payload: event})
+	switch {
+	case errors.Is(err, lambda.ErrThrottled):
+		return nil, queue.ErrThrottled
+	case err != nil:
+		return nil, err
+	case res.FunctionError != "":
+		return nil, fmt.Errorf("%w: request %s: %s", proxy.ErrFunction, res.RequestID, res.Payload)
+	}
+	return res.Payload, nil
+}
+
+// callLater calls a function for a schedule, which does not wait for it.
+func (s *stack) callLater(_ context.Context, function string, event []byte) ([]byte, error) {
+	return nil, s.functions.InvokeAsync(lambda.Call{Function: function, Payload: event})
+}
