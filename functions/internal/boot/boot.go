@@ -102,6 +102,14 @@ func (p *Parts) Queue(name string) *Queue {
 	return q
 }
 
+// maxBuffer is the most that a session's buffer may be configured to hold, in bytes.
+const maxBuffer = 1 << 30
+
+// Limits reads the limits of deliveries, which have to be the same for all functions.
+func Limits(env *Env) adapter.Limits {
+	return adapter.Limits{Buffer: sessionstore.BufferLimits{Bytes: env.Number("NONSTICK_BUFFER_LIMIT", 4<<20, 1, maxBuffer)}}
+}
+
 // endMargin is what an invocation leaves of its time, so that it can still tell how it ended.
 const endMargin = 500 * time.Millisecond
 

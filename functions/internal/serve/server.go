@@ -7,12 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
 	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 // server is what the functions of this package have in common.
@@ -50,12 +48,11 @@ func newServer(p *boot.Parts) *server {
 // The bounds of times that a configuration may name. API Gateway ends a WebSocket that is silent for 10 minutes and a
 // request after 30 seconds.
 const (
-	shortest     = time.Millisecond
-	longest      = time.Hour
-	longestPing  = 9*time.Minute + 30*time.Second
-	longestHold  = 28 * time.Second
-	maxBody      = 6 << 20
-	greatestHeap = 1 << 30
+	shortest    = time.Millisecond
+	longest     = time.Hour
+	longestPing = 9*time.Minute + 30*time.Second
+	longestHold = 28 * time.Second
+	maxBody     = 6 << 20
 )
 
 // engineOptions are the settings of Engine.IO.
@@ -67,9 +64,7 @@ func engineOptions(env *boot.Env) engine.Options {
 		UpgradeTimeout: env.Duration("NONSTICK_UPGRADE_TIMEOUT", 10*time.Second, shortest, longest),
 		PollHold:       env.Duration("NONSTICK_POLL_HOLD", 20*time.Second, shortest, longestHold),
 		MaxPayload:     env.Number("NONSTICK_MAX_PAYLOAD", apigw.DefaultMaxPayload, 1, maxBody),
-		Limits: adapter.Limits{Buffer: sessionstore.BufferLimits{
-			Bytes: env.Number("NONSTICK_BUFFER_LIMIT", 4<<20, 1, greatestHeap),
-		}},
+		Limits:         boot.Limits(env),
 	}
 }
 

@@ -1,0 +1,214 @@
+package adapter
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Errors of an [Emitter]'s caller. Nothing was done.
+var (
+	// ErrEvent: an event that no client would accept: a name that Socket.IO keeps to itself, arguments that are no
+	// JSON, placeholders that do not fit the attachments, or too many of these.
+	ErrEvent = errors.New("adapter: invalid event")
+	// ErrName: a namespace that does not begin with a slash, or a name that is empty or above sessionstore.MaxName bytes.
+	ErrName = errors.New("adapter: invalid name")
+)
+
+// EmitterStore is what an [Emitter] needs of a store.
+type EmitterStore interface {
+	BroadcastStore
+	sessionstore.Registry
+}
+
+// EmitterOptions refine [NewEmitter]. Zero fields mean the defaults.
+type EmitterOptions struct {
+	// Limits should be those of the server.
+	Limits Limits
+	// Logger gets what went wrong and is no error; default none.
+	Logger *slog.Logger
+}
+
+// Emitter speaks to the clients of a server from a program that serves none. It needs the server's store and a way to
+// push, and no server. Safe for concurrent use.
+//
+// Where a session has to be closed, the emitter closes it and leaves what remains, the disconnect handlers among it, to
+// the server's sweeper.
+type Emitter struct {
+	store    EmitterStore
+	adapter  *Adapter
+	delivery *Delivery
+	closing  *Closing
+}
+
+// NewEmitter returns an Emitter.
+func NewEmitter(store EmitterStore, pusher Pusher, o EmitterOptions) *Emitter {
+	e := &Emitter{store: store}
+	e.closing = &Closing{Sessions: store, Pusher: pusher, Leave: e.leave}
+	e.delivery = NewDelivery(store, pusher, e.closing, o.Limits)
+	e.adapter = New(store, e.delivery, o.Logger)
+	return e
+}
+
+// leave has the sweeper look at a session that was closed.
+func (e *Emitter) leave(ctx context.Context, id sessionstore.SessionID) error {
+	err := e.store.Look(ctx, id, time.Now())
+	if err == nil || errors.Is(err, sessionstore.ErrNotFound) {
+		return nil
+	}
+	return fmt.Errorf("adapter: leave a closed session: %w", err)
+}
+
+// Of returns everybody in a namespace.
+func (e *Emitter) Of(namespace string) Emission {
+	b := Emission{e: e, sel: Selection{Namespace: sessionstore.Namespace(namespace)}}
+	if namespace == "" || namespace[0] != '/' || len(namespace) > sessionstore.MaxName {
+		b.err = fmt.Errorf("%w: namespace %q", ErrName, namespace)
+	}
+	return b
+}
+
+// To returns the members of rooms of the main namespace, see [Emission.To].
+func (e *Emitter) To(rooms ...string) Emission { return e.Of(socketio.MainNamespace).To(rooms...) }
+
+// In is another name of [Emitter.To].
+func (e *Emitter) In(rooms ...string) Emission { return e.To(rooms...) }
+
+// Except returns everybody in the main namespace but the members of rooms.
+func (e *Emitter) Except(rooms ...string) Emission {
+	return e.Of(socketio.MainNamespace).Except(rooms...)
+}
+
+// Emission is a selection of sockets to emit to, or to do something with. It is a value: each operator returns a new
+// one. A mistake in a name is the error of whatever is done.
+type Emission struct {
+	e   *Emitter
+	sel Selection
+	err error
+}
+
+// To adds rooms: a socket in any of them is selected, once. No rooms at all mean everybody. A socket's id is a room
+// with that socket alone.
+func (b Emission) To(rooms ...string) Emission {
+	b.sel.Rooms = b.add(b.sel.Rooms, rooms)
+	return b
+}
+
+// In is another name of [Emission.To].
+func (b Emission) In(rooms ...string) Emission { return b.To(rooms...) }
+
+// Except leaves out the sockets in the rooms.
+func (b Emission) Except(rooms ...string) Emission {
+	b.sel.Except = b.add(b.sel.Except, rooms)
+	return b
+}
+
+func (b *Emission) add(list []sessionstore.Room, rooms []string) []sessionstore.Room {
+	list = slices.Clip(list)
+	for _, r := range rooms {
+		if err := checkRoom(r); err != nil {
+			b.err = err
+		}
+		if !slices.Contains(list, sessionstore.Room(r)) {
+			list = append(list, sessionstore.Room(r))
+		}
+	}
+	return list
+}
+
+func checkRoom(name string) error {
+	if name == "" || len(name) > sessionstore.MaxName {
+		return fmt.Errorf("%w: room of %d bytes, want 1 to %d", ErrName, len(name), sessionstore.MaxName)
+	}
+	return nil
+}
+
+// Emit emits an event and returns when all selected have been tried, so that the events of one caller arrive in order.
+// Each argument is JSON. Binary data is socketio.Binary, or the object {"_placeholder":true,"num":i} in place of
+// attachments[i].
+//
+// Errors: [ErrEvent], [ErrName], [ErrPacketTooLarge]: nobody was tried. Any other joins the first few failures of single
+// sockets, or says that not all could be found; the result tells how far it came.
+func (b Emission) Emit(ctx context.Context, event string, args []json.RawMessage, attachments ...[]byte) (Result, error) {
+	if b.err != nil {
+		return Result{}, b.err
+	}
+	frames, err := eventFrames(b.sel.Namespace, event, args, attachments)
+	if err != nil {
+		return Result{}, err
+	}
+	return b.send(ctx, frames)
+}
+
+func (b Emission) send(ctx context.Context, frames []string) (Result, error) {
+	p := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: frames}
+	r, err := b.e.adapter.Broadcast(ctx, b.sel, p, nil)
+	if err != nil {
+		return r, fmt.Errorf("adapter: emit: %w", err)
+	}
+	return r, nil
+}
+
+// eventFrames encodes an event as a client will decode it.
+func eventFrames(nsp sessionstore.Namespace, event string, args []json.RawMessage, attachments [][]byte) ([]string, error) {
+	p := socketio.Packet{Type: socketio.Event, Namespace: string(nsp), Attachments: attachments}
+	list := array(args)
+	if len(attachments) == 0 {
+		list, p.Attachments = socketio.Extract(list)
+	}
+	if len(p.Attachments) > 0 {
+		p.Type = socketio.BinaryEvent
+	}
+	p.Data = socketio.EventData(event, list)
+	text := p.Encode()
+	if _, _, err := socketio.Decode(text, socketio.Limits{}); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrEvent, err)
+	}
+	frames := []string{engineio.EncodeMessage(text)}
+	for _, a := range p.Attachments {
+		frames = append(frames, engineio.EncodeBinary(a))
+	}
+	return frames, nil
+}
+
+// array joins JSON values to an array.
+func array(values []json.RawMessage) json.RawMessage {
+	out := json.RawMessage{'['}
+	for i, v := range values {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, v...)
+	}
+	return append(out, ']')
+}
+
+// Relay is a broadcast on its way to where it is carried out: packets that are encoded already. It travels as JSON.
+type Relay struct {
+	Namespace sessionstore.Namespace `json:"namespace"`
+	Rooms     []sessionstore.Room    `json:"rooms,omitempty"`
+	Except    []sessionstore.Room    `json:"except,omitempty"`
+	// Frames are the Engine.IO packets of one message, encoded as text.
+	Frames []string `json:"frames"`
+}
+
+// Relay carries a broadcast out, see [Emission.Emit].
+func (e *Emitter) Relay(ctx context.Context, r Relay) (Result, error) {
+	b := e.Of(string(r.Namespace))
+	if b.err == nil && len(r.Frames) == 0 {
+		b.err = fmt.Errorf("%w: no frames", ErrEvent)
+	}
+	if b.err != nil {
+		return Result{}, b.err
+	}
+	b.sel.Rooms, b.sel.Except = r.Rooms, r.Except
+	return b.send(ctx, r.Frames)
+}

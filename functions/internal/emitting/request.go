@@ -1,0 +1,168 @@
+package emitting
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/nonstick-io/nonstick/adapter"
+)
+
+// What a request may ask for. docs/emit.schema.json says the same.
+const (
+	maxBatch = 100
+	maxNames = 1000 // rooms in one list
+	maxFetch = 1000
+	maxKey   = 256 // bytes
+)
+
+// errRequest: a request that cannot be carried out, whenever it is tried.
+var errRequest = errors.New("invalid request")
+
+// Disconnect says what the sockets selected are to lose.
+type Disconnect string
+
+// What disconnect may be.
+const (
+	// DisconnectSocket ends the sockets selected.
+	DisconnectSocket Disconnect = "socket"
+	// DisconnectSession ends every socket of their clients.
+	DisconnectSession Disconnect = "session"
+)
+
+// Flags are Socket.IO's. They are taken so that callers of other emitters need not change; docs/emit.md says what
+// becomes of them.
+type Flags struct {
+	Volatile bool  `json:"volatile,omitempty"`
+	Compress *bool `json:"compress,omitempty"`
+}
+
+// Request is what is to be done: exactly one of Event, Join, Leave, Disconnect, Fetch and Batch.
+type Request struct {
+	// Namespace is "/" if empty.
+	Namespace string   `json:"namespace,omitempty"`
+	Rooms     []string `json:"rooms,omitempty"`
+	Except    []string `json:"except,omitempty"`
+
+	Event       *string           `json:"event,omitempty"`
+	Args        []json.RawMessage `json:"args,omitempty"`
+	Attachments [][]byte          `json:"attachments,omitempty"` // base64 in JSON
+	Flags       Flags             `json:"flags,omitzero"`
+
+	Join       []string   `json:"join,omitempty"`
+	Leave      []string   `json:"leave,omitempty"`
+	Disconnect Disconnect `json:"disconnect,omitempty"`
+	// Fetch is how many sockets to read at most.
+	Fetch int       `json:"fetch,omitempty"`
+	Batch []Request `json:"batch,omitempty"`
+
+	// Key makes the request happen once within a day, however often it comes.
+	Key string `json:"key,omitempty"`
+}
+
+// Socket is a socket that was fetched.
+type Socket struct {
+	ID    string                     `json:"id"`
+	Rooms []string                   `json:"rooms"`
+	Data  map[string]json.RawMessage `json:"data"`
+	// ConnectedAt is in milliseconds since 1970.
+	ConnectedAt int64 `json:"connectedAt"`
+}
+
+// Answer says what became of a request.
+type Answer struct {
+	// OK is false if there are Errors.
+	OK bool `json:"ok"`
+	// Recipients counts the sockets that were reached, Gone those that had left without a word, Failed those that
+	// could not be reached; of a batch, of all its requests.
+	Recipients int `json:"recipients"`
+	Gone       int `json:"gone"`
+	Failed     int `json:"failed"`
+	// Duplicate says that a request of this key has been carried out, or begun, before: nothing was done.
+	Duplicate bool     `json:"duplicate,omitempty"`
+	Errors    []string `json:"errors,omitempty"`
+	Sockets   []Socket `json:"sockets,omitempty"`
+	// Results are those of a batch, in its order.
+	Results []Answer `json:"results,omitempty"`
+
+	again bool // nothing was done, and it may succeed later
+}
+
+func (a *Answer) count(r adapter.Result) {
+	a.Recipients, a.Gone, a.Failed = r.Delivered, r.Gone, r.Failed
+}
+
+// fail adds an error.
+func (a *Answer) fail(err error) {
+	if err != nil {
+		a.OK = false
+		a.Errors = append(a.Errors, err.Error())
+	}
+}
+
+// parse reads a request. The error matches errRequest.
+func parse(raw []byte) (Request, error) {
+	var r Request
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&r); err != nil {
+		return r, fmt.Errorf("%w: %w", errRequest, err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return r, fmt.Errorf("%w: something follows the object", errRequest)
+	}
+	return r, r.check(true)
+}
+
+// check says what is wrong with a request.
+func (r *Request) check(outer bool) error {
+	if n := r.actions(); n != 1 {
+		return fmt.Errorf("%w: %d of event, join, leave, disconnect, fetch and batch, want one", errRequest, n)
+	}
+	switch {
+	case len(r.Key) > maxKey:
+		return fmt.Errorf("%w: key of %d bytes, at most %d", errRequest, len(r.Key), maxKey)
+	case len(r.Rooms) > maxNames || len(r.Except) > maxNames || len(r.Join) > maxNames || len(r.Leave) > maxNames:
+		return fmt.Errorf("%w: more than %d rooms", errRequest, maxNames)
+	case r.Disconnect != "" && r.Disconnect != DisconnectSocket && r.Disconnect != DisconnectSession:
+		return fmt.Errorf("%w: disconnect %q, want %q or %q", errRequest, r.Disconnect, DisconnectSocket, DisconnectSession)
+	case r.Fetch < 0 || r.Fetch > maxFetch:
+		return fmt.Errorf("%w: fetch %d, want 1 to %d", errRequest, r.Fetch, maxFetch)
+	case r.Event == nil && (r.Args != nil || r.Attachments != nil):
+		return fmt.Errorf("%w: args and attachments belong to an event", errRequest)
+	case r.Batch != nil && !outer:
+		return fmt.Errorf("%w: a batch within a batch", errRequest)
+	}
+	return r.checkBatch()
+}
+
+func (r *Request) checkBatch() error {
+	if r.Batch == nil {
+		return nil
+	}
+	if len(r.Batch) == 0 || len(r.Batch) > maxBatch {
+		return fmt.Errorf("%w: batch of %d, want 1 to %d", errRequest, len(r.Batch), maxBatch)
+	}
+	if r.Namespace != "" || r.Rooms != nil || r.Except != nil {
+		return fmt.Errorf("%w: namespace, rooms and except belong into the requests of a batch", errRequest)
+	}
+	for i := range r.Batch {
+		if err := r.Batch[i].check(false); err != nil {
+			return fmt.Errorf("request %d of the batch: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// actions counts what a request asks for.
+func (r *Request) actions() int {
+	n := 0
+	for _, asked := range []bool{r.Event != nil, r.Join != nil, r.Leave != nil, r.Disconnect != "", r.Fetch != 0, r.Batch != nil} {
+		if asked {
+			n++
+		}
+	}
+	return n
+}
