@@ -113,7 +113,7 @@ func Limits(env *Env) adapter.Limits {
 // endMargin is what an invocation leaves of its time, so that it can still tell how it ended.
 const endMargin = 500 * time.Millisecond
 
-// ErrPanic: the handler panicked. The log has its stack.
+// ErrPanic is the end of an invocation whose handler panicked. The log has its stack.
 var ErrPanic = errors.New("boot: panic")
 
 // surround adds to a handler what every invocation needs: an end before the platform's, an eye on panics, and the

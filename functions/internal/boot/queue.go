@@ -20,7 +20,7 @@ import (
 	"github.com/nonstick-io/nonstick/adapter"
 )
 
-// ErrNotSent: a message may not have reached its queue.
+// ErrNotSent says that a message may not have reached its queue.
 var ErrNotSent = errors.New("boot: message not sent")
 
 const (

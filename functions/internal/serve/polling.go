@@ -2,7 +2,10 @@ package serve
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +14,7 @@ import (
 
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
+	"github.com/nonstick-io/nonstick/internal/apps/chat"
 )
 
 // polling serves the HTTP API: the polling transport, and the application's page.
@@ -19,6 +23,8 @@ type polling struct {
 	path    string
 	page    http.Handler // nil if the application has none
 	starter *starter
+	// webSocket is the WebSocket API as clients reach it; nil if that is not known.
+	webSocket *url.URL
 }
 
 // Polling makes the polling function.
@@ -27,6 +33,9 @@ func Polling(p *boot.Parts) boot.Handler {
 	f := &polling{handler: s.handler(nil), path: s.path, starter: newStarter(p)}
 	if s.app.Page != nil {
 		f.page = s.app.Page(clientDir(p.Env))
+	}
+	if u, err := url.Parse(p.Env.URL("NONSTICK_MANAGEMENT_ENDPOINT")); err == nil {
+		f.webSocket = u
 	}
 	return boot.JSON(f.serve)
 }
@@ -41,10 +50,44 @@ func clientDir(env *boot.Env) string {
 }
 
 func (f *polling) serve(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+	if f.page != nil && e.RawPath == chat.ConfigPath {
+		return f.config(&e)
+	}
 	if f.page != nil && !strings.HasPrefix(e.RawPath, f.path) {
 		return page(ctx, f.page, &e)
 	}
 	res, err := f.handler.HTTP(ctx, e)
 	f.starter.ensure(ctx)
 	return res, err
+}
+
+// ownHost is in the names of hosts that API Gateway gives to its APIs: each API its own.
+const ownHost = ".execute-api."
+
+// clientOptions are options of the Socket.IO client for browsers.
+type clientOptions struct {
+	ForceBase64      bool `json:"forceBase64"`
+	TransportOptions struct {
+		WebSocket struct {
+			Hostname string `json:"hostname"`
+			Path     string `json:"path"`
+		} `json:"websocket"`
+	} `json:"transportOptions,omitzero"`
+}
+
+// config tells the page how to reach both APIs. Only at the hosts of API Gateway itself are there two: a domain of one's
+// own, with something in front that picks the API, is one.
+func (f *polling) config(e *events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+	o := clientOptions{ForceBase64: true} // API Gateway takes no binary frames
+	if f.webSocket != nil && strings.Contains(f.webSocket.Hostname(), ownHost) && strings.Contains(e.RequestContext.DomainName, ownHost) {
+		o.TransportOptions.WebSocket.Hostname = f.webSocket.Hostname()
+		o.TransportOptions.WebSocket.Path = f.webSocket.Path
+	}
+	body, err := json.Marshal(o)
+	if err != nil {
+		return events.APIGatewayV2HTTPResponse{}, fmt.Errorf("serve: encode options: %w", err)
+	}
+	return events.APIGatewayV2HTTPResponse{
+		StatusCode: http.StatusOK, Headers: map[string]string{"Content-Type": "application/json", "Cache-Control": "no-cache"}, Body: string(body),
+	}, nil
 }

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"embed"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -13,6 +14,10 @@ var assets embed.FS
 
 // ClientDir is where `make run` puts the Socket.IO client for browsers, from the root of the repository.
 const ClientDir = "internal/apps/chat/client/node_modules/socket.io-client/dist"
+
+// ConfigPath is where the page asks for options of the Socket.IO client: what else it has to know where the WebSocket is on
+// another host than the page. [Page] answers that there are none; whoever knows better answers in its place.
+const ConfigPath = "/config.json"
 
 // policy lets the page load nothing but its own parts and talk to nobody but this host.
 const policy = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; frame-ancestors 'none'"
@@ -33,6 +38,10 @@ func Page(clientDir string) http.Handler {
 			return
 		}
 		http.ServeFile(w, r, name)
+	})
+	mux.HandleFunc("GET "+ConfigPath, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, "{}") // the page's own host serves all
 	})
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", policy)

@@ -16,6 +16,9 @@ const reasons = {
   'parse error': 'The server said something that is not Socket.IO.',
 };
 
+// Options of the client that the server knows best, as where the WebSocket is if that is another host.
+const options = await fetch('config.json').then((answer) => answer.json()).catch(() => ({}));
+
 /** Says in plain words why a connection ended. */
 export function explain(reason) {
   return reasons[reason] ?? `Disconnected: ${reason}.`;
@@ -43,7 +46,7 @@ export class Connection {
   open(name, mode) {
     this.close();
     const path = new URLSearchParams(location.search).get('path') ?? '/socket.io/';
-    const socket = window.io({ path, transports: transports[mode] ?? transports.upgrade, auth: { name }, forceNew: true });
+    const socket = window.io({ path, transports: transports[mode] ?? transports.upgrade, auth: { name }, forceNew: true, ...options });
     this.#socket = socket;
     this.handlers.state('wait', 'connecting…');
     this.#watch(socket);
