@@ -1,0 +1,218 @@
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// asked finds the acknowledgement's id in the event "ask" with the argument 1.
+var asked = regexp.MustCompile(`^42(\d+)\["ask",1\]$`)
+
+// askedID returns the id that a client was asked with.
+func (p *peer) askedID() string {
+	p.w.t.Helper()
+	got := p.take()
+	if len(got) == 1 {
+		if m := asked.FindStringSubmatch(got[0]); m != nil {
+			return m[1]
+		}
+	}
+	p.w.t.Fatalf("got %q, want to be asked", got)
+	return ""
+}
+
+// ackApp has handlers that ask: another socket by its id, and the own client by continuation.
+func ackApp(heard *[]string) func(s *gateway.Server) {
+	return func(s *gateway.Server) {
+		n := s.Of("/")
+		gateway.On(n, "ask other", func(ctx context.Context, _ *gateway.Socket, id string) (string, error) {
+			k, err := n.Socket(ctx, id)
+			if err != nil {
+				return "", &gateway.Error{Message: err.Error()}
+			}
+			answer, err := gateway.EmitWithAck[int, string](ctx, k, "ask", 1)
+			if err != nil {
+				return "", &gateway.Error{Message: err.Error()}
+			}
+			return "heard " + answer, nil
+		})
+		gateway.On(n, "ask me", func(ctx context.Context, k *gateway.Socket, state string) (gateway.None, error) {
+			return gateway.None{}, gateway.EmitThen(ctx, k, "ask", 1, "answered", state)
+		})
+		gateway.On(n, "ask in vain", func(ctx context.Context, k *gateway.Socket, _ gateway.None) (bool, error) {
+			return errors.Is(gateway.EmitThen(ctx, k, "ask", 1, "nobody", 1), gateway.ErrNoHandler), nil
+		})
+		gateway.OnAck(n, "answered", func(ctx context.Context, k *gateway.Socket, answer gateway.Args2[string, int], state string) error {
+			*heard = append(*heard, fmt.Sprintf("%v %v %s", k.ID() != "", answer, state))
+			return errors.Join(gateway.Emit(ctx, k, "thanks", answer.First), k.Join(ctx, "answerers"))
+		})
+	}
+}
+
+// A handler asks another client, at another instance, and waits for the answer.
+func TestEmitWithAck(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		answer func(w *world, p *peer, id string)
+		want   string
+	}{
+		{"answered", func(_ *world, p *peer, id string) { p.send("43" + id + `["yes"]`) }, `431["heard yes"]`},
+		{"answered twice", func(_ *world, p *peer, id string) { p.send("43"+id+`["yes"]`, "43"+id+`["no"]`) }, `431["heard yes"]`},
+		{"answered after a while", func(_ *world, p *peer, id string) { time.Sleep(9 * time.Second); p.send("43" + id + `["yes"]`) }, `431["heard yes"]`},
+		{"answered with nothing", func(_ *world, p *peer, id string) { p.send("43" + id + `[]`) }, `431["heard "]`},
+		{"another id is answered", func(_ *world, p *peer, id string) { p.send("43" + id + `0["no"]`) }, `431[{"message":"gateway: acknowledgement timed out"}]`},
+		{"not answered", func(*world, *peer, string) {}, `431[{"message":"gateway: acknowledgement timed out"}]`},
+		{"answered by somebody else", func(w *world, p *peer, id string) { w.join(p.at).send("43" + id + `["no"]`) }, `431[{"message":"gateway: acknowledgement timed out"}]`},
+	} {
+		for _, transport := range []string{"websocket", "polling"} {
+			t.Run(c.name+"/"+transport, func(t *testing.T) {
+				inWorld(t, func(t *testing.T, w *world) {
+					one, two := w.server(ackApp(nil)), w.server(ackApp(nil))
+					asker, p := w.join(one), w.joinOn(two, transport)
+					start := time.Now()
+					done := make(chan error, 1)
+					go func() { done <- asker.try(`421["ask other","` + p.id + `"]`) }()
+					synctest.Wait()
+					c.answer(w, p, p.askedID())
+					if err := <-done; err != nil {
+						t.Error(err)
+					}
+					asker.expect(c.want)
+					if d := time.Since(start); d > 10*time.Second+time.Millisecond {
+						t.Errorf("waited %v", d)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Whom nobody can wait for.
+func TestEmitWithAckRefused(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		id   func(w *world, asker *peer) string
+		want string
+	}{
+		{"oneself", func(_ *world, asker *peer) string { return asker.id }, gateway.ErrAckOwnSession.Error()},
+		{"nobody", func(*world, *peer) string { return "nobody" }, gateway.ErrDisconnected.Error()},
+		{"one that left", func(w *world, asker *peer) string {
+			p := w.join(asker.at)
+			p.send("41")
+			return p.id
+		}, gateway.ErrDisconnected.Error()},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				asker := w.join(w.server(ackApp(nil)))
+				id := c.id(w, asker)
+				start := time.Now()
+				asker.send(`421["ask other","` + id + `"]`)
+				asker.expect(`431[{"message":"` + c.want + `"}]`)
+				if time.Since(start) > 0 {
+					t.Errorf("it took %v", time.Since(start))
+				}
+			})
+		})
+	}
+}
+
+// From outside of a handler: a deadline of one's own, a socket that goes while one waits, types that do not fit,
+// binary.
+func TestEmitWithAckOutside(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		answer func(p *peer, id string)
+		want   string
+		err    error
+		after  time.Duration
+	}{
+		{"answered", func(p *peer, id string) { p.send("43"+id+`["yes"]`, "3") }, "yes", nil, 0},
+		{"in time", func(*peer, string) {}, "", gateway.ErrAckTimeout, 3 * time.Second},
+		{"wrong type", func(p *peer, id string) { p.send("43" + id + `[7]`) }, "", gateway.ErrArgs, 0},
+		{"binary", func(p *peer, id string) { p.send("461-"+id+`[{"_placeholder":true,"num":0}]`, "beWVz") }, "eWVz", nil, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				s := w.server(ackApp(nil))
+				p := w.join(s)
+				k, err := s.Of("/").Socket(t.Context(), p.id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				defer cancel()
+				start := time.Now()
+				done := make(chan string, 1)
+				go func() {
+					answer, err := gateway.EmitWithAck[int, string](ctx, k, "ask", 1)
+					if !errors.Is(err, c.err) {
+						t.Errorf("error %v, want %v", err, c.err)
+					}
+					done <- answer
+				}()
+				synctest.Wait()
+				c.answer(p, p.askedID())
+				if got := <-done; got != c.want {
+					t.Errorf("answer %q, want %q", got, c.want)
+				}
+				if d := time.Since(start); d != c.after {
+					t.Errorf("after %v, want %v", d, c.after)
+				}
+				for _, u := range []sessionstore.Op{sessionstore.OpAck} {
+					if w.meter.Op(u).Calls == 0 {
+						t.Error("the store was not asked")
+					}
+				}
+			})
+		})
+	}
+}
+
+// The answer to EmitThen is taken by the instance that it arrives at, once.
+func TestEmitThen(t *testing.T) {
+	for _, transport := range []string{"websocket", "polling"} {
+		t.Run(transport, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				var one, two []string
+				p := w.joinOn(w.server(ackApp(&one)), transport)
+				p.send(`42["ask me","some state"]`)
+				id := p.askedID()
+				p.at = w.server(ackApp(&two))
+				p.send("43"+id+`["yes",5]`, "43"+id+`["again",6]`)
+				p.expect(`42["thanks","yes"]`)
+				if len(one) != 0 || fmt.Sprint(two) != "[true {yes 5} some state]" {
+					t.Errorf("heard %q and %q", one, two)
+				}
+				if rooms := p.state().Sockets[0].Rooms; fmt.Sprint(rooms) != "[answerers]" {
+					t.Errorf("rooms %v", rooms)
+				}
+				p.send(`421["ask in vain"]`)
+				p.expect("431[true]")
+			})
+		})
+	}
+}
+
+// An answer that its handler cannot take is logged; the session goes on.
+func TestEmitThenWrongAnswer(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var heard []string
+		p := w.join(w.server(ackApp(&heard)))
+		p.send(`42["ask me","x"]`)
+		p.send("43" + p.askedID() + `[7]`)
+		p.expect()
+		p.expectOpen()
+		if len(heard) > 0 {
+			t.Errorf("heard %q", heard)
+		}
+	})
+}

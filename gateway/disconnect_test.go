@@ -1,0 +1,238 @@
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick/internal/pushtest"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// goodbyes collects what disconnect handlers were told: namespace, rooms, data and reason.
+type goodbyes struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (g *goodbyes) all() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	list := slices.Clone(g.list)
+	slices.Sort(list)
+	return list
+}
+
+func (g *goodbyes) register(s *gateway.Server) {
+	for _, name := range []string{"/", "/admin"} {
+		n := s.Of(name)
+		n.OnDisconnect(func(_ context.Context, k *gateway.Socket, reason string) error {
+			who, _, err := gateway.Data[string](k, "name")
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.list = append(g.list, fmt.Sprintf("%s %v %s: %s", name, k.Rooms(), who, reason))
+			return err
+		})
+		gateway.On(n, "be", func(ctx context.Context, k *gateway.Socket, name string) (gateway.None, error) {
+			return gateway.None{}, errors.Join(k.Join(ctx, "room"), gateway.SetData(ctx, k, "name", name))
+		})
+		gateway.On(n, "kick", func(ctx context.Context, k *gateway.Socket, closeSession bool) (string, error) {
+			err := errors.Join(gateway.Emit(ctx, k, "bye", 1), k.Disconnect(ctx, closeSession))
+			if closeSession {
+				return "kicked", err
+			}
+			late := []error{k.Join(ctx, "x"), gateway.Emit(ctx, k, "x", 1), gateway.SetData(ctx, k, "x", 1), k.Disconnect(ctx, false)}
+			for _, e := range late {
+				if !errors.Is(e, gateway.ErrDisconnected) {
+					return "", fmt.Errorf("after the disconnect: %w", e)
+				}
+			}
+			return "kicked", err
+		})
+	}
+}
+
+// However a client leaves, the handler of each of its sockets runs once, with the reason; and nothing stays.
+func TestDisconnectReasons(t *testing.T) {
+	both := func(reason string) []string { return []string{"/ [room] Ann: " + reason, "/admin [] : " + reason} }
+	for _, c := range []struct {
+		name      string
+		transport string
+		leave     func(w *world, p *peer)
+		want      []string
+		open      bool // the session goes on
+	}{
+		{"client leaves the namespace", "websocket", func(_ *world, p *peer) { p.send("41") }, []string{"/ [room] Ann: client namespace disconnect"}, true},
+		{"client leaves the namespace, by POST", "polling", func(_ *world, p *peer) { p.send("41") }, []string{"/ [room] Ann: client namespace disconnect"}, true},
+		{"client leaves the namespace twice", "websocket", func(_ *world, p *peer) { p.send("41", "41") }, []string{"/ [room] Ann: client namespace disconnect"}, true},
+		{"client leaves both", "websocket", func(_ *world, p *peer) { p.send("41", "41/admin,") }, both("client namespace disconnect"), true},
+		{"connection ends", "websocket", func(w *world, p *peer) {
+			for range 2 {
+				if err := p.at.Engine().Disconnect(w.t.Context(), p.conn); err != nil {
+					w.t.Error(err)
+				}
+			}
+		}, both("transport close"), false},
+		{"client closes", "polling", func(_ *world, p *peer) { p.send("1") }, both("transport close"), false},
+		{"client closes", "websocket", func(_ *world, p *peer) { p.send("1") }, both("transport close"), false},
+		{"client pings", "polling", func(_ *world, p *peer) { p.send("2") }, both("transport error"), false},
+		{"bad payload", "polling", func(_ *world, p *peer) { p.send("x") }, both("parse error"), false},
+		{"bad frame", "websocket", func(_ *world, p *peer) { p.send("x") }, both("parse error"), false},
+		{"bad packet", "websocket", func(_ *world, p *peer) { p.send("4x") }, both("forced close"), false},
+		{"broken order", "websocket", func(_ *world, p *peer) { p.send("40") }, both("forced server close"), false},
+		{"push in doubt", "websocket", func(w *world, p *peer) {
+			w.pusher.Answer(p.conn, pushtest.ErrLost)
+			if err := gateway.Emit(w.t.Context(), p.at.Of("/"), "news", 1); !errors.Is(err, pushtest.ErrLost) {
+				w.t.Error(err)
+			}
+		}, both("transport error"), false},
+		{"push to a connection that is gone", "websocket", func(w *world, p *peer) {
+			w.pusher.Answer(p.conn, adapter.ErrGone)
+			if err := gateway.Emit(w.t.Context(), p.at.Of("/"), "news", 1); err != nil {
+				w.t.Error(err)
+			}
+		}, both("transport close"), false},
+		{"buffer full", "polling", func(w *world, p *peer) {
+			for range 6 {
+				_ = gateway.Emit(w.t.Context(), p.at.Of("/"), "news", 1)
+			}
+		}, both("buffer full"), false},
+		{"ping timeout", "websocket", func(w *world, p *peer) { w.sweepFor(p.at, 50*time.Second) }, both("ping timeout"), false},
+		{"ping timeout", "polling", func(w *world, p *peer) { w.sweepFor(p.at, 50*time.Second) }, both("ping timeout"), false},
+		{"server disconnects the socket", "websocket", func(_ *world, p *peer) {
+			p.send(`421["kick",false]`)
+			p.expect(`42["bye",1]`, "41", `431["kicked"]`)
+			p.send("40/admin,") // that one is still joined
+		}, []string{"/ [room] Ann: server namespace disconnect", "/admin [] : forced server close"}, false},
+		{"server disconnects the socket", "polling", func(_ *world, p *peer) {
+			p.send(`421["kick",false]`)
+			p.expect(`42["bye",1]`, "41", `431["kicked"]`)
+		}, []string{"/ [room] Ann: server namespace disconnect"}, true},
+		{"server closes the session", "websocket", func(_ *world, p *peer) {
+			p.send(`421["kick",true]`)
+			p.expect(`42["bye",1]`, `431["kicked"]`)
+		}, both("server namespace disconnect"), false},
+		{"server closes the session", "polling", func(_ *world, p *peer) {
+			p.send(`421["kick",true]`, `422["kick",true]`)
+			p.expect(`42["bye",1]`, `431["kicked"]`)
+			p.expect("6", "1")
+		}, both("server namespace disconnect"), false},
+	} {
+		t.Run(c.name+"/"+c.transport, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				g := &goodbyes{}
+				s := w.server(g.register, func(c *gateway.Config) { c.Options.Limits.Buffer.Packets = 5 })
+				p := w.joinOn(s, c.transport)
+				p.send("40/admin,")
+				p.take()
+				p.send(`42["be","Ann"]`)
+				c.leave(w, p)
+				if got := g.all(); !slices.Equal(got, c.want) {
+					t.Errorf("got  %q\nwant %q", got, c.want)
+				}
+				if open := p.state().State == sessionstore.Open; open != c.open {
+					t.Errorf("open: %v", open)
+				}
+				w.expectNobody("/")
+				if !c.open {
+					w.expectNobody("/admin")
+				}
+			})
+		})
+	}
+}
+
+// expectNobody fails the test if the namespace or its room has a member.
+func (w *world) expectNobody(nsp sessionstore.Namespace) {
+	w.t.Helper()
+	for shard := range w.store.Shards() {
+		for m := range w.store.NamespaceMembers(w.t.Context(), nsp, shard) {
+			w.t.Errorf("%s: %+v is left", nsp, m)
+		}
+	}
+	for m := range w.store.Members(w.t.Context(), nsp, "room") {
+		w.t.Errorf("%s, room: %+v is left", nsp, m)
+	}
+}
+
+func (w *world) sweepFor(s *gateway.Server, d time.Duration) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), d)
+	defer cancel()
+	if err := s.Engine().Sweep(ctx); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// A socket that left may join again, as a new one.
+func TestRejoin(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		g := &goodbyes{}
+		p := w.join(w.server(g.register))
+		first := p.id
+		p.send(`42["be","Ann"]`, "41", "40")
+		p.connected()
+		k := p.state().Sockets[0]
+		if p.id == first || string(k.ID) != p.id || len(k.Rooms)+len(k.Data) > 0 {
+			t.Errorf("the new socket %+v, before %s", k, first)
+		}
+	})
+}
+
+// What a disconnect handler may do: reach the others, not its own socket.
+func TestDisconnectHandlerEmits(t *testing.T) {
+	for _, how := range []string{"41", "1"} {
+		inWorld(t, func(t *testing.T, w *world) {
+			s := w.server(func(s *gateway.Server) {
+				n := s.Of("/")
+				n.OnConnect(func(ctx context.Context, k *gateway.Socket) error { return k.Join(ctx, "room") })
+				n.OnDisconnect(func(ctx context.Context, k *gateway.Socket, _ string) error {
+					own, err := n.Socket(ctx, k.ID())
+					if err == nil {
+						err = gateway.Emit(ctx, own, "x", 1)
+					}
+					if !errors.Is(err, gateway.ErrDisconnected) || !errors.Is(gateway.Emit(ctx, k, "x", 1), gateway.ErrDisconnected) {
+						t.Errorf("an emit to oneself: %v", err)
+					}
+					return errors.Join(gateway.Emit(ctx, n, "all", 1), gateway.Emit(ctx, n.To("room"), "room", 2), gateway.Emit(ctx, k.To("room"), "others", 3))
+				})
+			})
+			other, p := w.join(s), w.join(s)
+			p.send(how)
+			p.expect()
+			other.expect(`42["all",1]`, `42["room",2]`, `42["others",3]`)
+			if log := w.log.String(); log != "" {
+				t.Errorf("log: %s", log)
+			}
+		})
+	}
+}
+
+// A disconnect handler that fails or panics is logged, and keeps nothing from going on.
+func TestDisconnectHandlerFails(t *testing.T) {
+	for _, panics := range []bool{false, true} {
+		inWorld(t, func(t *testing.T, w *world) {
+			s := w.server(func(s *gateway.Server) {
+				s.Of("/").OnDisconnect(func(context.Context, *gateway.Socket, string) error {
+					if panics {
+						panic("secret")
+					}
+					return errors.New("secret")
+				})
+			})
+			p := w.join(s)
+			p.send("1")
+			p.expectClosed("transport close")
+			w.expectNobody("/")
+			if log := w.log.String(); !strings.Contains(log, "secret") {
+				t.Errorf("log: %s", log)
+			}
+		})
+	}
+}

@@ -1,0 +1,267 @@
+package gateway_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// roomApp joins, leaves, keeps data and shows what a handler sees of its socket.
+func roomApp(s *gateway.Server) {
+	n := s.Of("/")
+	gateway.On(n, "join", func(ctx context.Context, k *gateway.Socket, rooms []string) ([]string, error) {
+		err := k.Join(ctx, rooms...)
+		return k.Rooms(), err
+	})
+	gateway.On(n, "leave", func(ctx context.Context, k *gateway.Socket, room string) ([]string, error) {
+		err := k.Leave(ctx, room)
+		return k.Rooms(), err
+	})
+	gateway.On(n, "set", func(ctx context.Context, k *gateway.Socket, in gateway.Args2[string, json.RawMessage]) (gateway.None, error) {
+		if in.Second == nil {
+			return gateway.None{}, k.DeleteData(ctx, in.First)
+		}
+		return gateway.None{}, gateway.SetData(ctx, k, in.First, in.Second)
+	})
+	gateway.On(n, "show", func(_ context.Context, k *gateway.Socket, key string) (string, error) {
+		v, ok, err := gateway.Data[json.RawMessage](k, key)
+		return fmt.Sprintf("%v %s %v %v", k.Rooms(), v, ok, err), nil
+	})
+	gateway.On(n, "cast", func(ctx context.Context, k *gateway.Socket, rooms []string) (gateway.None, error) {
+		return gateway.None{}, gateway.Emit(ctx, n.To(rooms...), "news", 1)
+	})
+}
+
+// What a handler does to its socket is seen by the next event: in the same request, in the next, elsewhere.
+func TestRoomsAndData(t *testing.T) {
+	steps := []struct{ send, want string }{
+		{`420["show","name"]`, `430["[]  false \u003cnil\u003e"]`},
+		{`421["join",["b","a"]]`, `431[["a","b"]]`},
+		{`422["join",["a"]]`, `432[["a","b"]]`},
+		{`423["set","name",{"first":"Ann"}]`, `433[]`},
+		{`424["show","name"]`, `434["[a b] {\"first\":\"Ann\"} true \u003cnil\u003e"]`},
+		{`425["leave","a"]`, `435[["b"]]`},
+		{`426["leave","a"]`, `436[["b"]]`},
+		{`427["set","name"]`, `437[]`},
+		{`428["show","name"]`, `438["[b]  false \u003cnil\u003e"]`},
+	}
+	for _, c := range []struct {
+		name      string
+		transport string
+		together  bool
+		elsewhere bool
+	}{
+		{"WebSocket", "websocket", false, false},
+		{"WebSocket, each at another instance", "websocket", false, true},
+		{"polling", "polling", false, false},
+		{"polling, each at another instance", "polling", false, true},
+		{"polling, in one POST", "polling", true, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				p := w.joinOn(w.server(roomApp), c.transport)
+				var all, want []string
+				for _, s := range steps {
+					all, want = append(all, s.send), append(want, s.want)
+					if c.elsewhere {
+						p.at = w.server(roomApp)
+					}
+					if !c.together {
+						p.send(s.send)
+						p.expect(s.want)
+					}
+				}
+				if c.together {
+					p.send(all...)
+					p.expect(want...)
+				}
+			})
+		})
+	}
+}
+
+// Rooms are told to the store: broadcasts of other instances find the members.
+func TestBroadcastFromElsewhere(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		one, two := w.server(roomApp), w.server(roomApp)
+		a, b, c := w.join(one), w.joinPolling(two), w.join(two)
+		a.send(`42["join",["x"]]`)
+		b.send(`42["join",["x","y"]]`)
+		c.send(`42["join",["y"]]`)
+		for _, step := range []struct {
+			to      gateway.Broadcast
+			reached string
+		}{
+			{two.Of("/").To("x"), "ab"},
+			{one.Of("/").To("y"), "bc"},
+			{one.Of("/").To("x", "y"), "abc"},
+			{one.Of("/").In("x").In("y"), "abc"},
+			{one.Of("/").To("y").Except("x"), "c"},
+			{one.Of("/").Except("x"), "c"},
+			{one.Of("/").Except("x", "y"), ""},
+			{one.Of("/").To(a.id, c.id), "ac"},
+			{one.Of("/").Except(b.id), "ac"},
+		} {
+			if err := gateway.Emit(t.Context(), step.to, "news", 1); err != nil {
+				t.Error(err)
+			}
+			reached := ""
+			for name, p := range map[string]*peer{"a": a, "b": b, "c": c} {
+				if state := p.state(); p == b && len(state.Pending()) == 0 {
+					continue // a GET would wait
+				}
+				if got := p.take(); slices.Equal(got, []string{`42["news",1]`}) {
+					reached += name
+				} else if len(got) > 0 {
+					t.Errorf("%s got %q", name, got)
+				}
+			}
+			if list := strings.Split(reached, ""); sortedJoin(list) != step.reached {
+				t.Errorf("%v reached %q, want %q", step.to, reached, step.reached)
+			}
+		}
+	})
+}
+
+func sortedJoin(list []string) string {
+	slices.Sort(list)
+	return strings.Join(list, "")
+}
+
+// A broadcast leaves alone who emits by its own socket, even in a room, and each operator makes a new selection.
+func TestOperators(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		register := func(s *gateway.Server) {
+			roomApp(s)
+			gateway.On(s.Of("/"), "others", func(ctx context.Context, k *gateway.Socket, room string) (gateway.None, error) {
+				base := k.To(room)
+				_ = base.To("y") // changes nothing of base
+				_ = base.Except(room)
+				return gateway.None{}, gateway.Emit(ctx, base, "news", 1)
+			})
+			gateway.On(s.Of("/"), "but", func(ctx context.Context, k *gateway.Socket, room string) (gateway.None, error) {
+				return gateway.None{}, gateway.Emit(ctx, k.Except(room), "news", 1)
+			})
+		}
+		s := w.server(register)
+		a, b, c := w.join(s), w.join(s), w.join(s)
+		a.send(`42["join",["x"]]`)
+		b.send(`42["join",["x"]]`)
+		c.send(`42["join",["y"]]`)
+		a.send(`42["others","x"]`)
+		a.expect()
+		b.expect(`42["news",1]`)
+		c.expect()
+		a.send(`42["but","x"]`)
+		a.expect()
+		b.expect()
+		c.expect(`42["news",1]`)
+	})
+}
+
+func TestRoomNames(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.server(roomApp)
+		p := w.join(s)
+		long := strings.Repeat("x", sessionstore.MaxName)
+		for _, c := range []struct {
+			room string
+			ok   bool
+		}{{"", false}, {long + "x", false}, {long, true}, {"a#b/ ä", true}} {
+			for what, b := range map[string]gateway.Broadcast{"to": s.Of("/").To(c.room), "except": s.Of("/").Except(c.room)} {
+				err := gateway.Emit(t.Context(), b, "news", 1)
+				if (err == nil) != c.ok || !c.ok && !errors.Is(err, gateway.ErrRoomName) {
+					t.Errorf("%s %.10q: %v", what, c.room, err)
+				}
+			}
+			if _, err := s.Of("/").To(c.room).FetchSockets(t.Context(), 10); (err == nil) != c.ok {
+				t.Errorf("fetch of %.10q: %v", c.room, err)
+			}
+			if c.ok {
+				p.take()
+				frame, _ := json.Marshal([]any{"join", []string{c.room}})
+				p.send("42" + string(frame))
+				if rooms := p.state().Sockets[0].Rooms; !slices.Contains(rooms, sessionstore.Room(c.room)) {
+					t.Errorf("%.10q is not among the rooms %v", c.room, rooms)
+				}
+			}
+		}
+	})
+}
+
+func TestDataKeys(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.server(func(s *gateway.Server) {
+			gateway.On(s.Of("/"), "try", func(ctx context.Context, k *gateway.Socket, _ gateway.None) (string, error) {
+				long := strings.Repeat("x", sessionstore.MaxName)
+				errs := []bool{
+					gateway.SetData(ctx, k, "", 1) != nil,
+					gateway.SetData(ctx, k, long+"x", 1) != nil,
+					gateway.SetData(ctx, k, "ch", make(chan int)) != nil,
+					gateway.SetData(ctx, k, "large", strings.Repeat("x", 500<<10)) != nil,
+					gateway.SetData(ctx, k, long, 1) != nil,
+				}
+				_, found, _ := gateway.Data[string](k, "large")
+				_, _, err := gateway.Data[string](k, long)
+				return fmt.Sprint(errs, found, err != nil), nil
+			})
+		})
+		p := w.join(s)
+		p.send(`420["try"]`)
+		p.expect(`430["[true true true true false] false true"]`)
+	})
+}
+
+func TestFetchSockets(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.server(roomApp)
+		for i := range 6 {
+			p := w.joinOn(s, []string{"websocket", "polling"}[i%2])
+			p.send(fmt.Sprintf(`42["set","n",%d]`, i))
+			if i < 4 {
+				p.send(`42["join",["x"]]`)
+			}
+			if i == 3 {
+				p.send("41")
+			}
+		}
+		for _, c := range []struct {
+			name  string
+			b     gateway.Broadcast
+			limit int
+			want  string
+		}{
+			{"a room", s.Of("/").To("x"), 10, "0 1 2"},
+			{"all", s.Of("/").Except("none"), 10, "0 1 2 4 5"},
+			{"except", s.Of("/").Except("x"), 10, "4 5"},
+			{"none", s.Of("/").To("none"), 10, ""},
+		} {
+			found, err := c.b.FetchSockets(t.Context(), c.limit)
+			if err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			var got []string
+			for _, r := range found {
+				n, ok, err := gateway.Data[int](r, "n")
+				if !ok || err != nil || len(r.ID()) != 20 {
+					t.Errorf("%s: %v, %v", c.name, ok, err)
+				}
+				got = append(got, fmt.Sprint(n))
+			}
+			slices.Sort(got)
+			if strings.Join(got, " ") != c.want {
+				t.Errorf("%s: %v, want %s", c.name, got, c.want)
+			}
+		}
+		if found, err := s.Of("/").Except("none").FetchSockets(t.Context(), 2); err != nil || len(found) != 2 {
+			t.Errorf("at most two: %d, %v", len(found), err)
+		}
+	})
+}
