@@ -1,0 +1,413 @@
+package adapter_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/internal/pushtest"
+	"github.com/nonstick-io/nonstick/sessionstore"
+	"github.com/nonstick-io/nonstick/sessionstore/memstore"
+)
+
+// outside is an emitter beside a server, which only sweeps.
+type outside struct {
+	t       *testing.T
+	store   *faultyStore
+	pusher  *pushtest.Pusher
+	emitter *adapter.Emitter
+	server  *gateway.Server
+
+	mu   sync.Mutex
+	left []string // socket and reason, as the server's disconnect handlers saw them
+}
+
+// besides runs a test in a bubble of its own time.
+func besides(t *testing.T, f func(t *testing.T, o *outside)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		o := &outside{t: t, pusher: pushtest.New()}
+		o.store = &faultyStore{Store: memstore.New(memstore.Options{}), faults: map[sessionstore.Op][]fault{}}
+		o.emitter = adapter.NewEmitter(o.store, o.pusher, adapter.EmitterOptions{})
+		o.server = gateway.New(gateway.Config{Store: o.store.Store, Pusher: o.pusher})
+		for _, nsp := range []string{"/", "/admin"} {
+			o.server.Of(nsp).OnDisconnect(func(_ context.Context, s *gateway.Socket, reason string) error {
+				o.mu.Lock()
+				defer o.mu.Unlock()
+				o.left = append(o.left, s.ID()+" "+reason)
+				return nil
+			})
+		}
+		f(t, o)
+	})
+}
+
+func (o *outside) must(err error) {
+	o.t.Helper()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// client makes a session and its socket in the main namespace, both of the same name, in the rooms named.
+func (o *outside) client(name string, transport sessionstore.Transport, rooms ...string) {
+	o.t.Helper()
+	now := time.Now()
+	n := sessionstore.NewSession{ID: sessionstore.SessionID(name), Transport: transport, CreatedAt: now, PingAt: now.Add(time.Hour)}
+	if transport == sessionstore.WebSocket {
+		n.Conn = conn(name)
+	}
+	o.must(o.store.Store.Create(o.t.Context(), n))
+	if transport == sessionstore.WebSocket {
+		o.must(o.store.Store.Register(o.t.Context(), sessionstore.Registration{Session: n.ID, Conn: n.Conn, PingAt: n.PingAt}))
+	}
+	o.socket(name, "/", name, rooms...)
+}
+
+// socket adds a socket to a session.
+func (o *outside) socket(session, nsp, id string, rooms ...string) {
+	o.t.Helper()
+	k := sessionstore.Socket{
+		ID: sessionstore.SocketID(id), Session: sessionstore.SessionID(session), Namespace: sessionstore.Namespace(nsp), ConnectedAt: time.Now(),
+	}
+	for _, r := range rooms {
+		k.Rooms = append(k.Rooms, sessionstore.Room(r))
+	}
+	s, err := o.store.Store.Get(o.t.Context(), k.Session, time.Now())
+	o.must(err)
+	o.must(o.store.Store.PutSocket(o.t.Context(), k, s.Hint()))
+}
+
+// got returns what a client was pushed since the last call, or what waits for its next GET.
+func (o *outside) got(name string) string {
+	o.t.Helper()
+	if frames := o.pusher.Take(conn(name)); len(frames) > 0 {
+		return strings.Join(frames, " ")
+	}
+	s, err := o.store.Store.Get(context.Background(), sessionstore.SessionID(name), time.Now())
+	o.must(err)
+	var frames []string
+	for _, p := range s.Buffer {
+		frames = append(frames, p.Frames...)
+	}
+	return strings.Join(frames, " ")
+}
+
+// swept lets the server sweep for a while and returns what its disconnect handlers saw since the last call.
+func (o *outside) swept(d time.Duration) string {
+	o.t.Helper()
+	ctx, cancel := context.WithTimeout(o.t.Context(), d)
+	defer cancel()
+	o.must(o.server.Engine().Sweep(ctx))
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	slices.Sort(o.left)
+	left := strings.Join(o.left, "; ")
+	o.left = nil
+	return left
+}
+
+// list makes arguments of JSON texts.
+func list(values ...string) []json.RawMessage {
+	var out []json.RawMessage
+	for _, v := range values {
+		out = append(out, json.RawMessage(v))
+	}
+	return out
+}
+
+func TestEmitterSelects(t *testing.T) {
+	const id = "socket-of-20-letters" // long enough to be a room of its own
+	tests := []struct {
+		name   string
+		choose func(e *adapter.Emitter) adapter.Emission
+		want   string
+	}{
+		{"everybody", func(e *adapter.Emitter) adapter.Emission { return e.Of("/") }, "ws poll " + id},
+		{"a room", func(e *adapter.Emitter) adapter.Emission { return e.To("a") }, "ws poll"},
+		{"a room by its other name", func(e *adapter.Emitter) adapter.Emission { return e.In("b") }, "poll"},
+		{"rooms, each socket once", func(e *adapter.Emitter) adapter.Emission { return e.To("a").In("b", "a") }, "ws poll"},
+		{"except", func(e *adapter.Emitter) adapter.Emission { return e.Except("b") }, "ws " + id},
+		{"a room without another", func(e *adapter.Emitter) adapter.Emission { return e.To("a").Except("b") }, "ws"},
+		{"one socket", func(e *adapter.Emitter) adapter.Emission { return e.To(id) }, id},
+		{"nobody", func(e *adapter.Emitter) adapter.Emission { return e.To("empty") }, ""},
+		{"another namespace", func(e *adapter.Emitter) adapter.Emission { return e.Of("/admin") }, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			besides(t, func(t *testing.T, o *outside) {
+				o.client("ws", sessionstore.WebSocket, "a")
+				o.client("poll", sessionstore.Polling, "a", "b")
+				o.client(id, sessionstore.WebSocket)
+				r, err := tt.choose(o.emitter).Emit(t.Context(), "news", list(`1`, `{"a":"b"}`))
+				o.must(err)
+				var got []string
+				for _, name := range []string{"ws", "poll", id} {
+					switch frames := o.got(name); frames {
+					case "":
+					case `42["news",1,{"a":"b"}]`:
+						got = append(got, name)
+					default:
+						t.Errorf("%s got %s", name, frames)
+					}
+				}
+				if strings.Join(got, " ") != tt.want || r != (adapter.Result{Delivered: len(got)}) {
+					t.Errorf("reached %v with %+v, want %s", got, r, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestEmitterEncodes(t *testing.T) {
+	binary, err := json.Marshal(socketio.Binary("hi"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	placed := `{"_placeholder":true,"num":0}`
+	tests := []struct {
+		name, nsp, event string
+		args             []json.RawMessage
+		attachments      [][]byte
+		want             string
+		err              error
+	}{
+		{name: "no arguments", nsp: "/", event: "e", want: `42["e"]`},
+		{name: "a namespace", nsp: "/admin", event: "é\"", args: list(`null`), want: `42/admin,["é\"",null]`},
+		{name: "an attachment", nsp: "/", event: "e", args: list(placed), attachments: [][]byte{[]byte("hi")}, want: `451-["e",` + placed + `] baGk=`},
+		{name: "binary of Go", nsp: "/", event: "e", args: list(string(binary)), want: `451-["e",` + placed + `] baGk=`},
+		{name: "reserved", nsp: "/", event: "disconnect", err: adapter.ErrEvent},
+		{name: "no JSON", nsp: "/", event: "e", args: list(`{`), err: adapter.ErrEvent},
+		{name: "two values in one", nsp: "/", event: "e", args: list(`1]`), err: adapter.ErrEvent},
+		{name: "a placeholder for what is not there", nsp: "/", event: "e", args: list(`{"_placeholder":true,"num":1}`), attachments: [][]byte{nil}, err: adapter.ErrEvent},
+		{name: "too many attachments", nsp: "/", event: "e", attachments: make([][]byte, 11), err: adapter.ErrEvent},
+		{name: "no slash", nsp: "admin", event: "e", err: adapter.ErrName},
+		{name: "long namespace", nsp: "/" + strings.Repeat("n", sessionstore.MaxName), event: "e", err: adapter.ErrName},
+		{name: "too large", nsp: "/", event: "e", args: list(`"` + strings.Repeat("x", 128<<10) + `"`), err: adapter.ErrPacketTooLarge},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			besides(t, func(t *testing.T, o *outside) {
+				o.client("poll", sessionstore.Polling)
+				o.socket("poll", "/admin", "admin")
+				_, err := o.emitter.Of(tt.nsp).Emit(t.Context(), tt.event, tt.args, tt.attachments...)
+				if !errors.Is(err, tt.err) {
+					t.Fatalf("error %v, want %v", err, tt.err)
+				}
+				if got := o.got("poll"); got != tt.want {
+					t.Errorf("got %s, want %s", got, tt.want)
+				}
+			})
+		})
+	}
+	besides(t, func(t *testing.T, o *outside) {
+		for _, room := range []string{"", strings.Repeat("r", sessionstore.MaxName+1)} {
+			if _, err := o.emitter.To("a", room).Emit(t.Context(), "e", nil); !errors.Is(err, adapter.ErrName) {
+				t.Errorf("room of %d bytes: error %v", len(room), err)
+			}
+			if _, err := o.emitter.Of("/").SocketsJoin(t.Context(), room); !errors.Is(err, adapter.ErrName) {
+				t.Errorf("join of a room of %d bytes: error %v", len(room), err)
+			}
+		}
+	})
+}
+
+// A session that the emitter has to close is finished by the server's sweeper at once, and its disconnect handlers run
+// there.
+func TestEmitterLeavesClosedSessionsToTheSweeper(t *testing.T) {
+	tests := []struct {
+		name   string
+		answer error
+		result adapter.Result
+		reason string
+	}{
+		{"gone", adapter.ErrGone, adapter.Result{Delivered: 1, Gone: 1}, adapter.ReasonTransportClose},
+		{"in doubt", pushtest.ErrLost, adapter.Result{Delivered: 1, Failed: 1}, adapter.ReasonTransportError},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			besides(t, func(t *testing.T, o *outside) {
+				o.client("one", sessionstore.WebSocket)
+				o.client("two", sessionstore.WebSocket)
+				o.pusher.AnswerAlways(conn("one"), tt.answer)
+				r, err := o.emitter.Of("/").Emit(t.Context(), "e", nil)
+				if r != tt.result || (err != nil) != (tt.result.Failed > 0) {
+					t.Errorf("%+v, %v; want %+v", r, err, tt.result)
+				}
+				s, err := o.store.Store.Get(t.Context(), "one", time.Now())
+				o.must(err)
+				if s.State != sessionstore.Closing || !s.Handler.Expired(time.Now()) {
+					t.Errorf("the session is %s, its handler lease %+v", s.State, s.Handler)
+				}
+				if got, want := o.swept(100*time.Millisecond), "one "+tt.reason; got != want {
+					t.Errorf("the handlers saw %q, want %q", got, want)
+				}
+				if got := o.got("two"); got != `42["e"]` {
+					t.Errorf("the other got %q", got)
+				}
+			})
+		})
+	}
+}
+
+func TestEmitterJoinsAndLeaves(t *testing.T) {
+	besides(t, func(t *testing.T, o *outside) {
+		o.client("ws", sessionstore.WebSocket, "a")
+		o.client("poll", sessionstore.Polling, "a")
+		o.client("other", sessionstore.Polling)
+		check := func(room string, want ...string) {
+			t.Helper()
+			found, err := o.emitter.To(room).Fetch(t.Context(), 10)
+			o.must(err)
+			var got []string
+			for _, k := range found {
+				got = append(got, string(k.ID))
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("in %s are %v, want %v", room, got, want)
+			}
+		}
+		both := adapter.Result{Delivered: 2}
+		r, err := o.emitter.To("a").SocketsJoin(t.Context(), "b", "c", "a")
+		if err != nil || r != both {
+			t.Errorf("join: %+v, %v", r, err)
+		}
+		check("b", "poll", "ws")
+		check("c", "poll", "ws")
+		if r, err = o.emitter.To("a").SocketsLeave(t.Context(), "b", "nowhere"); err != nil || r != both {
+			t.Errorf("leave: %+v, %v", r, err)
+		}
+		check("b")
+		check("a", "poll", "ws")
+		o.must(errIf(o.emitter.To("c").Emit(t.Context(), "e", nil)))
+		if got := o.got("ws"); got != `42["e"]` {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+func errIf[T any](_ T, err error) error { return err }
+
+func TestEmitterDisconnects(t *testing.T) {
+	tests := []struct {
+		name         string
+		closeSession bool
+		want         string
+	}{
+		{"sockets", false, "41"},
+		{"sessions", true, "41 41/admin,"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			besides(t, func(t *testing.T, o *outside) {
+				o.client("ws", sessionstore.WebSocket, "a")
+				o.socket("ws", "/admin", "admin")
+				o.client("poll", sessionstore.Polling, "a")
+				o.client("other", sessionstore.WebSocket)
+				r, err := o.emitter.To("a").DisconnectSockets(t.Context(), tt.closeSession)
+				if err != nil || r != (adapter.Result{Delivered: 2}) {
+					t.Errorf("%+v, %v", r, err)
+				}
+				if got := o.got("ws"); got != tt.want {
+					t.Errorf("pushed %q, want %q", got, tt.want)
+				}
+				if !o.pusher.Closed(conn("ws")) || o.pusher.Closed(conn("other")) {
+					t.Error("the wrong connections were closed")
+				}
+				if got := o.got("poll"); got != "41" {
+					t.Errorf("%q waits for the next GET, want 41", got)
+				}
+				const reason = " " + adapter.ReasonServerDisconnect
+				if got, want := o.swept(100*time.Millisecond), "admin"+reason+"; poll"+reason+"; ws"+reason; got != want {
+					t.Errorf("the handlers saw %q, want %q", got, want)
+				}
+				r, err = o.emitter.To("a").DisconnectSockets(t.Context(), tt.closeSession)
+				if err != nil || r != (adapter.Result{}) {
+					t.Errorf("again: %+v, %v", r, err)
+				}
+			})
+		})
+	}
+}
+
+func TestEmitterFetches(t *testing.T) {
+	besides(t, func(t *testing.T, o *outside) {
+		for i := range 5 {
+			o.client(fmt.Sprint(i), sessionstore.Polling, "a")
+			time.Sleep(time.Second)
+		}
+		o.must(o.store.SetData(t.Context(), sessionstore.Socket{ID: "0", Session: "0", Namespace: "/"}, "name", `"x"`))
+		all, err := o.emitter.Of("/").Fetch(t.Context(), 10)
+		o.must(err)
+		if len(all) != 5 || all[0].ID != "0" || string(all[0].Data["name"]) != `"x"` || !slices.Equal(all[0].Rooms, []sessionstore.Room{"a"}) {
+			t.Errorf("fetched %+v", all)
+		}
+		if some, err := o.emitter.To("a").Fetch(t.Context(), 3); err != nil || len(some) != 3 {
+			t.Errorf("fetched %d of at most 3, %v", len(some), err)
+		}
+		if none, err := o.emitter.To("b").Fetch(t.Context(), 3); err != nil || len(none) != 0 {
+			t.Errorf("fetched %d from an empty room, %v", len(none), err)
+		}
+		o.store.faults[sessionstore.OpGet] = []fault{{err: errNoAnswer}}
+		if some, err := o.emitter.Of("/").Fetch(t.Context(), 10); !errors.Is(err, errNoAnswer) || len(some) != 4 {
+			t.Errorf("fetched %d, %v; want 4 and an error", len(some), err)
+		}
+	})
+}
+
+func TestEmitterRelays(t *testing.T) {
+	besides(t, func(t *testing.T, o *outside) {
+		o.client("poll", sessionstore.Polling, "a")
+		o.client("other", sessionstore.Polling, "a", "b")
+		raw := `{"namespace":"/","rooms":["a"],"except":["b"],"frames":["451-[\"e\",{\"_placeholder\":true,\"num\":0}]","baGk="]}`
+		var relay adapter.Relay
+		o.must(json.Unmarshal([]byte(raw), &relay))
+		r, err := o.emitter.Relay(t.Context(), relay)
+		if err != nil || r != (adapter.Result{Delivered: 1}) {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if got := o.got("poll"); got != strings.Join(relay.Frames, " ") {
+			t.Errorf("got %q", got)
+		}
+		if got := o.got("other"); got != "" {
+			t.Errorf("the other got %q", got)
+		}
+		if _, err := o.emitter.Relay(t.Context(), adapter.Relay{Namespace: "/"}); !errors.Is(err, adapter.ErrEvent) {
+			t.Errorf("no frames: %v", err)
+		}
+		if _, err := o.emitter.Relay(t.Context(), adapter.Relay{Frames: relay.Frames}); !errors.Is(err, adapter.ErrName) {
+			t.Errorf("no namespace: %v", err)
+		}
+	})
+}
+
+// A program that only emits pays for no server.
+func TestEmitterLinksNoServer(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "github.com/nonstick-io/nonstick/adapter").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deps := strings.Fields(string(out))
+	if !slices.Contains(deps, "github.com/nonstick-io/nonstick/sessionstore") {
+		t.Fatalf("the list is not what it should be: %v", deps)
+	}
+	for _, dep := range deps {
+		server := dep == "github.com/nonstick-io/nonstick/gateway" || strings.HasPrefix(dep, "github.com/nonstick-io/nonstick/gateway/engine/") ||
+			dep == "github.com/nonstick-io/nonstick/gateway/engine" || strings.HasPrefix(dep, "github.com/nonstick-io/nonstick/gateway/apigw")
+		if server || dep == "net/http" || strings.HasPrefix(dep, "github.com/aws/") {
+			t.Errorf("links %s", dep)
+		}
+	}
+}
