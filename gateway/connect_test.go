@@ -155,19 +155,43 @@ func TestConnectHandlerIsDeferred(t *testing.T) {
 	}
 }
 
+// What one POST carries is handled in order: joining, using, leaving, joining again.
+func TestConnectAndMoreInOnePost(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.server(typed)
+		p := w.openPolling(s)
+		p.send("40", `421["int",1]`, "41", "40", `422["int",2]`)
+		got := p.take()
+		if len(got) != 4 || !strings.HasPrefix(got[0], "40{") || got[1] != "431[1]" || !strings.HasPrefix(got[2], "40{") || got[3] != "432[2]" || got[0] == got[2] {
+			t.Errorf("got %q", got)
+		}
+		p.expectOpen()
+		p.send("41", `42["int",3]`)
+		p.expectClosed("forced server close")
+	})
+}
+
 // A client that connects twice to one namespace breaks the protocol.
 func TestConnectTwice(t *testing.T) {
 	for _, transport := range []string{"websocket", "polling"} {
 		for _, frame := range []string{"40", "40/admin,"} {
 			t.Run(transport+"/"+frame, func(t *testing.T) {
 				inWorld(t, func(t *testing.T, w *world) {
-					s := w.server(func(s *gateway.Server) { s.Of("/"); s.Of("/admin") })
+					asked := 0
+					s := w.server(func(s *gateway.Server) {
+						for _, name := range []string{"/", "/admin"} {
+							s.Of(name).OnConnect(func(context.Context, *gateway.Socket) error { asked++; return nil })
+						}
+					})
 					p := w.openOn(s, transport)
 					p.send("40")
 					p.send("40/admin,")
 					p.expectOpen()
 					p.send(frame)
 					p.expectClosed("forced server close")
+					if asked != 2 {
+						t.Errorf("connect handlers ran %d times", asked)
+					}
 				})
 			})
 		}
@@ -209,12 +233,14 @@ func TestConnectTimeout(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		timeout time.Duration
-		join    bool
+		frames  []string
 		want    sessionstore.State
 	}{
-		{"default", 0, false, sessionstore.Closed},
-		{"joined", 0, true, sessionstore.Open},
-		{"never", -1, false, sessionstore.Open},
+		{"default", 0, nil, sessionstore.Closed},
+		{"joined", 0, []string{"40"}, sessionstore.Open},
+		{"joined and left", 0, []string{"40", "41"}, sessionstore.Open},
+		{"refused", 0, []string{"40/none,"}, sessionstore.Closed},
+		{"never", -1, nil, sessionstore.Open},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -222,9 +248,7 @@ func TestConnectTimeout(t *testing.T) {
 					g.Options.ConnectTimeout, g.Options.PingInterval = c.timeout, time.Hour
 				})
 				p := w.open(s)
-				if c.join {
-					p.send("40")
-				}
+				p.send(c.frames...)
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan error, 1)
 				go func() { done <- s.Engine().Sweep(ctx) }()

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -166,6 +167,27 @@ func TestOperators(t *testing.T) {
 	})
 }
 
+// Selections made of one do not change one another, however their memory is shared.
+func TestOperatorsDoNotShare(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.server(roomApp)
+		a, b := w.join(s), w.join(s)
+		a.send(`42["join",["a"]]`)
+		b.send(`42["join",["b"]]`)
+		base := s.Of("/").To("1").To("2").To("3")
+		toA, toB := base.To("a"), base.To("b")
+		except := s.Of("/").Except("1").Except("2").Except("3")
+		exceptA, exceptB := except.Except("a"), except.Except("b")
+		for i, target := range []gateway.Broadcast{toA, toB, exceptB, exceptA} {
+			if err := gateway.Emit(t.Context(), target, "news", i); err != nil {
+				t.Error(err)
+			}
+		}
+		a.expect(`42["news",0]`, `42["news",2]`)
+		b.expect(`42["news",1]`, `42["news",3]`)
+	})
+}
+
 func TestRoomNames(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.server(roomApp)
@@ -259,6 +281,14 @@ func TestFetchSockets(t *testing.T) {
 			if strings.Join(got, " ") != c.want {
 				t.Errorf("%s: %v, want %s", c.name, got, c.want)
 			}
+		}
+		closing := w.join(s) // its close is under way, its rows are still there
+		r := sessionstore.CloseRequest{Session: closing.sid, Reason: "test", Handler: sessionstore.Lease{Owner: "x", Until: time.Now().Add(time.Minute)}}
+		if _, err := w.store.Close(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if found, err := s.Of("/").Except("none").FetchSockets(t.Context(), 10); err != nil || len(found) != 5 {
+			t.Errorf("all but one that is closing: %d, %v", len(found), err)
 		}
 		if found, err := s.Of("/").Except("none").FetchSockets(t.Context(), 2); err != nil || len(found) != 2 {
 			t.Errorf("at most two: %d, %v", len(found), err)
