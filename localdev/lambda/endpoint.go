@@ -31,6 +31,10 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		serviceError(w, http.StatusBadRequest, "InvalidRequestContentException", "the body could not be read")
 		return
 	}
+	if len(payload) > MaxPayload {
+		callError(w, ErrTooLarge)
+		return
+	}
 	if len(payload) > 0 && !json.Valid(payload) {
 		serviceError(w, http.StatusBadRequest, "InvalidRequestContentException", "Could not parse request body into json")
 		return

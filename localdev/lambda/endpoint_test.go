@@ -1,0 +1,132 @@
+package lambda_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"github.com/nonstick-io/nonstick/localdev/lambda"
+)
+
+// client is the SDK's own.
+func client(t *testing.T, s *started) *sdk.Client {
+	t.Helper()
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	return sdk.New(sdk.Options{
+		Region: "local", BaseEndpoint: &server.URL, Retryer: aws.NopRetryer{},
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
+		}),
+	})
+}
+
+func TestSDKInvokes(t *testing.T) {
+	s := start(t, nil)
+	c := client(t, s)
+	for _, name := range []string{"probe", "arn:aws:lambda:local:000000000000:function:probe", "000000000000:function:probe", "probe:$LATEST"} {
+		res, err := c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: &name, Payload: order("do", "say", "text", "hello"), LogType: types.LogTypeTail})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		log, err := base64.StdEncoding.DecodeString(*res.LogResult)
+		if err != nil || res.StatusCode != 200 || string(res.Payload) != "null" || res.FunctionError != nil || *res.ExecutedVersion != "$LATEST" {
+			t.Errorf("%s: result = %+v, %v", name, res, err)
+		}
+		if !strings.Contains(string(log), "\nhello\n") || !strings.Contains(string(log), "REPORT RequestId: ") {
+			t.Errorf("%s: log = %s", name, log)
+		}
+	}
+}
+
+func TestSDKSeesErrors(t *testing.T) {
+	s := start(t, func(_ *lambda.Config, f *lambda.Function) { f.Concurrency = 1 })
+	c := client(t, s)
+	res, err := c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: new("probe"), Payload: order("do", "error")})
+	if err != nil || res.FunctionError == nil || *res.FunctionError != "Unhandled" || !strings.Contains(string(res.Payload), "as ordered") {
+		t.Errorf("function error: %+v, %v", res, err)
+	}
+	_, err = c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: new("nobody")})
+	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); !ok {
+		t.Errorf("unknown function: %v", err)
+	}
+	_, err = c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: new("probe"), Payload: []byte("{")})
+	if _, ok := errors.AsType[*types.InvalidRequestContentException](err); !ok {
+		t.Errorf("no JSON: %v", err)
+	}
+	_, err = c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: new("probe"), Payload: []byte(`"` + strings.Repeat("x", 6<<20) + `"`)})
+	if _, ok := errors.AsType[*types.RequestTooLargeException](err); !ok {
+		t.Errorf("too large: %v", err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.invoke(t, "sleep", 300)
+	}()
+	eventually(t, "it is busy", func() bool { return s.stats().Busy == 1 })
+	_, err = c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: new("probe")})
+	throttled, ok := errors.AsType[*types.TooManyRequestsException](err)
+	if !ok || throttled.Reason != types.ThrottleReasonReservedFunctionConcurrentInvocationLimitExceeded {
+		t.Errorf("throttled: %v", err)
+	}
+	<-done
+}
+
+func TestSDKInvokesLater(t *testing.T) {
+	c := client(t, start(t, nil))
+	file := t.TempDir() + "/notes"
+	res, err := c.Invoke(t.Context(), &sdk.InvokeInput{
+		FunctionName: new("probe"), Payload: order("do", "note", "file", file), InvocationType: types.InvocationTypeEvent,
+	})
+	if err != nil || res.StatusCode != 202 || len(res.Payload) > 0 {
+		t.Fatalf("event: %+v, %v", res, err)
+	}
+	eventually(t, "the note", func() bool { b, _ := os.ReadFile(file); return len(b) > 0 })
+	res, err = c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: new("probe"), InvocationType: types.InvocationTypeDryRun})
+	if err != nil || res.StatusCode != 204 {
+		t.Errorf("dry run: %+v, %v", res, err)
+	}
+}
+
+func TestEndpointRefuses(t *testing.T) {
+	server := httptest.NewServer(start(t, nil))
+	defer server.Close()
+	const path = lambda.InvokePath + "probe/invocations"
+	tests := []struct {
+		name, method, path, authorization, kind string
+		status                                  int
+	}{
+		{"not signed", "POST", path, "", "", 403},
+		{"other operation", "GET", lambda.InvokePath + "probe", "AWS4-HMAC-SHA256 x", "", 404},
+		{"unknown kind", "POST", path, "AWS4-HMAC-SHA256 x", "Later", 400},
+		{"signed", "POST", path, "AWS4-HMAC-SHA256 x", "", 200},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			req, err := http.NewRequest(tt.method, server.URL+tt.path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", tt.authorization)
+			req.Header.Set("X-Amz-Invocation-Type", tt.kind)
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			if body, _ := io.ReadAll(res.Body); res.StatusCode != tt.status {
+				t.Errorf("status = %d %s, want %d", res.StatusCode, body, tt.status)
+			}
+		})
+	}
+}

@@ -1,0 +1,162 @@
+// Command probe is a function for tests: it does what its event says.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+)
+
+// order is what to do: the event itself, the body of an HTTP request, of a frame, or of a queue's message.
+type order struct {
+	Do    string `json:"do"`
+	Text  string `json:"text"`
+	Sleep int    `json:"sleep"` // ms, before anything else
+	MB    int    `json:"mb"`
+	File  string `json:"file"` // gets Text as a line
+}
+
+// event is what may come.
+type event struct {
+	order
+	Body    *string `json:"body"`
+	Records []struct {
+		MessageID  string            `json:"messageId"`
+		Body       string            `json:"body"`
+		Attributes map[string]string `json:"attributes"`
+	} `json:"Records"`
+	RequestContext *struct {
+		RouteKey     string `json:"routeKey"`
+		ConnectionID string `json:"connectionId"`
+	} `json:"requestContext"`
+}
+
+var (
+	kept  []byte
+	ticks atomic.Int64
+	runs  int
+)
+
+func main() {
+	if os.Getenv("PROBE_INIT") == "crash" {
+		fmt.Println("init says goodbye")
+		os.Exit(7)
+	}
+	if n := os.Getenv("PROBE_INIT_SLEEP"); n != "" {
+		d, _ := time.ParseDuration(n)
+		time.Sleep(d)
+	}
+	fmt.Println("init done")
+	lambda.Start(serve)
+}
+
+func serve(ctx context.Context, payload json.RawMessage) (any, error) {
+	runs++
+	var e event
+	if err := json.Unmarshal(payload, &e); err != nil {
+		return nil, err
+	}
+	switch {
+	case e.Records != nil:
+		return queued(ctx, e)
+	case e.RequestContext != nil:
+		return requested(ctx, e)
+	}
+	return act(ctx, e.order)
+}
+
+// queued does the orders of a batch, and names those that failed.
+func queued(ctx context.Context, e event) (any, error) {
+	res := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
+	for _, r := range e.Records {
+		var o order
+		if err := json.Unmarshal([]byte(r.Body), &o); err != nil {
+			return nil, err
+		}
+		if o.Do == "fail-twice" {
+			o.Do = map[bool]string{true: "note", false: "error"}[r.Attributes["ApproximateReceiveCount"] > "2"]
+		}
+		if _, err := act(ctx, o); err != nil {
+			res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: r.MessageID})
+		}
+	}
+	return res, nil
+}
+
+// requested answers for API Gateway.
+func requested(ctx context.Context, e event) (any, error) {
+	if key := e.RequestContext.RouteKey; key == "$connect" || key == "$disconnect" || e.Body == nil {
+		return events.APIGatewayProxyResponse{StatusCode: 200, Body: key}, nil
+	}
+	var o order
+	if err := json.Unmarshal([]byte(*e.Body), &o); err != nil {
+		return nil, err
+	}
+	v, err := act(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	b, err := json.Marshal(v)
+	return events.APIGatewayProxyResponse{StatusCode: 200, Body: string(b)}, err
+}
+
+// act does an order.
+func act(_ context.Context, o order) (any, error) {
+	time.Sleep(time.Duration(o.Sleep) * time.Millisecond)
+	switch o.Do {
+	case "", "echo":
+		return o.Text, nil
+	case "say":
+		fmt.Println(o.Text)
+		fmt.Fprint(os.Stderr, "an unfinished line")
+		return nil, nil
+	case "env":
+		return os.Getenv(o.Text), nil
+	case "runs":
+		return runs, nil
+	case "pid":
+		return os.Getpid(), nil
+	case "error":
+		return nil, errors.New("as ordered")
+	case "panic":
+		panic("as ordered")
+	case "crash":
+		os.Exit(3)
+	case "memory":
+		kept = []byte(strings.Repeat("x", o.MB<<20))
+		return len(kept), nil
+	case "large":
+		return strings.Repeat("x", o.MB<<20), nil
+	case "tick":
+		go func() {
+			for range time.Tick(time.Millisecond) {
+				ticks.Add(1)
+			}
+		}()
+		return nil, nil
+	case "ticks":
+		return ticks.Load(), nil
+	case "child":
+		cmd := exec.Command("sleep", "600")
+		err := cmd.Start()
+		return cmd.Process.Pid, err
+	case "note":
+		f, err := os.OpenFile(o.File, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		_, err = f.WriteString(o.Text + "\n")
+		return nil, err
+	}
+	return nil, fmt.Errorf("unknown order %q", o.Do)
+}
