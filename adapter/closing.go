@@ -49,6 +49,10 @@ type Closing struct {
 	// Finish runs the disconnect handlers of a session that this process closed, removes its rows and writes
 	// closed. If nil, that is left to the sweeper, which finds the handler lease already over.
 	Finish func(ctx context.Context, old sessionstore.Session, owner sessionstore.Owner) error
+	// Announce, unless nil, tells the sweeper beforehand when to look at a session that is about to be closed: whoever
+	// closes it may die before its client is cut off, and a client that only answers pings would never be noticed.
+	// Not asked for when the session's connection has ended, or its ping timeout is decided: then the sweeper knows.
+	Announce func(ctx context.Context, id sessionstore.SessionID, at time.Time)
 	// Leave, if Finish is nil, tells the sweeper that there is a session to finish. If nil too, it finds out by itself.
 	Leave func(ctx context.Context, id sessionstore.SessionID) error
 }
@@ -98,6 +102,9 @@ func (c *Closing) write(ctx context.Context, id sessionstore.SessionID, reason s
 	lease := sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: LeaseUntil(ctx, now)}
 	if c.Finish == nil {
 		lease.Until = now
+	}
+	if c.Announce != nil && o.IfConn.IsZero() && o.IfPingAt.IsZero() && reason != ReasonPingTimeout {
+		c.Announce(ctx, id, lease.Until.Add(leaseMargin))
 	}
 	r := sessionstore.CloseRequest{Session: id, Reason: reason, Handler: lease, Drain: o.Drain, IfPingAt: o.IfPingAt, IfConn: o.IfConn}
 	var err error

@@ -15,6 +15,9 @@ var (
 	ErrClosed = errors.New("adapter: session is closed")
 	// ErrBufferFull: the session's buffer is at its limit. The session was closed.
 	ErrBufferFull = errors.New("adapter: session's buffer is full")
+	// ErrNotSerial: a packet with attachments is for a session that is not made for them (sessionstore.Session.Serial);
+	// nothing was delivered.
+	ErrNotSerial = errors.New("adapter: the session takes no packets with attachments over WebSocket")
 	// ErrPacketTooLarge: a frame is above the limit that holds for every transport; nothing was delivered.
 	ErrPacketTooLarge = errors.New("adapter: packet too large")
 )
@@ -60,6 +63,7 @@ type Target struct {
 type DeliveryStore interface {
 	sessionstore.Sessions
 	sessionstore.Buffers
+	sessionstore.Flushes
 }
 
 // Delivery brings packets to one session: by a push to its WebSocket, or by its buffer.
@@ -87,6 +91,9 @@ func (d *Delivery) Deliver(ctx context.Context, t Target, packets []sessionstore
 	if t.Hint.IsZero() {
 		return d.buffer(ctx, t.Session, packets)
 	}
+	if apart(packets) {
+		return t.Hint, ErrNotSerial
+	}
 	return t.Hint, d.push(ctx, t.Session, t.Hint, packets)
 }
 
@@ -99,6 +106,16 @@ func (d *Delivery) check(packets []sessionstore.Packet) error {
 		}
 	}
 	return nil
+}
+
+// apart reports whether a packet consists of several messages, between which those of others could come.
+func apart(packets []sessionstore.Packet) bool {
+	for _, p := range packets {
+		if len(p.Frames) > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // push sends the packets to a connection. A push that is not a clear success ends the session: it is never
@@ -152,6 +169,10 @@ func (d *Delivery) buffer(ctx context.Context, id sessionstore.SessionID, packet
 			return none, nil
 		case refused && cur.State != sessionstore.Open, errors.Is(err, sessionstore.ErrNotFound):
 			return none, ErrClosed
+		case refused && cur.Transport == sessionstore.WebSocket && cur.Serial:
+			return none, d.enqueue(ctx, id, packets)
+		case refused && cur.Transport == sessionstore.WebSocket && !cur.Hold.Held() && apart(packets):
+			return cur.Conn, ErrNotSerial
 		case refused && cur.Transport == sessionstore.WebSocket && !cur.Hold.Held():
 			return cur.Conn, d.push(ctx, id, cur.Conn, packets)
 		case refused:

@@ -89,7 +89,7 @@ func TestDeliver(t *testing.T) {
 					target.Hint = conn("S")
 				}
 				start := time.Now()
-				truth, err := w.delivery.Deliver(t.Context(), target, []sessionstore.Packet{w.packet("4a"), w.packet("4b", "bAA==")})
+				truth, err := w.delivery.Deliver(t.Context(), target, []sessionstore.Packet{w.packet("4a"), w.packet("4b"), w.packet("bAA==")})
 				if !errors.Is(err, c.err) {
 					t.Errorf("error %v, want %v", err, c.err)
 				}
@@ -196,7 +196,7 @@ func TestPacketTooLarge(t *testing.T) {
 				w.polling("P")
 				w.webSocket(sid)
 				for _, target := range []adapter.Target{{Session: "P"}, {Session: sid, Hint: conn("S")}} {
-					_, err := w.delivery.Deliver(t.Context(), target, []sessionstore.Packet{w.packet("4a", "4"+strings.Repeat("x", c.size-1))})
+					_, err := w.delivery.Deliver(t.Context(), target, []sessionstore.Packet{w.packet("4a"), w.packet("4" + strings.Repeat("x", c.size-1))})
 					if !errors.Is(err, c.err) {
 						t.Errorf("to %s: %v, want %v", target.Session, err, c.err)
 					}
@@ -265,4 +265,38 @@ func TestDoubtOutlivesTheCaller(t *testing.T) {
 		}
 		w.expectSession("", "", adapter.ReasonTransportError)
 	})
+}
+
+// A packet of several messages is for a serial session: elsewhere those of others could come between them.
+func TestAttachments(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		serial bool
+		hint   bool
+		err    error
+		pushed string
+	}{
+		{"serial", true, false, nil, "451-[] bAA=="},
+		{"not serial", false, false, adapter.ErrNotSerial, ""},
+		{"not serial, by its hint", false, true, adapter.ErrNotSerial, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+				n := sessionstore.NewSession{ID: sid, Transport: sessionstore.WebSocket, Conn: conn("S"), CreatedAt: time.Now(), Serial: c.serial}
+				w.must(w.store.Create(t.Context(), n))
+				target := adapter.Target{Session: sid}
+				if c.hint {
+					target.Hint = conn("S")
+				}
+				_, err := w.delivery.Deliver(t.Context(), target, []sessionstore.Packet{w.packet("451-[]", "bAA==")})
+				if !errors.Is(err, c.err) {
+					t.Errorf("error %v, want %v", err, c.err)
+				}
+				w.expectSession(c.pushed, "", "")
+				if s, err := w.store.Get(t.Context(), sid, time.Now()); err != nil || s.Hold.Held() {
+					t.Errorf("the hold is left: %+v, %v", s.Hold, err)
+				}
+			})
+		})
+	}
 }

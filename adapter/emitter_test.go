@@ -68,9 +68,9 @@ func (o *outside) client(name string, transport sessionstore.Transport, rooms ..
 	if transport == sessionstore.WebSocket {
 		n.Conn = conn(name)
 	}
-	o.must(o.store.Store.Create(o.t.Context(), n))
+	o.must(o.store.Create(o.t.Context(), n))
 	if transport == sessionstore.WebSocket {
-		o.must(o.store.Store.Register(o.t.Context(), sessionstore.Registration{Session: n.ID, Conn: n.Conn, PingAt: n.PingAt}))
+		o.must(o.store.Register(o.t.Context(), sessionstore.Registration{Session: n.ID, Conn: n.Conn, PingAt: n.PingAt}))
 	}
 	o.socket(name, "/", name, rooms...)
 }
@@ -86,7 +86,7 @@ func (o *outside) socket(session, nsp, id string, rooms ...string) {
 	}
 	s, err := o.store.Store.Get(o.t.Context(), k.Session, time.Now())
 	o.must(err)
-	o.must(o.store.Store.PutSocket(o.t.Context(), k, s.Hint()))
+	o.must(o.store.PutSocket(o.t.Context(), k, s.Hint()))
 }
 
 // got returns what a client was pushed since the last call, or what waits for its next GET.

@@ -61,7 +61,7 @@ func (r *RemoteSocket) ID() string { return string(r.member.Socket) }
 
 // EmitArgs emits to this socket. [ErrDisconnected] if it has left.
 func (r *RemoteSocket) EmitArgs(ctx context.Context, event string, args Args) error {
-	if err := checkEvent(event); err != nil {
+	if err := r.nsp.check(event, args); err != nil {
 		return err
 	}
 	return r.send(ctx, r.nsp.eventFrames(event, args))
@@ -115,7 +115,7 @@ func EmitWithAck[In, Out any](ctx context.Context, to *RemoteSocket, event strin
 
 // ask emits with an acknowledgement id and waits for the answer.
 func (r *RemoteSocket) ask(ctx context.Context, event string, args Args) (Args, error) {
-	if err := checkEvent(event); err != nil {
+	if err := r.nsp.check(event, args); err != nil {
 		return Args{}, err
 	}
 	store := r.nsp.server.store
@@ -204,11 +204,11 @@ func EmitThen[In, State any](ctx context.Context, s *Socket, event string, v In,
 	if s.nsp.acks[name] == nil {
 		return fmt.Errorf("%w: %q", ErrNoHandler, name)
 	}
-	if err := checkEvent(event); err != nil {
-		return err
-	}
 	args, err := EncodeArgs(v)
 	if err != nil {
+		return err
+	}
+	if err := s.nsp.check(event, args); err != nil {
 		return err
 	}
 	kept, err := json.Marshal(state)

@@ -15,6 +15,8 @@ import (
 var (
 	// ErrReserved: the event's name is one of Socket.IO's own (connect, disconnect, ...), which a client would refuse.
 	ErrReserved = errors.New("gateway: reserved event name")
+	// ErrAttachments: binary data is emitted by a server that does not allow it, see [Namespace.AllowAttachments].
+	ErrAttachments = errors.New("gateway: emitting binary data needs AllowAttachments on the namespace at start")
 	// ErrRoomName: a room's name is empty or above sessionstore.MaxName bytes.
 	ErrRoomName = errors.New("gateway: invalid room name")
 	// ErrDisconnected: the socket has left its namespace.
@@ -82,7 +84,7 @@ func checkRoom(name string) error {
 // EmitArgs emits to everybody selected, and returns when all have been tried: the emits of one caller
 // arrive in order. A member that has gone is no error; the error joins the first few failures.
 func (b Broadcast) EmitArgs(ctx context.Context, event string, args Args) error {
-	if err := errors.Join(b.err, checkEvent(event)); err != nil {
+	if err := errors.Join(b.err, b.nsp.check(event, args)); err != nil {
 		return err
 	}
 	frames := b.nsp.eventFrames(event, args)
@@ -103,6 +105,14 @@ func (b Broadcast) emit(ctx context.Context, frames []string) error {
 		return fmt.Errorf("gateway: emit: %w", err)
 	}
 	return nil
+}
+
+// check refuses an event that may not be emitted.
+func (n *Namespace) check(event string, args Args) error {
+	if len(args.Attachments) > 0 && !n.server.engine.Attachments() {
+		return fmt.Errorf("%w: event %q", ErrAttachments, event)
+	}
+	return checkEvent(event)
 }
 
 func checkEvent(name string) error {

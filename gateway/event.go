@@ -85,6 +85,10 @@ func (s *Server) event(ctx context.Context, inv *engine.Invocation, p socketio.P
 	if out == nil {
 		return nil
 	}
+	if len(out.Attachments) > 0 && !s.engine.Attachments() {
+		s.log.ErrorContext(ctx, "event not acknowledged", "nsp", string(n.name), "event", name, "error", ErrAttachments)
+		return nil
+	}
 	return inv.Reply(ctx, n.ackFrames(p.ID, *out)...)
 }
 

@@ -78,7 +78,7 @@ func (s *Socket) Handshake(ctx context.Context) (sessionstore.Handshake, error) 
 
 // EmitArgs emits to this socket. The packet leaves when the handler has returned, in the order of the emits.
 func (s *Socket) EmitArgs(ctx context.Context, event string, args Args) error {
-	if err := checkEvent(event); err != nil {
+	if err := s.nsp.check(event, args); err != nil {
 		return err
 	}
 	return s.send(ctx, s.nsp.eventFrames(event, args))

@@ -14,6 +14,7 @@ const (
 	OpTakeOver
 	OpFinish
 	OpDeliver
+	OpEnqueue
 	OpBodies
 	OpAnswer
 	OpPark
@@ -51,7 +52,7 @@ const (
 )
 
 var opNames = [numOps]string{
-	"Create", "Get", "Handshake", "Close", "TakeOver", "Finish", "Deliver", "Bodies", "Answer", "Park", "Pong",
+	"Create", "Get", "Handshake", "Close", "TakeOver", "Finish", "Deliver", "Enqueue", "Bodies", "Answer", "Park", "Pong",
 	"Bind", "Probe", "Upgrade", "Abort", "Renew", "Release", "PutConnection", "Connection", "DeleteConnection",
 	"Register", "Update", "Look", "Beat", "Expire", "Unregister", "Registrations", "LeaseShard",
 	"PutSocket", "RemoveSocket", "SetData", "SetHint", "Join", "Leave", "Member", "Members", "Reap", "Partial", "Ack", "Claim",

@@ -87,6 +87,9 @@ type Session struct {
 	// Candidate is the WebSocket that is probing, and Probed says that its "2probe" has come.
 	Candidate Candidate
 	Probed    bool
+	// Serial says that packets with attachments are pushed to the session: then whoever delivers to its WebSocket does it
+	// under Hold, so that nothing comes between a packet and its attachments, and no hint leads past that.
+	Serial bool
 	// Hold is the lease of whoever flushes the buffer to Conn; while it is held, deliveries append.
 	Hold Lease
 	// Poll is the parked GET.
@@ -130,9 +133,9 @@ func (s *Session) Socket(nsp Namespace) (Socket, bool) {
 }
 
 // Hint is how the session is best reached as this reading of it says: its connection if it is on an open
-// WebSocket that nobody is flushing to, else none.
+// WebSocket that nobody is flushing to and that is not Serial, else none.
 func (s *Session) Hint() Connection {
-	if s.State == Open && s.Transport == WebSocket && !s.Hold.Held() {
+	if s.State == Open && s.Transport == WebSocket && !s.Serial && !s.Hold.Held() {
 		return s.Conn
 	}
 	return Connection{}
@@ -202,6 +205,8 @@ type Registration struct {
 	// LookAt is when the sweeper must read the session itself for another deadline (an upgrade, a
 	// connect timeout, a lease); zero for never.
 	LookAt time.Time
+	// Serial says that the session is: a sweeper that pings it looks at its hold, too.
+	Serial bool
 	// Expired says that the ping timeout has been decided: a pong no longer counts.
 	Expired bool
 }

@@ -31,8 +31,9 @@ type NewSession struct {
 	Handshake Handshake
 	CreatedAt time.Time
 	PingAt    time.Time
-	// LookAt goes into the session's [Registration].
+	// LookAt and Serial go into the session's [Registration]; Serial into the session as well.
 	LookAt time.Time
+	Serial bool
 }
 
 // CloseRequest asks to close a session.
@@ -153,6 +154,10 @@ type Upgrades interface {
 
 // Flushes are the transitions of whoever holds the buffer back to push it.
 type Flushes interface {
+	// Enqueue appends packets to the buffer of a session on WebSocket that is Serial and takes the hold if nobody has it, in
+	// one write. Returns the session as it is after: if its Hold is hold.Owner's, the caller has to push the
+	// buffer; else whoever has it will. Condition: open, on WebSocket, Serial, and the buffer within limits afterwards.
+	Enqueue(ctx context.Context, id SessionID, packets []Packet, limits BufferLimits, hold Lease) (Session, error)
 	// Renew extends the hold. Condition: Hold is hold.Owner's.
 	Renew(ctx context.Context, id SessionID, hold Lease) error
 	// Release removes Hold, Buffer and Given. Condition: open, Hold is owner's, and the buffer has exactly n entries.

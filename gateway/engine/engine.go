@@ -103,6 +103,7 @@ type Engine struct {
 	log      *slog.Logger
 	closing  *adapter.Closing
 	delivery *adapter.Delivery
+	serial   bool // set before it serves
 	conns    connCache
 }
 
@@ -113,10 +114,17 @@ func New(c Config) *Engine {
 		e.log = slog.New(slog.DiscardHandler)
 	}
 	e.waker, _ = c.Store.(sessionstore.Waker)
-	e.closing = &adapter.Closing{Sessions: c.Store, Pusher: c.Pusher, Finish: e.finish}
+	e.closing = &adapter.Closing{Sessions: c.Store, Pusher: c.Pusher, Finish: e.finish, Announce: e.announce}
 	e.delivery = adapter.NewDelivery(c.Store, c.Pusher, e.closing, e.opts.Limits)
 	return e
 }
+
+// AllowAttachments lets packets of several messages (with attachments) be sent to sessions on WebSocket: from then on
+// sessions are created serial, and each packet to such a WebSocket costs two writes of the store. Call it before serving.
+func (e *Engine) AllowAttachments() { e.serial = true }
+
+// Attachments reports whether packets with attachments may be sent.
+func (e *Engine) Attachments() bool { return e.serial }
 
 // Delivery returns what brings packets to sessions, for an adapter.Adapter on top.
 func (e *Engine) Delivery() *adapter.Delivery { return e.delivery }
@@ -129,6 +137,14 @@ func (e *Engine) Close(ctx context.Context, id sessionstore.SessionID, reason st
 // Fail ends a session at once: its client broke the rules of the transport.
 func (e *Engine) Fail(ctx context.Context, id sessionstore.SessionID, reason string) error {
 	return e.closing.Close(ctx, id, reason, adapter.CloseOptions{})
+}
+
+// announce has the sweeper look at a session that is about to be closed. Where that fails, the close goes on: the
+// sweeper is needed only if this instance dies right now.
+func (e *Engine) announce(ctx context.Context, id sessionstore.SessionID, at time.Time) {
+	if err := e.lookAgain(ctx, id, at); err != nil {
+		e.log.WarnContext(ctx, "close not announced", "error", err)
+	}
 }
 
 // closedFor is how long the item of a closed session stays, to answer late requests and GETs that drain it.

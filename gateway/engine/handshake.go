@@ -44,7 +44,7 @@ func (e *Engine) newSession(t sessionstore.Transport, h sessionstore.Handshake) 
 	now := time.Now()
 	return sessionstore.NewSession{
 		ID: sessionstore.SessionID(sessionstore.NewID()), Transport: t, Handshake: h,
-		CreatedAt: now, PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now),
+		CreatedAt: now, PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now), Serial: e.serial,
 	}
 }
 
@@ -107,7 +107,7 @@ const openRepeats = 12
 func (e *Engine) sendOpen(ctx context.Context, s Step) error {
 	now := time.Now()
 	err := e.store.Register(ctx, sessionstore.Registration{
-		Session: s.Session, Conn: s.Conn, PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now),
+		Session: s.Session, Conn: s.Conn, PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now), Serial: e.serial,
 	})
 	if errors.Is(err, sessionstore.ErrExists) {
 		return nil // the queue delivered the step twice: a second open packet would restart the client

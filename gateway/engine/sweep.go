@@ -183,6 +183,11 @@ func (e *Engine) examine(ctx context.Context, r sessionstore.Registration, pinge
 
 // ping pushes the ping of a WebSocket. One that fails ends the session, as any push does.
 func (e *Engine) ping(ctx context.Context, r sessionstore.Registration) error {
+	if r.Serial {
+		if err := e.deadHold(ctx, r); err != nil {
+			return err
+		}
+	}
 	err := e.delivery.Push(ctx, r.Conn, engineio.PingFrame)
 	if err == nil {
 		return nil
@@ -191,6 +196,19 @@ func (e *Engine) ping(ctx context.Context, r sessionstore.Registration) error {
 		return e.look(ctx, sessionstore.Registration{Session: r.Session, Conn: r.Conn, PingAt: r.PingAt, LookAt: r.LookAt, Expired: true})
 	}
 	return e.dropped(ctx, r.Session, r.Conn, err)
+}
+
+// deadHold closes a serial session whose flusher died: nobody else may ever meet its hold.
+func (e *Engine) deadHold(ctx context.Context, r sessionstore.Registration) error {
+	now := time.Now()
+	s, err := e.store.Get(ctx, r.Session, now)
+	if err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
+		return fmt.Errorf("engine: look at hold: %w", err)
+	}
+	if s.State != sessionstore.Open || !s.Hold.Expired(now) {
+		return nil
+	}
+	return e.closing.Close(ctx, r.Session, adapter.ReasonTransportError, adapter.CloseOptions{Doubtful: r.Conn})
 }
 
 // expire decides the ping timeout of a WebSocket: a write on the row as it was read, so that a pong is either

@@ -86,7 +86,7 @@ var errEarly = errors.New("a message came before its upgrade packet")
 // upgrade is the client's "5": one write makes the session WebSocket and holds deliveries back until what is
 // in the buffer has been pushed.
 func (e *Engine) upgrade(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) error {
-	hold := e.newHold(ctx)
+	hold := adapter.NewHold(ctx)
 	pause := adapter.NewPause()
 	var err error
 	for range upgradeRepeats {
@@ -111,8 +111,46 @@ func (e *Engine) upgrade(ctx context.Context, id sessionstore.SessionID, conn se
 // its owner token tells.
 const upgradeRepeats = 6
 
-func (e *Engine) newHold(ctx context.Context) sessionstore.Lease {
-	return sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: adapter.LeaseUntil(ctx, time.Now())}
+// flush pushes what is in the buffer of an upgraded session and tells deliverers and the sweeper where it is.
+func (e *Engine) flush(ctx context.Context, s sessionstore.Session, hold sessionstore.Lease) error {
+	done, err := e.delivery.Flush(ctx, s, hold)
+	if err != nil {
+		return fmt.Errorf("engine: upgrade: %w", err)
+	}
+	if !done {
+		return e.refuse(ctx, s.Conn)
+	}
+	return e.upgraded(ctx, s.ID)
+}
+
+// upgraded writes the connection where deliverers and the sweeper look for it. Until then they find the session
+// by its buffer, whose refusal tells the connection.
+func (e *Engine) upgraded(ctx context.Context, id sessionstore.SessionID) error {
+	now := time.Now()
+	s, err := e.store.Get(ctx, id, now)
+	if errors.Is(err, sessionstore.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("engine: upgrade: %w", err)
+	}
+	if s.State != sessionstore.Open || s.Transport != sessionstore.WebSocket {
+		return nil
+	}
+	r := sessionstore.Registration{Session: id, Conn: s.Conn, PingAt: s.PingAt}
+	r.LookAt = earliest(e.connectBy(s.CreatedAt), time.Time{}, s.Hold.Until, len(s.Sockets) == 0, now)
+	if err := e.store.Update(ctx, r); err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
+		return fmt.Errorf("engine: upgrade: %w", err)
+	}
+	if s.Hint().IsZero() {
+		return nil
+	}
+	for _, k := range s.Sockets {
+		if err := e.store.SetHint(ctx, k, s.Conn); err != nil {
+			return fmt.Errorf("engine: upgrade: %w", err)
+		}
+	}
+	return nil
 }
 
 // abort takes a candidate back.

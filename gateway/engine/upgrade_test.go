@@ -157,9 +157,10 @@ func TestFlushFails(t *testing.T) {
 		name    string
 		answers []error
 		pushed  string
+		reason  string
 	}{
-		{"gone", []error{adapter.ErrGone}, ""},
-		{"in doubt", []error{nil, pushtest.ErrArrived}, "4a 4b"},
+		{"gone", []error{adapter.ErrGone}, "", "transport close"},
+		{"in doubt", []error{nil, pushtest.ErrArrived}, "4a 4b", "transport error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
@@ -176,7 +177,7 @@ func TestFlushFails(t *testing.T) {
 				if got := w.pushed(conn); got != c.pushed {
 					t.Errorf("pushed %q, want %q", got, c.pushed)
 				}
-				w.expectState(id, "transport error")
+				w.expectState(id, c.reason)
 				if !w.pusher.Closed(conn) {
 					t.Error("the connection was not closed")
 				}

@@ -32,6 +32,7 @@ type client struct {
 	gets      int
 	handlers  map[int][]*proc // who serves each GET
 	got       map[string]bool
+	header    string // of the packet whose attachment has to come next
 	ws        *socket
 }
 
@@ -261,7 +262,18 @@ func (c *client) take(ctx context.Context, frame string) {
 	if !c.isAlive() {
 		return
 	}
+	if c.header != "" && frame[0] == '4' {
+		c.run.w.violation("%s: %s came between %s and its attachment", c.name, frame, c.header)
+	}
 	switch {
+	case strings.HasPrefix(frame, "451-"):
+		c.header = strings.TrimPrefix(frame, "451-")
+	case frame[0] == 'b':
+		if frame[1:] != c.header {
+			c.run.w.violation("%s: the attachment of %s came after the header of %q", c.name, frame[1:], c.header)
+		}
+		c.header = ""
+		c.event(frame[1:])
 	case frame == engineio.PingFrame:
 		c.mu.Lock()
 		c.lastPing = time.Now()

@@ -53,6 +53,16 @@ func (n *network) cut(conn sessionstore.Connection) {
 	})
 }
 
+// idle ends the connections that nobody knows of any more (whose refusal a crash cut short), as API Gateway does with
+// those that are idle.
+func (n *network) idle() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, s := range n.conns {
+		s.once.Do(func() { close(s.ended) })
+	}
+}
+
 func (n *network) find(conn sessionstore.Connection) *socket {
 	n.mu.Lock()
 	defer n.mu.Unlock()

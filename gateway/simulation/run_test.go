@@ -36,6 +36,7 @@ type run struct {
 	real     *memstore.Store
 	client   *client
 	copies   bool
+	serial   bool // some packets have attachments
 	plans    [emitters]plan
 
 	mu       sync.Mutex
@@ -73,7 +74,7 @@ func simulate(t *testing.T, seed uint64, mutant string, trace func(string)) (bad
 func newRun(w *world, mutant string) *run {
 	r := &run{
 		w: w, accepted: map[string]bool{}, before: map[string]map[string]bool{}, closed: map[string]int{}, entered: map[string]bool{},
-		copies: w.rng.IntN(3) == 0,
+		copies: w.rng.IntN(3) == 0, serial: w.rng.IntN(2) == 0,
 	}
 	st, real := newStore(w, mutant, w.rng.IntN(2) == 0)
 	r.real = real
@@ -109,6 +110,9 @@ func newPlan(rng *rand.Rand) plan {
 
 func (r *run) register(srv *gateway.Server) {
 	nsp := srv.Of("/")
+	if r.serial {
+		nsp.AllowAttachments()
+	}
 	nsp.OnConnect(func(ctx context.Context, s *gateway.Socket) error {
 		r.mu.Lock()
 		r.entered[s.ID()] = true
@@ -168,6 +172,7 @@ func (r *run) play(ctx context.Context) {
 	})
 	r.w.run(60 * time.Second)
 	r.checkLeftovers(ctx)
+	r.net.idle()
 	stopSweep()
 	stop()
 	r.w.run(12 * time.Second)
@@ -193,6 +198,9 @@ func (r *run) emit(ctx context.Context, p *proc, e int) {
 		r.before[id] = maps.Clone(r.accepted)
 		r.mu.Unlock()
 		packet := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: []string{"42" + id}}
+		if r.serial && (e+k)%2 == 0 {
+			packet.Frames = []string{"451-" + id, "b" + id}
+		}
 		sel := adapter.Selection{Namespace: "/", Rooms: []sessionstore.Room{room}}
 		res, err := r.adapters[(plan.instance+k)%len(r.adapters)].Broadcast(ctx, sel, packet, nil)
 		if p.crashed {

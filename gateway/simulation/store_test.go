@@ -170,6 +170,17 @@ func (s *store) Upgrade(ctx context.Context, id sessionstore.SessionID, c sessio
 	return after, err
 }
 
+func (s *store) Enqueue(ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits, hold sessionstore.Lease) (after sessionstore.Session, err error) {
+	err = s.write(ctx, "Enqueue", func(ctx context.Context) (err error) {
+		after, err = s.Store.Enqueue(ctx, id, p, l, hold)
+		return err
+	})
+	if s.mutant == "enqueue-shares-the-hold" && err == nil {
+		after.Hold = hold
+	}
+	return after, err
+}
+
 func (s *store) Renew(ctx context.Context, id sessionstore.SessionID, l sessionstore.Lease) error {
 	return s.write(ctx, "Renew", func(ctx context.Context) error { return s.Store.Renew(ctx, id, l) })
 }

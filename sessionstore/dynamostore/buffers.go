@@ -61,8 +61,10 @@ func sizes(packets []sessionstore.Packet) (all, inline int) {
 	return all, inline
 }
 
-// delivery is the packets of one Deliver, each to be put within the item or apart.
+// delivery is the packets of one Deliver or Enqueue, each to be put within the item or apart.
 type delivery struct {
+	op          sessionstore.Op
+	hold        sessionstore.Lease // of an Enqueue
 	id          sessionstore.SessionID
 	packets     []sessionstore.Packet
 	inline      []bool
@@ -94,18 +96,17 @@ func (d delivery) bodies() []body {
 	return b
 }
 
-// change is the append. It is refused also if the item has no room for what is to be within it.
+// change is the append of a Deliver. It is refused also if the item has no room for what is to be within it.
 func (d delivery) change(limits sessionstore.BufferLimits) change {
 	entries := make([]types.AttributeValue, len(d.packets))
 	for i, p := range d.packets {
 		entries[i] = entry(p, d.inline[i])
 	}
-	values := pollingValues(item{
-		":new": list(entries...), ":none": list(), ":zero": num(0),
+	values := item{
+		":open": valueOpen, ":new": list(entries...), ":none": list(), ":zero": num(0),
 		":all": num(d.all), ":within": num(d.within),
-	})
-	condition := isOpen + " AND (#" + attrTransport + " = :polling OR attribute_exists(#" + attrHold + "))" +
-		" AND " + atMost("size(#"+attrBuffer+")", attrBuffer, ":count", limits.Packets-len(d.packets), values) +
+	}
+	condition := isOpen + " AND " + atMost("size(#"+attrBuffer+")", attrBuffer, ":count", limits.Packets-len(d.packets), values) +
 		" AND " + atMost("#"+attrBufferSize, attrBufferSize, ":bytes", limits.Bytes-d.all, values)
 	if d.within > 0 {
 		condition += " AND " + atMost("#"+attrInlineSize, attrInlineSize, ":room", maxInline-d.within, values)
@@ -113,11 +114,23 @@ func (d delivery) change(limits sessionstore.BufferLimits) change {
 	plus := func(name, value string) string {
 		return "#" + name + " = if_not_exists(#" + name + ", :zero) + " + value
 	}
-	return change{
+	c := change{
 		update: "SET #" + attrBuffer + " = list_append(if_not_exists(#" + attrBuffer + ", :none), :new), " +
 			plus(attrBufferSize, ":all") + ", " + plus(attrInlineSize, ":within"),
 		condition: condition, values: values,
 	}
+	if d.hold.Owner == "" {
+		values[":polling"] = str(sessionstore.Polling)
+		c.condition += " AND (#" + attrTransport + " = :polling OR attribute_exists(#" + attrHold + "))"
+		return c
+	}
+	values[":websocket"] = str(sessionstore.WebSocket)
+	values[":owner"], values[":until"] = str(d.hold.Owner), millis(d.hold.Until)
+	c.condition += " AND #" + attrTransport + " = :websocket AND attribute_exists(#" + attrSerial + ")"
+	c.update += ", #" + attrHold + " = if_not_exists(#" + attrHold + ", :owner), #" +
+		attrHoldEnds + " = if_not_exists(#" + attrHoldEnds + ", :until)"
+	c.returns = types.ReturnValueAllNew
+	return c
 }
 
 // atMost is the condition that a quantity is at most limit; an attribute that is not there counts as 0.
@@ -130,44 +143,66 @@ func atMost(quantity, name, placeholder string, limit int, values item) string {
 }
 
 // deliver writes the bodies and then the append.
-func (s *Store) deliver(ctx context.Context, d delivery, limits sessionstore.BufferLimits) error {
-	const op = sessionstore.OpDeliver
+func (s *Store) deliver(ctx context.Context, d delivery, limits sessionstore.BufferLimits) (item, error) {
 	if len(d.packets) <= limits.Packets && d.all <= limits.Bytes { // else it will be refused
-		if err := s.putBodies(ctx, op, d.bodies()); err != nil {
-			return fmt.Errorf("put bodies: %w", err)
+		if err := s.putBodies(ctx, d.op, d.bodies()); err != nil {
+			return nil, fmt.Errorf("put bodies: %w", err)
 		}
 	}
-	_, err := s.move(ctx, op, d.id, d.change(limits))
-	return err
+	return s.move(ctx, d.op, d.id, d.change(limits))
 }
 
-// Deliver implements [sessionstore.Buffers]. A refusal for want of room within the item alone takes a second
-// write and one for each packet, which are then stored apart.
+// append is a Deliver, or an Enqueue if there is a hold to take. A refusal for want of room within the item alone
+// takes a second write and one for each packet, which are then stored apart.
+func (s *Store) append(ctx context.Context, op sessionstore.Op, id sessionstore.SessionID, packets []sessionstore.Packet,
+	limits sessionstore.BufferLimits, hold sessionstore.Lease,
+) (item, error) {
+	if err := s.begin(ctx, op); err != nil {
+		return nil, fmt.Errorf("%s: session: %w", op, err)
+	}
+	d := newDelivery(id, packets, false)
+	d.op, d.hold = op, hold
+	it, err := s.deliver(ctx, d, limits)
+	if r := refused(err); r != nil && d.takes(r.found, packets, limits) {
+		d = newDelivery(id, packets, true)
+		d.op, d.hold = op, hold
+		it, err = s.deliver(ctx, d, limits)
+	}
+	if err != nil {
+		return nil, transitionError(op, id, err)
+	}
+	return it, nil
+}
+
+// Deliver implements [sessionstore.Buffers].
 func (s *Store) Deliver(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet,
 	limits sessionstore.BufferLimits,
 ) error {
-	const op = sessionstore.OpDeliver
-	if err := s.begin(ctx, op); err != nil {
-		return fmt.Errorf("%s: session: %w", op, err)
-	}
-	d := newDelivery(id, packets, false)
-	err := s.deliver(ctx, d, limits)
-	if r := refused(err); r != nil && takes(id, r.found, packets, limits) {
-		err = s.deliver(ctx, newDelivery(id, packets, true), limits)
-	}
+	_, err := s.append(ctx, sessionstore.OpDeliver, id, packets, limits, sessionstore.Lease{})
+	return err
+}
+
+// Enqueue implements [sessionstore.Flushes].
+func (s *Store) Enqueue(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet,
+	limits sessionstore.BufferLimits, hold sessionstore.Lease,
+) (sessionstore.Session, error) {
+	it, err := s.append(ctx, sessionstore.OpEnqueue, id, packets, limits, hold)
 	if err != nil {
-		return transitionError(op, id, err)
+		return sessionstore.Session{}, err
 	}
-	return nil
+	return sessionOf(id, it), nil
 }
 
 // takes reports whether the session takes the packets by what the contract says.
-func takes(id sessionstore.SessionID, it item, packets []sessionstore.Packet, limits sessionstore.BufferLimits) bool {
+func (d delivery) takes(it item, packets []sessionstore.Packet, limits sessionstore.BufferLimits) bool {
 	if it == nil {
 		return false
 	}
-	v := sessionOf(id, it)
+	v := sessionOf(d.id, it)
 	buffered := v.Transport == sessionstore.Polling || v.Hold.Held()
+	if d.hold.Owner != "" {
+		buffered = v.Transport == sessionstore.WebSocket && v.Serial
+	}
 	return v.State == sessionstore.Open && buffered && !limits.Exceeded(&v, packets)
 }
 

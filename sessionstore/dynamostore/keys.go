@@ -23,6 +23,7 @@ const (
 	attrCandidate     = "cc"
 	attrCandidateEnds = "cu"
 	attrProbed        = "cp"
+	attrSerial        = "sr"
 	attrHold          = "ho"
 	attrHoldEnds      = "hu"
 	attrPoll          = "pt"

@@ -21,6 +21,9 @@ func (s *Store) registrationItem(r sessionstore.Registration) item {
 	with(it, attrConn, r.Conn.String())
 	withTime(it, attrPingAt, r.PingAt)
 	withTime(it, attrLookAt, r.LookAt)
+	if r.Serial {
+		it[attrSerial] = yes()
+	}
 	it[attrTTL] = seconds(s.rowsEnd())
 	return it
 }
@@ -31,6 +34,7 @@ func registrationOf(it item) sessionstore.Registration {
 		Conn:    connection(it, attrConn),
 		PingAt:  moment(it, attrPingAt),
 		LookAt:  moment(it, attrLookAt),
+		Serial:  flag(it, attrSerial),
 		Expired: flag(it, attrExpired),
 	}
 }

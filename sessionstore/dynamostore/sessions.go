@@ -36,7 +36,7 @@ func (s *Store) Create(ctx context.Context, n sessionstore.NewSession) error {
 	if err != nil {
 		return err
 	}
-	r := sessionstore.Registration{Session: n.ID, PingAt: n.PingAt, LookAt: n.LookAt}
+	r := sessionstore.Registration{Session: n.ID, PingAt: n.PingAt, LookAt: n.LookAt, Serial: n.Serial}
 	if err := s.put(ctx, op, s.registrationItem(r), absent); err != nil {
 		return lost(err, "create session: register", sessionstore.ErrExists)
 	}
@@ -74,6 +74,9 @@ func (s *Store) sessionItem(n sessionstore.NewSession) item {
 	with(it, attrConn, n.Conn.String())
 	withTime(it, attrCreatedAt, n.CreatedAt)
 	withTime(it, attrPingAt, n.PingAt)
+	if n.Serial {
+		it[attrSerial] = yes()
+	}
 	if n.Transport == sessionstore.Polling {
 		it[attrHasHandshake] = yes()
 	}
@@ -100,6 +103,7 @@ func sessionOf(id sessionstore.SessionID, it item) sessionstore.Session {
 		Conn:      connection(it, attrConn),
 		Candidate: sessionstore.Candidate{Conn: connection(it, attrCandidate), Until: moment(it, attrCandidateEnds)},
 		Probed:    flag(it, attrProbed),
+		Serial:    flag(it, attrSerial),
 		Hold:      leaseOf(it, attrHold, attrHoldEnds),
 		Poll:      sessionstore.Poll{T: text(it, attrPoll), Until: moment(it, attrPollEnds)},
 		Buffer:    bufferOf(it),

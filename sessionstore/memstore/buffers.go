@@ -14,13 +14,33 @@ func (s *Store) Deliver(ctx context.Context, id sessionstore.SessionID, packets 
 		v := &e.session
 		buffered := v.Transport == sessionstore.Polling || v.Hold.Held()
 		return v.State == sessionstore.Open && buffered && e.fits(packets, limits)
+	}, func(e *entry) { e.append(packets) })
+}
+
+func (e *entry) append(packets []sessionstore.Packet) {
+	for _, p := range packets {
+		p.Size = p.Bytes()
+		e.bytes += p.Size
+		e.session.Buffer = append(e.session.Buffer, p)
+	}
+}
+
+// Enqueue implements [sessionstore.Flushes].
+func (s *Store) Enqueue(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet,
+	limits sessionstore.BufferLimits, hold sessionstore.Lease,
+) (sessionstore.Session, error) {
+	var after sessionstore.Session
+	err := s.transition(ctx, sessionstore.OpEnqueue, id, func(e *entry) bool {
+		v := &e.session
+		return v.State == sessionstore.Open && v.Transport == sessionstore.WebSocket && v.Serial && e.fits(packets, limits)
 	}, func(e *entry) {
-		for _, p := range packets {
-			p.Size = p.Bytes()
-			e.bytes += p.Size
-			e.session.Buffer = append(e.session.Buffer, p)
+		e.append(packets)
+		if !e.session.Hold.Held() {
+			e.session.Hold = hold
 		}
+		after = e.view()
 	})
+	return after, err
 }
 
 // fits is the negation of [sessionstore.BufferLimits.Exceeded] without a walk over the buffer.

@@ -23,7 +23,7 @@ func (s *Store) Create(ctx context.Context, n sessionstore.NewSession) error {
 		return err
 	}
 	if polling {
-		s.register(sessionstore.Registration{Session: n.ID, PingAt: n.PingAt, LookAt: n.LookAt}, true)
+		s.register(sessionstore.Registration{Session: n.ID, PingAt: n.PingAt, LookAt: n.LookAt, Serial: n.Serial}, true)
 	}
 	return nil
 }
@@ -39,7 +39,7 @@ func (s *Store) create(n sessionstore.NewSession, polling bool) error {
 	e.exists = true
 	e.session = sessionstore.Session{
 		ID: n.ID, State: sessionstore.Open, Transport: n.Transport, Conn: n.Conn,
-		PingAt: n.PingAt, CreatedAt: n.CreatedAt,
+		PingAt: n.PingAt, CreatedAt: n.CreatedAt, Serial: n.Serial,
 	}
 	if polling {
 		e.handshake = &n.Handshake

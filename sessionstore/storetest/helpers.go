@@ -58,6 +58,7 @@ func newSession(transport sessionstore.Transport) sessionstore.NewSession {
 func created(n sessionstore.NewSession) sessionstore.Session {
 	return sessionstore.Session{
 		ID: n.ID, State: sessionstore.Open, Transport: n.Transport, Conn: n.Conn, PingAt: n.PingAt, CreatedAt: n.CreatedAt,
+		Serial: n.Serial,
 	}
 }
 

@@ -26,6 +26,8 @@ const (
 	held          = "websocket, held with packets"
 	heldEmpty     = "websocket, held without packets"
 	released      = "websocket, released"
+	serial        = "serial websocket"
+	serialHeld    = "serial websocket, held with packets"
 	closingPlain  = "closing"
 	closingDrain  = "closing, draining"
 	closingGiven  = "closing, draining, all packets given"
@@ -69,6 +71,13 @@ var states = []state{
 		x.must(x.store.Release(x.Context(), id, me, 2))
 		return id
 	}},
+	{serial, (*tester).serial},
+	{serialHeld, func(x *tester) sessionstore.SessionID {
+		id := x.serial()
+		_, err := x.store.Enqueue(x.Context(), id, twoPackets(), wide, lease(me))
+		x.must(err)
+		return id
+	}},
 	{closingPlain, func(x *tester) sessionstore.SessionID { return x.closed(x.bound(x.given(1)), false, false) }},
 	{closingDrain, func(x *tester) sessionstore.SessionID { return x.closed(x.given(1), true, false) }},
 	{closingGiven, func(x *tester) sessionstore.SessionID { return x.closed(x.given(2), true, false) }},
@@ -80,14 +89,25 @@ var states = []state{
 // openStates and pollingStates are those of the states that their names say; the latter are open.
 var (
 	pollingStates = []string{idle, buffered, given, allGiven, parked, pinged, bound, probed}
-	openStates    = append([]string{ws, held, heldEmpty, released}, pollingStates...)
+	openStates    = append([]string{ws, held, heldEmpty, released, serial, serialHeld}, pollingStates...)
 	closingStates = []string{closingPlain, closingDrain, closingGiven, closingSocket}
 )
 
+func (x *tester) serial() sessionstore.SessionID {
+	n := newSession(sessionstore.WebSocket)
+	n.Serial = true
+	x.must(x.store.Create(x.Context(), n))
+	return n.ID
+}
+
 func (x *tester) buffered() sessionstore.SessionID {
 	id := x.polling()
-	x.deliver(id, packet(`42["first"]`), packet(`451-["second",{"_placeholder":true,"num":0}]`, "bAAEC"))
+	x.deliver(id, twoPackets()...)
 	return id
+}
+
+func twoPackets() []sessionstore.Packet {
+	return []sessionstore.Packet{packet(`42["first"]`), packet(`451-["second",{"_placeholder":true,"num":0}]`, "bAAEC")}
 }
 
 func (x *tester) given(n int) sessionstore.SessionID {

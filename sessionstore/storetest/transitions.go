@@ -81,7 +81,7 @@ func (x *tester) tryClose(r sessionstore.CloseRequest) error {
 var lateLease = sessionstore.Lease{Owner: other, Until: after(3 * leaseEnd)}
 
 // connectedStates are the open ones whose connection is connA.
-var connectedStates = []string{ws, held, heldEmpty, released}
+var connectedStates = []string{ws, held, heldEmpty, released, serial, serialHeld}
 
 var closeTransitions = []transition{
 	{"Close", sessionstore.OpClose, openStates, func(x *tester, s *sessionstore.Session) error {
@@ -143,7 +143,7 @@ func delivers(s *sessionstore.Session) { s.Buffer = slices.Concat(s.Buffer, deli
 // The states with and without packets in which a delivery is buffered.
 var (
 	emptyStates = []string{idle, parked, pinged, probed, heldEmpty}
-	fullStates  = []string{buffered, given, allGiven, bound, held}
+	fullStates  = []string{buffered, given, allGiven, bound, held, serialHeld}
 )
 
 // bufferedBytes is how much the two packets of the states hold.

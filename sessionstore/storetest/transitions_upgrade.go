@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"time"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -67,7 +68,7 @@ var upgradeTransitions = []transition{
 }
 
 // heldStates are those in which me holds the buffer back.
-var heldStates = []string{held, heldEmpty}
+var heldStates = []string{held, heldEmpty, serialHeld}
 
 // releaseOff releases as if the buffer had off entries more than it has.
 func releaseOff(o sessionstore.Owner, off int) func(x *tester, s *sessionstore.Session) error {
@@ -84,7 +85,26 @@ func renewBy(o sessionstore.Owner) func(x *tester, s *sessionstore.Session) erro
 	}
 }
 
+// queued is what Enqueue appends in the transitions.
+var queued = packet(`42["queued"]`)
+
+func enqueueIn(limits sessionstore.BufferLimits) func(x *tester, s *sessionstore.Session) error {
+	return func(x *tester, s *sessionstore.Session) error {
+		_, err := x.store.Enqueue(x.Context(), s.ID, []sessionstore.Packet{queued}, limits, lease(other))
+		return err
+	}
+}
+
 var flushTransitions = []transition{
+	{"Enqueue", sessionstore.OpEnqueue, []string{serial, serialHeld}, enqueueIn(wide), func(s *sessionstore.Session) {
+		p := queued
+		p.Size = p.Bytes()
+		s.Buffer = append(slices.Clip(s.Buffer), p)
+		if !s.Hold.Held() {
+			s.Hold = lease(other)
+		}
+	}},
+	{"Enqueue above the limits", sessionstore.OpEnqueue, nil, enqueueIn(sessionstore.BufferLimits{Packets: 0, Bytes: 1 << 20}), never},
 	{"Renew", sessionstore.OpRenew, heldStates, renewBy(me), func(s *sessionstore.Session) { s.Hold = renewed }},
 	{"Renew by another", sessionstore.OpRenew, nil, renewBy(other), never},
 	{"Release", sessionstore.OpRelease, heldStates, releaseOff(me, 0), func(s *sessionstore.Session) {

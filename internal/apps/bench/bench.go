@@ -25,6 +25,7 @@ type destination struct {
 //   - to-self takes a number and emits that many events "self", numbered from 0, to the sender.
 func Register(srv *gateway.Server) {
 	nsp := srv.Of("/")
+	nsp.AllowAttachments()
 	gateway.On(nsp, "echo", func(_ context.Context, _ *gateway.Socket, args gateway.Args) (gateway.Args, error) {
 		return args, nil
 	})

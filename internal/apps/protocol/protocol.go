@@ -17,6 +17,7 @@ import (
 // arguments; /custom has the first of these alone.
 func Register(srv *gateway.Server) {
 	main := srv.Of("/")
+	main.AllowAttachments()
 	main.OnConnect(greet)
 	srv.Of("/custom").OnConnect(greet)
 	gateway.On(main, "message", func(ctx context.Context, s *gateway.Socket, args gateway.Args) (gateway.None, error) {

@@ -1,0 +1,169 @@
+package adapter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// errLeaseOver: whoever meets a hold past its time closes the session, so its holder must not push on.
+var errLeaseOver = errors.New("adapter: the hold ended before the flush did")
+
+// clockSkew is how much the clocks of two instances may differ.
+const clockSkew = 500 * time.Millisecond
+
+// flusher pushes the buffer of a session on WebSocket that it holds back.
+type flusher struct {
+	d      *Delivery
+	id     sessionstore.SessionID
+	conn   sessionstore.Connection
+	hold   sessionstore.Lease
+	pushed int // entries of the buffer that the client has: those that its last GET carried, and those pushed
+}
+
+// NewHold returns a lease for a flush under ctx.
+func NewHold(ctx context.Context) sessionstore.Lease {
+	return sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: LeaseUntil(ctx, time.Now())}
+}
+
+// Flush pushes the buffer of a session on WebSocket, in order, for the holder of hold, and lets deliveries through
+// again. What is appended meanwhile makes the release fail, and is pushed next. It reports false if the session
+// closed meanwhile; after an error it has been closed.
+func (d *Delivery) Flush(ctx context.Context, s sessionstore.Session, hold sessionstore.Lease) (bool, error) {
+	f := &flusher{d: d, id: s.ID, conn: s.Conn, hold: hold, pushed: s.Given}
+	for {
+		if err := f.push(ctx, s.Buffer[min(f.pushed, len(s.Buffer)):]); err != nil {
+			return false, d.lost(ctx, s.ID, s.Conn, err)
+		}
+		cur, err := f.release(ctx)
+		switch {
+		case err != nil:
+			return false, d.lost(ctx, s.ID, s.Conn, err)
+		case cur == nil:
+			return true, nil
+		case cur.State == sessionstore.Open && cur.Hold.Owner == hold.Owner:
+			s = *cur
+		case cur.State == sessionstore.Open && !cur.Hold.Held():
+			return true, nil // a release of ours that was in doubt was applied
+		case cur.State == sessionstore.Open: // the same, and the next holder is at work
+			return true, nil
+		default:
+			return false, nil
+		}
+	}
+}
+
+// release gives the hold back. If that is refused or in doubt, it returns the session as it is instead.
+func (f *flusher) release(ctx context.Context) (*sessionstore.Session, error) {
+	err := f.d.store.Release(ctx, f.id, f.hold.Owner, f.pushed)
+	if err == nil {
+		return nil, nil
+	}
+	if cur, refused := sessionstore.Current(err); refused {
+		return &cur, nil
+	}
+	if errors.Is(err, sessionstore.ErrNotFound) {
+		return &sessionstore.Session{State: sessionstore.Closed}, nil
+	}
+	cur, err := f.d.readAgain(context.WithoutCancel(ctx), f.id)
+	if errors.Is(err, sessionstore.ErrNotFound) {
+		return &sessionstore.Session{State: sessionstore.Closed}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("release: %w", err)
+	}
+	return &cur, nil
+}
+
+func (f *flusher) push(ctx context.Context, packets []sessionstore.Packet) error {
+	packets, err := f.d.store.Bodies(ctx, f.id, packets)
+	if err != nil {
+		return fmt.Errorf("flush: %w", err)
+	}
+	for _, p := range packets {
+		for _, frame := range p.Frames {
+			if err := f.keep(ctx); err != nil {
+				return err
+			}
+			if err := f.d.Push(ctx, f.conn, frame); err != nil {
+				return err
+			}
+		}
+		f.pushed++
+	}
+	return nil
+}
+
+// keep renews the hold when it comes near its end, and compares the clock before each push.
+func (f *flusher) keep(ctx context.Context) error {
+	now := time.Now()
+	if now.Before(f.hold.Until.Add(-leaseMargin / 2)) {
+		return nil
+	}
+	renewed := sessionstore.Lease{Owner: f.hold.Owner, Until: now.Add(2 * leaseMargin)}
+	if err := f.d.store.Renew(ctx, f.id, renewed); err == nil {
+		f.hold = renewed
+		return nil
+	}
+	if now.Before(f.hold.Until.Add(-clockSkew)) {
+		return nil
+	}
+	return errLeaseOver
+}
+
+// enqueue delivers to a serial session on WebSocket: it appends, and pushes if nobody else is pushing.
+func (d *Delivery) enqueue(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet) error {
+	hold := NewHold(ctx)
+	pause := NewPause()
+	for try := 1; ; try++ {
+		s, err := d.store.Enqueue(ctx, id, packets, d.limits.Buffer, hold)
+		cur, refused := sessionstore.Current(err)
+		switch {
+		case err == nil:
+			return d.enqueued(ctx, s, hold)
+		case refused && cur.State != sessionstore.Open, errors.Is(err, sessionstore.ErrNotFound):
+			return ErrClosed
+		case refused:
+			return d.full(ctx, id, &cur, packets)
+		case sessionstore.InDoubt(err):
+			return d.enqueueInDoubt(ctx, id, packets, hold, err)
+		case try == storeRepeats:
+			return fmt.Errorf("deliver: %w", err)
+		}
+		pause.Wait(ctx)
+	}
+}
+
+// enqueued goes on after the append: by a push if the hold is ours. A hold past its time means a dead flusher:
+// whoever meets it closes the session.
+func (d *Delivery) enqueued(ctx context.Context, s sessionstore.Session, hold sessionstore.Lease) error {
+	switch {
+	case s.Hold.Owner == hold.Owner:
+		done, err := d.Flush(ctx, s, hold)
+		if err == nil && !done {
+			err = ErrClosed
+		}
+		return err
+	case s.Hold.Expired(time.Now()):
+		return errors.Join(ErrClosed, d.closing.Close(ctx, s.ID, ReasonTransportError, CloseOptions{Doubtful: s.Conn}))
+	default:
+		return nil
+	}
+}
+
+// enqueueInDoubt settles an append that may have happened, as inDoubt does.
+func (d *Delivery) enqueueInDoubt(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet, hold sessionstore.Lease, cause error) error {
+	ctx = context.WithoutCancel(ctx)
+	s, err := d.readAgain(ctx, id)
+	switch {
+	case errors.Is(err, sessionstore.ErrNotFound), err == nil && s.State != sessionstore.Open:
+		return ErrClosed
+	case err == nil && holds(s.Buffer, packets[len(packets)-1].ID):
+		return d.enqueued(ctx, s, hold)
+	}
+	err = d.closing.Close(ctx, id, ReasonTransportError, CloseOptions{Doubtful: s.Conn})
+	return errors.Join(fmt.Errorf("deliver: %w", cause), err)
+}
