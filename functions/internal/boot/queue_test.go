@@ -1,0 +1,93 @@
+package boot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+func TestQueue(t *testing.T) {
+	throttled := `{"__type":"com.amazonaws.sqs#RequestThrottled","message":"slow down"}`
+	tests := []struct {
+		name     string
+		answers  []int // status codes, one by one; the last for all that follow
+		body     string
+		attempts int32
+		ok       bool
+	}{
+		{"taken", []int{200}, `{"MessageId":"1"}`, 1, true},
+		{"taken at last", []int{500, 503, 200}, `{}`, 3, true},
+		{"throttled", []int{400, 200}, throttled, 2, true},
+		{"no such queue", []int{400}, `{"__type":"com.amazonaws.sqs#QueueDoesNotExist"}`, 1, false},
+		{"forbidden", []int{403}, `{}`, 1, false},
+		{"broken", []int{500}, `{}`, sendAttempts, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var attempts atomic.Int32
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				n := int(attempts.Add(1))
+				checkCall(t, r)
+				w.WriteHeader(tt.answers[min(n, len(tt.answers))-1])
+				_, _ = io.WriteString(w, tt.body)
+			}))
+			defer s.Close()
+			q, err := newQueue(s.URL+"/123456789012/queue", "", "eu-central-1", aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret", SessionToken: "token"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = q.Send(t.Context(), Message{Body: `{"a":"é"}`, Delay: 1500 * time.Millisecond})
+			if (err == nil) != tt.ok || err != nil && !errors.Is(err, ErrNotSent) || attempts.Load() != tt.attempts {
+				t.Errorf("error %v after %d attempts, want %d", err, attempts.Load(), tt.attempts)
+			}
+		})
+	}
+}
+
+// checkCall checks a call as SQS would read it.
+func checkCall(t *testing.T, r *http.Request) {
+	t.Helper()
+	var in struct {
+		QueueURL string `json:"QueueUrl"`
+		Body     string `json:"MessageBody"`
+		Delay    int    `json:"DelaySeconds"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		t.Error(err)
+	}
+	if !strings.HasSuffix(in.QueueURL, "/123456789012/queue") || in.Body != `{"a":"é"}` || in.Delay != 1 {
+		t.Errorf("sent %+v", in)
+	}
+	if r.URL.Path != "/" || r.Header.Get("X-Amz-Target") != "AmazonSQS.SendMessage" || r.Header.Get("X-Amz-Security-Token") != "token" ||
+		!strings.Contains(r.Header.Get("Authorization"), "/eu-central-1/sqs/aws4_request") {
+		t.Errorf("path %s, headers %v", r.URL.Path, r.Header)
+	}
+}
+
+func TestQueueElsewhere(t *testing.T) {
+	var called atomic.Bool
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called.Store(true) }))
+	defer s.Close()
+	q, err := newQueue("https://sqs.eu-central-1.amazonaws.com/1/q", s.URL, "eu-central-1", aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Send(t.Context(), Message{Body: "x"}); err != nil || !called.Load() {
+		t.Errorf("error %v, called: %v", err, called.Load())
+	}
+	s.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := q.Send(ctx, Message{Body: "x"}); !errors.Is(err, ErrNotSent) {
+		t.Errorf("error %v", err)
+	}
+}

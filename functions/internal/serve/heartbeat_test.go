@@ -1,0 +1,257 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/nonstick-io/nonstick/functions/internal/boot"
+	"github.com/nonstick-io/nonstick/sessionstore"
+	"github.com/nonstick-io/nonstick/sessionstore/memstore"
+)
+
+// chain is a heartbeat over a store in memory.
+type chain struct {
+	t      *testing.T
+	store  *memstore.Store
+	queue  *queue
+	beat   *heartbeat
+	sweeps atomic.Int32 // that are going on
+	most   atomic.Int32
+}
+
+// inChain runs a test in a bubble of its own time.
+func inChain(t *testing.T, f func(t *testing.T, c *chain)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		c := &chain{t: t, store: memstore.New(memstore.Options{}), queue: &queue{}}
+		c.beat = &heartbeat{store: c.store, queue: c.queue, log: slog.New(slog.NewTextHandler(io.Discard, nil)), sweep: func(ctx context.Context) error {
+			c.most.Store(max(c.most.Load(), c.sweeps.Add(1)))
+			defer c.sweeps.Add(-1)
+			<-ctx.Done()
+			return nil
+		}}
+		f(t, c)
+	})
+}
+
+func (c *chain) starter() *starter {
+	return &starter{claims: c.store, queue: c.queue, log: c.beat.log}
+}
+
+// run is one invocation with the time that the template gives it. It returns how long it took.
+func (c *chain) run(l link) time.Duration {
+	c.t.Helper()
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(c.t.Context(), 90*time.Second)
+	defer cancel()
+	if err := c.beat.beat(ctx, l.Holder); err != nil {
+		c.t.Error(err)
+	}
+	return time.Since(begun)
+}
+
+// next returns the one message that was queued.
+func (c *chain) next() link {
+	c.t.Helper()
+	all := c.queue.take()
+	if len(all) != 1 {
+		c.t.Fatalf("%d messages are queued, want one", len(all))
+	}
+	return all[0]
+}
+
+func (c *chain) none(when string) {
+	c.t.Helper()
+	if all := c.queue.take(); len(all) != 0 {
+		c.t.Errorf("%s: queued %v", when, all)
+	}
+}
+
+func TestChainGoesOnWhileThereAreSessions(t *testing.T) {
+	inChain(t, func(t *testing.T, c *chain) {
+		id := register(t, c.store)
+		c.starter().ensure(t.Context())
+		l := c.next()
+		for range 3 {
+			if took := c.run(l); took != beatTime {
+				t.Errorf("worked for %s, want %s", took, beatTime)
+			}
+			l = c.next()
+			c.starter().ensure(t.Context())
+			c.none("while the chain goes on")
+		}
+		if err := c.store.Unregister(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		if took := c.run(l); took != beatTime+chainGrace {
+			t.Errorf("the last invocation took %s", took)
+		}
+		c.none("after the last session")
+		c.starter().ensure(t.Context())
+		if c.run(c.next()); c.most.Load() != 1 {
+			t.Errorf("%d sweeps at a time", c.most.Load())
+		}
+	})
+}
+
+// A queue may deliver a message again, at once or later.
+func TestMessageIsTakenOnce(t *testing.T) {
+	inChain(t, func(t *testing.T, c *chain) {
+		register(t, c.store)
+		c.starter().ensure(t.Context())
+		first := c.next()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			c.run(first)
+		}()
+		time.Sleep(30 * time.Second)
+		if took := c.run(first); took != 0 {
+			t.Errorf("a copy worked for %s beside the first", took)
+		}
+		<-done
+		second := c.next()
+		if took := c.run(first); took != 0 {
+			t.Errorf("a late copy worked for %s", took)
+		}
+		c.none("after the copies")
+		if c.run(second); len(c.queue.take()) != 1 {
+			t.Error("the chain has broken")
+		}
+	})
+}
+
+// A session that is registered just as the chain ends is not forgotten, whether its instance saw the chain or not.
+func TestChainDoesNotForgetALateSession(t *testing.T) {
+	tests := []struct {
+		name string
+		// seen is when the starter has seen the chain for the last time, late when the session comes; from the first beat.
+		seen, late time.Duration
+	}{
+		{"starter saw the chain just before its end", beatTime - time.Millisecond, beatTime + chainSeen - 2*time.Millisecond},
+		{"starter sees that the chain has ended", 0, beatTime + time.Second},
+		{"session comes at the very end", 0, beatTime + chainGrace - time.Millisecond},
+		{"session comes when all is over", 0, beatTime + chainGrace + time.Millisecond},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			inChain(t, func(t *testing.T, c *chain) {
+				s := c.starter()
+				s.ensure(t.Context())
+				first := c.next()
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					c.run(first)
+				}()
+				s.seen = time.Time{}
+				time.Sleep(tt.seen)
+				s.ensure(t.Context())
+				c.none("while the chain goes on")
+				time.Sleep(tt.late - tt.seen)
+				register(t, c.store)
+				s.ensure(t.Context())
+				<-done
+				if n := len(c.queue.take()); n != 1 {
+					t.Errorf("%d chains go on, want one", n)
+				}
+			})
+		})
+	}
+}
+
+func TestChainThatBroke(t *testing.T) {
+	inChain(t, func(t *testing.T, c *chain) {
+		register(t, c.store)
+		s := c.starter()
+		s.ensure(t.Context())
+		lost := c.next() // nobody takes it: the function crashes
+		time.Sleep(chainLease - time.Second)
+		s.ensure(t.Context())
+		c.none("before the lease is over")
+		time.Sleep(chainSeen)
+		s.ensure(t.Context())
+		again := c.next()
+		if took := c.run(lost); took != 0 {
+			t.Errorf("the lost message comes after all and works for %s", took)
+		}
+		if took := c.run(again); took != beatTime {
+			t.Errorf("the new chain worked for %s", took)
+		}
+	})
+}
+
+// An invocation that was frozen, or cut off from the store, for so long that another chain has begun stops.
+func TestChainThatWasOvertaken(t *testing.T) {
+	inChain(t, func(t *testing.T, c *chain) {
+		register(t, c.store)
+		c.starter().ensure(t.Context())
+		l := c.next()
+		go func() {
+			time.Sleep(12 * time.Second)
+			lease := sessionstore.Lease{Owner: "other", Until: time.Now().Add(time.Hour)}
+			if err := c.store.Claim(t.Context(), chainClaim, lease, "", time.Now().Add(time.Hour)); err != nil {
+				t.Error(err)
+			}
+		}()
+		if took := c.run(l); took != 15*time.Second {
+			t.Errorf("stopped after %s", took)
+		}
+		c.none("after another chain has begun")
+	})
+}
+
+func TestStarterGivesUpWhatItCannotStart(t *testing.T) {
+	inChain(t, func(t *testing.T, c *chain) {
+		s := c.starter()
+		c.queue.err = errors.New("down")
+		s.ensure(t.Context())
+		c.queue.err = nil
+		s.ensure(t.Context())
+		c.next()
+		other := c.starter()
+		other.ensure(t.Context())
+		c.none("with a chain begun")
+		if !other.seen.Equal(time.Now()) {
+			t.Error("the chain was not seen")
+		}
+	})
+}
+
+func TestHeartbeatMessages(t *testing.T) {
+	inChain(t, func(t *testing.T, c *chain) {
+		register(t, c.store)
+		res, err := c.beat.serve(t.Context(), events.SQSEvent{Records: []events.SQSMessage{{MessageId: "a", Body: "{"}, {MessageId: "b", Body: `{"holder":"x"}`}}})
+		if err != nil || len(res.BatchItemFailures) != 0 || len(c.queue.take()) != 1 {
+			t.Errorf("%+v, %v", res, err)
+		}
+		c.queue.err = boot.ErrNotSent
+		time.Sleep(time.Minute)
+		res, err = c.beat.serve(t.Context(), events.SQSEvent{Records: []events.SQSMessage{{MessageId: "c", Body: `{}`}}})
+		if err != nil || failures(res) != "c" {
+			t.Errorf("a chain that cannot be continued: %+v, %v", res, err)
+		}
+	})
+}
+
+func TestWorkTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for left, want := range map[time.Duration]time.Duration{
+			time.Hour: beatTime, 30 * time.Second: 13 * time.Second, time.Second: time.Second,
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), left)
+			if got := (&heartbeat{}).workTime(ctx); got != want {
+				t.Errorf("with %s left: %s, want %s", left, got, want)
+			}
+			cancel()
+		}
+	})
+}

@@ -1,0 +1,111 @@
+package serve
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+// get is an event of the HTTP API.
+func get(path, query, host string) string {
+	e := events.APIGatewayV2HTTPRequest{Version: "2.0", RawPath: path, RawQueryString: query}
+	e.RequestContext.HTTP.Method = "GET"
+	e.RequestContext.HTTP.Path = path
+	e.RequestContext.DomainName = host
+	b, err := json.Marshal(e)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+func TestPolling(t *testing.T) {
+	w := newWorld(t)
+	h := w.start(Polling)
+	res := invoke[events.APIGatewayV2HTTPResponse](t, h, get("/socket.io/", "EIO=4&transport=polling", ""))
+	if res.StatusCode != 200 || !strings.HasPrefix(res.Body, `0{"sid":"`) {
+		t.Errorf("handshake: %+v", res)
+	}
+	if got := w.messages("heartbeat"); len(got) != 1 || !strings.Contains(got[0], `"holder":"`) {
+		t.Errorf("the heartbeat was sent %q", got)
+	}
+	res = invoke[events.APIGatewayV2HTTPResponse](t, h, get("/socket.io/", "EIO=4&transport=polling", ""))
+	if got := w.messages("heartbeat"); res.StatusCode != 200 || len(got) != 0 {
+		t.Errorf("second handshake: %d, heartbeat %q", res.StatusCode, got)
+	}
+	res = invoke[events.APIGatewayV2HTTPResponse](t, h, get("/socket.io/", "EIO=4&transport=polling&sid=unknown", ""))
+	if res.StatusCode != 400 || !strings.Contains(res.Body, "Session ID unknown") {
+		t.Errorf("unknown session: %+v", res)
+	}
+	if _, err := h(t.Context(), []byte("{")); err == nil {
+		t.Error("no event is no error")
+	}
+}
+
+// A queue that is down costs the client nothing, and the next request tries again.
+func TestPollingWithoutHeartbeat(t *testing.T) {
+	w := newWorld(t)
+	w.down = true
+	h := w.start(Polling)
+	handshake := get("/socket.io/", "EIO=4&transport=polling", "")
+	if res := invoke[events.APIGatewayV2HTTPResponse](t, h, handshake); res.StatusCode != 200 || !strings.Contains(w.log.String(), "heartbeat not started") {
+		t.Errorf("%+v, log %s", res, w.log)
+	}
+	w.mu.Lock()
+	w.down = false
+	w.mu.Unlock()
+	invoke[events.APIGatewayV2HTTPResponse](t, h, handshake)
+	if got := w.messages("heartbeat"); len(got) != 1 {
+		t.Errorf("the heartbeat was sent %q", got)
+	}
+}
+
+func TestPage(t *testing.T) {
+	w := newWorld(t)
+	w.env["LAMBDA_TASK_ROOT"] = t.TempDir()
+	h := w.start(Polling)
+	tests := []struct {
+		path   string
+		status int
+		kind   string
+		part   string
+	}{
+		{"/", 200, "text/html; charset=utf-8", "<title>Nonstick chat</title>"},
+		{"/style.css", 200, "text/css; charset=utf-8", "{"},
+		{"/client/socket.io.min.js", 404, "text/plain; charset=utf-8", "has not been fetched"},
+		{"/nothing", 404, "text/plain; charset=utf-8", "not found"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.path, func(t *testing.T) {
+			res := invoke[events.APIGatewayV2HTTPResponse](t, h, get(tt.path, "", ""))
+			body, err := base64.StdEncoding.DecodeString(res.Body)
+			if err != nil || !res.IsBase64Encoded || res.StatusCode != tt.status || res.Headers["Content-Type"] != tt.kind || !strings.Contains(string(body), tt.part) {
+				t.Errorf("%d %v %.200s %v", res.StatusCode, res.Headers, body, err)
+			}
+		})
+	}
+	if got := w.messages("heartbeat"); len(got) != 0 {
+		t.Errorf("a page started the heartbeat: %q", got)
+	}
+	if res := invoke[events.APIGatewayV2HTTPResponse](t, h, get("//[", "%", "")); res.StatusCode < 300 {
+		t.Errorf("a path that is none: %+v", res)
+	}
+}
+
+func TestPageIsToldWhereTheWebSocketIs(t *testing.T) {
+	w := newWorld(t)
+	h := w.start(Polling)
+	tests := map[string]string{
+		"http.execute-api.eu-central-1.amazonaws.com": `{"forceBase64":true,"transportOptions":{"websocket":{"hostname":"ws.execute-api.eu-central-1.amazonaws.com","path":"/v1"}}}`,
+		"chat.example.com":                            `{"forceBase64":true}`,
+		"127.0.0.1:3000":                              `{"forceBase64":true}`,
+	}
+	for host, want := range tests {
+		if res := invoke[events.APIGatewayV2HTTPResponse](t, h, get("/config.json", "", host)); res.StatusCode != 200 || res.Body != want {
+			t.Errorf("%s: %d %s, want %s", host, res.StatusCode, res.Body, want)
+		}
+	}
+}
