@@ -72,6 +72,7 @@ type Delivery struct {
 	pusher  Pusher
 	closing *Closing
 	limits  Limits
+	serial  known
 }
 
 // NewDelivery returns a Delivery. Closing says what happens to sessions that have to be closed.
@@ -160,6 +161,9 @@ func (d *Delivery) lost(ctx context.Context, id sessionstore.SessionID, conn ses
 // buffer appends to the session's buffer, and learns from a refusal where the session is.
 func (d *Delivery) buffer(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet) (sessionstore.Connection, error) {
 	none := sessionstore.Connection{}
+	if d.serial.has(id) {
+		return none, d.enqueue(ctx, id, packets)
+	}
 	pause := NewPause()
 	for try := 1; ; try++ {
 		err := d.store.Deliver(ctx, id, packets, d.limits.Buffer)
@@ -170,6 +174,7 @@ func (d *Delivery) buffer(ctx context.Context, id sessionstore.SessionID, packet
 		case refused && cur.State != sessionstore.Open, errors.Is(err, sessionstore.ErrNotFound):
 			return none, ErrClosed
 		case refused && cur.Transport == sessionstore.WebSocket && cur.Serial:
+			d.serial.add(id)
 			return none, d.enqueue(ctx, id, packets)
 		case refused && cur.Transport == sessionstore.WebSocket && !cur.Hold.Held() && apart(packets):
 			return cur.Conn, ErrNotSerial
