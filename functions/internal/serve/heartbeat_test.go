@@ -3,7 +3,6 @@ package serve
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"sync/atomic"
 	"testing"
@@ -32,7 +31,7 @@ func inChain(t *testing.T, f func(t *testing.T, c *chain)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		c := &chain{t: t, store: memstore.New(memstore.Options{}), queue: &queue{}}
-		c.beat = &heartbeat{store: c.store, queue: c.queue, log: slog.New(slog.NewTextHandler(io.Discard, nil)), sweep: func(ctx context.Context) error {
+		c.beat = &heartbeat{store: c.store, queue: c.queue, log: slog.New(slog.DiscardHandler), sweep: func(ctx context.Context) error {
 			c.most.Store(max(c.most.Load(), c.sweeps.Add(1)))
 			defer c.sweeps.Add(-1)
 			<-ctx.Done()

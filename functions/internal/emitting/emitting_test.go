@@ -1,0 +1,430 @@
+package emitting
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/nonstick-io/nonstick/functions/internal/boot"
+	"github.com/nonstick-io/nonstick/internal/pushtest"
+	"github.com/nonstick-io/nonstick/sessionstore"
+	"github.com/nonstick-io/nonstick/sessionstore/memstore"
+)
+
+// store is a store in memory whose walks and claims can fail.
+type store struct {
+	*memstore.Store
+
+	mu             sync.Mutex
+	claims, walks  error
+	claimed, given int
+}
+
+func (s *store) Claim(ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.claims != nil {
+		return s.claims
+	}
+	if s.claimed++; !l.Until.After(now) {
+		s.given++
+	}
+	return s.Store.Claim(ctx, name, l, from, now)
+}
+
+func (s *store) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room) iter.Seq2[sessionstore.Member, error] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.walks; err != nil {
+		return func(yield func(sessionstore.Member, error) bool) { yield(sessionstore.Member{}, err) }
+	}
+	return s.Store.Members(ctx, nsp, room)
+}
+
+// world is a function and what surrounds it.
+type world struct {
+	t      *testing.T
+	store  *store
+	pusher *pushtest.Pusher
+	log    *strings.Builder
+	parts  *boot.Parts
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, store: &store{Store: memstore.New(memstore.Options{})}, pusher: pushtest.New(), log: &strings.Builder{}}
+	w.parts = &boot.Parts{
+		Env: boot.NewEnv(func(string) (string, bool) { return "", false }), Log: slog.New(slog.NewTextHandler(w.log, nil)),
+		Store: w.store, Pusher: w.pusher,
+	}
+	return w
+}
+
+func connOf(name string) sessionstore.Connection {
+	return sessionstore.Connection{ID: name, Endpoint: "http://127.0.0.1"}
+}
+
+// client makes a session on WebSocket and its socket, both of the same name, in the rooms named.
+func (w *world) client(name string, rooms ...string) {
+	w.t.Helper()
+	now := time.Now()
+	n := sessionstore.NewSession{ID: sessionstore.SessionID(name), Transport: sessionstore.WebSocket, Conn: connOf(name), CreatedAt: now}
+	k := sessionstore.Socket{ID: sessionstore.SocketID(name), Session: n.ID, Namespace: "/", ConnectedAt: now}
+	for _, r := range rooms {
+		k.Rooms = append(k.Rooms, sessionstore.Room(r))
+	}
+	err := errors.Join(
+		w.store.Create(w.t.Context(), n),
+		w.store.Register(w.t.Context(), sessionstore.Registration{Session: n.ID, Conn: n.Conn}),
+		w.store.PutSocket(w.t.Context(), k, n.Conn),
+	)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// got returns what a client was pushed since the last call.
+func (w *world) got(name string) string { return strings.Join(w.pusher.Take(connOf(name)), " ") }
+
+// ask invokes the emit function with a request.
+func (w *world) ask(request string) Answer {
+	w.t.Helper()
+	raw, err := Emit(w.parts)(w.t.Context(), []byte(request))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var a Answer
+	if err := json.Unmarshal(raw, &a); err != nil {
+		w.t.Fatalf("%v: %s", err, raw)
+	}
+	return a
+}
+
+func TestEmit(t *testing.T) {
+	tests := []struct {
+		name, request string
+		want          Answer
+		one, two      string // what the clients get; one is in a, two in a and b
+	}{
+		{"everybody", `{"event":"e"}`, Answer{OK: true, Recipients: 2}, `42["e"]`, `42["e"]`},
+		{"a room", `{"rooms":["b"],"event":"e","args":[1,{"x":null}]}`, Answer{OK: true, Recipients: 1}, "", `42["e",1,{"x":null}]`},
+		{"except", `{"namespace":"/","rooms":["a"],"except":["b"],"event":"e","flags":{"volatile":true,"compress":false}}`, Answer{OK: true, Recipients: 1}, `42["e"]`, ""},
+		{"another namespace", `{"namespace":"/x","event":"e"}`, Answer{OK: true}, "", ""},
+		{"join", `{"rooms":["b"],"join":["c","d"]}`, Answer{OK: true, Recipients: 1}, "", ""},
+		{"leave", `{"leave":["a"]}`, Answer{OK: true, Recipients: 2}, "", ""},
+		{"disconnect", `{"rooms":["b"],"disconnect":"socket"}`, Answer{OK: true, Recipients: 1}, "", "41"},
+		{"batch", `{"batch":[{"rooms":["a"],"event":"x"},{"rooms":["b"],"event":"y"},{"namespace":"z","event":"e"}]}`, Answer{Recipients: 3}, `42["x"]`, `42["x"] 42["y"]`},
+		{"nobody", `{"rooms":["none"],"event":"e"}`, Answer{OK: true}, "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.client("one", "a")
+			w.client("two", "a", "b")
+			a := w.ask(tt.request)
+			if a.OK != tt.want.OK || a.Recipients != tt.want.Recipients || a.Gone != 0 || a.Failed != 0 || a.Duplicate {
+				t.Errorf("answered %+v, want %+v", a, tt.want)
+			}
+			if one, two := w.got("one"), w.got("two"); one != tt.one || two != tt.two {
+				t.Errorf("one got %q, two %q", one, two)
+			}
+		})
+	}
+}
+
+func TestEmitAnswers(t *testing.T) {
+	w := newWorld(t)
+	w.client("one", "a")
+	w.client("two", "a")
+	w.client("three", "a")
+	w.pusher.AnswerAlways(connOf("one"), pushtest.ErrLost)
+	if err := w.pusher.Close(t.Context(), connOf("two")); err != nil {
+		t.Fatal(err)
+	}
+	a := w.ask(`{"event":"e"}`)
+	if a.OK || a.Recipients != 1 || a.Gone != 1 || a.Failed != 1 || len(a.Errors) != 1 || !strings.Contains(a.Errors[0], "one") {
+		t.Errorf("answered %+v", a)
+	}
+	if err := w.store.SetData(t.Context(), sessionstore.Socket{ID: "three", Session: "three", Namespace: "/"}, "name", `{"first":"x"}`); err != nil {
+		t.Fatal(err)
+	}
+	a = w.ask(`{"rooms":["a"],"fetch":10}`)
+	if !a.OK || len(a.Sockets) != 1 || a.Sockets[0].ID != "three" || !slices.Equal(a.Sockets[0].Rooms, []string{"a"}) || string(a.Sockets[0].Data["name"]) != `{"first":"x"}` {
+		t.Errorf("fetched %+v", a)
+	}
+	b := w.ask(`{"batch":[{"event":"x"},{"event":"disconnect"},{"fetch":1}]}`)
+	if b.OK || len(b.Results) != 3 || !b.Results[0].OK || b.Results[1].OK || len(b.Results[2].Sockets) != 1 || b.Recipients != 2 {
+		t.Errorf("answered %+v", b)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	w := newWorld(t)
+	w.client("one", "a")
+	for i, want := range []string{`42["e"]`, "", ""} {
+		a := w.ask(`{"event":"e","key":"order 7"}`)
+		if got := w.got("one"); got != want || !a.OK || a.Duplicate != (i > 0) {
+			t.Errorf("call %d: pushed %q, answered %+v", i, got, a)
+		}
+	}
+	if a := w.ask(`{"event":"e","key":"order 8"}`); a.Duplicate || w.got("one") == "" {
+		t.Errorf("another key: %+v", a)
+	}
+	a := w.ask(`{"batch":[{"event":"x","key":"order 7"},{"event":"y","key":"order 9"}],"key":"batch"}`)
+	if got := w.got("one"); got != `42["y"]` || !a.Results[0].Duplicate {
+		t.Errorf("pushed %q, answered %+v", got, a)
+	}
+	if a = w.ask(`{"event":"e"}`); a.Duplicate || w.got("one") == "" {
+		t.Errorf("no key: %+v", a)
+	}
+}
+
+// A key is used up by what may have been done, and by nothing else.
+func TestKeysOfWhatFailed(t *testing.T) {
+	w := newWorld(t)
+	w.client("one", "a")
+	const request = `{"rooms":["a"],"event":"e","key":"k"}`
+	w.store.claims = sessionstore.ErrThrottled
+	if a := w.ask(request); a.OK || !strings.Contains(fmt.Sprint(a.Errors), "throttled") {
+		t.Errorf("no claim: %+v", a)
+	}
+	w.store.claims, w.store.walks = nil, sessionstore.ErrUnavailable
+	if a := w.ask(request); a.OK || a.Duplicate || w.store.given != 1 {
+		t.Errorf("nobody could be found: %+v, given back %d times", a, w.store.given)
+	}
+	w.store.walks = nil
+	if a := w.ask(request); !a.OK || a.Recipients != 1 {
+		t.Errorf("at last: %+v", a)
+	}
+	w.pusher.AnswerAlways(connOf("one"), pushtest.ErrLost)
+	if a := w.ask(`{"event":"e","key":"l"}`); a.OK || a.Failed != 1 {
+		t.Errorf("in doubt: %+v", a)
+	}
+	if a := w.ask(`{"event":"e","key":"l"}`); !a.Duplicate {
+		t.Errorf("what is in doubt was done again: %+v", a)
+	}
+}
+
+func fixture(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestEnvelopes(t *testing.T) {
+	tests := []struct{ file, want, answer string }{
+		{"sqs.json", `42["first",1] 42["second"]`, `{"batchItemFailures":[]}`},
+		{"sns.json", `42["first",1]`, ""},
+		{"eventbridge.json", `42["first",1]`, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.file, func(t *testing.T) {
+			w := newWorld(t)
+			w.client("one", "a")
+			h := Emit(w.parts)
+			event := fixture(t, tt.file)
+			for _, want := range []string{tt.want, ""} { // the platform may deliver it twice
+				answer, err := h(t.Context(), event)
+				if err != nil || string(answer) != tt.answer {
+					t.Errorf("answered %s, %v", answer, err)
+				}
+				if got := w.got("one"); got != want {
+					t.Errorf("pushed %q, want %q", got, want)
+				}
+			}
+		})
+		t.Run(tt.file+" while the store is away", func(t *testing.T) {
+			w := newWorld(t)
+			w.client("one", "a")
+			h := Emit(w.parts)
+			event := fixture(t, tt.file)
+			w.store.walks = sessionstore.ErrUnavailable
+			answer, err := h(t.Context(), event)
+			if again := errors.Is(err, errAgain) || strings.Contains(string(answer), "itemIdentifier"); !again {
+				t.Errorf("answered %s, %v", answer, err)
+			}
+			w.store.walks = nil
+			if _, err := h(t.Context(), event); err != nil || w.got("one") != tt.want {
+				t.Errorf("again: %v", err)
+			}
+		})
+	}
+}
+
+// A message that can never succeed is not delivered for ever.
+func TestEnvelopesOfNothing(t *testing.T) {
+	for name, event := range map[string]string{
+		"no request":     `{"Records":[{"messageId":"1","eventSource":"aws:sqs","body":"{"}]}`,
+		"wrong request":  `{"Records":[{"messageId":"1","eventSource":"aws:sqs","body":"{\"event\":\"connect\"}"}]}`,
+		"wrong topic":    `{"Records":[{"EventSource":"aws:sns","Sns":{"MessageId":"1","Message":"x"}}]}`,
+		"wrong detail":   `{"detail-type":"x","id":"1","detail":7}`,
+		"unknown source": `{"Records":[{"eventSource":"aws:kinesis"}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			answer, err := Emit(w.parts)(t.Context(), []byte(event))
+			if err != nil || strings.Contains(string(answer), "itemIdentifier") || !strings.Contains(w.log.String(), "ERROR") {
+				t.Errorf("answered %s, %v; log %s", answer, err, w.log)
+			}
+		})
+	}
+}
+
+func TestFanout(t *testing.T) {
+	w := newWorld(t)
+	w.client("one", "a")
+	w.client("two", "a", "b")
+	h := Fanout(w.parts)
+	deliver := func(bodies ...string) string {
+		t.Helper()
+		var records []map[string]string
+		for i, b := range bodies {
+			records = append(records, map[string]string{"messageId": fmt.Sprint(i), "body": b, "eventSource": "aws:sqs"})
+		}
+		event, err := json.Marshal(map[string]any{"Records": records})
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := h(t.Context(), event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(answer)
+	}
+	relay := `{"namespace":"/","rooms":["a"],"except":["b"],"frames":["42[\"x\"]"]}`
+	w.store.walks = sessionstore.ErrUnavailable
+	if got := deliver("{", relay, relay); got != `{"batchItemFailures":[{"itemIdentifier":"1"},{"itemIdentifier":"2"}]}` {
+		t.Errorf("while the store is away: %s", got)
+	}
+	w.store.walks = nil
+	for _, want := range []string{`42["x"] 42["x"]`, ""} {
+		if got := deliver("{", relay, relay); got != `{"batchItemFailures":[]}` {
+			t.Errorf("answered %s", got)
+		}
+		if one, two := w.got("one"), w.got("two"); one != want || two != "" {
+			t.Errorf("one got %q, two %q, want %q", one, two, want)
+		}
+	}
+}
+
+// schema is docs/emit.schema.json.
+func schema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	s, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "..", "..", "docs", "emit.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func valid(t *testing.T, s *jsonschema.Schema, request string) error {
+	t.Helper()
+	v, err := jsonschema.UnmarshalJSON(strings.NewReader(request))
+	if err != nil {
+		t.Fatalf("%v: %s", err, request)
+	}
+	return s.Validate(v)
+}
+
+// The schema and the function agree about what a request is.
+func TestSchema(t *testing.T) {
+	s := schema(t)
+	long := func(n int) string { return strings.Repeat("x", n) }
+	tests := []struct {
+		request string
+		ok      bool
+	}{
+		{`{"event":"e"}`, true},
+		{`{"event":"","args":[]}`, true},
+		{`{"namespace":"","event":"e"}`, true},
+		{`{"namespace":"/n","rooms":["a"],"except":["b"],"event":"e","args":[1],"flags":{},"key":"k"}`, true},
+		{`{"event":"e","args":[{"_placeholder":true,"num":0}],"attachments":["aGk="]}`, true},
+		{`{"join":["a"]}`, true},
+		{`{"leave":["a"],"rooms":[]}`, true},
+		{`{"disconnect":"session"}`, true},
+		{`{"fetch":1000}`, true},
+		{`{"batch":[{"event":"e"}]}`, true},
+		{`{}`, false},
+		{`[]`, false},
+		{`{"event":1}`, false},
+		{`{"event":"connect"}`, false},
+		{`{"event":"e","join":["a"]}`, false},
+		{`{"events":"e"}`, false},
+		{`{"event":"e","args":{}}`, false},
+		{`{"join":["a"],"args":[]}`, false},
+		{`{"event":"e","flags":{"local":true}}`, false},
+		{`{"event":"e","rooms":[""]}`, false},
+		{`{"event":"e","rooms":["` + long(513) + `"]}`, false},
+		{`{"event":"e","namespace":"n"}`, false},
+		{`{"event":"e","namespace":"/` + long(512) + `"}`, false},
+		{`{"event":"e","key":"` + long(257) + `"}`, false},
+		{`{"disconnect":"all"}`, false},
+		{`{"disconnect":true}`, false},
+		{`{"fetch":0}`, false},
+		{`{"fetch":1001}`, false},
+		{`{"fetch":1.5}`, false},
+		{`{"batch":[]}`, false},
+		{`{"batch":[{"batch":[{"event":"e"}]}]}`, false},
+		{`{"batch":[{"event":"e"}],"rooms":["a"]}`, false},
+		{`{"batch":[` + strings.Repeat(`{"event":"e"},`, 100) + `{"event":"e"}]}`, false},
+		{`{"join":[` + strings.Repeat(`"a",`, 1000) + `"a"]}`, false},
+	}
+	for _, tt := range tests {
+		name := tt.request[:min(len(tt.request), 60)]
+		if err := valid(t, s, tt.request); (err == nil) != tt.ok {
+			t.Errorf("the schema says of %s: %v", name, err)
+		}
+		if a := newWorld(t).ask(tt.request); a.OK != tt.ok || a.OK != (len(a.Errors) == 0) {
+			t.Errorf("the function says of %s: %+v", name, a)
+		}
+	}
+}
+
+// Every request that the documentation shows is one.
+func TestExamples(t *testing.T) {
+	s := schema(t)
+	root := filepath.Join("..", "..", "..")
+	doc, err := os.ReadFile(filepath.Join(root, "docs", "emit.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var requests []string
+	for _, block := range strings.Split(string(doc), "```json request\n")[1:] {
+		request, _, _ := strings.Cut(block, "```")
+		requests = append(requests, request)
+	}
+	files, err := filepath.Glob(filepath.Join(root, "examples", "emit", "*", "*request.json"))
+	if err != nil || len(files) == 0 || len(requests) < 5 {
+		t.Fatalf("%d files, %d requests in the documentation, %v", len(files), len(requests), err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		requests = append(requests, string(b))
+	}
+	for _, r := range requests {
+		if err := valid(t, s, r); err != nil {
+			t.Errorf("%v: %s", err, r)
+		}
+		if a := newWorld(t).ask(r); !a.OK {
+			t.Errorf("%v: %s", a.Errors, r)
+		}
+	}
+}
