@@ -1,0 +1,163 @@
+package adapter_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/internal/pushtest"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+func (s *faultyStore) Enqueue(ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits, hold sessionstore.Lease) (k sessionstore.Session, err error) {
+	err = s.fail(sessionstore.OpEnqueue, func() error { k, err = s.Store.Enqueue(ctx, id, p, l, hold); return err })
+	return k, err
+}
+
+func (s *faultyStore) Release(ctx context.Context, id sessionstore.SessionID, o sessionstore.Owner, n int) error {
+	return s.fail(sessionstore.OpRelease, func() error { return s.Store.Release(ctx, id, o, n) })
+}
+
+// serial makes the serial session S on WebSocket.
+func serial(w *world) {
+	w.t.Helper()
+	now := time.Now()
+	w.must(w.store.Create(w.t.Context(), sessionstore.NewSession{
+		ID: sid, Transport: sessionstore.WebSocket, Conn: conn("S"), Serial: true, CreatedAt: now, PingAt: now.Add(time.Minute),
+	}))
+}
+
+// busySerial is a serial session that somebody else is pushing to, until the time given.
+func busySerial(until time.Duration) func(w *world) {
+	return func(w *world) {
+		serial(w)
+		hold := sessionstore.Lease{Owner: "other", Until: time.Now().Add(until)}
+		_, err := w.store.Store.Enqueue(w.t.Context(), sid, []sessionstore.Packet{w.packet("4first")}, sessionstore.BufferLimits{Packets: 9, Bytes: 99}, hold)
+		w.must(err)
+	}
+}
+
+// deadSerial is a serial session, known as such, whose pusher died.
+func deadSerial(w *world) {
+	serial(w)
+	w.must(w.deliverSerial())
+	w.pushed(sid)
+	_, err := w.store.Store.Enqueue(w.t.Context(), sid, []sessionstore.Packet{w.packet("4lost")}, sessionstore.BufferLimits{Packets: 9, Bytes: 99}, sessionstore.Lease{Owner: "dead", Until: time.Now()})
+	w.must(err)
+}
+
+func (w *world) deliverSerial() error {
+	_, err := w.delivery.Deliver(w.t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a"), w.packet("451-[]", "bAA==")})
+	return err
+}
+
+// What becomes of "4a" and, of two frames, "451-[]" "bAA==" on a serial session.
+func TestDeliverSerial(t *testing.T) {
+	again := fault{errNoAnswer, false}
+	done := fault{errNoAnswer, true}
+	for _, c := range []struct {
+		name  string
+		make  func(w *world)
+		store map[sessionstore.Op][]fault
+		push  []error
+
+		pushed, buffered string
+		err              error
+		reason           string
+	}{
+		{name: "pushed", make: serial, pushed: "4a 451-[] bAA=="},
+		{name: "busy for a while", make: serial, push: []error{adapter.ErrBusy, nil, adapter.ErrBusy}, pushed: "4a 451-[] bAA=="},
+		{name: "somebody else pushes", make: busySerial(time.Minute), buffered: "4first 4a 451-[] bAA=="},
+		{name: "somebody else died while pushing", make: deadSerial, err: adapter.ErrClosed, reason: "transport error"},
+		{name: "no such session", make: nothing, err: adapter.ErrClosed},
+		{name: "closed", make: closed, err: adapter.ErrClosed},
+		{name: "gone", make: serial, push: []error{adapter.ErrGone}, err: adapter.ErrClosed, reason: "transport close"},
+		{name: "gone before the attachment", make: serial, push: []error{nil, nil, adapter.ErrGone}, pushed: "4a 451-[]", err: adapter.ErrClosed, reason: "transport close"},
+		{name: "in doubt", make: serial, push: []error{nil, pushtest.ErrArrived}, pushed: "4a 451-[]", err: pushtest.ErrArrived, reason: "transport error"},
+		{name: "append throttled", make: serial, store: faults(sessionstore.OpEnqueue, certain, certain), pushed: "4a 451-[] bAA=="},
+		{name: "append in doubt, and done", make: serial, store: faults(sessionstore.OpEnqueue, done), pushed: "4a 451-[] bAA=="},
+		{name: "append in doubt, and done, while somebody else pushes", make: busySerial(time.Minute), store: faults(sessionstore.OpEnqueue, done), buffered: "4first 4a 451-[] bAA=="},
+		{name: "append in doubt, and not done", make: serial, store: faults(sessionstore.OpEnqueue, again), err: errNoAnswer, reason: "transport error"},
+		{name: "release in doubt, and done", make: serial, store: faults(sessionstore.OpRelease, done), pushed: "4a 451-[] bAA=="},
+		{name: "release in doubt, and not done", make: serial, store: faults(sessionstore.OpRelease, again), pushed: "4a 451-[] bAA=="},
+		{name: "release throttled", make: serial, store: faults(sessionstore.OpRelease, certain), pushed: "4a 451-[] bAA=="},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+				c.make(w)
+				for op, list := range c.store {
+					w.store.faults[op] = append([]fault(nil), list...)
+				}
+				w.pusher.Answer(conn("S"), c.push...)
+				if err := w.deliverSerial(); !errors.Is(err, c.err) {
+					t.Errorf("error %v, want %v", err, c.err)
+				}
+				w.expectSession(c.pushed, c.buffered, c.reason)
+				if c.err == nil && c.buffered == "" && w.session(sid).Hold.Held() {
+					t.Error("the hold is left")
+				}
+				if c.err == nil && c.buffered == "" { // and once more, with what was learnt
+					if err := w.deliverSerial(); err != nil {
+						t.Errorf("once more: %v", err)
+					}
+					w.expectSession("4a 451-[] bAA==", "", "")
+				}
+			})
+		})
+	}
+}
+
+func TestSerialBufferFull(t *testing.T) {
+	inWorld(t, adapter.Limits{Buffer: sessionstore.BufferLimits{Packets: 2, Bytes: 100}}, func(t *testing.T, w *world) {
+		busySerial(time.Minute)(w)
+		if err := w.deliverSerial(); !errors.Is(err, adapter.ErrBufferFull) {
+			t.Errorf("error %v", err)
+		}
+		w.expectSession("", "", adapter.ReasonBufferFull)
+	})
+}
+
+// Many who deliver at once: each packet arrives once and whole, and those of one of them in order.
+func TestSerialAtOnce(t *testing.T) {
+	const emitters, packets = 8, 20
+	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+		serial(w)
+		w.pusher.OnPush = func(sessionstore.Connection, string) { time.Sleep(time.Millisecond) } // so that others come between
+		var group sync.WaitGroup
+		for e := range emitters {
+			group.Go(func() {
+				for i := range packets {
+					name := fmt.Sprint(e, ".", i)
+					p := sessionstore.Packet{ID: sessionstore.PacketID(name), Frames: []string{"head." + name, "tail." + name}}
+					if _, err := w.delivery.Deliver(t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{p}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		group.Wait()
+		synctest.Wait()
+		got := w.pusher.Take(conn("S"))
+		if len(got) != 2*emitters*packets {
+			t.Fatalf("%d frames, want %d", len(got), 2*emitters*packets)
+		}
+		next := make([]int, emitters)
+		for i := 0; i < len(got); i += 2 {
+			var e, n int
+			if _, err := fmt.Sscanf(strings.ReplaceAll(got[i], ".", " "), "head %d %d", &e, &n); err != nil {
+				t.Fatalf("frame %q: %v", got[i], err)
+			}
+			if got[i+1] != fmt.Sprintf("tail.%d.%d", e, n) || n != next[e] {
+				t.Fatalf("frames %q, after %d packets of that emitter", got[i:i+2], next[e])
+			}
+			next[e]++
+		}
+		w.expectSession("", "", "")
+	})
+}
