@@ -11,7 +11,7 @@ import (
 // Binary is binary data in the arguments of an event: it travels as an attachment, not as text.
 type Binary = socketio.Binary
 
-// ErrArgs: the arguments of an event do not fit the type of its handler.
+// ErrArgs says that the arguments of an event do not fit the type of its handler.
 var ErrArgs = errors.New("gateway: invalid arguments")
 
 // Args are the arguments of an event or an acknowledgement as they travel. A handler that takes Args sees

@@ -268,7 +268,7 @@ func TestConnectTimeout(t *testing.T) {
 func TestOfPanics(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.server(func(*gateway.Server) {})
-		if s.Of("/a") != s.Of("/a") {
+		if first, second := s.Of("/a"), s.Of("/a"); first != second {
 			t.Error("a namespace is registered twice")
 		}
 		for _, name := range []string{"", "chat", "/" + strings.Repeat("x", sessionstore.MaxName)} {

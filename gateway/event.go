@@ -28,7 +28,7 @@ func On[In, Out any](n *Namespace, event string, h func(ctx context.Context, s *
 	n.events[event] = func(ctx context.Context, s *Socket, args Args) (Args, error) {
 		in, err := DecodeArgs[In](args)
 		if err != nil {
-			return Args{}, &badArgs{event: event, cause: err}
+			return Args{}, &badArgsError{event: event, cause: err}
 		}
 		out, err := h(ctx, s, in)
 		if err != nil {
@@ -38,16 +38,16 @@ func On[In, Out any](n *Namespace, event string, h func(ctx context.Context, s *
 	}
 }
 
-// badArgs is an event whose arguments do not fit: the client's mistake, so the client is told.
-type badArgs struct {
+// badArgsError is an event whose arguments do not fit: the client's mistake, so the client is told.
+type badArgsError struct {
 	event string
 	cause error
 }
 
-func (e *badArgs) Error() string { return fmt.Sprintf("event %q: %v", e.event, e.cause) }
+func (e *badArgsError) Error() string { return fmt.Sprintf("event %q: %v", e.event, e.cause) }
 
 // As lets errors.As find what the client is told.
-func (e *badArgs) As(target any) bool {
+func (e *badArgsError) As(target any) bool {
 	if t, ok := target.(**Error); ok {
 		*t = &Error{Message: "Invalid arguments"}
 		return true

@@ -23,7 +23,8 @@ func TestHandshake(t *testing.T) {
 	}{
 		{"defaults", engine.Options{}, `"upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`},
 		{
-			"configured", engine.Options{PingInterval: 300 * time.Millisecond, PingTimeout: time.Second, MaxPayload: 99},
+			"configured",
+			engine.Options{PingInterval: 300 * time.Millisecond, PingTimeout: time.Second, MaxPayload: 99},
 			`"upgrades":["websocket"],"pingInterval":300,"pingTimeout":1000,"maxPayload":99}`,
 		},
 	} {
@@ -178,7 +179,7 @@ func TestParked(t *testing.T) {
 						time.Sleep(15 * time.Second)
 					}
 					at := w.instance(waking)
-					parked := w.parkAt(at, t.Context(), id, "t1")
+					parked := w.parkAt(t.Context(), at, id, "t1")
 					start := time.Now()
 					c.happen(w, id)
 					got := <-parked
@@ -203,7 +204,7 @@ func TestParked(t *testing.T) {
 func TestCopyOfParked(t *testing.T) {
 	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
 		id := w.polling()
-		first, second := w.park(id, "t1"), w.parkAt(w.instance(false), t.Context(), id, "t1")
+		first, second := w.park(id, "t1"), w.parkAt(t.Context(), w.instance(false), id, "t1")
 		w.deliver(id, "4a")
 		if a, b := <-first, <-second; a.body != "4a" || b.body != "4a" || a.err != nil || b.err != nil {
 			t.Errorf("got %+v and %+v", a, b)
@@ -222,11 +223,11 @@ func TestPollDeadline(t *testing.T) {
 		id := w.polling()
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		if got := <-w.parkAt(w.engine, ctx, id, "t1"); got.body != "6" || got.err != nil || got.after != 4*time.Second {
+		if got := <-w.parkAt(ctx, w.engine, id, "t1"); got.body != "6" || got.err != nil || got.after != 4*time.Second {
 			t.Errorf("before the deadline: %+v", got)
 		}
 		ctx, cancel = context.WithCancel(t.Context())
-		parked := w.parkAt(w.engine, ctx, id, "t2")
+		parked := w.parkAt(ctx, w.engine, id, "t2")
 		cancel()
 		if got := <-parked; got.body != "6" || got.err != nil || got.after != 0 {
 			t.Errorf("cancelled: %+v", got)

@@ -309,10 +309,10 @@ type answer struct {
 
 // park sends a GET and returns when it waits. The answer comes by the channel.
 func (w *world) park(id sessionstore.SessionID, t string) <-chan answer {
-	return w.parkAt(w.engine, w.t.Context(), id, t)
+	return w.parkAt(w.t.Context(), w.engine, id, t)
 }
 
-func (w *world) parkAt(e *engine.Engine, ctx context.Context, id sessionstore.SessionID, t string) <-chan answer {
+func (w *world) parkAt(ctx context.Context, e *engine.Engine, id sessionstore.SessionID, t string) <-chan answer {
 	w.t.Helper()
 	start := time.Now()
 	c := make(chan answer, 1)

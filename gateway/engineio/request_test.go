@@ -15,32 +15,58 @@ func TestParseRequest(t *testing.T) {
 		websocket           bool
 		want                engineio.Request
 	}{
-		{"handshake", "GET", "EIO=4&transport=polling&t=abc", plain,
-			engineio.Request{Kind: engineio.KindHandshake, T: "abc", Transport: engineio.Polling}},
-		{"handshake with an empty sid", "GET", "EIO=4&transport=polling&sid=", plain,
-			engineio.Request{Kind: engineio.KindHandshake, Transport: engineio.Polling}},
-		{"handshake with b64", "GET", "EIO=4&transport=polling&b64=1", plain,
-			engineio.Request{Kind: engineio.KindHandshake, Transport: engineio.Polling, Base64: true}},
-		{"b64=0 is as good as b64=1", "GET", "EIO=4&transport=polling&b64=0", plain,
-			engineio.Request{Kind: engineio.KindHandshake, Transport: engineio.Polling, Base64: true}},
-		{"an empty b64 is none", "GET", "EIO=4&transport=polling&b64=", plain,
-			engineio.Request{Kind: engineio.KindHandshake, Transport: engineio.Polling}},
-		{"poll", "GET", "EIO=4&transport=polling&t=abc&sid=s1", plain,
-			engineio.Request{Kind: engineio.KindPoll, SID: "s1", T: "abc", Transport: engineio.Polling}},
-		{"poll of any version", "GET", "EIO=3&transport=polling&sid=s1", plain,
-			engineio.Request{Kind: engineio.KindPoll, SID: "s1", Transport: engineio.Polling}},
-		{"poll that says websocket", "GET", "EIO=4&transport=websocket&sid=s1", plain,
-			engineio.Request{Kind: engineio.KindPoll, SID: "s1", Transport: engineio.WebSocket}},
-		{"post", "POST", "EIO=4&transport=polling&sid=s1", plain,
-			engineio.Request{Kind: engineio.KindPost, SID: "s1", Transport: engineio.Polling}},
-		{"websocket handshake", "GET", "EIO=4&transport=websocket&b64=1", ws,
-			engineio.Request{Kind: engineio.KindWebSocketHandshake, Transport: engineio.WebSocket, Base64: true}},
-		{"websocket handshake without a method", "", "EIO=4&transport=websocket", ws,
-			engineio.Request{Kind: engineio.KindWebSocketHandshake, Transport: engineio.WebSocket}},
-		{"websocket bind", "GET", "EIO=4&transport=websocket&sid=s1", ws,
-			engineio.Request{Kind: engineio.KindWebSocketBind, SID: "s1", Transport: engineio.WebSocket}},
-		{"websocket bind without a version", "GET", "transport=websocket&sid=s1", ws,
-			engineio.Request{Kind: engineio.KindWebSocketBind, SID: "s1", Transport: engineio.WebSocket}},
+		{
+			"handshake", "GET", "EIO=4&transport=polling&t=abc", plain,
+			engineio.Request{Kind: engineio.KindHandshake, T: "abc", Transport: engineio.Polling},
+		},
+		{
+			"handshake with an empty sid", "GET", "EIO=4&transport=polling&sid=", plain,
+			engineio.Request{Kind: engineio.KindHandshake, Transport: engineio.Polling},
+		},
+		{
+			"handshake with b64", "GET", "EIO=4&transport=polling&b64=1", plain,
+			engineio.Request{Kind: engineio.KindHandshake, Transport: engineio.Polling, Base64: true},
+		},
+		{
+			"b64=0 is as good as b64=1", "GET", "EIO=4&transport=polling&b64=0", plain,
+			engineio.Request{Kind: engineio.KindHandshake, Transport: engineio.Polling, Base64: true},
+		},
+		{
+			"an empty b64 is none", "GET", "EIO=4&transport=polling&b64=", plain,
+			engineio.Request{Kind: engineio.KindHandshake, Transport: engineio.Polling},
+		},
+		{
+			"poll", "GET", "EIO=4&transport=polling&t=abc&sid=s1", plain,
+			engineio.Request{Kind: engineio.KindPoll, SID: "s1", T: "abc", Transport: engineio.Polling},
+		},
+		{
+			"poll of any version", "GET", "EIO=3&transport=polling&sid=s1", plain,
+			engineio.Request{Kind: engineio.KindPoll, SID: "s1", Transport: engineio.Polling},
+		},
+		{
+			"poll that says websocket", "GET", "EIO=4&transport=websocket&sid=s1", plain,
+			engineio.Request{Kind: engineio.KindPoll, SID: "s1", Transport: engineio.WebSocket},
+		},
+		{
+			"post", "POST", "EIO=4&transport=polling&sid=s1", plain,
+			engineio.Request{Kind: engineio.KindPost, SID: "s1", Transport: engineio.Polling},
+		},
+		{
+			"websocket handshake", "GET", "EIO=4&transport=websocket&b64=1", ws,
+			engineio.Request{Kind: engineio.KindWebSocketHandshake, Transport: engineio.WebSocket, Base64: true},
+		},
+		{
+			"websocket handshake without a method", "", "EIO=4&transport=websocket", ws,
+			engineio.Request{Kind: engineio.KindWebSocketHandshake, Transport: engineio.WebSocket},
+		},
+		{
+			"websocket bind", "GET", "EIO=4&transport=websocket&sid=s1", ws,
+			engineio.Request{Kind: engineio.KindWebSocketBind, SID: "s1", Transport: engineio.WebSocket},
+		},
+		{
+			"websocket bind without a version", "GET", "transport=websocket&sid=s1", ws,
+			engineio.Request{Kind: engineio.KindWebSocketBind, SID: "s1", Transport: engineio.WebSocket},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := engineio.ParseRequest(tt.method, engineio.ParseQuery(tt.query), tt.websocket)

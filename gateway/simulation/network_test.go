@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -73,11 +74,11 @@ func (n *network) find(conn sessionstore.Connection) *socket {
 func (n *network) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
 	err := n.push(ctx, conn, frame)
 	switch {
-	case err == nil || err == adapter.ErrBusy:
+	case err == nil || errors.Is(err, adapter.ErrBusy):
 		return err
 	case n.mutant == "gone-is-success":
 		return nil
-	case err == adapter.ErrGone:
+	case errors.Is(err, adapter.ErrGone):
 		return err
 	case n.mutant == "push-in-doubt-is-repeated":
 		return adapter.ErrBusy

@@ -32,8 +32,11 @@ func TestExtract(t *testing.T) {
 		{"none", `["a",{"b":"c"}]`, `["a",{"b":"c"}]`, nil},
 		{"alone", one, placed("0"), []string{"\x01\x02\xff"}},
 		{"argument", `["a",` + one + `]`, `["a",` + placed("0") + `]`, []string{"\x01\x02\xff"}},
-		{"in order", `[` + one + `,{"x":[` + two + `,1]},` + one + `]`,
-			`[` + placed("0") + `,{"x":[` + placed("1") + `,1]},` + placed("2") + `]`, []string{"\x01\x02\xff", "two", "\x01\x02\xff"}},
+		{
+			"in order", `[` + one + `,{"x":[` + two + `,1]},` + one + `]`,
+			`[` + placed("0") + `,{"x":[` + placed("1") + `,1]},` + placed("2") + `]`,
+			[]string{"\x01\x02\xff", "two", "\x01\x02\xff"},
+		},
 		{"empty", `[` + token(t, "") + `]`, `[` + placed("0") + `]`, []string{""}},
 		{"longer string", `["a` + bare + `"]`, `["a` + bare + `"]`, nil},
 		{"after an escaped quote", `["\"` + bare + `"]`, `["\"` + bare + `"]`, nil},

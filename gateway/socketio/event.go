@@ -27,7 +27,8 @@ func EventName(data json.RawMessage) (name string, args json.RawMessage, err err
 		return "", nil, ErrInvalidPayload
 	}
 	start = s.space(start + 1)
-	end, quoted := failed, s.at(start) == '"'
+	var end int
+	quoted := s.at(start) == '"'
 	if quoted {
 		end = s.str(start)
 	} else {

@@ -100,8 +100,10 @@ func TestSplitArray(t *testing.T) {
 		{"empty", "[]", nil},
 		{"empty with space", " [ \n] ", nil},
 		{"one", "[1]", []string{"1"}},
-		{"several", `["a,b" , {"c":[1,2]},[3], null,-1.5,true,false ]`,
-			[]string{`"a,b"`, `{"c":[1,2]}`, `[3]`, "null", "-1.5", "true", "false"}},
+		{
+			"several", `["a,b" , {"c":[1,2]},[3], null,-1.5,true,false ]`,
+			[]string{`"a,b"`, `{"c":[1,2]}`, `[3]`, "null", "-1.5", "true", "false"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := socketio.SplitArray(json.RawMessage(tt.array))

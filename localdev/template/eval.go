@@ -94,7 +94,7 @@ func (d *document) call(name string, arg *yaml.Node) (any, error) {
 func (d *document) choose(arg *yaml.Node) (any, error) {
 	args := items(arg)
 	if len(args) != 3 {
-		return nil, fmt.Errorf("If takes a condition and two values")
+		return nil, fmt.Errorf("the function If takes a condition and two values")
 	}
 	holds, err := d.condition(args[0].Value, args[0])
 	if err != nil {
@@ -135,7 +135,7 @@ func (d *document) decide(name string, arg *yaml.Node) (bool, error) {
 		return d.condition(arg.Value, arg)
 	case "Equals":
 		if len(args) != 2 {
-			return false, fmt.Errorf("Equals takes two values")
+			return false, fmt.Errorf("the function Equals takes two values")
 		}
 		a, err := d.text(args[0])
 		if err != nil {
@@ -187,7 +187,7 @@ func (d *document) ofLists(name string, arg *yaml.Node) (any, error) {
 	if name == "Select" {
 		i, err := strconv.Atoi(first)
 		if err != nil || i < 0 || i >= len(list) {
-			return nil, fmt.Errorf("Select %s is out of a list of %d", first, len(list))
+			return nil, fmt.Errorf("the Select of %s is out of a list of %d", first, len(list))
 		}
 		return list[i], nil
 	}
@@ -215,7 +215,7 @@ func (d *document) text(n *yaml.Node) (string, error) {
 func (d *document) sub(arg *yaml.Node) (any, error) {
 	args := items(arg)
 	if len(args) == 0 || args[0].Kind != yaml.ScalarNode {
-		return nil, fmt.Errorf("Sub takes a string")
+		return nil, fmt.Errorf("the function Sub takes a string")
 	}
 	own := map[string]*yaml.Node{}
 	if len(args) > 1 {
@@ -233,7 +233,7 @@ func (d *document) sub(arg *yaml.Node) (any, error) {
 		}
 		name, tail, ok := strings.Cut(after, "}")
 		if !ok {
-			return nil, fmt.Errorf("Sub: ${ without }")
+			return nil, fmt.Errorf("the text of Sub: ${ without }")
 		}
 		value, err := d.variable(name, own)
 		if err != nil {
