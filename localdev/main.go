@@ -35,7 +35,7 @@ func main() {
 	os.Exit(run(os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr, signals))
 }
 
-// run is main without the process. Its end is a signal; at a second one it returns without waiting.
+// run is main without the process. Its end is a signal; at a second one it waits for nothing.
 func run(args []string, env func(string) (string, bool), stdout, stderr io.Writer, signals <-chan os.Signal) int {
 	c, err := parseConfig(args, env, stdout)
 	if errors.Is(err, flag.ErrHelp) {
@@ -52,9 +52,11 @@ func run(args []string, env func(string) (string, bool), stdout, stderr io.Write
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.logLevel}))
 	done := make(chan int, 1)
-	stop, cancel := context.WithCancel(context.Background())
+	now, hurry := context.WithCancel(context.Background())
+	defer hurry()
+	stop, cancel := context.WithCancel(now)
 	defer cancel()
-	go func() { done <- serve(stop, c, l, log, stdout, stderr) }()
+	go func() { done <- serve(stop, now, c, l, log, stdout, stderr) }()
 	select {
 	case code := <-done:
 		return code
@@ -65,9 +67,17 @@ func run(args []string, env func(string) (string, bool), stdout, stderr io.Write
 	case code := <-done:
 		return code
 	case <-signals:
-		return exitFailed
+		hurry()
 	}
+	select { // functions are killed in that time, and their folder removed
+	case <-done:
+	case <-time.After(hurryTime):
+	}
+	return exitFailed
 }
+
+// hurryTime is how long the end takes at most after a second signal.
+const hurryTime = 300 * time.Millisecond
 
 // listen opens the port, with an error that says what to do.
 func listen(addr string) (net.Listener, error) {
@@ -81,8 +91,8 @@ func listen(addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// serve runs everything until stop ends.
-func serve(stop context.Context, c config, l net.Listener, log *slog.Logger, stdout, stderr io.Writer) int {
+// serve runs everything until stop ends, and then as long as an orderly end takes, or until now ends.
+func serve(stop, now context.Context, c config, l net.Listener, log *slog.Logger, stdout, stderr io.Writer) int {
 	base := baseURL(l.Addr())
 	s, err := build(stop, c, base, log)
 	if err != nil {
@@ -109,16 +119,16 @@ func serve(stop context.Context, c config, l net.Listener, log *slog.Logger, std
 		code = exitFailed
 	case <-stop.Done():
 	}
-	limit, done := context.WithTimeout(context.WithoutCancel(stop), shutdownTime)
+	limit, done := context.WithTimeout(now, shutdownTime)
 	defer done()
 	if err := s.server.Shutdown(limit); err != nil {
 		log.Warn("stopped before everything had ended", "err", err)
 	}
 	cancel()
-	background.Wait()
-	if err := s.stop(); err != nil {
+	if err := s.stop(); err != nil { // ends the functions that the sweepers wait for
 		log.Warn("not everything was stopped in an orderly way", "err", err)
 	}
+	background.Wait()
 	return code
 }
 

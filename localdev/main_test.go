@@ -28,6 +28,7 @@ type process struct {
 	signals chan os.Signal
 	exit    chan int
 	stderr  *safeBuffer
+	said    string // the line that tells that it is ready
 }
 
 // safeBuffer is a buffer that is written by others.
@@ -61,6 +62,7 @@ func launch(t *testing.T, args ...string) *process {
 		p.exit <- code
 	}()
 	line, err := bufio.NewReader(r).ReadString('\n')
+	p.said = line
 	if p.url = listening.FindString(line); p.url == "" {
 		t.Fatalf("it said %q (%v), and %s", line, err, p.stderr)
 	}
@@ -78,6 +80,7 @@ func (p *process) wait(t *testing.T) int {
 	t.Helper()
 	select {
 	case code := <-p.exit:
+		p.exit <- code // for whoever asks again
 		return code
 	case <-time.After(patience):
 		t.Fatalf("it did not end within %s; it said %s", patience, p.stderr)

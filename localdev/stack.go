@@ -59,7 +59,8 @@ func buildStack(ctx context.Context, c config, base string, log *slog.Logger) (_
 	if c.set("app") {
 		app = c.app
 	}
-	s.service.about = fmt.Sprintf("functions of %s, app %s, DynamoDB at %s, limits %s, logs of the functions in %s", c.template, app, s.dynamodb, c.limits, s.logs())
+	s.service.about = fmt.Sprintf("functions of %s, app %s, DynamoDB at %s, limits %s, logs of the functions in %s",
+		c.template, app, cmp.Or(s.dynamodb, "no address"), c.limits, s.logs())
 	return s.service, nil
 }
 
@@ -142,7 +143,8 @@ func linkClient(dir string) error {
 
 // startTables starts DynamoDB Local, unless there is an endpoint, and makes the tables.
 func (s *stack) startTables(ctx context.Context) error {
-	if s.dynamodb = s.config.dynamoDBEndpoint; s.dynamodb == "" {
+	s.dynamodb = s.config.dynamoDBEndpoint
+	if s.dynamodb == "" && len(s.templates[0].Tables) > 0 {
 		d, err := startDynamoDB(ctx, s.config.template)
 		if err != nil {
 			return fmt.Errorf("start DynamoDB Local: %w", err)

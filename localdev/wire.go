@@ -29,7 +29,7 @@ type service struct {
 	server *emulator.Server
 	// sweeps run beside the server until their context ends.
 	sweeps []func(context.Context) error
-	// stops end what has been started, after the sweeps, the last one first.
+	// stops end what has been started, the last one first, when the sweeps have been told to end.
 	stops []func() error
 	// about says what runs.
 	about string

@@ -130,6 +130,11 @@ func (f *function) count(fault *fault) {
 		f.counts.Timeouts++
 	}
 	f.mu.Unlock()
+	select {
+	case <-f.platform.stop: // and so is everything
+		return
+	default:
+	}
 	f.platform.log.Error("function failed", "function", f.Name, "type", string(fault.kind), "err", fault.message)
 }
 

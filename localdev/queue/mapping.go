@@ -99,6 +99,9 @@ func (f *feeder) deliver(ctx context.Context, batch []Received) {
 	}
 	// A call that is under way when ctx ends is seen through.
 	answer, err := f.insist(ctx, event)
+	if ctx.Err() != nil && err != nil {
+		return // nobody will see them again
+	}
 	if err != nil {
 		f.log.Warn("messages will come again", "queue", f.Queue, "function", f.Function, "messages", len(batch), "err", err)
 		return
