@@ -336,5 +336,5 @@ func (s *stack) call(ctx context.Context, function string, event []byte) ([]byte
 
 // callLater calls a function for a schedule, which does not wait for it.
 func (s *stack) callLater(_ context.Context, function string, event []byte) ([]byte, error) {
-	return nil, s.functions.InvokeAsync(lambda.Call{Function: function, Payload: event})
+	return nil, s.functions.InvokeAsync(lambda.Call{Function: function, Payload: event}) //nolint:contextcheck // the call outlives the request
 }

@@ -89,14 +89,21 @@ type running struct {
 // start runs a server with one API at /socket.io/ until the test ends.
 func start(t *testing.T, l emulator.Limits, sets ...emulator.Handlers) *running {
 	t.Helper()
+	return startAPI(t, emulator.Config{Limits: l}, emulator.API{Path: "/socket.io/", Sets: sets})
+}
+
+// startAPI runs a server with an API; the configuration lacks the endpoint.
+func startAPI(t *testing.T, c emulator.Config, api emulator.API) *running {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	addr := listener.Addr().String()
 	r := &running{addr: addr, endpoint: "http://" + addr + "/local"}
-	r.Server = emulator.New(emulator.Config{Endpoint: r.endpoint, Limits: l})
-	r.Route(emulator.API{Path: "/socket.io/", Sets: sets})
+	c.Endpoint = r.endpoint
+	r.Server = emulator.New(c)
+	r.Route(api)
 	served := make(chan error, 1)
 	go func() { served <- r.Serve(listener) }()
 	stopped := false

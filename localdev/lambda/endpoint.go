@@ -54,7 +54,7 @@ func (p *Platform) serveCall(w http.ResponseWriter, r *http.Request, c Call) {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	case "Event":
-		if err := p.InvokeAsync(c); err != nil {
+		if err := p.InvokeAsync(c); err != nil { //nolint:contextcheck // the call outlives the request
 			callError(w, err)
 			return
 		}

@@ -15,7 +15,7 @@ import (
 // other error if it failed.
 type Call func(ctx context.Context, function string, event []byte) (answer []byte, err error)
 
-// ErrThrottled: the function was not called, for want of concurrency.
+// ErrThrottled says that the function was not called, for want of concurrency.
 var ErrThrottled = errors.New("queue: function throttled")
 
 // Mapping is a queue that feeds a function.
