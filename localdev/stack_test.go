@@ -34,8 +34,12 @@ var built = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	builtDir = dir
 	return dir, buildProbe(dir)
 })
+
+// builtDir is the folder, if there is one.
+var builtDir string
 
 func buildProbe(dir string) error {
 	for i, id := range []string{"HttpFunction", "WebSocketFunction", "WorkFunction"} {
@@ -55,8 +59,8 @@ func buildProbe(dir string) error {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, err := built(); err == nil {
-		_ = os.RemoveAll(dir)
+	if builtDir != "" {
+		_ = os.RemoveAll(builtDir)
 	}
 	os.Exit(code)
 }

@@ -30,8 +30,12 @@ func (f *fake) Invoke(_ context.Context, c lambda.Call) (lambda.Result, error) {
 func handlers(t *testing.T, f *fake) *proxy.Handlers {
 	t.Helper()
 	h, err := proxy.New(f, []proxy.Route{
-		{Key: "$default", Function: "default"}, {Key: "OPTIONS /{proxy+}", Function: "options"}, {Key: "ANY /items/{id}", Function: "item"},
-		{Key: "GET /items/{id}", Function: "getItem"}, {Key: "GET /items/new", Function: "newItem"}, {Key: "ANY /items/{rest+}", Function: "rest"},
+		{Key: "$default", Function: "default"},
+		{Key: "OPTIONS /{proxy+}", Function: "options"},
+		{Key: "ANY /items/{id}", Function: "item"},
+		{Key: "GET /items/{id}", Function: "getItem"},
+		{Key: "GET /items/new", Function: "newItem"},
+		{Key: "ANY /items/{rest+}", Function: "rest"},
 	}, []proxy.Route{{Key: "$connect", Function: "ws"}, {Key: "$default", Function: "ws", Responds: true}})
 	if err != nil {
 		t.Fatal(err)
@@ -97,8 +101,13 @@ func TestHTTPAnswers(t *testing.T) {
 		want   events.APIGatewayV2HTTPResponse
 		fails  error
 	}{
-		{"response", lambda.Result{Payload: []byte(`{"statusCode":201,"headers":{"A":"b"},"body":"x","cookies":["c"]}`)}, nil,
-			events.APIGatewayV2HTTPResponse{StatusCode: 201, Headers: map[string]string{"A": "b"}, Body: "x", Cookies: []string{"c"}}, nil},
+		{
+			"response",
+			lambda.Result{Payload: []byte(`{"statusCode":201,"headers":{"A":"b"},"body":"x","cookies":["c"]}`)},
+			nil,
+			events.APIGatewayV2HTTPResponse{StatusCode: 201, Headers: map[string]string{"A": "b"}, Body: "x", Cookies: []string{"c"}},
+			nil,
+		},
 		{"any JSON", lambda.Result{Payload: []byte(`{"a":1}`)}, nil, events.APIGatewayV2HTTPResponse{StatusCode: 200, Body: `{"a":1}`}, nil},
 		{"a string", lambda.Result{Payload: []byte(`"text"`)}, nil, events.APIGatewayV2HTTPResponse{StatusCode: 200, Body: "text"}, nil},
 		{"a status that is no number", lambda.Result{Payload: []byte(`{"statusCode":"x"}`)}, nil, events.APIGatewayV2HTTPResponse{}, proxy.ErrAnswer},
