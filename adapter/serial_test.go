@@ -161,3 +161,45 @@ func TestSerialAtOnce(t *testing.T) {
 		w.expectSession("", "", "")
 	})
 }
+
+func (s *faultyStore) Renew(ctx context.Context, id sessionstore.SessionID, hold sessionstore.Lease) error {
+	return s.fail(sessionstore.OpRenew, func() error { return s.Store.Renew(ctx, id, hold) })
+}
+
+// A flush that takes longer than its hold renews it; if it cannot, it stops before others take it for dead.
+func TestLongFlush(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		faults int // renewals that fail
+		reason string
+	}{
+		{"renewed", 0, ""},
+		{"renewed at the second attempt", 1, ""},
+		{"never renewed", 1000, "transport error"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+				serial(w)
+				w.store.faults[sessionstore.OpRenew] = make([]fault, c.faults)
+				for i := range c.faults {
+					w.store.faults[sessionstore.OpRenew][i] = fault{errNoAnswer, false}
+				}
+				w.pusher.OnPush = func(sessionstore.Connection, string) {
+					if s := w.session(sid); !s.Hold.Held() || s.Hold.Expired(time.Now()) {
+						t.Errorf("pushed without a hold: %+v", s.Hold)
+					}
+					time.Sleep(time.Second)
+				}
+				frames := strings.Fields(strings.Repeat("4x ", 60))
+				_, err := w.delivery.Deliver(t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet(frames...)})
+				if (err != nil) != (c.reason != "") {
+					t.Errorf("error %v", err)
+				}
+				if n := len(w.pusher.Take(conn("S"))); (n == 60) != (c.reason == "") {
+					t.Errorf("%d frames were pushed", n)
+				}
+				w.expectSession("", "", c.reason)
+			})
+		})
+	}
+}

@@ -101,6 +101,20 @@ var budgets = []struct {
 			}
 		})
 	}},
+	{"deliver to a WebSocket whose server allows attachments", 0, 2, 2, func(t *testing.T, w *world, s *gateway.Server) spent {
+		s.Of("/").AllowAttachments()
+		c := w.join(s)
+		packet := func(id sessionstore.PacketID) []sessionstore.Packet {
+			return []sessionstore.Packet{{ID: id, Frames: []string{`451-["news",{"_placeholder":true,"num":0}]`, "bAA=="}}}
+		}
+		deliver := func(id sessionstore.PacketID) {
+			if _, err := s.Engine().Delivery().Deliver(t.Context(), adapter.Target{Session: c.sid}, packet(id)); err != nil {
+				t.Error(err)
+			}
+		}
+		deliver("first") // which learns how the session is reached
+		return w.spend(func() { deliver("second") })
+	}},
 	{"event that broadcasts to 20 WebSockets in a room", 1 + 1, 0, 20, func(_ *testing.T, w *world, s *gateway.Server) spent {
 		for range 20 {
 			w.join(s).send(`42["join","a"]`)
