@@ -1,0 +1,64 @@
+// Command go is a Lambda function that emits to the clients of a Nonstick stack by itself: it finds them in the stack's
+// table and pushes to them. It is invoked with {"text": "..."}.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/apigw"
+	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
+)
+
+// request is what the function is invoked with.
+type request struct {
+	Text string `json:"text"`
+}
+
+// message is a line of the chat.
+type message struct {
+	Room string `json:"room"`
+	ID   string `json:"id"`
+	From string `json:"from"`
+	Name string `json:"name"`
+	Text string `json:"text"`
+	At   int64  `json:"at"`
+}
+
+func main() {
+	emitter := newEmitter()
+	lambda.Start(func(ctx context.Context, in request) (adapter.Result, error) {
+		line, err := json.Marshal(message{Room: "lobby", ID: "go-1", From: "go", Name: "Go", Text: in.Text})
+		if err != nil {
+			return adapter.Result{}, fmt.Errorf("encode message: %w", err)
+		}
+		return emitter.To("lobby").Emit(ctx, "message", []json.RawMessage{line})
+	})
+}
+
+// newEmitter is made once, when the function starts. The credentials are those of the function's role.
+func newEmitter() *adapter.Emitter {
+	region := os.Getenv("AWS_REGION")
+	keys := dynamostore.Credentials{
+		AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY"),
+		SessionToken: os.Getenv("AWS_SESSION_TOKEN"),
+	}
+	client := dynamostore.NewClient(dynamostore.ClientOptions{
+		Region: region, Credentials: keys,
+		Endpoint: os.Getenv("AWS_ENDPOINT_URL_DYNAMODB"), // empty on AWS
+	})
+	store := dynamostore.New(client, dynamostore.Options{Table: os.Getenv("NONSTICK_TABLE")})
+	pusher := apigw.NewPusher(apigw.Options{
+		Region: region,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey, SessionToken: keys.SessionToken}, nil
+		}),
+	})
+	return adapter.NewEmitter(store, pusher, adapter.EmitterOptions{})
+}
