@@ -2,7 +2,6 @@ package functions
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"os"
 	"reflect"
@@ -154,7 +153,7 @@ func TestFunctionsStartWithTheDefaults(t *testing.T) {
 				v, ok := env[name]
 				return v, ok
 			}),
-			Log: slog.New(slog.NewJSONHandler(io.Discard, nil).WithGroup(id)), Store: memstore.New(memstore.Options{}),
+			Log: slog.New(slog.DiscardHandler), Store: memstore.New(memstore.Options{}),
 		}
 		build(p)
 		if err := p.Env.Err(); err != nil {
