@@ -36,12 +36,14 @@ type run struct {
 	real     *memstore.Store
 	client   *client
 	copies   bool
-	serial   bool // some packets have attachments
+	serial   bool          // some packets have attachments
+	closeAt  time.Duration // when the server closes the session; never if 0
 	plans    [emitters]plan
 
 	mu       sync.Mutex
 	accepted map[string]bool
 	before   map[string]map[string]bool // what was accepted when an emit began
+	atClose  map[string]bool            // what was accepted when the server began to close
 	closed   map[string]int             // runs of the disconnect handler by socket
 	entered  map[string]bool            // sockets whose connect handler has run
 	turn     int
@@ -93,6 +95,9 @@ func newRun(w *world, mutant string) *run {
 	}
 	for e := range r.plans {
 		r.plans[e] = newPlan(w.rng)
+	}
+	if w.rng.IntN(6) == 0 {
+		r.closeAt = time.Duration(1+w.rng.IntN(100)) * 10 * time.Millisecond
 	}
 	r.client = newClient(r, "client", upgrade)
 	return r
@@ -157,6 +162,9 @@ func (r *run) play(ctx context.Context) {
 	for e := range emitters {
 		r.w.spawn(ctx, fmt.Sprintf("emitter%d", e), func(ctx context.Context, p *proc) { r.emit(ctx, p, e) })
 	}
+	if r.closeAt > 0 {
+		r.w.spawn(ctx, "closer", r.close)
+	}
 	r.w.run(20 * time.Second)
 	r.w.calm()
 	// Sweepers that crashed are replaced, as the platform does.
@@ -178,6 +186,24 @@ func (r *run) play(ctx context.Context) {
 	r.w.run(12 * time.Second)
 	synctest.Wait()
 	r.w.wg.Wait()
+}
+
+// close is the server's own close of the session, in the middle of things: what was accepted before is still fetched.
+func (r *run) close(ctx context.Context, _ *proc) {
+	select {
+	case <-r.client.connected:
+	case <-ctx.Done():
+		return
+	}
+	after(ctx, r.closeAt)
+	r.mu.Lock()
+	owed := maps.Clone(r.accepted)
+	r.mu.Unlock()
+	if err := r.instance().Close(ctx, r.client.sid, adapter.ReasonForcedServer); err == nil {
+		r.mu.Lock()
+		r.atClose = owed
+		r.mu.Unlock()
+	}
 }
 
 // emit is one emitter: it broadcasts its packets one after the other, each when the one before is settled.
@@ -235,8 +261,10 @@ func (r *run) checkLive(ctx context.Context) {
 		r.w.violation("the client lives on a session that is %s (%v)", s.State, err)
 	case !c.alive && open:
 		r.w.violation("the client is gone, its session is open")
-	case !c.alive && r.w.faults == 0 && r.w.crashes == 0:
+	case !c.alive && r.w.faults == 0 && r.closeAt == 0:
 		r.w.violation("the client was dropped though nothing failed")
+	case r.w.faults == 0 && r.closeAt > 0:
+		r.checkDrained()
 	}
 	if !c.alive {
 		return
@@ -248,11 +276,26 @@ func (r *run) checkLive(ctx context.Context) {
 			r.w.violation("%s was accepted and never came", id)
 		}
 	}
-	if r.w.faults == 0 && len(r.accepted) != emitters*packets {
+	if r.w.faults == 0 && r.closeAt == 0 && len(r.accepted) != emitters*packets {
 		r.w.violation("%d of %d packets accepted though nothing failed", len(r.accepted), emitters*packets)
 	}
 	if s.Hold.Held() {
 		r.w.violation("a hold outlived its owner")
+	}
+}
+
+// checkDrained checks that a session that the server closed gave out what had been accepted before, unless its client was
+// in the middle of an upgrade: then it gives up at once. The client is locked.
+func (r *run) checkDrained() {
+	if r.client.paused {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(r.atClose)) {
+		if !r.client.got[id] {
+			r.w.violation("%s was accepted before the server closed and never came", id)
+		}
 	}
 }
 
