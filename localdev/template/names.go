@@ -61,8 +61,11 @@ func (d *document) ref(name string) (any, error) {
 // name is what a resource is called: as it says, else as in the template.
 func (d *document) name(r *resource) (string, error) {
 	property := map[string]string{kindFunction: "FunctionName", kindQueue: "QueueName", kindTable: "TableName"}[r.kind]
+	if property == "" {
+		return r.id, nil
+	}
 	name := d.options.Prefix + r.id
-	if n := get(r.props, property); n != nil && property != "" {
+	if n := get(r.props, property); n != nil {
 		given, err := d.text(n)
 		if err != nil {
 			return "", err

@@ -289,7 +289,7 @@ func TestErrors(t *testing.T) {
 
 // The template of the project must stay readable: whoever changes it learns here what localdev makes of it.
 func TestOurTemplate(t *testing.T) {
-	out, err := Read(filepath.Join("..", "..", "template.yaml"), Options{BaseURL: "http://base"})
+	out, err := Read(filepath.Join("..", "..", "template.yaml"), Options{BaseURL: "http://base", Prefix: "p-"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,6 +300,9 @@ func TestOurTemplate(t *testing.T) {
 	for _, f := range out.Functions {
 		if got := f.Environment["NONSTICK_MANAGEMENT_ENDPOINT"]; got != "http://base/"+out.Stage {
 			t.Errorf("%s: management endpoint = %q", f.ID, got)
+		}
+		if got := f.Environment["NONSTICK_TABLE"]; !strings.HasPrefix(f.Name, "p-") || !strings.HasPrefix(got, "p-") {
+			t.Errorf("%s: name %s, table %s", f.ID, f.Name, got)
 		}
 	}
 	for _, r := range out.WebSocket {
