@@ -33,13 +33,6 @@ const (
 	maxAnswer = 4 << 10
 )
 
-// Message is what is sent to a queue.
-type Message struct {
-	Body string
-	// Delay is how long nobody receives it, in whole seconds up to 900.
-	Delay time.Duration
-}
-
 // Queue sends messages to one queue of SQS. It speaks the one call that is needed by itself: a client of the SDK would
 // double what the functions take to load for it. Safe for concurrent use.
 type Queue struct {
@@ -73,12 +66,11 @@ func newQueue(queueURL, endpoint, region string, keys aws.Credentials) (*Queue, 
 }
 
 // Send sends a message, and tries again while that may help. The error matches [ErrNotSent].
-func (q *Queue) Send(ctx context.Context, m Message) error {
+func (q *Queue) Send(ctx context.Context, message string) error {
 	body, err := json.Marshal(struct {
 		QueueURL string `json:"QueueUrl"`
 		Body     string `json:"MessageBody"`
-		Delay    int    `json:"DelaySeconds,omitempty"`
-	}{q.url, m.Body, int(m.Delay / time.Second)})
+	}{q.url, message})
 	if err != nil {
 		return fmt.Errorf("%w: encode: %w", ErrNotSent, err)
 	}

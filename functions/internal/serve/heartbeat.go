@@ -78,7 +78,7 @@ func (f *heartbeat) beat(ctx context.Context, from sessionstore.Owner) error {
 	} else if mine, err := f.claim(ctx, me, ""); !mine || err != nil {
 		return err
 	}
-	return queueLink(ctx, f.queue, me, 0)
+	return queueLink(ctx, f.queue, me)
 }
 
 // claim takes, renews or takes over the chain. It is not mine if another has it.

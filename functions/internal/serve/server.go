@@ -102,7 +102,7 @@ func cors(env *boot.Env) apigw.CORS {
 
 // sender is a queue as this package uses one.
 type sender interface {
-	Send(ctx context.Context, m boot.Message) error
+	Send(ctx context.Context, body string) error
 }
 
 // steps queues what has to wait until $connect has been answered.
@@ -116,5 +116,5 @@ func (s steps) Enqueue(ctx context.Context, step engine.Step) error {
 	if err != nil {
 		return fmt.Errorf("serve: encode step: %w", err)
 	}
-	return s.queue.Send(ctx, boot.Message{Body: string(body)})
+	return s.queue.Send(ctx, string(body))
 }

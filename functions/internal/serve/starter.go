@@ -26,8 +26,6 @@ const (
 	// chainGrace is for how long a chain that finds no session stays to look again, after it has given its claim up. Longer
 	// than chainSeen: who relied on having seen the chain has been registered before the second look.
 	chainGrace = 12 * time.Second
-	// chainDelay is the delay of a chain's first message.
-	chainDelay = time.Second
 )
 
 // link is the message that the next invocation of the heartbeat gets.
@@ -37,12 +35,12 @@ type link struct {
 }
 
 // queueLink sends it.
-func queueLink(ctx context.Context, queue sender, holder sessionstore.Owner, delay time.Duration) error {
+func queueLink(ctx context.Context, queue sender, holder sessionstore.Owner) error {
 	body, err := json.Marshal(link{holder})
 	if err != nil {
 		return fmt.Errorf("serve: encode heartbeat: %w", err)
 	}
-	if err := queue.Send(ctx, boot.Message{Body: string(body), Delay: delay}); err != nil {
+	if err := queue.Send(ctx, string(body)); err != nil {
 		return fmt.Errorf("serve: queue heartbeat: %w", err)
 	}
 	return nil
@@ -93,7 +91,7 @@ func (s *starter) ensure(ctx context.Context) {
 
 // begin queues the chain's first message, or gives the claim up.
 func (s *starter) begin(ctx context.Context, me sessionstore.Owner) error {
-	err := queueLink(ctx, s.queue, me, chainDelay)
+	err := queueLink(ctx, s.queue, me)
 	if err == nil {
 		return nil
 	}

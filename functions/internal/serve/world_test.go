@@ -115,14 +115,14 @@ type queue struct {
 	err  error
 }
 
-func (q *queue) Send(_ context.Context, m boot.Message) error {
+func (q *queue) Send(_ context.Context, body string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.err != nil {
 		return q.err
 	}
 	var l link
-	if err := json.Unmarshal([]byte(m.Body), &l); err != nil {
+	if err := json.Unmarshal([]byte(body), &l); err != nil {
 		return err
 	}
 	q.sent = append(q.sent, l)
