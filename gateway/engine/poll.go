@@ -137,8 +137,14 @@ func (p *poller) act(ctx context.Context, s *sessionstore.Session, now time.Time
 	return payload, true, err
 }
 
+// pingDue reports whether the answer is to be the ping, which goes alone. Packets go first for a while, but not so long
+// that steady traffic costs the client its time to answer.
 func (p *poller) pingDue(s *sessionstore.Session, now time.Time) bool {
-	return !s.Pinged && !now.Before(s.PingAt)
+	due := s.PingAt
+	if len(s.Pending()) > 0 {
+		due = due.Add(p.e.opts.PingTimeout / 4)
+	}
+	return !s.Pinged && !now.Before(due)
 }
 
 // released reports whether a GET without packets has to end: a probe waits for it, or its time is up.

@@ -108,10 +108,11 @@ func TestPollRules(t *testing.T) {
 		{"3: overlap", func(w *world, id sessionstore.SessionID) { w.park(id, "t1") }, "t2", "", engineio.ErrOverlap, -1, "transport error"},
 		{"4: acknowledges the one before", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); w.get(id, "t1"); w.deliver(id, "4b") }, "t2", "4b", nil, 1, ""},
 		{"4: packets", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); w.deliver(id, "4b", "bAA==") }, "t1", "4a 4b bAA==", nil, 1, ""},
-		{"4: a ping that is due, before packets", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); time.Sleep(25 * time.Second) }, "t1", "2", nil, 1, ""},
+		{"4: a ping that is due, behind packets", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); time.Sleep(25 * time.Second) }, "t1", "4a", nil, 1, ""},
+		{"4: a ping that is overdue, before packets", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); time.Sleep(30 * time.Second) }, "t1", "2", nil, 1, ""},
 		{"4: packets after the ping", func(w *world, id sessionstore.SessionID) {
 			w.deliver(id, "4a")
-			time.Sleep(25 * time.Second)
+			time.Sleep(30 * time.Second)
 			w.get(id, "t1")
 		}, "t2", "4a", nil, 1, ""},
 		{"4: probed", func(w *world, id sessionstore.SessionID) { w.message(w.bind(id), "2probe") }, "t1", "6", nil, 1, ""},
