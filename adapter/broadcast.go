@@ -32,6 +32,44 @@ type Selection struct {
 	Self sessionstore.SocketID
 }
 
+// ErrName: a namespace that does not begin with a slash, or a name that is empty or above sessionstore.MaxName bytes.
+var ErrName = errors.New("adapter: invalid name")
+
+// To returns the selection with rooms added. The error matches [ErrName].
+func (s Selection) To(rooms ...string) (Selection, error) {
+	var err error
+	s.Rooms, err = addRooms(s.Rooms, rooms)
+	return s, err
+}
+
+// Without returns the selection less the sockets in the rooms. The error matches [ErrName].
+func (s Selection) Without(rooms ...string) (Selection, error) {
+	var err error
+	s.Except, err = addRooms(s.Except, rooms)
+	return s, err
+}
+
+func addRooms(list []sessionstore.Room, rooms []string) ([]sessionstore.Room, error) {
+	list = slices.Clip(list)
+	for _, name := range rooms {
+		if err := CheckRoom(name); err != nil {
+			return list, err
+		}
+		if !slices.Contains(list, sessionstore.Room(name)) {
+			list = append(list, sessionstore.Room(name))
+		}
+	}
+	return list, nil
+}
+
+// CheckRoom refuses a name that is empty or too long, with [ErrName].
+func CheckRoom(name string) error {
+	if name == "" || len(name) > sessionstore.MaxName {
+		return fmt.Errorf("%w: room of %d bytes, want 1 to %d", ErrName, len(name), sessionstore.MaxName)
+	}
+	return nil
+}
+
 // BroadcastStore is what an [Adapter] needs of a store.
 type BroadcastStore interface {
 	DeliveryStore

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/nonstick-io/nonstick/gateway/engineio"
@@ -19,8 +18,6 @@ var (
 	// ErrEvent: an event that no client would accept: a name that Socket.IO keeps to itself, arguments that are no
 	// JSON, placeholders that do not fit the attachments, or too many of these.
 	ErrEvent = errors.New("adapter: invalid event")
-	// ErrName: a namespace that does not begin with a slash, or a name that is empty or above sessionstore.MaxName bytes.
-	ErrName = errors.New("adapter: invalid name")
 )
 
 // EmitterStore is what an [Emitter] needs of a store.
@@ -98,8 +95,7 @@ type Emission struct {
 // To adds rooms: a socket in any of them is selected, once. No rooms at all mean everybody. A socket's id is a room
 // with that socket alone.
 func (b Emission) To(rooms ...string) Emission {
-	b.sel.Rooms = b.add(b.sel.Rooms, rooms)
-	return b
+	return b.narrowed(b.sel.To(rooms...))
 }
 
 // In is another name of [Emission.To].
@@ -107,28 +103,13 @@ func (b Emission) In(rooms ...string) Emission { return b.To(rooms...) }
 
 // Except leaves out the sockets in the rooms.
 func (b Emission) Except(rooms ...string) Emission {
-	b.sel.Except = b.add(b.sel.Except, rooms)
+	return b.narrowed(b.sel.Without(rooms...))
+}
+
+// narrowed is the emission to another selection.
+func (b Emission) narrowed(sel Selection, err error) Emission {
+	b.sel, b.err = sel, errors.Join(b.err, err)
 	return b
-}
-
-func (b *Emission) add(list []sessionstore.Room, rooms []string) []sessionstore.Room {
-	list = slices.Clip(list)
-	for _, r := range rooms {
-		if err := checkRoom(r); err != nil {
-			b.err = err
-		}
-		if !slices.Contains(list, sessionstore.Room(r)) {
-			list = append(list, sessionstore.Room(r))
-		}
-	}
-	return list
-}
-
-func checkRoom(name string) error {
-	if name == "" || len(name) > sessionstore.MaxName {
-		return fmt.Errorf("%w: room of %d bytes, want 1 to %d", ErrName, len(name), sessionstore.MaxName)
-	}
-	return nil
 }
 
 // Emit emits an event and returns when all selected have been tried, so that the events of one caller arrive in order.

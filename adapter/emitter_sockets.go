@@ -142,7 +142,7 @@ func (b Emission) read(ctx context.Context, m sessionstore.Member) (sessionstore
 
 func checkRooms(rooms []string) error {
 	for _, r := range rooms {
-		if err := checkRoom(r); err != nil {
+		if err := CheckRoom(r); err != nil {
 			return err
 		}
 	}

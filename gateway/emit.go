@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway/socketio"
@@ -18,7 +17,7 @@ var (
 	// ErrAttachments: binary data is emitted by a server that does not allow it, see [Namespace.AllowAttachments].
 	ErrAttachments = errors.New("gateway: emitting binary data needs AllowAttachments on the namespace at start")
 	// ErrRoomName: a room's name is empty or above sessionstore.MaxName bytes.
-	ErrRoomName = errors.New("gateway: invalid room name")
+	ErrRoomName = adapter.ErrName
 	// ErrDisconnected: the socket has left its namespace.
 	ErrDisconnected = errors.New("gateway: socket is disconnected")
 )
@@ -40,16 +39,14 @@ func Emit[T any](ctx context.Context, to Target, event string, v T) error {
 
 // Broadcast is a selection of a namespace's sockets to emit to. It is a value: each operator returns a new one.
 type Broadcast struct {
-	nsp           *Namespace
-	rooms, except []sessionstore.Room
-	self          sessionstore.SocketID // the socket that emits, left out
-	err           error
+	nsp *Namespace
+	sel adapter.Selection // its namespace is that of nsp
+	err error
 }
 
 // To adds rooms: a socket in any of them is reached, once. No rooms at all mean everybody.
 func (b Broadcast) To(rooms ...string) Broadcast {
-	b.rooms = b.add(b.rooms, rooms)
-	return b
+	return b.narrowed(b.sel.To(rooms...))
 }
 
 // In is another name of [Broadcast.To].
@@ -57,28 +54,19 @@ func (b Broadcast) In(rooms ...string) Broadcast { return b.To(rooms...) }
 
 // Except leaves out the sockets in the rooms.
 func (b Broadcast) Except(rooms ...string) Broadcast {
-	b.except = b.add(b.except, rooms)
+	return b.narrowed(b.sel.Without(rooms...))
+}
+
+// narrowed is the broadcast to another selection.
+func (b Broadcast) narrowed(sel adapter.Selection, err error) Broadcast {
+	b.sel, b.err = sel, errors.Join(b.err, err)
 	return b
 }
 
-func (b *Broadcast) add(list []sessionstore.Room, rooms []string) []sessionstore.Room {
-	list = slices.Clip(list)
-	for _, r := range rooms {
-		if err := checkRoom(r); err != nil {
-			b.err = err
-		}
-		if !slices.Contains(list, sessionstore.Room(r)) {
-			list = append(list, sessionstore.Room(r))
-		}
-	}
-	return list
-}
-
-func checkRoom(name string) error {
-	if name == "" || len(name) > sessionstore.MaxName {
-		return fmt.Errorf("%w: %d bytes, want 1 to %d", ErrRoomName, len(name), sessionstore.MaxName)
-	}
-	return nil
+// selection is what to hand to the adapter.
+func (b Broadcast) selection() adapter.Selection {
+	b.sel.Namespace = b.nsp.name
+	return b.sel
 }
 
 // EmitArgs emits to everybody selected, and returns when all have been tried: the emits of one caller
@@ -99,7 +87,7 @@ func (b Broadcast) EmitArgs(ctx context.Context, event string, args Args) error 
 func (b Broadcast) emit(ctx context.Context, frames []string) error {
 	var own error
 	p := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: frames}
-	sel := adapter.Selection{Namespace: b.nsp.name, Rooms: b.rooms, Except: b.except, Self: b.self}
+	sel := b.selection()
 	_, err := b.nsp.server.adapter.Broadcast(ctx, sel, p, callOf(ctx).intercept(ctx, frames, &own))
 	if err = errors.Join(own, err); err != nil {
 		return fmt.Errorf("gateway: emit: %w", err)

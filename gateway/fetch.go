@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -25,7 +24,7 @@ func (b Broadcast) FetchSockets(ctx context.Context, limit int) ([]*RemoteSocket
 	var found []*RemoteSocket
 	var group errgroup.Group
 	group.SetLimit(fetchAtOnce)
-	sel := adapter.Selection{Namespace: b.nsp.name, Rooms: b.rooms, Except: b.except, Self: b.self}
+	sel := b.selection()
 	var readErr error
 	for m, err := range b.nsp.server.adapter.Select(ctx, sel) {
 		if err != nil {

@@ -102,7 +102,7 @@ func (s *Socket) later(f func(context.Context) error) { s.deferred = append(s.de
 // Join puts the socket into rooms. Joining a room twice is no error.
 func (s *Socket) Join(ctx context.Context, rooms ...string) error {
 	for _, name := range rooms {
-		if err := checkRoom(name); err != nil {
+		if err := adapter.CheckRoom(name); err != nil {
 			return err
 		}
 		if err := s.join(ctx, sessionstore.Room(name)); err != nil {
@@ -155,7 +155,9 @@ func (s *Socket) In(rooms ...string) Broadcast { return s.To(rooms...) }
 func (s *Socket) Except(rooms ...string) Broadcast { return s.Broadcast().Except(rooms...) }
 
 // Broadcast returns the broadcast to everybody in the namespace but for this socket.
-func (s *Socket) Broadcast() Broadcast { return Broadcast{nsp: s.nsp, self: s.row.ID} }
+func (s *Socket) Broadcast() Broadcast {
+	return Broadcast{nsp: s.nsp, sel: adapter.Selection{Self: s.row.ID}}
+}
 
 // Disconnect takes the socket out of its namespace; the client is told, and its disconnect handler runs. With
 // closeSession the whole session ends, with every namespace on it.
