@@ -32,7 +32,7 @@ type Selection struct {
 	Self sessionstore.SocketID
 }
 
-// ErrName: a namespace that does not begin with a slash, or a name that is empty or above sessionstore.MaxName bytes.
+// ErrName tells of a namespace that does not begin with a slash, or a name that is empty or above sessionstore.MaxName bytes.
 var ErrName = errors.New("adapter: invalid name")
 
 // To returns the selection with rooms added. The error matches [ErrName].
