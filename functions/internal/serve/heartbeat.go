@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// beatTime is how long one invocation of the heartbeat works, if the function's timeout leaves that.
-	beatTime = 60 * time.Second
+	// beatTime is how long one invocation of the heartbeat works, if the function's timeout leaves that. It is short, so that
+	// the message of an invocation that crashed comes again before clients miss their pings.
+	beatTime = 30 * time.Second
 	// beatRest is what it leaves of its time for the message that continues the chain.
 	beatRest = 5 * time.Second
 )

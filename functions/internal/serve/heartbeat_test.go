@@ -49,7 +49,7 @@ func (c *chain) starter() *starter {
 func (c *chain) run(l link) time.Duration {
 	c.t.Helper()
 	begun := time.Now()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), 60*time.Second)
 	defer cancel()
 	if err := c.beat.beat(ctx, l.Holder); err != nil {
 		c.t.Error(err)
@@ -112,7 +112,7 @@ func TestMessageIsTakenOnce(t *testing.T) {
 			defer close(done)
 			c.run(first)
 		}()
-		time.Sleep(30 * time.Second)
+		time.Sleep(beatTime / 2)
 		if took := c.run(first); took != 0 {
 			t.Errorf("a copy worked for %s beside the first", took)
 		}
