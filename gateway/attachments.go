@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/engineio"
 	"github.com/nonstick-io/nonstick/gateway/socketio"
@@ -64,8 +65,16 @@ func (s *Server) assemble(p *sessionstore.Partial) (socketio.Packet, error) {
 	return packet, nil
 }
 
-// Done stores a packet whose attachments have not all come with this request.
+// Done stores a packet whose attachments have not all come with this request, and tells a client that the server
+// disconnects: one that is told does not come back by itself.
 func (s protocol) Done(ctx context.Context, inv *engine.Invocation) error {
+	if inv.Reason() == adapter.ReasonServerDisconnect {
+		for _, k := range inv.Session.Sockets {
+			if err := bye(ctx, inv, k.Namespace); err != nil {
+				return err
+			}
+		}
+	}
 	p := inv.Session.Partial
 	if p == nil || len(p.Attachments) == inv.PartialStored {
 		return nil

@@ -117,11 +117,11 @@ func TestDisconnectReasons(t *testing.T) {
 		}, []string{"/ [room] Ann: server namespace disconnect"}, true},
 		{"server closes the session", "websocket", func(_ *world, p *peer) {
 			p.send(`421["kick",true]`)
-			p.expect(`42["bye",1]`, `431["kicked"]`)
+			p.expect(`42["bye",1]`, `431["kicked"]`, "41", "41/admin,")
 		}, both("server namespace disconnect"), false},
 		{"server closes the session", "polling", func(_ *world, p *peer) {
 			p.send(`421["kick",true]`, `422["kick",true]`)
-			p.expect(`42["bye",1]`, `431["kicked"]`)
+			p.expect(`42["bye",1]`, `431["kicked"]`, "41", "41/admin,")
 			p.expect("6", "1")
 		}, both("server namespace disconnect"), false},
 	} {

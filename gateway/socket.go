@@ -165,16 +165,20 @@ func (s *Socket) Disconnect(ctx context.Context, closeSession bool) error {
 	if s.phase != connected {
 		return ErrDisconnected
 	}
+	s.phase = disconnected
 	if closeSession {
 		s.inv.Close(adapter.ReasonServerDisconnect)
 		return nil
 	}
-	bye := socketio.Packet{Type: socketio.Disconnect, Namespace: string(s.nsp.name)}
-	if err := s.inv.Send(ctx, frames(bye)...); err != nil {
+	if err := bye(ctx, s.inv, s.nsp.name); err != nil {
 		return err
 	}
-	s.phase = disconnected
 	return s.nsp.server.leave(ctx, s.inv, s.row, adapter.ReasonServerDisconnect)
+}
+
+// bye tells the client that it has left a namespace.
+func bye(ctx context.Context, inv *engine.Invocation, nsp sessionstore.Namespace) error {
+	return inv.Send(ctx, frames(socketio.Packet{Type: socketio.Disconnect, Namespace: string(nsp)})...)
 }
 
 // SetData keeps a value for the socket under a key, in the store: handlers of later events see it, wherever they run. An

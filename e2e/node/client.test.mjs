@@ -1,4 +1,4 @@
-// The official client against the app "protocol" (ping interval 300 ms, ping timeout 200 ms): what an
+// The official client against the app "protocol" (ping interval 300 ms, ping timeout 2 s): what an
 // application sees of connecting, namespaces, acknowledgements, binary data, loss and reconnection.
 
 import assert from 'node:assert/strict';

@@ -76,10 +76,13 @@ func (i *Invocation) Close(reason string) {
 }
 
 // Closing reports whether the session is to be closed: what comes after is not handled.
-func (i *Invocation) Closing() bool {
+func (i *Invocation) Closing() bool { return i.Reason() != "" }
+
+// Reason is why the session is to be closed; empty if it is not.
+func (i *Invocation) Reason() string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.reason != ""
+	return i.reason
 }
 
 // handle gives one packet to the handler. What goes wrong in it closes the session.
