@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build fmt lint test e2e bench screenshot tools clean
+.PHONY: help run local-aws build fmt lint template test e2e bench screenshot tools clean
 
 GOLANGCI_VERSION := v2.12.2
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
@@ -13,11 +13,15 @@ FUNCTIONS := $(wildcard functions/*/main.go)
 export PATH := $(CURDIR)/.cache/node/node_modules/.bin:$(PATH)
 
 help: ## say what there is
-	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: ## serve the chat on http://127.0.0.1:3000/ (ARGS="--help" for the options)
 	@scripts/chat-client
 	go run ./localdev $(ARGS)
+
+local-aws: ## the same from template.yaml: the functions as processes, on DynamoDB Local (ARGS as above)
+	@scripts/chat-client
+	go run ./localdev --template template.yaml $(ARGS)
 
 build: ## build localdev, and the functions as AWS Lambda wants them, into bin/
 	go build -trimpath -o bin/localdev ./localdev
@@ -35,7 +39,11 @@ lint: $(GOLANGCI) ## gofmt, go vet, golangci-lint
 	go vet ./...
 	$(GOLANGCI) run ./...
 
-test: tools lint ## install what tests need, lint, run every test; a skipped test fails
+template: tools ## check template.yaml with the SAM CLI and cfn-lint
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .cache/sam/bin/sam validate --lint
+	.cache/sam/bin/cfn-lint template.yaml
+
+test: tools lint template ## install what tests need, lint, run every test; a skipped test fails
 	go build ./...
 	go run ./scripts/gotest -race -timeout 15m $$(go list ./... | grep -v /e2e)
 	go run ./scripts/gotest -race -count 1 -timeout 30m ./e2e
