@@ -195,7 +195,7 @@ func (f *function) environ() []string {
 		"AWS_EXECUTION_ENV": "AWS_Lambda_provided.al2023", "_HANDLER": f.Handler, "LAMBDA_TASK_ROOT": f.Dir,
 		"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8", "TZ": ":UTC",
 	}
-	for _, more := range []map[string]string{f.platform.config.Environment, f.Environment} {
+	for _, more := range []map[string]string{f.Environment, f.platform.config.Environment} {
 		for k, v := range more {
 			set[k] = v
 		}

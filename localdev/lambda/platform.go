@@ -48,7 +48,7 @@ type Function struct {
 type Config struct {
 	Functions []Function
 	Region    string
-	// Environment is added to that of every function.
+	// Environment is added to that of every function, and wins.
 	Environment map[string]string
 	// Idle is how long an environment may wait for its next invocation; 0 means 5 minutes.
 	Idle time.Duration

@@ -32,8 +32,8 @@ func TestWarmAndCold(t *testing.T) {
 func TestEnvironmentVariables(t *testing.T) {
 	t.Setenv("LOCALDEV_SECRET", "leaks")
 	s := start(t, func(c *lambda.Config, f *lambda.Function) {
-		c.Environment = map[string]string{"AWS_ENDPOINT_URL": "http://local", "MINE": "platform"}
-		f.Environment = map[string]string{"MINE": "function"}
+		c.Environment = map[string]string{"AWS_ENDPOINT_URL": "http://local"}
+		f.Environment = map[string]string{"AWS_ENDPOINT_URL": "http://elsewhere", "MINE": "function"}
 		f.Memory = 256
 	})
 	for name, want := range map[string]string{
