@@ -57,6 +57,25 @@ func (c *conn) push(frame string) error {
 	return err
 }
 
+// pushGroup is push for several frames: all of them, next to one another, or none.
+func (c *conn) pushGroup(group []string) error {
+	messages := make([]message, len(group))
+	for i, frame := range group {
+		if limit := c.srv.limits.Push; limit > 0 && len(frame) > limit {
+			return errTooLarge
+		}
+		messages[i].op, messages[i].payload = outbound(frame, c.textOnly)
+	}
+	start, err := c.out.addAll(messages, c.srv.limits.Outbox, &c.srv.out)
+	if start {
+		go c.write()
+	}
+	if err == nil {
+		c.touch()
+	}
+	return err
+}
+
 // queue adds a frame to the outbox. If it reports start, the caller must see that [conn.write] runs.
 func (c *conn) queue(frame string) (start bool, err error) {
 	op, payload := outbound(frame, c.textOnly)

@@ -46,17 +46,48 @@ type outbox struct {
 func (o *outbox) add(op ws.OpCode, payload string, limit int, pool *sync.Pool) (start bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if err := o.room(len(payload), limit); err != nil {
+		return false, err
+	}
+	return o.append(op, payload, pool), nil
+}
+
+// message is a frame of the wire that has yet to be encoded.
+type message struct {
+	op      ws.OpCode
+	payload string
+}
+
+// addAll is add for several frames, with nothing between them.
+func (o *outbox) addAll(group []message, limit int, pool *sync.Pool) (start bool, err error) {
+	size := 0
+	for _, m := range group {
+		size += len(m.payload)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.room(size, limit); err != nil {
+		return false, err
+	}
+	for _, m := range group {
+		start = o.append(m.op, m.payload, pool) || start
+	}
+	return start, nil
+}
+
+// room reports whether the outbox takes so many bytes.
+func (o *outbox) room(size, limit int) error {
 	if o.phase != open {
-		return false, errGone
+		return errGone
 	}
 	queued := o.writing
 	if o.waiting != nil {
 		queued += len(o.waiting.b)
 	}
-	if queued > 0 && queued+len(payload) > limit {
-		return false, errFull
+	if queued > 0 && queued+size > limit {
+		return errFull
 	}
-	return o.append(op, payload, pool), nil
+	return nil
 }
 
 // last appends a close frame, after which nothing is taken, if there was none before.

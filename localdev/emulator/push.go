@@ -17,7 +17,10 @@ type DirectPusher struct {
 	remote adapter.Pusher
 }
 
-var _ adapter.Pusher = (*DirectPusher)(nil)
+var (
+	_ adapter.Pusher      = (*DirectPusher)(nil)
+	_ adapter.GroupPusher = (*DirectPusher)(nil)
+)
 
 // NewDirectPusher returns a pusher for the connections of s, which leaves those of other endpoints to remote.
 func NewDirectPusher(s *Server, remote adapter.Pusher) *DirectPusher {
@@ -33,14 +36,31 @@ func (p *DirectPusher) Push(ctx context.Context, conn sessionstore.Connection, f
 	if c == nil {
 		return adapter.ErrGone
 	}
-	err := c.push(frame)
+	return pushed(c.push(frame))
+}
+
+// PushGroup implements [adapter.GroupPusher], between localdev processes too: what the management API lacks, a direct call
+// between them may have.
+func (p *DirectPusher) PushGroup(ctx context.Context, conn sessionstore.Connection, frames []string) error {
+	if conn.Endpoint != p.server.endpoint {
+		return postGroup(ctx, conn, frames)
+	}
+	c := p.server.conns.get(conn.ID)
+	if c == nil {
+		return adapter.ErrGone
+	}
+	return pushed(c.pushGroup(frames))
+}
+
+// pushed maps the errors of a connection to those of a pusher.
+func pushed(err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, errFull):
 		return adapter.ErrBusy
 	case errors.Is(err, errTooLarge):
-		return fmt.Errorf("push %d bytes: %w", len(frame), adapter.ErrFrameTooLarge)
+		return fmt.Errorf("push: %w", adapter.ErrFrameTooLarge)
 	}
 	return adapter.ErrGone
 }

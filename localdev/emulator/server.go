@@ -157,6 +157,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if id, ok := strings.CutPrefix(r.URL.Path, s.stage+groupPath); ok {
+		s.manageGroup(w, r, id)
+		return
+	}
 	if id, ok := strings.CutPrefix(r.URL.Path, s.stage+managementPath); ok {
 		s.manage(w, r, id)
 		return

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -24,11 +25,16 @@ type Mapping struct {
 	Batch           int
 	Window          time.Duration
 	Partial         bool // the answer names the messages that failed
-	Concurrency     int  // calls at a time; 0: as many as the service begins with
+	Concurrency     int  // calls at a time; 0: as many as the service allows, which begins small and grows
 }
 
-// startConcurrency is how many calls at a time a mapping of a standard queue begins with on AWS; here it stays so.
-const startConcurrency = 5
+// A mapping without a limit of its own begins with startConcurrency calls at a time. While all of them are under way it
+// gets one more every growthPause, which is 300 a minute, up to maxConcurrency.
+const (
+	startConcurrency = 5
+	maxConcurrency   = 1250
+	growthPause      = 200 * time.Millisecond
+)
 
 // The pauses before a throttled call is tried again.
 const (
@@ -42,17 +48,31 @@ func (qs *Queues) Feed(ctx context.Context, m Mapping, call Call, log *slog.Logg
 	if err != nil {
 		return err
 	}
-	pollers := m.Concurrency
-	if pollers == 0 {
-		pollers = startConcurrency
-	}
 	f := feeder{Mapping: m, queues: qs, queue: q, call: call, log: log}
 	var all sync.WaitGroup
-	for range pollers {
+	defer all.Wait()
+	if m.Concurrency > 0 {
+		for range m.Concurrency {
+			all.Go(func() { f.poll(ctx) })
+		}
+		return nil
+	}
+	for range startConcurrency {
 		all.Go(func() { f.poll(ctx) })
 	}
-	all.Wait()
-	return nil
+	tick := time.NewTicker(growthPause)
+	defer tick.Stop()
+	for pollers := int64(startConcurrency); ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if f.busy.Load() == pollers && pollers < maxConcurrency {
+			pollers++
+			all.Go(func() { f.poll(ctx) })
+		}
+	}
 }
 
 // feeder is a mapping at work.
@@ -62,6 +82,7 @@ type feeder struct {
 	queue  *Queue
 	call   Call
 	log    *slog.Logger
+	busy   atomic.Int64 // calls under way
 }
 
 // poll delivers batches, one at a time.
@@ -69,7 +90,9 @@ func (f *feeder) poll(ctx context.Context) {
 	for ctx.Err() == nil {
 		batch := f.batch(ctx)
 		if len(batch) > 0 {
+			f.busy.Add(1)
 			f.deliver(ctx, batch)
+			f.busy.Add(-1)
 		}
 	}
 }

@@ -155,12 +155,20 @@ func failing(e events.SQSEvent, body string) string {
 }
 
 func TestFeedConcurrency(t *testing.T) {
-	for _, tt := range []struct{ limit, want int }{{0, startConcurrency}, {2, 2}} {
+	for _, tt := range []struct {
+		limit, n int
+		takes    time.Duration
+		want     int
+	}{
+		{0, 5, time.Second, 5},
+		{0, 20, time.Minute, 20}, // grows by one every 200 ms
+		{2, 20, time.Second, 2},
+	} {
 		synctest.Test(t, func(t *testing.T) {
-			f := &fakeFunction{takes: time.Second}
-			feed(t, f, Mapping{Batch: 1, Concurrency: tt.limit}, []Spec{{Name: "q", Visibility: time.Minute}}, bodiesOf(20), 30*time.Second)
-			if f.most != tt.want || len(f.calls) != 20 {
-				t.Errorf("%d calls, %d at a time, want 20 and %d", len(f.calls), f.most, tt.want)
+			f := &fakeFunction{takes: tt.takes}
+			feed(t, f, Mapping{Batch: 1, Concurrency: tt.limit}, []Spec{{Name: "q", Visibility: 5 * time.Minute}}, bodiesOf(tt.n), time.Minute)
+			if f.most != tt.want || len(f.calls) != tt.n {
+				t.Errorf("%d calls, %d at a time, want %d and %d", len(f.calls), f.most, tt.n, tt.want)
 			}
 		})
 	}

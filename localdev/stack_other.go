@@ -1,0 +1,15 @@
+//go:build !unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+)
+
+// errUnix: functions run as processes that are frozen with signals.
+var errUnix = errors.New("--template needs Linux, macOS or another Unix; without it everything runs in this process")
+
+// buildStack starts nothing.
+func buildStack(context.Context, config, string, *slog.Logger) (*service, error) { return nil, errUnix }
