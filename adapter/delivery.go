@@ -70,6 +70,7 @@ type DeliveryStore interface {
 type Delivery struct {
 	store   DeliveryStore
 	pusher  Pusher
+	groups  GroupPusher // nil if the pusher sends single messages only
 	closing *Closing
 	limits  Limits
 	serial  known
@@ -77,7 +78,8 @@ type Delivery struct {
 
 // NewDelivery returns a Delivery. Closing says what happens to sessions that have to be closed.
 func NewDelivery(store DeliveryStore, pusher Pusher, closing *Closing, limits Limits) *Delivery {
-	return &Delivery{store: store, pusher: pusher, closing: closing, limits: limits.WithDefaults()}
+	groups, _ := pusher.(GroupPusher)
+	return &Delivery{store: store, pusher: pusher, groups: groups, closing: closing, limits: limits.WithDefaults()}
 }
 
 // Deliver brings packets to the target, in order, and returns how the session is reached in truth:
@@ -92,7 +94,7 @@ func (d *Delivery) Deliver(ctx context.Context, t Target, packets []sessionstore
 	if t.Hint.IsZero() {
 		return d.buffer(ctx, t.Session, packets)
 	}
-	if apart(packets) {
+	if d.mayMix(packets) {
 		return t.Hint, ErrNotSerial
 	}
 	return t.Hint, d.push(ctx, t.Session, t.Hint, packets)
@@ -109,8 +111,11 @@ func (d *Delivery) check(packets []sessionstore.Packet) error {
 	return nil
 }
 
-// apart reports whether a packet consists of several messages, between which those of others could come.
-func apart(packets []sessionstore.Packet) bool {
+// mayMix reports whether a packet consists of several messages, between which those of others could come.
+func (d *Delivery) mayMix(packets []sessionstore.Packet) bool {
+	if d.groups != nil {
+		return false
+	}
 	for _, p := range packets {
 		if len(p.Frames) > 1 {
 			return true
@@ -123,10 +128,21 @@ func apart(packets []sessionstore.Packet) bool {
 // repeated, nor is the next one tried.
 func (d *Delivery) push(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, packets []sessionstore.Packet) error {
 	for _, p := range packets {
-		for _, frame := range p.Frames {
-			if err := d.Push(ctx, conn, frame); err != nil {
-				return d.lost(ctx, id, conn, err)
-			}
+		if err := d.pushPacket(ctx, conn, p.Frames); err != nil {
+			return d.lost(ctx, id, conn, err)
+		}
+	}
+	return nil
+}
+
+// pushPacket sends the messages of one packet, as a group if they are several and the pusher can.
+func (d *Delivery) pushPacket(ctx context.Context, conn sessionstore.Connection, frames []string) error {
+	if len(frames) > 1 && d.groups != nil {
+		return patiently(ctx, func() error { return d.groups.PushGroup(ctx, conn, frames) })
+	}
+	for _, frame := range frames {
+		if err := d.Push(ctx, conn, frame); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -134,14 +150,19 @@ func (d *Delivery) push(ctx context.Context, id sessionstore.SessionID, conn ses
 
 // Push sends one frame and waits, in place and bounded, while the connection is busy.
 func (d *Delivery) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
-	err := d.pusher.Push(ctx, conn, frame)
+	return patiently(ctx, func() error { return d.pusher.Push(ctx, conn, frame) })
+}
+
+// patiently repeats a push while the connection is busy.
+func patiently(ctx context.Context, push func() error) error {
+	err := push()
 	if !errors.Is(err, ErrBusy) {
 		return err
 	}
 	pause := NewPause()
 	for range busyRepeats {
 		pause.Wait(ctx)
-		if err = d.pusher.Push(ctx, conn, frame); !errors.Is(err, ErrBusy) {
+		if err = push(); !errors.Is(err, ErrBusy) {
 			return err
 		}
 	}
@@ -176,7 +197,7 @@ func (d *Delivery) buffer(ctx context.Context, id sessionstore.SessionID, packet
 		case refused && cur.Transport == sessionstore.WebSocket && cur.Serial:
 			d.serial.add(id)
 			return none, d.enqueue(ctx, id, packets)
-		case refused && cur.Transport == sessionstore.WebSocket && !cur.Hold.Held() && apart(packets):
+		case refused && cur.Transport == sessionstore.WebSocket && !cur.Hold.Held() && d.mayMix(packets):
 			return cur.Conn, ErrNotSerial
 		case refused && cur.Transport == sessionstore.WebSocket && !cur.Hold.Held():
 			return cur.Conn, d.push(ctx, id, cur.Conn, packets)

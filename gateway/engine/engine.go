@@ -103,7 +103,8 @@ type Engine struct {
 	log      *slog.Logger
 	closing  *adapter.Closing
 	delivery *adapter.Delivery
-	serial   bool // set before it serves
+	attach   bool // packets with attachments may be sent; set before it serves
+	serial   bool // and need serial sessions for that
 	conns    connCache
 }
 
@@ -119,12 +120,16 @@ func New(c Config) *Engine {
 	return e
 }
 
-// AllowAttachments lets packets of several messages (with attachments) be sent to sessions on WebSocket: from then on
-// sessions are created serial, and each packet to such a WebSocket costs two writes of the store. Call it before serving.
-func (e *Engine) AllowAttachments() { e.serial = true }
+// AllowAttachments lets packets of several messages (with attachments) be sent to sessions on WebSocket. Unless the pusher
+// is an adapter.GroupPusher, sessions are created serial from then on, and each packet to such a WebSocket costs two writes
+// of the store. Call it before serving.
+func (e *Engine) AllowAttachments() {
+	_, groups := e.pusher.(adapter.GroupPusher)
+	e.attach, e.serial = true, !groups
+}
 
 // Attachments reports whether packets with attachments may be sent.
-func (e *Engine) Attachments() bool { return e.serial }
+func (e *Engine) Attachments() bool { return e.attach }
 
 // Delivery returns what brings packets to sessions, for an adapter.Adapter on top.
 func (e *Engine) Delivery() *adapter.Delivery { return e.delivery }

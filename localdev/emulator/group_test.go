@@ -22,7 +22,7 @@ func TestGroups(t *testing.T) {
 	other := start(t, emulator.Native(1<<20), connected(make(chan string, 1)))
 	c := s.dial(t, "")
 	conn := sessionstore.Connection{ID: receive(t, "connection", ids), Endpoint: s.endpoint}
-	own, remote := emulator.NewDirectPusher(s.server, nil), emulator.NewDirectPusher(other.server, nil)
+	own, remote := emulator.NewDirectPusher(s.Server, nil), emulator.NewDirectPusher(other.Server, nil)
 
 	var wg sync.WaitGroup
 	for who, p := range map[string]*emulator.DirectPusher{"own": own, "remote": remote} {
@@ -67,7 +67,7 @@ func TestGroupErrors(t *testing.T) {
 	gone := sessionstore.Connection{ID: "AAAAAAAAAAAAAAA=", Endpoint: s.endpoint}
 	nobody := sessionstore.Connection{ID: conn.ID, Endpoint: "http://127.0.0.1:1/x"}
 	large := []string{"4small", "4" + strings.Repeat("x", 128<<10)}
-	for name, p := range map[string]*emulator.DirectPusher{"own": emulator.NewDirectPusher(s.server, nil), "remote": emulator.NewDirectPusher(other.server, nil)} {
+	for name, p := range map[string]*emulator.DirectPusher{"own": emulator.NewDirectPusher(s.Server, nil), "remote": emulator.NewDirectPusher(other.Server, nil)} {
 		if err := p.PushGroup(t.Context(), conn, large); !errors.Is(err, adapter.ErrFrameTooLarge) {
 			t.Errorf("%s: too large: %v", name, err)
 		}
@@ -78,7 +78,7 @@ func TestGroupErrors(t *testing.T) {
 			t.Errorf("%s: process gone: %v", name, err)
 		}
 	}
-	if err := emulator.NewDirectPusher(s.server, nil).Push(t.Context(), conn, "4after"); err != nil {
+	if err := emulator.NewDirectPusher(s.Server, nil).Push(t.Context(), conn, "4after"); err != nil {
 		t.Fatal(err)
 	}
 	c.want(ws.OpText, "4after")
