@@ -25,7 +25,7 @@ type Pusher interface {
 	// pushes have none. Errors are [ErrGone], [ErrBusy] and [ErrFrameTooLarge]; any other error is in doubt:
 	// the frame may have been sent.
 	Push(ctx context.Context, conn sessionstore.Connection, frame string) error
-	// Close closes the connection. Closing one that is gone is no error.
+	// Close closes the connection. [ErrGone] if there is none, which most callers take for success.
 	Close(ctx context.Context, conn sessionstore.Connection) error
 }
 

@@ -76,7 +76,7 @@ func (p *ManagementPusher) Close(ctx context.Context, conn sessionstore.Connecti
 	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
 	defer cancel()
 	_, err := p.client(conn.Endpoint).DeleteConnection(ctx, &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: &conn.ID})
-	if err = pushError(err); err != nil && !errors.Is(err, adapter.ErrGone) {
+	if err = pushError(err); err != nil {
 		return fmt.Errorf("apigw: close connection %s: %w", conn.ID, err)
 	}
 	return nil

@@ -89,10 +89,7 @@ func (e *Engine) Run(ctx context.Context, s Step) error {
 	case StepOpen:
 		return e.sendOpen(ctx, s)
 	case StepClose:
-		if err := e.pusher.Close(ctx, s.Conn); err != nil && !errors.Is(err, adapter.ErrGone) {
-			return fmt.Errorf("engine: refuse connection: %w", err)
-		}
-		return nil
+		return e.closeRefused(ctx, s.Conn)
 	case StepNone:
 		return nil
 	default:
@@ -100,8 +97,26 @@ func (e *Engine) Run(ctx context.Context, s Step) error {
 	}
 }
 
-// openRepeats bounds the wait for a connection whose connect may not have been answered yet.
+// openRepeats bounds the wait for a connection whose connect may not have been answered yet: until then it is gone to
+// the management API.
 const openRepeats = 12
+
+// closeRefused closes a connection that was only let in to be closed.
+func (e *Engine) closeRefused(ctx context.Context, conn sessionstore.Connection) error {
+	pause := adapter.NewPause()
+	for try := 1; ; try++ {
+		err := e.pusher.Close(ctx, conn)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, adapter.ErrGone):
+			return fmt.Errorf("engine: refuse connection: %w", err)
+		case try == openRepeats:
+			return nil // its client has left by itself
+		}
+		pause.Wait(ctx)
+	}
+}
 
 // sendOpen registers the session, which is the claim on this step, and pushes the open packet.
 func (e *Engine) sendOpen(ctx context.Context, s Step) error {

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -245,6 +246,26 @@ func TestOtherSteps(t *testing.T) {
 		}
 		if err := w.engine.Run(t.Context(), engine.Step{Kind: "other"}); err == nil {
 			t.Error("an unknown step is no error")
+		}
+	})
+}
+
+// A refused connection is closed once its connect has been answered; until then it is gone to the platform.
+func TestCloseStepEarly(t *testing.T) {
+	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+		conn := w.connection()
+		w.pusher.RefuseClose(conn, adapter.ErrGone, adapter.ErrGone)
+		w.must(w.engine.Run(t.Context(), engine.Step{Kind: engine.StepClose, Conn: conn}))
+		if !w.pusher.Closed(conn) {
+			t.Error("the connection was left open")
+		}
+		left := w.connection()
+		w.pusher.RefuseClose(left, slices.Repeat([]error{adapter.ErrGone}, 100)...)
+		w.must(w.engine.Run(t.Context(), engine.Step{Kind: engine.StepClose, Conn: left}))
+		failing := w.connection()
+		w.pusher.RefuseClose(failing, pushtest.ErrLost)
+		if err := w.engine.Run(t.Context(), engine.Step{Kind: engine.StepClose, Conn: failing}); !errors.Is(err, pushtest.ErrLost) {
+			t.Errorf("error %v, want that of the close, for the queue to repeat the step", err)
 		}
 	})
 }

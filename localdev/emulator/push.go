@@ -70,9 +70,11 @@ func (p *DirectPusher) Close(ctx context.Context, conn sessionstore.Connection) 
 	if conn.Endpoint != p.server.endpoint {
 		return p.remote.Close(ctx, conn)
 	}
-	if c := p.server.conns.get(conn.ID); c != nil {
-		c.close(0, "")
+	c := p.server.conns.get(conn.ID)
+	if c == nil {
+		return adapter.ErrGone
 	}
+	c.close(0, "")
 	return nil
 }
 

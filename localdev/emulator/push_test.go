@@ -227,8 +227,8 @@ func TestDirectPusher(t *testing.T) {
 		t.Errorf("push after close: %v, want ErrGone", err)
 	}
 	c.wantClose(1005)
-	if err := p.Close(ctx, conn); err != nil {
-		t.Errorf("second close: %v", err)
+	if err := p.Close(ctx, conn); !errors.Is(err, adapter.ErrGone) {
+		t.Errorf("second close: %v, want ErrGone", err)
 	}
 }
 
