@@ -100,12 +100,20 @@ func (d *Delivery) Deliver(ctx context.Context, t Target, packets []sessionstore
 	return t.Hint, d.push(ctx, t.Session, t.Hint, packets)
 }
 
+// Check refuses frames that are too large for any transport, with [ErrPacketTooLarge].
+func (d *Delivery) Check(frames []string) error {
+	for _, f := range frames {
+		if len(f) > d.limits.Frame {
+			return fmt.Errorf("%w: %d bytes, at most %d", ErrPacketTooLarge, len(f), d.limits.Frame)
+		}
+	}
+	return nil
+}
+
 func (d *Delivery) check(packets []sessionstore.Packet) error {
 	for _, p := range packets {
-		for _, f := range p.Frames {
-			if len(f) > d.limits.Frame {
-				return fmt.Errorf("%w: %d bytes, at most %d", ErrPacketTooLarge, len(f), d.limits.Frame)
-			}
+		if err := d.Check(p.Frames); err != nil {
+			return err
 		}
 	}
 	return nil

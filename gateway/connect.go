@@ -140,9 +140,9 @@ func (s *Server) tooLate(ctx context.Context, inv *engine.Invocation, socket *So
 
 // clientDisconnect handles DISCONNECT: the socket leaves, the session stays.
 func (s *Server) clientDisconnect(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
-	row, joined := inv.Session.Socket(sessionstore.Namespace(p.Namespace))
-	if !joined {
-		return nil
+	row, err := s.joined(ctx, inv, p)
+	if err != nil {
+		return err
 	}
 	return s.leave(ctx, inv, row, adapter.ReasonClientDisconnect)
 }

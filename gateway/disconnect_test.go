@@ -71,7 +71,7 @@ func TestDisconnectReasons(t *testing.T) {
 	}{
 		{"client leaves the namespace", "websocket", func(_ *world, p *peer) { p.send("41") }, []string{"/ [room] Ann: client namespace disconnect"}, true},
 		{"client leaves the namespace, by POST", "polling", func(_ *world, p *peer) { p.send("41") }, []string{"/ [room] Ann: client namespace disconnect"}, true},
-		{"client leaves the namespace twice", "websocket", func(_ *world, p *peer) { p.send("41", "41") }, []string{"/ [room] Ann: client namespace disconnect"}, true},
+		{"client leaves the namespace twice", "websocket", func(_ *world, p *peer) { p.send("41", "41") }, []string{"/ [room] Ann: client namespace disconnect", "/admin [] : forced server close"}, false},
 		{"client leaves both", "websocket", func(_ *world, p *peer) { p.send("41", "41/admin,") }, both("client namespace disconnect"), true},
 		{"connection ends", "websocket", func(w *world, p *peer) {
 			for range 2 {

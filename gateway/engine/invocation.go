@@ -43,12 +43,15 @@ func (e *Engine) newInvocation(s sessionstore.Session, conn sessionstore.Connect
 }
 
 // Send sends one message to the session: its Engine.IO packets, encoded as text. It leaves when the request
-// has been handled. The error is that of earlier packets that had to be sent on to make room.
+// has been handled. The error is adapter.ErrPacketTooLarge, or that of earlier packets that had to be sent on to make room.
 func (i *Invocation) Send(ctx context.Context, frames ...string) error {
 	return i.send(ctx, frames, false)
 }
 
 func (i *Invocation) send(ctx context.Context, frames []string, reply bool) error {
+	if err := i.engine.delivery.Check(frames); err != nil {
+		return err
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if len(i.out) >= maxCollected {
