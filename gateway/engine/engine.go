@@ -159,7 +159,7 @@ const closedFor = 60 * time.Second
 // disconnect handlers, remove the rows, write closed. The registry's row goes last, for it is what the
 // sweeper would find an unfinished close by.
 func (e *Engine) finish(ctx context.Context, old sessionstore.Session, owner sessionstore.Owner) error {
-	ctx, cancel := context.WithTimeout(ctx, finishTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTime)
 	defer cancel()
 	s, err := e.store.Get(ctx, old.ID, time.Now())
 	if err != nil {

@@ -23,6 +23,7 @@ const (
 	shardLease   = 10 * time.Second
 	shardRetry   = shardLease / 4 // how soon a shard that is another's is asked for again
 	sweepAtOnce  = 32
+	examineTime  = 10 * time.Second // bounds what is done for one row, apart from the disconnect handlers
 )
 
 // Sweep pings, times out and cleans up until ctx ends. Any number of processes may run it: each shard of the
@@ -116,7 +117,9 @@ func (w *sweeper) rows(ctx context.Context, shard int) error {
 	for r, err := range w.e.store.Registrations(ctx, shard) {
 		if err != nil {
 			readErr = fmt.Errorf("engine: walk shard: %w", err)
+			mu.Lock()
 			maps.Copy(after, before)
+			mu.Unlock()
 			break
 		}
 		last := before[r.Session]
@@ -128,8 +131,17 @@ func (w *sweeper) rows(ctx context.Context, shard int) error {
 			}
 			continue
 		}
+		if ctx.Err() != nil {
+			mu.Lock()
+			maps.Copy(after, before)
+			mu.Unlock()
+			break
+		}
 		group.Go(func() error {
-			if w.e.examine(ctx, r, last) {
+			// The end of the sweep must not cut a push short: what is in doubt costs a session.
+			work, cancel := context.WithTimeout(context.WithoutCancel(ctx), examineTime)
+			defer cancel()
+			if w.e.examine(work, r, last) {
 				mu.Lock()
 				after[r.Session] = r.PingAt
 				mu.Unlock()
