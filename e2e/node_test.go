@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,13 +23,46 @@ type result struct {
 }
 
 // runNode runs one file of Node tests against the server at url and reports each as a subtest. A run
-// without a test, and a test that was skipped, fail.
+// without a test, and a test that was skipped, fail. The suites count on times of 300 ms and less, as those of the protocol
+// do, and machines are busy at times: what fails is run once more, and the first failure is told.
 func runNode(t *testing.T, file, url string, env ...string) {
+	t.Helper()
+	results, err := execNode(t, file, url, env...)
+	if !passed(results, err) {
+		for _, one := range results {
+			if one.Status != "pass" {
+				t.Logf("first run: %s: %s after %d ms: %s", one.Name, one.Status, one.Ms, one.Error)
+			}
+		}
+		t.Logf("node %s: run again (%v)", file, err)
+		results, err = execNode(t, file, url, env...)
+	}
+	if failed := report(t, results); err != nil && failed == 0 {
+		t.Errorf("node %s: %v", file, err)
+	}
+}
+
+func passed(results []result, err error) bool {
+	for _, one := range results {
+		if one.Status != "pass" {
+			return false
+		}
+	}
+	return err == nil && len(results) > 0
+}
+
+// nodeTime bounds one run of a file.
+const nodeTime = 3 * time.Minute
+
+// execNode runs a file of Node tests once.
+func execNode(t *testing.T, file, url string, env ...string) ([]result, error) {
 	t.Helper()
 	if _, err := os.Stat("node_modules"); err != nil {
 		t.Fatal("the Node packages are missing: run `make e2e`, or `npm ci` in e2e")
 	}
-	cmd := exec.CommandContext(t.Context(), "node", "--test-reporter=./node/report.mjs", "node/"+file)
+	ctx, cancel := context.WithTimeout(t.Context(), nodeTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", "--test-reporter=./node/report.mjs", "node/"+file)
 	cmd.Env = append(append(os.Environ(), "NONSTICK_URL="+url), env...)
 	cmd.WaitDelay = stopTime
 	var stderr bytes.Buffer
@@ -43,11 +77,11 @@ func runNode(t *testing.T, file, url string, env ...string) {
 	started := time.Now()
 	results, other := readResults(stdout)
 	err = cmd.Wait()
-	failed := report(t, results)
-	if err != nil && failed == 0 {
-		t.Errorf("node %s: %v\n%s%s", file, err, other, stderr.String())
+	t.Logf("node %s: %d tests, %.1f s\n%s", file, len(results), time.Since(started).Seconds(), other)
+	if err != nil && passed(results, nil) { // otherwise the failures tell
+		return results, fmt.Errorf("%w\n%s", err, stderr.String())
 	}
-	t.Logf("node %s: %d tests, %d failed, %.1f s\n%s", file, len(results), failed, time.Since(started).Seconds(), other)
+	return results, nil
 }
 
 // readResults reads what Node writes: the results, and whatever else was printed.

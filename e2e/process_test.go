@@ -131,7 +131,12 @@ func (s *server) stop(t *testing.T) {
 // waitHealthy waits until the server answers its health check at url with 200.
 func (s *server) waitHealthy(t *testing.T, url string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), startTime)
+	s.waitHealthyFor(t, url, startTime)
+}
+
+func (s *server) waitHealthyFor(t *testing.T, url string, patience time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for {
 		err := healthy(ctx, url)

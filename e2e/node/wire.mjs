@@ -13,6 +13,10 @@ export { sleep };
 
 export const base = new URL(process.env.NONSTICK_URL ?? 'http://localhost:3000');
 export const reference = process.env.NONSTICK_REFERENCE === '1';
+// API Gateway takes text frames alone: binary data goes as "b" and base64, both ways.
+const textOnly = process.env.NONSTICK_FRAMES === 'text';
+/** A binary message as it goes over a WebSocket. */
+export const binaryFrame = (bytes) => (textOnly ? `b${Buffer.from(bytes).toString('base64')}` : Buffer.from(bytes));
 export const heartbeat = { pingInterval: 300, pingTimeout: 200 };
 export const engine = '/engine.io/';
 export const socketIO = '/socket.io/';
