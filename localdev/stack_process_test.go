@@ -96,7 +96,7 @@ func spawn(t *testing.T) (*exec.Cmd, *process) {
 
 // However localdev ends, nothing of it is left: no frozen function, no busy one, no DynamoDB Local.
 func TestNoProcessIsLeft(t *testing.T) {
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGKILL} {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
 			cmd, p := spawn(t)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -423,5 +424,28 @@ func TestStackRefusals(t *testing.T) {
 				t.Errorf("exit code = %d, it said %s, want %d and %q", code, errOut.String(), tt.code, tt.want)
 			}
 		})
+	}
+}
+
+// What is missing for DynamoDB Local is said, and what to do without it.
+func TestStackWithoutJava(t *testing.T) {
+	dir, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := t.TempDir()
+	if err := os.Symlink(bash, filepath.Join(path, "bash")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", path)
+	var out, errOut bytes.Buffer
+	args := []string{"--addr", "127.0.0.1:0", "--template", stackTemplate, "--built", dir, "--logs", t.TempDir(), "--parameter", "WithTable=yes"}
+	code := run(args, environment{}.lookup, &out, &errOut, nil)
+	if said := errOut.String(); code != exitFailed || !strings.Contains(said, "start DynamoDB Local") || !strings.Contains(said, "java is needed") {
+		t.Errorf("exit code = %d, it said %s", code, said)
 	}
 }

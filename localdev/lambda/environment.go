@@ -22,13 +22,15 @@ type environment struct {
 	gone chan struct{}    // closed when the process has ended and been seen to
 	up   chan struct{}    // closed when the runtime asks for the first time
 	pid  atomic.Int64
+	peak atomic.Int64 // of memory, in bytes, when it was last looked at
 
 	idleSince time.Time // guarded by fn.mu
 
 	// owned by start, then by whoever runs an invocation
 	api      *runtimeAPI
 	initTime time.Duration
-	reported bool // initTime is in the log
+	reported bool   // initTime is in the log
+	said     string // the log of a start that failed
 
 	mu      sync.Mutex
 	proc    *process
@@ -78,7 +80,7 @@ func (e *environment) start(limit time.Duration) *fault {
 	e.kill()
 	<-e.gone
 	e.out.note(fmt.Sprintf("INIT_REPORT Init Duration: %s ms\tPhase: init\tStatus: error\tError Type: %s", ms(time.Since(began)), why.kind))
-	e.out.flush()
+	e.said = string(e.out.flush())
 	return why
 }
 
@@ -202,7 +204,7 @@ func (e *environment) await(inv *invocation, limit time.Duration) bool {
 		case <-timer.C:
 			e.end(&fault{kind: kindTimeout, message: fmt.Sprintf("Task timed out after %.2f seconds", e.fn.Timeout.Seconds())})
 		case <-sample.C:
-			if used, _ := memory(int(e.pid.Load())); used > e.fn.Memory<<20 {
+			if used, _ := e.measure(); used > e.fn.Memory<<20 {
 				e.end(outOfMemory())
 			}
 		case <-e.fn.platform.stop:
@@ -256,14 +258,17 @@ func (e *environment) report(inv *invocation, why *fault) {
 	}
 	e.out.note("END RequestId: " + inv.id)
 	e.out.note(fmt.Sprintf("REPORT RequestId: %s\tDuration: %s ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t%s",
-		inv.id, ms(took), (billed+time.Millisecond-1)/time.Millisecond, e.fn.Memory, e.out.peak(e.peakMemory())>>20, line))
+		inv.id, ms(took), (billed+time.Millisecond-1)/time.Millisecond, e.fn.Memory, e.peak.Load()>>20, line))
 	inv.result.Log = e.out.flush()
 }
 
-// peakMemory is the most that the process has used so far, in bytes; 0 if that cannot be known.
-func (e *environment) peakMemory() int {
-	_, peak := memory(int(e.pid.Load()))
-	return peak
+// measure returns the memory that the process uses, and remembers the most that it has used.
+func (e *environment) measure() (now, peak int) {
+	now, peak = memory(int(e.pid.Load()))
+	if peak > 0 { // else it has ended
+		e.peak.Store(int64(peak))
+	}
+	return now, peak
 }
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.2f", float64(d)/float64(time.Millisecond)) }

@@ -67,7 +67,6 @@ type capture struct {
 
 	mu    sync.Mutex
 	block bytes.Buffer
-	most  int // the greatest memory figure seen
 }
 
 // newCapture returns a capture and the file that the process writes to, which is the caller's to close.
@@ -157,14 +156,6 @@ func (c *capture) spill() {
 		c.to.write(c.block.Bytes())
 		c.block.Reset()
 	}
-}
-
-// peak returns the greatest figure that it was given.
-func (c *capture) peak(bytes int) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.most = max(c.most, bytes)
-	return c.most
 }
 
 // close ends the reader, after what a process that has ended wrote last. What that has left behind may keep the

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"os"
 	"regexp"
 	"strconv"
@@ -217,7 +218,9 @@ func TestInitFailures(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
+			var said safeBuffer
 			s := start(t, func(c *lambda.Config, f *lambda.Function) {
+				c.Logger = slog.New(slog.NewTextHandler(&said, nil))
 				c.Init, f.Timeout = 100*time.Millisecond, 100*time.Millisecond
 				f.Environment[tt.key] = tt.value
 				if tt.key == "" {
@@ -230,6 +233,9 @@ func TestInitFailures(t *testing.T) {
 			res := s.invoke(t)
 			if res.FunctionError == "" || !strings.Contains(string(res.Payload), tt.want) {
 				t.Errorf("result = %s, want %s", res.Payload, tt.want)
+			}
+			if tt.value == "crash" && !strings.Contains(said.String(), "init says goodbye") {
+				t.Errorf("the reason is not among what was logged: %s", said.String())
 			}
 			if got := s.stats(); got.ColdStarts != 2 || got.Busy != 0 || len(got.PIDs) != 0 {
 				t.Errorf("stats = %+v, want two starts and nothing left", got)

@@ -93,7 +93,7 @@ func (a *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "InvalidRequest", "the body could not be read")
 		return
 	}
-	if peak := a.env.peakMemory(); peak > a.env.fn.Memory<<20 {
+	if _, peak := a.env.measure(); peak > a.env.fn.Memory<<20 {
 		a.env.end(outOfMemory())
 		return
 	}
@@ -115,6 +115,7 @@ func (a *runtimeAPI) error(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "InvalidRequest", "the body could not be read")
 		return
 	}
+	a.env.measure()
 	if a.answer(w, r, func(inv *invocation) { inv.fail(&fault{payload: body}) }) {
 		accepted(w)
 	}
