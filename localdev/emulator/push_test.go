@@ -193,7 +193,9 @@ func TestSlowReaderOfRouteResponses(t *testing.T) {
 	c := s.dial(t, "")
 	conn := sessionstore.Connection{ID: receive(t, "connection", ids), Endpoint: s.endpoint}
 	fill(t, emulator.NewDirectPusher(s.Server, nil), conn, strings.Repeat("x", 30<<10))
-	c.text(strings.Repeat("y", 30<<10)) // the echo does not fit any more
+	for range 20 { // one echo may still fit, if the network has taken something meanwhile
+		c.text(strings.Repeat("y", 30<<10))
+	}
 	c.wantClose(1001)
 }
 
