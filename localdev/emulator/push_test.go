@@ -192,9 +192,16 @@ func TestSlowReaderOfRouteResponses(t *testing.T) {
 	s := start(t, l, connected(ids))
 	c := s.dial(t, "")
 	conn := sessionstore.Connection{ID: receive(t, "connection", ids), Endpoint: s.endpoint}
-	fill(t, emulator.NewDirectPusher(s.Server, nil), conn, strings.Repeat("x", 30<<10))
-	for range 20 { // one echo may still fit, if the network has taken something meanwhile
-		c.text(strings.Repeat("y", 30<<10))
+	p, frame := emulator.NewDirectPusher(s.Server, nil), strings.Repeat("x", 30<<10)
+	fill(t, p, conn, frame)
+	for range 50 { // the network may take something at any moment, so that one echo still fits
+		c.text(frame)
+		for p.Push(t.Context(), conn, frame) == nil { // full again
+		}
+		if err := p.Push(t.Context(), conn, frame); errors.Is(err, adapter.ErrGone) {
+			break
+		}
+		time.Sleep(2 * time.Millisecond)
 	}
 	c.wantClose(1001)
 }
