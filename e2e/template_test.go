@@ -28,7 +28,12 @@ func TestTemplate(t *testing.T) {
 	withoutLimits := slices.DeleteFunc(slices.Clone(protocol), func(s string) bool { return s == "--limits" || s == "none" })
 	withoutLimits = append(withoutLimits, ordered...)
 	t.Run("protocol", func(t *testing.T) {
-		runNode(t, "protocol.test.mjs", onTemplate(t, withoutLimits...), textFrames)
+		url := onTemplate(t, withoutLimits...)
+		runNode(t, "protocol.test.mjs", url, textFrames)
+		runNode(t, "badinput.test.mjs", url, textFrames)
+	})
+	t.Run("client", func(t *testing.T) {
+		runNode(t, "client.test.mjs", onTemplate(t, append(withoutLimits[:len(withoutLimits):len(withoutLimits)], "--ping-timeout", "2s")...), textFrames)
 	})
 	t.Run("rooms", func(t *testing.T) {
 		runNode(t, "rooms.test.mjs", onTemplate(t, append([]string{"--app", "bench"}, ordered...)...), textFrames)

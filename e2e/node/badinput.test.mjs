@@ -10,7 +10,7 @@ import { afterEach, describe, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import {
   base, better, engine, socketIO, RS, sleep, request, startPost, Polling, Wire, UpgradeRefused, probe, upgrade,
-  pollReleased, assertRefused, refusals, assertOpensThenCloses, assertUpgradeRefused,
+  pollReleased, assertRefused, refusals, assertOpensThenCloses, assertUpgradeRefused, binaryFrame, textOnly,
 } from './wire.mjs';
 
 /** The server is alive: a fresh session echoes. */
@@ -180,6 +180,7 @@ describe('polling requests', () => {
     const session = await Polling.open(engine);
     const packet = '4' + 'x'.repeat(session.handshake.maxPayload - 1);
     await session.send(packet);
+    if (textOnly) return; // the echo is above what API Gateway sends to a client
     const seen = await session.packetsUntil((got) => got.startsWith('4'));
     assert.equal(seen[0], packet);
   });
@@ -252,7 +253,7 @@ describe('payloads', () => {
   test('base64 on a WebSocket is binary', async () => {
     const wire = await Wire.session(engine);
     wire.send('bAQIDBA==');
-    assert.deepEqual(await wire.packet(), Buffer.from([1, 2, 3, 4]));
+    assert.deepEqual(await wire.packet(), binaryFrame([1, 2, 3, 4]));
     wire.close();
   });
 });
@@ -399,7 +400,7 @@ describe('Socket.IO packets', () => {
     test(`${frame} before any CONNECT: closed`, async () => {
       const wire = await Wire.session(socketIO);
       wire.send(frame);
-      await wire.closedAnsweringPings(800);
+      await wire.closedAnsweringPings(textOnly ? 3000 : 800); // on Lambda its CONNECT may yet come
       assert.deepEqual(wire.extra, []);
     });
   }

@@ -14,7 +14,9 @@ export { sleep };
 export const base = new URL(process.env.NONSTICK_URL ?? 'http://localhost:3000');
 export const reference = process.env.NONSTICK_REFERENCE === '1';
 // API Gateway takes text frames alone: binary data goes as "b" and base64, both ways.
-const textOnly = process.env.NONSTICK_FRAMES === 'text';
+export const textOnly = process.env.NONSTICK_FRAMES === 'text';
+/** A frame that API Gateway takes is 32 KB at most, a message to a client 128 KB. */
+export const largeText = 'ä'.repeat(textOnly ? 15_000 : 50_000);
 /** A binary message as it goes over a WebSocket. */
 export const binaryFrame = (bytes) => (textOnly ? `b${Buffer.from(bytes).toString('base64')}` : Buffer.from(bytes));
 export const heartbeat = { pingInterval: 300, pingTimeout: 200 };
