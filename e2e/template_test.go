@@ -27,6 +27,9 @@ func TestTemplate(t *testing.T) {
 	ordered := []string{"--inbound", "ordered"}
 	withoutLimits := slices.DeleteFunc(slices.Clone(protocol), func(s string) bool { return s == "--limits" || s == "none" })
 	withoutLimits = append(withoutLimits, ordered...)
+	t.Run("open step", func(t *testing.T) {
+		runNode(t, "open.test.mjs", onTemplate(t, "--app", "bench"), textFrames)
+	})
 	t.Run("protocol", func(t *testing.T) {
 		url := onTemplate(t, withoutLimits...)
 		runNode(t, "protocol.test.mjs", url, textFrames)
