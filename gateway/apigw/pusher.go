@@ -94,7 +94,7 @@ func (p *ManagementPusher) client(endpoint string) *apigatewaymanagementapi.Clie
 	defer p.mu.Unlock()
 	if c = p.clients[endpoint]; c == nil {
 		c = apigatewaymanagementapi.New(apigatewaymanagementapi.Options{
-			Region: p.opts.Region, Credentials: p.opts.Credentials, HTTPClient: awshttp.Client{HTTP: p.opts.HTTPClient},
+			Region: p.opts.Region, Credentials: p.opts.Credentials, HTTPClient: awshttp.New(p.opts.HTTPClient),
 			BaseEndpoint: &endpoint, Retryer: aws.NopRetryer{},
 		})
 		p.clients[endpoint] = c

@@ -65,7 +65,7 @@ func NewClient(o ClientOptions) *dynamodb.Client {
 		Region:                o.Region,
 		Credentials:           o.Credentials.provider(),
 		Retryer:               aws.NopRetryer{},
-		HTTPClient:            awshttp.Client{HTTP: o.HTTPClient},
+		HTTPClient:            awshttp.New(o.HTTPClient),
 		AccountIDEndpointMode: aws.AccountIDEndpointModeDisabled,
 	}
 	if o.Endpoint != "" {
