@@ -128,9 +128,6 @@ func (s *Socket) keep() {
 	s.inv.Session.Sockets = sockets
 }
 
-// joinPatience bounds the wait of an event that overtook its CONNECT.
-const joinPatience = time.Second
-
 // joined finds the socket that a packet is for.
 func (s *Server) joined(ctx context.Context, inv *engine.Invocation, p socketio.Packet) (sessionstore.Socket, error) {
 	name := sessionstore.Namespace(p.Namespace)
@@ -140,7 +137,7 @@ func (s *Server) joined(ctx context.Context, inv *engine.Invocation, p socketio.
 	}
 	if s.unordered {
 		pause := adapter.NewPause()
-		for end := time.Now().Add(joinPatience); time.Now().Before(end) && ctx.Err() == nil; {
+		for end := time.Now().Add(overtakePatience); time.Now().Before(end) && ctx.Err() == nil; {
 			pause.Wait(ctx)
 			now, err := s.store.Get(ctx, inv.Session.ID, time.Now())
 			if err != nil || now.State != sessionstore.Open {

@@ -96,17 +96,23 @@ var _ engine.Handler = protocol{}
 
 // Message handles one Engine.IO message: a Socket.IO packet, or an attachment of one.
 func (s protocol) Message(ctx context.Context, inv *engine.Invocation, p engineio.Packet) error {
-	if p.Binary {
+	unordered := s.unordered && inv.OnWebSocket()
+	switch {
+	case p.Binary && unordered:
+		return s.unorderedAttachment(ctx, inv, p.Data)
+	case p.Binary:
 		return s.attachment(ctx, inv, p.Data)
-	}
-	if inv.Session.Partial != nil {
+	case inv.Session.Partial != nil && !unordered:
 		return invalid(errors.New("a packet came before the attachments of the one before it"))
 	}
 	packet, attachments, err := socketio.Decode(p.Data, s.packets)
 	if err != nil {
 		return invalid(err)
 	}
-	if attachments > 0 {
+	switch {
+	case attachments > 0 && unordered:
+		return s.unorderedHeader(ctx, inv, p.Data, attachments)
+	case attachments > 0:
 		inv.Session.Partial = &sessionstore.Partial{Header: p.Data, Want: attachments, Deadline: time.Now().Add(partialTime)}
 		return nil
 	}

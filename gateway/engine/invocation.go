@@ -65,6 +65,9 @@ func (i *Invocation) send(ctx context.Context, frames []string, reply bool) erro
 	return nil
 }
 
+// OnWebSocket reports whether the request is a WebSocket message, of which others of the same session may be under way.
+func (i *Invocation) OnWebSocket() bool { return !i.conn.IsZero() }
+
 // Reply is Send for what belongs to the packet just handled (an acknowledgement, the answer to CONNECT): it
 // may travel as the answer to the WebSocket message itself, which costs no push.
 func (i *Invocation) Reply(ctx context.Context, frames ...string) error {
