@@ -36,7 +36,8 @@ func (e *Engine) Poll(ctx context.Context, id sessionstore.SessionID, t string) 
 	if t == "" {
 		t = sessionstore.NewID()
 	}
-	p := &poller{e: e, id: id, t: t, deadline: e.pollDeadline(ctx, time.Now()), reread: firstReread, retry: adapter.NewPause()}
+	now := time.Now()
+	p := &poller{e: e, id: id, t: t, began: now, deadline: e.pollDeadline(ctx, now), reread: firstReread, retry: adapter.NewPause()}
 	for range pollAttempts {
 		payload, err := p.until(ctx)
 		if !errors.Is(err, errAgain) {
@@ -70,8 +71,10 @@ type poller struct {
 	e        *Engine
 	id       sessionstore.SessionID
 	t        string
+	began    time.Time
 	deadline time.Time
 	parked   bool
+	unprobed bool // it has read the session before a probe
 	reread   time.Duration
 	retry    *adapter.Pause
 	cause    error
@@ -147,9 +150,28 @@ func (p *poller) pingDue(s *sessionstore.Session, now time.Time) bool {
 	return !s.Pinged && !now.Before(due)
 }
 
+// probePause is how long a GET waits that came after a probe: its client has not had the answer to the probe, and
+// would send one GET after the other until then.
+const probePause = 100 * time.Millisecond
+
 // released reports whether a GET without packets has to end: a probe waits for it, or its time is up.
 func (p *poller) released(s *sessionstore.Session, now time.Time) bool {
-	return s.Probed && now.Before(s.Candidate.Until) || !now.Before(p.deadline)
+	return p.probed(s, now) && !now.Before(p.releaseAt()) || !now.Before(p.deadline)
+}
+
+// probed reports whether a probe waits for the GET, and remembers if none did.
+func (p *poller) probed(s *sessionstore.Session, now time.Time) bool {
+	waits := s.Probed && now.Before(s.Candidate.Until)
+	p.unprobed = p.unprobed || !waits
+	return waits
+}
+
+// releaseAt is when a probe ends the GET: at once if the GET was there before it.
+func (p *poller) releaseAt() time.Time {
+	if p.unprobed {
+		return p.began
+	}
+	return p.began.Add(probePause)
 }
 
 // ended answers a GET of a session that is closing or closed. A parked one is told to end; a new one is
@@ -252,10 +274,14 @@ func (p *poller) again(err error) error {
 
 // nextTurn is when the waiting GET has something to do though nothing changes.
 func (p *poller) nextTurn(s *sessionstore.Session) time.Time {
-	if !s.Pinged && s.PingAt.Before(p.deadline) {
-		return s.PingAt
+	turn := p.deadline
+	if !s.Pinged && s.PingAt.Before(turn) {
+		turn = s.PingAt
 	}
-	return p.deadline
+	if at := p.releaseAt(); s.Probed && at.Before(turn) {
+		turn = at
+	}
+	return turn
 }
 
 // wait waits for a change, or for the time to read again.

@@ -115,7 +115,7 @@ func TestPollRules(t *testing.T) {
 			time.Sleep(30 * time.Second)
 			w.get(id, "t1")
 		}, "t2", "4a", nil, 1, ""},
-		{"4: probed", func(w *world, id sessionstore.SessionID) { w.message(w.bind(id), "2probe") }, "t1", "6", nil, 1, ""},
+		{"4: probed, and so after a moment", func(w *world, id sessionstore.SessionID) { w.message(w.bind(id), "2probe") }, "t1", "6", nil, 2, ""},
 		{"4: probed, with packets", func(w *world, id sessionstore.SessionID) { w.message(w.bind(id), "2probe"); w.deliver(id, "4a") }, "t1", "4a", nil, 1, ""},
 		{"5: parked to its end", func(*world, sessionstore.SessionID) {}, "t1", "6", nil, 2, ""},
 		{"5: parked, bound but not probed", func(w *world, id sessionstore.SessionID) { w.bind(id) }, "t1", "6", nil, 2, ""},

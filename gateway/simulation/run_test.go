@@ -25,6 +25,7 @@ const (
 	room         = "room"
 	emitters     = 3
 	packets      = 4
+	maxSkew      = 250 // by how many milliseconds a clock is wrong: two differ by at most 500
 )
 
 // run is one schedule: some instances, one client, emitters, a sweeper.
@@ -78,10 +79,15 @@ func newRun(w *world, mutant string) *run {
 		w: w, accepted: map[string]bool{}, before: map[string]map[string]bool{}, closed: map[string]int{}, entered: map[string]bool{},
 		copies: w.rng.IntN(3) == 0, serial: w.rng.IntN(2) == 0,
 	}
-	st, real := newStore(w, mutant, w.rng.IntN(2) == 0)
-	r.real = real
+	r.real = memstore.New(memstore.Options{Shards: 1})
+	waking, skewed := w.rng.IntN(2) == 0, w.rng.IntN(2) == 0
 	r.net = &network{w: w, mutant: mutant, conns: map[sessionstore.Connection]*socket{}}
 	for range 3 {
+		skew := time.Duration(0)
+		if skewed {
+			skew = time.Duration(w.rng.IntN(2*maxSkew)-maxSkew) * time.Millisecond
+		}
+		st := newStore(w, r.real, mutant, waking, skew)
 		srv := gateway.New(gateway.Config{Store: st, Pusher: r.net, Unordered: true, Options: engine.Options{
 			PingInterval: pingInterval, PingTimeout: pingTimeout, PollHold: 4 * time.Second, UpgradeTimeout: 4 * time.Second, ConnectTimeout: 6 * time.Second,
 		}})

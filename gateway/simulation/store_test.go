@@ -14,6 +14,7 @@ type store struct {
 	sessionstore.Store // the real one
 	w                  *world
 	mutant             string
+	skew               time.Duration // by how much the clock of this instance is wrong
 }
 
 // wakingStore can also tell of changes; half of the schedules run with it, half by reading again.
@@ -22,13 +23,18 @@ type wakingStore struct {
 	sessionstore.Waker
 }
 
-func newStore(w *world, mutant string, waking bool) (sessionstore.Store, *memstore.Store) {
-	m := memstore.New(memstore.Options{Shards: 1})
-	s := &store{Store: m, w: w, mutant: mutant}
+func newStore(w *world, m *memstore.Store, mutant string, waking bool, skew time.Duration) sessionstore.Store {
+	s := &store{Store: m, w: w, mutant: mutant, skew: skew}
 	if waking {
-		return wakingStore{s, m}, m
+		return wakingStore{s, m}
 	}
-	return s, m
+	return s
+}
+
+// lease is a lease as an instance with a wrong clock writes it.
+func (s *store) lease(l sessionstore.Lease) sessionstore.Lease {
+	l.Until = l.Until.Add(s.skew)
+	return l
 }
 
 // write is a scheduling point for a write.
@@ -68,6 +74,7 @@ func (s *store) Get(ctx context.Context, id sessionstore.SessionID, now time.Tim
 }
 
 func (s *store) Close(ctx context.Context, r sessionstore.CloseRequest) (old sessionstore.Session, err error) {
+	r.Handler = s.lease(r.Handler)
 	err = s.write(ctx, "Close "+r.Reason, func(ctx context.Context) (err error) {
 		old, err = s.Store.Close(ctx, r)
 		return err
@@ -83,7 +90,7 @@ func (s *store) TakeOver(ctx context.Context, id sessionstore.SessionID, l sessi
 	if s.mutant == "nobody-takes-over" {
 		return sessionstore.ErrConflict
 	}
-	return s.write(ctx, "TakeOver", func(ctx context.Context) error { return s.Store.TakeOver(ctx, id, l, now) })
+	return s.write(ctx, "TakeOver", func(ctx context.Context) error { return s.Store.TakeOver(ctx, id, s.lease(l), now.Add(s.skew)) })
 }
 
 func (s *store) Finish(ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, at time.Time) error {
@@ -128,15 +135,17 @@ func (s *store) Answer(ctx context.Context, r sessionstore.AnswerRequest) error 
 }
 
 func (s *store) Park(ctx context.Context, r sessionstore.ParkRequest) error {
+	r.Poll.Until = r.Poll.Until.Add(s.skew)
 	return s.write(ctx, "Park "+r.Poll.T, func(ctx context.Context) error { return s.Store.Park(ctx, r) })
 }
 
 func (s *store) Pong(ctx context.Context, id sessionstore.SessionID, at time.Time) error {
-	return s.write(ctx, "Pong", func(ctx context.Context) error { return s.Store.Pong(ctx, id, at) })
+	return s.write(ctx, "Pong", func(ctx context.Context) error { return s.Store.Pong(ctx, id, at.Add(s.skew)) })
 }
 
 func (s *store) Bind(ctx context.Context, id sessionstore.SessionID, c sessionstore.Candidate, now time.Time) error {
-	return s.write(ctx, "Bind", func(ctx context.Context) error { return s.Store.Bind(ctx, id, c, now) })
+	c.Until = c.Until.Add(s.skew)
+	return s.write(ctx, "Bind", func(ctx context.Context) error { return s.Store.Bind(ctx, id, c, now.Add(s.skew)) })
 }
 
 func (s *store) Probe(ctx context.Context, id sessionstore.SessionID, c sessionstore.Connection) error {
@@ -149,7 +158,7 @@ func (s *store) Abort(ctx context.Context, id sessionstore.SessionID, c sessions
 
 func (s *store) Upgrade(ctx context.Context, id sessionstore.SessionID, c sessionstore.Connection, l sessionstore.Lease) (after sessionstore.Session, err error) {
 	err = s.write(ctx, "Upgrade", func(ctx context.Context) (err error) {
-		after, err = s.Store.Upgrade(ctx, id, c, l)
+		after, err = s.Store.Upgrade(ctx, id, c, s.lease(l))
 		if err != nil {
 			return err
 		}
@@ -172,7 +181,7 @@ func (s *store) Upgrade(ctx context.Context, id sessionstore.SessionID, c sessio
 
 func (s *store) Enqueue(ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits, hold sessionstore.Lease) (after sessionstore.Session, err error) {
 	err = s.write(ctx, "Enqueue", func(ctx context.Context) (err error) {
-		after, err = s.Store.Enqueue(ctx, id, p, l, hold)
+		after, err = s.Store.Enqueue(ctx, id, p, l, s.lease(hold))
 		return err
 	})
 	if s.mutant == "enqueue-shares-the-hold" && err == nil {
@@ -182,7 +191,7 @@ func (s *store) Enqueue(ctx context.Context, id sessionstore.SessionID, p []sess
 }
 
 func (s *store) Renew(ctx context.Context, id sessionstore.SessionID, l sessionstore.Lease) error {
-	return s.write(ctx, "Renew", func(ctx context.Context) error { return s.Store.Renew(ctx, id, l) })
+	return s.write(ctx, "Renew", func(ctx context.Context) error { return s.Store.Renew(ctx, id, s.lease(l)) })
 }
 
 func (s *store) Release(ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, n int) error {
@@ -221,7 +230,7 @@ func (s *store) Look(ctx context.Context, id sessionstore.SessionID, at time.Tim
 }
 
 func (s *store) Beat(ctx context.Context, id sessionstore.SessionID, at time.Time) error {
-	return s.write(ctx, "Beat", func(ctx context.Context) error { return s.Store.Beat(ctx, id, at) })
+	return s.write(ctx, "Beat", func(ctx context.Context) error { return s.Store.Beat(ctx, id, at.Add(s.skew)) })
 }
 
 func (s *store) Expire(ctx context.Context, r sessionstore.Registration, at time.Time) error {
