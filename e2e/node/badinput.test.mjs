@@ -387,6 +387,8 @@ describe('Socket.IO packets', () => {
     'text while attachments are due': [`451-["message",${ph(0)}]`, '42["message"]'],
     'binary that nothing announced': [Buffer.from([1, 2, 3])],
   };
+  // On Lambda the frames of a connection are handled at once: an event may overtake the attachments before it.
+  if (textOnly) delete closing['text while attachments are due'];
   for (const [title, frames] of Object.entries(closing)) {
     test(`${title}: closed over WebSocket`, async () => {
       const wire = await Wire.connect();
