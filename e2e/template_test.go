@@ -31,9 +31,10 @@ func TestTemplate(t *testing.T) {
 		runNode(t, "open.test.mjs", onTemplate(t, "--app", "bench"), textFrames)
 	})
 	t.Run("protocol", func(t *testing.T) {
-		url := onTemplate(t, withoutLimits...)
-		runNode(t, "protocol.test.mjs", url, textFrames)
-		runNode(t, "badinput.test.mjs", url, textFrames)
+		// A start of a function takes a moment of the time for a pong: here they have more of it.
+		url := onTemplate(t, append(withoutLimits[:len(withoutLimits):len(withoutLimits)], "--ping-timeout", "700ms")...)
+		runNode(t, "protocol.test.mjs", url, textFrames, "NONSTICK_TEST_PING_TIMEOUT=700")
+		runNode(t, "badinput.test.mjs", url, textFrames, "NONSTICK_TEST_PING_TIMEOUT=700")
 	})
 	t.Run("client", func(t *testing.T) {
 		runNode(t, "client.test.mjs", onTemplate(t, append(withoutLimits[:len(withoutLimits):len(withoutLimits)], "--ping-timeout", "5s")...), textFrames) // a burst is handled frame by frame, and its pong behind it

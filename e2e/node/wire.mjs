@@ -19,7 +19,7 @@ export const textOnly = process.env.NONSTICK_FRAMES === 'text';
 export const largeText = 'ä'.repeat(textOnly ? 15_000 : 50_000);
 /** A binary message as it goes over a WebSocket. */
 export const binaryFrame = (bytes) => (textOnly ? `b${Buffer.from(bytes).toString('base64')}` : Buffer.from(bytes));
-export const heartbeat = { pingInterval: 300, pingTimeout: 200 };
+export const heartbeat = { pingInterval: 300, pingTimeout: Number(process.env.NONSTICK_TEST_PING_TIMEOUT ?? 200) };
 export const engine = '/engine.io/';
 export const socketIO = '/socket.io/';
 
