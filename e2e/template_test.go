@@ -30,11 +30,10 @@ func TestTemplate(t *testing.T) {
 	t.Run("open step", func(t *testing.T) {
 		runNode(t, "open.test.mjs", onTemplate(t, "--app", "bench"), textFrames)
 	})
-	t.Run("protocol", func(t *testing.T) {
-		// A start of a function takes a moment of the time for a pong: here they have more of it.
-		url := onTemplate(t, append(withoutLimits[:len(withoutLimits):len(withoutLimits)], "--ping-timeout", "700ms")...)
-		runNode(t, "protocol.test.mjs", url, textFrames, "NONSTICK_TEST_PING_TIMEOUT=700")
-		runNode(t, "badinput.test.mjs", url, textFrames, "NONSTICK_TEST_PING_TIMEOUT=700")
+	// Not the suite protocol.test.mjs: its pings of 300 ms leave a function no time to start, see docs/emulation.md.
+	t.Run("bad input", func(t *testing.T) {
+		url := onTemplate(t, append(withoutLimits[:len(withoutLimits):len(withoutLimits)], "--ping-timeout", "3s")...)
+		runNode(t, "badinput.test.mjs", url, textFrames, "NONSTICK_TEST_PING_TIMEOUT=3000")
 	})
 	t.Run("client", func(t *testing.T) {
 		runNode(t, "client.test.mjs", onTemplate(t, append(withoutLimits[:len(withoutLimits):len(withoutLimits)], "--ping-timeout", "5s")...), textFrames) // a burst is handled frame by frame, and its pong behind it

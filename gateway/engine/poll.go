@@ -120,6 +120,10 @@ func (p *poller) act(ctx context.Context, s *sessionstore.Session, now time.Time
 		payload = engineio.CloseFrame
 	case s.Transport == sessionstore.WebSocket:
 		err = engineio.ErrBadRequest
+	case p.e.timedOut(s.PingAt, now): // by the stored time, whether or not a sweeper has come by
+		if err = p.e.pollTimeout(ctx, s); err == nil {
+			err = p.again(sessionstore.ErrConflict) // what it is now, the next reading tells
+		}
 	case s.LastT == p.t:
 		payload, err = p.repeat(ctx, s)
 	case p.parked && s.Poll.T != p.t:
