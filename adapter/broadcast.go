@@ -156,7 +156,7 @@ func (f *fan) deliver(ctx context.Context, m sessionstore.Member, room sessionst
 	case gone:
 		err = f.a.store.Reap(ctx, f.sel.Namespace, room, m.Socket)
 	case err == nil && truth != m.Hint:
-		err = f.a.repair(ctx, f.sel.Namespace, room, m, truth)
+		f.a.repair(ctx, f.sel.Namespace, room, m, truth)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -175,7 +175,7 @@ func (f *fan) deliver(ctx context.Context, m sessionstore.Member, room sessionst
 
 // repair writes the true hint into the row that was found stale. A repair that fails costs a call at the
 // next broadcast, no more, so it is only logged.
-func (a *Adapter) repair(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member, truth sessionstore.Connection) error {
+func (a *Adapter) repair(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member, truth sessionstore.Connection) {
 	s := sessionstore.Socket{ID: m.Socket, Session: m.Session, Namespace: nsp}
 	if room != "" {
 		s.Rooms = []sessionstore.Room{room}
@@ -183,7 +183,6 @@ func (a *Adapter) repair(ctx context.Context, nsp sessionstore.Namespace, room s
 	if err := a.store.SetHint(ctx, s, truth); err != nil {
 		a.log.WarnContext(ctx, "hint not repaired", "nsp", string(nsp), "socket", string(m.Socket), "error", err)
 	}
-	return nil
 }
 
 // members walks who is selected, each socket once. The room returned is the one whose rows they come from
@@ -256,7 +255,6 @@ func (a *Adapter) Remote(ctx context.Context, nsp sessionstore.Namespace, id ses
 
 // Select returns the members selected, each once.
 func (a *Adapter) Select(ctx context.Context, sel Selection) iter.Seq2[sessionstore.Member, error] {
-	sel.Rooms, sel.Except = slices.Clone(sel.Rooms), slices.Clone(sel.Except)
 	all, _ := a.members(ctx, sel)
 	return all
 }

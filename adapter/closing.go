@@ -24,14 +24,16 @@ const (
 )
 
 // Leases and bounded repeats. The work of a call ends at its context's deadline, or after callTime if it
-// has none; a lease outlives the work by leaseMargin, so that nobody takes over from one who still works.
+// has none; a lease outlives the work by LeaseMargin, so that nobody takes over from one who still works.
 const (
 	callTime     = 30 * time.Second
-	leaseMargin  = 5 * time.Second
 	closeRepeats = 8
 	firstPause   = 10 * time.Millisecond
 	longestPause = 500 * time.Millisecond
 )
+
+// LeaseMargin is how long a lease outlives the work that it is for.
+const LeaseMargin = 5 * time.Second
 
 // LeaseUntil returns when a lease taken now for the work under ctx ends.
 func LeaseUntil(ctx context.Context, now time.Time) time.Time {
@@ -39,7 +41,7 @@ func LeaseUntil(ctx context.Context, now time.Time) time.Time {
 	if !ok || deadline.After(now.Add(callTime)) {
 		deadline = now.Add(callTime)
 	}
-	return deadline.Add(leaseMargin)
+	return deadline.Add(LeaseMargin)
 }
 
 // Closing is the end of sessions, whoever causes it.
@@ -104,7 +106,7 @@ func (c *Closing) write(ctx context.Context, id sessionstore.SessionID, reason s
 		lease.Until = now
 	}
 	if c.Announce != nil && o.IfConn.IsZero() && o.IfPingAt.IsZero() && reason != ReasonPingTimeout {
-		c.Announce(ctx, id, lease.Until.Add(leaseMargin))
+		c.Announce(ctx, id, lease.Until.Add(LeaseMargin))
 	}
 	r := sessionstore.CloseRequest{Session: id, Reason: reason, Handler: lease, Drain: o.Drain, IfPingAt: o.IfPingAt, IfConn: o.IfConn}
 	var err error

@@ -100,10 +100,10 @@ func (f *flusher) push(ctx context.Context, packets []sessionstore.Packet) error
 // keep renews the hold when it comes near its end, and compares the clock before each push.
 func (f *flusher) keep(ctx context.Context) error {
 	now := time.Now()
-	if now.Before(f.hold.Until.Add(-leaseMargin / 2)) {
+	if now.Before(f.hold.Until.Add(-LeaseMargin / 2)) {
 		return nil
 	}
-	renewed := sessionstore.Lease{Owner: f.hold.Owner, Until: now.Add(2 * leaseMargin)}
+	renewed := sessionstore.Lease{Owner: f.hold.Owner, Until: now.Add(2 * LeaseMargin)}
 	if err := f.d.store.Renew(ctx, f.id, renewed); err == nil {
 		f.hold = renewed
 		return nil

@@ -258,14 +258,11 @@ func (p *poller) answer(ctx context.Context, r sessionstore.AnswerRequest) error
 
 // park takes the poll lease. The lease belongs to the GET, so a copy of this GET parks too.
 func (p *poller) park(ctx context.Context, s *sessionstore.Session) error {
-	lease := sessionstore.Poll{T: p.t, Until: p.deadline.Add(leaseMargin)}
+	lease := sessionstore.Poll{T: p.t, Until: p.deadline.Add(adapter.LeaseMargin)}
 	err := p.again(p.e.store.Park(ctx, sessionstore.ParkRequest{Read: s, Poll: lease}))
 	p.parked = p.parked || err == nil
 	return err
 }
-
-// leaseMargin is how long a lease outlives the work it is for.
-const leaseMargin = 5 * time.Second
 
 // again turns an error of the store into errAgain, and remembers it.
 func (p *poller) again(err error) error {
