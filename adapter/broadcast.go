@@ -22,14 +22,14 @@ const socketIDLen = 20
 
 // Selection says who gets a broadcast, as the operators of Socket.IO do.
 type Selection struct {
-	Namespace sessionstore.Namespace
+	Namespace sessionstore.Namespace `json:"namespace"`
 	// Rooms are those to reach, each socket once; none means everybody in the namespace. A socket's id is the
 	// name of a room that holds that socket alone.
-	Rooms []sessionstore.Room
+	Rooms []sessionstore.Room `json:"rooms,omitempty"`
 	// Except are the rooms whose members are left out.
-	Except []sessionstore.Room
-	// Self is a socket that is left out, which costs no read, unlike its id among Except; or none.
-	Self sessionstore.SocketID
+	Except []sessionstore.Room `json:"except,omitempty"`
+	// Skip are sockets that are left out, which costs no read, unlike their ids among Except.
+	Skip []sessionstore.SocketID `json:"skip,omitempty"`
 }
 
 // ErrName tells of a namespace that does not begin with a slash, or a name that is empty or above sessionstore.MaxName bytes.
@@ -78,19 +78,42 @@ type BroadcastStore interface {
 	Shards() int
 }
 
+// Options refine [New] and [NewEmitter]. Zero fields mean the defaults.
+type Options struct {
+	// Fanout takes broadcasts to more than Large sockets; default none: the caller delivers to all of them.
+	Fanout Fanout
+	// Large is the most sockets that a broadcast reaches without Fanout; default 500.
+	Large int
+	// Logger gets what went wrong and is no error; default none.
+	Logger *slog.Logger
+}
+
+// defaultLarge is what a small Lambda function pushes to within a second or two.
+const defaultLarge = 500
+
+func (o Options) withDefaults() Options {
+	if o.Large == 0 {
+		o.Large = defaultLarge
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
 // Adapter delivers to rooms and namespaces.
 type Adapter struct {
 	store    BroadcastStore
 	delivery *Delivery
+	fanout   Fanout
+	large    int
 	log      *slog.Logger
 }
 
 // New returns an Adapter that delivers by d.
-func New(store BroadcastStore, d *Delivery, log *slog.Logger) *Adapter {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	return &Adapter{store: store, delivery: d, log: log}
+func New(store BroadcastStore, d *Delivery, o Options) *Adapter {
+	o = o.withDefaults()
+	return &Adapter{store: store, delivery: d, fanout: o.Fanout, large: o.Large, log: o.Logger}
 }
 
 // Result is what became of a broadcast.
@@ -100,30 +123,69 @@ type Result struct {
 	Delivered, Gone int
 	// Failed counts the members that it could not be delivered to.
 	Failed int
+	// Queued says that the broadcast was handed to the [Fanout], which delivers it; the numbers do not count that.
+	Queued bool
 }
 
-// Interceptor takes a member's copy of a broadcast itself if it returns true: an invocation does so for its
-// own session, whose packets go out when its handlers have returned.
-type Interceptor func(m sessionstore.Member) bool
+// Interceptor takes the copies of a broadcast that are for the caller's own session: an invocation sends them when its
+// handlers have returned.
+type Interceptor struct {
+	Session sessionstore.SessionID
+	// Socket is the one that the session has in the namespace of the broadcast, or empty.
+	Socket sessionstore.SocketID
+	// Take is called for a copy.
+	Take func()
+}
+
+// takes reports whether a member's copy was the caller's.
+func (i *Interceptor) takes(m sessionstore.Member) bool {
+	if i == nil || m.Session != i.Session {
+		return false
+	}
+	i.Take()
+	return true
+}
 
 // Broadcast delivers one packet to everybody selected and returns when all have been tried, so that the
 // broadcasts of one caller arrive in order. One failing member never stops the rest; the error joins the
-// first few failures, or says that the members could not be read.
-func (a *Adapter) Broadcast(ctx context.Context, sel Selection, p sessionstore.Packet, intercept Interceptor) (Result, error) {
+// first few failures, or says that the members could not be read. The interceptor may be nil.
+//
+// With a [Fanout], a broadcast to more sockets than Options.Large is queued, and Broadcast returns once it is. Those that are queued
+// arrive in order too, whatever they select within a namespace. But what goes out at once, to few sockets, may arrive before
+// what was queued earlier (docs/adr/0010).
+func (a *Adapter) Broadcast(ctx context.Context, sel Selection, p sessionstore.Packet, own *Interceptor) (Result, error) {
 	if err := a.delivery.check([]sessionstore.Packet{p}); err != nil {
 		return Result{}, err
 	}
-	f := &fan{a: a, sel: sel, packet: []sessionstore.Packet{p}}
+	members, room := a.members(ctx, sel, sessionstore.Range{})
+	if a.fanout == nil {
+		return a.toAll(ctx, sel.Namespace, members, room, p, own)
+	}
+	few, large := a.few(members)
+	if !large {
+		return a.toAll(ctx, sel.Namespace, few, room, p, own)
+	}
+	parts, ok := split(sel, p, own)
+	if !ok { // too large for a queue
+		return a.toAll(ctx, sel.Namespace, members, room, p, own)
+	}
+	return a.queue(ctx, sel, parts, own)
+}
+
+// toAll delivers a packet to members of a namespace. The room is the one whose rows they come from, if it is a single one.
+func (a *Adapter) toAll(
+	ctx context.Context, nsp sessionstore.Namespace, all members, room sessionstore.Room, p sessionstore.Packet, own *Interceptor,
+) (Result, error) {
+	f := &fan{a: a, nsp: nsp, packet: []sessionstore.Packet{p}}
 	f.group.SetLimit(fanOut)
-	members, room := a.members(ctx, sel)
 	var readErr error
 	intercepted := 0
-	for m, err := range members {
+	for m, err := range all {
 		if err != nil {
 			readErr = fmt.Errorf("broadcast: %w", err)
 			break
 		}
-		if intercept != nil && intercept(m) {
+		if own.takes(m) {
 			intercepted++
 			continue
 		}
@@ -137,7 +199,7 @@ func (a *Adapter) Broadcast(ctx context.Context, sel Selection, p sessionstore.P
 // fan is one broadcast on its way.
 type fan struct {
 	a      *Adapter
-	sel    Selection
+	nsp    sessionstore.Namespace
 	packet []sessionstore.Packet
 	group  errgroup.Group
 
@@ -154,9 +216,9 @@ func (f *fan) deliver(ctx context.Context, m sessionstore.Member, room sessionst
 	gone := errors.Is(err, ErrClosed)
 	switch {
 	case gone:
-		err = f.a.store.Reap(ctx, f.sel.Namespace, room, m.Socket)
+		err = f.a.store.Reap(ctx, f.nsp, room, m.Socket)
 	case err == nil && truth != m.Hint:
-		f.a.repair(ctx, f.sel.Namespace, room, m, truth)
+		f.a.repair(ctx, f.nsp, room, m, truth)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -185,37 +247,37 @@ func (a *Adapter) repair(ctx context.Context, nsp sessionstore.Namespace, room s
 	}
 }
 
-// members walks who is selected, each socket once. The room returned is the one whose rows they come from
+// members walks who is selected within a range, each socket once. The room returned is the one whose rows they come from
 // if it is a single one.
-func (a *Adapter) members(ctx context.Context, sel Selection) (iter.Seq2[sessionstore.Member, error], sessionstore.Room) {
-	var sources []iter.Seq2[sessionstore.Member, error]
+func (a *Adapter) members(ctx context.Context, sel Selection, in sessionstore.Range) (members, sessionstore.Room) {
+	var sources []members
 	room := sessionstore.Room("")
 	for _, r := range sel.Rooms {
-		if len(r) == socketIDLen {
+		if len(r) == socketIDLen && in.Contains(sessionstore.SocketID(r)) {
 			sources = append(sources, a.own(ctx, sel.Namespace, r))
 		}
-		sources = append(sources, a.store.Members(ctx, sel.Namespace, r))
+		sources = append(sources, a.store.Members(ctx, sel.Namespace, r, in))
 	}
 	if len(sel.Rooms) == 1 {
 		room = sel.Rooms[0]
 	}
 	if len(sel.Rooms) == 0 {
 		for shard := range a.store.Shards() {
-			sources = append(sources, a.store.NamespaceMembers(ctx, sel.Namespace, shard))
+			sources = append(sources, a.store.NamespaceMembers(ctx, sel.Namespace, shard, in))
 		}
 	}
-	var except []iter.Seq2[sessionstore.Member, error]
-	ids := make(map[sessionstore.SocketID]bool, len(sel.Except)+1)
-	if sel.Self != "" {
-		ids[sel.Self] = true
+	var except []members
+	ids := make(map[sessionstore.SocketID]bool, len(sel.Except)+len(sel.Skip))
+	for _, id := range sel.Skip {
+		ids[id] = true
 	}
 	for _, r := range sel.Except {
 		if len(r) == socketIDLen {
 			ids[sessionstore.SocketID(r)] = true
 		}
-		except = append(except, a.store.Members(ctx, sel.Namespace, r)) // a room may have a name like an id
+		except = append(except, a.store.Members(ctx, sel.Namespace, r, in)) // a room may have a name like an id
 	}
-	var all iter.Seq2[sessionstore.Member, error]
+	var all members
 	switch {
 	case len(except) == 0 && len(sel.Rooms) == 0: // shards are disjoint: no need to merge
 		all = chain(sources)
@@ -244,17 +306,8 @@ func (a *Adapter) own(ctx context.Context, nsp sessionstore.Namespace, r session
 	}
 }
 
-// Remote delivers one packet to one socket, wherever it is. ErrClosed if there is no such socket.
-func (a *Adapter) Remote(ctx context.Context, nsp sessionstore.Namespace, id sessionstore.SocketID, p sessionstore.Packet) error {
-	r, err := a.Broadcast(ctx, Selection{Namespace: nsp, Rooms: []sessionstore.Room{sessionstore.Room(id)}}, p, nil)
-	if err == nil && r.Delivered == 0 {
-		err = ErrClosed
-	}
-	return err
-}
-
 // Select returns the members selected, each once.
 func (a *Adapter) Select(ctx context.Context, sel Selection) iter.Seq2[sessionstore.Member, error] {
-	all, _ := a.members(ctx, sel)
+	all, _ := a.members(ctx, sel, sessionstore.Range{})
 	return all
 }

@@ -132,7 +132,7 @@ func TestExceptSelf(t *testing.T) {
 	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
 		hall(w)
 		for rooms, want := range map[string]string{"": "ABCDEVXYZ", "a": "ABV"} {
-			sel := adapter.Selection{Namespace: nsp, Self: socketID("W")}
+			sel := adapter.Selection{Namespace: nsp, Skip: []sessionstore.SocketID{socketID("W")}}
 			if rooms != "" {
 				sel.Rooms = []sessionstore.Room{sessionstore.Room(rooms)}
 			}
@@ -267,20 +267,14 @@ func TestHintIsRepaired(t *testing.T) {
 func TestIntercept(t *testing.T) {
 	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
 		hall(w)
-		var taken []sessionstore.SessionID
-		r, err := w.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, w.packet("4x"),
-			func(m sessionstore.Member) bool {
-				if m.Session != "B" && m.Session != "W" {
-					return false
-				}
-				taken = append(taken, m.Session)
-				return true
-			})
+		taken := 0
+		own := &adapter.Interceptor{Session: "B", Take: func() { taken++ }}
+		r, err := w.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, w.packet("4x"), own)
 		if err != nil || r.Delivered != 4 {
 			t.Errorf("%+v, %v", r, err)
 		}
-		if got := w.reached("4x"); got != "AV" || !slices.Equal(taken, []sessionstore.SessionID{"B", "W"}) {
-			t.Errorf("reached %q, intercepted %v", got, taken)
+		if got := w.reached("4x"); got != "AVW" || taken != 1 {
+			t.Errorf("reached %q, intercepted %d", got, taken)
 		}
 	})
 }
@@ -293,34 +287,6 @@ func TestBroadcastTooLarge(t *testing.T) {
 			t.Errorf("%+v, %v, reached %q", r, err, w.reached("4x"))
 		}
 	})
-}
-
-func TestRemote(t *testing.T) {
-	for _, c := range []struct {
-		name, to, reached string
-		err               error
-	}{
-		{"WebSocket", "A", "A", nil},
-		{"polling", "Z", "Z", nil},
-		{"nobody", "Q", "", adapter.ErrClosed},
-		{"gone", "C", "", adapter.ErrClosed},
-		{"in doubt", "D", "", pushtest.ErrLost},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
-				hall(w)
-				w.pusher.AnswerAlways(conn("C"), adapter.ErrGone)
-				w.pusher.AnswerAlways(conn("D"), pushtest.ErrLost)
-				err := w.adapter.Remote(t.Context(), nsp, socketID(sessionstore.SessionID(c.to)), w.packet("4x"))
-				if !errors.Is(err, c.err) {
-					t.Errorf("error %v, want %v", err, c.err)
-				}
-				if got := w.reached("4x"); got != c.reached {
-					t.Errorf("reached %q", got)
-				}
-			})
-		})
-	}
 }
 
 // A source that cannot be read to its end is an error; who was read before it has been delivered to.

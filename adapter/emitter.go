@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/nonstick-io/nonstick/gateway/engineio"
@@ -28,10 +27,9 @@ type EmitterStore interface {
 
 // EmitterOptions refine [NewEmitter]. Zero fields mean the defaults.
 type EmitterOptions struct {
-	// Limits should be those of the server.
+	// Limits, and what is in Options, should be those of the server.
 	Limits Limits
-	// Logger gets what went wrong and is no error; default none.
-	Logger *slog.Logger
+	Options
 }
 
 // Emitter speaks to the clients of a server from a program that serves none. It needs the server's store and a way to
@@ -51,7 +49,7 @@ func NewEmitter(store EmitterStore, pusher Pusher, o EmitterOptions) *Emitter {
 	e := &Emitter{store: store}
 	e.closing = &Closing{Sessions: store, Pusher: pusher, Leave: e.leave}
 	e.delivery = NewDelivery(store, pusher, e.closing, o.Limits)
-	e.adapter = New(store, e.delivery, o.Logger)
+	e.adapter = New(store, e.delivery, o.Options)
 	return e
 }
 
@@ -112,7 +110,8 @@ func (b Emission) narrowed(sel Selection, err error) Emission {
 	return b
 }
 
-// Emit emits an event and returns when all selected have been tried, so that the events of one caller arrive in order.
+// Emit emits an event and returns when all selected have been tried, so that the events of one caller arrive in order; or,
+// with a [Fanout] and very many selected, when that is queued, see [Adapter.Broadcast].
 // Each argument is JSON. Binary data is socketio.Binary, or the object {"_placeholder":true,"num":i} in place of
 // attachments[i].
 //
@@ -172,24 +171,14 @@ func array(values []json.RawMessage) json.RawMessage {
 	return append(out, ']')
 }
 
-// Relay is a broadcast on its way to where it is carried out: packets that are encoded already. It travels as JSON.
-type Relay struct {
-	Namespace sessionstore.Namespace `json:"namespace"`
-	Rooms     []sessionstore.Room    `json:"rooms,omitempty"`
-	Except    []sessionstore.Room    `json:"except,omitempty"`
-	// Frames are the Engine.IO packets of one message, encoded as text.
-	Frames []string `json:"frames"`
-}
-
-// Relay carries a broadcast out, see [Emission.Emit].
-func (e *Emitter) Relay(ctx context.Context, r Relay) (Result, error) {
-	b := e.Of(string(r.Namespace))
-	if b.err == nil && len(r.Frames) == 0 {
-		b.err = fmt.Errorf("%w: no frames", ErrEvent)
+// Carry delivers a part of a broadcast that came out of a [Fanout]. Errors are those of [Emission.Emit].
+func (e *Emitter) Carry(ctx context.Context, p Part) (Result, error) {
+	if err := e.Of(string(p.Namespace)).err; err != nil {
+		return Result{}, err
 	}
-	if b.err != nil {
-		return Result{}, b.err
+	r, err := e.adapter.carry(ctx, &p)
+	if err != nil {
+		return r, fmt.Errorf("adapter: carry out a part: %w", err)
 	}
-	b.sel.Rooms, b.sel.Except = r.Rooms, r.Except
-	return b.send(ctx, r.Frames)
+	return r, nil
 }

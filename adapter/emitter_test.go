@@ -367,28 +367,31 @@ func TestEmitterFetches(t *testing.T) {
 	})
 }
 
-func TestEmitterRelays(t *testing.T) {
+func TestEmitterCarriesParts(t *testing.T) {
 	besides(t, func(t *testing.T, o *outside) {
 		o.client("poll", sessionstore.Polling, "a")
 		o.client("other", sessionstore.Polling, "a", "b")
-		raw := `{"namespace":"/","rooms":["a"],"except":["b"],"frames":["451-[\"e\",{\"_placeholder\":true,\"num\":0}]","baGk="]}`
-		var relay adapter.Relay
-		o.must(json.Unmarshal([]byte(raw), &relay))
-		r, err := o.emitter.Relay(t.Context(), relay)
-		if err != nil || r != (adapter.Result{Delivered: 1}) {
-			t.Errorf("%+v, %v", r, err)
+		frames := []string{`451-["e",{"_placeholder":true,"num":0}]`, "baGk="}
+		for n := range 16 { // in one of them
+			raw := fmt.Sprintf(`{"namespace":"/","rooms":["a"],"except":["b"],"id":"p","range":%d,"frames":["451-[\"e\",{\"_placeholder\":true,\"num\":0}]","baGk="]}`, n)
+			part, err := adapter.ParsePart(raw)
+			o.must(err)
+			if _, err := o.emitter.Carry(t.Context(), part); err != nil {
+				t.Errorf("part %d: %v", n, err)
+			}
 		}
-		if got := o.got("poll"); got != strings.Join(relay.Frames, " ") {
+		if got := o.got("poll"); got != strings.Join(frames, " ") {
 			t.Errorf("got %q", got)
 		}
 		if got := o.got("other"); got != "" {
 			t.Errorf("the other got %q", got)
 		}
-		if _, err := o.emitter.Relay(t.Context(), adapter.Relay{Namespace: "/"}); !errors.Is(err, adapter.ErrEvent) {
-			t.Errorf("no frames: %v", err)
-		}
-		if _, err := o.emitter.Relay(t.Context(), adapter.Relay{Frames: relay.Frames}); !errors.Is(err, adapter.ErrName) {
+		if _, err := o.emitter.Carry(t.Context(), adapter.Part{ID: "p", Frames: frames}); !errors.Is(err, adapter.ErrName) {
 			t.Errorf("no namespace: %v", err)
+		}
+		large := adapter.Part{ID: "p", Selection: adapter.Selection{Namespace: "/"}, Frames: []string{strings.Repeat("x", 200<<10)}}
+		if _, err := o.emitter.Carry(t.Context(), large); !errors.Is(err, adapter.ErrPacketTooLarge) {
+			t.Errorf("too large: %v", err)
 		}
 	})
 }

@@ -84,14 +84,14 @@ func (s *faultyStore) SetHint(ctx context.Context, k sessionstore.Socket, hint s
 }
 
 // Members fails after two members if the operation has a fault.
-func (s *faultyStore) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room) iter.Seq2[sessionstore.Member, error] {
+func (s *faultyStore) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
 	f, ok := s.next(sessionstore.OpMembers)
 	if !ok {
-		return s.Store.Members(ctx, nsp, room)
+		return s.Store.Members(ctx, nsp, room, ids)
 	}
 	return func(yield func(sessionstore.Member, error) bool) {
 		n := 0
-		for m, err := range s.Store.Members(ctx, nsp, room) {
+		for m, err := range s.Store.Members(ctx, nsp, room, ids) {
 			if n++; n > 2 {
 				yield(sessionstore.Member{}, f.err)
 				return
@@ -125,7 +125,7 @@ func inWorld(t *testing.T, limits adapter.Limits, f func(t *testing.T, w *world)
 		w.store = &faultyStore{Store: memstore.New(memstore.Options{}), faults: map[sessionstore.Op][]fault{}}
 		w.closing = &adapter.Closing{Sessions: w.store, Pusher: w.pusher, Finish: w.finish}
 		w.delivery = adapter.NewDelivery(w.store, w.pusher, w.closing, limits)
-		w.adapter = adapter.New(w.store, w.delivery, nil)
+		w.adapter = adapter.New(w.store, w.delivery, adapter.Options{})
 		f(t, w)
 	})
 }

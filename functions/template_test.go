@@ -232,10 +232,11 @@ func TestRoles(t *testing.T) {
 	send := []string{"sqs:SendMessage"}
 	const connections = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebSocketApi}/v1/"
 	extra := map[string]map[string][]string{
-		"PollingFunction":   {"HeartbeatQueue.Arn": send},
-		"WebSocketFunction": {"HeartbeatQueue.Arn": send, "OpenQueue.Arn": append(slices.Clone(send), receive...)},
-		"HeartbeatFunction": {"HeartbeatQueue.Arn": append(slices.Clone(send), receive...)},
+		"PollingFunction":   {"HeartbeatQueue.Arn": send, "FanoutQueue.Arn": send},
+		"WebSocketFunction": {"HeartbeatQueue.Arn": send, "FanoutQueue.Arn": send, "OpenQueue.Arn": append(slices.Clone(send), receive...)},
+		"HeartbeatFunction": {"HeartbeatQueue.Arn": append(slices.Clone(send), receive...), "FanoutQueue.Arn": send},
 		"FanoutFunction":    {"FanoutQueue.Arn": receive},
+		"EmitFunction":      {"FanoutQueue.Arn": send},
 	}
 	for id, f := range functionsOf(t, tmpl) {
 		name := strings.TrimSuffix(id, "Function")

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 
+	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -27,19 +28,27 @@ func callOf(ctx context.Context) *call {
 // session is the session that the call is about.
 func (c *call) session() sessionstore.SessionID { return c.socket.row.Session }
 
-// intercept takes the copies of a broadcast that are for the call's own session: they join what is collected. A
-// session that is gone gets none.
-func (c *call) intercept(ctx context.Context, frames []string, errs *error) func(sessionstore.Member) bool {
+// intercept takes the copies of a broadcast in a namespace that are for the call's own session: they join what is
+// collected. A session that is gone gets none.
+func (c *call) intercept(ctx context.Context, nsp sessionstore.Namespace, frames []string, errs *error) *adapter.Interceptor {
 	if c == nil {
 		return nil
 	}
-	return func(m sessionstore.Member) bool {
-		if m.Session != c.session() {
-			return false
-		}
+	return &adapter.Interceptor{Session: c.session(), Socket: c.socketIn(nsp), Take: func() {
 		if c.inv != nil && *errs == nil {
 			*errs = c.inv.Send(ctx, frames...)
 		}
-		return true
+	}}
+}
+
+// socketIn is the socket that the session has in a namespace, or empty.
+func (c *call) socketIn(nsp sessionstore.Namespace) sessionstore.SocketID {
+	if c.socket.row.Namespace == nsp {
+		return c.socket.row.ID
 	}
+	if c.inv == nil {
+		return ""
+	}
+	k, _ := c.inv.Session.Socket(nsp)
+	return k.ID
 }

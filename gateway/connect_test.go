@@ -136,7 +136,7 @@ func TestConnectHandlerIsDeferred(t *testing.T) {
 				if c.refuse {
 					p.expect(`44{"message":"no"}`)
 					watcher.expect()
-					for m := range w.store.Members(t.Context(), "/", "a") {
+					for m := range w.store.Members(t.Context(), "/", "a", sessionstore.Range{}) {
 						t.Errorf("%+v is in the room", m)
 					}
 					if len(p.state().Sockets) != 0 {
@@ -221,7 +221,7 @@ func TestConnectTwiceAtOnce(t *testing.T) {
 		}
 		p.expectClosed("forced server close")
 		for shard := range w.store.Shards() {
-			for m := range w.store.NamespaceMembers(t.Context(), "/", shard) {
+			for m := range w.store.NamespaceMembers(t.Context(), "/", shard, sessionstore.Range{}) {
 				t.Errorf("%+v is left", m)
 			}
 		}

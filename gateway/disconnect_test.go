@@ -153,11 +153,11 @@ func TestDisconnectReasons(t *testing.T) {
 func (w *world) expectNobody(nsp sessionstore.Namespace) {
 	w.t.Helper()
 	for shard := range w.store.Shards() {
-		for m := range w.store.NamespaceMembers(w.t.Context(), nsp, shard) {
+		for m := range w.store.NamespaceMembers(w.t.Context(), nsp, shard, sessionstore.Range{}) {
 			w.t.Errorf("%s: %+v is left", nsp, m)
 		}
 	}
-	for m := range w.store.Members(w.t.Context(), nsp, "room") {
+	for m := range w.store.Members(w.t.Context(), nsp, "room", sessionstore.Range{}) {
 		w.t.Errorf("%s, room: %+v is left", nsp, m)
 	}
 }

@@ -27,6 +27,10 @@ type Config struct {
 	// Unordered says that messages of one WebSocket may be handled at the same time and in any order, as on API Gateway: an
 	// event for a namespace that is not joined yet then waits up to a second for its CONNECT.
 	Unordered bool
+	// Fanout, if given, takes broadcasts to more than LargeRoom sockets; see [adapter.Adapter.Broadcast] for what that means for
+	// their order. LargeRoom's default is 500.
+	Fanout    adapter.Fanout
+	LargeRoom int
 	// Logger gets what goes wrong; default none.
 	Logger *slog.Logger
 }
@@ -69,7 +73,7 @@ func New(c Config) *Server {
 		o.ConnectTimeout = 0
 	}
 	s.engine = engine.New(engine.Config{Store: c.Store, Pusher: c.Pusher, Handler: protocol{s}, Options: o, Logger: c.Logger})
-	s.adapter = adapter.New(c.Store, s.engine.Delivery(), s.log)
+	s.adapter = adapter.New(c.Store, s.engine.Delivery(), adapter.Options{Fanout: c.Fanout, Large: c.LargeRoom, Logger: s.log})
 	return s
 }
 

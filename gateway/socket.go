@@ -156,7 +156,7 @@ func (s *Socket) Except(rooms ...string) Broadcast { return s.Broadcast().Except
 
 // Broadcast returns the broadcast to everybody in the namespace but for this socket.
 func (s *Socket) Broadcast() Broadcast {
-	return Broadcast{nsp: s.nsp, sel: adapter.Selection{Self: s.row.ID}}
+	return Broadcast{nsp: s.nsp, sel: adapter.Selection{Skip: []sessionstore.SocketID{s.row.ID}}}
 }
 
 // Disconnect takes the socket out of its namespace; the client is told, and its disconnect handler runs. With

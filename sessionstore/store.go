@@ -224,6 +224,17 @@ type Sockets interface {
 	SetHint(ctx context.Context, s Socket, hint Connection) error
 }
 
+// Range is a range of socket ids in the order of their bytes; the zero value is all of them.
+type Range struct {
+	// From is the least id of the range.
+	From SocketID
+	// To is the least id above it, or empty if the range has no end.
+	To SocketID
+}
+
+// Contains reports whether an id is in the range.
+func (r Range) Contains(id SocketID) bool { return id >= r.From && (r.To == "" || id < r.To) }
+
 // Rooms are the members of rooms and namespaces.
 type Rooms interface {
 	// Join puts the room's row, then adds the room to the socket's row if that is there; if not, it removes the row
@@ -234,10 +245,11 @@ type Rooms interface {
 	Leave(ctx context.Context, s Socket, room Room) error
 	// Member reads the member row of one socket. ErrNotFound if there is none.
 	Member(ctx context.Context, nsp Namespace, id SocketID) (Member, error)
-	// Members walks a room in order of socket ids, page by page. Who joins or leaves meanwhile may be missed or met.
-	Members(ctx context.Context, nsp Namespace, room Room) iter.Seq2[Member, error]
-	// NamespaceMembers walks one shard of a namespace in order of socket ids; there are [Registry.Shards] of them.
-	NamespaceMembers(ctx context.Context, nsp Namespace, shard int) iter.Seq2[Member, error]
+	// Members walks the members of a room whose ids are in the range, in order of socket ids, page by page. Who joins or
+	// leaves meanwhile may be missed or met.
+	Members(ctx context.Context, nsp Namespace, room Room, ids Range) iter.Seq2[Member, error]
+	// NamespaceMembers walks one shard of a namespace in the same way; there are [Registry.Shards] of them.
+	NamespaceMembers(ctx context.Context, nsp Namespace, shard int, ids Range) iter.Seq2[Member, error]
 	// Reap removes the member row of a socket, in the room or, if room is empty, in the namespace: an orphan
 	// that an emit met.
 	Reap(ctx context.Context, nsp Namespace, room Room, id SocketID) error

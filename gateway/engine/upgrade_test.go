@@ -213,7 +213,7 @@ func TestUpgradeWritesHints(t *testing.T) {
 		w.must(w.store.PutSocket(t.Context(), k, sessionstore.Connection{}))
 		conn := w.upgraded(id)
 		for _, room := range k.Rooms {
-			for m, err := range w.store.Members(t.Context(), "/", room) {
+			for m, err := range w.store.Members(t.Context(), "/", room, sessionstore.Range{}) {
 				w.must(err)
 				if m.Hint != conn {
 					t.Errorf("in room %s: %q", room, m.Hint)

@@ -93,7 +93,7 @@ func newRun(w *world, mutant string) *run {
 		}})
 		r.register(srv)
 		r.servers = append(r.servers, srv)
-		r.adapters = append(r.adapters, adapter.New(st, srv.Engine().Delivery(), nil))
+		r.adapters = append(r.adapters, adapter.New(st, srv.Engine().Delivery(), adapter.Options{}))
 	}
 	upgrade := time.Duration(0)
 	if w.rng.IntN(4) != 0 {
@@ -317,7 +317,7 @@ func (r *run) checkLeftovers(ctx context.Context) {
 		r.w.violation("the registry still has %s (%v)", reg.Session, err)
 	}
 	if r.w.faults == 0 {
-		for m := range r.real.Members(ctx, "/", room) {
+		for m := range r.real.Members(ctx, "/", room, sessionstore.Range{}) {
 			r.w.violation("the room still has %s", m.Socket)
 		}
 	}

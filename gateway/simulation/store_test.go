@@ -270,10 +270,10 @@ func (s *store) SetHint(ctx context.Context, k sessionstore.Socket, hint session
 }
 
 // Members reads a page, then gives it out.
-func (s *store) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room) iter.Seq2[sessionstore.Member, error] {
+func (s *store) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
 	return func(yield func(sessionstore.Member, error) bool) {
 		s.w.at(ctx, "Members", kindOther)
-		for m, err := range s.Store.Members(ctx, nsp, room) {
+		for m, err := range s.Store.Members(ctx, nsp, room, ids) {
 			if !yield(m, err) {
 				return
 			}

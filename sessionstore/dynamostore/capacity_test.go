@@ -105,7 +105,7 @@ var prices = []price{
 		return s.Finish(ctx, v.ID, lease.Owner, now)
 	}},
 	{"Members of a small room", 1, 0, 1, 0, func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
-		for _, err := range s.Members(ctx, "/", "r") {
+		for _, err := range s.Members(ctx, "/", "r", sessionstore.Range{}) {
 			if err != nil {
 				return err
 			}

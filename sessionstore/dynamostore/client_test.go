@@ -76,10 +76,10 @@ func TestStaleReads(t *testing.T) {
 	_, err = s.Member(t.Context(), "/", v.Sockets[0].ID)
 	must(t, err)
 	members := 0
-	for range s.Members(t.Context(), "/", "r") {
+	for range s.Members(t.Context(), "/", "r", sessionstore.Range{}) {
 		members++
 	}
-	for range s.NamespaceMembers(t.Context(), "/", 0) {
+	for range s.NamespaceMembers(t.Context(), "/", 0, sessionstore.Range{}) {
 		members++
 	}
 	if members != 2 || c.stale.Load() != 0 {
@@ -136,7 +136,7 @@ func TestLeftovers(t *testing.T) {
 	k := sessionstore.Socket{ID: "k", Session: "s", Namespace: "/", Rooms: []sessionstore.Room{"a", "b", "c"}}
 	must(t, s.PutSocket(t.Context(), k, conn)) // 4 rows in 4 calls
 	for _, room := range k.Rooms {
-		for _, err := range s.Members(t.Context(), "/", room) {
+		for _, err := range s.Members(t.Context(), "/", room, sessionstore.Range{}) {
 			must(t, err)
 		}
 	}

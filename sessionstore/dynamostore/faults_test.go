@@ -241,7 +241,7 @@ func TestReadsUnderFaults(t *testing.T) {
 			t.Errorf("read: %+v", got)
 		}
 		c.next(f, f)
-		for m, err := range s.Members(t.Context(), "/", "none") {
+		for m, err := range s.Members(t.Context(), "/", "none", sessionstore.Range{}) {
 			t.Errorf("%v %v", m, err)
 		}
 		c.all(f)

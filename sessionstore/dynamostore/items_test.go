@@ -241,7 +241,7 @@ func TestTooLarge(t *testing.T) {
 		err = s.Join(t.Context(), k2, last, conn)
 	}
 	checkOutcome(t, err, sessionstore.ErrTooLarge)
-	for m := range s.Members(t.Context(), "/full", last) {
+	for m := range s.Members(t.Context(), "/full", last, sessionstore.Range{}) {
 		t.Errorf("a row of the room that was not joined: %+v", m)
 	}
 	checkOutcome(t, s.SetData(t.Context(), k, strings.Repeat("k", 300), "1"), sessionstore.ErrTooLarge)

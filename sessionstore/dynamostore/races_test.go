@@ -13,7 +13,7 @@ import (
 func members(t *testing.T, s sessionstore.Store, room sessionstore.Room) int {
 	t.Helper()
 	n := 0
-	for _, err := range s.Members(t.Context(), "/", room) {
+	for _, err := range s.Members(t.Context(), "/", room, sessionstore.Range{}) {
 		must(t, err)
 		n++
 	}

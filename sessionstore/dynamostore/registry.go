@@ -131,7 +131,7 @@ func (s *Store) Unregister(ctx context.Context, id sessionstore.SessionID) error
 
 // Registrations implements [sessionstore.Registry], in order of session ids.
 func (s *Store) Registrations(ctx context.Context, shard int) iter.Seq2[sessionstore.Registration, error] {
-	return rows(ctx, s, sessionstore.OpRegistrations, "walk registry", registryPK(shard), false, registrationOf)
+	return rows(ctx, s, sessionstore.OpRegistrations, "walk registry", registryPK(shard), sortKeys{}, false, registrationOf)
 }
 
 // LeaseShard implements [sessionstore.Registry].

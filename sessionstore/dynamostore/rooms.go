@@ -83,13 +83,32 @@ func (s *Store) Member(ctx context.Context, nsp sessionstore.Namespace, id sessi
 }
 
 // Members implements [sessionstore.Rooms]. It reads strongly consistent, so that whoever joined before is met.
-func (s *Store) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room) iter.Seq2[sessionstore.Member, error] {
-	return rows(ctx, s, sessionstore.OpMembers, "walk room", roomPK(nsp, room), true, memberOf)
+func (s *Store) Members(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range,
+) iter.Seq2[sessionstore.Member, error] {
+	return s.members(ctx, "walk room", roomPK(nsp, room), ids)
 }
 
 // NamespaceMembers implements [sessionstore.Rooms]. It reads strongly consistent.
-func (s *Store) NamespaceMembers(ctx context.Context, nsp sessionstore.Namespace, shard int) iter.Seq2[sessionstore.Member, error] {
-	return rows(ctx, s, sessionstore.OpMembers, "walk namespace", namespacePK(nsp, shard), true, memberOf)
+func (s *Store) NamespaceMembers(
+	ctx context.Context, nsp sessionstore.Namespace, shard int, ids sessionstore.Range,
+) iter.Seq2[sessionstore.Member, error] {
+	return s.members(ctx, "walk namespace", namespacePK(nsp, shard), ids)
+}
+
+// members walks the member rows of a partition.
+func (s *Store) members(ctx context.Context, what, pk string, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
+	walked := rows(ctx, s, sessionstore.OpMembers, what, pk, within(ids), true, memberOf)
+	if ids.To == "" {
+		return walked
+	}
+	return func(yield func(sessionstore.Member, error) bool) {
+		for m, err := range walked {
+			if (err != nil || m.Socket != ids.To) && !yield(m, err) {
+				return
+			}
+		}
+	}
 }
 
 // Reap implements [sessionstore.Rooms].

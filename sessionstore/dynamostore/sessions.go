@@ -163,7 +163,7 @@ func (s *Store) whole(ctx context.Context, id sessionstore.SessionID) (sessionst
 	var v sessionstore.Session
 	var sockets []sessionstore.Socket
 	var partial item
-	for it, err := range s.walk(ctx, op, sessionPK(id), wholeSession, true) {
+	for it, err := range s.walk(ctx, op, sessionPK(id), beginningWith(wholeSession), true) {
 		if err != nil {
 			return v, err
 		}

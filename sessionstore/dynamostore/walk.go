@@ -11,14 +11,43 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
+// sortKeys selects items of a partition by their sort keys; the zero value selects all.
+type sortKeys struct {
+	condition string // on :from and :to
+	from, to  string // unused if empty, for no key is
+}
+
+const sk = "#" + attrSK
+
+func beginningWith(s string) sortKeys { return sortKeys{"begins_with(" + sk + ", :from)", s, ""} }
+
+// within selects the keys of a range. BETWEEN has both of its ends within, so whoever walks meets ids.To too, and passes it over.
+func within(ids sessionstore.Range) sortKeys {
+	in := sortKeys{from: string(ids.From), to: string(ids.To)}
+	switch {
+	case in.from != "" && in.to != "":
+		in.condition = sk + " BETWEEN :from AND :to"
+	case in.from != "":
+		in.condition = sk + " >= :from"
+	case in.to != "":
+		in.condition = sk + " < :to"
+	}
+	return in
+}
+
 // walk yields the items of a partition in order of their sort keys, page by page of 1 MB. A page is read when
-// it is needed, and none after the consumer has left. begins, unless empty, is how the sort keys begin.
-func (s *Store) walk(ctx context.Context, op sessionstore.Op, pk, begins string, consistent bool) iter.Seq2[item, error] {
+// it is needed, and none after the consumer has left.
+func (s *Store) walk(ctx context.Context, op sessionstore.Op, pk string, keys sortKeys, consistent bool) iter.Seq2[item, error] {
 	condition := "#" + attrPK + " = :pk"
 	values := item{":pk": str(pk)}
-	if begins != "" {
-		condition += " AND begins_with(#" + attrSK + ", :sk)"
-		values[":sk"] = str(begins)
+	if keys.condition != "" {
+		condition += " AND " + keys.condition
+	}
+	if keys.from != "" {
+		values[":from"] = str(keys.from)
+	}
+	if keys.to != "" {
+		values[":to"] = str(keys.to)
 	}
 	in := dynamodb.QueryInput{
 		TableName: &s.table, KeyConditionExpression: &condition, ConsistentRead: &consistent,
@@ -48,7 +77,7 @@ func (s *Store) walk(ctx context.Context, op sessionstore.Op, pk, begins string,
 }
 
 // rows is a walk that yields something else than items. It counts as one call of op.
-func rows[T any](ctx context.Context, s *Store, op sessionstore.Op, what, pk string, consistent bool,
+func rows[T any](ctx context.Context, s *Store, op sessionstore.Op, what, pk string, keys sortKeys, consistent bool,
 	read func(item) T,
 ) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
@@ -57,7 +86,7 @@ func rows[T any](ctx context.Context, s *Store, op sessionstore.Op, what, pk str
 			yield(none, fmt.Errorf("%s: %w", what, err))
 			return
 		}
-		for it, err := range s.walk(ctx, op, pk, "", consistent) {
+		for it, err := range s.walk(ctx, op, pk, keys, consistent) {
 			if err != nil {
 				yield(none, fmt.Errorf("%s: %w", what, err))
 				return

@@ -74,7 +74,7 @@ func BenchmarkMembers10000(b *testing.B) {
 		if err := s.Join(b.Context(), session.Sockets[0], "r", conn); err != nil {
 			b.Fatal(err)
 		}
-		if err := drainAll(s.Members(b.Context(), "/", "r")); err != nil {
+		if err := drainAll(s.Members(b.Context(), "/", "r", sessionstore.Range{})); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -82,7 +82,7 @@ func TestMeter(t *testing.T) {
 			return s.Leave(ctx, k, "a")
 		}},
 		{sessionstore.OpMembers, 1, 0, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
-			return drainAll(s.Members(ctx, "/", "a"))
+			return drainAll(s.Members(ctx, "/", "a", sessionstore.Range{}))
 		}},
 		{sessionstore.OpPartial, 0, 3, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
 			err := s.PutPartial(ctx, "s", sessionstore.Partial{Want: 2})
@@ -114,7 +114,7 @@ func TestMeterCountsNothingThatWasNotSent(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := s.Get(ctx, "s", start)
-	if err == nil || s.SetHint(ctx, k, conn) == nil || drainAll(s.Members(ctx, "/", "a")) == nil {
+	if err == nil || s.SetHint(ctx, k, conn) == nil || drainAll(s.Members(ctx, "/", "a", sessionstore.Range{})) == nil {
 		t.Error("a call with a cancelled context succeeded")
 	}
 	if u := m.Total().Sub(before); u != (sessionstore.Usage{}) {
@@ -142,7 +142,7 @@ func TestMeterCountsPages(t *testing.T) {
 func expectReads(t *testing.T, s *memstore.Store, m *sessionstore.Meter, want int64) {
 	t.Helper()
 	before := m.Op(sessionstore.OpMembers)
-	if err := drainAll(s.Members(t.Context(), "/", "big")); err != nil {
+	if err := drainAll(s.Members(t.Context(), "/", "big", sessionstore.Range{})); err != nil {
 		t.Fatal(err)
 	}
 	if u := m.Op(sessionstore.OpMembers).Sub(before); u.Reads != want {

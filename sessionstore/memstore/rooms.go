@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -142,16 +143,16 @@ func (s *Store) Member(ctx context.Context, nsp sessionstore.Namespace, id sessi
 }
 
 // Members implements [sessionstore.Rooms].
-func (s *Store) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room) iter.Seq2[sessionstore.Member, error] {
-	return s.walkMembers(ctx, inRoom(nsp, room))
+func (s *Store) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
+	return s.walkMembers(ctx, inRoom(nsp, room), ids)
 }
 
 // NamespaceMembers implements [sessionstore.Rooms].
-func (s *Store) NamespaceMembers(ctx context.Context, nsp sessionstore.Namespace, shard int) iter.Seq2[sessionstore.Member, error] {
-	return s.walkMembers(ctx, roomKey{nsp: nsp, shard: max(shard, 0)})
+func (s *Store) NamespaceMembers(ctx context.Context, nsp sessionstore.Namespace, shard int, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
+	return s.walkMembers(ctx, roomKey{nsp: nsp, shard: max(shard, 0)}, ids)
 }
 
-func (s *Store) walkMembers(ctx context.Context, k roomKey) iter.Seq2[sessionstore.Member, error] {
+func (s *Store) walkMembers(ctx context.Context, k roomKey, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
 	page := func(last sessionstore.SocketID, more bool) ([]sessionstore.Member, sessionstore.SocketID, bool) {
 		st := s.roomStripe(k)
 		st.mu.Lock()
@@ -160,7 +161,17 @@ func (s *Store) walkMembers(ctx context.Context, k roomKey) iter.Seq2[sessionsto
 		if t == nil {
 			return nil, last, false
 		}
-		return t.page(last, more, walkChunk)
+		if !more {
+			last = ids.From
+		}
+		rows, last, further := t.page(last, more, walkChunk)
+		if ids.To == "" {
+			return rows, last, further
+		}
+		end, _ := slices.BinarySearchFunc(rows, ids.To, func(m sessionstore.Member, to sessionstore.SocketID) int {
+			return strings.Compare(string(m.Socket), string(to))
+		})
+		return rows[:end], last, further && last < ids.To
 	}
 	return walk(ctx, s.meter, sessionstore.OpMembers, page)
 }

@@ -65,23 +65,20 @@ func (t *table[K, V]) settle() {
 	t.order, t.added = merged, nil
 }
 
-// page returns at most limit rows, in order: from the first, or those behind the key last if more is
-// set. It also returns the last key looked at and whether there may be further rows.
-func (t *table[K, V]) page(last K, more bool, limit int) (rows []V, next K, further bool) {
+// page returns at most limit rows, in order, from a key on, or behind it. It also returns the last key looked at and
+// whether there may be further rows.
+func (t *table[K, V]) page(from K, behind bool, limit int) (rows []V, last K, further bool) {
 	if len(t.added) > 0 {
 		t.settle()
 	}
-	keys := t.order
-	if more {
-		i, found := slices.BinarySearch(keys, last)
-		if found {
-			i++
-		}
-		keys = keys[i:]
+	i, found := slices.BinarySearch(t.order, from)
+	if found && behind {
+		i++
 	}
+	keys := t.order[i:]
 	further = len(keys) > limit
 	keys = keys[:min(limit, len(keys))]
-	rows = make([]V, 0, len(keys))
+	rows, last = make([]V, 0, len(keys)), from
 	for _, k := range keys {
 		if v, ok := t.rows[k]; ok {
 			rows = append(rows, v)

@@ -205,8 +205,8 @@ func cancelledReads(x *tester) {
 	x.notSent("Member", err)
 	_, err = x.store.Ack(ctx, id, 1)
 	x.notSent("Ack", err)
-	x.notSentWalk("Members", walkErrors(x.store.Members(ctx, k.Namespace, "a")))
-	x.notSentWalk("NamespaceMembers", walkErrors(x.store.NamespaceMembers(ctx, k.Namespace, 0)))
+	x.notSentWalk("Members", walkErrors(x.store.Members(ctx, k.Namespace, "a", sessionstore.Range{})))
+	x.notSentWalk("NamespaceMembers", walkErrors(x.store.NamespaceMembers(ctx, k.Namespace, 0, sessionstore.Range{})))
 	x.notSentWalk("Registrations", walkErrors(x.store.Registrations(ctx, 0)))
 }
 

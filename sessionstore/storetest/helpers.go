@@ -271,7 +271,7 @@ func collect[T any](x *tester, rows iter.Seq2[T, error]) []T {
 func (x *tester) ids(nsp sessionstore.Namespace, room sessionstore.Room) []sessionstore.SocketID {
 	x.Helper()
 	var ids []sessionstore.SocketID
-	for _, m := range collect(x, x.store.Members(x.Context(), nsp, room)) {
+	for _, m := range collect(x, x.store.Members(x.Context(), nsp, room, sessionstore.Range{})) {
 		ids = append(ids, m.Socket)
 	}
 	x.ascending(ids)
@@ -292,7 +292,7 @@ func (x *tester) everybody(nsp sessionstore.Namespace) []sessionstore.Member {
 	x.Helper()
 	var all []sessionstore.Member
 	for shard := range x.store.Shards() {
-		rows := collect(x, x.store.NamespaceMembers(x.Context(), nsp, shard))
+		rows := collect(x, x.store.NamespaceMembers(x.Context(), nsp, shard, sessionstore.Range{}))
 		var ids []sessionstore.SocketID
 		for _, m := range rows {
 			ids = append(ids, m.Socket)

@@ -41,6 +41,9 @@ func bigRoom(x *tester) {
 	}
 	equal(x, "members of the namespace", len(x.everybody(nsp)), bigRoomRows)
 
+	x.Run("a range of more than a page", func(t *testing.T) {
+		(&tester{T: t, store: x.store}).inRange(nsp, room, sessionstore.Range{From: want[100], To: want[2000]}, want[100:2000])
+	})
 	x.Run("while others leave", func(t *testing.T) { (&tester{T: t, store: x.store}).leaving(nsp, room, sockets) })
 	x.Run("cancelled", func(t *testing.T) { (&tester{T: t, store: x.store}).cancelledWalk(nsp, room) })
 }
@@ -55,7 +58,7 @@ func (x *tester) leaving(nsp sessionstore.Namespace, room sessionstore.Room, soc
 	}()
 	met := make(map[sessionstore.SocketID]int)
 	var ids []sessionstore.SocketID
-	for m, err := range x.store.Members(x.Context(), nsp, room) {
+	for m, err := range x.store.Members(x.Context(), nsp, room, sessionstore.Range{}) {
 		begin.end()
 		if err != nil {
 			x.Errorf("walk: %v", err)
@@ -81,7 +84,7 @@ func (x *tester) cancelledWalk(nsp sessionstore.Namespace, room sessionstore.Roo
 	defer cancel()
 	n := 0
 	var last error
-	for _, err := range x.store.Members(ctx, nsp, room) {
+	for _, err := range x.store.Members(ctx, nsp, room, sessionstore.Range{}) {
 		cancel()
 		n++
 		last = err

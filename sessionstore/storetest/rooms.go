@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -12,6 +13,7 @@ var roomTests = []test{
 	{"leave", leave},
 	{"reap", reap},
 	{"order and shards", roomOrder},
+	{"ranges", roomRanges},
 	{"a walk that is left", walkLeft},
 	{"none", noRoom},
 }
@@ -120,6 +122,50 @@ func roomOrder(x *tester) {
 	equal(x, "the room after leaves and a join", x.ids(nsp, "r"), want)
 }
 
+// roomRanges: a walk of a range meets those in it, no matter whether its ends are ids of members.
+func roomRanges(x *tester) {
+	nsp := freshNamespace()
+	var ids []sessionstore.SocketID
+	for range 12 {
+		ids = append(ids, x.put(newSocket(sessionstore.SessionID(sessionstore.NewID()), nsp, "r")).ID)
+	}
+	slices.Sort(ids)
+	for _, r := range []sessionstore.Range{
+		{},
+		{From: ids[0]},
+		{To: ids[11]},
+		{From: ids[3]},
+		{To: ids[3]},
+		{From: ids[3], To: ids[7]},
+		{From: ids[3] + "0", To: ids[7] + "0"},
+		{From: ids[5], To: ids[5] + "\x00"},
+		{From: ids[5], To: ids[5]},
+		{To: "!"},
+		{From: "~"},
+	} {
+		want := slices.DeleteFunc(slices.Clone(ids), func(id sessionstore.SocketID) bool { return !r.Contains(id) })
+		x.inRange(nsp, "r", r, want)
+	}
+}
+
+// inRange checks that a walk of a range meets those ids, in the room and in the namespace.
+func (x *tester) inRange(nsp sessionstore.Namespace, room sessionstore.Room, r sessionstore.Range, want []sessionstore.SocketID) {
+	x.Helper()
+	got := []sessionstore.SocketID{}
+	for _, m := range collect(x, x.store.Members(x.Context(), nsp, room, r)) {
+		got = append(got, m.Socket)
+	}
+	equal(x, fmt.Sprintf("the room from %q to %q", r.From, r.To), got, want)
+	got = []sessionstore.SocketID{}
+	for shard := range x.store.Shards() {
+		for _, m := range collect(x, x.store.NamespaceMembers(x.Context(), nsp, shard, r)) {
+			got = append(got, m.Socket)
+		}
+	}
+	slices.Sort(got)
+	equal(x, fmt.Sprintf("the namespace from %q to %q", r.From, r.To), got, want)
+}
+
 // walkLeft: whoever walks may stop, and may change the room while it walks.
 func walkLeft(x *tester) {
 	nsp := freshNamespace()
@@ -127,7 +173,7 @@ func walkLeft(x *tester) {
 		x.put(newSocket(sessionstore.SessionID(sessionstore.NewID()), nsp, "r"))
 	}
 	n := 0
-	for m, err := range x.store.Members(x.Context(), nsp, "r") {
+	for m, err := range x.store.Members(x.Context(), nsp, "r", sessionstore.Range{}) {
 		x.must(err)
 		x.must(x.store.Reap(x.Context(), nsp, "r", m.Socket))
 		if n++; n == 2 {

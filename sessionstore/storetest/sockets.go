@@ -76,7 +76,7 @@ func (x *tester) noMember(k sessionstore.Socket) {
 // inRoom checks the rows of a room.
 func (x *tester) inRoom(nsp sessionstore.Namespace, room sessionstore.Room, want ...sessionstore.Member) {
 	x.Helper()
-	equal(x, "the members of "+string(room), collect(x, x.store.Members(x.Context(), nsp, room)), want)
+	equal(x, "the members of "+string(room), collect(x, x.store.Members(x.Context(), nsp, room, sessionstore.Range{})), want)
 }
 
 func memberOf(k sessionstore.Socket, hint sessionstore.Connection) sessionstore.Member {

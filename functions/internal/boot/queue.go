@@ -65,12 +65,21 @@ func newQueue(queueURL, endpoint, region string, keys aws.Credentials) (*Queue, 
 	}, nil
 }
 
+// call is SQS's SendMessage.
+type call struct {
+	QueueURL string `json:"QueueUrl"`
+	Body     string `json:"MessageBody"`
+	Group    string `json:"MessageGroupId,omitempty"`
+	Key      string `json:"MessageDeduplicationId,omitempty"`
+}
+
 // Send sends a message, and tries again while that may help. The error matches [ErrNotSent].
 func (q *Queue) Send(ctx context.Context, message string) error {
-	body, err := json.Marshal(struct {
-		QueueURL string `json:"QueueUrl"`
-		Body     string `json:"MessageBody"`
-	}{q.url, message})
+	return q.patiently(ctx, call{QueueURL: q.url, Body: message})
+}
+
+func (q *Queue) patiently(ctx context.Context, c call) error {
+	body, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("%w: encode: %w", ErrNotSent, err)
 	}

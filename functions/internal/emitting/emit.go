@@ -28,11 +28,13 @@ type emit struct {
 func Emit(p *boot.Parts) boot.Handler { return newEmit(p).serve }
 
 func newEmit(p *boot.Parts) *emit {
-	return &emit{emitter: newEmitter(p), claims: p.Store, metrics: p.Metrics, log: p.Log}
+	return &emit{emitter: newEmitter(p, p.Fanout()), claims: p.Store, metrics: p.Metrics, log: p.Log}
 }
 
-func newEmitter(p *boot.Parts) *adapter.Emitter {
-	return adapter.NewEmitter(p.Store, p.Pusher, adapter.EmitterOptions{Limits: boot.Limits(p.Env), Logger: p.Log})
+func newEmitter(p *boot.Parts, f boot.Fanout) *adapter.Emitter {
+	return adapter.NewEmitter(p.Store, p.Pusher, adapter.EmitterOptions{
+		Limits: boot.Limits(p.Env), Options: adapter.Options{Fanout: f.Queue, Large: f.Large, Logger: p.Log},
+	})
 }
 
 // carryOut does what a request in JSON asks for. A request that has no key of its own gets the one of its message, if it
@@ -137,6 +139,7 @@ func (f *emit) batch(ctx context.Context, requests []Request) Answer {
 		sum.Recipients += a.Recipients
 		sum.Gone += a.Gone
 		sum.Failed += a.Failed
+		sum.Queued = sum.Queued || a.Queued
 		sum.OK = sum.OK && a.OK
 		sum.again = sum.again && a.again
 	}

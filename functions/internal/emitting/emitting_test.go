@@ -44,13 +44,13 @@ func (s *store) Claim(ctx context.Context, name string, l sessionstore.Lease, fr
 	return s.Store.Claim(ctx, name, l, from, now)
 }
 
-func (s *store) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room) iter.Seq2[sessionstore.Member, error] {
+func (s *store) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.walks; err != nil {
 		return func(yield func(sessionstore.Member, error) bool) { yield(sessionstore.Member{}, err) }
 	}
-	return s.Store.Members(ctx, nsp, room)
+	return s.Store.Members(ctx, nsp, room, ids)
 }
 
 // world is a function and what surrounds it.
@@ -306,14 +306,20 @@ func TestFanout(t *testing.T) {
 		}
 		return string(answer)
 	}
-	relay := `{"namespace":"/","rooms":["a"],"except":["b"],"frames":["42[\"x\"]"]}`
+	part := func(n int) string {
+		return fmt.Sprintf(`{"namespace":"/","rooms":["a"],"except":["b"],"id":"p","range":%d,"frames":["42[\"x\"]"]}`, n)
+	}
+	var all []string // the client's socket is in one of the ranges
+	for n := range 16 {
+		all = append(all, part(n))
+	}
 	w.store.walks = sessionstore.ErrUnavailable
-	if got := deliver("{", relay, relay); got != `{"batchItemFailures":[{"itemIdentifier":"1"},{"itemIdentifier":"2"}]}` {
+	if got := deliver("{", part(0), part(1)); got != `{"batchItemFailures":[{"itemIdentifier":"1"},{"itemIdentifier":"2"}]}` {
 		t.Errorf("while the store is away: %s", got)
 	}
 	w.store.walks = nil
-	for _, want := range []string{`42["x"] 42["x"]`, ""} {
-		if got := deliver("{", relay, relay); got != `{"batchItemFailures":[]}` {
+	for _, want := range []string{`42["x"]`, ""} { // the second time, all have been delivered
+		if got := deliver(append([]string{"{", part(16)}, append(all, all...)...)...); got != `{"batchItemFailures":[]}` {
 			t.Errorf("answered %s", got)
 		}
 		if one, two := w.got("one"), w.got("two"); one != want || two != "" {

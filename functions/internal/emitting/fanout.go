@@ -2,7 +2,6 @@ package emitting
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,10 +14,10 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// relayLife is how long it is remembered that a message was carried out: longer than its queue keeps it.
-const relayLife = 2 * time.Hour
+// partLife is how long it is remembered that a part was delivered: longer than its queue keeps it.
+const partLife = 2 * time.Hour
 
-// fanout carries out broadcasts that were queued.
+// fanout delivers broadcasts that were queued.
 type fanout struct {
 	emitter *adapter.Emitter
 	claims  sessionstore.Claims
@@ -28,7 +27,7 @@ type fanout struct {
 
 // Fanout makes the fanout function.
 func Fanout(p *boot.Parts) boot.Handler {
-	f := &fanout{emitter: newEmitter(p), claims: p.Store, metrics: p.Metrics, log: p.Log}
+	f := &fanout{emitter: newEmitter(p, boot.Fanout{}), claims: p.Store, metrics: p.Metrics, log: p.Log}
 	return boot.JSON(f.serve)
 }
 
@@ -37,7 +36,7 @@ func Fanout(p *boot.Parts) boot.Handler {
 func (f *fanout) serve(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 	res := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	for i := range e.Records {
-		if err := f.relay(ctx, &e.Records[i]); err == nil {
+		if err := f.part(ctx, &e.Records[i]); err == nil {
 			continue
 		} else if !errors.Is(err, errAgain) {
 			f.log.ErrorContext(ctx, "broadcast failed", "message", e.Records[i].MessageId, "err", err)
@@ -51,23 +50,23 @@ func (f *fanout) serve(ctx context.Context, e events.SQSEvent) (events.SQSEventR
 	return res, nil
 }
 
-// relay carries a message out, once: queues may deliver it again. The error matches errAgain if nothing was done.
-func (f *fanout) relay(ctx context.Context, m *events.SQSMessage) error {
-	var r adapter.Relay
-	if err := json.Unmarshal([]byte(m.Body), &r); err != nil {
-		return fmt.Errorf("decode broadcast: %w", err)
+// part delivers what a message says, once: queues may deliver it again. The error matches errAgain if nothing was done.
+func (f *fanout) part(ctx context.Context, m *events.SQSMessage) error {
+	p, err := adapter.ParsePart(m.Body)
+	if err != nil {
+		return err
 	}
-	c := claim{claims: f.claims, name: "fanout#" + m.MessageId}
-	first, err := c.take(ctx, relayLife)
+	c := claim{claims: f.claims, name: "fanout#" + p.Key()}
+	first, err := c.take(ctx, partLife)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errAgain, err)
 	}
 	if !first {
 		return nil
 	}
-	result, err := f.emitter.Relay(ctx, r)
+	result, err := f.emitter.Carry(ctx, p)
 	f.metrics.Add(boot.Recipients, result.Delivered)
-	mistake := errors.Is(err, adapter.ErrName) || errors.Is(err, adapter.ErrEvent) || errors.Is(err, adapter.ErrPacketTooLarge)
+	mistake := errors.Is(err, adapter.ErrName) || errors.Is(err, adapter.ErrPacketTooLarge)
 	if err == nil || mistake || result != (adapter.Result{}) {
 		return err
 	}

@@ -80,6 +80,8 @@ type Answer struct {
 	Recipients int `json:"recipients"`
 	Gone       int `json:"gone"`
 	Failed     int `json:"failed"`
+	// Queued says that there were so many recipients that the event was queued: it is on its way to them, uncounted.
+	Queued bool `json:"queued,omitempty"`
 	// Duplicate says that a request of this key has been carried out, or begun, before: nothing was done.
 	Duplicate bool     `json:"duplicate,omitempty"`
 	Errors    []string `json:"errors,omitempty"`
@@ -91,7 +93,7 @@ type Answer struct {
 }
 
 func (a *Answer) count(r adapter.Result) {
-	a.Recipients, a.Gone, a.Failed = r.Delivered, r.Gone, r.Failed
+	a.Recipients, a.Gone, a.Failed, a.Queued = r.Delivered, r.Gone, r.Failed, r.Queued
 }
 
 // fail adds an error.

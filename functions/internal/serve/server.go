@@ -39,7 +39,10 @@ func newServer(p *boot.Parts) *server {
 	if o.ConnectTimeout == 0 {
 		o.ConnectTimeout = -1 // what the gateway takes for never
 	}
-	srv := gateway.New(gateway.Config{Store: p.Store, Pusher: p.Pusher, Options: o, Unordered: true, Logger: p.Log})
+	fanout := p.Fanout()
+	srv := gateway.New(gateway.Config{
+		Store: p.Store, Pusher: p.Pusher, Options: o, Unordered: true, Fanout: fanout.Queue, LargeRoom: fanout.Large, Logger: p.Log,
+	})
 	s.app.Register(srv)
 	s.engine = srv.Engine()
 	return s

@@ -1,0 +1,186 @@
+package adapter
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Fanout is a FIFO queue, as of SQS, whose consumer calls [Emitter.Carry] for each message, and does so once though
+// a message may come twice: [Part.Key] is what to remember.
+type Fanout interface {
+	// Send queues a message and returns when that is certain. Messages of one group come one after the other, in the order in which
+	// they were sent; one that is sent again with its key comes once.
+	Send(ctx context.Context, m FanoutMessage) error
+}
+
+// FanoutMessage is a part of a broadcast on its way through a [Fanout].
+type FanoutMessage struct {
+	// Group and Key are at most 128 letters, digits and punctuation marks, as SQS wants them.
+	Group, Key string
+	// Body is JSON for [ParsePart], at most 256 KB.
+	Body string
+}
+
+// ErrPart tells of what is no [Part].
+var ErrPart = errors.New("adapter: invalid part of a broadcast")
+
+// Part is what a broadcast is to the sockets of one range.
+type Part struct {
+	Selection
+
+	// ID is the packet's. All parts of a broadcast have it.
+	ID sessionstore.PacketID `json:"id"`
+	// Range is the number of the range.
+	Range int `json:"range"`
+	// Frames are the Engine.IO packets of one message, encoded as text.
+	Frames []string `json:"frames"`
+}
+
+// Key names the part, among all parts of all broadcasts.
+func (p *Part) Key() string { return string(p.ID) + "-" + strconv.Itoa(p.Range) }
+
+// group is the same for all parts that one socket may get: what a caller sends to it keeps its order, whichever
+// rooms it is sent to.
+func (p *Part) group() string {
+	sum := sha256.Sum256([]byte(p.Namespace))
+	return hex.EncodeToString(sum[:8]) + "-" + strconv.Itoa(p.Range)
+}
+
+const (
+	// idChars are the characters of socket ids, in their order.
+	idChars = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+	// partCount is into how many ranges the ids are split, by their first characters. It does not depend on a room's size:
+	// with another number, a packet could overtake those that are queued.
+	partCount = 16
+	// maxPart is the most bytes of a message that every queue of SQS takes.
+	maxPart = 256 << 10
+)
+
+// partRange returns a range of socket ids by its number.
+func partRange(n int) sessionstore.Range {
+	const width = len(idChars) / partCount
+	r := sessionstore.Range{}
+	if n > 0 {
+		r.From = sessionstore.SocketID(idChars[n*width])
+	}
+	if n < partCount-1 {
+		r.To = sessionstore.SocketID(idChars[(n+1)*width])
+	}
+	return r
+}
+
+// ParsePart reads the body of a [FanoutMessage]. The error matches [ErrPart].
+func ParsePart(body string) (Part, error) {
+	var p Part
+	if err := json.Unmarshal([]byte(body), &p); err != nil {
+		return p, fmt.Errorf("%w: %w", ErrPart, err)
+	}
+	switch {
+	case p.ID == "":
+		return p, fmt.Errorf("%w: no id", ErrPart)
+	case p.Range < 0 || p.Range >= partCount:
+		return p, fmt.Errorf("%w: range %d, want 0 to %d", ErrPart, p.Range, partCount-1)
+	case len(p.Frames) == 0:
+		return p, fmt.Errorf("%w: no frames", ErrPart)
+	}
+	return p, nil
+}
+
+// few reads as many members as a broadcast reaches without the queue. If there are more, it is large.
+func (a *Adapter) few(all members) (few members, large bool) {
+	var list []sessionstore.Member
+	var failed error
+	for m, err := range all {
+		if failed = err; err != nil {
+			break
+		}
+		if len(list) == a.large {
+			return nil, true
+		}
+		list = append(list, m)
+	}
+	return func(yield func(sessionstore.Member, error) bool) {
+		for _, m := range list {
+			if !yield(m, nil) {
+				return
+			}
+		}
+		if failed != nil {
+			yield(sessionstore.Member{}, failed)
+		}
+	}, false
+}
+
+// split makes the messages of a large broadcast. It fails if one would be too large.
+func split(sel Selection, p sessionstore.Packet, own *Interceptor) ([]FanoutMessage, bool) {
+	if own != nil && own.Socket != "" {
+		sel.Skip = append(slices.Clip(sel.Skip), own.Socket)
+	}
+	messages := make([]FanoutMessage, partCount)
+	for n := range messages {
+		part := Part{Selection: sel, ID: p.ID, Range: n, Frames: p.Frames}
+		body, err := encodePart(&part)
+		if err != nil || len(body) > maxPart {
+			return nil, false
+		}
+		messages[n] = FanoutMessage{Group: part.group(), Key: part.Key(), Body: body}
+	}
+	return messages, true
+}
+
+// encodePart keeps characters as they are that are escaped for the sake of HTML: packets are full of quoted JSON as it is.
+func encodePart(p *Part) (string, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(p)
+	return b.String(), err
+}
+
+// queue hands the parts of a broadcast to the queue, and the caller's own session its copy.
+func (a *Adapter) queue(ctx context.Context, sel Selection, parts []FanoutMessage, own *Interceptor) (Result, error) {
+	r := Result{Queued: true}
+	if own != nil && own.Socket != "" {
+		mine, _ := a.members(ctx, sel, sessionstore.Range{From: own.Socket, To: own.Socket + "\x00"})
+		for m, err := range mine {
+			if err != nil {
+				return Result{}, fmt.Errorf("broadcast: own socket: %w", err)
+			}
+			if own.takes(m) {
+				r.Delivered++
+			}
+		}
+	}
+	var group errgroup.Group
+	errs := make([]error, len(parts))
+	for n := range parts {
+		group.Go(func() error { errs[n] = a.fanout.Send(ctx, parts[n]); return nil })
+	}
+	_ = group.Wait() // errs has the errors
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) == 0 {
+		return r, nil
+	}
+	return r, fmt.Errorf("broadcast: %d of %d parts not queued: %w", len(errs), len(parts), errs[0])
+}
+
+// carry delivers a part.
+func (a *Adapter) carry(ctx context.Context, p *Part) (Result, error) {
+	packet := sessionstore.Packet{ID: p.ID, Frames: p.Frames}
+	if err := a.delivery.check([]sessionstore.Packet{packet}); err != nil {
+		return Result{}, err
+	}
+	all, room := a.members(ctx, p.Selection, partRange(p.Range))
+	return a.toAll(ctx, p.Namespace, all, room, packet, nil)
+}
