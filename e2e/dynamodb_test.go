@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/nonstick-io/nonstick/internal/dynamolocal"
+	"github.com/nonstick-io/nonstick/internal/dynamotest"
 )
 
 // credentials let a process talk to DynamoDB Local; any will do, but all processes must have the same.
@@ -20,6 +20,6 @@ func dynamoDB(t *testing.T) []string {
 	t.Helper()
 	tables++
 	return []string{
-		"--store", "dynamodb", "--dynamodb-endpoint", dynamolocal.Start(t), "--table", fmt.Sprintf("e2e-%d", tables),
+		"--store", "dynamodb", "--dynamodb-endpoint", dynamotest.Start(t), "--table", fmt.Sprintf("e2e-%d", tables),
 	}
 }

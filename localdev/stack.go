@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nonstick-io/nonstick/internal/apps/chat"
+	"github.com/nonstick-io/nonstick/internal/dynamolocal"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/localdev/lambda"
 	"github.com/nonstick-io/nonstick/localdev/proxy"
@@ -147,12 +148,12 @@ func linkClient(dir string) error {
 func (s *stack) startTables(ctx context.Context) error {
 	s.dynamodb = s.config.dynamoDBEndpoint
 	if s.dynamodb == "" && len(s.templates[0].Tables) > 0 {
-		d, err := startDynamoDB(ctx, s.config.template)
+		d, err := dynamolocal.Start(ctx, dynamolocal.Options{Near: []string{filepath.Dir(s.config.template), "."}, Shared: true})
 		if err != nil {
-			return fmt.Errorf("start DynamoDB Local: %w", err)
+			return fmt.Errorf("start DynamoDB Local (or say --dynamodb-endpoint): %w", err)
 		}
-		s.service.stops = append(s.service.stops, d.stop)
-		s.dynamodb = d.url
+		s.service.stops = append(s.service.stops, d.Stop)
+		s.dynamodb = d.URL()
 	}
 	for _, t := range s.templates {
 		for _, table := range t.Tables {

@@ -14,6 +14,7 @@ import (
 	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/management"
 	"github.com/nonstick-io/nonstick/internal/apps/bench"
 	"github.com/nonstick-io/nonstick/internal/apps/chat"
 	"github.com/nonstick-io/nonstick/internal/apps/protocol"
@@ -93,7 +94,7 @@ func limitsOf(c config) emulator.Limits {
 
 // pusherOf returns how connections are pushed to.
 func pusherOf(c config, server *emulator.Server) adapter.Pusher {
-	remote := apigw.NewPusher(apigw.Options{Region: localRegion, Credentials: localCredentials})
+	remote := management.New(management.Options{Region: localRegion, Credentials: localCredentials})
 	if c.push == "api" {
 		return remote
 	}

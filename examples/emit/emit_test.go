@@ -211,7 +211,7 @@ func TestExamples(t *testing.T) {
 		name, emits, answers string
 		run                  func(t *testing.T) string
 	}{
-		{"go", "hello from Go", `/response {"Delivered":1,"Gone":0,"Failed":0}`, func(t *testing.T) string {
+		{"go", "hello from Go", `/response {"Delivered":1,"Gone":0,"Failed":0,"Queued":false}`, func(t *testing.T) string {
 			binary := filepath.Join(t.TempDir(), "bootstrap")
 			run(t, os.Environ(), "go", "build", "-o", binary, "./go")
 			return runLambda(t, s.environment(), binary, `{"text":"hello from Go"}`)

@@ -2,8 +2,6 @@
 // by an HTTP API (payload format 2.0), the WebSocket transport by a WebSocket API, and the work that is queued
 // at $connect. It owns what is HTTP about Engine.IO: status codes, headers, CORS, the encoding of bodies.
 // What packets mean is none of its business.
-//
-// It also has the [ManagementPusher], which sends to connections through the management API.
 package apigw
 
 import (

@@ -1,7 +1,11 @@
-// Package dynamolocal gives tests a DynamoDB Local.
+//go:build unix
+
+// Package dynamolocal runs DynamoDB Local.
 package dynamolocal
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,102 +15,145 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
-	"testing"
 	"time"
 )
-
-// EndpointVariable names the environment variable that holds the URL of a DynamoDB Local that runs
-// already; then none is started.
-const EndpointVariable = "NONSTICK_DYNAMODB_ENDPOINT"
 
 // startTime is how long a start may take, a first fetch included.
 const startTime = 3 * time.Minute
 
-var errEnded = errors.New("DynamoDB Local ended at its start")
+// ErrEnded says that the process ended before it took connections. The error has what it said.
+var ErrEnded = errors.New("dynamolocal: DynamoDB Local ended at its start")
 
-var shared struct {
-	once sync.Once
-	url  string
-	err  error
-	// input keeps the server alive: it ends when this process does, however that happens.
+// Options of [Start].
+type Options struct {
+	// Near are folders: scripts/dynamodb-local, which fetches and runs it, is in one of them or above one.
+	Near []string
+	// Shared makes one database for all access keys; otherwise each has its own.
+	Shared bool
+}
+
+// Server is a DynamoDB Local on the loopback interface. It ends with this process, however that ends.
+type Server struct {
+	url   string
+	cmd   *exec.Cmd
 	input io.Closer
+	said  *lastWords
+	ended chan struct{} // closed when the process has
 }
 
-// Start returns the URL of a DynamoDB Local on the loopback interface, which all tests of the process
-// share and which ends with the process. Each access key (letters and digits) sees a database of its own.
-// The test fails if there is no Java to run it.
-func Start(tb testing.TB) string {
-	tb.Helper()
-	shared.once.Do(func() {
-		shared.url = os.Getenv(EndpointVariable)
-		if shared.url == "" {
-			shared.url, shared.err = start()
-		}
-	})
-	if shared.err != nil {
-		tb.Fatalf("dynamolocal: %v", shared.err)
-	}
-	return shared.url
-}
-
-func start() (string, error) {
-	script, err := script()
+// Start returns when the server takes connections. It needs Java, and Maven the first time. The error matches [ErrEnded] if
+// one of them is missing, [os.ErrNotExist] if the script is.
+func Start(ctx context.Context, o Options) (*Server, error) {
+	script, err := findScript(o.Near)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	port, err := freePort()
+	port, err := lowPort()
 	if err != nil {
-		return "", err
-	}
-	log, err := os.CreateTemp("", "dynamodb-local-*.log")
-	if err != nil {
-		return "", fmt.Errorf("make a log: %w", err)
-	}
-	defer func() {
-		_ = log.Close()
-		_ = os.Remove(log.Name()) // the server keeps it open
-	}()
-	cmd := exec.Command(script, "run", "--until-eof", "--port", strconv.Itoa(port))
-	cmd.Stdout, cmd.Stderr = log, log
-	if shared.input, err = cmd.StdinPipe(); err != nil {
-		return "", fmt.Errorf("make a pipe: %w", err)
-	}
-	if err := cmd.Start(); err != nil {
-		return "", fmt.Errorf("start DynamoDB Local: %w", err)
+		return nil, err
 	}
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	if err := answers(address, cmd.Process.Pid); err != nil {
-		_ = shared.input.Close()
-		_ = cmd.Wait()
-		text, _ := os.ReadFile(log.Name())
-		return "", fmt.Errorf("%w:\n%s", err, text)
+	s := &Server{url: "http://" + address, said: &lastWords{}, ended: make(chan struct{})}
+	s.cmd = exec.Command(script, "run", "--until-eof", "--port", strconv.Itoa(port))
+	if o.Shared {
+		s.cmd.Args = append(s.cmd.Args, "--shared")
 	}
-	return "http://" + address, nil
+	s.cmd.Stdout, s.cmd.Stderr = s.said, s.said
+	// In a group of its own: an interrupt from the keyboard is for us, who need it until we have ended.
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if s.input, err = s.cmd.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("dynamolocal: make a pipe: %w", err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("dynamolocal: start: %w", err)
+	}
+	go func() {
+		defer close(s.ended)
+		_ = s.cmd.Wait() // it is ended by the end of its input, which is no success to the shell
+	}()
+	if err := s.wait(ctx, address); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
 }
 
-// script finds scripts/dynamodb-local from the folder that the test runs in.
-func script() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", fmt.Errorf("find the script: %w", err)
-	}
+// URL is where the server answers.
+func (s *Server) URL() string { return s.url }
+
+// wait returns when it takes connections.
+func (s *Server) wait(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
 	for {
-		path := filepath.Join(dir, "scripts", "dynamodb-local")
-		if _, err := os.Stat(path); err == nil {
-			return path, nil
+		if c, err := net.DialTimeout("tcp", address, time.Second); err == nil {
+			return c.Close()
 		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", fmt.Errorf("find scripts/dynamodb-local: %w", os.ErrNotExist)
+		select {
+		case <-s.ended:
+			return fmt.Errorf("%w: %s", ErrEnded, s.said)
+		case <-ctx.Done():
+			return fmt.Errorf("dynamolocal: it does not answer: %w: %s", ctx.Err(), s.said)
+		case <-tick.C:
 		}
-		dir = parent
 	}
 }
 
-// freePort finds a port below those that the system deals out by itself.
-func freePort() (int, error) {
+// Stop ends it, by the end of its input, and returns when it has ended.
+func (s *Server) Stop() error {
+	err := s.input.Close()
+	<-s.ended
+	return err
+}
+
+// lastWords keeps the end of what a process says.
+type lastWords struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write implements [io.Writer].
+func (l *lastWords) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.b.Len() > 64<<10 {
+		l.b.Reset()
+	}
+	return l.b.Write(p)
+}
+
+// String returns it.
+func (l *lastWords) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.TrimSpace(l.b.String())
+}
+
+// findScript looks for scripts/dynamodb-local in the folders and those above them.
+func findScript(dirs []string) (string, error) {
+	for _, dir := range dirs {
+		dir, err := filepath.Abs(dir)
+		for err == nil {
+			path := filepath.Join(dir, "scripts", "dynamodb-local")
+			if _, err := os.Stat(path); err == nil {
+				return path, nil
+			}
+			parent := filepath.Dir(dir)
+			if parent == dir {
+				break
+			}
+			dir = parent
+		}
+	}
+	return "", fmt.Errorf("dynamolocal: find scripts/dynamodb-local: %w", os.ErrNotExist)
+}
+
+// lowPort finds a free port below those that the system deals out by itself.
+func lowPort() (int, error) {
 	var last error
 	for range 50 {
 		port := 20_000 + rand.IntN(12_000)
@@ -117,25 +164,5 @@ func freePort() (int, error) {
 		}
 		return port, l.Close()
 	}
-	return 0, fmt.Errorf("find a free port: %w", last)
-}
-
-// answers waits until the server takes connections, or its process has ended.
-func answers(address string, pid int) error {
-	for end := time.Now().Add(startTime); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if c, err := net.DialTimeout("tcp", address, time.Second); err == nil {
-			return c.Close()
-		}
-		if ended(pid) {
-			return errEnded
-		}
-	}
-	return fmt.Errorf("DynamoDB Local did not answer within %v", startTime)
-}
-
-// ended reports whether a child has ended, without waiting for it.
-func ended(pid int) bool {
-	var status syscall.WaitStatus
-	got, err := syscall.Wait4(pid, &status, syscall.WNOHANG, nil)
-	return got == pid || errors.Is(err, syscall.ECHILD)
+	return 0, fmt.Errorf("dynamolocal: find a free port: %w", last)
 }

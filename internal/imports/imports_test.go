@@ -48,6 +48,17 @@ var rules = []rule{
 	{pkg: "gateway/engine", never: []string{aws, module + "gateway/apigw", module + "gateway"}, why: "Engine.IO is below Socket.IO and knows no cloud"},
 	{pkg: "gateway", never: []string{aws, module + "gateway/apigw"}, why: "the server knows no cloud"},
 	{pkg: "gateway/apigw", never: []string{module + "localdev/", module + "functions/", module + "sessionstore/"}, why: "handlers are given their store, and know no program"},
+	{
+		pkg: "gateway/management", never: []string{module},
+		except: []string{module + "adapter", module + "sessionstore", module + "gateway/engineio", module + "gateway/socketio", module + "internal/awshttp"},
+		why:    "whoever only pushes links no server",
+	},
+	{pkg: "functions/emit", never: []string{module + "gateway", module + "gateway/engine", module + "gateway/apigw"}, why: "to emit takes no server"},
+	{pkg: "functions/fanout", never: []string{module + "gateway", module + "gateway/engine", module + "gateway/apigw"}, why: "to emit takes no server"},
+	{pkg: "localdev/lambda", never: []string{module}, why: "the emulator stands for the service, not for our functions"},
+	{pkg: "localdev/queue", never: []string{module}, why: "the emulator stands for the service, not for our functions"},
+	{pkg: "localdev/template", never: []string{module}, why: "a template is read without knowing whose it is"},
+	{pkg: "localdev/proxy", never: []string{module + "functions/", module + "sessionstore/", module + "gateway", module + "gateway/engine"}, why: "the emulator stands for the service, not for our server"},
 	{pkg: "localdev/emulator", never: []string{module + "functions/", module + "sessionstore/"}, why: "the emulator stands for the service, not for our server"},
 }
 
@@ -64,7 +75,7 @@ func TestDirection(t *testing.T) {
 }
 
 // forTests are the packages that exist for tests only.
-var forTests = []string{module + "sessionstore/storetest", module + "internal/dynamolocal"}
+var forTests = []string{module + "sessionstore/storetest", module + "internal/dynamotest"}
 
 // No other package may link the testing package.
 func TestNoTestingInPrograms(t *testing.T) {
@@ -80,7 +91,7 @@ func TestNoTestingInPrograms(t *testing.T) {
 
 // Where the cloud may be seen at all.
 func TestAWSStaysInItsPackages(t *testing.T) {
-	allowed := []string{"gateway/apigw", "sessionstore/dynamostore", "functions/", "localdev/", "localdev", "internal/", "examples/"}
+	allowed := []string{"gateway/apigw", "gateway/management", "sessionstore/dynamostore", "functions/", "localdev/", "localdev", "internal/", "examples/"}
 	for _, pkg := range list(t, "list", module+"...") {
 		name := strings.TrimPrefix(pkg, module)
 		mayUse := slices.ContainsFunc(allowed, func(pattern string) bool { return matches(name, pattern) })

@@ -8,7 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"github.com/nonstick-io/nonstick/internal/dynamolocal"
+	"github.com/nonstick-io/nonstick/internal/dynamotest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
 	"github.com/nonstick-io/nonstick/sessionstore/storetest"
@@ -26,7 +26,7 @@ func newClient(t *testing.T) *dynamodb.Client {
 		return r
 	}
 	return dynamostore.NewClient(dynamostore.ClientOptions{
-		Region: "eu-central-1", Endpoint: dynamolocal.Start(t),
+		Region: "eu-central-1", Endpoint: dynamotest.Start(t),
 		Credentials: dynamostore.Credentials{AccessKeyID: strings.Map(keep, sessionstore.NewID()), SecretAccessKey: "secret"},
 	})
 }

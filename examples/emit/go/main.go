@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway/apigw"
+	"github.com/nonstick-io/nonstick/gateway/management"
 	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
 )
 
@@ -54,7 +54,7 @@ func newEmitter() *adapter.Emitter {
 		Endpoint: os.Getenv("AWS_ENDPOINT_URL_DYNAMODB"), // empty on AWS
 	})
 	store := dynamostore.New(client, dynamostore.Options{Table: os.Getenv("NONSTICK_TABLE")})
-	pusher := apigw.NewPusher(apigw.Options{
+	pusher := management.New(management.Options{
 		Region: region,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey, SessionToken: keys.SessionToken}, nil

@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway/apigw"
+	"github.com/nonstick-io/nonstick/gateway/management"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
 )
@@ -84,7 +84,7 @@ func newParts(env *Env, out io.Writer) *Parts {
 	})
 	p.Store = dynamostore.New(client, dynamostore.Options{Table: env.Need("NONSTICK_TABLE"), Meter: meter})
 	provider := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return p.keys, nil })
-	p.Pusher = countingPusher{apigw.NewPusher(apigw.Options{Region: p.region, Credentials: provider}), p.Metrics}
+	p.Pusher = countingPusher{management.New(management.Options{Region: p.region, Credentials: provider}), p.Metrics}
 	return p
 }
 

@@ -1,4 +1,5 @@
-package apigw
+// Package management sends to WebSocket connections through the management API of API Gateway (@connections).
+package management
 
 import (
 	"context"
@@ -18,13 +19,13 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// DefaultPushTimeout is how long a [ManagementPusher] waits for one call.
-const DefaultPushTimeout = 5 * time.Second
+// DefaultTimeout is how long a [Pusher] waits for one call.
+const DefaultTimeout = 5 * time.Second
 
 // pushConns is how many idle connections to an endpoint are kept.
 const pushConns = 256
 
-// Options are the settings of a [ManagementPusher].
+// Options are the settings of a [Pusher].
 type Options struct {
 	// Region is the one that calls are signed for. Needed.
 	Region string
@@ -32,58 +33,58 @@ type Options struct {
 	Credentials aws.CredentialsProvider
 	// HTTPClient sends them; default is a client that keeps up to 256 idle connections to each endpoint.
 	HTTPClient *http.Client
-	// Timeout bounds one call, within the time that its context leaves; default [DefaultPushTimeout].
+	// Timeout bounds one call, within the time that its context leaves; default [DefaultTimeout].
 	Timeout time.Duration
 }
 
-// ManagementPusher sends to connections through the management API of whichever API owns them. It never
+// Pusher sends to connections through the management API of whichever API owns them. It never
 // repeats a call. Safe for concurrent use.
-type ManagementPusher struct {
+type Pusher struct {
 	opts Options
 
 	mu      sync.RWMutex
 	clients map[string]*apigatewaymanagementapi.Client // by endpoint
 }
 
-var _ adapter.Pusher = (*ManagementPusher)(nil)
+var _ adapter.Pusher = (*Pusher)(nil)
 
-// NewPusher returns a ManagementPusher.
-func NewPusher(o Options) *ManagementPusher {
+// New returns a Pusher.
+func New(o Options) *Pusher {
 	if o.HTTPClient == nil {
 		o.HTTPClient = awshttp.NewHTTP(pushConns, 0) // Timeout bounds the calls
 	}
 	if o.Timeout == 0 {
-		o.Timeout = DefaultPushTimeout
+		o.Timeout = DefaultTimeout
 	}
-	return &ManagementPusher{opts: o, clients: map[string]*apigatewaymanagementapi.Client{}}
+	return &Pusher{opts: o, clients: map[string]*apigatewaymanagementapi.Client{}}
 }
 
 // Push implements [adapter.Pusher].
-func (p *ManagementPusher) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
+func (p *Pusher) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
 	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
 	defer cancel()
 	_, err := p.client(conn.Endpoint).PostToConnection(ctx, &apigatewaymanagementapi.PostToConnectionInput{
 		ConnectionId: &conn.ID, Data: []byte(frame),
 	})
 	if err != nil {
-		return fmt.Errorf("apigw: push to connection %s: %w", conn.ID, pushError(err))
+		return fmt.Errorf("management: push to connection %s: %w", conn.ID, pushError(err))
 	}
 	return nil
 }
 
 // Close implements [adapter.Pusher].
-func (p *ManagementPusher) Close(ctx context.Context, conn sessionstore.Connection) error {
+func (p *Pusher) Close(ctx context.Context, conn sessionstore.Connection) error {
 	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
 	defer cancel()
 	_, err := p.client(conn.Endpoint).DeleteConnection(ctx, &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: &conn.ID})
 	if err = pushError(err); err != nil {
-		return fmt.Errorf("apigw: close connection %s: %w", conn.ID, err)
+		return fmt.Errorf("management: close connection %s: %w", conn.ID, err)
 	}
 	return nil
 }
 
 // client returns the client of an endpoint. There are as many endpoints as APIs share the store: few.
-func (p *ManagementPusher) client(endpoint string) *apigatewaymanagementapi.Client {
+func (p *Pusher) client(endpoint string) *apigatewaymanagementapi.Client {
 	p.mu.RLock()
 	c := p.clients[endpoint]
 	p.mu.RUnlock()

@@ -1,4 +1,4 @@
-package apigw_test
+package management_test
 
 import (
 	"context"
@@ -14,12 +14,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway/apigw"
+	"github.com/nonstick-io/nonstick/gateway/management"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-func newPusher(timeout time.Duration) *apigw.ManagementPusher {
-	return apigw.NewPusher(apigw.Options{
+func newPusher(timeout time.Duration) *management.Pusher {
+	return management.New(management.Options{
 		Region: "eu-west-1", Timeout: timeout, HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "s"}, nil
@@ -27,8 +27,8 @@ func newPusher(timeout time.Duration) *apigw.ManagementPusher {
 	})
 }
 
-// management runs a management API that counts its calls.
-func management(t *testing.T, calls *atomic.Int32, h http.HandlerFunc) sessionstore.Connection {
+// api runs a management API that counts its calls.
+func api(t *testing.T, calls *atomic.Int32, h http.HandlerFunc) sessionstore.Connection {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		calls.Add(1)
@@ -41,7 +41,7 @@ func management(t *testing.T, calls *atomic.Int32, h http.HandlerFunc) sessionst
 func TestPushAndClose(t *testing.T) {
 	var calls atomic.Int32
 	var got []string
-	c := management(t, &calls, func(w http.ResponseWriter, r *http.Request) {
+	c := api(t, &calls, func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		got = append(got, r.Method+" "+r.URL.Path+" "+string(b))
 		if r.Header.Get("Authorization") == "" {
@@ -92,7 +92,7 @@ func TestPushErrors(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var calls atomic.Int32
-			c := management(t, &calls, tt.handler)
+			c := api(t, &calls, tt.handler)
 			err := newPusher(200*time.Millisecond).Push(context.Background(), c, "4hello")
 			if err == nil {
 				t.Fatal("no error")

@@ -1,0 +1,40 @@
+//go:build unix
+
+// Package dynamotest gives tests a DynamoDB Local.
+package dynamotest
+
+import (
+	"context"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/nonstick-io/nonstick/internal/dynamolocal"
+)
+
+// EndpointVariable names the environment variable that holds the URL of a DynamoDB Local that runs
+// already; then none is started.
+const EndpointVariable = "NONSTICK_DYNAMODB_ENDPOINT"
+
+var shared = sync.OnceValues(func() (string, error) {
+	if url := os.Getenv(EndpointVariable); url != "" {
+		return url, nil
+	}
+	s, err := dynamolocal.Start(context.Background(), dynamolocal.Options{Near: []string{"."}})
+	if err != nil {
+		return "", err
+	}
+	return s.URL(), nil
+})
+
+// Start returns the URL of a DynamoDB Local on the loopback interface, which all tests of the process
+// share and which ends with the process. Each access key (letters and digits) sees a database of its own.
+// The test fails if there is no Java to run it.
+func Start(tb testing.TB) string {
+	tb.Helper()
+	url, err := shared()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return url
+}
