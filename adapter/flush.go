@@ -24,9 +24,13 @@ type flusher struct {
 	pushed int // entries of the buffer that the client has: those that its last GET carried, and those pushed
 }
 
-// NewHold returns a lease for a flush under ctx.
-func NewHold(ctx context.Context) sessionstore.Lease {
-	return sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: LeaseUntil(ctx, time.Now())}
+// holdTime is how long a hold lasts unless it is renewed. Much shorter than an invocation may be, because until then nobody
+// notices that its holder has died, and what is for the session waits.
+const holdTime = 2 * LeaseMargin
+
+// NewHold returns a lease for a flush.
+func NewHold() sessionstore.Lease {
+	return sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: time.Now().Add(holdTime)}
 }
 
 // Flush pushes the buffer of a session on WebSocket, in order, for the holder of hold, and lets deliveries through
@@ -103,7 +107,7 @@ func (f *flusher) keep(ctx context.Context) error {
 	if now.Before(f.hold.Until.Add(-LeaseMargin / 2)) {
 		return nil
 	}
-	renewed := sessionstore.Lease{Owner: f.hold.Owner, Until: now.Add(2 * LeaseMargin)}
+	renewed := sessionstore.Lease{Owner: f.hold.Owner, Until: now.Add(holdTime)}
 	if err := f.d.store.Renew(ctx, f.id, renewed); err == nil {
 		f.hold = renewed
 		return nil
@@ -116,7 +120,7 @@ func (f *flusher) keep(ctx context.Context) error {
 
 // enqueue delivers to a serial session on WebSocket: it appends, and pushes if nobody else is pushing.
 func (d *Delivery) enqueue(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet) error {
-	hold := NewHold(ctx)
+	hold := NewHold()
 	pause := NewPause()
 	for try := 1; ; try++ {
 		s, err := d.store.Enqueue(ctx, id, packets, d.limits.Buffer, hold)

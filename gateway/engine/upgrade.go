@@ -86,7 +86,7 @@ var errEarly = errors.New("a message came before its upgrade packet")
 // upgrade is the client's "5": one write makes the session WebSocket and holds deliveries back until what is
 // in the buffer has been pushed.
 func (e *Engine) upgrade(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) error {
-	hold := adapter.NewHold(ctx)
+	hold := adapter.NewHold()
 	pause := adapter.NewPause()
 	var err error
 	for range upgradeRepeats {
