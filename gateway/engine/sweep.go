@@ -29,7 +29,13 @@ const (
 // Sweep pings, times out and cleans up until ctx ends. Any number of processes may run it: each shard of the
 // registry has one owner at a time, and doing a thing twice is harmless.
 func (e *Engine) Sweep(ctx context.Context) error {
-	w := &sweeper{e: e, owner: sessionstore.Owner(sessionstore.NewID()), renewAt: map[int]time.Time{}, mine: map[int]bool{}, pinged: map[int]pings{}}
+	return e.SweepAs(ctx, sessionstore.Owner(sessionstore.NewID()))
+}
+
+// SweepAs is Sweep in the name of owner. Several in one name look after the same shards at the same time, so that one can
+// begin before the one that it relieves has ended.
+func (e *Engine) SweepAs(ctx context.Context, owner sessionstore.Owner) error {
+	w := &sweeper{e: e, owner: owner, renewAt: map[int]time.Time{}, mine: map[int]bool{}, pinged: map[int]pings{}}
 	tick := time.NewTicker(min(max(e.opts.PingInterval/10, shortestTick), longestTick))
 	defer tick.Stop()
 	for {

@@ -69,6 +69,27 @@ func TestTwoSweepers(t *testing.T) {
 	})
 }
 
+// A sweeper that relieves another of its name need not wait for its shards.
+func TestRelievedSweeper(t *testing.T) {
+	short := engine.Options{PingInterval: 300 * time.Millisecond, PingTimeout: 200 * time.Millisecond}
+	inWorld(t, short, func(t *testing.T, w *world) {
+		id, conn := w.webSocket()
+		for range 3 {
+			w.sweepingAs("chain", func() {
+				w.sweepingAs("chain", func() { time.Sleep(10 * time.Millisecond) }) // its release takes nothing from the other
+				for range 40 {
+					time.Sleep(350 * time.Millisecond)
+					if got := w.pushed(conn); got != "2" && got != "2 2" {
+						t.Fatalf("pushed %q, want a ping", got)
+					}
+					w.message(conn, "3")
+				}
+			})
+		}
+		w.expectState(id, "")
+	})
+}
+
 // A ping that does not reach its client ends the session.
 func TestPingFails(t *testing.T) {
 	for _, c := range []struct {

@@ -359,3 +359,14 @@ func (w *world) sweeping(f func()) {
 	cancel()
 	w.must(<-done)
 }
+
+// sweepingAs runs a sweeper of that name beside f.
+func (w *world) sweepingAs(name sessionstore.Owner, f func()) {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.engine.SweepAs(ctx, name) }()
+	f()
+	cancel()
+	w.must(<-done)
+}

@@ -19,8 +19,13 @@ const (
 	// beatTime is how long one invocation of the heartbeat works, if the function's timeout leaves that. It is short, so that
 	// the message of an invocation that crashed comes again before clients miss their pings.
 	beatTime = 30 * time.Second
-	// beatRest is what it leaves of its time for the message that continues the chain.
+	// beatRest is what it leaves of its time for the message that continues the chain, and for handOver.
 	beatRest = 5 * time.Second
+	// handOver is how long it goes on beside the next invocation, which may have to start first.
+	handOver = time.Second
+	// beatSweeper is the name in which all invocations sweep: the claim of the chain keeps them apart, and where one
+	// relieves another both are to sweep for a moment.
+	beatSweeper = sessionstore.Owner("heartbeat")
 )
 
 // heartbeat pings and times out sessions while there are any.
@@ -36,7 +41,8 @@ type heartbeat struct {
 func Heartbeat(p *boot.Parts) boot.Handler {
 	s := newServer(p)
 	f := &heartbeat{
-		store: p.Store, sweep: s.engine.Sweep, queue: p.Queue("NONSTICK_HEARTBEAT_QUEUE"), metrics: p.Metrics, log: p.Log,
+		store: p.Store, queue: p.Queue("NONSTICK_HEARTBEAT_QUEUE"), metrics: p.Metrics, log: p.Log,
+		sweep: func(ctx context.Context) error { return s.engine.SweepAs(ctx, beatSweeper) },
 	}
 	return boot.JSON(f.serve)
 }
@@ -58,28 +64,58 @@ func (f *heartbeat) serve(ctx context.Context, e events.SQSEvent) (events.SQSEve
 	return res, nil
 }
 
-// beat is one link of the chain.
+// beat is one link of the chain. It sweeps to its end, also while it hands over and while it looks whether the chain may
+// end: short pings leave no time for a gap.
 func (f *heartbeat) beat(ctx context.Context, from sessionstore.Owner) error {
 	me := newOwner()
 	if mine, err := f.claim(ctx, me, from); !mine || err != nil {
 		return err
 	}
+	stop := f.startSweep(ctx)
+	defer stop()
 	if !f.work(ctx, me) {
 		return nil
 	}
+	next, err := f.successor(ctx, me)
+	if next == "" || err != nil {
+		return err
+	}
+	if err := queueLink(ctx, f.queue, next); err != nil {
+		return err
+	}
+	wait(ctx, handOver)
+	return nil
+}
+
+// startSweep sweeps until stop is called, which waits for the end.
+func (f *heartbeat) startSweep(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() {
+		if err := f.sweep(ctx); err != nil {
+			f.log.ErrorContext(ctx, "sweep failed", "err", err)
+		}
+	})
+	return func() {
+		cancel()
+		sweeping.Wait()
+	}
+}
+
+// successor returns from whom the next invocation is to take the chain over; nobody if there is to be none.
+func (f *heartbeat) successor(ctx context.Context, me sessionstore.Owner) (sessionstore.Owner, error) {
 	n, err := f.sessions(ctx)
 	if err != nil {
 		f.log.WarnContext(ctx, "sessions not counted", "err", err)
 	}
 	f.metrics.Add(boot.Sessions, n)
 	if n == 0 && err == nil {
-		if me, err = f.end(ctx, me); me == "" || err != nil {
-			return err
-		}
-	} else if mine, err := f.claim(ctx, me, ""); !mine || err != nil {
-		return err
+		return f.end(ctx, me)
 	}
-	return queueLink(ctx, f.queue, me)
+	if mine, err := f.claim(ctx, me, ""); !mine || err != nil {
+		return "", err
+	}
+	return me, nil
 }
 
 // claim takes, renews or takes over the chain. It is not mine if another has it.
@@ -95,20 +131,11 @@ func (f *heartbeat) claim(ctx context.Context, me, from sessionstore.Owner) (min
 	return true, nil
 }
 
-// work sweeps until the invocation's time is up. It reports whether the chain is still this invocation's.
+// work keeps the chain until the invocation's time is up. It reports whether it is still this invocation's.
 func (f *heartbeat) work(ctx context.Context, me sessionstore.Owner) bool {
 	ctx, cancel := context.WithTimeout(ctx, f.workTime(ctx))
 	defer cancel()
-	var sweeping sync.WaitGroup
-	sweeping.Go(func() {
-		if err := f.sweep(ctx); err != nil {
-			f.log.ErrorContext(ctx, "sweep failed", "err", err)
-		}
-	})
-	mine := f.renew(ctx, me)
-	cancel()
-	sweeping.Wait()
-	return mine
+	return f.renew(ctx, me)
 }
 
 // workTime is beatTime, or less if the invocation has not got it.
@@ -164,20 +191,29 @@ func (f *heartbeat) end(ctx context.Context, me sessionstore.Owner) (sessionstor
 	if err != nil {
 		return "", fmt.Errorf("serve: give heartbeat up: %w", err)
 	}
-	grace := time.NewTimer(chainGrace)
-	defer grace.Stop()
-	select {
-	case <-grace.C:
-	case <-ctx.Done():
-	}
+	wait(ctx, chainGrace)
 	n, err := f.sessions(ctx)
 	if n == 0 && err == nil {
 		return "", nil
 	}
 	again := newOwner()
 	mine, err := f.claim(ctx, again, "")
-	if !mine || err != nil {
+	if err != nil {
 		return "", err
 	}
+	if !mine {
+		wait(ctx, handOver) // the other chain may have begun just now
+		return "", nil
+	}
 	return again, nil
+}
+
+// wait ends after d, or with ctx.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -80,8 +81,8 @@ func TestChainGoesOnWhileThereAreSessions(t *testing.T) {
 		c.starter().ensure(t.Context())
 		l := c.next()
 		for range 3 {
-			if took := c.run(l); took != beatTime {
-				t.Errorf("worked for %s, want %s", took, beatTime)
+			if took := c.run(l); took != beatTime+handOver {
+				t.Errorf("worked for %s, want %s", took, beatTime+handOver)
 			}
 			l = c.next()
 			c.starter().ensure(t.Context())
@@ -99,6 +100,81 @@ func TestChainGoesOnWhileThereAreSessions(t *testing.T) {
 			t.Errorf("%d sweeps at a time", c.most.Load())
 		}
 	})
+}
+
+// deliver runs an invocation for each message, some time after it was sent, until end.
+func (c *chain) deliver(after time.Duration, end <-chan struct{}) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	for {
+		for _, l := range c.queue.take() {
+			running.Go(func() {
+				time.Sleep(after)
+				c.run(l)
+			})
+		}
+		select {
+		case <-end:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// While there is a session something sweeps: also while one invocation relieves another, and when a session comes while
+// the chain is about to end. Without one the sweeps end.
+func TestSweepWithoutAGap(t *testing.T) {
+	const start = 800 * time.Millisecond // of a function, with the way through the queue
+	for _, apart := range []time.Duration{5 * time.Second, chainGrace - 100*time.Millisecond} {
+		t.Run(apart.String(), func(t *testing.T) {
+			inChain(t, func(t *testing.T, c *chain) {
+				end, done := make(chan struct{}), make(chan struct{})
+				go func() {
+					defer close(done)
+					c.deliver(start, end)
+				}()
+				id := register(t, c.store)
+				s := c.starter()
+				s.ensure(t.Context())
+				time.Sleep(start + 20*time.Millisecond)
+				c.swept(100*time.Second, "with a session")
+				if err := c.store.Unregister(t.Context(), id); err != nil {
+					t.Fatal(err)
+				}
+				for c.held() {
+					time.Sleep(10 * time.Millisecond)
+				}
+				c.swept(apart, "while the chain looks whether it may end")
+				register(t, c.store)
+				s.ensure(t.Context())
+				c.swept(100*time.Second, "with a late session")
+				close(end)
+				<-done
+			})
+		})
+	}
+}
+
+// swept fails the test unless there is a sweep all the time.
+func (c *chain) swept(d time.Duration, when string) {
+	c.t.Helper()
+	gap := false
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		gap = gap || c.sweeps.Load() == 0
+	}
+	if gap {
+		c.t.Errorf("%s: at times nothing sweeps", when)
+	}
+}
+
+// held reports whether an invocation has the chain.
+func (c *chain) held() bool {
+	c.t.Helper()
+	err := c.store.Claim(c.t.Context(), chainClaim, sessionstore.Lease{Owner: "test", Until: time.Now()}, "", time.Now())
+	if err != nil && !errors.Is(err, sessionstore.ErrExists) {
+		c.t.Fatal(err)
+	}
+	return err != nil
 }
 
 // A queue may deliver a message again, at once or later.
@@ -182,7 +258,7 @@ func TestChainThatBroke(t *testing.T) {
 		if took := c.run(lost); took != 0 {
 			t.Errorf("the lost message comes after all and works for %s", took)
 		}
-		if took := c.run(again); took != beatTime {
+		if took := c.run(again); took != beatTime+handOver {
 			t.Errorf("the new chain worked for %s", took)
 		}
 	})
