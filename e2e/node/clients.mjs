@@ -5,7 +5,7 @@ import net from 'node:net';
 import { afterEach } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { io, Manager } from 'socket.io-client';
-import { base } from './wire.mjs';
+import { base, ordered } from './wire.mjs';
 
 /** The three ways in which a client reaches a server. */
 export const modes = {
@@ -91,6 +91,14 @@ export function assertSequence(got, count, what) {
   const wrong = got.findIndex((value, index) => value !== index);
   assert.equal(wrong, -1, `${what}: at ${wrong} came ${got.slice(wrong, wrong + 5)}`);
   assert.equal(got.length, count, what);
+}
+
+/** Whether the server handles what a client sends in one of the modes in the order in which it was sent. */
+export const keepsOrder = (mode) => ordered || mode === 'polling';
+
+/** Asserts the same of what a client sent without waiting in between; everything once where the order may be another. */
+export function assertSent(mode, got, count, what) {
+  assertSequence(keepsOrder(mode) ? got : [...got].sort((a, b) => a - b), count, what);
 }
 
 /** A TCP relay in front of the server: cut() breaks every connection, freeze() swallows all bytes. */

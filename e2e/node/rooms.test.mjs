@@ -3,9 +3,12 @@
 // once, and those of one sender in order.
 
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { modes, cleanUp, start, once, connect, connected, connectIn, upgraded, until, assertSequence } from './clients.mjs';
+import {
+  modes, cleanUp, start, once, connect, connected, connectIn, upgraded, until, assertSequence, assertSent,
+} from './clients.mjs';
+import { test } from './wire.mjs';
 
 cleanUp();
 
@@ -113,7 +116,7 @@ test('clients of all transports in one room hear each other, once and in order',
   await until(complete, 'something did not come');
   await sleep(200);
   for (const { name, got } of members) {
-    for (const from of names) assertSequence(got(from), each, `${from} as heard by ${name}`);
+    for (const from of names) assertSent(from, got(from), each, `${from} as heard by ${name}`);
   }
 });
 
@@ -136,7 +139,7 @@ describe('a burst', () => {
       for (let i = 0; i < 300; i++) socket.emit('echo', i, (back) => acked.push(back));
       await until(() => acked.length >= 300, () => `${acked.length} of 300 came`);
       await sleep(100);
-      assertSequence(acked, 300, 'acks');
+      assertSent(mode, acked, 300, 'acks');
     });
   }
 
@@ -148,7 +151,7 @@ describe('a burst', () => {
     const count = await burst;
     await until(() => got('me').length >= count, () => `${got('me').length} of ${count} came`);
     await sleep(200);
-    assertSequence(got('me'), count, 'broadcasts to myself');
+    assertSent('upgrade', got('me'), count, 'broadcasts to myself');
   });
 
   test('acknowledged during an upgrade', async () => {
@@ -157,7 +160,7 @@ describe('a burst', () => {
     const count = await emitAcross(socket, (seq) => socket.emit('echo', seq, (back) => acked.push(back)));
     await until(() => acked.length >= count, () => `${acked.length} of ${count} came`);
     await sleep(100);
-    assertSequence(acked, count, 'acks');
+    assertSent('upgrade', acked, count, 'acks');
   });
 
   test('from others, while ten members upgrade', async () => {

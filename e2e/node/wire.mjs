@@ -5,7 +5,7 @@
 
 import http from 'node:http';
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { after, test as nodeTest } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import WebSocket from 'ws';
 
@@ -15,6 +15,9 @@ export const base = new URL(process.env.NONSTICK_URL ?? 'http://localhost:3000')
 export const reference = process.env.NONSTICK_REFERENCE === '1';
 // API Gateway takes text frames alone: binary data goes as "b" and base64, both ways.
 export const textOnly = process.env.NONSTICK_FRAMES === 'text';
+// With NONSTICK_INBOUND=concurrent the server handles the frames of one connection at once, in no order, as behind API
+// Gateway. Tests then count what came in place of looking at its order.
+export const ordered = process.env.NONSTICK_INBOUND !== 'concurrent';
 /** A frame that API Gateway takes is 32 KB at most, a message to a client 128 KB. */
 export const largeText = 'ä'.repeat(textOnly ? 15_000 : 50_000);
 /** A binary message as it goes over a WebSocket. */
@@ -30,6 +33,14 @@ export const RS = '\x1e';
 const patience = 5_000;
 
 let requests = 0;
+
+/** How long a test may take: one that waits for ever fails, and the next one runs. */
+const longest = 30_000;
+
+/** Registers a test. */
+export function test(title, body) {
+  nodeTest(title, { timeout: longest }, body);
+}
 
 /** Registers a test of behaviour that is deliberately better than the reference server's. */
 export function better(title, body) {
