@@ -3,16 +3,20 @@
 package serve
 
 import (
+	"os"
+
 	"github.com/nonstick-io/nonstick/internal/apps/bench"
+	"github.com/nonstick-io/nonstick/internal/apps/faults"
 	"github.com/nonstick-io/nonstick/internal/apps/protocol"
 )
 
 // testApps are for tests and measurements: what the official suites ask for, on Socket.IO and, as echo, on Engine.IO
-// alone, and an application to load.
+// alone, an application to load, and one that goes wrong when told to.
 func testApps() map[string]App {
 	return map[string]App{
 		"bench":    {Register: bench.Register},
 		"protocol": {Register: protocol.Register},
 		"echo":     {Messages: protocol.Echo{}},
+		"faults":   {Register: faults.App{Journal: os.Getenv("NONSTICK_FAULTS_JOURNAL")}.Register},
 	}
 }
