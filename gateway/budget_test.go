@@ -164,6 +164,18 @@ var budgets = []struct {
 			}
 		})
 	}},
+	{"the same with a disconnect handler", 1, 6 + 3 + 1, 0, func(t *testing.T, w *world, s *gateway.Server) spent {
+		s.Of("/").OnDisconnect(func(context.Context, *gateway.Socket, string) error { return nil })
+		c := w.join(s)
+		c.send(`42["join","a"]`)
+		c.send(`42["join","b"]`)
+		c.send(`42["join","c"]`)
+		return w.spend(func() {
+			if err := s.Engine().Disconnect(t.Context(), c.conn); err != nil {
+				t.Error(err)
+			}
+		})
+	}},
 }
 
 // TestBudget holds the costs of docs/architecture.md: they are the same on every machine.

@@ -147,11 +147,11 @@ func (s *Server) clientDisconnect(ctx context.Context, inv *engine.Invocation, p
 	return s.leave(ctx, inv, row, adapter.ReasonClientDisconnect)
 }
 
-// leave runs the disconnect handler of a socket whose session goes on, and removes it.
+// leave runs the disconnect handler of a socket whose session goes on, and removes it. If somebody else is doing so, it is
+// left to them.
 func (s *Server) leave(ctx context.Context, inv *engine.Invocation, row sessionstore.Socket, reason string) error {
-	s.disconnected(ctx, row, reason)
-	if _, err := s.store.RemoveSocket(ctx, row); err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
-		return fmt.Errorf("gateway: remove socket: %w", err)
+	if _, err := s.part(ctx, row, reason); err != nil {
+		return err
 	}
 	rest := make([]sessionstore.Socket, 0, len(inv.Session.Sockets))
 	for _, k := range inv.Session.Sockets {

@@ -236,3 +236,91 @@ func TestDisconnectHandlerFails(t *testing.T) {
 		})
 	}
 }
+
+// API Gateway hands a DISCONNECT and the end of its connection over at the same time, and clients send both at once: the
+// handler runs once all the same, and the session is closed no sooner than it has.
+func TestDisconnectHandlerRunsOnce(t *testing.T) {
+	const slow = time.Second
+	end := func(w *world, p *peer) error { return p.at.Engine().Disconnect(w.t.Context(), p.conn) }
+	leave := func(w *world, p *peer) error {
+		_, err := p.at.Engine().Message(w.t.Context(), p.conn, "41")
+		return err
+	}
+	for _, c := range []struct {
+		name   string
+		both   [2]func(*world, *peer) error
+		reason string
+		open   bool // the session goes on
+	}{
+		{"DISCONNECT, then the end of the connection", [2]func(*world, *peer) error{leave, end}, "client namespace disconnect", false},
+		{"DISCONNECT twice", [2]func(*world, *peer) error{leave, leave}, "client namespace disconnect", true},
+		{"the end of the connection twice", [2]func(*world, *peer) error{end, end}, "transport close", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				var mu sync.Mutex
+				var runs []string
+				s := w.server(func(s *gateway.Server) {
+					s.Of("/").OnDisconnect(func(_ context.Context, _ *gateway.Socket, reason string) error {
+						time.Sleep(slow)
+						mu.Lock()
+						defer mu.Unlock()
+						runs = append(runs, reason)
+						return nil
+					})
+				}, func(c *gateway.Config) { c.Unordered = true })
+				p := w.join(s)
+				var all sync.WaitGroup
+				for i, act := range c.both {
+					all.Go(func() {
+						time.Sleep(time.Duration(i) * slow / 10)
+						if err := act(w, p); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				all.Wait()
+				if !slices.Equal(runs, []string{c.reason}) {
+					t.Errorf("runs = %q, want one for %q", runs, c.reason)
+				}
+				if open := p.state().State == sessionstore.Open; open != c.open {
+					t.Errorf("open: %v", open)
+				}
+				w.expectNobody("/")
+			})
+		})
+	}
+}
+
+// An instance dies in the handler that a DISCONNECT brought about: whoever ends the session waits for it, and then the
+// sweeper runs the handler again.
+func TestDisconnectHandlerAfterADeath(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		const dead = 10 * time.Minute
+		runs := 0
+		s := w.server(func(s *gateway.Server) {
+			s.Of("/").OnDisconnect(func(context.Context, *gateway.Socket, string) error {
+				if runs++; runs == 1 {
+					time.Sleep(dead) // what it does afterwards is harmless
+				}
+				return nil
+			})
+		}, func(c *gateway.Config) { c.Unordered = true })
+		p := w.join(s)
+		var dying sync.WaitGroup
+		dying.Go(func() { _, _ = p.at.Engine().Message(w.t.Context(), p.conn, "41") })
+		time.Sleep(time.Millisecond)
+		if err := p.at.Engine().Disconnect(w.t.Context(), p.conn); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("disconnect: %v, want that it gave up waiting", err)
+		}
+		if state := p.state().State; runs != 1 || state != sessionstore.Closing {
+			t.Errorf("%d runs, state %v, want one and closing", runs, state)
+		}
+		w.sweepFor(s, 45*time.Second)
+		if state := p.state().State; runs != 2 || state != sessionstore.Closed {
+			t.Errorf("%d runs, state %v, want two and closed", runs, state)
+		}
+		w.expectNobody("/")
+		dying.Wait()
+	})
+}

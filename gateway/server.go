@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
@@ -148,34 +147,5 @@ func (s *Server) packet(ctx context.Context, inv *engine.Invocation, p socketio.
 		return violation("a client sent CONNECT_ERROR")
 	default:
 		return violation("a client sent a packet of type %s", p.Type)
-	}
-}
-
-// Closed runs the disconnect handlers of a session that has closed and removes its sockets.
-func (s protocol) Closed(ctx context.Context, session sessionstore.Session) error {
-	var errs []error
-	for _, row := range session.Sockets {
-		s.disconnected(ctx, row, session.Reason)
-		if _, err := s.store.RemoveSocket(ctx, row); err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
-			errs = append(errs, fmt.Errorf("gateway: remove socket: %w", err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// disconnected runs the disconnect handler of one socket. What goes wrong in it is logged: nothing can be undone.
-func (s *Server) disconnected(ctx context.Context, row sessionstore.Socket, reason string) {
-	n := s.namespaces[row.Namespace]
-	if n == nil || n.onDisconnect == nil {
-		return
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			s.log.ErrorContext(ctx, "disconnect handler panicked", "nsp", string(n.name), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-		}
-	}()
-	socket := &Socket{nsp: n, row: row, phase: disconnected}
-	if err := n.onDisconnect(withCall(ctx, &call{socket: socket}), socket, reason); err != nil {
-		s.log.ErrorContext(ctx, "disconnect handler failed", "nsp", string(n.name), "error", err)
 	}
 }

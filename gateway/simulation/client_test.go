@@ -105,6 +105,16 @@ func (c *client) isAlive() bool {
 	return c.alive
 }
 
+// open returns the client's WebSocket if it has upgraded to one and lives.
+func (c *client) open() *socket {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.alive || !c.upgraded {
+		return nil
+	}
+	return c.ws
+}
+
 // watch is the client's own timer: no ping in time ends it.
 func (c *client) watch(ctx context.Context) {
 	for c.isAlive() && ctx.Err() == nil {

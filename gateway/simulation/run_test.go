@@ -179,11 +179,7 @@ func (r *run) play(ctx context.Context) {
 	}
 	r.w.run(60 * time.Second)
 	r.checkLive(ctx)
-	r.w.spawn(ctx, "close", func(ctx context.Context, _ *proc) {
-		if r.client.sid != "" {
-			_ = r.instance().Fail(ctx, r.client.sid, adapter.ReasonForcedClose)
-		}
-	})
+	r.end(ctx)
 	r.w.run(60 * time.Second)
 	r.checkLeftovers(ctx)
 	r.net.idle()
@@ -192,6 +188,20 @@ func (r *run) play(ctx context.Context) {
 	r.w.run(12 * time.Second)
 	synctest.Wait()
 	r.w.wg.Wait()
+}
+
+// end ends the session: the server closes it, or the client leaves, which on WebSocket are two things at once.
+func (r *run) end(ctx context.Context) {
+	if ws := r.client.open(); ws != nil && r.w.rng.IntN(2) == 0 {
+		r.w.spawn(ctx, "leave", func(ctx context.Context, _ *proc) { _, _ = r.instance().Message(ctx, ws.conn, "41") })
+		r.client.die("leaves")
+		return
+	}
+	r.w.spawn(ctx, "close", func(ctx context.Context, _ *proc) {
+		if r.client.sid != "" {
+			_ = r.instance().Fail(ctx, r.client.sid, adapter.ReasonForcedClose)
+		}
+	})
 }
 
 // close is the server's own close of the session, in the middle of things: what was accepted before is still fetched.

@@ -63,6 +63,7 @@ var mutants = []string{
 	"push-in-doubt-is-success",
 	"gone-is-success",
 	"close-has-two-winners",
+	"everybody-claims",
 	"enqueue-shares-the-hold",
 	"nobody-takes-over",
 }

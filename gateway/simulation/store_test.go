@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -81,9 +82,20 @@ func (s *store) Close(ctx context.Context, r sessionstore.CloseRequest) (old ses
 	})
 	if cur, ok := sessionstore.Current(err); ok && s.mutant == "close-has-two-winners" && cur.State == sessionstore.Closing {
 		cur.Handler = r.Handler
-		return cur, nil
+		old, err = cur, nil
+	}
+	if err == nil {
+		s.w.won(r.Session, r.Handler.Owner)
 	}
 	return old, err
+}
+
+func (s *store) Claim(ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
+	err := s.write(ctx, "Claim", func(ctx context.Context) error { return s.Store.Claim(ctx, name, s.lease(l), from, now.Add(s.skew)) })
+	if errors.Is(err, sessionstore.ErrExists) && s.mutant == "everybody-claims" {
+		return nil
+	}
+	return err
 }
 
 func (s *store) TakeOver(ctx context.Context, id sessionstore.SessionID, l sessionstore.Lease, now time.Time) error {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing/synctest"
 	"time"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 // verdict is what the scheduler decides about a call.
@@ -74,13 +76,14 @@ type world struct {
 	ghosts  []func() // writes that failed and will be applied
 	crashes int      // instances that died
 	faults  int
-	bad     []string      // violations
-	wake    chan struct{} // something waits for its turn
+	bad     []string                                      // violations
+	winners map[sessionstore.SessionID]sessionstore.Owner // of a Close
+	wake    chan struct{}                                 // something waits for its turn
 	wg      sync.WaitGroup
 }
 
 func newWorld(seed uint64, budget int, trace func(string)) *world {
-	return &world{rng: rand.New(rand.NewPCG(seed, 0x5eed)), budget: budget, trace: trace, began: time.Now(), wake: make(chan struct{}, 1)}
+	return &world{rng: rand.New(rand.NewPCG(seed, 0x5eed)), budget: budget, trace: trace, began: time.Now(), wake: make(chan struct{}, 1), winners: map[sessionstore.SessionID]sessionstore.Owner{}}
 }
 
 // go starts a process; its name orders it among those that wait, so it must be unique.
@@ -91,6 +94,17 @@ func (w *world) spawn(ctx context.Context, name string, f func(context.Context, 
 		defer w.wg.Done()
 		f(context.WithValue(ctx, procKey{}, p), p)
 	}()
+}
+
+// won notes whose Close of a session was applied: one and the same, whatever fails.
+func (w *world) won(id sessionstore.SessionID, owner sessionstore.Owner) {
+	w.mu.Lock()
+	first, was := w.winners[id]
+	w.winners[id] = owner
+	w.mu.Unlock()
+	if was && first != owner {
+		w.violation("two have won the Close")
+	}
 }
 
 // at is a scheduling point: it waits until the scheduler lets this call go on.
