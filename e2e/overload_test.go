@@ -135,7 +135,7 @@ func (s *faultyStack) nothingIsLeft(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			for _, err := range store.NamespaceMembers(t.Context(), "/", shard) {
+			for _, err := range store.NamespaceMembers(t.Context(), "/", shard, sessionstore.Range{}) {
 				members++
 				if err != nil {
 					t.Fatal(err)

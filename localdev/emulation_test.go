@@ -13,14 +13,17 @@ func TestEmulationNamesItsTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := regexp.MustCompile("`([a-z]+)\\.(Test\\w+)`").FindAllSubmatch(text, -1)
+	named := regexp.MustCompile("`([a-z0-9]+)\\.(Test\\w+)`").FindAllSubmatch(text, -1)
 	if len(named) < 50 {
 		t.Errorf("it names %d tests, want a table full", len(named))
 	}
 	for _, m := range named {
 		dir := string(m[1])
-		if dir == "localdev" {
+		switch dir {
+		case "localdev":
 			dir = "."
+		case "e2e":
+			dir = "../e2e"
 		}
 		if !hasTest(t, dir, string(m[2])) {
 			t.Errorf("there is no %s.%s", m[1], m[2])

@@ -3,8 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { modes, cleanUp, connect, connected, once, start } from './clients.mjs';
-import { Journal, agree, countsOf, counts, isAlive, knownSockets, patience } from './stack.mjs';
+import { modes, cleanUp, once, start } from './clients.mjs';
+import { Polling, socketIO } from './wire.mjs';
+import { Journal, agree, back, counts, countsOf, isAlive, join, knownSockets, patience } from './stack.mjs';
 
 const timeout = Number(process.env.NONSTICK_TIMEOUT) * 1000;
 const functionOf = { websocket: 'WebSocketFunction', polling: 'PollingFunction' };
@@ -35,14 +36,49 @@ for (const mode of Object.keys(functionOf)) {
 }
 
 test('hang: other frames of the same connection are served meanwhile', async () => {
-  const socket = await connect(modes.websocket);
+  const socket = await join(modes.websocket);
   const left = once(socket, 'disconnect', timeout + patience);
   const began = Date.now();
   socket.emit('hang');
   for (let i = 0; i < 3; i++) await socket.timeout(patience).emitWithAck('note', `while another hangs ${i}`);
   assert.ok(Date.now() - began < timeout, 'the events were not acknowledged before the end of the one that hangs');
   await left;
-  await connected(socket);
+  await back(socket);
+});
+
+test('a client that leaves: its disconnect handler runs once, though DISCONNECT and the end of its connection come together', async () => {
+  const journal = new Journal();
+  for (let round = 0; round < 8; round++) {
+    const sockets = await Promise.all(Array.from({ length: 4 }, () => join(modes.websocket)));
+    for (const socket of sockets) socket.disconnect();
+  }
+  await agree(knownSockets, () => []);
+  const joined = journal.lines('joined').map(([id]) => id).sort();
+  const left = () => journal.lines('left').map(([id]) => id).filter((id) => joined.includes(id)).sort(); // not of the test before
+  await agree(left, () => joined, 'sockets that have left, and joined');
+  assert.equal(joined.length, 32);
+});
+
+test('a crash of the heartbeat: another chain begins, and nobody stays away', { timeout: 150_000 }, async () => {
+  const journal = new Journal();
+  const sockets = await Promise.all(Object.values(modes).map((mode) => join(mode)));
+  const was = await countsOf('HeartbeatFunction');
+  const id = await vanishBadly();
+  await agree(async () => (await countsOf('HeartbeatFunction')).crashes, () => was.crashes + 1, 'crashes');
+  const { invocations } = await countsOf('HeartbeatFunction');
+  await agree(async () => { // by the requests of those who have had no ping
+    const is = await countsOf('HeartbeatFunction');
+    return is.invocations > invocations && is.busy === 1 && isAlive(is.pids[0]);
+  }, () => true, 'another heartbeat', 60_000);
+  for (const socket of sockets) {
+    await back(socket);
+    await socket.timeout(patience).emitWithAck('note', 'after');
+  }
+  let lost = 0;
+  for (const socket of sockets) socket.on('disconnect', () => lost++);
+  await agree(() => journal.lines('left', id), () => [[id, 'ping timeout'], [id, 'ping timeout']], 'runs', 90_000);
+  await agree(knownSockets, () => sockets.map((socket) => socket.id).sort());
+  assert.equal(lost, 0, 'clients that were lost with the heartbeat at work');
 });
 
 describe('a crash in the disconnect handler', () => {
@@ -64,7 +100,7 @@ after(async () => {
 /** A client whose event goes wrong loses its connection, comes back as a new socket, and finds everything at work. */
 async function fails(mode, fault, counted) {
   const journal = new Journal();
-  const socket = await connect(modes[mode]);
+  const socket = await join(modes[mode]);
   const { id } = socket;
   assert.equal(typeof await socket.emitWithAck('note', 'before'), 'number');
   const was = await countsOf(functionOf[mode]);
@@ -74,7 +110,7 @@ async function fails(mode, fault, counted) {
   const [reason, details] = await lost;
   assert.equal(reason, 'transport error');
   assertTold(mode, details);
-  await connected(socket);
+  await back(socket);
   assert.notEqual(socket.id, id);
   assert.ok(!socket.recovered);
   assert.equal(typeof await socket.emitWithAck('note', 'after'), 'number');
@@ -115,7 +151,7 @@ async function crashesAtConnect(mode) {
   const socket = start({ ...modes[mode], auth });
   const [error] = await once(socket, 'connect_error', patience);
   assertTold(mode, error);
-  await connected(socket);
+  await back(socket);
   assert.equal(typeof await socket.emitWithAck('note', 'joined'), 'number');
   assert.equal(round, 2);
   assert.deepEqual(await delta(mode, was), { errors: 1, crashes: 1, timeouts: 0 });
@@ -126,7 +162,7 @@ async function crashesAtConnect(mode) {
 
 async function panics(mode) {
   const journal = new Journal();
-  const socket = await connect(modes[mode]);
+  const socket = await join(modes[mode]);
   const { id } = socket;
   const was = await countsOf(functionOf[mode]);
   await assert.rejects(socket.timeout(1_000).emitWithAck('panic'), /timed out/);
@@ -138,10 +174,19 @@ async function panics(mode) {
   assert.ok((await countsOf(functionOf[mode])).pids.includes(pid), 'its process goes on');
 }
 
+/** A polling client that asks for a crash in its disconnect handler, and polls no more: the heartbeat is to find it. */
+async function vanishBadly() {
+  const session = await Polling.open(socketIO);
+  await session.send('40');
+  const [joined] = await session.packets();
+  await session.send('42["leave-badly"]');
+  return JSON.parse(joined.slice(2)).sid;
+}
+
 /** A client leaves without a word to its namespace, and the process that runs its disconnect handler ends. */
 async function leaveBadly(mode) {
   const journal = new Journal();
-  const socket = await connect({ ...modes[mode], reconnection: false });
+  const socket = await join({ ...modes[mode], reconnection: false });
   const { id } = socket;
   const was = await countsOf(functionOf[mode]);
   assert.equal(await socket.emitWithAck('leave-badly'), true);

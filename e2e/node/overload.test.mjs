@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { modes, cleanUp, start, connected } from './clients.mjs';
+import { modes, cleanUp, start } from './clients.mjs';
 import { Polling, Wire, request, socketIO } from './wire.mjs';
-import { Journal, agree, counts, countsOf, knownSockets, patience } from './stack.mjs';
+import { Journal, agree, back, counts, countsOf, knownSockets, patience } from './stack.mjs';
 
 const environments = { websocket: 10, polling: 8 };
 const functionOf = { websocket: 'WebSocketFunction', polling: 'PollingFunction' };
@@ -112,7 +112,7 @@ class Member {
   async again() {
     for (const deadline = Date.now() + patience; ;) {
       try {
-        await connected(this.socket);
+        await back(this.socket);
         await this.socket.timeout(3_000).emitWithAck('note', 'again');
         return;
       } catch (error) {

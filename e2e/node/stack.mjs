@@ -4,10 +4,22 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { once, start } from './clients.mjs';
 import { base } from './wire.mjs';
 
 /** How long something that must come true may take. Generous: a busy machine is not a failure. */
 export const patience = 30_000;
+
+/** Waits until a client is connected, or is again. */
+export async function back(socket) {
+  if (!socket.connected) await once(socket, 'connect', patience);
+  return socket;
+}
+
+/** Starts a client and waits until it is connected. */
+export async function join(options) {
+  return back(start(options));
+}
 
 /** The counts of localdev: {functions, queues}, each by its name. */
 export async function counts() {
