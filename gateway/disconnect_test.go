@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -297,10 +298,10 @@ func TestDisconnectHandlerRunsOnce(t *testing.T) {
 func TestDisconnectHandlerAfterADeath(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		const dead = 10 * time.Minute
-		runs := 0
+		var runs atomic.Int32
 		s := w.server(func(s *gateway.Server) {
 			s.Of("/").OnDisconnect(func(context.Context, *gateway.Socket, string) error {
-				if runs++; runs == 1 {
+				if runs.Add(1) == 1 {
 					time.Sleep(dead) // what it does afterwards is harmless
 				}
 				return nil
@@ -313,12 +314,12 @@ func TestDisconnectHandlerAfterADeath(t *testing.T) {
 		if err := p.at.Engine().Disconnect(w.t.Context(), p.conn); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("disconnect: %v, want that it gave up waiting", err)
 		}
-		if state := p.state().State; runs != 1 || state != sessionstore.Closing {
-			t.Errorf("%d runs, state %v, want one and closing", runs, state)
+		if state := p.state().State; runs.Load() != 1 || state != sessionstore.Closing {
+			t.Errorf("%d runs, state %v, want one and closing", runs.Load(), state)
 		}
 		w.sweepFor(s, 45*time.Second)
-		if state := p.state().State; runs != 2 || state != sessionstore.Closed {
-			t.Errorf("%d runs, state %v, want two and closed", runs, state)
+		if state := p.state().State; runs.Load() != 2 || state != sessionstore.Closed {
+			t.Errorf("%d runs, state %v, want two and closed", runs.Load(), state)
 		}
 		w.expectNobody("/")
 		dying.Wait()
