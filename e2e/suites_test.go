@@ -17,6 +17,8 @@ var (
 	// bench has the limits of API Gateway: no binary frames, small messages.
 	bench = []string{"--app", "bench", "--limits", "aws"}
 	chat  = []string{"--app", "chat"}
+	// cors is what a server has beside protocol that pages of another origin may use.
+	cors = []string{"--cors-origin", "http://allowed.example", "--cors-credentials"}
 )
 
 // TestSuites runs every suite against every setup.
@@ -58,13 +60,7 @@ func TestBrowser(t *testing.T) {
 
 // TestCORS looks at the headers for pages of other origins.
 func TestCORS(t *testing.T) {
-	args := append([]string{"--cors-origin", "http://allowed.example", "--cors-credentials"}, withoutCORS()...)
-	runNode(t, "cors.test.mjs", inMemory(t, args...))
-}
-
-// withoutCORS is protocol without its last option, which is --cors-origin.
-func withoutCORS() []string {
-	return protocol[:len(protocol)-2]
+	runNode(t, "cors.test.mjs", inMemory(t, append(protocol[:len(protocol):len(protocol)], cors...)...))
 }
 
 // TestTools says once what is missing, instead of in every suite.

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 )
@@ -20,28 +19,84 @@ func onTemplate(t *testing.T, args ...string) string {
 	return "http://" + addr
 }
 
-// TestTemplate runs the suites against the functions of the template. What depends on the order of a client's messages
-// is run with one message of a connection at a time, for API Gateway promises none.
+// deployed is the template's functions at work. inbound is what becomes of the frames of one connection: concurrent, as API
+// Gateway has it, or ordered.
+type deployed struct{ url, inbound string }
+
+func deploy(t *testing.T, inbound string, args ...string) deployed {
+	t.Helper()
+	return deployed{onTemplate(t, append(args[:len(args):len(args)], "--inbound", inbound)...), inbound}
+}
+
+// env tells a suite what it is to expect.
+func (d deployed) env() []string {
+	return []string{"NONSTICK_FRAMES=text", "NONSTICK_INBOUND=" + d.inbound} // API Gateway takes text frames alone
+}
+
+// run runs a suite as a subtest.
+func (d deployed) run(t *testing.T, file string) {
+	t.Helper()
+	t.Run(file, func(t *testing.T) { runNode(t, file, d.url, d.env()...) })
+}
+
+// warm lets the functions start before a suite whose pings leave them no time for it.
+func (d deployed) warm(t *testing.T) {
+	t.Helper()
+	if _, err := execNode(t, "warm.mjs", d.url, d.env()...); err != nil {
+		t.Errorf("warm the functions: %v", err)
+	}
+}
+
+// What the functions are started with, beside the application. They have no option --limits: theirs are those of AWS.
+var (
+	engineTimes = []string{
+		"--app", "protocol", "--ping-interval", "300ms", "--ping-timeout", "200ms", "--connect-timeout", "1s", "--cors-origin", "off",
+	}
+	// slowPongs is for suites that send much at once, or start functions: a pong has to wait for its turn or for a start.
+	slowPongs = append(engineTimes[:len(engineTimes):len(engineTimes)], "--ping-timeout", "3s")
+	// burst is one environment for each frame that the emulator hands over at a time, of a connection.
+	burst = []string{"--app", "bench", "--concurrency", "300"}
+)
+
+// TestTemplate runs every suite against the functions of the template, with the frames of a connection handled at once, as
+// behind API Gateway: what is sent without waiting is checked to come once. What depends on the order of such frames runs
+// where they are handled one at a time.
 func TestTemplate(t *testing.T) {
-	const textFrames = "NONSTICK_FRAMES=text" // API Gateway takes no others
-	ordered := []string{"--inbound", "ordered"}
-	withoutLimits := slices.DeleteFunc(slices.Clone(protocol), func(s string) bool { return s == "--limits" || s == "none" })
-	withoutLimits = append(withoutLimits, ordered...)
-	t.Run("open step", func(t *testing.T) {
-		runNode(t, "open.test.mjs", onTemplate(t, "--app", "bench"), textFrames)
+	t.Run("concurrent", func(t *testing.T) {
+		const inbound = "concurrent"
+		t.Run("short pings", func(t *testing.T) { protocolOnTemplate(t, inbound) })
+		t.Run("slow pongs", func(t *testing.T) {
+			d := deploy(t, inbound, slowPongs...)
+			d.run(t, "badinput.test.mjs")
+			d.run(t, "client.test.mjs")
+		})
+		t.Run("bench", func(t *testing.T) {
+			d := deploy(t, inbound, burst...)
+			d.run(t, "open.test.mjs") // first, for it tells of a cold start too
+			d.run(t, "rooms.test.mjs")
+			d.run(t, "load.test.mjs")
+		})
+		t.Run("chat", func(t *testing.T) { deploy(t, inbound, chat...).run(t, "browser.test.mjs") })
+		t.Run("cors", func(t *testing.T) {
+			deploy(t, inbound, append(engineTimes[:len(engineTimes):len(engineTimes)], cors...)...).run(t, "cors.test.mjs")
+		})
 	})
-	// Not the suite protocol.test.mjs: its pings of 300 ms leave a function no time to start, see docs/emulation.md.
-	t.Run("bad input", func(t *testing.T) {
-		url := onTemplate(t, append(withoutLimits[:len(withoutLimits):len(withoutLimits)], "--ping-timeout", "3s")...)
-		runNode(t, "badinput.test.mjs", url, textFrames, "NONSTICK_TEST_PING_TIMEOUT=3000")
+	t.Run("ordered", func(t *testing.T) {
+		const inbound = "ordered"
+		t.Run("short pings", func(t *testing.T) { protocolOnTemplate(t, inbound) })
+		t.Run("slow pongs", func(t *testing.T) {
+			d := deploy(t, inbound, append(slowPongs[:len(slowPongs):len(slowPongs)], "--ping-timeout", "5s")...)
+			d.run(t, "badinput.test.mjs")
+			d.run(t, "client.test.mjs")
+		})
+		t.Run("bench", func(t *testing.T) { deploy(t, inbound, "--app", "bench").run(t, "rooms.test.mjs") })
 	})
-	t.Run("client", func(t *testing.T) {
-		runNode(t, "client.test.mjs", onTemplate(t, append(withoutLimits[:len(withoutLimits):len(withoutLimits)], "--ping-timeout", "5s")...), textFrames) // a burst is handled frame by frame, and its pong behind it
-	})
-	t.Run("rooms", func(t *testing.T) {
-		runNode(t, "rooms.test.mjs", onTemplate(t, append([]string{"--app", "bench"}, ordered...)...), textFrames)
-	})
-	t.Run("chat", func(t *testing.T) {
-		runNode(t, "browser.test.mjs", onTemplate(t, chat...), textFrames)
-	})
+}
+
+// protocolOnTemplate runs the suite of the protocols, whose pings have to be answered within 200 ms, on warm functions.
+func protocolOnTemplate(t *testing.T, inbound string) {
+	t.Helper()
+	d := deploy(t, inbound, engineTimes...)
+	d.warm(t)
+	d.run(t, "protocol.test.mjs")
 }

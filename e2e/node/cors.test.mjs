@@ -1,8 +1,7 @@
 // Headers for pages of other origins. The server allows http://allowed.example with credentials.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { engine, request, Polling, Wire } from './wire.mjs';
+import { engine, request, test, Polling, Wire } from './wire.mjs';
 
 const allowed = { origin: 'http://allowed.example' };
 const other = { origin: 'http://other.example' };

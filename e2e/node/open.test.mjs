@@ -2,9 +2,8 @@
 // has been answered: on API Gateway a queued step of its own. Printed, not judged: machines are shared.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import WebSocket from 'ws';
-import { base, socketIO } from './wire.mjs';
+import { base, socketIO, test } from './wire.mjs';
 
 const connects = 60;
 
