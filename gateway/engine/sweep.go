@@ -36,7 +36,7 @@ func (e *Engine) Sweep(ctx context.Context) error {
 // begin before the one that it relieves has ended.
 func (e *Engine) SweepAs(ctx context.Context, owner sessionstore.Owner) error {
 	w := &sweeper{e: e, owner: owner, renewAt: map[int]time.Time{}, mine: map[int]bool{}, pinged: map[int]pings{}}
-	tick := time.NewTicker(min(max(e.opts.PingInterval/10, shortestTick), longestTick))
+	tick := time.NewTicker(e.sweepTick())
 	defer tick.Stop()
 	for {
 		for shard := range e.store.Shards() {
@@ -51,6 +51,10 @@ func (e *Engine) SweepAs(ctx context.Context, owner sessionstore.Owner) error {
 		case <-tick.C:
 		}
 	}
+}
+
+func (e *Engine) sweepTick() time.Duration {
+	return min(max(e.opts.PingInterval/10, shortestTick), longestTick)
 }
 
 // pings remembers which ping of a session has been pushed.
@@ -173,8 +177,11 @@ func (e *Engine) timedOut(pingAt, now time.Time) bool {
 	return !now.Before(pingAt.Add(e.opts.PingTimeout))
 }
 
+// pingDue reports whether a ping is due by half a tick from now: so it is on time in the middle, and no time is lost that
+// the client's own clock, or the connect timeout, counts.
 func (e *Engine) pingDue(r sessionstore.Registration, pinged, now time.Time) bool {
-	return !r.Conn.IsZero() && !r.Expired && !now.Before(r.PingAt) && !pinged.Equal(r.PingAt)
+	soon := now.Add(e.sweepTick() / 2)
+	return !r.Conn.IsZero() && !r.Expired && !soon.Before(r.PingAt) && !pinged.Equal(r.PingAt)
 }
 
 // examine does what a row asks for. It reports whether the row's ping has been pushed.

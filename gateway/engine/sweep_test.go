@@ -69,6 +69,29 @@ func TestTwoSweepers(t *testing.T) {
 	})
 }
 
+// A ping comes half a tick before its time at the earliest and half a tick after it at the latest.
+func TestPingsAreOnTime(t *testing.T) {
+	const interval, half = 300 * time.Millisecond, 20 * time.Millisecond
+	inWorld(t, engine.Options{PingInterval: interval, PingTimeout: interval}, func(t *testing.T, w *world) {
+		w.sweeping(func() {
+			for offset := range 10 {
+				time.Sleep(time.Duration(offset) * 7 * time.Millisecond)
+				_, conn := w.webSocket()
+				for range 5 {
+					pong := time.Now()
+					for w.pushed(conn) == "" && time.Since(pong) < 2*interval {
+						time.Sleep(time.Millisecond)
+					}
+					if took := time.Since(pong); took < interval-half || took > interval+half+time.Millisecond {
+						t.Errorf("a ping came after %s", took)
+					}
+					w.message(conn, "3")
+				}
+			}
+		})
+	})
+}
+
 // A sweeper that relieves another of its name need not wait for its shards.
 func TestRelievedSweeper(t *testing.T) {
 	short := engine.Options{PingInterval: 300 * time.Millisecond, PingTimeout: 200 * time.Millisecond}
