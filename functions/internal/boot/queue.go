@@ -69,6 +69,7 @@ func newQueue(queueURL, endpoint, region string, keys aws.Credentials) (*Queue, 
 type call struct {
 	QueueURL string `json:"QueueUrl"`
 	Body     string `json:"MessageBody"`
+	Delay    int    `json:"DelaySeconds,omitempty"`
 	Group    string `json:"MessageGroupId,omitempty"`
 	Key      string `json:"MessageDeduplicationId,omitempty"`
 }
@@ -76,6 +77,11 @@ type call struct {
 // Send sends a message, and tries again while that may help. The error matches [ErrNotSent].
 func (q *Queue) Send(ctx context.Context, message string) error {
 	return q.patiently(ctx, call{QueueURL: q.url, Body: message})
+}
+
+// SendLater is Send for a message that is to arrive after d, in whole seconds up to 15 minutes.
+func (q *Queue) SendLater(ctx context.Context, message string, d time.Duration) error {
+	return q.patiently(ctx, call{QueueURL: q.url, Body: message, Delay: int(d / time.Second)})
 }
 
 func (q *Queue) patiently(ctx context.Context, c call) error {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
@@ -68,6 +69,23 @@ func checkCall(t *testing.T, r *http.Request) {
 	if r.URL.Path != "/" || r.Header.Get("X-Amz-Target") != "AmazonSQS.SendMessage" || r.Header.Get("X-Amz-Security-Token") != "token" ||
 		!strings.Contains(r.Header.Get("Authorization"), "/eu-central-1/sqs/aws4_request") {
 		t.Errorf("path %s, headers %v", r.URL.Path, r.Header)
+	}
+}
+
+func TestSendLater(t *testing.T) {
+	var got call
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer s.Close()
+	q, err := newQueue(s.URL+"/1/q", "", "eu-central-1", aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.SendLater(t.Context(), "x", 17*time.Second); err != nil || got != (call{QueueURL: s.URL + "/1/q", Body: "x", Delay: 17}) {
+		t.Errorf("sent %+v, %v", got, err)
 	}
 }
 

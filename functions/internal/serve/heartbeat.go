@@ -16,8 +16,7 @@ import (
 )
 
 const (
-	// beatTime is how long one invocation of the heartbeat works, if the function's timeout leaves that. It is short, so that
-	// the message of an invocation that crashed comes again before clients miss their pings.
+	// beatTime is how long one invocation of the heartbeat works, if the function's timeout leaves that.
 	beatTime = 30 * time.Second
 	// beatRest is what it leaves of its time for the message that continues the chain, and for handOver.
 	beatRest = 5 * time.Second
@@ -64,9 +63,14 @@ func (f *heartbeat) serve(ctx context.Context, e events.SQSEvent) (events.SQSEve
 	return res, nil
 }
 
-// beat is one link of the chain. It sweeps to its end, also while it hands over and while it looks whether the chain may
+// beat is one link of the chain; a watch names no holder, and begins a chain only if there are sessions. It sweeps to its end, also while it hands over and while it looks whether the chain may
 // end: short pings leave no time for a gap.
 func (f *heartbeat) beat(ctx context.Context, from sessionstore.Owner) error {
+	if from == "" {
+		if n, err := f.sessions(ctx); n == 0 && err == nil {
+			return nil
+		}
+	}
 	me := newOwner()
 	if mine, err := f.claim(ctx, me, from); !mine || err != nil {
 		return err
@@ -147,11 +151,14 @@ func (f *heartbeat) workTime(ctx context.Context) time.Duration {
 	return max(min(beatTime, time.Until(end)-chainGrace-beatRest), time.Second)
 }
 
-// renew keeps the claim until ctx ends, or another has it.
+// renew keeps the claim, and sends watches, until ctx ends or another has it.
 func (f *heartbeat) renew(ctx context.Context, me sessionstore.Owner) bool {
 	tick := time.NewTicker(chainRenewal)
 	defer tick.Stop()
-	for {
+	for n := 0; ; n++ {
+		if n%renewalsToWatch == 0 {
+			f.watch(ctx)
+		}
 		select {
 		case <-ctx.Done():
 			return true
@@ -164,6 +171,17 @@ func (f *heartbeat) renew(ctx context.Context, me sessionstore.Owner) bool {
 		case err == nil && !mine:
 			return false
 		}
+	}
+}
+
+// watch sends a watch. Without one a chain that breaks is begun anew at the next request.
+func (f *heartbeat) watch(ctx context.Context) {
+	body, err := json.Marshal(link{})
+	if err == nil {
+		err = f.queue.SendLater(ctx, string(body), watchAfter)
+	}
+	if err != nil && ctx.Err() == nil {
+		f.log.WarnContext(ctx, "watch not sent", "err", err)
 	}
 }
 

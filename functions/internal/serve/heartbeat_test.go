@@ -271,7 +271,7 @@ func TestChainThatWasOvertaken(t *testing.T) {
 		c.starter().ensure(t.Context())
 		l := c.next()
 		go func() {
-			time.Sleep(12 * time.Second)
+			time.Sleep(13 * time.Second)
 			lease := sessionstore.Lease{Owner: "other", Until: time.Now().Add(time.Hour)}
 			if err := c.store.Claim(t.Context(), chainClaim, lease, "", time.Now().Add(time.Hour)); err != nil {
 				t.Error(err)
@@ -281,6 +281,77 @@ func TestChainThatWasOvertaken(t *testing.T) {
 			t.Errorf("stopped after %s", took)
 		}
 		c.none("after another chain has begun")
+	})
+}
+
+// mortal is a store that fails once its invocation is dead.
+type mortal struct {
+	sessionstore.Store
+	dead *atomic.Bool
+}
+
+func (m mortal) Claim(ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
+	if m.dead.Load() {
+		return errors.New("dead")
+	}
+	return m.Store.Claim(ctx, name, l, from, now)
+}
+
+// A chain whose invocation crashes is begun anew by a watch, though no request comes, before a client whose ping is due misses it.
+func TestChainThatCrashes(t *testing.T) {
+	const patience = 20 * time.Second // a client's, by the template
+	for crash := 500 * time.Millisecond; crash < beatTime; crash += time.Second {
+		t.Run(crash.String(), func(t *testing.T) {
+			inChain(t, func(t *testing.T, c *chain) {
+				register(t, c.store)
+				c.starter().ensure(t.Context())
+				first := c.next()
+				dead := &atomic.Bool{}
+				victim := *c.beat
+				victim.store = mortal{c.store, dead}
+				ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+				crashed := make(chan struct{})
+				go func() {
+					defer close(crashed)
+					_ = victim.beat(ctx, first.Holder) // it dies
+				}()
+				time.Sleep(crash)
+				dead.Store(true)
+				cancel()
+				<-crashed
+				var beats sync.WaitGroup
+				for begun := time.Now(); c.sweeps.Load() == 0; time.Sleep(100 * time.Millisecond) {
+					for _, l := range c.queue.arrived() {
+						beats.Go(func() { c.run(l) })
+					}
+					if time.Since(begun) > patience {
+						t.Errorf("nothing sweeps %s after the crash", patience)
+						break
+					}
+				}
+				beats.Wait()
+			})
+		})
+	}
+}
+
+// What is on its way when the last session ends begins nothing.
+func TestWatchesOfAChainThatEnded(t *testing.T) {
+	inChain(t, func(t *testing.T, c *chain) {
+		c.starter().ensure(t.Context())
+		c.run(c.next())
+		c.none("without a session")
+		time.Sleep(time.Minute)
+		watches := c.queue.arrived()
+		if len(watches) == 0 {
+			t.Error("no watch was sent")
+		}
+		for _, l := range watches {
+			if took := c.run(l); took != 0 {
+				t.Errorf("a watch worked for %s", took)
+			}
+		}
+		c.none("after the watches")
 	})
 }
 
@@ -320,7 +391,7 @@ func TestHeartbeatMessages(t *testing.T) {
 func TestWorkTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for left, want := range map[time.Duration]time.Duration{
-			time.Hour: beatTime, 30 * time.Second: 13 * time.Second, time.Second: time.Second,
+			time.Hour: beatTime, 30 * time.Second: 18 * time.Second, time.Second: time.Second,
 		} {
 			ctx, cancel := context.WithTimeout(t.Context(), left)
 			if got := (&heartbeat{}).workTime(ctx); got != want {

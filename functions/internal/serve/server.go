@@ -106,6 +106,8 @@ func cors(env *boot.Env) apigw.CORS {
 // sender is a queue as this package uses one.
 type sender interface {
 	Send(ctx context.Context, body string) error
+	// SendLater sends a message that arrives after d.
+	SendLater(ctx context.Context, body string, d time.Duration) error
 }
 
 // steps queues what has to wait until $connect has been answered.

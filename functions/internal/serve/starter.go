@@ -16,21 +16,29 @@ import (
 // The heartbeat is a chain of invocations, each of which queues the next one while there are sessions. A claim sees to
 // it that there is one chain at a time; its holder is named in the message that the next invocation gets, so that a
 // message which is delivered twice is taken once.
+//
+// An invocation that crashes breaks the chain. Whoever serves a request begins another then; and where no requests come, because
+// clients only wait for pings, the watches do: messages that the chain sends ahead of itself, and that find the
+// claim taken while it lives.
 const (
 	chainClaim = "heartbeat"
 	// chainLease is how long the chain may be silent before another is begun. It is renewed every chainRenewal.
-	chainLease   = 20 * time.Second
-	chainRenewal = 5 * time.Second
+	chainLease   = 10 * time.Second
+	chainRenewal = 3 * time.Second
 	// chainSeen is how long an instance takes it that a chain which it has seen goes on.
-	chainSeen = 10 * time.Second
+	chainSeen = 5 * time.Second
 	// chainGrace is for how long a chain that finds no session stays to look again, after it has given its claim up. Longer
 	// than chainSeen: who relied on having seen the chain has been registered before the second look.
-	chainGrace = 12 * time.Second
+	chainGrace = 7 * time.Second
+	// renewalsToWatch is how many renewals there are from one watch to the next.
+	renewalsToWatch = 3
+	// watchAfter is how long a watch is on its way: until the claim has ended, should the chain break before it sends another.
+	watchAfter = (renewalsToWatch-1)*chainRenewal + chainLease + time.Second
 )
 
 // link is the message that the next invocation of the heartbeat gets.
 type link struct {
-	// Holder is whom it takes the claim over from.
+	// Holder is whom it takes the claim over from; nobody in a watch, which takes one that has ended.
 	Holder sessionstore.Owner `json:"holder"`
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
@@ -113,6 +114,13 @@ type queue struct {
 	mu   sync.Mutex
 	sent []link
 	err  error
+	// later is what is on its way, with the time of its arrival.
+	later []delayed
+}
+
+type delayed struct {
+	link
+	at time.Time
 }
 
 func (q *queue) Send(_ context.Context, body string) error {
@@ -127,6 +135,31 @@ func (q *queue) Send(_ context.Context, body string) error {
 	}
 	q.sent = append(q.sent, l)
 	return nil
+}
+
+func (q *queue) SendLater(_ context.Context, body string, d time.Duration) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.err != nil {
+		return q.err
+	}
+	l := delayed{at: time.Now().Add(d)}
+	if err := json.Unmarshal([]byte(body), &l.link); err != nil {
+		return err
+	}
+	q.later = append(q.later, l)
+	return nil
+}
+
+// arrived removes what has arrived of what was sent to arrive later.
+func (q *queue) arrived() (all []link) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.later) > 0 && !q.later[0].at.After(time.Now()) {
+		all = append(all, q.later[0].link)
+		q.later = q.later[1:]
+	}
+	return all
 }
 
 // take returns what was sent since the last call.
