@@ -63,8 +63,8 @@ func (f *heartbeat) serve(ctx context.Context, e events.SQSEvent) (events.SQSEve
 	return res, nil
 }
 
-// beat is one link of the chain; a watch names no holder, and begins a chain only if there are sessions. It sweeps to its end, also while it hands over and while it looks whether the chain may
-// end: short pings leave no time for a gap.
+// beat is one link of the chain; a watch names no holder, and begins a chain only if there are sessions. It sweeps to its
+// end, also while it hands over and while it looks whether the chain may end: short pings leave no time for a gap.
 func (f *heartbeat) beat(ctx context.Context, from sessionstore.Owner) error {
 	if from == "" {
 		if n, err := f.sessions(ctx); n == 0 && err == nil {
