@@ -73,7 +73,7 @@ func (e *Engine) posted(ctx context.Context, inv *Invocation, p engineio.Packet)
 // pong moves the ping of a polling session on, in its item and in the registry. A refusal means that
 // the session has moved on by itself.
 func (e *Engine) pong(ctx context.Context, id sessionstore.SessionID) error {
-	next := time.Now().Add(e.opts.PingInterval)
+	next := e.nextPing(id, time.Now())
 	err := e.store.Pong(ctx, id, next)
 	if errors.Is(err, sessionstore.ErrConflict) || errors.Is(err, sessionstore.ErrNotFound) {
 		return nil

@@ -120,6 +120,24 @@ func TestCloseBeforeGET(t *testing.T) {
 	})
 }
 
+// Clients whose pongs come at the same moment are not pinged at the same moment again.
+func TestPingsSpread(t *testing.T) {
+	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+		const herd, crowd = 100, 30
+		due := map[time.Duration]int{} // in tenths of a second
+		for range herd {
+			id := w.polling()
+			w.must(w.engine.Post(t.Context(), id, "3"))
+			due[time.Until(w.session(id).PingAt).Truncate(100*time.Millisecond)]++
+		}
+		for at, n := range due {
+			if n > crowd {
+				t.Errorf("%d of %d pings are due %v from now", n, herd, at)
+			}
+		}
+	})
+}
+
 // A pong moves the next ping on, from when it came.
 func TestPongOnPolling(t *testing.T) {
 	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
@@ -131,7 +149,7 @@ func TestPongOnPolling(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 			w.must(w.engine.Post(t.Context(), id, "3"))
-			if next := time.Until(w.session(id).PingAt); next != 25*time.Second {
+			if next := time.Until(w.session(id).PingAt); next > 25*time.Second || next < 25*time.Second*19/20 {
 				t.Errorf("the next ping is due in %v", next)
 			}
 		}

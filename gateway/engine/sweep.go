@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"sync"
 	"time"
@@ -55,6 +56,19 @@ func (e *Engine) SweepAs(ctx context.Context, owner sessionstore.Owner) error {
 
 func (e *Engine) sweepTick() time.Duration {
 	return min(max(e.opts.PingInterval/10, shortestTick), longestTick)
+}
+
+// pingSpread is the part of the ping interval by which a ping is early at most.
+const pingSpread = 20
+
+// nextPing is when a session is pinged again whose pong has come now. Chance makes it a little early: clients that came
+// together, after an outage or a deploy, would be pinged together for as long as they stay, and each pong takes an
+// environment. The clock's nanoseconds are the dice, so that a simulation can be replayed.
+func (e *Engine) nextPing(id sessionstore.SessionID, now time.Time) time.Time {
+	h := fnv.New64a()
+	_, _ = fmt.Fprint(h, id, now.UnixNano()) // never fails
+	early := h.Sum64() % uint64(e.opts.PingInterval/pingSpread+1)
+	return now.Add(e.opts.PingInterval - time.Duration(early))
 }
 
 // pings remembers which ping of a session has been pushed.

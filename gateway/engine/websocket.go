@@ -64,7 +64,7 @@ func (e *Engine) dropped(ctx context.Context, id sessionstore.SessionID, conn se
 
 // beatOf is the pong of a WebSocket: its times live in the registry, so the session is not read.
 func (e *Engine) beatOf(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) error {
-	if err := e.beat(ctx, id, time.Now().Add(e.opts.PingInterval)); err != nil {
+	if err := e.beat(ctx, id, e.nextPing(id, time.Now())); err != nil {
 		return e.dropped(ctx, id, conn, err)
 	}
 	return nil
