@@ -189,8 +189,9 @@ Every flag is an environment variable too; the flag wins.
 		fmt.Fprintln(out)
 	}
 	fmt.Fprint(out, `
-GET /healthz answers 200 while the server accepts connections. An interrupt stops it in an orderly way; a
-second one at once.
+GET /healthz answers 200 while the server accepts connections. With --template, GET /localdev/state counts
+functions and queues, and POST /localdev/deploy builds the functions anew and goes on with the new ones,
+while connections stay. An interrupt stops everything in an orderly way; a second one at once.
 `)
 }
 

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -40,6 +41,7 @@ type stack struct {
 	templates []*template.Template
 	dynamodb  string // URL
 	built     string // the folder of the functions
+	deploying sync.Mutex
 	queues    *queue.Queues
 	functions *lambda.Platform
 }
@@ -269,6 +271,8 @@ func (s *stack) services(r *http.Request) http.Handler {
 		return s.functions
 	case r.URL.Path == "/healthz":
 		return fallback(nil)
+	case r.URL.Path == deployPath && r.Method == http.MethodPost:
+		return http.HandlerFunc(s.deploy)
 	case r.URL.Path == "/localdev/state" && r.Method == http.MethodGet:
 		return http.HandlerFunc(s.state)
 	case strings.EqualFold(r.Header.Get("Upgrade"), "websocket") && !s.takesWebSockets(r.URL.Path):

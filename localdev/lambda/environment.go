@@ -18,13 +18,16 @@ const samplePause = 50 * time.Millisecond
 type environment struct {
 	// static
 	fn   *function
+	dir  string           // the task root
 	work chan *invocation // to the runtime's request for the next one
 	gone chan struct{}    // closed when the process has ended and been seen to
 	up   chan struct{}    // closed when the runtime asks for the first time
 	pid  atomic.Int64
 	peak atomic.Int64 // of memory, in bytes, when it was last looked at
 
-	idleSince time.Time // guarded by fn.mu
+	// guarded by fn.mu
+	idleSince time.Time
+	retired   bool // its program is no longer that of the function
 
 	// owned by start, then by whoever runs an invocation
 	api      *runtimeAPI
@@ -42,8 +45,9 @@ type environment struct {
 	exit    string
 }
 
+// newEnvironment makes one for the program that the function has. The caller holds f.mu.
 func newEnvironment(f *function) *environment {
-	return &environment{fn: f, work: make(chan *invocation), gone: make(chan struct{}), up: make(chan struct{})}
+	return &environment{fn: f, dir: f.Dir, work: make(chan *invocation), gone: make(chan struct{}), up: make(chan struct{})}
 }
 
 // ended reports whether the process has ended.
@@ -104,8 +108,8 @@ func (e *environment) launch() (err error) {
 		return err
 	}
 	defer child.Close()
-	cmd := exec.Command(filepath.Join(e.fn.Dir, "bootstrap"))
-	cmd.Dir, cmd.Env = e.fn.Dir, append(e.fn.environ(), "AWS_LAMBDA_RUNTIME_API="+e.api.addr)
+	cmd := exec.Command(filepath.Join(e.dir, "bootstrap"))
+	cmd.Dir, cmd.Env = e.dir, append(e.fn.environ(), "LAMBDA_TASK_ROOT="+e.dir, "AWS_LAMBDA_RUNTIME_API="+e.api.addr)
 	cmd.Stdout, cmd.Stderr = child, child
 	if e.proc, err = e.fn.platform.spawn.start(cmd); err != nil {
 		child.Close()

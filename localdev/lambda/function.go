@@ -102,13 +102,17 @@ func (f *function) start(e *environment) (*environment, time.Duration, *fault) {
 	return e, f.Timeout - time.Since(began), nil
 }
 
-// park freezes an environment and makes it available.
+// park makes a frozen environment available, or ends it if its program has been replaced.
 func (f *function) park(e *environment) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if slices.Contains(f.envs, e) { // else it was killed meanwhile
+	retired := e.retired
+	if !retired && slices.Contains(f.envs, e) { // else it was killed meanwhile
 		e.idleSince = time.Now()
 		f.idle = append(f.idle, e)
+	}
+	f.mu.Unlock()
+	if retired {
+		e.kill()
 	}
 }
 
@@ -194,7 +198,7 @@ func (f *function) environ() []string {
 		"AWS_LAMBDA_FUNCTION_NAME": f.Name, "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": fmt.Sprint(f.Memory), "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
 		"AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/" + f.Name, "AWS_REGION": region, "AWS_DEFAULT_REGION": region,
-		"AWS_EXECUTION_ENV": "AWS_Lambda_provided.al2023", "_HANDLER": f.Handler, "LAMBDA_TASK_ROOT": f.Dir,
+		"AWS_EXECUTION_ENV": "AWS_Lambda_provided.al2023", "_HANDLER": f.Handler,
 		"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8", "TZ": ":UTC",
 	}
 	for _, more := range []map[string]string{f.Environment, f.platform.config.Environment} {

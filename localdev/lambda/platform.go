@@ -156,6 +156,8 @@ func (p *Platform) Function(name string) (Function, bool) {
 	if f == nil {
 		return Function{}, false
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	return f.Function, true
 }
 
