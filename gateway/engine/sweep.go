@@ -22,6 +22,7 @@ const (
 	shortestTick = 40 * time.Millisecond
 	longestTick  = 3 * time.Second
 	shardLease   = 10 * time.Second
+	sharedLease  = time.Minute    // of sweepers that go by one name: nobody of it waits for its end
 	shardRetry   = shardLease / 4 // how soon a shard that is another's is asked for again
 	sweepAtOnce  = 32
 	examineTime  = 10 * time.Second // bounds what is done for one row, apart from the disconnect handlers
@@ -30,28 +31,18 @@ const (
 // Sweep pings, times out and cleans up until ctx ends. Any number of processes may run it: each shard of the
 // registry has one owner at a time, and doing a thing twice is harmless.
 func (e *Engine) Sweep(ctx context.Context) error {
-	return e.SweepAs(ctx, sessionstore.Owner(sessionstore.NewID()))
+	w := e.newSweeper(sessionstore.Owner(sessionstore.NewID()), shardLease)
+	w.sweep(ctx)
+	w.release(ctx)
+	return nil
 }
 
 // SweepAs is Sweep in the name of owner. Several in one name look after the same shards at the same time, so that one can
-// begin before the one that it relieves has ended.
+// begin before the one that it relieves has ended. Their leases are long and not given back, which saves writes: sweepers of
+// other names wait for them up to a minute.
 func (e *Engine) SweepAs(ctx context.Context, owner sessionstore.Owner) error {
-	w := &sweeper{e: e, owner: owner, renewAt: map[int]time.Time{}, mine: map[int]bool{}, pinged: map[int]pings{}}
-	tick := time.NewTicker(e.sweepTick())
-	defer tick.Stop()
-	for {
-		for shard := range e.store.Shards() {
-			if err := w.shard(ctx, shard); err != nil && ctx.Err() == nil {
-				e.log.ErrorContext(ctx, "sweep failed", "shard", shard, "error", err)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			w.release(ctx)
-			return nil
-		case <-tick.C:
-		}
-	}
+	e.newSweeper(owner, sharedLease).sweep(ctx)
+	return nil
 }
 
 func (e *Engine) sweepTick() time.Duration {
@@ -78,16 +69,39 @@ type pings map[sessionstore.SessionID]time.Time
 type sweeper struct {
 	e       *Engine
 	owner   sessionstore.Owner
+	lease   time.Duration
 	renewAt map[int]time.Time // when to take or renew a shard's lease
 	mine    map[int]bool
 	pinged  map[int]pings
+}
+
+func (e *Engine) newSweeper(owner sessionstore.Owner, lease time.Duration) *sweeper {
+	return &sweeper{e: e, owner: owner, lease: lease, renewAt: map[int]time.Time{}, mine: map[int]bool{}, pinged: map[int]pings{}}
+}
+
+// sweep looks after all shards, tick by tick, until ctx ends.
+func (w *sweeper) sweep(ctx context.Context) {
+	tick := time.NewTicker(w.e.sweepTick())
+	defer tick.Stop()
+	for {
+		for shard := range w.e.store.Shards() {
+			if err := w.shard(ctx, shard); err != nil && ctx.Err() == nil {
+				w.e.log.ErrorContext(ctx, "sweep failed", "shard", shard, "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // shard looks after the sessions of one shard, if it is this sweeper's.
 func (w *sweeper) shard(ctx context.Context, shard int) error {
 	now := time.Now()
 	if !now.Before(w.renewAt[shard]) {
-		lease := sessionstore.Lease{Owner: w.owner, Until: now.Add(shardLease)}
+		lease := sessionstore.Lease{Owner: w.owner, Until: now.Add(w.lease)}
 		err := w.e.store.LeaseShard(ctx, shard, lease, now)
 		w.mine[shard] = err == nil
 		switch {
@@ -97,7 +111,7 @@ func (w *sweeper) shard(ctx context.Context, shard int) error {
 		case err != nil:
 			return fmt.Errorf("engine: lease shard: %w", err)
 		default:
-			w.renewAt[shard] = now.Add(shardLease / 2)
+			w.renewAt[shard] = now.Add(w.lease / 2)
 		}
 	}
 	if !w.mine[shard] {

@@ -27,20 +27,20 @@ func TestWebSocketHeartbeat(t *testing.T) {
 		id, conn := w.webSocket()
 		w.sweeping(func() {
 			for range 3 {
-				time.Sleep(interval - time.Second)
+				time.Sleep(interval - 3*time.Second)
 				if got := w.pushed(conn); got != "" {
 					t.Errorf("pushed too early: %q", got)
 				}
-				time.Sleep(3 * time.Second)
+				time.Sleep(5 * time.Second)
 				if got := w.pushed(conn); got != "2" {
 					t.Errorf("pushed %q, want one ping", got)
 				}
 				w.message(conn, "3")
 			}
 			w.expectState(id, "")
-			time.Sleep(interval + timeout - time.Second)
+			time.Sleep(interval + timeout - 3*time.Second)
 			w.expectState(id, "")
-			time.Sleep(3 * time.Second)
+			time.Sleep(5 * time.Second)
 		})
 		w.expectState(id, "ping timeout")
 		if !w.pusher.Closed(conn) {
@@ -100,7 +100,7 @@ func TestRelievedSweeper(t *testing.T) {
 		id, conn := w.webSocket()
 		for range 3 {
 			w.sweepingAs("chain", func() {
-				w.sweepingAs("chain", func() { time.Sleep(10 * time.Millisecond) }) // its release takes nothing from the other
+				w.sweepingAs("chain", func() { time.Sleep(10 * time.Millisecond) }) // its end takes nothing from the other
 				for range 40 {
 					time.Sleep(350 * time.Millisecond)
 					if got := w.pushed(conn); got != "2" && got != "2 2" {
@@ -111,6 +111,18 @@ func TestRelievedSweeper(t *testing.T) {
 			})
 		}
 		w.expectState(id, "")
+	})
+}
+
+// Sweepers that go by one name write little: they have nobody to give a shard back to.
+func TestSharedSweepersSaveWrites(t *testing.T) {
+	inWorld(t, heartbeat, func(t *testing.T, w *world) {
+		const shards = 16
+		before := w.meter.Total().Writes
+		w.sweepingAs("chain", func() { time.Sleep(29 * time.Second) })
+		if n := w.meter.Total().Writes - before; n != shards {
+			t.Errorf("%d writes in a beat, want one for each shard", n)
+		}
 	})
 }
 
