@@ -243,6 +243,23 @@ func (d *Delivery) inDoubt(ctx context.Context, id sessionstore.SessionID, packe
 	return errors.Join(fmt.Errorf("deliver: %w", cause), err)
 }
 
+// Settle ends the doubt that a caller has left who died while it delivered a packet to a session: unless the packet waits in the
+// session's buffer, the session is closed, for nobody knows whether the client has got it. [ErrClosed] if it is closed, by this
+// call or before.
+func (d *Delivery) Settle(ctx context.Context, id sessionstore.SessionID, packet sessionstore.PacketID) error {
+	s, err := d.readAgain(ctx, id)
+	switch {
+	case errors.Is(err, sessionstore.ErrNotFound), err == nil && s.State != sessionstore.Open:
+		return ErrClosed
+	case err == nil && holds(s.Buffer, packet):
+		return nil
+	}
+	if e := d.closing.Close(ctx, id, ReasonTransportError, CloseOptions{Doubtful: s.Conn}); e != nil {
+		return errors.Join(err, e)
+	}
+	return ErrClosed
+}
+
 func (d *Delivery) readAgain(ctx context.Context, id sessionstore.SessionID) (s sessionstore.Session, err error) {
 	pause := NewPause()
 	for range storeRepeats {

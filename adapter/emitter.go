@@ -23,6 +23,7 @@ var (
 type EmitterStore interface {
 	BroadcastStore
 	sessionstore.Registry
+	sessionstore.Claims
 }
 
 // EmitterOptions refine [NewEmitter]. Zero fields mean the defaults.
@@ -171,12 +172,14 @@ func array(values []json.RawMessage) json.RawMessage {
 	return append(out, ']')
 }
 
-// Carry delivers a part of a broadcast that came out of a [Fanout]. Errors are those of [Emission.Emit].
+// Carry delivers a part of a broadcast that came out of a [Fanout], each packet once however often the part comes. A call that
+// finds no time for all of it, or dies, leaves the rest to the next: then the error matches [ErrUnfinished], and the part is to
+// come again. The result counts what this call did. Other errors are those of [Emission.Emit].
 func (e *Emitter) Carry(ctx context.Context, p Part) (Result, error) {
 	if err := e.Of(string(p.Namespace)).err; err != nil {
 		return Result{}, err
 	}
-	r, err := e.adapter.carry(ctx, &p)
+	r, err := e.adapter.carry(ctx, e.store, &p)
 	if err != nil {
 		return r, fmt.Errorf("adapter: carry out a part: %w", err)
 	}

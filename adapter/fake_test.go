@@ -66,6 +66,10 @@ func (s *faultyStore) Deliver(ctx context.Context, id sessionstore.SessionID, p 
 	return s.fail(sessionstore.OpDeliver, func() error { return s.Store.Deliver(ctx, id, p, l) })
 }
 
+func (s *faultyStore) Claim(ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
+	return s.fail(sessionstore.OpClaim, func() error { return s.Store.Claim(ctx, name, l, from, now) })
+}
+
 func (s *faultyStore) Get(ctx context.Context, id sessionstore.SessionID, now time.Time) (k sessionstore.Session, err error) {
 	err = s.fail(sessionstore.OpGet, func() error { k, err = s.Store.Get(ctx, id, now); return err })
 	return k, err

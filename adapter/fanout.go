@@ -16,8 +16,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Fanout is a FIFO queue, as of SQS, whose consumer calls [Emitter.Carry] for each message, and does so once though
-// a message may come twice: [Part.Key] is what to remember.
+// Fanout is a FIFO queue, as of SQS, whose consumer calls [Emitter.Carry] for each message. A message may come twice, but to
+// one consumer at a time: its visibility timeout is longer than a consumer may work.
 type Fanout interface {
 	// Send queues a message and returns when that is certain. Messages of one group come one after the other, in the order in which
 	// they were sent; one that is sent again with its key comes once.
@@ -110,16 +110,21 @@ func (a *Adapter) few(all members) (few members, large bool) {
 		}
 		list = append(list, m)
 	}
+	return listed(list, failed), false
+}
+
+// listed walks a list, then fails unless err is nil.
+func listed(list []sessionstore.Member, err error) members {
 	return func(yield func(sessionstore.Member, error) bool) {
 		for _, m := range list {
 			if !yield(m, nil) {
 				return
 			}
 		}
-		if failed != nil {
-			yield(sessionstore.Member{}, failed)
+		if err != nil {
+			yield(sessionstore.Member{}, err)
 		}
-	}, false
+	}
 }
 
 // split makes the messages of a large broadcast. It fails if one would be too large.
@@ -173,14 +178,4 @@ func (a *Adapter) queue(ctx context.Context, sel Selection, parts []FanoutMessag
 		return r, nil
 	}
 	return r, fmt.Errorf("broadcast: %d of %d parts not queued: %w", len(errs), len(parts), errs[0])
-}
-
-// carry delivers a part.
-func (a *Adapter) carry(ctx context.Context, p *Part) (Result, error) {
-	packet := sessionstore.Packet{ID: p.ID, Frames: p.Frames}
-	if err := a.delivery.check([]sessionstore.Packet{packet}); err != nil {
-		return Result{}, err
-	}
-	all, room := a.members(ctx, p.Selection, partRange(p.Range))
-	return a.toAll(ctx, p.Namespace, all, room, packet, nil)
 }

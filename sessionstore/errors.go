@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Errors that callers branch on. Match them with errors.Is.
@@ -46,6 +47,29 @@ func Current(err error) (Session, bool) {
 		return c.Session, true
 	}
 	return Session{}, false
+}
+
+// HeldError is a claim that was refused because somebody else has the lease. It matches [ErrExists].
+type HeldError struct {
+	// Lease is the one that the refused claim found.
+	Lease Lease
+}
+
+// Error says until when the lease is held.
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("sessionstore: claim: held until %s", e.Lease.Until.UTC().Format(time.RFC3339Nano))
+}
+
+// Is makes a HeldError match [ErrExists].
+func (e *HeldError) Is(target error) bool { return target == ErrExists }
+
+// Holder returns the lease that a refused claim found, if err is such a refusal.
+func Holder(err error) (Lease, bool) {
+	var h *HeldError
+	if errors.As(err, &h) {
+		return h.Lease, true
+	}
+	return Lease{}, false
 }
 
 // InDoubt reports whether err leaves open if the write was, or will yet be, applied.

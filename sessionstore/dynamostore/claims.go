@@ -33,8 +33,11 @@ func (s *Store) Claim(ctx context.Context, name string, lease sessionstore.Lease
 			":ttl": seconds(lease.Until.Add(claimLife)),
 		},
 	})
+	if r := refused(err); r != nil {
+		err = &sessionstore.HeldError{Lease: leaseOf(r.found, attrLease, attrLeaseEnds)}
+	}
 	if err != nil {
-		return lost(err, fmt.Sprintf("claim %q", name), sessionstore.ErrExists)
+		return fmt.Errorf("claim %q: %w", name, err)
 	}
 	return nil
 }

@@ -27,25 +27,25 @@ func (s *Store) Claim(ctx context.Context, name string, lease sessionstore.Lease
 	if len(name) > sessionstore.MaxName {
 		return fmt.Errorf("claim: name of %d bytes: %w", len(name), sessionstore.ErrTooLarge)
 	}
-	if !s.claims.take(name, lease, from, now) {
-		return fmt.Errorf("claim %q: %w", name, sessionstore.ErrExists)
+	if err := s.claims.take(name, lease, from, now); err != nil {
+		return fmt.Errorf("claim %q: %w", name, err)
 	}
 	return nil
 }
 
-func (c *claims) take(name string, lease sessionstore.Lease, from sessionstore.Owner, now time.Time) bool {
+func (c *claims) take(name string, lease sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sweep(now)
 	old := c.leases[name]
 	if old.Held() && !old.Expired(now) && old.Owner != lease.Owner && old.Owner != from {
-		return false
+		return &sessionstore.HeldError{Lease: old}
 	}
 	if c.leases == nil {
 		c.leases = make(map[string]sessionstore.Lease)
 	}
 	c.leases[name] = lease
-	return true
+	return nil
 }
 
 // sweep removes some of the leases that have ended: to who asks, one that has ended and none are the same.

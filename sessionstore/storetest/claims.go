@@ -25,7 +25,11 @@ func (x *tester) claimed(name string, o, from sessionstore.Owner, d time.Duratio
 func claim(x *tester) {
 	name := "claim " + sessionstore.NewID()
 	x.must(x.claimed(name, me, "", 0))
-	x.is(x.claimed(name, other, "", time.Second), sessionstore.ErrExists)
+	err := x.claimed(name, other, "", time.Second)
+	x.is(err, sessionstore.ErrExists)
+	held, ok := sessionstore.Holder(err)
+	equal(x, "the refusal has a holder", ok, true)
+	equal(x, "the holder", held, sessionstore.Lease{Owner: me, Until: after(leaseEnd)})
 	x.must(x.claimed(name, me, "", 5*time.Second)) // renewed until 15 s
 	x.is(x.claimed(name, other, "", 14*time.Second), sessionstore.ErrExists)
 	x.must(x.claimed(name, other, "", 15*time.Second))
