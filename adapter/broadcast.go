@@ -53,6 +53,7 @@ type Adapter struct {
 	fanout   Fanout
 	large    int
 	log      *slog.Logger
+	order    *order // nil unless it is that of InOrder
 }
 
 // New returns an Adapter that delivers by d.
@@ -97,7 +98,7 @@ func (i *Interceptor) takes(m sessionstore.Member) bool {
 //
 // With a [Fanout], a broadcast to more sockets than Options.Large is queued, and Broadcast returns once it is. Those that are queued
 // arrive in order too, whatever they select within a namespace. But what goes out at once, to few sockets, may arrive before
-// what was queued earlier (docs/adr/0010).
+// what was queued earlier (docs/adr/0010), unless the two come from one Adapter of [Adapter.InOrder].
 func (a *Adapter) Broadcast(ctx context.Context, sel Selection, p sessionstore.Packet, own *Interceptor) (Result, error) {
 	if err := a.delivery.check([]sessionstore.Packet{p}); err != nil {
 		return Result{}, err
@@ -106,14 +107,18 @@ func (a *Adapter) Broadcast(ctx context.Context, sel Selection, p sessionstore.P
 	if a.fanout == nil {
 		return a.toAll(ctx, sel.Namespace, members, room, p, own)
 	}
-	few, large := a.few(members)
-	if !large {
-		return a.toAll(ctx, sel.Namespace, few, room, p, own)
+	few, large, err := a.few(members)
+	if !large && (err != nil || len(few) == 0 || !a.order.has(sel.Namespace)) {
+		return a.toAll(ctx, sel.Namespace, listed(few, err), room, p, own)
 	}
 	parts, ok := split(sel, p, own)
 	if !ok { // too large for a queue
 		return a.toAll(ctx, sel.Namespace, members, room, p, own)
 	}
+	if !large {
+		parts = partsOf(parts, few)
+	}
+	a.order.add(sel.Namespace)
 	return a.queue(ctx, sel, parts, own)
 }
 

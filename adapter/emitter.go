@@ -63,6 +63,15 @@ func (e *Emitter) leave(ctx context.Context, id sessionstore.SessionID) error {
 	return fmt.Errorf("adapter: leave a closed session: %w", err)
 }
 
+// InOrder returns an Emitter whose emits arrive in the order in which they were made, also where some of them are to so many
+// sockets that they are queued: what it emits in a namespace after that is queued too. Make one for each sequence of
+// emits.
+func (e *Emitter) InOrder() *Emitter {
+	in := *e
+	in.adapter = e.adapter.InOrder()
+	return &in
+}
+
 // Of returns everybody in a namespace.
 func (e *Emitter) Of(namespace string) Emission {
 	b := Emission{e: e, sel: Selection{Namespace: sessionstore.Namespace(namespace)}}

@@ -97,20 +97,19 @@ func ParsePart(body string) (Part, error) {
 	return p, nil
 }
 
-// few reads as many members as a broadcast reaches without the queue. If there are more, it is large.
-func (a *Adapter) few(all members) (few members, large bool) {
-	var list []sessionstore.Member
-	var failed error
+// few reads as many members as a broadcast reaches without the queue. If there are more, it is large. The error is that of
+// the walk, after those that it met.
+func (a *Adapter) few(all members) (few []sessionstore.Member, large bool, err error) {
 	for m, err := range all {
-		if failed = err; err != nil {
-			break
+		if err != nil {
+			return few, false, err
 		}
-		if len(list) == a.large {
-			return nil, true
+		if len(few) == a.large {
+			return nil, true, nil
 		}
-		list = append(list, m)
+		few = append(few, m)
 	}
-	return listed(list, failed), false
+	return few, false, nil
 }
 
 // listed walks a list, then fails unless err is nil.
@@ -142,6 +141,18 @@ func split(sel Selection, p sessionstore.Packet, own *Interceptor) ([]FanoutMess
 		messages[n] = FanoutMessage{Group: part.group(), Key: part.Key(), Body: body}
 	}
 	return messages, true
+}
+
+// partsOf are the parts, of all of a broadcast, for the ranges that some members are in.
+func partsOf(all []FanoutMessage, some []sessionstore.Member) []FanoutMessage {
+	var parts []FanoutMessage
+	for n, part := range all {
+		in := partRange(n)
+		if slices.ContainsFunc(some, func(m sessionstore.Member) bool { return in.Contains(m.Socket) }) {
+			parts = append(parts, part)
+		}
+	}
+	return parts
 }
 
 // encodePart keeps characters as they are that are escaped for the sake of HTML: packets are full of quoted JSON as it is.

@@ -193,6 +193,56 @@ func TestOrderOfLargeBroadcasts(t *testing.T) {
 	})
 }
 
+// One caller's emits to few arrive behind those to many that were queued before, if it asks for that.
+func TestInOrder(t *testing.T) {
+	for _, k := range []struct {
+		name    string
+		inOrder bool
+		queued  int
+		first   string // what the one socket has before the queue is worked off
+	}{
+		{"in order", true, 16 + 1, ""},
+		{"each by itself", false, 16, "4one"},
+	} {
+		t.Run(k.name, func(t *testing.T) {
+			inCrowd(t, func(t *testing.T, c *crowd) {
+				a := c.adapter
+				if k.inOrder {
+					a = a.InOrder()
+				}
+				one := adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"first"}}
+				nobody := adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"none"}}
+				other := adapter.Selection{Namespace: "/other", Rooms: []sessionstore.Room{"none"}}
+				for _, b := range []struct {
+					sel   adapter.Selection
+					frame string
+				}{{one, "4before"}, {adapter.Selection{Namespace: nsp}, "4all"}, {one, "4one"}, {nobody, "4none"}, {other, "4other"}} {
+					if _, err := a.Broadcast(t.Context(), b.sel, c.packet(b.frame), nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if got, want := c.buffered(c.ids[0]), strings.TrimSpace("4before "+k.first); got != want {
+					t.Errorf("got %q, want %q", got, want)
+				}
+				if n := len(c.queue.keys); n != k.queued {
+					t.Errorf("%d messages are queued, want %d", n, k.queued)
+				}
+				c.carry()
+				want := "4before 4all 4one"
+				if !k.inOrder {
+					want = "4before 4one 4all"
+				}
+				if got := c.buffered(c.ids[0]); got != want {
+					t.Errorf("got %q, want %q", got, want)
+				}
+				if got := c.buffered(c.ids[1]); got != "4all" {
+					t.Errorf("another got %q", got)
+				}
+			})
+		})
+	}
+}
+
 // Up to the limit a broadcast is delivered by who emits it.
 func TestLimitOfLargeBroadcasts(t *testing.T) {
 	inCrowd(t, func(t *testing.T, c *crowd) {

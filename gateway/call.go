@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"sync"
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway/engine"
@@ -12,6 +13,9 @@ import (
 type call struct {
 	inv    *engine.Invocation // nil in a disconnect handler
 	socket *Socket
+
+	once    sync.Once
+	adapter *adapter.Adapter // see broadcasts
 }
 
 type callKey struct{}
@@ -27,6 +31,15 @@ func callOf(ctx context.Context) *call {
 
 // session is the session that the call is about.
 func (c *call) session() sessionstore.SessionID { return c.socket.row.Session }
+
+// broadcasts is what broadcasts: all of a handler's in one order. Outside of handlers each is by itself.
+func (c *call) broadcasts(s *Server) *adapter.Adapter {
+	if c == nil {
+		return s.adapter
+	}
+	c.once.Do(func() { c.adapter = s.adapter.InOrder() })
+	return c.adapter
+}
 
 // intercept takes the copies of a broadcast in a namespace that are for the call's own session: they join what is
 // collected. A session that is gone gets none.

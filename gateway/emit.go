@@ -88,7 +88,8 @@ func (b Broadcast) emit(ctx context.Context, frames []string) error {
 	var own error
 	p := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: frames}
 	sel := b.selection()
-	_, err := b.nsp.server.adapter.Broadcast(ctx, sel, p, callOf(ctx).intercept(ctx, sel.Namespace, frames, &own))
+	c := callOf(ctx)
+	_, err := c.broadcasts(b.nsp.server).Broadcast(ctx, sel, p, c.intercept(ctx, sel.Namespace, frames, &own))
 	if err = errors.Join(own, err); err != nil {
 		return fmt.Errorf("gateway: emit: %w", err)
 	}

@@ -54,6 +54,12 @@ func TestLargeBroadcastOfAHandler(t *testing.T) {
 				}
 				return "done", gateway.Emit(ctx, n, "news", 2)
 			})
+			gateway.On(n, "all, then one", func(ctx context.Context, _ *gateway.Socket, id string) (gateway.None, error) {
+				if err := gateway.Emit(ctx, n, "news", 4); err != nil {
+					return gateway.None{}, err
+				}
+				return gateway.None{}, gateway.Emit(ctx, n.To(id), "news", 5)
+			})
 			gateway.On(n, "others", func(ctx context.Context, k *gateway.Socket, _ gateway.None) (string, error) {
 				return "done", gateway.Emit(ctx, k.Broadcast(), "news", 3)
 			})
@@ -79,6 +85,16 @@ func TestLargeBroadcastOfAHandler(t *testing.T) {
 		for _, other := range []*peer{b, c, d} {
 			other.expect(`42["news",3]`)
 		}
+
+		a.send(`423["all, then one","` + b.id + `"]`)
+		if len(q.bodies) != 16+1 {
+			t.Errorf("%d messages are queued", len(q.bodies))
+		}
+		q.carry(t, w)
+		a.expect(`42["news",4]`, `433[]`)
+		b.expect(`42["news",4]`, `42["news",5]`)
+		c.expect(`42["news",4]`)
+		d.expect(`42["news",4]`)
 
 		if err := a.try("41"); err != nil {
 			t.Error(err)

@@ -132,9 +132,11 @@ func sockets(found []adapter.RemoteSocket) []Socket {
 
 // batch does requests in order, whatever becomes of each.
 func (f *emit) batch(ctx context.Context, requests []Request) Answer {
+	in := *f
+	in.emitter = f.emitter.InOrder()
 	sum := Answer{OK: true, again: true, Results: make([]Answer, len(requests))}
 	for i := range requests {
-		a := f.once(ctx, &requests[i])
+		a := in.once(ctx, &requests[i])
 		sum.Results[i] = a
 		sum.Recipients += a.Recipients
 		sum.Gone += a.Gone
