@@ -50,7 +50,9 @@ func (f *emit) carryOut(ctx context.Context, raw []byte, key string) Answer {
 		r.Key = key
 	}
 	a := f.once(ctx, &r)
-	f.metrics.Add(boot.Recipients, a.Recipients)
+	if !a.Duplicate {
+		f.metrics.Add(boot.Recipients, a.Recipients)
+	}
 	return a
 }
 
@@ -61,21 +63,28 @@ func (f *emit) once(ctx context.Context, r *Request) Answer {
 		return f.do(ctx, r)
 	}
 	c := claim{claims: f.claims, name: "emit#" + r.Key}
-	first, err := c.take(ctx, keyLife)
+	first, earlier, err := c.take(ctx, keyLife)
 	switch {
 	case err != nil:
 		a := Answer{again: true}
 		a.fail(fmt.Errorf("key not claimed: %w", err))
 		return a
+	case earlier != nil:
+		earlier.Duplicate = true
+		return *earlier
 	case !first:
 		return Answer{OK: true, Duplicate: true}
 	}
 	a := f.do(ctx, r)
-	if a.again {
-		if err := c.giveBack(ctx); err != nil {
-			f.log.WarnContext(ctx, "key not given back", "err", err)
-			a.again = false
+	if !a.again {
+		if err := c.keep(ctx, a); err != nil {
+			f.log.WarnContext(ctx, "answer not kept for the key", "err", err)
 		}
+		return a
+	}
+	if err := c.giveBack(ctx); err != nil {
+		f.log.WarnContext(ctx, "key not given back", "err", err)
+		a.again = false
 	}
 	return a
 }
@@ -138,10 +147,12 @@ func (f *emit) batch(ctx context.Context, requests []Request) Answer {
 	for i := range requests {
 		a := in.once(ctx, &requests[i])
 		sum.Results[i] = a
-		sum.Recipients += a.Recipients
-		sum.Gone += a.Gone
-		sum.Failed += a.Failed
-		sum.Queued = sum.Queued || a.Queued
+		if !a.Duplicate { // it tells of another time
+			sum.Recipients += a.Recipients
+			sum.Gone += a.Gone
+			sum.Failed += a.Failed
+			sum.Queued = sum.Queued || a.Queued
+		}
 		sum.OK = sum.OK && a.OK
 		sum.again = sum.again && a.again
 	}

@@ -175,7 +175,7 @@ func TestKeys(t *testing.T) {
 	w.client("one", "a")
 	for i, want := range []string{`42["e"]`, "", ""} {
 		a := w.ask(`{"event":"e","key":"order 7"}`)
-		if got := w.got("one"); got != want || !a.OK || a.Duplicate != (i > 0) {
+		if got := w.got("one"); got != want || !a.OK || a.Duplicate != (i > 0) || a.Recipients != 1 {
 			t.Errorf("call %d: pushed %q, answered %+v", i, got, a)
 		}
 	}
@@ -183,7 +183,7 @@ func TestKeys(t *testing.T) {
 		t.Errorf("another key: %+v", a)
 	}
 	a := w.ask(`{"batch":[{"event":"x","key":"order 7"},{"event":"y","key":"order 9"}],"key":"batch"}`)
-	if got := w.got("one"); got != `42["y"]` || !a.Results[0].Duplicate {
+	if got := w.got("one"); got != `42["y"]` || !a.Results[0].Duplicate || a.Recipients != 1 {
 		t.Errorf("pushed %q, answered %+v", got, a)
 	}
 	if a = w.ask(`{"event":"e"}`); a.Duplicate || w.got("one") == "" {
@@ -212,8 +212,28 @@ func TestKeysOfWhatFailed(t *testing.T) {
 	if a := w.ask(`{"event":"e","key":"l"}`); a.OK || a.Failed != 1 {
 		t.Errorf("in doubt: %+v", a)
 	}
-	if a := w.ask(`{"event":"e","key":"l"}`); !a.Duplicate {
-		t.Errorf("what is in doubt was done again: %+v", a)
+	if a := w.ask(`{"event":"e","key":"l"}`); !a.Duplicate || a.OK || a.Failed != 1 || len(a.Errors) == 0 {
+		t.Errorf("what is in doubt was done again, or its answer is lost: %+v", a)
+	}
+}
+
+// What is not kept of an answer: what may be large, and all of one that is.
+func TestAnswersThatAreNotKept(t *testing.T) {
+	w := newWorld(t)
+	w.client("one", "a")
+	if a := w.ask(`{"fetch":5,"key":"f"}`); len(a.Sockets) != 1 {
+		t.Errorf("fetched %+v", a)
+	}
+	if a := w.ask(`{"fetch":5,"key":"f"}`); !a.Duplicate || a.Sockets != nil || a.Recipients != 1 {
+		t.Errorf("fetched again %+v", a)
+	}
+	room := strings.Repeat("r", 400)
+	mistake := fmt.Sprintf(`{"batch":[{"event":"connect","rooms":[%q]}],"key":"m"}`, room)
+	if a := w.ask(mistake); a.OK || len(a.Results) != 1 {
+		t.Errorf("mistake: %+v", a)
+	}
+	if a := w.ask(mistake); !a.Duplicate || a.OK || a.Results != nil {
+		t.Errorf("mistake again: %+v", a)
 	}
 }
 
