@@ -232,12 +232,9 @@ func (d *Delivery) full(ctx context.Context, id sessionstore.SessionID, cur *ses
 // have come and gone, or may yet come: the session is closed before the error is returned.
 func (d *Delivery) inDoubt(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet, cause error) error {
 	ctx = context.WithoutCancel(ctx)
-	s, err := d.readAgain(ctx, id)
-	switch {
-	case errors.Is(err, sessionstore.ErrNotFound), err == nil && s.State != sessionstore.Open:
-		return ErrClosed
-	case err == nil && holds(s.Buffer, packets[len(packets)-1].ID):
-		return nil
+	_, waits, err := d.waiting(ctx, id, packets[len(packets)-1].ID)
+	if waits || errors.Is(err, ErrClosed) {
+		return err
 	}
 	err = d.closing.Close(ctx, id, ReasonTransportError, CloseOptions{})
 	return errors.Join(fmt.Errorf("deliver: %w", cause), err)
@@ -247,17 +244,23 @@ func (d *Delivery) inDoubt(ctx context.Context, id sessionstore.SessionID, packe
 // session's buffer, the session is closed, for nobody knows whether the client has got it. [ErrClosed] if it is closed, by this
 // call or before.
 func (d *Delivery) Settle(ctx context.Context, id sessionstore.SessionID, packet sessionstore.PacketID) error {
-	s, err := d.readAgain(ctx, id)
-	switch {
-	case errors.Is(err, sessionstore.ErrNotFound), err == nil && s.State != sessionstore.Open:
-		return ErrClosed
-	case err == nil && holds(s.Buffer, packet):
-		return nil
+	s, waits, err := d.waiting(ctx, id, packet)
+	if waits || errors.Is(err, ErrClosed) {
+		return err
 	}
 	if e := d.closing.Close(ctx, id, ReasonTransportError, CloseOptions{Doubtful: s.Conn}); e != nil {
 		return errors.Join(err, e)
 	}
 	return ErrClosed
+}
+
+// waiting reads whether a packet waits in the buffer of an open session; [ErrClosed] if it is not open.
+func (d *Delivery) waiting(ctx context.Context, id sessionstore.SessionID, packet sessionstore.PacketID) (s sessionstore.Session, waits bool, err error) {
+	s, err = d.readAgain(ctx, id)
+	if errors.Is(err, sessionstore.ErrNotFound) || err == nil && s.State != sessionstore.Open {
+		return s, false, ErrClosed
+	}
+	return s, err == nil && holds(s.Buffer, packet), err
 }
 
 func (d *Delivery) readAgain(ctx context.Context, id sessionstore.SessionID) (s sessionstore.Session, err error) {

@@ -161,11 +161,11 @@ func (d *Delivery) enqueued(ctx context.Context, s sessionstore.Session, hold se
 // enqueueInDoubt settles an append that may have happened, as inDoubt does.
 func (d *Delivery) enqueueInDoubt(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet, hold sessionstore.Lease, cause error) error {
 	ctx = context.WithoutCancel(ctx)
-	s, err := d.readAgain(ctx, id)
+	s, waits, err := d.waiting(ctx, id, packets[len(packets)-1].ID)
 	switch {
-	case errors.Is(err, sessionstore.ErrNotFound), err == nil && s.State != sessionstore.Open:
-		return ErrClosed
-	case err == nil && holds(s.Buffer, packets[len(packets)-1].ID):
+	case errors.Is(err, ErrClosed):
+		return err
+	case waits:
 		return d.enqueued(ctx, s, hold)
 	}
 	err = d.closing.Close(ctx, id, ReasonTransportError, CloseOptions{Doubtful: s.Conn})
