@@ -153,29 +153,25 @@ var budgets = []struct {
 		time.Sleep(25 * time.Second)
 		return w.spend(func() { c.expect("2"); c.send("3") })
 	}},
-	{"disconnect of a WebSocket with 3 rooms", 1, 6 + 3, 0, func(t *testing.T, w *world, s *gateway.Server) spent {
-		c := w.join(s)
-		c.send(`42["join","a"]`)
-		c.send(`42["join","b"]`)
-		c.send(`42["join","c"]`)
-		return w.spend(func() {
-			if err := s.Engine().Disconnect(t.Context(), c.conn); err != nil {
-				t.Error(err)
-			}
-		})
-	}},
+	{"disconnect of a WebSocket with 3 rooms", 1, 6 + 3, 0, disconnectWithRooms},
 	{"the same with a disconnect handler", 1, 6 + 3 + 1, 0, func(t *testing.T, w *world, s *gateway.Server) spent {
 		s.Of("/").OnDisconnect(func(context.Context, *gateway.Socket, string) error { return nil })
-		c := w.join(s)
-		c.send(`42["join","a"]`)
-		c.send(`42["join","b"]`)
-		c.send(`42["join","c"]`)
-		return w.spend(func() {
-			if err := s.Engine().Disconnect(t.Context(), c.conn); err != nil {
-				t.Error(err)
-			}
-		})
+		return disconnectWithRooms(t, w, s)
 	}},
+}
+
+// disconnectWithRooms is the end of a WebSocket whose socket is in three rooms.
+func disconnectWithRooms(t *testing.T, w *world, s *gateway.Server) spent {
+	t.Helper()
+	c := w.join(s)
+	c.send(`42["join","a"]`)
+	c.send(`42["join","b"]`)
+	c.send(`42["join","c"]`)
+	return w.spend(func() {
+		if err := s.Engine().Disconnect(t.Context(), c.conn); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestBudget holds the costs of docs/architecture.md: they are the same on every machine.
