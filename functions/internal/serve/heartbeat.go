@@ -176,9 +176,9 @@ func (f *heartbeat) renew(ctx context.Context, me sessionstore.Owner) bool {
 
 // watch sends a watch. Without one a chain that breaks is begun anew at the next request.
 func (f *heartbeat) watch(ctx context.Context) {
-	body, err := json.Marshal(link{})
+	body, err := encodeLink("")
 	if err == nil {
-		err = f.queue.SendLater(ctx, string(body), watchAfter)
+		err = f.queue.SendLater(ctx, body, watchAfter)
 	}
 	if err != nil && ctx.Err() == nil {
 		f.log.WarnContext(ctx, "watch not sent", "err", err)

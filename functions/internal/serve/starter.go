@@ -44,14 +44,22 @@ type link struct {
 
 // queueLink sends it.
 func queueLink(ctx context.Context, queue sender, holder sessionstore.Owner) error {
-	body, err := json.Marshal(link{holder})
+	body, err := encodeLink(holder)
 	if err != nil {
-		return fmt.Errorf("serve: encode heartbeat: %w", err)
+		return err
 	}
-	if err := queue.Send(ctx, string(body)); err != nil {
+	if err := queue.Send(ctx, body); err != nil {
 		return fmt.Errorf("serve: queue heartbeat: %w", err)
 	}
 	return nil
+}
+
+func encodeLink(holder sessionstore.Owner) (string, error) {
+	body, err := json.Marshal(link{holder})
+	if err != nil {
+		return "", fmt.Errorf("serve: encode heartbeat: %w", err)
+	}
+	return string(body), nil
 }
 
 // newOwner returns a name that nobody has had.
