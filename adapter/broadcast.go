@@ -27,18 +27,18 @@ type BroadcastStore interface {
 type Options struct {
 	// Fanout takes broadcasts to more than Large sockets; default none: the caller delivers to all of them.
 	Fanout Fanout
-	// Large is the most sockets that a broadcast reaches without Fanout; default 500.
+	// Large is the most sockets that a broadcast reaches without Fanout; default [DefaultLarge].
 	Large int
 	// Logger gets what went wrong and is no error; default none.
 	Logger *slog.Logger
 }
 
-// defaultLarge is what a small Lambda function pushes to within a second or two.
-const defaultLarge = 500
+// DefaultLarge is how many sockets a small Lambda function pushes to within a second or two.
+const DefaultLarge = 500
 
 func (o Options) withDefaults() Options {
 	if o.Large == 0 {
-		o.Large = defaultLarge
+		o.Large = DefaultLarge
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -100,7 +100,7 @@ func (i *Interceptor) takes(m sessionstore.Member) bool {
 // arrive in order too, whatever they select within a namespace. But what goes out at once, to few sockets, may arrive before
 // what was queued earlier (docs/adr/0010), unless the two come from one Adapter of [Adapter.InOrder].
 func (a *Adapter) Broadcast(ctx context.Context, sel Selection, p sessionstore.Packet, own *Interceptor) (Result, error) {
-	if err := a.delivery.check([]sessionstore.Packet{p}); err != nil {
+	if err := a.delivery.Check(p.Frames); err != nil {
 		return Result{}, err
 	}
 	members, room := a.members(ctx, sel, sessionstore.Range{})
@@ -111,12 +111,9 @@ func (a *Adapter) Broadcast(ctx context.Context, sel Selection, p sessionstore.P
 	if !large && (err != nil || len(few) == 0 || !a.order.has(sel.Namespace)) {
 		return a.toAll(ctx, sel.Namespace, listed(few, err), room, p, own)
 	}
-	parts, ok := split(sel, p, own)
+	parts, ok := split(sel, p, own, few)
 	if !ok { // too large for a queue
 		return a.toAll(ctx, sel.Namespace, members, room, p, own)
-	}
-	if !large {
-		parts = partsOf(parts, few)
 	}
 	a.order.add(sel.Namespace)
 	return a.queue(ctx, sel, parts, own)

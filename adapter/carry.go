@@ -69,10 +69,10 @@ func parseProgress(o sessionstore.Owner) (progress, bool) {
 
 // carry delivers a part, or what is left of it. The error matches [ErrUnfinished] if some of it is left.
 func (a *Adapter) carry(ctx context.Context, claims sessionstore.Claims, p *Part) (Result, error) {
-	packet := sessionstore.Packet{ID: p.ID, Frames: p.Frames}
-	if err := a.delivery.check([]sessionstore.Packet{packet}); err != nil {
+	if err := a.delivery.Check(p.Frames); err != nil {
 		return Result{}, err
 	}
+	packet := sessionstore.Packet{ID: p.ID, Frames: p.Frames}
 	all := partRange(p.Range)
 	c := &carrier{a: a, claims: claims, part: p, packet: packet, token: sessionstore.NewID(), at: all.From, end: all.To}
 	if c.end == "" {

@@ -126,33 +126,26 @@ func listed(list []sessionstore.Member, err error) members {
 	}
 }
 
-// split makes the messages of a large broadcast. It fails if one would be too large.
-func split(sel Selection, p sessionstore.Packet, own *Interceptor) ([]FanoutMessage, bool) {
+// split makes the messages of a broadcast: one for each range, or for those ranges that the members are in if these are known. It
+// fails if a message would be too large.
+func split(sel Selection, p sessionstore.Packet, own *Interceptor, known []sessionstore.Member) ([]FanoutMessage, bool) {
 	if own != nil && own.Socket != "" {
 		sel.Skip = append(slices.Clip(sel.Skip), own.Socket)
 	}
-	messages := make([]FanoutMessage, partCount)
-	for n := range messages {
+	messages := make([]FanoutMessage, 0, partCount)
+	for n := range partCount {
+		in := func(m sessionstore.Member) bool { return partRange(n).Contains(m.Socket) }
+		if known != nil && !slices.ContainsFunc(known, in) {
+			continue
+		}
 		part := Part{Selection: sel, ID: p.ID, Range: n, Frames: p.Frames}
 		body, err := encodePart(&part)
 		if err != nil || len(body) > maxPart {
 			return nil, false
 		}
-		messages[n] = FanoutMessage{Group: part.group(), Key: part.Key(), Body: body}
+		messages = append(messages, FanoutMessage{Group: part.group(), Key: part.Key(), Body: body})
 	}
 	return messages, true
-}
-
-// partsOf are the parts, of all of a broadcast, for the ranges that some members are in.
-func partsOf(all []FanoutMessage, some []sessionstore.Member) []FanoutMessage {
-	var parts []FanoutMessage
-	for n, part := range all {
-		in := partRange(n)
-		if slices.ContainsFunc(some, func(m sessionstore.Member) bool { return in.Contains(m.Socket) }) {
-			parts = append(parts, part)
-		}
-	}
-	return parts
 }
 
 // encodePart keeps characters as they are that are escaped for the sake of HTML: packets are full of quoted JSON as it is.

@@ -7,24 +7,15 @@ import (
 	"github.com/nonstick-io/nonstick/adapter"
 )
 
-// Fanout is what is done about broadcasts to very many sockets.
-type Fanout struct {
-	// Queue takes those to more than Large sockets; nil takes none.
-	Queue adapter.Fanout
-	Large int
-}
-
-// defaultLargeRoom is the template's.
-const defaultLargeRoom = 500
-
-// Fanout reads the configuration. Without a queue, who broadcasts delivers to all by itself.
-func (p *Parts) Fanout() Fanout {
+// Broadcasts reads what is configured about broadcasts to very many sockets. Without a queue, who broadcasts delivers to all by
+// itself.
+func (p *Parts) Broadcasts() adapter.Options {
 	const queue = "NONSTICK_FANOUT_QUEUE"
-	f := Fanout{Large: p.Env.Number("NONSTICK_LARGE_ROOM", defaultLargeRoom, 1, math.MaxInt32)}
+	o := adapter.Options{Large: p.Env.Number("NONSTICK_LARGE_ROOM", adapter.DefaultLarge, 1, math.MaxInt32), Logger: p.Log}
 	if p.Env.Text(queue, "") != "" {
-		f.Queue = fifo{p.Queue(queue)}
+		o.Fanout = fifo{p.Queue(queue)}
 	}
-	return f
+	return o
 }
 
 // fifo is a FIFO queue of SQS.

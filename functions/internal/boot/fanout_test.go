@@ -12,7 +12,7 @@ import (
 	"github.com/nonstick-io/nonstick/adapter"
 )
 
-func TestFanout(t *testing.T) {
+func TestBroadcasts(t *testing.T) {
 	var got call
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
@@ -36,7 +36,7 @@ func TestFanout(t *testing.T) {
 			vars := maps.Clone(complete)
 			vars["NONSTICK_FANOUT_QUEUE"], vars["NONSTICK_LARGE_ROOM"] = c.queue, c.large
 			p := newParts(NewEnv(vars.lookup), io.Discard)
-			f := p.Fanout()
+			f := p.Broadcasts()
 			if err := p.Env.Err(); c.wrong != "" {
 				if err == nil || !strings.Contains(err.Error(), c.wrong) {
 					t.Errorf("error %v", err)
@@ -45,13 +45,13 @@ func TestFanout(t *testing.T) {
 			} else if err != nil {
 				t.Fatal(err)
 			}
-			if f.Large != c.limit || (f.Queue != nil) != (c.queue != "") {
+			if f.Large != c.limit || (f.Fanout != nil) != (c.queue != "") {
 				t.Errorf("%+v", f)
 			}
-			if f.Queue == nil {
+			if f.Fanout == nil {
 				return
 			}
-			if err := f.Queue.Send(t.Context(), adapter.FanoutMessage{Group: "g", Key: "k", Body: "b"}); err != nil {
+			if err := f.Fanout.Send(t.Context(), adapter.FanoutMessage{Group: "g", Key: "k", Body: "b"}); err != nil {
 				t.Error(err)
 			}
 			if want := (call{QueueURL: url, Body: "b", Group: "g", Key: "k"}); got != want {

@@ -28,13 +28,11 @@ type emit struct {
 func Emit(p *boot.Parts) boot.Handler { return newEmit(p).serve }
 
 func newEmit(p *boot.Parts) *emit {
-	return &emit{emitter: newEmitter(p, p.Fanout()), claims: p.Store, metrics: p.Metrics, log: p.Log}
+	return &emit{emitter: newEmitter(p, p.Broadcasts()), claims: p.Store, metrics: p.Metrics, log: p.Log}
 }
 
-func newEmitter(p *boot.Parts, f boot.Fanout) *adapter.Emitter {
-	return adapter.NewEmitter(p.Store, p.Pusher, adapter.EmitterOptions{
-		Limits: boot.Limits(p.Env), Options: adapter.Options{Fanout: f.Queue, Large: f.Large, Logger: p.Log},
-	})
+func newEmitter(p *boot.Parts, o adapter.Options) *adapter.Emitter {
+	return adapter.NewEmitter(p.Store, p.Pusher, adapter.EmitterOptions{Limits: boot.Limits(p.Env), Options: o})
 }
 
 // carryOut does what a request in JSON asks for. A request that has no key of its own gets the one of its message, if it

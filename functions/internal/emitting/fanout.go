@@ -21,7 +21,7 @@ type fanout struct {
 
 // Fanout makes the fanout function.
 func Fanout(p *boot.Parts) boot.Handler {
-	f := &fanout{emitter: newEmitter(p, boot.Fanout{}), metrics: p.Metrics, log: p.Log}
+	f := &fanout{emitter: newEmitter(p, adapter.Options{Logger: p.Log}), metrics: p.Metrics, log: p.Log}
 	return boot.JSON(f.serve)
 }
 

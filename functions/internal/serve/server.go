@@ -39,9 +39,9 @@ func newServer(p *boot.Parts) *server {
 	if o.ConnectTimeout == 0 {
 		o.ConnectTimeout = -1 // what the gateway takes for never
 	}
-	fanout := p.Fanout()
+	b := p.Broadcasts()
 	srv := gateway.New(gateway.Config{
-		Store: p.Store, Pusher: p.Pusher, Options: o, Unordered: true, Fanout: fanout.Queue, LargeRoom: fanout.Large, Logger: p.Log,
+		Store: p.Store, Pusher: p.Pusher, Options: o, Unordered: true, Fanout: b.Fanout, LargeRoom: b.Large, Logger: p.Log,
 	})
 	s.app.Register(srv)
 	s.engine = srv.Engine()
