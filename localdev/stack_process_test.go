@@ -75,7 +75,8 @@ func spawn(t *testing.T) (*exec.Cmd, *process) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "--addr", "127.0.0.1:0", "--template", stackTemplate, "--built", dir, "--logs", t.TempDir(), "--parameter", "WithTable=yes")
+	// Under nohup tests run with SIGHUP ignored, and a child inherits that.
+	cmd := exec.Command("env", "--default-signal=HUP", program, "--addr", "127.0.0.1:0", "--template", stackTemplate, "--built", dir, "--logs", t.TempDir(), "--parameter", "WithTable=yes")
 	said := &safeBuffer{}
 	cmd.Stderr = said
 	out, err := cmd.StdoutPipe()
@@ -92,6 +93,17 @@ func spawn(t *testing.T) (*exec.Cmd, *process) {
 		t.Fatalf("it said %q (%v), and %s", line, err, said)
 	}
 	return cmd, p
+}
+
+// waitFor waits for the end of a process, and kills it when patience is over.
+func waitFor(t *testing.T, cmd *exec.Cmd) error {
+	t.Helper()
+	late := time.AfterFunc(patience, func() {
+		t.Errorf("the process did not end within %v", patience)
+		_ = cmd.Process.Kill() // it may have ended
+	})
+	defer late.Stop()
+	return cmd.Wait()
 }
 
 // However localdev ends, nothing of it is left: no frozen function, no busy one, no DynamoDB Local.
@@ -114,7 +126,7 @@ func TestNoProcessIsLeft(t *testing.T) {
 			if err := cmd.Process.Signal(signal); err != nil {
 				t.Fatal(err)
 			}
-			err := cmd.Wait()
+			err := waitFor(t, cmd)
 			if signal != syscall.SIGKILL && err != nil {
 				t.Errorf("it ended with %v, and said %s", err, p.stderr)
 			}
