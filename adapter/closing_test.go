@@ -207,7 +207,7 @@ func TestWithoutFinish(t *testing.T) {
 			t.Errorf("session %s, handler's lease %+v", s.State, s.Handler)
 		}
 		lease := sessionstore.Lease{Owner: "sweeper", Until: time.Now().Add(time.Minute)}
-		if err := w.store.TakeOver(t.Context(), sid, lease, time.Now()); err != nil {
+		if err := w.store.TakeOver(t.Context(), sid, lease, "", time.Now()); err != nil {
 			t.Errorf("the sweeper cannot take over: %v", err)
 		}
 		if !w.pusher.Closed(conn("S")) {

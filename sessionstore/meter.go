@@ -33,6 +33,7 @@ const (
 	OpLook
 	OpBeat
 	OpExpire
+	OpPinged
 	OpUnregister
 	OpRegistrations
 	OpLeaseShard
@@ -54,7 +55,7 @@ const (
 var opNames = [numOps]string{
 	"Create", "Get", "Handshake", "Close", "TakeOver", "Finish", "Deliver", "Enqueue", "Bodies", "Answer", "Park", "Pong",
 	"Bind", "Probe", "Upgrade", "Abort", "Renew", "Release", "PutConnection", "Connection", "DeleteConnection",
-	"Register", "Update", "Look", "Beat", "Expire", "Unregister", "Registrations", "LeaseShard",
+	"Register", "Update", "Look", "Beat", "Expire", "Pinged", "Unregister", "Registrations", "LeaseShard",
 	"PutSocket", "RemoveSocket", "SetData", "SetHint", "Join", "Leave", "Member", "Members", "Reap", "Partial", "Ack", "Claim",
 }
 

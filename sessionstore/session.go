@@ -207,6 +207,9 @@ type Registration struct {
 	LookAt time.Time
 	// Serial says that the session is: a sweeper that pings it looks at its hold, too.
 	Serial bool
+	// PingedAt is when an unanswered ping was pushed, if a sweeper has recorded that. A time before PingAt is that of
+	// an earlier ping and says nothing.
+	PingedAt time.Time
 	// Expired says that the ping timeout has been decided: a pong no longer counts.
 	Expired bool
 }

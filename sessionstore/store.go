@@ -67,8 +67,8 @@ type Sessions interface {
 	// A refusal whose session has Handler.Owner as in the request means that an earlier call was applied.
 	Close(ctx context.Context, r CloseRequest) (Session, error)
 	// TakeOver replaces the handler lease of a closing session. Condition: closing, and the old lease
-	// has ended at now.
-	TakeOver(ctx context.Context, id SessionID, handler Lease, now time.Time) error
+	// has ended at now, or is from's: so an owner renews its lease or hands it over. From may be empty.
+	TakeOver(ctx context.Context, id SessionID, handler Lease, from Owner, now time.Time) error
 	// Finish moves a closing session to closed and sets its time to live; it drops the Handshake. Condition:
 	// closing, and the handler lease is owner's.
 	Finish(ctx context.Context, id SessionID, owner Owner, expiresAt time.Time) error
@@ -198,6 +198,9 @@ type Registry interface {
 	// Expire marks a row as Expired and sets LookAt. Condition: PingAt and Conn as in r, the row as it was
 	// read; ErrNotFound otherwise.
 	Expire(ctx context.Context, r Registration, lookAt time.Time) error
+	// Pinged records that the ping for which the row's PingAt asked was pushed at a time, so that another sweeper knows
+	// it too. Condition: PingAt and Conn as in r, the row as it was read, and not Expired; ErrNotFound otherwise.
+	Pinged(ctx context.Context, r Registration, at time.Time) error
 	// Unregister removes a row; removing what is not there is no error.
 	Unregister(ctx context.Context, id SessionID) error
 	// Registrations walks a shard, page by page. Eventually consistent.

@@ -300,7 +300,7 @@ func (e *Engine) takeOver(ctx context.Context, s *sessionstore.Session, now time
 		return e.lookAgain(ctx, s.ID, s.Handler.Until)
 	}
 	lease := sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: adapter.LeaseUntil(ctx, now)}
-	err := e.store.TakeOver(ctx, s.ID, lease, now)
+	err := e.store.TakeOver(ctx, s.ID, lease, "", now)
 	if errors.Is(err, sessionstore.ErrConflict) || errors.Is(err, sessionstore.ErrNotFound) {
 		return nil
 	}

@@ -98,11 +98,11 @@ func (s *store) Claim(ctx context.Context, name string, l sessionstore.Lease, fr
 	return err
 }
 
-func (s *store) TakeOver(ctx context.Context, id sessionstore.SessionID, l sessionstore.Lease, now time.Time) error {
+func (s *store) TakeOver(ctx context.Context, id sessionstore.SessionID, l sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
 	if s.mutant == "nobody-takes-over" {
 		return sessionstore.ErrConflict
 	}
-	return s.write(ctx, "TakeOver", func(ctx context.Context) error { return s.Store.TakeOver(ctx, id, s.lease(l), now.Add(s.skew)) })
+	return s.write(ctx, "TakeOver", func(ctx context.Context) error { return s.Store.TakeOver(ctx, id, s.lease(l), from, now.Add(s.skew)) })
 }
 
 func (s *store) Finish(ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, at time.Time) error {
@@ -243,6 +243,10 @@ func (s *store) Look(ctx context.Context, id sessionstore.SessionID, at time.Tim
 
 func (s *store) Beat(ctx context.Context, id sessionstore.SessionID, at time.Time) error {
 	return s.write(ctx, "Beat", func(ctx context.Context) error { return s.Store.Beat(ctx, id, at.Add(s.skew)) })
+}
+
+func (s *store) Pinged(ctx context.Context, r sessionstore.Registration, at time.Time) error {
+	return s.write(ctx, "Pinged", func(ctx context.Context) error { return s.Store.Pinged(ctx, r, at) })
 }
 
 func (s *store) Expire(ctx context.Context, r sessionstore.Registration, at time.Time) error {

@@ -56,6 +56,7 @@ const (
 	attrAttachments   = "at"
 	attrDeadline      = "dl"
 	attrLookAt        = "la"
+	attrPingedAt      = "pp" // of registry rows
 	attrExpired       = "e"
 	attrNamespace     = "n"
 	attrContinuation  = "co"

@@ -30,12 +30,13 @@ func (s *Store) registrationItem(r sessionstore.Registration) item {
 
 func registrationOf(it item) sessionstore.Registration {
 	return sessionstore.Registration{
-		Session: sessionstore.SessionID(text(it, attrSK)),
-		Conn:    connection(it, attrConn),
-		PingAt:  moment(it, attrPingAt),
-		LookAt:  moment(it, attrLookAt),
-		Serial:  flag(it, attrSerial),
-		Expired: flag(it, attrExpired),
+		Session:  sessionstore.SessionID(text(it, attrSK)),
+		Conn:     connection(it, attrConn),
+		PingAt:   moment(it, attrPingAt),
+		LookAt:   moment(it, attrLookAt),
+		Serial:   flag(it, attrSerial),
+		Expired:  flag(it, attrExpired),
+		PingedAt: moment(it, attrPingedAt),
 	}
 }
 
@@ -100,6 +101,23 @@ func (s *Store) Expire(ctx context.Context, r sessionstore.Registration, lookAt 
 	u := clauses{values: item{}}
 	u.put(attrExpired, yes())
 	u.putTime(attrLookAt, lookAt)
+	condition := rowAsRead(r, &u)
+	return s.changeRow(ctx, sessionstore.OpExpire, r.Session, change{
+		update: u.String(), condition: condition, values: u.values,
+	})
+}
+
+// Pinged implements [sessionstore.Registry].
+func (s *Store) Pinged(ctx context.Context, r sessionstore.Registration, at time.Time) error {
+	u := clauses{values: item{}}
+	u.putTime(attrPingedAt, at)
+	condition := rowAsRead(r, &u) + " AND attribute_not_exists(#" + attrExpired + ")"
+	return s.changeRow(ctx, sessionstore.OpPinged, r.Session, change{update: u.String(), condition: condition, values: u.values})
+}
+
+// rowAsRead is the condition of a row that is there, with the ping and the connection that it was read with. Its values go
+// into those of u.
+func rowAsRead(r sessionstore.Registration, u *clauses) string {
 	condition := present
 	match := func(name, placeholder string, there bool) {
 		if there {
@@ -112,9 +130,7 @@ func (s *Store) Expire(ctx context.Context, r sessionstore.Registration, lookAt 
 	match(attrConn, ":conn", !r.Conn.IsZero())
 	withTime(u.values, ":ping", r.PingAt)
 	with(u.values, ":conn", r.Conn.String())
-	return s.changeRow(ctx, sessionstore.OpExpire, r.Session, change{
-		update: u.String(), condition: condition, values: u.values,
-	})
+	return condition
 }
 
 // Unregister implements [sessionstore.Registry].

@@ -312,13 +312,15 @@ func closeChange(r sessionstore.CloseRequest) change {
 }
 
 // TakeOver implements [sessionstore.Sessions].
-func (s *Store) TakeOver(ctx context.Context, id sessionstore.SessionID, handler sessionstore.Lease, now time.Time) error {
+func (s *Store) TakeOver(ctx context.Context, id sessionstore.SessionID, handler sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
+	free := "#" + attrLeaseEnds + " <= :now"
+	values := item{":closing": valueClosing, ":now": millis(now), ":owner": str(handler.Owner), ":until": millis(handler.Until)}
+	if from != "" {
+		free = "(" + free + " OR #" + attrLease + " = :from)"
+		values[":from"] = str(from)
+	}
 	_, err := s.transition(ctx, sessionstore.OpTakeOver, id, change{
-		update:    "SET " + setLease,
-		condition: "#" + attrState + " = :closing AND #" + attrLeaseEnds + " <= :now",
-		values: item{
-			":closing": valueClosing, ":now": millis(now), ":owner": str(handler.Owner), ":until": millis(handler.Until),
-		},
+		update: "SET " + setLease, condition: "#" + attrState + " = :closing AND " + free, values: values,
 	})
 	return err
 }

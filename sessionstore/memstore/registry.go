@@ -98,10 +98,19 @@ func (s *Store) Beat(ctx context.Context, id sessionstore.SessionID, pingAt time
 
 // Expire implements [sessionstore.Registry].
 func (s *Store) Expire(ctx context.Context, r sessionstore.Registration, lookAt time.Time) error {
-	return s.updateRow(ctx, sessionstore.OpExpire, r.Session, func(row *sessionstore.Registration) bool {
-		return row.PingAt.Equal(r.PingAt) && row.Conn == r.Conn
-	}, func(row *sessionstore.Registration) {
+	asRead := func(row *sessionstore.Registration) bool { return row.PingAt.Equal(r.PingAt) && row.Conn == r.Conn }
+	return s.updateRow(ctx, sessionstore.OpExpire, r.Session, asRead, func(row *sessionstore.Registration) {
 		row.Expired, row.LookAt = true, lookAt
+	})
+}
+
+// Pinged implements [sessionstore.Registry].
+func (s *Store) Pinged(ctx context.Context, r sessionstore.Registration, at time.Time) error {
+	asRead := func(row *sessionstore.Registration) bool {
+		return row.PingAt.Equal(r.PingAt) && row.Conn == r.Conn && !row.Expired
+	}
+	return s.updateRow(ctx, sessionstore.OpPinged, r.Session, asRead, func(row *sessionstore.Registration) {
+		row.PingedAt = at
 	})
 }
 

@@ -106,9 +106,10 @@ func (s *Store) Close(ctx context.Context, r sessionstore.CloseRequest) (session
 }
 
 // TakeOver implements [sessionstore.Sessions].
-func (s *Store) TakeOver(ctx context.Context, id sessionstore.SessionID, handler sessionstore.Lease, now time.Time) error {
+func (s *Store) TakeOver(ctx context.Context, id sessionstore.SessionID, handler sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
 	return s.transition(ctx, sessionstore.OpTakeOver, id, func(e *entry) bool {
-		return e.session.State == sessionstore.Closing && !now.Before(e.session.Handler.Until)
+		old := e.session.Handler
+		return e.session.State == sessionstore.Closing && (!now.Before(old.Until) || from != "" && old.Owner == from)
 	}, func(e *entry) {
 		e.session.Handler = handler
 	})

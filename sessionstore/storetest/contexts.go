@@ -70,6 +70,9 @@ var pollingCalls = []call{
 	{"Update", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
 		return s.Update(ctx, sessionstore.Registration{Session: read.ID, Conn: connB})
 	}},
+	{"Pinged", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
+		return s.Pinged(ctx, sessionstore.Registration{Session: read.ID, PingAt: read.PingAt}, after(time.Hour))
+	}},
 	{"Expire", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
 		return s.Expire(ctx, sessionstore.Registration{Session: read.ID, PingAt: read.PingAt}, after(time.Hour))
 	}},
@@ -179,7 +182,7 @@ func (x *tester) cancelledInOtherStates(ctx context.Context) {
 
 	x.close(id, false)
 	before = x.get(id)
-	x.notSent("TakeOver", x.store.TakeOver(ctx, id, lateLease, after(time.Minute)))
+	x.notSent("TakeOver", x.store.TakeOver(ctx, id, lateLease, "", after(time.Minute)))
 	x.notSent("Finish", x.store.Finish(ctx, id, me, after(time.Hour)))
 	x.same("closing", x.get(id), before)
 

@@ -114,7 +114,7 @@ func raceTakeOver(x *tester) {
 		x.close(id, false)
 		now := after(leaseEnd + time.Second)
 		i := x.oneWins(sessionstore.ErrConflict, func(i int) error {
-			return x.store.TakeOver(x.Context(), id, sessionstore.Lease{Owner: racer(i).Owner, Until: after(time.Hour)}, now)
+			return x.store.TakeOver(x.Context(), id, sessionstore.Lease{Owner: racer(i).Owner, Until: after(time.Hour)}, "", now)
 		})
 		equal(x, "the handler", x.get(id).Handler.Owner, racer(i).Owner)
 	}

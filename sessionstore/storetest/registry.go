@@ -12,6 +12,7 @@ var registryTests = []test{
 	{"beat", registryBeat},
 	{"look", registryLook},
 	{"expire", registryExpire},
+	{"pinged", registryPinged},
 	{"unregister", unregister},
 	{"every row is in one shard", registryShards},
 	{"lease a shard", leaseShard},
@@ -39,7 +40,7 @@ func (x *tester) registration(id sessionstore.SessionID) (sessionstore.Registrat
 
 func (x *tester) sameRegistration(got, want sessionstore.Registration) {
 	x.Helper()
-	for _, t := range []*time.Time{&got.PingAt, &got.LookAt, &want.PingAt, &want.LookAt} {
+	for _, t := range []*time.Time{&got.PingAt, &got.LookAt, &got.PingedAt, &want.PingAt, &want.LookAt, &want.PingedAt} {
 		*t = t.UTC()
 	}
 	equal(x, "the registration", got, want)
@@ -164,6 +165,28 @@ func registryExpire(x *tester) {
 	x.is(x.store.Expire(x.Context(), wrong, after(time.Minute)), sessionstore.ErrNotFound)
 	x.must(x.store.Expire(x.Context(), read, after(time.Minute)))
 	x.refusesMissing(x.store.Expire(x.Context(), sessionstore.Registration{Session: "none-expire"}, start), "none-expire")
+}
+
+// registryPinged: what is recorded is about the row as it was read; a pong leaves it, as that of an earlier ping.
+func registryPinged(x *tester) {
+	r := x.row()
+	earlier, elsewhere := r, r
+	earlier.PingAt = r.PingAt.Add(-time.Millisecond)
+	elsewhere.Conn = connB
+	for _, stale := range []sessionstore.Registration{earlier, elsewhere} {
+		x.is(x.store.Pinged(x.Context(), stale, after(time.Minute)), sessionstore.ErrNotFound)
+		x.registered(r)
+	}
+	x.must(x.store.Pinged(x.Context(), r, after(30*time.Second)))
+	r.PingedAt = after(30 * time.Second)
+	x.registered(r)
+	x.must(x.store.Beat(x.Context(), r.Session, after(time.Minute)))
+	r.PingAt = after(time.Minute)
+	x.registered(r)
+	e := x.expired()
+	x.is(x.store.Pinged(x.Context(), e, after(time.Minute)), sessionstore.ErrNotFound)
+	x.registered(e)
+	x.refusesMissing(x.store.Pinged(x.Context(), sessionstore.Registration{Session: "none-pinged", Conn: connA}, start), "none-pinged")
 }
 
 func unregister(x *tester) {

@@ -151,7 +151,7 @@ func closeLost(x *tester) {
 func finish(x *tester) {
 	id := x.polling()
 	x.close(id, false)
-	x.must(x.store.TakeOver(x.Context(), id, lateLease, after(leaseEnd+time.Second)))
+	x.must(x.store.TakeOver(x.Context(), id, lateLease, "", after(leaseEnd+time.Second)))
 	err := x.store.Finish(x.Context(), id, me, after(time.Hour))
 	x.conflict(err, sessionstore.OpFinish, x.get(id)) // the lease went to another
 	x.must(x.store.Finish(x.Context(), id, other, after(time.Hour)))

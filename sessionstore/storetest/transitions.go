@@ -111,10 +111,16 @@ var closeTransitions = []transition{
 		return x.tryClose(r)
 	}, never},
 	{"TakeOver of an ended lease", sessionstore.OpTakeOver, closingStates, func(x *tester, s *sessionstore.Session) error {
-		return x.store.TakeOver(x.Context(), s.ID, lateLease, after(leaseEnd+time.Second))
+		return x.store.TakeOver(x.Context(), s.ID, lateLease, "", after(leaseEnd+time.Second))
 	}, func(s *sessionstore.Session) { s.Handler = lateLease }},
 	{"TakeOver of a live lease", sessionstore.OpTakeOver, nil, func(x *tester, s *sessionstore.Session) error {
-		return x.store.TakeOver(x.Context(), s.ID, lateLease, after(leaseEnd-time.Second))
+		return x.store.TakeOver(x.Context(), s.ID, lateLease, "", after(leaseEnd-time.Second))
+	}, never},
+	{"TakeOver of a live lease that is handed over", sessionstore.OpTakeOver, closingStates, func(x *tester, s *sessionstore.Session) error {
+		return x.store.TakeOver(x.Context(), s.ID, lateLease, me, after(leaseEnd-time.Second))
+	}, func(s *sessionstore.Session) { s.Handler = lateLease }},
+	{"TakeOver of a live lease from another", sessionstore.OpTakeOver, nil, func(x *tester, s *sessionstore.Session) error {
+		return x.store.TakeOver(x.Context(), s.ID, lateLease, other, after(leaseEnd-time.Second))
 	}, never},
 	{"Finish", sessionstore.OpFinish, closingStates, func(x *tester, s *sessionstore.Session) error {
 		return x.store.Finish(x.Context(), s.ID, me, after(time.Hour))
