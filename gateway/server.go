@@ -30,6 +30,11 @@ type Config struct {
 	// their order. LargeRoom's default is 500.
 	Fanout    adapter.Fanout
 	LargeRoom int
+	// AllowRequest judges the request of a client that begins a session, on either transport, before anything is stored: its
+	// headers, query and address, as Socket.IO's option of that name does; default: every one is let in. The message of an
+	// [*Error] is shown to the client (403 on polling, 400 on WebSocket); of any other error the client learns only
+	// "Forbidden", and the log gets the rest. The handler may run on any instance, for each session once.
+	AllowRequest func(ctx context.Context, h sessionstore.Handshake) error
 	// Logger gets what goes wrong; default none.
 	Logger *slog.Logger
 }
@@ -71,9 +76,23 @@ func New(c Config) *Server {
 	case o.ConnectTimeout < 0:
 		o.ConnectTimeout = 0
 	}
+	if c.AllowRequest != nil {
+		o.AllowRequest = allowRequest(c.AllowRequest)
+	}
 	s.engine = engine.New(engine.Config{Store: c.Store, Pusher: c.Pusher, Handler: protocol{s}, Options: o, Logger: c.Logger})
 	s.adapter = adapter.New(c.Store, s.engine.Delivery(), adapter.Options{Fanout: c.Fanout, Large: c.LargeRoom, Logger: s.log})
 	return s
+}
+
+// allowRequest has the client see the message of an [*Error].
+func allowRequest(allow func(context.Context, sessionstore.Handshake) error) func(context.Context, sessionstore.Handshake) error {
+	return func(ctx context.Context, h sessionstore.Handshake) error {
+		err := allow(ctx, h)
+		if shown, ok := errors.AsType[*Error](err); ok {
+			return engineio.Forbidden(shown.Message)
+		}
+		return err
+	}
 }
 
 // Engine returns the Engine.IO sessions, which requests are brought to.

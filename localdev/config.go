@@ -98,7 +98,7 @@ func (c *config) flags(fs *flag.FlagSet) []option {
 	duration(&c.pollHold, "poll-hold", 20*time.Second, "time that a GET waits for packets, at most 28s")
 	number(&c.maxPayload, "max-payload", "BYTES", 1_000_000, "greatest body of a POST, and greatest message with --limits none")
 	number(&c.bufferLimit, "buffer-limit", "BYTES", 4<<20, "what may wait for a polling client before its session is closed")
-	text(&c.corsOrigin, "cors-origin", "LIST", "", "origins that may use polling: a list with commas, * for all, or off; default off, * with --app protocol")
+	text(&c.corsOrigin, "cors-origin", "LIST", "", "origins that may use polling, and, if it is a list, WebSockets: with commas, * for all, or off; default off, * with --app protocol")
 	n, u := add("cors-credentials", "", "let pages of those origins send cookies")
 	fs.BoolVar(&c.corsCredentials, n, false, u)
 	text(&c.limits, "limits", "NAME", "aws", "limits to enforce: aws (those of API Gateway) or none (binary frames, large messages)")

@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// CORS says which pages of other origins may use the polling transport. It never refuses a request: an origin
-// that is not allowed gets an answer that its browser hides from the page.
+// CORS says which pages of other origins may use the server. On polling it never refuses a request: an origin that is not
+// allowed gets an answer that its browser hides from the page. Browsers hide nothing of a WebSocket, so with a list of origins
+// a WebSocket that begins a session from another page is refused with 400.
 type CORS struct {
 	// Origins are the allowed origins, for instance "https://example.com"; "*" alone allows all. None: CORS is off.
 	Origins []string

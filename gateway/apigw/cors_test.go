@@ -81,6 +81,47 @@ func TestCORS(t *testing.T) {
 	}
 }
 
+func TestOriginsOfWebSockets(t *testing.T) {
+	list := apigw.CORS{Origins: []string{"https://app.example.com", "https://b.example.com"}}
+	tests := []struct {
+		name    string
+		cors    apigw.CORS
+		headers map[string]string
+		status  int
+	}{
+		{"off", apigw.CORS{}, map[string]string{"Origin": "https://evil.example.net"}, 200},
+		{"all", apigw.CORS{Origins: []string{"*"}}, map[string]string{"Origin": "https://evil.example.net"}, 200},
+		{"in the list", list, map[string]string{"Origin": "https://b.example.com"}, 200},
+		{"in lower case", list, map[string]string{"origin": "https://b.example.com"}, 200},
+		{"not in the list", list, map[string]string{"Origin": "https://evil.example.net"}, 400},
+		{"not in the list, in lower case", list, map[string]string{"origin": "https://evil.example.net"}, 400},
+		{"another scheme", list, map[string]string{"Origin": "http://b.example.com"}, 400},
+		{"a sandboxed page", list, map[string]string{"Origin": "null"}, 400},
+		{"no URL", list, map[string]string{"Origin": "%zz"}, 400},
+		{"no browser", list, nil, 200},
+		{"a page of this host", list, map[string]string{"Origin": "http://ws.example.com", "Host": "ws.example.com"}, 200},
+		{"another port of this host", list, map[string]string{"Origin": "http://ws.example.com:81", "Host": "ws.example.com"}, 400},
+		{"no host at all", list, map[string]string{"Origin": "x:", "Host": ""}, 400},
+		{"a page of the HTTP API", list, map[string]string{"Origin": "https://http.example.com", "Host": "ws.example.com"}, 200},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newFake()
+			h := handler(g, &fakeQueue{}, func(c *apigw.Config) { c.CORS, c.PageOrigin = tt.cors, "https://http.example.com" })
+			e := fixture[events.APIGatewayWebsocketProxyRequest](t, "ws_connect.json")
+			e.Headers = tt.headers
+			res := call(t, h, e)
+			if res.StatusCode != tt.status || (tt.status == 400) != (res.Body == "Forbidden") || (tt.status == 200) != (g.connections[conn] == "NEW") {
+				t.Errorf("answer = %d %q, sessions %v; want %d", res.StatusCode, res.Body, g.connections, tt.status)
+			}
+			e.QueryStringParameters["sid"] = "SESSION"
+			if res := call(t, h, e); res.StatusCode != 200 {
+				t.Errorf("an upgrade = %d %q, want 200: its page knows the session's id", res.StatusCode, res.Body)
+			}
+		})
+	}
+}
+
 func TestCORSOfWebSockets(t *testing.T) {
 	q := &fakeQueue{}
 	h := handler(newFake(), q, func(c *apigw.Config) { c.CORS = apigw.CORS{Origins: []string{"https://app.example.com"}} })

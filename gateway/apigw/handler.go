@@ -61,6 +61,9 @@ type Config struct {
 	Path string
 	// CORS is off unless it names origins.
 	CORS CORS
+	// PageOrigin is the origin of the HTTP API's own pages, which may open WebSockets whatever CORS names. Needed where the two APIs
+	// have different hosts.
+	PageOrigin string
 	// MaxPayload is the greatest body of a POST in bytes; default [DefaultMaxPayload].
 	MaxPayload int
 	// Logger gets the errors that clients learn nothing of; nil discards.
@@ -74,6 +77,7 @@ type Handler struct {
 	endpoint   string
 	path       string
 	cors       corsPolicy
+	origins    originPolicy
 	maxPayload int
 	log        *slog.Logger
 }
@@ -82,7 +86,7 @@ type Handler struct {
 func New(c Config) *Handler {
 	h := &Handler{
 		gateway: c.Gateway, queue: c.Queue, endpoint: c.Endpoint, path: c.Path,
-		cors: newCORSPolicy(c.CORS), maxPayload: c.MaxPayload, log: c.Logger,
+		cors: newCORSPolicy(c.CORS), origins: newOriginPolicy(c.CORS, c.PageOrigin), maxPayload: c.MaxPayload, log: c.Logger,
 	}
 	if h.path == "" {
 		h.path = DefaultPath

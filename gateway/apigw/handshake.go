@@ -13,7 +13,7 @@ import (
 )
 
 // maxHandshakeHeaders is how many bytes of headers are kept with a session, names and values together.
-// Those that do not fit, in alphabetical order, are left out.
+// Those that do not fit, in alphabetical order but for Origin, which comes first, are left out.
 const maxHandshakeHeaders = 16 << 10
 
 // ofTheHop reports whether a header is about the connection to the platform and says nothing of the client.
@@ -64,8 +64,11 @@ func keptHeaders(from map[string]string, cookie string) map[string]string {
 			left -= size
 		}
 	}
+	if origin := header(from, "Origin"); origin != "" {
+		keep("origin", origin) // first: it may decide who gets in
+	}
 	for _, k := range slices.Sorted(maps.Keys(from)) {
-		if name := strings.ToLower(k); !ofTheHop(name) {
+		if name := strings.ToLower(k); name != "origin" && !ofTheHop(name) {
 			keep(name, from[k])
 		}
 	}

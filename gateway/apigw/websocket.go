@@ -47,11 +47,7 @@ func (h *Handler) WebSocket(ctx context.Context, e events.APIGatewayWebsocketPro
 func (h *Handler) connect(ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest) events.APIGatewayProxyResponse {
 	err := h.open(ctx, conn, e)
 	if err == nil {
-		origin := e.Headers["Origin"]
-		if origin == "" {
-			origin = e.Headers["origin"]
-		}
-		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK, Headers: h.cors.sets(origin).empty}
+		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK, Headers: h.cors.sets(header(e.Headers, "Origin")).empty}
 	}
 	if r := refusal(err); r != nil {
 		return events.APIGatewayProxyResponse{StatusCode: http.StatusBadRequest, Headers: htmlType, Body: r.Message}
@@ -85,8 +81,10 @@ func (h *Handler) begin(ctx context.Context, conn sessionstore.Connection, e *ev
 		return engine.Step{Kind: engine.StepClose, Conn: conn}, nil
 	case err != nil:
 		return engine.Step{}, err
-	case req.Kind == engineio.KindWebSocketBind:
+	case req.Kind == engineio.KindWebSocketBind: // its page knows the secret id of the session
 		return h.gateway.Bind(ctx, conn, sessionstore.SessionID(req.SID))
+	case !h.origins.allows(e.Headers):
+		return engine.Step{}, engineio.ErrForbidden
 	default:
 		return h.gateway.Connect(ctx, conn, h.webSocketHandshake(e))
 	}

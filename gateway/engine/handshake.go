@@ -31,13 +31,33 @@ type Step struct {
 	Session sessionstore.SessionID  `json:"session,omitempty"`
 }
 
-// Handshake begins a session on polling and returns the body that answers the request.
+// Handshake begins a session on polling and returns the body that answers the request. The error is an [*engineio.Error] if
+// Options.AllowRequest refuses it.
 func (e *Engine) Handshake(ctx context.Context, h sessionstore.Handshake) (string, error) {
+	if err := e.allow(ctx, h); err != nil {
+		return "", err
+	}
 	s := e.newSession(sessionstore.Polling, h)
 	if err := e.store.Create(ctx, s); err != nil {
 		return "", fmt.Errorf("engine: handshake: %w", err)
 	}
 	return e.open(s.ID, []string{"websocket"}), nil
+}
+
+// allow asks the application whether a session may begin. The error is what the client is told.
+func (e *Engine) allow(ctx context.Context, h sessionstore.Handshake) error {
+	if e.opts.AllowRequest == nil {
+		return nil
+	}
+	err := e.opts.AllowRequest(ctx, h)
+	if err == nil {
+		return nil
+	}
+	if refusal, ok := errors.AsType[*engineio.Error](err); ok {
+		return refusal
+	}
+	e.log.WarnContext(ctx, "handshake refused", "error", err)
+	return engineio.ErrForbidden
 }
 
 func (e *Engine) newSession(t sessionstore.Transport, h sessionstore.Handshake) sessionstore.NewSession {
@@ -64,8 +84,11 @@ func (e *Engine) open(id sessionstore.SessionID, upgrades []string) string {
 }
 
 // Connect begins a session on WebSocket. Nothing may be pushed before the request has been answered, so the
-// open packet is a step of its own.
+// open packet is a step of its own. The error is an [*engineio.Error] if Options.AllowRequest refuses it.
 func (e *Engine) Connect(ctx context.Context, conn sessionstore.Connection, h sessionstore.Handshake) (Step, error) {
+	if err := e.allow(ctx, h); err != nil {
+		return Step{}, err
+	}
 	s := e.newSession(sessionstore.WebSocket, h)
 	s.Conn = conn
 	if err := e.store.Create(ctx, s); err != nil {

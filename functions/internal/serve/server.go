@@ -75,7 +75,7 @@ func engineOptions(env *boot.Env) engine.Options {
 func (s *server) handler(queue apigw.Queue) *apigw.Handler {
 	return apigw.New(apigw.Config{
 		Gateway: s.engine, Queue: queue, Endpoint: s.Env.URL("NONSTICK_MANAGEMENT_ENDPOINT"), Path: s.path,
-		MaxPayload: s.maxPayload, Logger: s.Log, CORS: cors(s.Env),
+		MaxPayload: s.maxPayload, Logger: s.Log, CORS: cors(s.Env), PageOrigin: s.Env.Text("NONSTICK_PAGE_ORIGIN", ""),
 	})
 }
 
