@@ -1,7 +1,7 @@
 // Headers for pages of other origins. The server allows http://allowed.example with credentials.
 
 import assert from 'node:assert/strict';
-import { engine, request, test, Polling, Wire } from './wire.mjs';
+import { engine, request, test, base, Polling, Wire } from './wire.mjs';
 
 const allowed = { origin: 'http://allowed.example' };
 const other = { origin: 'http://other.example' };
@@ -47,8 +47,25 @@ test('a refused WebSocket carries none', async () => {
   });
 });
 
-test('a WebSocket of another origin is served', async () => {
-  const wire = await Wire.open(engine, { headers: other });
-  assert.equal((await wire.next())[0], '0');
+test('a WebSocket of an allowed origin, of a program, and of a page of this very host is served', async () => {
+  for (const headers of [allowed, {}, { origin: base.origin }]) {
+    const wire = await Wire.open(engine, { headers });
+    assert.equal((await wire.next())[0], '0');
+    wire.close();
+  }
+});
+
+test('a WebSocket of another origin is refused: browsers do not hide it from the page', async () => {
+  await assert.rejects(Wire.open(engine, { headers: other }), (error) => {
+    assert.equal(error.status, 400);
+    return true;
+  });
+});
+
+test('a WebSocket that names a session is served: its page knows the secret id', async () => {
+  const session = await Polling.open(engine);
+  const wire = await Wire.open(engine, { query: { sid: session.sid }, headers: other });
+  wire.send('2probe');
+  assert.equal(await wire.next(), '3probe');
   wire.close();
 });
