@@ -21,6 +21,11 @@ const (
 	ReasonServerDisconnect = "server namespace disconnect"
 	// ReasonBufferFull is ours: the client fetched too slowly, see [ErrBufferFull].
 	ReasonBufferFull = "buffer full"
+	// ReasonOutOfOrder is ours: frames of the connection were handled in an order from which nobody can tell what belongs
+	// together. Only where the platform does that, see gateway.Config.Unordered.
+	ReasonOutOfOrder = "frames out of order"
+	// ReasonInDoubt is ours: an instance died while it handled a frame, and nobody knows how far it came.
+	ReasonInDoubt = "frame in doubt"
 )
 
 // Leases and bounded repeats. The work of a call ends at its context's deadline, or after callTime if it

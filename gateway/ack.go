@@ -167,7 +167,7 @@ func (s *Server) await(ctx context.Context, a sessionstore.Ack) (sessionstore.Ac
 
 // answer decodes the frames of an answer.
 func (s *Server) answer(a sessionstore.Ack) (Args, error) {
-	p, err := s.assemble(&sessionstore.Partial{Header: a.Answer[0], Attachments: a.Answer[1:]})
+	p, err := s.assemble(a.Answer)
 	if err != nil {
 		return Args{}, fmt.Errorf("%w: %w", ErrArgs, err)
 	}
@@ -227,8 +227,8 @@ func EmitThen[In, State any](ctx context.Context, s *Socket, event string, v In,
 
 // ack handles a client's acknowledgement. One that nobody waits for (any more) is ignored.
 func (s *Server) ack(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
-	row, err := s.joined(ctx, inv, p)
-	if err != nil {
+	row, ok, err := s.joined(ctx, inv, p)
+	if !ok || err != nil {
 		return err
 	}
 	if !p.HasID {

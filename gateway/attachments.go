@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
@@ -17,45 +16,75 @@ import (
 // partialTime is how long the attachments of a packet may take to come.
 const partialTime = 30 * time.Second
 
+// header begins a packet that waits for attachments.
+func (s protocol) header(inv *engine.Invocation, text string, want int) error {
+	if want > sessionstore.MaxPartialWant {
+		return invalid(fmt.Errorf("a packet announced %d attachments", want))
+	}
+	inv.Incoming = &engine.Incoming{Want: want, Deadline: time.Now().Add(partialTime), New: []string{text}}
+	return nil
+}
+
 // attachment adds one attachment to the packet that waits for it, and handles the packet with its last one.
 func (s protocol) attachment(ctx context.Context, inv *engine.Invocation, data string) error {
-	p := inv.Session.Partial
+	in := inv.Incoming
 	switch {
-	case p == nil:
+	case in == nil:
 		return invalid(errors.New("an attachment came without its packet"))
-	case time.Now().After(p.Deadline):
+	case time.Now().After(in.Deadline):
 		return invalid(errors.New("the attachments of a packet took too long"))
-	case p.Bytes()+len(data) > 2*s.maxPayload: // base64 takes a third more
+	case in.Bytes()+len(data) > s.maxPacket():
 		return invalid(fmt.Errorf("a packet with its attachments is above %d bytes", s.maxPayload))
 	}
-	next := *p // what was read is shared
-	next.Attachments = append(slices.Clip(p.Attachments), engineio.EncodeBinary([]byte(data)))
-	inv.Session.Partial = &next
-	if len(next.Attachments) < next.Want {
+	in.New = append(in.New, engineio.EncodeBinary([]byte(data)))
+	if in.Count() < in.Want {
 		return nil
 	}
-	inv.Session.Partial = nil
-	packet, err := s.assemble(&next)
+	inv.Incoming = nil
+	all, err := s.whole(ctx, inv.Session.ID, in)
+	if err != nil {
+		return err
+	}
+	packet, err := s.assemble(all)
 	if err != nil {
 		return invalid(err)
-	}
-	if inv.PartialStored >= 0 {
-		inv.PartialStored = -1
-		if err := s.store.DeletePartial(ctx, inv.Session.ID); err != nil {
-			return fmt.Errorf("gateway: packet complete: %w", err)
-		}
 	}
 	return s.packet(ctx, inv, packet)
 }
 
-// assemble decodes a packet whose attachments have all come.
-func (s *Server) assemble(p *sessionstore.Partial) (socketio.Packet, error) {
-	packet, _, err := socketio.Decode(p.Header, s.packets)
+// maxPacket bounds the bytes of a packet with its attachments: base64 takes a third more.
+func (s *Server) maxPacket() int { return min(2*s.maxPayload, sessionstore.MaxPartialBytes) }
+
+// whole returns the frames of a packet of which everything has come, and takes it from the store.
+func (s protocol) whole(ctx context.Context, id sessionstore.SessionID, in *engine.Incoming) ([]string, error) {
+	if in.Stored == nil {
+		return in.New, nil
+	}
+	kept, err := s.store.Bodies(ctx, id, in.Stored.Packets)
+	if err != nil {
+		return nil, fmt.Errorf("gateway: read partial packet: %w", err)
+	}
+	if err := s.store.TakePartial(ctx, id, *in.Stored); err != nil {
+		return nil, fmt.Errorf("gateway: packet complete: %w", err)
+	}
+	var all []string
+	for _, p := range kept {
+		all = append(all, p.Frames...)
+	}
+	return append(all, in.New...), nil
+}
+
+// assemble decodes a packet whose attachments have all come: its header, then they.
+func (s *Server) assemble(all []string) (socketio.Packet, error) {
+	if len(all) == 0 {
+		return socketio.Packet{}, errors.New("gateway: a packet without a header")
+	}
+	packet, _, err := socketio.Decode(all[0], s.packets)
 	if err != nil {
 		return packet, err
 	}
-	packet.Attachments = make([][]byte, len(p.Attachments))
-	for i, a := range p.Attachments {
+	packet.Attachments = make([][]byte, len(all)-1)
+	for i, a := range all[1:] {
 		frame, err := engineio.Decode(a)
 		if err != nil {
 			return packet, err
@@ -75,18 +104,32 @@ func (s protocol) Done(ctx context.Context, inv *engine.Invocation) error {
 			}
 		}
 	}
-	p := inv.Session.Partial
-	if p == nil || len(p.Attachments) == inv.PartialStored {
+	in := inv.Incoming
+	if in == nil || len(in.New) == 0 || inv.Closing() {
 		return nil
 	}
+	return s.keep(ctx, inv.Session.ID, in)
+}
+
+// keep stores what has come of a packet.
+func (s protocol) keep(ctx context.Context, id sessionstore.SessionID, in *engine.Incoming) error {
 	var err error
-	if inv.PartialStored < 0 {
-		err = s.store.PutPartial(ctx, inv.Session.ID, *p)
+	if in.Stored != nil {
+		_, err = s.store.AddAttachments(ctx, id, *in.Stored, framesOf(in.New))
 	} else {
-		_, err = s.store.AddAttachments(ctx, inv.Session.ID, p.Attachments[inv.PartialStored:])
+		p := sessionstore.Partial{Want: in.Want, Count: in.Count(), Deadline: in.Deadline, Packets: []sessionstore.Packet{framesOf(in.New[:1])}}
+		if len(in.New) > 1 {
+			p.Packets = append(p.Packets, framesOf(in.New[1:]))
+		}
+		err = s.store.PutPartial(ctx, id, p, time.Now())
 	}
 	if err != nil {
 		return fmt.Errorf("gateway: keep partial packet: %w", err)
 	}
 	return nil
+}
+
+// framesOf returns frames as the store keeps them.
+func framesOf(frames []string) sessionstore.Packet {
+	return sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: frames}
 }

@@ -3,9 +3,7 @@ package gateway_test
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -117,70 +115,6 @@ func TestBinaryViolations(t *testing.T) {
 				})
 			})
 		}
-	}
-}
-
-// Where messages of a connection are handled at once, a header and its attachment may come in any order, and events of
-// others in between; each is handled once.
-func TestBinaryUnordered(t *testing.T) {
-	unordered := func(c *gateway.Config) { c.Unordered = true }
-	for _, c := range []struct {
-		name   string
-		frames []string // each a moment after the one before
-		want   []string // in any order
-	}{
-		{"in order", []string{sent, "bAQI="}, []string{got, "bAQI=", ack, "bAQIh"}},
-		{"the attachment first", []string{"bAQI=", sent}, []string{got, "bAQI=", ack, "bAQIh"}},
-		{"an event in between", []string{sent, `429["args",1]`, "bAQI="}, []string{"439[1]", got, "bAQI=", ack, "bAQIh"}},
-		{"two packets, the second early", []string{sent, sent, "bAQI=", "bAQI="}, []string{got, "bAQI=", ack, "bAQIh", got, "bAQI=", ack, "bAQIh"}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				p := w.join(w.server(binaryApp, unordered))
-				var all sync.WaitGroup
-				var mu sync.Mutex
-				var seen []string
-				for i, frame := range c.frames {
-					at := w.server(binaryApp, unordered).Engine()
-					all.Go(func() {
-						time.Sleep(time.Duration(i) * 20 * time.Millisecond)
-						reply, err := at.Message(t.Context(), p.conn, frame)
-						if err != nil {
-							t.Errorf("%s: %v", frame, err)
-						}
-						mu.Lock()
-						defer mu.Unlock()
-						if reply != "" {
-							seen = append(seen, reply)
-						}
-					})
-				}
-				all.Wait()
-				seen = append(seen, w.pusher.Take(p.conn)...)
-				slices.Sort(seen)
-				slices.Sort(c.want)
-				if !slices.Equal(seen, c.want) {
-					t.Errorf("got  %q\nwant %q", seen, c.want)
-				}
-				p.expectOpen()
-				if left := p.state().Partial; left != nil {
-					t.Errorf("left in the store: %+v", left)
-				}
-			})
-		})
-	}
-}
-
-// What never comes closes the session after a while, in any order too.
-func TestBinaryUnorderedMissing(t *testing.T) {
-	for name, frames := range map[string][]string{"no header": {"bAQI="}, "no attachment before the next": {sent, sent}} {
-		t.Run(name, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				p := w.join(w.server(binaryApp, func(c *gateway.Config) { c.Unordered = true }))
-				p.send(frames...)
-				p.expectClosed("forced close")
-			})
-		})
 	}
 }
 

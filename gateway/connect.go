@@ -18,6 +18,7 @@ import (
 var (
 	errInvalidNamespace = &Error{Message: "Invalid namespace"}
 	errInternal         = &Error{Message: "Internal server error"}
+	errStillLeaving     = &Error{Message: "Namespace is still being left"}
 )
 
 // connect handles CONNECT: it asks the connect handler, stores the socket, tells the client, and then
@@ -28,8 +29,10 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 	if n == nil {
 		return s.refuse(ctx, inv, p.Namespace, errInvalidNamespace)
 	}
-	if _, joined := inv.Session.Socket(name); joined {
-		return violation("a client connected to %q twice", p.Namespace)
+	if row, joined := inv.Session.Socket(name); joined {
+		if free, err := s.vacate(ctx, inv, row); !free || err != nil {
+			return err
+		}
 	}
 	socket := &Socket{nsp: n, inv: inv, hint: inv.Session.Hint(), row: sessionstore.Socket{
 		ID: sessionstore.SocketID(sessionstore.NewID()), Session: inv.Session.ID, Namespace: name,
@@ -90,7 +93,7 @@ func (s *Server) refuse(ctx context.Context, inv *engine.Invocation, nsp string,
 func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Socket) error {
 	err := s.store.PutSocket(ctx, socket.row, socket.hint)
 	if errors.Is(err, sessionstore.ErrExists) {
-		return violation("a client connected to %q twice", string(socket.nsp.name))
+		return twice(socket.nsp.name)
 	}
 	if err != nil {
 		return fmt.Errorf("gateway: connect: %w", err)
@@ -140,8 +143,8 @@ func (s *Server) tooLate(ctx context.Context, inv *engine.Invocation, socket *So
 
 // clientDisconnect handles DISCONNECT: the socket leaves, the session stays.
 func (s *Server) clientDisconnect(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
-	row, err := s.joined(ctx, inv, p)
-	if err != nil {
+	row, ok, err := s.joined(ctx, inv, p)
+	if !ok || err != nil {
 		return err
 	}
 	return s.leave(ctx, inv, row, adapter.ReasonClientDisconnect)
@@ -150,6 +153,9 @@ func (s *Server) clientDisconnect(ctx context.Context, inv *engine.Invocation, p
 // leave runs the disconnect handler of a socket whose session goes on, and removes it. If somebody else is doing so, it is
 // left to them.
 func (s *Server) leave(ctx context.Context, inv *engine.Invocation, row sessionstore.Socket, reason string) error {
+	if err := s.markLeft(ctx, row); err != nil {
+		return err
+	}
 	if _, err := s.part(ctx, row, reason); err != nil {
 		return err
 	}

@@ -62,6 +62,9 @@ func (s *Server) part(ctx context.Context, row sessionstore.Socket, reason strin
 // claimRepeats is how often a claim is tried that may have been applied or not.
 const claimRepeats = 3
 
+// leaveClaim names the right to run a socket's disconnect handler.
+func leaveClaim(id sessionstore.SocketID) string { return "left/" + string(id) }
+
 // claimLeave takes the right to run a socket's disconnect handler. It is not given back: somebody may have read the socket's
 // row before it was removed. It ends by itself, should its owner have died.
 func (s *Server) claimLeave(ctx context.Context, id sessionstore.SocketID) (mine bool, err error) {
@@ -70,7 +73,7 @@ func (s *Server) claimLeave(ctx context.Context, id sessionstore.SocketID) (mine
 	lease := sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: adapter.LeaseUntil(context.WithoutCancel(ctx), now)}
 	pause := adapter.NewPause()
 	for range claimRepeats {
-		err = s.store.Claim(ctx, "left/"+string(id), lease, "", now)
+		err = s.store.Claim(ctx, leaveClaim(id), lease, "", now)
 		switch {
 		case err == nil:
 			return true, nil

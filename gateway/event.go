@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
-	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -57,8 +55,8 @@ func (e *badArgsError) As(target any) bool {
 
 // event dispatches an event to its handler and acknowledges it if asked to.
 func (s *Server) event(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
-	row, err := s.joined(ctx, inv, p)
-	if err != nil {
+	row, ok, err := s.joined(ctx, inv, p)
+	if !ok || err != nil {
 		return err
 	}
 	if len(p.Data) == 0 {
@@ -128,28 +126,25 @@ func (s *Socket) keep() {
 	s.inv.Session.Sockets = sockets
 }
 
-// joined finds the socket that a packet is for.
-func (s *Server) joined(ctx context.Context, inv *engine.Invocation, p socketio.Packet) (sessionstore.Socket, error) {
+// joined finds the socket that a packet is for. It is false without an error for a packet that was overtaken by the end of its
+// namespace, and so is dropped.
+func (s *Server) joined(ctx context.Context, inv *engine.Invocation, p socketio.Packet) (sessionstore.Socket, bool, error) {
 	name := sessionstore.Namespace(p.Namespace)
 	row, ok := inv.Session.Socket(name)
 	if ok {
-		return row, nil
+		return row, true, nil
 	}
-	if s.unordered {
-		pause := adapter.NewPause()
-		for end := time.Now().Add(overtakePatience); time.Now().Before(end) && ctx.Err() == nil; {
-			pause.Wait(ctx)
-			now, err := s.store.Get(ctx, inv.Session.ID, time.Now())
-			if err != nil || now.State != sessionstore.Open {
-				break
-			}
-			if row, ok = now.Socket(name); ok {
-				inv.Session.Sockets = now.Sockets
-				return row, nil
-			}
+	if s.unordered && inv.OnWebSocket() && s.namespaces[name] != nil {
+		left, err := s.justLeft(ctx, inv.Session.ID, name)
+		if err != nil {
+			return row, false, err
+		}
+		if left {
+			s.log.InfoContext(ctx, "packet dropped: it was overtaken by the end of its namespace", "sid", string(inv.Session.ID), "nsp", p.Namespace, "type", p.Type.String())
+			return row, false, nil
 		}
 	}
-	return row, violation("a client sent %s to %q, which it has not joined", p.Type, p.Namespace)
+	return row, false, violation("a client sent %s to %q, which it has not joined", p.Type, p.Namespace)
 }
 
 // stateOf is the JSON that a continuation is given back.

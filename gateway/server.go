@@ -23,8 +23,10 @@ type Config struct {
 	Options engine.Options
 	// Packets bound what a client's packets may look like.
 	Packets socketio.Limits
-	// Unordered says that messages of one WebSocket may be handled at the same time and in any order, as on API Gateway: an
-	// event for a namespace that is not joined yet then waits up to a second for its CONNECT.
+	// Unordered says that messages of one WebSocket may be handled at the same time and in any order, as API Gateway hands them
+	// to functions: see docs/protocol.md for what then becomes of those that overtook others. Binary needs care: a packet with
+	// one attachment arrives, a second later and if the client has no other in flight; what cannot be told apart ends the
+	// connection.
 	Unordered bool
 	// Fanout, if given, takes broadcasts to more than LargeRoom sockets; see [adapter.Adapter.Broadcast] for what that means for
 	// their order. LargeRoom's default is 500.
@@ -124,7 +126,7 @@ func (s protocol) Message(ctx context.Context, inv *engine.Invocation, p enginei
 		return s.unorderedAttachment(ctx, inv, p.Data)
 	case p.Binary:
 		return s.attachment(ctx, inv, p.Data)
-	case inv.Session.Partial != nil && !unordered:
+	case inv.Incoming != nil && !unordered:
 		return invalid(errors.New("a packet came before the attachments of the one before it"))
 	}
 	packet, attachments, err := socketio.Decode(p.Data, s.packets)
@@ -135,8 +137,7 @@ func (s protocol) Message(ctx context.Context, inv *engine.Invocation, p enginei
 	case attachments > 0 && unordered:
 		return s.unorderedHeader(ctx, inv, p.Data, attachments)
 	case attachments > 0:
-		inv.Session.Partial = &sessionstore.Partial{Header: p.Data, Want: attachments, Deadline: time.Now().Add(partialTime)}
-		return nil
+		return s.header(inv, p.Data, attachments)
 	}
 	return s.packet(ctx, inv, packet)
 }

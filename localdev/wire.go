@@ -156,7 +156,9 @@ func (w *wiring) socketIO(store sessionstore.Store) *engine.Engine {
 	if o.ConnectTimeout == 0 {
 		o.ConnectTimeout = -1 // what the gateway takes for never
 	}
-	srv := gateway.New(gateway.Config{Store: store, Pusher: w.pusher, Options: o, Logger: w.log})
+	srv := gateway.New(gateway.Config{
+		Store: store, Pusher: w.pusher, Options: o, Unordered: w.config.inbound == "concurrent", Logger: w.log,
+	})
 	switch w.config.app {
 	case "protocol":
 		protocol.Register(srv)

@@ -21,6 +21,8 @@ var (
 	ErrUnavailable = errors.New("sessionstore: unavailable")
 	// ErrTooLarge: the value is above a limit of the store; nothing was written.
 	ErrTooLarge = errors.New("sessionstore: too large")
+	// ErrSpoilt: more has come for a partial packet than it wants; it was counted, and nobody can get the packet.
+	ErrSpoilt = errors.New("sessionstore: partial packet spoilt")
 )
 
 // ConflictError is a write that was not applied because the session was in another state. It matches
@@ -77,7 +79,7 @@ func InDoubt(err error) bool {
 	if err == nil {
 		return false
 	}
-	for _, certain := range []error{ErrNotFound, ErrExists, ErrConflict, ErrThrottled, ErrUnavailable, ErrTooLarge} {
+	for _, certain := range []error{ErrNotFound, ErrExists, ErrConflict, ErrThrottled, ErrUnavailable, ErrTooLarge, ErrSpoilt} {
 		if errors.Is(err, certain) {
 			return false
 		}

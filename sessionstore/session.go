@@ -1,6 +1,9 @@
 package sessionstore
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // State is where a session is in its life.
 type State string
@@ -115,7 +118,8 @@ type Session struct {
 
 	// Sockets are the session's sockets, one for each namespace it joined. Filled by [Sessions.Get] only.
 	Sockets []Socket
-	// Partial is the Socket.IO packet whose attachments have not all come. Filled by [Sessions.Get] only.
+	// Partial is the Socket.IO packet whose attachments have not all come, unless it is past its Deadline. Filled by
+	// [Sessions.Get] only.
 	Partial *Partial
 }
 
@@ -165,25 +169,50 @@ type Handshake struct {
 	Secure  bool              `json:"secure,omitempty"`
 }
 
-// Partial is a Socket.IO packet with binary attachments of which some have yet to come.
+// Limits of a [Partial]; a store refuses what is above with [ErrTooLarge].
+const (
+	// MaxPartialWant is the most attachments of a packet.
+	MaxPartialWant = 256
+	// MaxPartialBytes is the most that is kept of a packet, in bytes of its frames.
+	MaxPartialBytes = 24 << 20
+)
+
+// Partial is a Socket.IO packet with binary attachments of which some have yet to come. What came is kept apart, since the
+// session is read at every request.
 type Partial struct {
-	// Header is the packet's text as it came.
-	Header string
-	// Want is the number of attachments that the header announced.
-	Want int
-	// Attachments are those that came, in order, as "b" and base64.
-	Attachments []string
-	// Deadline is when the session closes if they have not all come.
+	// Want is the number of attachments that the header announced, Count how many have come. More than Want of them: nobody
+	// knows any more which belong to it, and nobody may have it.
+	Want, Count int
+	// Packets are the frames that came and are kept, in order: the first of them is the header's text, the others attachments
+	// as "b" and base64. The first packet's ID is the partial packet's own. See [Buffers.Bodies] for those without frames.
+	Packets []Packet
+	// Deadline is when it is forgotten if they have not all come.
 	Deadline time.Time
 }
 
-// Bytes is what the partial packet holds in all.
+// ID names the partial packet.
+func (p *Partial) ID() PacketID {
+	if len(p.Packets) == 0 {
+		return ""
+	}
+	return p.Packets[0].ID
+}
+
+// Bytes is what is kept of the partial packet.
 func (p *Partial) Bytes() int {
-	n := len(p.Header)
-	for _, a := range p.Attachments {
-		n += len(a)
+	n := 0
+	for _, k := range p.Packets {
+		n += k.Bytes()
 	}
 	return n
+}
+
+// Check returns ErrTooLarge if the partial packet is above a limit.
+func (p *Partial) Check() error {
+	if p.Want < 1 || p.Want > MaxPartialWant || p.Bytes() > MaxPartialBytes {
+		return fmt.Errorf("a packet of %d attachments and %d bytes: %w", p.Want, p.Bytes(), ErrTooLarge)
+	}
+	return nil
 }
 
 // Member is one row of a room or of a namespace: who to deliver to, and a hint how.

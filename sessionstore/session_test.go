@@ -69,8 +69,8 @@ func TestExceeded(t *testing.T) {
 	if n := len(s.Pending()); n != 1 {
 		t.Errorf("%d pending", n)
 	}
-	p := sessionstore.Partial{Header: "51-[]", Attachments: []string{"bAA==", "b"}}
-	if n := p.Bytes(); n != 11 {
-		t.Errorf("a partial packet of %d bytes, want 11", n)
+	p := sessionstore.Partial{Packets: []sessionstore.Packet{{ID: "a", Frames: []string{"51-[]"}}, {ID: "b", Frames: []string{"bAA==", "b"}}}}
+	if n := p.Bytes(); n != 11 || p.ID() != "a" {
+		t.Errorf("a partial packet of %d bytes called %q, want 11 and a", n, p.ID())
 	}
 }

@@ -258,13 +258,22 @@ type Rooms interface {
 	Reap(ctx context.Context, nsp Namespace, room Room, id SocketID) error
 }
 
-// Partials keep a Socket.IO packet until its attachments have come, over as many requests as it takes.
+// Partials keep a Socket.IO packet until its attachments have come, over as many requests as it takes. A packet past its
+// Deadline at now is none. Where the frames of a connection may be handled at once, nothing in an attachment tells which packet
+// it is of; so what came too much spoils a packet for good, and nobody gets it.
 type Partials interface {
-	// PutPartial stores the packet's header and the attachments that came with it. ErrExists if another is waiting.
-	PutPartial(ctx context.Context, id SessionID, p Partial) error
-	// AddAttachments appends attachments and returns the packet so far. ErrNotFound if none is waiting.
-	AddAttachments(ctx context.Context, id SessionID, attachments []string) (Partial, error)
-	// DeletePartial removes it; removing what is not there is no error.
+	// PutPartial stores a packet of which p.Packets came: the header, and maybe attachments. If another is waiting it spoils
+	// that one and returns ErrExists (2 writes). ErrTooLarge above the limits.
+	PutPartial(ctx context.Context, id SessionID, p Partial, now time.Time) error
+	// AddAttachments stores more frames of a packet and counts them; it returns the packet as it is after. Condition: it is p,
+	// with Count as read; ErrNotFound otherwise. ErrTooLarge above the limits.
+	AddAttachments(ctx context.Context, id SessionID, p Partial, more Packet) (Partial, error)
+	// CountAttachment counts an attachment that the caller keeps, and returns the packet as it is after: whoever makes
+	// Count equal to Want has them all. ErrNotFound if none is waiting, ErrSpoilt if Count is above Want then.
+	CountAttachment(ctx context.Context, id SessionID, now time.Time) (Partial, error)
+	// TakePartial removes a packet. Condition: it is p, with Count as in p; ErrNotFound otherwise. One caller gets it.
+	TakePartial(ctx context.Context, id SessionID, p Partial) error
+	// DeletePartial removes whatever is there; removing what is not there is no error.
 	DeletePartial(ctx context.Context, id SessionID) error
 }
 

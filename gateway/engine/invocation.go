@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway/engineio"
@@ -19,11 +20,11 @@ const maxCollected = 256
 // are collected and leave, in order, when its messages have been handled; so a reply never overtakes what was
 // sent before it. Send, Reply and Close are safe for concurrent use.
 type Invocation struct {
-	// Session is the session as read when the request began. The handler may keep its Sockets and Partial up
-	// to date for the messages that follow in the same request.
+	// Session is the session as read when the request began. The handler may keep its Sockets up to date for the messages
+	// that follow in the same request.
 	Session sessionstore.Session
-	// PartialStored is how many attachments of Session.Partial the store has; -1 if it has no partial packet.
-	PartialStored int
+	// Incoming is the packet whose attachments have not all come, if there is one. The handler keeps it up to date.
+	Incoming *Incoming
 
 	engine *Engine
 	conn   sessionstore.Connection // the WebSocket that the request came by, or none
@@ -34,10 +35,42 @@ type Invocation struct {
 	reason string
 }
 
+// Incoming is a packet of several messages as far as it has come.
+type Incoming struct {
+	// Want is how many attachments its header announced.
+	Want int
+	// Deadline is until when they have to come.
+	Deadline time.Time
+	// Stored is what the store has of it; nil if that is nothing.
+	Stored *sessionstore.Partial
+	// New are the frames that came with this request: the header, unless that is stored, and attachments.
+	New []string
+}
+
+// Count returns how many attachments have come.
+func (in *Incoming) Count() int {
+	if in.Stored != nil {
+		return in.Stored.Count + len(in.New)
+	}
+	return len(in.New) - 1
+}
+
+// Bytes returns the length of what has come.
+func (in *Incoming) Bytes() int {
+	n := 0
+	if in.Stored != nil {
+		n = in.Stored.Bytes()
+	}
+	for _, f := range in.New {
+		n += len(f)
+	}
+	return n
+}
+
 func (e *Engine) newInvocation(s sessionstore.Session, conn sessionstore.Connection) *Invocation {
-	i := &Invocation{Session: s, PartialStored: -1, engine: e, conn: conn}
+	i := &Invocation{Session: s, engine: e, conn: conn}
 	if s.Partial != nil {
-		i.PartialStored = len(s.Partial.Attachments)
+		i.Incoming = &Incoming{Want: s.Partial.Want, Deadline: s.Partial.Deadline, Stored: s.Partial}
 	}
 	return i
 }

@@ -64,21 +64,21 @@ func (e *Engine) probe(ctx context.Context, s *sessionstore.Session, conn sessio
 	}
 }
 
-// earlyPatience bounds the wait of a message that overtook its connection's upgrade packet: the client sends
-// the two back to back, and API Gateway may run them at once.
-const earlyPatience = time.Second
+// crowdedPatience is how long a message waits for its connection's upgrade packet if another waits already: a client sends what
+// it had to hold back right after that packet, and API Gateway may hand over all of it at once.
+const crowdedPatience = 100 * time.Millisecond
 
 // early serves a message of a probed candidate once the upgrade is done.
 func (e *Engine) early(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, frame string) (string, error) {
-	pause := adapter.NewPause()
-	for end := time.Now().Add(earlyPatience); time.Now().Before(end) && ctx.Err() == nil; {
-		pause.Wait(ctx)
-		s, err := e.store.Get(ctx, id, time.Now())
-		if err == nil && s.Candidate.Conn != conn {
-			return e.frame(ctx, &s, conn, frame)
-		}
+	upgraded := func(s *sessionstore.Session) bool { return s.Candidate.Conn != conn }
+	s, err := e.Overtaken(ctx, id, Lateness, upgraded)
+	if errors.Is(err, ErrCrowded) {
+		s, err = e.readUntil(ctx, id, crowdedPatience, upgraded)
 	}
-	return "", e.dropped(ctx, id, conn, errEarly)
+	if err != nil {
+		return "", e.dropped(ctx, id, conn, fmt.Errorf("%w: %w", errEarly, err))
+	}
+	return e.frame(ctx, &s, conn, frame)
 }
 
 var errEarly = errors.New("a message came before its upgrade packet")

@@ -88,7 +88,7 @@ var writes = []write{
 		return s.SetData(ctx, v.Sockets[0], "k", "1")
 	}},
 	{"PutPartial", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-		return s.PutPartial(ctx, v.ID, sessionstore.Partial{Header: "51-", Want: 1})
+		return s.PutPartial(ctx, v.ID, sessionstore.Partial{Want: 1, Packets: []sessionstore.Packet{packet("51-")}, Deadline: now.Add(time.Minute)}, now)
 	}},
 }
 

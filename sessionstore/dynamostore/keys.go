@@ -51,9 +51,8 @@ const (
 	attrAuth          = "a"
 	attrRooms         = "rm"
 	attrData          = "da" // keys with a dot in front, since an empty one is not allowed
-	attrHeader        = "hd"
 	attrWant          = "w"
-	attrAttachments   = "at"
+	attrCount         = "at" // attachments that came
 	attrDeadline      = "dl"
 	attrLookAt        = "la"
 	attrPingedAt      = "pp" // of registry rows
@@ -98,10 +97,6 @@ func (b bodyKey) part(i int) key { return key{b.pk, b.prefix + "#" + strconv.Ito
 
 func packetBody(id sessionstore.SessionID, packet sessionstore.PacketID) bodyKey {
 	return bodyKey{sessionPK(id), "B#" + string(packet)}
-}
-
-func attachmentBody(id sessionstore.SessionID, attachment string) bodyKey {
-	return bodyKey{sessionPK(id), "J#" + attachment}
 }
 
 func connectionKey(c sessionstore.Connection) key { return key{"C#" + c.String(), skSession} }

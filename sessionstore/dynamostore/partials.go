@@ -3,134 +3,172 @@ package dynamostore
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-const (
-	// maxInlineAttachment is the most bytes of an attachment within the partial packet's item.
-	maxInlineAttachment = 16 << 10
-	// maxInlineAttachments is the most bytes of all attachments within it: it is read with the session.
-	maxInlineAttachments = 64 << 10
-)
+// The item of a partial packet is read at every request of its session. So it has numbers, references and, of what came, the
+// header alone, if that is small.
 
-// attachments are those of one call, each to be put within the item or apart.
-type attachments struct {
-	entries []types.AttributeValue
-	bodies  []body
-	within  int // bytes
+// maxInlineHeader is the most bytes of a header within the item.
+const maxInlineHeader = 512
+
+// partialLife is how long the item stays, by the clock of the table that removes it; its deadline is long before.
+const partialLife = time.Hour
+
+// partialOf reads a partial packet; packets that are stored apart have no frames.
+func partialOf(it item) sessionstore.Partial {
+	return sessionstore.Partial{
+		Want: int(number(it, attrWant)), Count: int(number(it, attrCount)), Packets: bufferOf(it), Deadline: moment(it, attrDeadline),
+	}
 }
 
-// newAttachments puts small attachments within the item, as long as room is left, and none if there is no room.
-func newAttachments(id sessionstore.SessionID, values []string, room int) attachments {
-	var a attachments
-	for _, v := range valid(values) {
-		if len(v) <= maxInlineAttachment && a.within+len(v) <= room {
-			a.entries = append(a.entries, str(v))
-			a.within += len(v)
-			continue
-		}
-		name := sessionstore.NewID()
-		a.bodies = append(a.bodies, body{attachmentBody(id, name), []string{v}})
-		a.entries = append(a.entries, &types.AttributeValueMemberM{Value: item{attrID: str(name), attrSize: num(len(v))}})
+// livePartial is the partial packet of an item as it is at now, or nil.
+func livePartial(it item, now time.Time) *sessionstore.Partial {
+	if it == nil {
+		return nil
 	}
-	return a
+	p := partialOf(it)
+	if ended(p.Deadline, now) {
+		return nil
+	}
+	return &p
 }
 
-// partialOf reads a partial packet with all its attachments.
-func (s *Store) partialOf(ctx context.Context, op sessionstore.Op, id sessionstore.SessionID, it item) (sessionstore.Partial, error) {
-	p := sessionstore.Partial{
-		Header: text(it, attrHeader), Want: int(number(it, attrWant)), Deadline: moment(it, attrDeadline),
-	}
-	entries := elements(it, attrAttachments)
-	refs := make([]bodyRef, len(entries))
-	var apart []bodyRef
-	for i, e := range entries {
-		if m, ok := e.(*types.AttributeValueMemberM); ok {
-			refs[i] = bodyRef{attachmentBody(id, text(m.Value, attrID)), int(number(m.Value, attrSize))}
-			apart = append(apart, refs[i])
+// keepApart stores packets apart, unless the only frame is a small header, and returns their entries.
+func (s *Store) keepApart(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet, inline bool) ([]sessionstore.Packet, []types.AttributeValue, error) {
+	packets = slices.Clone(packets)
+	entries := make([]types.AttributeValue, len(packets))
+	var bodies []body
+	for i, p := range packets {
+		p.Frames = valid(p.Frames)
+		p.Size = size(p.Frames)
+		within := inline && i == 0 && len(p.Frames) == 1 && p.Size <= maxInlineHeader
+		entries[i] = entry(p, within)
+		if !within {
+			bodies = append(bodies, body{packetBody(id, p.ID), p.Frames})
+			p.Frames = nil
 		}
+		packets[i] = p
 	}
-	bodies, err := s.bodies(ctx, op, apart)
-	if err != nil {
-		return p, fmt.Errorf("attachments: %w", err)
+	if err := s.putBodies(ctx, sessionstore.OpPartial, bodies); err != nil {
+		return nil, nil, fmt.Errorf("frames: %w", err)
 	}
-	for i, e := range entries {
-		if v, ok := e.(*types.AttributeValueMemberS); ok {
-			p.Attachments = append(p.Attachments, v.Value)
-		} else {
-			p.Attachments = append(p.Attachments, bodies[refs[i].key]...)
-		}
-	}
-	return p, nil
+	return packets, entries, nil
 }
 
-// PutPartial implements [sessionstore.Partials]. Large attachments take a write for each 300 KB or part of it.
-func (s *Store) PutPartial(ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial) error {
+// PutPartial implements [sessionstore.Partials]. What is stored apart takes a write for each 300 KB or part of it.
+func (s *Store) PutPartial(ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, now time.Time) error {
 	const op = sessionstore.OpPartial
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("put partial packet: %w", err)
 	}
-	a := newAttachments(id, p.Attachments, maxInlineAttachments)
-	if err := s.putBodies(ctx, op, a.bodies); err != nil {
-		return fmt.Errorf("put partial packet: attachments: %w", err)
+	if err := p.Check(); err != nil {
+		return fmt.Errorf("put partial packet: %w", err)
 	}
-	it := partialKey(id).item()
-	it[attrHeader] = str(p.Header)
-	it[attrWant] = num(p.Want)
-	it[attrAttachments] = list(a.entries...)
-	it[attrInlineSize] = num(a.within)
-	withTime(it, attrDeadline, p.Deadline)
-	it[attrTTL] = seconds(s.rowsEnd())
-	if err := s.put(ctx, op, it, absent); err != nil {
-		return lost(err, "put partial packet", sessionstore.ErrExists)
+	_, entries, err := s.keepApart(ctx, id, p.Packets, true)
+	if err != nil {
+		return fmt.Errorf("put partial packet: %w", err)
 	}
-	return nil
+	_, err = s.update(ctx, op, change{
+		key: partialKey(id),
+		update: "SET #" + attrID + " = :id, #" + attrWant + " = :want, #" + attrCount + " = :count, #" + attrBuffer + " = :packets, #" +
+			attrDeadline + " = :deadline, #" + attrTTL + " = :ttl",
+		condition: absent + " OR #" + attrDeadline + " <= :now",
+		values: item{
+			":id": str(p.ID()), ":want": num(p.Want), ":count": num(p.Count), ":packets": list(entries...), ":now": millis(now),
+			":deadline": millis(p.Deadline), ":ttl": seconds(time.Now().Add(partialLife)),
+		},
+	})
+	if refused(err) == nil {
+		if err != nil {
+			return fmt.Errorf("put partial packet: %w", err)
+		}
+		return nil
+	}
+	_, err = s.update(ctx, op, change{ // whoever has it complete cannot take it any more
+		key: partialKey(id), update: "SET #" + attrCount + " = #" + attrWant + " + :one", condition: present, values: item{":one": num(1)},
+	})
+	if err != nil && refused(err) == nil {
+		return fmt.Errorf("put partial packet: spoil another: %w", err)
+	}
+	return fmt.Errorf("put partial packet: %w", sessionstore.ErrExists)
 }
 
-// AddAttachments implements [sessionstore.Partials]. Large attachments take a write for each 300 KB or part of it,
-// and a read for each 100 of those.
-func (s *Store) AddAttachments(ctx context.Context, id sessionstore.SessionID, values []string) (sessionstore.Partial, error) {
+// isPartial is the condition that a partial packet is the one that was read; its values are those of partialValues.
+const isPartial = "#" + attrID + " = :id AND #" + attrCount + " = :count"
+
+func partialValues(p sessionstore.Partial) item {
+	return item{":id": str(p.ID()), ":count": num(p.Count)}
+}
+
+// AddAttachments implements [sessionstore.Partials]. It takes a write for each 300 KB or part of it.
+func (s *Store) AddAttachments(ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, more sessionstore.Packet) (sessionstore.Partial, error) {
 	const op = sessionstore.OpPartial
-	var p sessionstore.Partial
 	if err := s.begin(ctx, op); err != nil {
 		return p, fmt.Errorf("add attachments: %w", err)
 	}
-	it, err := s.addAttachments(ctx, id, newAttachments(id, values, maxInlineAttachments))
-	if r := refused(err); r != nil && r.found != nil {
-		it, err = s.addAttachments(ctx, id, newAttachments(id, values, -1)) // the item has no room
+	after := p
+	after.Packets = append(slices.Clip(p.Packets), more)
+	if err := after.Check(); err != nil {
+		return p, fmt.Errorf("add attachments: %w", err)
 	}
+	kept, entries, err := s.keepApart(ctx, id, []sessionstore.Packet{more}, false)
+	if err != nil {
+		return p, fmt.Errorf("add attachments: %w", err)
+	}
+	values := partialValues(p)
+	values[":new"], values[":more"] = list(entries...), num(len(more.Frames))
+	_, err = s.update(ctx, op, change{
+		key:       partialKey(id),
+		update:    "SET #" + attrBuffer + " = list_append(#" + attrBuffer + ", :new), #" + attrCount + " = #" + attrCount + " + :more",
+		condition: isPartial,
+		values:    values,
+	})
 	if err != nil {
 		return p, lost(err, "add attachments: partial packet", sessionstore.ErrNotFound)
 	}
-	if p, err = s.partialOf(ctx, op, id, it); err != nil {
-		return p, fmt.Errorf("add attachments: partial packet: %w", partly(err))
+	after.Packets = append(slices.Clip(p.Packets), kept...)
+	after.Count += len(more.Frames)
+	return after, nil
+}
+
+// CountAttachment implements [sessionstore.Partials].
+func (s *Store) CountAttachment(ctx context.Context, id sessionstore.SessionID, now time.Time) (sessionstore.Partial, error) {
+	const op = sessionstore.OpPartial
+	var p sessionstore.Partial
+	if err := s.begin(ctx, op); err != nil {
+		return p, fmt.Errorf("count attachment: %w", err)
+	}
+	it, err := s.update(ctx, op, change{
+		key:    partialKey(id),
+		update: "SET #" + attrCount + " = #" + attrCount + " + :one",
+		// What is complete is counted too: so the count says that it is spoilt.
+		condition: "#" + attrDeadline + " > :now", values: item{":one": num(1), ":now": millis(now)}, returns: types.ReturnValueAllNew,
+	})
+	if err != nil {
+		return p, lost(err, "count attachment: partial packet", sessionstore.ErrNotFound)
+	}
+	if p = partialOf(it); p.Count > p.Want {
+		return p, fmt.Errorf("count attachment: %w", sessionstore.ErrSpoilt)
 	}
 	return p, nil
 }
 
-// addAttachments appends attachments and returns the item afterwards. It is refused if there is none, and if
-// it has no room.
-func (s *Store) addAttachments(ctx context.Context, id sessionstore.SessionID, a attachments) (item, error) {
+// TakePartial implements [sessionstore.Partials]. What was stored apart is left to its time to live.
+func (s *Store) TakePartial(ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial) error {
 	const op = sessionstore.OpPartial
-	if err := s.putBodies(ctx, op, a.bodies); err != nil {
-		return nil, fmt.Errorf("attachments: %w", err)
+	if err := s.begin(ctx, op); err != nil {
+		return fmt.Errorf("take partial packet: %w", err)
 	}
-	c := change{
-		key: partialKey(id),
-		update: "SET #" + attrAttachments + " = list_append(#" + attrAttachments + ", :new), #" +
-			attrInlineSize + " = #" + attrInlineSize + " + :within",
-		condition: present,
-		values:    item{":new": list(a.entries...), ":within": num(a.within)},
-		returns:   types.ReturnValueAllNew,
+	if _, err := s.remove(ctx, op, partialKey(id), isPartial, partialValues(p)); err != nil {
+		return lost(err, "take partial packet", sessionstore.ErrNotFound)
 	}
-	if a.within > 0 {
-		c.condition += " AND #" + attrInlineSize + " <= :room"
-		c.values[":room"] = num(maxInlineAttachments - a.within)
-	}
-	return s.update(ctx, op, c)
+	return nil
 }
 
 // DeletePartial implements [sessionstore.Partials].

@@ -137,8 +137,7 @@ func leaseOf(it item, owner, until string) sessionstore.Lease {
 // ended reports whether a time to live has passed at now; the zero time never passes.
 func ended(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 
-// Get implements [sessionstore.Sessions]. It takes further reads only for more than 1 MB of sockets and
-// attachments, and one for each 100 attachments that are stored apart.
+// Get implements [sessionstore.Sessions]. It takes further reads only for more than 1 MB of sockets.
 func (s *Store) Get(ctx context.Context, id sessionstore.SessionID, now time.Time) (sessionstore.Session, error) {
 	const op = sessionstore.OpGet
 	if err := s.begin(ctx, op); err != nil {
@@ -147,7 +146,7 @@ func (s *Store) Get(ctx context.Context, id sessionstore.SessionID, now time.Tim
 	if len(id) > maxKeyPart {
 		return sessionstore.Session{}, fmt.Errorf("get session: %w", sessionstore.ErrNotFound)
 	}
-	v, err := s.whole(ctx, id)
+	v, err := s.whole(ctx, id, now)
 	if err == nil && ended(v.ExpiresAt, now) {
 		err = sessionstore.ErrNotFound
 	}
@@ -158,7 +157,7 @@ func (s *Store) Get(ctx context.Context, id sessionstore.SessionID, now time.Tim
 }
 
 // whole reads a session with its sockets and partial packet.
-func (s *Store) whole(ctx context.Context, id sessionstore.SessionID) (sessionstore.Session, error) {
+func (s *Store) whole(ctx context.Context, id sessionstore.SessionID, now time.Time) (sessionstore.Session, error) {
 	const op = sessionstore.OpGet
 	var v sessionstore.Session
 	var sockets []sessionstore.Socket
@@ -180,13 +179,7 @@ func (s *Store) whole(ctx context.Context, id sessionstore.SessionID) (sessionst
 		return v, sessionstore.ErrNotFound
 	}
 	v.Sockets = sockets
-	if partial != nil {
-		p, err := s.partialOf(ctx, op, id, partial)
-		if err != nil {
-			return v, err
-		}
-		v.Partial = &p
-	}
+	v.Partial = livePartial(partial, now)
 	return v, nil
 }
 

@@ -51,7 +51,7 @@ func live(t *testing.T, s *Store, i int, tidy bool) {
 	check(t, s.Create(ctx, sessionstore.NewSession{ID: id, Transport: sessionstore.Polling}))
 	check(t, s.PutConnection(ctx, sessionstore.ConnectionRow{Conn: conn, Session: id, ExpiresAt: start.Add(time.Hour)}))
 	check(t, s.PutSocket(ctx, k, conn))
-	check(t, s.PutPartial(ctx, id, sessionstore.Partial{Want: 1, Deadline: start.Add(time.Minute)}))
+	check(t, s.PutPartial(ctx, id, sessionstore.Partial{Want: 1, Deadline: start.Add(time.Minute)}, start))
 	check(t, s.PutAck(ctx, sessionstore.Ack{Session: id, ID: 1, ExpiresAt: start.Add(2 * time.Hour)}))
 	_, err := s.Close(ctx, sessionstore.CloseRequest{Session: id, Handler: sessionstore.Lease{Owner: "me", Until: start}})
 	check(t, err)
@@ -73,7 +73,7 @@ func TestNothingIsKeptForEver(t *testing.T) {
 		at   time.Duration
 		want string
 	}{
-		{false, time.Minute - time.Second, "200 200 600 17 0"},
+		{false, time.Minute - time.Second, "200 200 800 17 0"},
 		{false, time.Minute, "200 200 400 0 0"}, // sessions are gone; acknowledgements and connections wait
 		{false, time.Hour, "200 0 200 0 0"},
 		{false, 2 * time.Hour, "0 0 0 0 0"},

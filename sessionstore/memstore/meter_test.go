@@ -84,10 +84,13 @@ func TestMeter(t *testing.T) {
 		{sessionstore.OpMembers, 1, 0, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
 			return drainAll(s.Members(ctx, "/", "a", sessionstore.Range{}))
 		}},
-		{sessionstore.OpPartial, 0, 3, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
-			err := s.PutPartial(ctx, "s", sessionstore.Partial{Want: 2})
-			_, err2 := s.AddAttachments(ctx, "s", []string{"b", "b"})
-			return errors.Join(err, err2, s.DeletePartial(ctx, "s"))
+		{sessionstore.OpPartial, 0, 5, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			p := sessionstore.Partial{Want: 2, Packets: []sessionstore.Packet{{ID: "p", Frames: []string{"52-"}}}}
+			err := s.PutPartial(ctx, "s", p, start)
+			p, err2 := s.AddAttachments(ctx, "s", p, sessionstore.Packet{ID: "q", Frames: []string{"b"}})
+			_, err3 := s.CountAttachment(ctx, "s", start)
+			p.Count++
+			return errors.Join(err, err2, err3, s.TakePartial(ctx, "s", p), s.DeletePartial(ctx, "s"))
 		}},
 		{sessionstore.OpAck, 1, 3, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
 			err := s.PutAck(ctx, sessionstore.Ack{Session: "s", ID: 1})

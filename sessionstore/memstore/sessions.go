@@ -64,7 +64,7 @@ func (s *Store) Get(ctx context.Context, id sessionstore.SessionID, now time.Tim
 	}
 	v := e.view()
 	v.Sockets = e.sockets
-	v.Partial = e.partial
+	v.Partial = e.live(now)
 	return v, nil
 }
 
@@ -139,6 +139,7 @@ func (s *Store) forget(st *stripe, id sessionstore.SessionID) {
 	for i := range e.sockets {
 		s.removeRows(&e.sockets[i])
 	}
+	st.setPartial(id, e, nil)
 	*e = entry{acks: e.acks}
 	st.tidy(id, e)
 }

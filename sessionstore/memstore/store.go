@@ -75,7 +75,7 @@ type entry struct {
 	expiry    *expiry
 	handshake *sessionstore.Handshake
 	sockets   []sessionstore.Socket // by namespace; replaced, never changed in place: readers share it
-	partial   *sessionstore.Partial // replaced, never changed in place
+	partial   *partial
 	acks      map[uint64]*ack
 	changed   chan struct{} // nil unless somebody waits
 }

@@ -35,7 +35,10 @@ func deepCopy(s sessionstore.Session) sessionstore.Session {
 	}
 	if s.Partial != nil {
 		p := *s.Partial
-		p.Attachments = slices.Clone(p.Attachments)
+		p.Packets = slices.Clone(p.Packets)
+		for i := range p.Packets {
+			p.Packets[i].Frames = slices.Clone(p.Packets[i].Frames)
+		}
 		s.Partial = &p
 	}
 	return s
@@ -107,15 +110,15 @@ func readSockets(x *tester) {
 
 func readPartial(x *tester) {
 	id := x.polling()
-	x.must(x.store.PutPartial(x.Context(), id, newPartial(4, "bAA==")))
+	x.must(x.store.PutPartial(x.Context(), id, newPartial(4, "bAA=="), start))
 	read := x.get(id)
 	was := deepCopy(read)
-	first, err := x.store.AddAttachments(x.Context(), id, []string{"bAQ=="})
+	first, err := x.store.AddAttachments(x.Context(), id, *read.Partial, packet("bAQ=="))
 	x.must(err)
-	_, err = x.store.AddAttachments(x.Context(), id, []string{"bAg=="})
+	_, err = x.store.AddAttachments(x.Context(), id, first, packet("bAg=="))
 	x.must(err)
 	x.same("the session as read", read, was)
-	equal(x, "the packet so far", first.Attachments, []string{"bAA==", "bAQ=="})
+	equal(x, "the attachments so far", x.attachments(id, first), []string{"bAA==", "bAQ=="})
 }
 
 func handedIn(x *tester) {
@@ -156,16 +159,13 @@ func spareCapacity(x *tester) {
 	x.holds(id, []sessionstore.Packet{a, b, c, d})
 	equal(x, "the caller's own", mine[3].Frames, []string{"4mine"})
 
-	attachments := []string{"b1", "b2", "b3"}
-	p := newPartial(4)
-	p.Attachments = attachments[:1]
-	x.must(x.store.PutPartial(x.Context(), id, p))
-	got, err := x.store.AddAttachments(x.Context(), id, []string{"bx"})
+	p := newPartial(4, "b1")
+	x.must(x.store.PutPartial(x.Context(), id, p, start))
+	got, err := x.store.AddAttachments(x.Context(), id, p, packet("bx"))
 	x.must(err)
-	_ = append(got.Attachments, "bmine")
-	_, err = x.store.AddAttachments(x.Context(), id, []string{"by"})
+	_ = append(got.Packets, packet("bmine"))
+	last, err := x.store.AddAttachments(x.Context(), id, got, packet("by"))
 	x.must(err)
-	equal(x, "the caller's attachments", attachments, []string{"b1", "b2", "b3"})
-	p.Attachments = []string{"b1", "bx", "by"}
-	x.waiting(id, p)
+	equal(x, "the attachments", x.attachments(id, last), []string{"b1", "bx", "by"})
+	x.waiting(id, last)
 }

@@ -103,8 +103,15 @@ var pollingCalls = []call{
 			s.Reap(ctx, read.Sockets[0].Namespace, "", read.Sockets[0].ID))
 	}},
 	{"AddAttachments", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
-		_, err := s.AddAttachments(ctx, read.ID, []string{"bAA=="})
+		_, err := s.AddAttachments(ctx, read.ID, *read.Partial, packet("bAA=="))
 		return err
+	}},
+	{"CountAttachment", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
+		_, err := s.CountAttachment(ctx, read.ID, start)
+		return err
+	}},
+	{"TakePartial", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
+		return s.TakePartial(ctx, read.ID, *read.Partial)
 	}},
 	{"DeletePartial", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
 		return s.DeletePartial(ctx, read.ID)
@@ -127,7 +134,7 @@ func cancelledWrites(x *tester) {
 	k := x.put(newSocket(id, freshNamespace(), "a"))
 	p, a := newPartial(2, "bAA=="), newAck(id, 1)
 	row := newRow(sessionstore.Connection{ID: string(id)})
-	x.must(x.store.PutPartial(x.Context(), id, p))
+	x.must(x.store.PutPartial(x.Context(), id, p, start))
 	x.must(x.store.PutAck(x.Context(), a))
 	x.must(x.store.PutConnection(x.Context(), row))
 	before := x.get(id)
@@ -161,7 +168,7 @@ func (x *tester) cancelledInOtherStates(ctx context.Context) {
 	if _, found := x.registration(n.ID); found {
 		x.Error("registered")
 	}
-	x.notSent("PutPartial", x.store.PutPartial(ctx, n.ID, newPartial(1)))
+	x.notSent("PutPartial", x.store.PutPartial(ctx, n.ID, newPartial(1), start))
 	x.notSent("PutAck", x.store.PutAck(ctx, newAck(n.ID, 1)))
 	x.noAck(newAck(n.ID, 1))
 	x.notSent("PutConnection", x.store.PutConnection(ctx, newRow(sessionstore.Connection{ID: string(n.ID)})))

@@ -227,9 +227,11 @@ func canonSocket(k sessionstore.Socket) sessionstore.Socket {
 
 func canonPartial(p sessionstore.Partial) sessionstore.Partial {
 	p.Deadline = p.Deadline.UTC().Round(0)
-	if len(p.Attachments) == 0 {
-		p.Attachments = nil
+	var packets []sessionstore.Packet
+	for _, k := range p.Packets {
+		packets = append(packets, sessionstore.Packet{ID: k.ID, Size: k.Bytes()})
 	}
+	p.Packets = packets
 	return p
 }
 

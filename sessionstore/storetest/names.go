@@ -68,8 +68,8 @@ func manyNamespaces(x *tester) {
 		k := x.put(newSocket(id, sessionstore.Namespace(nsp)))
 		want.Sockets = append(want.Sockets, k)
 	}
-	x.must(x.store.PutPartial(x.Context(), id, newPartial(1)))
 	p := newPartial(1)
+	x.must(x.store.PutPartial(x.Context(), id, p, start))
 	want.Partial = &p
 	x.same("the session", x.get(id), want)
 	for _, k := range want.Sockets {

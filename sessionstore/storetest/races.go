@@ -30,6 +30,7 @@ var raceTests = []test{
 	{"LeaseShard", raceLease},
 	{"PutSocket", raceSocket},
 	{"PutPartial", racePartial},
+	{"TakePartial", raceTake},
 	{"AnswerAck", raceAck},
 	{"Join against RemoveSocket", raceJoin},
 	{"Join and SetData", raceSocketChanges},

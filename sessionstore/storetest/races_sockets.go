@@ -24,10 +24,14 @@ func raceSocket(x *tester) {
 func racePartial(x *tester) {
 	for range rounds {
 		id := x.polling()
-		i := x.oneWins(sessionstore.ErrExists, func(i int) error {
-			return x.store.PutPartial(x.Context(), id, newPartial(1, fmt.Sprint("b", i)))
-		})
-		x.waiting(id, newPartial(1, fmt.Sprint("b", i)))
+		partials := make([]sessionstore.Partial, racers)
+		for i := range partials {
+			partials[i] = newPartial(2, fmt.Sprint("b", i))
+		}
+		i := x.oneWins(sessionstore.ErrExists, func(i int) error { return x.store.PutPartial(x.Context(), id, partials[i], start) })
+		spoilt := partials[i]
+		spoilt.Count = spoilt.Want + 1
+		x.waiting(id, spoilt)
 	}
 }
 
@@ -92,26 +96,47 @@ func raceSocketChanges(x *tester) {
 	x.sameSocket(k)
 }
 
+// raceAttachments: however many come at a time, one caller has the last, and none if one is too many.
 func raceAttachments(x *tester) {
-	id := x.polling()
-	x.must(x.store.PutPartial(x.Context(), id, newPartial(2*racers)))
-	var sizes [racers]int
-	x.must(errors.Join(race(racers, func(i int) error {
-		p, err := x.store.AddAttachments(x.Context(), id, []string{fmt.Sprint("b", i), fmt.Sprint("b", i, "+")})
-		sizes[i] = len(p.Attachments)
-		return err
-	})...))
-	p := x.get(id).Partial
-	if p == nil || len(p.Attachments) != 2*racers {
-		x.Fatalf("collected %+v", p)
-	}
-	for i := 0; i < len(p.Attachments); i += 2 {
-		if p.Attachments[i]+"+" != p.Attachments[i+1] {
-			x.Errorf("attachments of two calls mixed: %q", p.Attachments)
+	for _, want := range []int{racers, racers - 1} {
+		id := x.polling()
+		p := newPartial(want)
+		x.must(x.store.PutPartial(x.Context(), id, p, start))
+		var owners [racers]bool
+		errs := race(racers, func(i int) error {
+			got, err := x.store.CountAttachment(x.Context(), id, start)
+			owners[i] = err == nil && got.Count == want
+			return err
+		})
+		n, spoilt := 0, 0
+		for i, err := range errs {
+			if owners[i] {
+				n++
+			}
+			if errors.Is(err, sessionstore.ErrSpoilt) {
+				spoilt++
+			} else {
+				x.must(err)
+			}
+		}
+		equal(x, "callers that have the last", n, 1)
+		equal(x, "callers with one too many", spoilt, racers-want)
+		p.Count = want
+		if err := x.store.TakePartial(x.Context(), id, p); spoilt > 0 {
+			x.is(err, sessionstore.ErrNotFound)
+		} else {
+			x.must(err)
 		}
 	}
-	slices.Sort(sizes[:])
-	for i, n := range sizes {
-		equal(x, "attachments seen, so that one caller sees the last", n, 2*(i+1))
+}
+
+func raceTake(x *tester) {
+	for range rounds {
+		id := x.polling()
+		p := newPartial(1)
+		x.must(x.store.PutPartial(x.Context(), id, p, start))
+		p, err := x.store.CountAttachment(x.Context(), id, start)
+		x.must(err)
+		x.oneWins(sessionstore.ErrNotFound, func(int) error { return x.store.TakePartial(x.Context(), id, p) })
 	}
 }

@@ -86,8 +86,8 @@ func getWhole(x *tester) {
 	b := newSocket(id, "/chat", "r1", "r2")
 	b.Auth, b.Data = `{"token":"é"}`, map[string]string{"name": `"x"`}
 	x.put(b)
-	p := sessionstore.Partial{Header: `51-["file",{"_placeholder":true,"num":0}]`, Want: 1, Deadline: after(time.Minute)}
-	x.must(x.store.PutPartial(x.Context(), id, p))
+	p := newPartial(1)
+	x.must(x.store.PutPartial(x.Context(), id, p, start))
 	x.put(newSocket(neighbour, "/"))
 
 	got := x.get(id)

@@ -1,0 +1,62 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Lateness is how much later than the frame after it a frame of a WebSocket is expected to be handled, at most, where frames of
+// one connection may be handled at once. What overtook another waits for so long.
+const Lateness = time.Second
+
+// Why a frame that overtook another waits no more.
+var (
+	// ErrCrowded: another frame of the session waits already. One at a time may, or a client could keep all instances busy
+	// with small frames.
+	ErrCrowded = errors.New("engine: another frame waits already")
+	// ErrNeverCame: what the frame waited for has not come.
+	ErrNeverCame = errors.New("engine: what it waits for has not come")
+)
+
+// Overtaken reads the session again until it is as a frame that overtook another needs it, and returns it as it is then. It costs
+// two writes and a read for each look. Errors: [ErrCrowded], [ErrNeverCame] after patience or if the session is not open any more.
+func (e *Engine) Overtaken(ctx context.Context, id sessionstore.SessionID, patience time.Duration, ready func(*sessionstore.Session) bool) (sessionstore.Session, error) {
+	place, now := "waits/"+string(id), time.Now()
+	me := sessionstore.Owner(sessionstore.NewID())
+	err := e.store.Claim(ctx, place, sessionstore.Lease{Owner: me, Until: now.Add(patience + adapter.LeaseMargin)}, "", now)
+	if errors.Is(err, sessionstore.ErrExists) {
+		return sessionstore.Session{}, ErrCrowded
+	}
+	if err != nil {
+		return sessionstore.Session{}, fmt.Errorf("engine: wait for an overtaken frame: %w", err)
+	}
+	defer func() {
+		now := time.Now()
+		// If it fails, nobody waits until the lease has ended.
+		_ = e.store.Claim(context.WithoutCancel(ctx), place, sessionstore.Lease{Owner: me, Until: now}, "", now)
+	}()
+	return e.readUntil(ctx, id, patience, ready)
+}
+
+// readUntil is Overtaken without the place.
+func (e *Engine) readUntil(ctx context.Context, id sessionstore.SessionID, patience time.Duration, ready func(*sessionstore.Session) bool) (sessionstore.Session, error) {
+	pause := adapter.NewPause()
+	for end := time.Now().Add(patience); time.Now().Before(end) && ctx.Err() == nil; {
+		pause.Wait(ctx)
+		s, err := e.store.Get(ctx, id, time.Now())
+		switch {
+		case err != nil && !sessionstore.InDoubt(err) && !errors.Is(err, sessionstore.ErrThrottled):
+			return s, fmt.Errorf("%w: %w", ErrNeverCame, err)
+		case err == nil && s.State != sessionstore.Open:
+			return s, ErrNeverCame
+		case err == nil && ready(&s):
+			return s, nil
+		}
+	}
+	return sessionstore.Session{}, ErrNeverCame
+}
