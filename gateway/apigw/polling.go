@@ -87,6 +87,9 @@ func (h *Handler) post(ctx context.Context, sid sessionstore.SessionID, e *event
 		}
 		return engineio.ErrInvalidContent
 	}
+	if len(e.Body) > h.greatestBody(e) { // before memory is taken to decode it
+		return engineio.ErrPayloadTooLarge
+	}
 	body, err := bodyOf(e)
 	if err != nil {
 		return engineio.ErrBadRequest
@@ -98,6 +101,14 @@ func (h *Handler) post(ctx context.Context, sid sessionstore.SessionID, e *event
 		return engineio.ErrPayloadTooLarge
 	}
 	return h.gateway.Post(ctx, sid, body)
+}
+
+// greatestBody is the length of the greatest body that may be within the limit, as it stands in the event.
+func (h *Handler) greatestBody(e *events.APIGatewayV2HTTPRequest) int {
+	if e.IsBase64Encoded {
+		return base64.StdEncoding.EncodedLen(h.maxPayload)
+	}
+	return h.maxPayload
 }
 
 // bodyOf returns the body as the client sent it.

@@ -23,6 +23,7 @@ const apiID = "localdev"
 const (
 	msgInternal    = `{"message":"Internal Server Error"}`
 	msgUnavailable = `{"message":"Service Unavailable"}`
+	msgTimeout     = `{"message":"Request Timeout"}`
 	msgTooLarge    = `{"message":"Request Entity Too Large"}`
 	msgHeaders     = `{"message":"Request Header Fields Too Large"}`
 )
@@ -33,7 +34,8 @@ func (s *Server) request(w http.ResponseWriter, r *http.Request, a *api) {
 		answer(w, http.StatusRequestHeaderFieldsTooLarge, msgHeaders)
 		return
 	}
-	body, err := s.body(r)
+	body, size, err := s.body(w, r)
+	defer s.large.release(size)
 	if err != nil {
 		s.badBody(w, err)
 		return
@@ -139,51 +141,6 @@ func invokeHTTP(ctx context.Context, s *Server, a *api, e events.APIGatewayV2HTT
 		}
 	}()
 	return a.next().HTTP(ctx, e)
-}
-
-// body reads the request's body, at most the limit.
-func (s *Server) body(r *http.Request) (string, error) {
-	if r.ContentLength == 0 {
-		return "", nil
-	}
-	if r.ContentLength > int64(s.limits.Body) {
-		return "", errTooLarge
-	}
-	p := s.bodies.Get().(*[]byte)
-	b, err := readAll(r.Body, (*p)[:0], s.limits.Body)
-	text := string(b)
-	if cap(b) <= keptFrames {
-		*p = b
-		s.bodies.Put(p)
-	}
-	return text, err
-}
-
-// readAll appends what r holds to b, and fails above limit bytes.
-func readAll(r io.Reader, b []byte, limit int) ([]byte, error) {
-	for {
-		if len(b) == cap(b) {
-			b = append(b, make([]byte, 512)...)[:len(b)]
-		}
-		n, err := r.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		switch {
-		case len(b) > limit:
-			return b, errTooLarge
-		case err == io.EOF:
-			return b, nil
-		case err != nil:
-			return b, err
-		}
-	}
-}
-
-func (s *Server) badBody(w http.ResponseWriter, err error) {
-	if errors.Is(err, errTooLarge) {
-		answer(w, http.StatusRequestEntityTooLarge, msgTooLarge)
-		return
-	}
-	answer(w, http.StatusBadRequest, `{"message":"Bad Request"}`)
 }
 
 // httpEvent is the request in payload format 2.0.

@@ -13,6 +13,12 @@ type Limits struct {
 	HeaderBlock int
 	// Body is the greatest request body; above, 413. Zero means 10 MiB.
 	Body int
+	// LargeBodies bounds the bytes of all request bodies that are being read or handled, less the first 64 KiB of each, which
+	// always have room. A body that finds none for 5 s is refused with 503. It bounds the memory of this process and is no limit
+	// of the service. Zero means 32 MiB.
+	LargeBodies int
+	// BodyTime is how long a client may take to send a body; after that, 408. Zero means 30 s.
+	BodyTime time.Duration
 	// Outbox is how much may wait to be written to one connection before a push answers 429. A frame is
 	// always taken when nothing waits. Zero means 4 MiB.
 	Outbox int
@@ -51,6 +57,12 @@ func Native(maxPayload int) Limits {
 func (l Limits) withDefaults() Limits {
 	if l.Body == 0 {
 		l.Body = 10 << 20
+	}
+	if l.LargeBodies == 0 {
+		l.LargeBodies = 32 << 20
+	}
+	if l.BodyTime == 0 {
+		l.BodyTime = 30 * time.Second
 	}
 	if l.Outbox == 0 {
 		l.Outbox = 4 << 20

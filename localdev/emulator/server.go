@@ -70,6 +70,7 @@ type Server struct {
 	times    requestTimes
 	maps     sync.Pool // of map[string]string, for the headers of events
 	bodies   sync.Pool // of *[]byte, for request bodies
+	large    largeBodies
 	out      sync.Pool // of *frames, for outboxes
 
 	// base ends when the server gives up waiting, drain as soon as it stops: parked GETs end then.
@@ -108,6 +109,7 @@ func New(c Config) *Server {
 		s.fallback = http.NotFoundHandler()
 	}
 	s.stage = stageOf(c.Endpoint)
+	s.large = newLargeBodies(s.limits)
 	s.ids = newRequestIDs()
 	s.conns.byID = make(map[string]*conn)
 	s.base, s.cancelBase = context.WithCancel(context.Background())
