@@ -53,9 +53,10 @@ func LeaseUntil(ctx context.Context, now time.Time) time.Time {
 type Closing struct {
 	Sessions sessionstore.Sessions
 	Pusher   Pusher
-	// Finish runs the disconnect handlers of a session that this process closed, removes its rows and writes
-	// closed. If nil, that is left to the sweeper, which finds the handler lease already over.
-	Finish func(ctx context.Context, old sessionstore.Session, owner sessionstore.Owner) error
+	// Finish sees to it that the disconnect handlers of a session that this process closed run, its rows are removed and
+	// closed is written; the session is as it was before, and the lease is the handlers'. If nil, that is left to the sweeper, which finds
+	// the lease already over.
+	Finish func(ctx context.Context, old sessionstore.Session, lease sessionstore.Lease) error
 	// Announce, unless nil, tells the sweeper beforehand when to look at a session that is about to be closed: whoever
 	// closes it may die before its client is cut off, and a client that only answers pings would never be noticed.
 	// Not asked for when the session's connection has ended, or its ping timeout is decided: then the sweeper knows.
@@ -82,11 +83,11 @@ type CloseOptions struct {
 // earlier call of this very Close from somebody else's.
 func (c *Closing) Close(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) error {
 	ctx = context.WithoutCancel(ctx) // a caller that gives up must not leave the client in doubt
-	old, owner, err := c.write(ctx, id, reason, o)
+	old, lease, err := c.write(ctx, id, reason, o)
 	if !o.Doubtful.IsZero() {
 		err = errors.Join(err, c.cut(ctx, o.Doubtful))
 	}
-	if err != nil || owner == "" {
+	if err != nil || !lease.Held() {
 		return err
 	}
 	for _, conn := range []sessionstore.Connection{old.Conn, old.Candidate.Conn} {
@@ -96,15 +97,15 @@ func (c *Closing) Close(ctx context.Context, id sessionstore.SessionID, reason s
 	}
 	switch {
 	case c.Finish != nil:
-		err = errors.Join(err, c.Finish(ctx, old, owner))
+		err = errors.Join(err, c.Finish(ctx, old, lease))
 	case c.Leave != nil:
 		err = errors.Join(err, c.Leave(ctx, id))
 	}
 	return err
 }
 
-// write moves the session to closing. The owner is empty if there is nothing left to do for this caller.
-func (c *Closing) write(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) (sessionstore.Session, sessionstore.Owner, error) {
+// write moves the session to closing. Nobody has the lease if there is nothing left to do for this caller.
+func (c *Closing) write(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) (sessionstore.Session, sessionstore.Lease, error) {
 	now := time.Now()
 	lease := sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: LeaseUntil(ctx, now)}
 	if c.Finish == nil {
@@ -120,24 +121,24 @@ func (c *Closing) write(ctx context.Context, id sessionstore.SessionID, reason s
 		var old sessionstore.Session
 		old, err = c.Sessions.Close(ctx, r)
 		if err == nil {
-			return old, lease.Owner, nil
+			return old, lease, nil
 		}
 		if cur, ok := sessionstore.Current(err); ok {
 			switch {
 			case cur.State == sessionstore.Open:
-				return cur, "", err
+				return cur, sessionstore.Lease{}, err
 			case cur.Handler.Owner == lease.Owner:
-				return cur, lease.Owner, nil
+				return cur, lease, nil
 			default:
-				return cur, "", nil
+				return cur, sessionstore.Lease{}, nil
 			}
 		}
 		if errors.Is(err, sessionstore.ErrNotFound) {
-			return old, "", nil
+			return old, sessionstore.Lease{}, nil
 		}
 		pause.Wait(ctx)
 	}
-	return sessionstore.Session{}, "", fmt.Errorf("adapter: close session: %w", err)
+	return sessionstore.Session{}, sessionstore.Lease{}, fmt.Errorf("adapter: close session: %w", err)
 }
 
 // cut ends a connection, repeating while the platform is busy.

@@ -26,11 +26,11 @@ func TestManyClosersAtOnce(t *testing.T) {
 		w.webSocket(sid)
 		var mu sync.Mutex
 		finished := 0
-		closing := adapter.Closing{Sessions: w.store.Store, Pusher: w.pusher, Finish: func(ctx context.Context, s sessionstore.Session, o sessionstore.Owner) error {
+		closing := adapter.Closing{Sessions: w.store.Store, Pusher: w.pusher, Finish: func(ctx context.Context, s sessionstore.Session, l sessionstore.Lease) error {
 			mu.Lock()
 			defer mu.Unlock()
 			finished++
-			return w.store.Finish(ctx, s.ID, o, time.Now().Add(time.Minute))
+			return w.store.Finish(ctx, s.ID, l.Owner, time.Now().Add(time.Minute))
 		}}
 		var group sync.WaitGroup
 		for range 8 {

@@ -134,11 +134,11 @@ func inWorld(t *testing.T, limits adapter.Limits, f func(t *testing.T, w *world)
 	})
 }
 
-func (w *world) finish(ctx context.Context, old sessionstore.Session, owner sessionstore.Owner) error {
+func (w *world) finish(ctx context.Context, old sessionstore.Session, lease sessionstore.Lease) error {
 	w.mu.Lock()
 	w.finished = append(w.finished, old)
 	w.mu.Unlock()
-	return w.store.Finish(ctx, old.ID, owner, time.Now().Add(time.Minute))
+	return w.store.Finish(ctx, old.ID, lease.Owner, time.Now().Add(time.Minute))
 }
 
 func (w *world) must(err error) {

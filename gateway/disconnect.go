@@ -8,20 +8,35 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Closed runs the disconnect handlers of a session that has closed and removes its sockets.
+// Closed runs the disconnect handlers of a session that has closed and removes its sockets. If the time does not suffice
+// for all of them, the rest is for the next go.
 func (s protocol) Closed(ctx context.Context, session sessionstore.Session) error {
 	var errs []error
-	for _, row := range session.Sockets {
-		errs = append(errs, s.parted(ctx, row, session.Reason))
+	for i, row := range session.Sockets {
+		if i > 0 && !s.hasTime(ctx) {
+			return engine.ErrUnfinished
+		}
+		err := s.parted(ctx, row, session.Reason)
+		if errors.Is(err, engine.ErrUnfinished) {
+			return err
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// parted sees to it that a socket's disconnect handler has run and its rows are gone: by this caller or, if somebody else is
-// at it, by them. Who dies at it is waited for as long as ctx lasts.
+// hasTime reports whether ctx leaves a disconnect handler the time that it may take.
+func (s *Server) hasTime(ctx context.Context) bool {
+	end, ok := ctx.Deadline()
+	return !ok || time.Until(end) >= s.handlerTime
+}
+
+// parted sees to it that a socket's disconnect handler has run and its rows are gone: by this caller or, if another instance is
+// at it, by that one. If that one died, parted takes over when its time is up.
 func (s *Server) parted(ctx context.Context, row sessionstore.Socket, reason string) error {
 	pause := adapter.NewPause()
 	for {
@@ -30,7 +45,7 @@ func (s *Server) parted(ctx context.Context, row sessionstore.Socket, reason str
 		}
 		pause.Wait(ctx)
 		if ctx.Err() != nil {
-			return fmt.Errorf("gateway: wait for a disconnect handler: %w", ctx.Err())
+			return engine.ErrUnfinished // it waits for another's handler
 		}
 		now, err := s.store.Get(ctx, row.Session, time.Now())
 		if err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
@@ -42,62 +57,54 @@ func (s *Server) parted(ctx context.Context, row sessionstore.Socket, reason str
 	}
 }
 
-// part runs the disconnect handler of a socket and removes its rows, unless somebody else is doing so. A DISCONNECT and the end of
+// part runs the disconnect handler of a socket and removes its rows, unless another instance is doing so. A DISCONNECT and the end of
 // its connection come close together, and API Gateway hands them over at the same time: the claim sees to it that the handler
 // runs once.
 func (s *Server) part(ctx context.Context, row sessionstore.Socket, reason string) (done bool, err error) {
-	if n := s.namespaces[row.Namespace]; n != nil && n.onDisconnect != nil {
-		mine, err := s.claimLeave(ctx, row.ID)
-		if !mine || err != nil {
-			return false, err
-		}
-		s.disconnected(ctx, row, reason)
+	n := s.namespaces[row.Namespace]
+	if n == nil || n.onDisconnect == nil {
+		return true, s.remove(ctx, row)
 	}
-	if _, err := s.store.RemoveSocket(ctx, row); err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
-		return false, fmt.Errorf("gateway: remove socket: %w", err)
+	p := &parting{s: s, row: row, name: leaveClaim(row.ID)}
+	settled, err := p.run(ctx, reason)
+	if !settled || err != nil {
+		return false, err
+	}
+	if err := s.remove(ctx, row); err != nil {
+		p.ran(ctx)
+		if ctx.Err() != nil {
+			err = engine.ErrUnfinished
+		}
+		return false, err
 	}
 	return true, nil
 }
 
-// claimRepeats is how often a claim is tried that may have been applied or not.
-const claimRepeats = 3
-
-// leaveClaim names the right to run a socket's disconnect handler.
-func leaveClaim(id sessionstore.SocketID) string { return "left/" + string(id) }
-
-// claimLeave takes the right to run a socket's disconnect handler. It is not given back: somebody may have read the socket's
-// row before it was removed. It ends by itself, should its owner have died.
-func (s *Server) claimLeave(ctx context.Context, id sessionstore.SocketID) (mine bool, err error) {
-	now := time.Now()
-	// As long as any work may take, not only this caller's: what has read the row may be slower.
-	lease := sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: adapter.LeaseUntil(context.WithoutCancel(ctx), now)}
-	pause := adapter.NewPause()
-	for range claimRepeats {
-		err = s.store.Claim(ctx, leaveClaim(id), lease, "", now)
-		switch {
-		case err == nil:
-			return true, nil
-		case errors.Is(err, sessionstore.ErrExists):
-			return false, nil
-		}
-		pause.Wait(ctx)
+func (s *Server) remove(ctx context.Context, row sessionstore.Socket) error {
+	if _, err := s.store.RemoveSocket(ctx, row); err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
+		return fmt.Errorf("gateway: remove socket: %w", err)
 	}
-	return false, fmt.Errorf("gateway: claim disconnect handler: %w", err)
+	return nil
 }
 
-// disconnected runs the disconnect handler of one socket. What goes wrong in it is logged: nothing can be undone.
-func (s *Server) disconnected(ctx context.Context, row sessionstore.Socket, reason string) {
+// disconnected runs the disconnect handler of one socket. What goes wrong in it is logged, for nothing can be undone; only a
+// handler that failed because its time was up is late, and may be tried again.
+func (s *Server) disconnected(ctx context.Context, row sessionstore.Socket, reason string) (late bool) {
 	n := s.namespaces[row.Namespace]
 	if n == nil || n.onDisconnect == nil {
-		return
+		return false
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.handlerTime)
+	defer cancel()
 	defer func() {
 		if r := recover(); r != nil {
 			s.log.ErrorContext(ctx, "disconnect handler panicked", "nsp", string(n.name), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 		}
 	}()
 	socket := &Socket{nsp: n, row: row, phase: disconnected}
-	if err := n.onDisconnect(withCall(ctx, &call{socket: socket}), socket, reason); err != nil {
+	err := n.onDisconnect(withCall(ctx, &call{socket: socket}), socket, reason)
+	if err != nil {
 		s.log.ErrorContext(ctx, "disconnect handler failed", "nsp", string(n.name), "error", err)
 	}
+	return err != nil && ctx.Err() != nil
 }

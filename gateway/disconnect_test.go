@@ -293,8 +293,8 @@ func TestDisconnectHandlerRunsOnce(t *testing.T) {
 	}
 }
 
-// An instance dies in the handler that a DISCONNECT brought about: whoever ends the session waits for it, and then the
-// sweeper runs the handler again.
+// An instance dies in the handler that a DISCONNECT brought about: whoever ends the session waits until its time is up, and then runs
+// the handler again.
 func TestDisconnectHandlerAfterADeath(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		const dead = 10 * time.Minute
@@ -311,13 +311,9 @@ func TestDisconnectHandlerAfterADeath(t *testing.T) {
 		var dying sync.WaitGroup
 		dying.Go(func() { _, _ = p.at.Engine().Message(w.t.Context(), p.conn, "41") })
 		time.Sleep(time.Millisecond)
-		if err := p.at.Engine().Disconnect(w.t.Context(), p.conn); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("disconnect: %v, want that it gave up waiting", err)
+		if err := p.at.Engine().Disconnect(w.t.Context(), p.conn); err != nil {
+			t.Errorf("disconnect: %v", err)
 		}
-		if state := p.state().State; runs.Load() != 1 || state != sessionstore.Closing {
-			t.Errorf("%d runs, state %v, want one and closing", runs.Load(), state)
-		}
-		w.sweepFor(s, 45*time.Second)
 		if state := p.state().State; runs.Load() != 2 || state != sessionstore.Closed {
 			t.Errorf("%d runs, state %v, want two and closed", runs.Load(), state)
 		}

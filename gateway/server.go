@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,9 +38,25 @@ type Config struct {
 	// [*Error] is shown to the client (403 on polling, 400 on WebSocket); of any other error the client learns only
 	// "Forbidden", and the log gets the rest. The handler may run on any instance, for each session once.
 	AllowRequest func(ctx context.Context, h sessionstore.Handshake) error
+	// DisconnectTime is how long a disconnect handler may take: then its context ends. One that fails for that is run again,
+	// up to DisconnectTries times in all; then the socket goes without it. Defaults 10 s and 2. At most [MaxDisconnectTime].
+	DisconnectTime  time.Duration
+	DisconnectTries int
+	// Ends takes the ends of sessions; default none: whoever closes a session waits for its disconnect handlers. See [engine.Pool].
+	Ends engine.Ends
+	// Hooks tell of what happens.
+	Hooks engine.Hooks
 	// Logger gets what goes wrong; default none.
 	Logger *slog.Logger
 }
+
+// Bounds and defaults of the time that disconnect handlers have. Longer than MaxDisconnectTime none may be, for it has to fit
+// into one go at the end of a session.
+const (
+	MaxDisconnectTime      = 20 * time.Second
+	defaultDisconnectTime  = 10 * time.Second
+	defaultDisconnectTries = 2
+)
 
 // defaultConnectTimeout is Socket.IO's.
 const defaultConnectTimeout = 45 * time.Second
@@ -55,13 +72,19 @@ type Server struct {
 	maxPayload int
 	unordered  bool
 	log        *slog.Logger
+	hooks      engine.Hooks
+
+	handlerTime  time.Duration // of disconnect handlers
+	handlerTries int
+
 	namespaces map[sessionstore.Namespace]*Namespace
 }
 
 // New returns a Server without namespaces.
 func New(c Config) *Server {
 	s := &Server{
-		store: c.Store, packets: c.Packets, unordered: c.Unordered, log: c.Logger, maxPayload: c.Options.MaxPayload,
+		store: c.Store, packets: c.Packets, unordered: c.Unordered, log: c.Logger, maxPayload: c.Options.MaxPayload, hooks: c.Hooks,
+		handlerTime: min(cmp.Or(c.DisconnectTime, defaultDisconnectTime), MaxDisconnectTime), handlerTries: cmp.Or(c.DisconnectTries, defaultDisconnectTries),
 		namespaces: make(map[sessionstore.Namespace]*Namespace),
 	}
 	if s.log == nil {
@@ -81,7 +104,7 @@ func New(c Config) *Server {
 	if c.AllowRequest != nil {
 		o.AllowRequest = allowRequest(c.AllowRequest)
 	}
-	s.engine = engine.New(engine.Config{Store: c.Store, Pusher: c.Pusher, Handler: protocol{s}, Options: o, Logger: c.Logger})
+	s.engine = engine.New(engine.Config{Store: c.Store, Pusher: c.Pusher, Handler: protocol{s}, Options: o, Ends: c.Ends, Hooks: c.Hooks, Logger: c.Logger})
 	s.adapter = adapter.New(c.Store, s.engine.Delivery(), adapter.Options{Fanout: c.Fanout, Large: c.LargeRoom, Logger: s.log})
 	return s
 }

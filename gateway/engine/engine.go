@@ -64,7 +64,7 @@ type Handler interface {
 	// Done is called after the last message of a request, before what was sent leaves.
 	Done(ctx context.Context, inv *Invocation) error
 	// Closed is called once for a session that has closed, with its sockets: again only if the instance that
-	// called it died, or if it returned an error.
+	// called it died, or if it returned an error; at once if that matches [ErrUnfinished], with the sockets that are left.
 	Closed(ctx context.Context, s sessionstore.Session) error
 }
 
@@ -93,6 +93,10 @@ type Config struct {
 	Pusher  adapter.Pusher
 	Handler Handler
 	Options Options
+	// Ends takes the ends of sessions; default none: whoever closes a session finishes it.
+	Ends Ends
+	// Hooks tell of what happens.
+	Hooks Hooks
 	// Logger gets what goes wrong; default none.
 	Logger *slog.Logger
 }
@@ -111,16 +115,18 @@ type Engine struct {
 	attach   bool // packets with attachments may be sent; set before it serves
 	serial   bool // and need serial sessions for that
 	conns    connCache
+	ends     Ends // nil if whoever closes a session finishes it
+	hooks    Hooks
 }
 
 // New returns an Engine.
 func New(c Config) *Engine {
-	e := &Engine{store: c.Store, pusher: c.Pusher, handler: c.Handler, opts: c.Options.withDefaults(), log: c.Logger}
+	e := &Engine{store: c.Store, pusher: c.Pusher, handler: c.Handler, opts: c.Options.withDefaults(), log: c.Logger, ends: c.Ends, hooks: c.Hooks}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
 	e.waker, _ = c.Store.(sessionstore.Waker)
-	e.closing = &adapter.Closing{Sessions: c.Store, Pusher: c.Pusher, Finish: e.finish, Announce: e.announce}
+	e.closing = &adapter.Closing{Sessions: c.Store, Pusher: c.Pusher, Finish: e.closed, Announce: e.announce}
 	e.delivery = adapter.NewDelivery(c.Store, c.Pusher, e.closing, e.opts.Limits)
 	return e
 }
@@ -156,40 +162,3 @@ func (e *Engine) announce(ctx context.Context, id sessionstore.SessionID, at tim
 		e.log.WarnContext(ctx, "close not announced", "error", err)
 	}
 }
-
-// closedFor is how long the item of a closed session stays, to answer late requests and GETs that drain it.
-const closedFor = 60 * time.Second
-
-// finish is what the winner of a close, or who takes over from one that died, still has to do: run the
-// disconnect handlers, remove the rows, write closed. The registry's row goes last, for it is what the
-// sweeper would find an unfinished close by.
-func (e *Engine) finish(ctx context.Context, old sessionstore.Session, owner sessionstore.Owner) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTime)
-	defer cancel()
-	s, err := e.store.Get(ctx, old.ID, time.Now())
-	if err != nil {
-		return err
-	}
-	if err := e.handler.Closed(ctx, s); err != nil {
-		return err
-	}
-	for _, conn := range []sessionstore.Connection{old.Conn, old.Candidate.Conn} {
-		if !conn.IsZero() {
-			if err := e.store.DeleteConnection(ctx, conn); err != nil {
-				return err
-			}
-		}
-	}
-	if s.Partial != nil {
-		if err := e.store.DeletePartial(ctx, s.ID); err != nil {
-			return err
-		}
-	}
-	if err := e.store.Finish(ctx, s.ID, owner, time.Now().Add(closedFor)); err != nil {
-		return err
-	}
-	return e.store.Unregister(ctx, s.ID)
-}
-
-// finishTime bounds the disconnect handlers and the removal of rows, so that the lease outlives them.
-const finishTime = 25 * time.Second

@@ -125,23 +125,118 @@ func TestSharedSweepersSaveWrites(t *testing.T) {
 	})
 }
 
-// A ping that does not reach its client ends the session.
+// A ping to a connection that is gone ends the session. One that was refused or is in doubt does not: it is tried again, and only when
+// the client must have given up by itself is the session ended.
 func TestPingFails(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		answer error
-		reason string
+		soon   string // the reason why the session has ended when the ping timeout would have passed
+		late   string // and when the client has given up
 	}{
-		{"gone", adapter.ErrGone, "transport close"},
-		{"in doubt", pushtest.ErrLost, "transport error"},
+		{"gone", adapter.ErrGone, "transport close", "transport close"},
+		{"in doubt", pushtest.ErrLost, "", "ping timeout"},
+		{"busy", adapter.ErrBusy, "", "ping timeout"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, heartbeat, func(t *testing.T, w *world) {
 				id, conn := w.webSocket()
 				w.pusher.AnswerAlways(conn, c.answer)
-				w.sweeping(func() { time.Sleep(interval + 2*time.Second) })
-				w.expectState(id, c.reason)
+				w.sweeping(func() {
+					time.Sleep(interval + timeout + 2*time.Second)
+					w.expectState(id, c.soon)
+					time.Sleep(interval)
+					w.expectState(id, c.late)
+				})
 			})
+		})
+	}
+}
+
+// A ping that was refused reaches the client as soon as it can, and the ping timeout counts from then.
+func TestPingAfterARefusal(t *testing.T) {
+	inWorld(t, heartbeat, func(t *testing.T, w *world) {
+		id, conn := w.webSocket()
+		w.pusher.Answer(conn, adapter.ErrBusy, pushtest.ErrLost, adapter.ErrBusy)
+		w.sweeping(func() {
+			time.Sleep(interval + timeout)
+			w.expectState(id, "")
+			if got := w.pushed(conn); got != "2" {
+				t.Fatalf("pushed %q, want one ping", got)
+			}
+			w.message(conn, "3")
+			time.Sleep(timeout)
+			w.expectState(id, "")
+		})
+	})
+}
+
+// Sweepers that relieve each other end a silent client in time, also where the ping timeout is longer than each of them works; and one that
+// was not pinged, because nobody swept, is pinged first.
+func TestTimeoutOverRelief(t *testing.T) {
+	const beat = 12 * time.Second
+	o := engine.Options{PingInterval: interval, PingTimeout: 2 * beat}
+	inWorld(t, o, func(t *testing.T, w *world) {
+		id, _ := w.webSocket()
+		begun := time.Now()
+		for w.session(id).State == sessionstore.Open && time.Since(begun) < 5*beat {
+			w.sweepingAs("chain", func() { time.Sleep(beat) })
+		}
+		w.expectState(id, "ping timeout")
+		if took := time.Since(begun); took > interval+2*beat+beat {
+			t.Errorf("a silent client was ended after %s", took)
+		}
+	})
+	inWorld(t, heartbeat, func(t *testing.T, w *world) {
+		id, conn := w.webSocket()
+		time.Sleep(2 * (interval + timeout)) // no sweeper
+		w.sweeping(func() {
+			time.Sleep(timeout - time.Second)
+			if got := w.pushed(conn); got != "2" {
+				t.Errorf("pushed %q, want a ping", got)
+			}
+			w.message(conn, "3")
+			time.Sleep(timeout)
+		})
+		w.expectState(id, "")
+	})
+}
+
+// A store that stalls ends nobody: pongs may have waited as the sweeper did.
+func TestStallOfTheStore(t *testing.T) {
+	for _, transport := range []string{"polling", "websocket"} {
+		inWorld(t, heartbeat, func(t *testing.T, w *world) {
+			var id sessionstore.SessionID
+			var conn sessionstore.Connection
+			if transport == "polling" {
+				id = w.polling()
+			} else {
+				id, conn = w.webSocket()
+			}
+			const stall = 2 * timeout
+			w.sweeping(func() {
+				time.Sleep(interval - 2*time.Second)
+				w.store.stall(3*time.Second, stall)
+				time.Sleep(2*time.Second + time.Second/2)
+				if transport == "polling" && w.get(id, "t1") != "2" {
+					t.Error("no ping")
+				}
+				time.Sleep(stall + time.Second/2)
+				w.expectState(id, "")
+				time.Sleep(2 * time.Second)
+				if transport == "polling" {
+					w.must(w.engine.Post(t.Context(), id, "3"))
+				} else {
+					if got := w.pushed(conn); !strings.HasPrefix(got, "2") {
+						t.Errorf("pushed %q, want a ping", got)
+					}
+					w.message(conn, "3")
+				}
+				time.Sleep(timeout - time.Second)
+				w.expectState(id, "")
+				time.Sleep(2*interval + timeout)
+			})
+			w.expectState(id, "ping timeout") // in the end, for it is silent now
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -36,6 +37,27 @@ type faultyStore struct {
 	mu     sync.Mutex
 	faults map[sessionstore.Op][]fault
 	before map[sessionstore.Op]func()
+	stalls time.Time // walks of the registry wait from here on
+	until  time.Time
+}
+
+// stall lets walks of the registry stand still for d, some time from now.
+func (s *faultyStore) stall(after, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stalls = time.Now().Add(after)
+	s.until = s.stalls.Add(d)
+}
+
+func (s *faultyStore) Registrations(ctx context.Context, shard int) iter.Seq2[sessionstore.Registration, error] {
+	s.mu.Lock()
+	wait := time.Until(s.until)
+	if time.Now().Before(s.stalls) {
+		wait = 0
+	}
+	s.mu.Unlock()
+	time.Sleep(max(wait, 0))
+	return s.Store.Registrations(ctx, shard)
 }
 
 // wakingStore can tell of changes; a faultyStore alone cannot.
@@ -365,7 +387,7 @@ func (w *world) sweepingAs(name sessionstore.Owner, f func()) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
-	go func() { done <- w.engine.SweepAs(ctx, name) }()
+	go func() { done <- w.engine.SweepAs(ctx, name, engine.Part{}) }()
 	f()
 	cancel()
 	w.must(<-done)

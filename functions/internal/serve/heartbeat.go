@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
+	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -41,7 +42,7 @@ func Heartbeat(p *boot.Parts) boot.Handler {
 	s := newServer(p)
 	f := &heartbeat{
 		store: p.Store, queue: p.Queue("NONSTICK_HEARTBEAT_QUEUE"), metrics: p.Metrics, log: p.Log,
-		sweep: func(ctx context.Context) error { return s.engine.SweepAs(ctx, beatSweeper) },
+		sweep: func(ctx context.Context) error { return s.engine.SweepAs(ctx, beatSweeper, engine.Part{}) },
 	}
 	return boot.JSON(f.serve)
 }
