@@ -56,24 +56,29 @@ func build(ctx context.Context, c config, base string, log *slog.Logger) (*servi
 	})}
 	s.about = fmt.Sprintf("app %s, store %s, limits %s", c.app, c.store, c.limits)
 	w := wiring{config: c, pusher: pusherOf(c, s.server), endpoint: endpoint, log: log}
-	if err := s.add(ctx, w, c.path, c.table, w.socketIO); err != nil {
+	if err := s.add(ctx, w, c.path, c.table, (*wiring).socketIO); err != nil {
 		return nil, err
 	}
 	if c.app == "protocol" {
-		return s, s.add(ctx, w, enginePath, c.table+"-engineio", w.engineIO)
+		return s, s.add(ctx, w, enginePath, c.table+"-engineio", (*wiring).engineIO)
 	}
 	return s, nil
 }
 
 // add makes an API with a store of its own, for a sweeper acts on every session that it finds in its store.
-func (s *service) add(ctx context.Context, w wiring, path, table string, newEngine func(sessionstore.Store) *engine.Engine) error {
+func (s *service) add(ctx context.Context, w wiring, path, table string, newEngine func(*wiring, sessionstore.Store) *engine.Engine) error {
 	store, err := openStore(ctx, w.config, table)
 	if err != nil {
 		return err
 	}
-	api, sweep := w.api(path, store, newEngine)
+	w.ends = engine.NewPool(w.log)
+	api, first := w.api(path, store, newEngine)
 	s.server.Route(api)
-	s.sweeps = append(s.sweeps, sweep)
+	finish := func(ctx context.Context) error {
+		w.ends.Run(ctx, first.Finish)
+		return nil
+	}
+	s.sweeps = append(s.sweeps, first.Sweep, finish)
 	return nil
 }
 
@@ -112,14 +117,15 @@ type wiring struct {
 	pusher   adapter.Pusher
 	endpoint string
 	log      *slog.Logger
+	ends     *engine.Pool // of the API that is being made
 }
 
-// api makes an API of as many instances as the configuration says, and the sweep of the first of them.
-func (w *wiring) api(path string, store sessionstore.Store, newEngine func(sessionstore.Store) *engine.Engine) (emulator.API, func(context.Context) error) {
+// api makes an API of as many instances as the configuration says. It returns the first of them too.
+func (w *wiring) api(path string, store sessionstore.Store, newEngine func(*wiring, sessionstore.Store) *engine.Engine) (emulator.API, *engine.Engine) {
 	api := emulator.API{Path: path, Concurrent: w.config.inbound == "concurrent"}
 	var first *engine.Engine
 	for range w.config.instances {
-		g := newEngine(store)
+		g := newEngine(w, store)
 		if first == nil {
 			first = g
 		}
@@ -130,7 +136,7 @@ func (w *wiring) api(path string, store sessionstore.Store, newEngine func(sessi
 		})
 		api.Sets = append(api.Sets, q.handler)
 	}
-	return api, first.Sweep
+	return api, first
 }
 
 // engineOptions are the settings of Engine.IO.
@@ -157,7 +163,7 @@ func (w *wiring) socketIO(store sessionstore.Store) *engine.Engine {
 		o.ConnectTimeout = -1 // what the gateway takes for never
 	}
 	srv := gateway.New(gateway.Config{
-		Store: store, Pusher: w.pusher, Options: o, Unordered: w.config.inbound == "concurrent", Logger: w.log,
+		Store: store, Pusher: w.pusher, Options: o, Unordered: w.config.inbound == "concurrent", Ends: w.ends, Logger: w.log,
 	})
 	switch w.config.app {
 	case "protocol":
@@ -174,5 +180,5 @@ func (w *wiring) socketIO(store sessionstore.Store) *engine.Engine {
 func (w *wiring) engineIO(store sessionstore.Store) *engine.Engine {
 	o := w.engineOptions()
 	o.ConnectTimeout = 0 // there are no namespaces to join
-	return engine.New(engine.Config{Store: store, Pusher: w.pusher, Handler: protocol.Echo{}, Options: o, Logger: w.log})
+	return engine.New(engine.Config{Store: store, Pusher: w.pusher, Handler: protocol.Echo{}, Options: o, Ends: w.ends, Logger: w.log})
 }
