@@ -265,16 +265,16 @@ func routes(from []template.Route) []proxy.Route {
 // a WebSocket at a path that the service has none at.
 func (s *stack) services(r *http.Request) http.Handler {
 	switch {
-	case strings.HasPrefix(r.Header.Get("X-Amz-Target"), queue.Target):
-		return s.queues
+	case r.URL.Path == "/" && strings.HasPrefix(r.Header.Get("X-Amz-Target"), queue.Target): // elsewhere the header means nothing
+		return emulator.ForPrograms(s.base, s.queues)
 	case strings.HasPrefix(r.URL.Path, lambda.InvokePath):
-		return s.functions
+		return emulator.ForPrograms(s.base, s.functions)
 	case r.URL.Path == "/healthz":
 		return fallback(nil)
 	case r.URL.Path == deployPath && r.Method == http.MethodPost:
-		return http.HandlerFunc(s.deploy)
+		return emulator.ForPrograms(s.base, http.HandlerFunc(s.deploy))
 	case r.URL.Path == "/localdev/state" && r.Method == http.MethodGet:
-		return http.HandlerFunc(s.state)
+		return emulator.ForPrograms(s.base, http.HandlerFunc(s.state))
 	case strings.EqualFold(r.Header.Get("Upgrade"), "websocket") && !s.takesWebSockets(r.URL.Path):
 		return http.HandlerFunc(forbid)
 	}

@@ -160,11 +160,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if id, ok := strings.CutPrefix(r.URL.Path, s.stage+groupPath); ok {
-		s.manageGroup(w, r, id)
+		s.programs(w, r, func() { s.manageGroup(w, r, id) })
 		return
 	}
 	if id, ok := strings.CutPrefix(r.URL.Path, s.stage+managementPath); ok {
-		s.manage(w, r, id)
+		s.programs(w, r, func() { s.manage(w, r, id) })
 		return
 	}
 	for _, a := range s.apis {
@@ -179,7 +179,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if _, id, ok := strings.Cut(r.URL.Path, managementPath); ok {
-		s.manage(w, r, id)
+		s.programs(w, r, func() { s.manage(w, r, id) })
 		return
 	}
 	s.fallback.ServeHTTP(w, r)

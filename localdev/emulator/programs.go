@@ -1,0 +1,55 @@
+package emulator
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// ForPrograms guards what programs call with AWS's SDKs: the management API, queues, functions. On AWS a signature keeps pages
+// out. Here nobody verifies one, so requests that a page makes are refused with 403 ForbiddenException: they carry Origin or
+// Sec-Fetch-Site, which no page can take away. So are those for a host that is not this server's (endpoint is its URL), as a
+// page sends them whose name was made to point to this machine.
+func ForPrograms(endpoint string, h http.Handler) http.Handler {
+	own := ""
+	if u, err := url.Parse(endpoint); err == nil {
+		own = u.Hostname()
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if fromPage(r) || !ownHost(r.Host, own) {
+			awsError(w, http.StatusForbidden, "ForbiddenException", "Forbidden: this is for programs of this machine, and not for pages")
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// fromPage reports whether a page makes the request. A user who types the address into the browser is no page.
+func fromPage(r *http.Request) bool {
+	if r.Header.Get("Origin") != "" {
+		return true
+	}
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site != "" && (site != "none" || r.Method != http.MethodGet)
+}
+
+// ownHost reports whether a Host header names this machine: by an address, which no DNS server can point elsewhere, as
+// localhost, or by the name that the server goes by.
+func ownHost(host, own string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.ToLower(strings.Trim(name, "[]"))
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") || name == strings.ToLower(own) && own != ""
+}
+
+// programs calls the management API for a request that may.
+func (s *Server) programs(w http.ResponseWriter, r *http.Request, serve func()) {
+	ForPrograms(s.endpoint, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { serve() })).ServeHTTP(w, r)
+}
