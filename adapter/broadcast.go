@@ -185,11 +185,8 @@ func (f *fan) deliver(ctx context.Context, m sessionstore.Member, room sessionst
 // repair writes the true hint into the row that was found stale. A repair that fails costs a call at the
 // next broadcast, no more, so it is only logged.
 func (a *Adapter) repair(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member, truth sessionstore.Connection) {
-	s := sessionstore.Socket{ID: m.Socket, Session: m.Session, Namespace: nsp}
-	if room != "" {
-		s.Rooms = []sessionstore.Room{room}
-	}
-	if err := a.store.SetHint(ctx, s, truth); err != nil {
+	m.Hint = truth
+	if err := a.store.RepairHint(ctx, nsp, room, m); err != nil {
 		a.log.WarnContext(ctx, "hint not repaired", "nsp", string(nsp), "socket", string(m.Socket), "error", err)
 	}
 }

@@ -22,9 +22,9 @@ const long = sessionstore.Room("a-room-of-20-letters")
 // socket puts a socket of a session, by the session's name, into rooms. Its hint is that of the session as it is.
 func (w *world) socket(id sessionstore.SessionID, rooms ...sessionstore.Room) sessionstore.SocketID {
 	w.t.Helper()
-	k := sessionstore.Socket{ID: socketID(id), Session: id, Namespace: nsp, Rooms: rooms}
+	k := sessionstore.NewSocket{ID: socketID(id), Session: id, Namespace: nsp, Rooms: rooms}
 	s := w.session(id)
-	w.must(w.store.PutSocket(w.t.Context(), k, s.Hint()))
+	w.must(w.store.PutSocket(w.t.Context(), k, s.Hint(), adapter.Limits{}.WithDefaults().Socket))
 	return k.ID
 }
 
@@ -45,8 +45,8 @@ func hall(w *world) {
 		w.polling(sessionstore.SessionID(name))
 		w.socket(sessionstore.SessionID(name), in[name]...)
 	}
-	other := sessionstore.Socket{ID: socketID("other"), Session: "E", Namespace: "/other", Rooms: []sessionstore.Room{"a"}}
-	w.must(w.store.PutSocket(w.t.Context(), other, conn("E")))
+	other := sessionstore.NewSocket{ID: socketID("other"), Session: "E", Namespace: "/other", Rooms: []sessionstore.Room{"a"}}
+	w.must(w.store.PutSocket(w.t.Context(), other, conn("E"), adapter.Limits{}.WithDefaults().Socket))
 }
 
 // reached says who of the hall got the frame, with a number if more than once.
@@ -244,8 +244,8 @@ func TestHintIsRepaired(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
 				w.webSocket("A")
-				k := sessionstore.Socket{ID: socketID("A"), Session: "A", Namespace: nsp, Rooms: []sessionstore.Room{"a"}}
-				w.must(w.store.PutSocket(t.Context(), k, sessionstore.Connection{}))
+				k := sessionstore.NewSocket{ID: socketID("A"), Session: "A", Namespace: nsp, Rooms: []sessionstore.Room{"a"}}
+				w.must(w.store.PutSocket(t.Context(), k, sessionstore.Connection{}, adapter.Limits{}.WithDefaults().Socket))
 				if c.fault {
 					w.store.faults[sessionstore.OpSetHint] = []fault{certain}
 				}
@@ -332,9 +332,9 @@ func TestSelectProperties(t *testing.T) {
 			in := map[sessionstore.SocketID][]sessionstore.Room{}
 			w.polling("all")
 			for i := range dice.IntN(40) {
-				k := sessionstore.Socket{ID: socketID(sessionstore.SessionID(fmt.Sprint(i))), Session: sessionstore.SessionID(fmt.Sprint(i)), Namespace: nsp, Rooms: some(dice, rooms)}
+				k := sessionstore.NewSocket{ID: socketID(sessionstore.SessionID(fmt.Sprint(i))), Session: sessionstore.SessionID(fmt.Sprint(i)), Namespace: nsp, Rooms: some(dice, rooms)}
 				in[k.ID] = k.Rooms
-				w.must(w.store.PutSocket(context.Background(), k, sessionstore.Connection{}))
+				w.must(w.store.PutSocket(context.Background(), k, sessionstore.Connection{}, adapter.Limits{}.WithDefaults().Socket))
 			}
 			sel := adapter.Selection{Namespace: nsp, Rooms: some(dice, rooms), Except: some(dice, rooms)}
 			var want []sessionstore.SocketID

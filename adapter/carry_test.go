@@ -111,8 +111,8 @@ func inHundreds(t *testing.T, f func(t *testing.T, h *hundreds)) {
 				w.polling(id)
 			}
 			s := w.session(id)
-			k := sessionstore.Socket{ID: sessionstore.SocketID(id), Session: id, Namespace: nsp, Rooms: []sessionstore.Room{"a"}}
-			w.must(w.store.PutSocket(t.Context(), k, s.Hint()))
+			k := sessionstore.NewSocket{ID: sessionstore.SocketID(id), Session: id, Namespace: nsp, Rooms: []sessionstore.Room{"a"}}
+			w.must(w.store.PutSocket(t.Context(), k, s.Hint(), adapter.Limits{}.WithDefaults().Socket))
 			h.ids = append(h.ids, id)
 		}
 		f(t, h)

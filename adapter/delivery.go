@@ -22,8 +22,14 @@ var (
 	ErrPacketTooLarge = errors.New("adapter: packet too large")
 )
 
-// Limits of deliveries. Zero fields mean the defaults.
+// Limits of what a client, or the application on its behalf, may have the store keep. Zero fields mean the defaults.
 type Limits struct {
+	// Socket bounds what one socket keeps: by default 32 KB of auth (what one message of a WebSocket carries on API Gateway),
+	// 16 KB of data and 1,000 rooms.
+	Socket sessionstore.SocketLimits
+	// Sockets is the most namespaces that a session may be in at a time; default 32.
+	Sockets int
+
 	// Buffer bounds a session's buffer; default 1,000 packets and 4 MB.
 	Buffer sessionstore.BufferLimits
 	// Frame is the most bytes of one Engine.IO packet. A packet taken while the client polls must fit after
@@ -41,6 +47,18 @@ func (l Limits) WithDefaults() Limits {
 	}
 	if l.Frame == 0 {
 		l.Frame = 128 << 10
+	}
+	if l.Socket.Auth == 0 {
+		l.Socket.Auth = 32 << 10
+	}
+	if l.Socket.Data == 0 {
+		l.Socket.Data = 16 << 10
+	}
+	if l.Socket.Rooms == 0 {
+		l.Socket.Rooms = 1000
+	}
+	if l.Sockets == 0 {
+		l.Sockets = 32
 	}
 	return l
 }

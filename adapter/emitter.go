@@ -23,6 +23,7 @@ var (
 type EmitterStore interface {
 	BroadcastStore
 	sessionstore.Registry
+	sessionstore.Sockets
 	sessionstore.Claims
 }
 
@@ -43,11 +44,12 @@ type Emitter struct {
 	adapter  *Adapter
 	delivery *Delivery
 	closing  *Closing
+	limits   Limits
 }
 
 // NewEmitter returns an Emitter.
 func NewEmitter(store EmitterStore, pusher Pusher, o EmitterOptions) *Emitter {
-	e := &Emitter{store: store}
+	e := &Emitter{store: store, limits: o.Limits.WithDefaults()}
 	e.closing = &Closing{Sessions: store, Pusher: pusher, Leave: e.leave}
 	e.delivery = NewDelivery(store, pusher, e.closing, o.Limits)
 	e.adapter = New(store, e.delivery, o.Options)

@@ -26,18 +26,19 @@ type RemoteSocket struct {
 	ConnectedAt time.Time
 }
 
-// SocketsJoin puts the selected sockets into rooms. Delivered counts those that are in all of them.
+// SocketsJoin puts the selected sockets into rooms. Delivered counts those that are in all of them; one that is in
+// as many as it may be fails with sessionstore.ErrTooManyRooms.
 func (b Emission) SocketsJoin(ctx context.Context, rooms ...string) (Result, error) {
 	return b.each(ctx, checkRooms(rooms), func(ctx context.Context, m sessionstore.Member) error {
 		s, k, err := b.read(ctx, m)
 		if err != nil {
 			return err
 		}
-		for _, r := range rooms {
-			if r == string(k.ID) || slices.Contains(k.Rooms, sessionstore.Room(r)) {
+		for _, r := range rooms { // joining again costs no more than to look
+			if r == string(k.ID) {
 				continue
 			}
-			err := b.e.store.Join(ctx, k, sessionstore.Room(r), s.Hint())
+			err := b.e.store.Join(ctx, k, sessionstore.Room(r), s.Hint(), b.e.limits.Socket)
 			if errors.Is(err, sessionstore.ErrNotFound) {
 				return ErrClosed
 			}
@@ -96,32 +97,43 @@ func (e *Emitter) disconnect(ctx context.Context, s *sessionstore.Session, socke
 	return errors.Join(err, e.closing.Close(ctx, s.ID, ReasonServerDisconnect, CloseOptions{Drain: true}))
 }
 
-// Fetch reads the selected sockets: one read of the store each, at most limit of them. Who joins or leaves meanwhile may
+// Fetch reads the selected sockets: one read of the store each and one for its rooms, at most limit of them. Who joins or leaves meanwhile may
 // be missed.
 func (b Emission) Fetch(ctx context.Context, limit int) ([]RemoteSocket, error) {
 	var mu sync.Mutex
 	var found []RemoteSocket
 	taken := 0
 	_, err := b.walk(ctx, nil, func() bool { taken++; return taken <= limit }, func(ctx context.Context, m sessionstore.Member) error {
-		_, k, err := b.read(ctx, m)
+		r, err := b.fetch(ctx, m)
 		if err != nil {
 			return err
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		found = append(found, remote(k))
+		found = append(found, r)
 		return nil
 	})
 	slices.SortFunc(found, func(x, y RemoteSocket) int { return x.ConnectedAt.Compare(y.ConnectedAt) })
 	return found, err
 }
 
-func remote(k sessionstore.Socket) RemoteSocket {
-	r := RemoteSocket{ID: k.ID, Rooms: k.Rooms, ConnectedAt: k.ConnectedAt, Data: make(map[string]json.RawMessage, len(k.Data))}
-	for name, value := range k.Data {
+// fetch reads one socket with its data and rooms. ErrClosed if it has gone.
+func (b Emission) fetch(ctx context.Context, m sessionstore.Member) (RemoteSocket, error) {
+	k, data, err := b.e.store.ReadSocket(ctx, b.sel.Namespace, m)
+	if errors.Is(err, sessionstore.ErrNotFound) {
+		return RemoteSocket{}, ErrClosed
+	}
+	if err != nil {
+		return RemoteSocket{}, err
+	}
+	r := RemoteSocket{ID: k.ID, ConnectedAt: k.ConnectedAt, Data: make(map[string]json.RawMessage, len(data))}
+	if r.Rooms, err = b.e.store.RoomsOf(ctx, k); err != nil {
+		return RemoteSocket{}, err
+	}
+	for name, value := range data {
 		r.Data[name] = json.RawMessage(value)
 	}
-	return r
+	return r, nil
 }
 
 // read reads a member's session and socket. ErrClosed if either has gone.

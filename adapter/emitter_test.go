@@ -78,7 +78,7 @@ func (o *outside) client(name string, transport sessionstore.Transport, rooms ..
 // socket adds a socket to a session.
 func (o *outside) socket(session, nsp, id string, rooms ...string) {
 	o.t.Helper()
-	k := sessionstore.Socket{
+	k := sessionstore.NewSocket{
 		ID: sessionstore.SocketID(id), Session: sessionstore.SessionID(session), Namespace: sessionstore.Namespace(nsp), ConnectedAt: time.Now(),
 	}
 	for _, r := range rooms {
@@ -86,7 +86,7 @@ func (o *outside) socket(session, nsp, id string, rooms ...string) {
 	}
 	s, err := o.store.Store.Get(o.t.Context(), k.Session, time.Now())
 	o.must(err)
-	o.must(o.store.PutSocket(o.t.Context(), k, s.Hint()))
+	o.must(o.store.PutSocket(o.t.Context(), k, s.Hint(), adapter.Limits{}.WithDefaults().Socket))
 }
 
 // got returns what a client was pushed since the last call, or what waits for its next GET.
@@ -348,7 +348,7 @@ func TestEmitterFetches(t *testing.T) {
 			o.client(fmt.Sprint(i), sessionstore.Polling, "a")
 			time.Sleep(time.Second)
 		}
-		o.must(o.store.SetData(t.Context(), sessionstore.Socket{ID: "0", Session: "0", Namespace: "/"}, "name", `"x"`))
+		o.must(o.store.SetData(t.Context(), sessionstore.Socket{ID: "0", Session: "0", Namespace: "/"}, "name", `"x"`, adapter.Limits{}.WithDefaults().Socket))
 		all, err := o.emitter.Of("/").Fetch(t.Context(), 10)
 		o.must(err)
 		if len(all) != 5 || all[0].ID != "0" || string(all[0].Data["name"]) != `"x"` || !slices.Equal(all[0].Rooms, []sessionstore.Room{"a"}) {
@@ -360,7 +360,7 @@ func TestEmitterFetches(t *testing.T) {
 		if none, err := o.emitter.To("b").Fetch(t.Context(), 3); err != nil || len(none) != 0 {
 			t.Errorf("fetched %d from an empty room, %v", len(none), err)
 		}
-		o.store.faults[sessionstore.OpGet] = []fault{{err: errNoAnswer}}
+		o.store.faults[sessionstore.OpReadSocket] = []fault{{err: errNoAnswer}}
 		if some, err := o.emitter.Of("/").Fetch(t.Context(), 10); !errors.Is(err, errNoAnswer) || len(some) != 4 {
 			t.Errorf("fetched %d, %v; want 4 and an error", len(some), err)
 		}

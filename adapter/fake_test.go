@@ -83,6 +83,15 @@ func (s *faultyStore) Close(ctx context.Context, r sessionstore.CloseRequest) (k
 	return k, err
 }
 
+func (s *faultyStore) ReadSocket(ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member) (k sessionstore.Socket, data map[string]string, err error) {
+	err = s.fail(sessionstore.OpReadSocket, func() error { k, data, err = s.Store.ReadSocket(ctx, nsp, m); return err })
+	return k, data, err
+}
+
+func (s *faultyStore) RepairHint(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member) error {
+	return s.fail(sessionstore.OpSetHint, func() error { return s.Store.RepairHint(ctx, nsp, room, m) })
+}
+
 func (s *faultyStore) SetHint(ctx context.Context, k sessionstore.Socket, hint sessionstore.Connection) error {
 	return s.fail(sessionstore.OpSetHint, func() error { return s.Store.SetHint(ctx, k, hint) })
 }

@@ -79,14 +79,14 @@ func inCrowd(t *testing.T, f func(t *testing.T, c *crowd)) {
 		for i := range crowdSize {
 			id := sessionstore.SessionID(sessionstore.NewID())
 			w.polling(id)
-			k := sessionstore.Socket{ID: sessionstore.SocketID(id), Session: id, Namespace: nsp, Rooms: []sessionstore.Room{"a"}}
+			k := sessionstore.NewSocket{ID: sessionstore.SocketID(id), Session: id, Namespace: nsp, Rooms: []sessionstore.Room{"a"}}
 			if i%2 == 0 {
 				k.Rooms = []sessionstore.Room{"a", "b"}
 			}
 			if i == 0 {
 				k.Rooms = append(k.Rooms, "first")
 			}
-			w.must(w.store.PutSocket(t.Context(), k, sessionstore.Connection{}))
+			w.must(w.store.PutSocket(t.Context(), k, sessionstore.Connection{}, adapter.Limits{}.WithDefaults().Socket))
 			c.ids = append(c.ids, id)
 		}
 		f(t, c)

@@ -39,7 +39,9 @@ const (
 type RemoteSocket struct {
 	nsp    *Namespace
 	member sessionstore.Member
-	row    sessionstore.Socket // filled by FetchSockets alone
+	row    sessionstore.Socket // and kept, if read is true
+	kept   map[string]string
+	read   bool
 }
 
 var _ Target = (*RemoteSocket)(nil)

@@ -192,7 +192,7 @@ func TestEmitThen(t *testing.T) {
 				if len(one) != 0 || fmt.Sprint(two) != "[true {yes 5} some state]" {
 					t.Errorf("heard %q and %q", one, two)
 				}
-				if rooms := p.state().Sockets[0].Rooms; fmt.Sprint(rooms) != "[answerers]" {
+				if rooms := w.kept(p.state().Sockets[0]); rooms != "[answerers] map[]" {
 					t.Errorf("rooms %v", rooms)
 				}
 				p.send(`421["ask in vain"]`)

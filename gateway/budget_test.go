@@ -132,11 +132,11 @@ var budgets = []struct {
 			}
 		})
 	}},
-	{"event that joins", 1, 2, 0, func(_ *testing.T, w *world, s *gateway.Server) spent {
+	{"event that joins", 1, 3, 0, func(_ *testing.T, w *world, s *gateway.Server) spent {
 		c := w.join(s)
 		return w.spend(func() { c.send(`42["join","a"]`) })
 	}},
-	{"event that leaves", 1, 2, 0, func(_ *testing.T, w *world, s *gateway.Server) spent {
+	{"event that leaves", 1, 3, 0, func(_ *testing.T, w *world, s *gateway.Server) spent {
 		c := w.join(s)
 		c.send(`42["join","a"]`)
 		return w.spend(func() { c.send(`42["leave","a"]`) })
@@ -153,8 +153,8 @@ var budgets = []struct {
 		time.Sleep(25 * time.Second)
 		return w.spend(func() { c.expect("2"); c.send("3") })
 	}},
-	{"disconnect of a WebSocket with 3 rooms", 1, 6 + 3, 0, disconnectWithRooms},
-	{"the same with a disconnect handler", 1, 6 + 3 + 1, 0, func(t *testing.T, w *world, s *gateway.Server) spent {
+	{"disconnect of a WebSocket with 3 rooms", 1 + 2, 6 + 2*3, 0, disconnectWithRooms},
+	{"the same with a disconnect handler", 1 + 2, 6 + 2*3 + 1, 0, func(t *testing.T, w *world, s *gateway.Server) spent {
 		s.Of("/").OnDisconnect(func(context.Context, *gateway.Socket, string) error { return nil })
 		return disconnectWithRooms(t, w, s)
 	}},

@@ -19,6 +19,8 @@ var (
 	errInvalidNamespace = &Error{Message: "Invalid namespace"}
 	errInternal         = &Error{Message: "Internal server error"}
 	errStillLeaving     = &Error{Message: "Namespace is still being left"}
+	errAuthTooLarge     = &Error{Message: "Auth too large"}
+	errTooManySockets   = &Error{Message: "Too many namespaces"}
 )
 
 // connect handles CONNECT: it asks the connect handler, stores the socket, tells the client, and then
@@ -34,17 +36,26 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 			return err
 		}
 	}
-	socket := &Socket{nsp: n, inv: inv, hint: inv.Session.Hint(), row: sessionstore.Socket{
+	switch {
+	case len(p.Data) > s.limits.Socket.Auth:
+		return s.refuse(ctx, inv, p.Namespace, errAuthTooLarge)
+	case len(inv.Session.Sockets) >= s.limits.Sockets:
+		return s.refuse(ctx, inv, p.Namespace, errTooManySockets)
+	}
+	entry := &sessionstore.NewSocket{
 		ID: sessionstore.SocketID(sessionstore.NewID()), Session: inv.Session.ID, Namespace: name,
 		Auth: string(p.Data), ConnectedAt: time.Now(),
-	}}
+	}
+	socket := &Socket{nsp: n, inv: inv, hint: inv.Session.Hint(), row: entry.Row(), entry: entry}
 	if refusal := n.ask(ctx, socket); refusal != nil {
 		return s.refuse(ctx, inv, p.Namespace, refusal)
 	}
-	if err := s.enter(ctx, inv, socket); err != nil {
+	if refusal, err := s.enter(ctx, inv, socket); err != nil {
 		return err
+	} else if refusal != nil {
+		return s.refuse(ctx, inv, p.Namespace, refusal)
 	}
-	socket.phase = connected
+	socket.phase, socket.entry = connected, nil
 	answer := socketio.Packet{Type: socketio.Connect, Namespace: p.Namespace, Data: json.RawMessage(`{"sid":"` + socket.ID() + `"}`)}
 	if err := inv.Reply(ctx, frames(answer)...); err != nil {
 		return fmt.Errorf("gateway: connect: %w", err)
@@ -89,25 +100,33 @@ func (s *Server) refuse(ctx context.Context, inv *engine.Invocation, nsp string,
 }
 
 // enter stores the socket and makes sure that the session is still open afterwards: whoever closes it reads its
-// sockets after the close, so either they see this one, or this reading sees the close.
-func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Socket) error {
-	err := s.store.PutSocket(ctx, socket.row, socket.hint)
+// sockets after the close, so either they see this one, or this reading sees the close. The same reading shows if
+// several CONNECTs at once have made the session too many sockets: then this one is taken back.
+func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Socket) (*Error, error) {
+	err := s.store.PutSocket(ctx, *socket.entry, socket.hint, s.limits.Socket)
 	if errors.Is(err, sessionstore.ErrExists) {
-		return twice(socket.nsp.name)
+		return nil, twice(socket.nsp.name)
 	}
 	if err != nil {
-		return fmt.Errorf("gateway: connect: %w", err)
+		return nil, fmt.Errorf("gateway: connect: %w", err)
 	}
+	socket.row = socket.entry.Row()
 	now, err := s.store.Get(ctx, inv.Session.ID, time.Now())
 	if err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
-		return fmt.Errorf("gateway: connect: %w", err)
+		return nil, fmt.Errorf("gateway: connect: %w", err)
 	}
 	if err != nil || now.State != sessionstore.Open {
-		return s.tooLate(ctx, inv, socket)
+		return nil, s.tooLate(ctx, inv, socket)
+	}
+	if len(now.Sockets) > s.limits.Sockets {
+		if _, err := s.store.RemoveSocket(ctx, socket.row); err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
+			return nil, fmt.Errorf("gateway: connect: %w", err)
+		}
+		return errTooManySockets, nil
 	}
 	socket.row, _ = now.Socket(socket.nsp.name)
 	inv.Session.Sockets = now.Sockets
-	return nil
+	return nil, nil
 }
 
 // tooLatePatience bounds the wait for a close that is under way; who takes over a dead one sees the socket.

@@ -76,9 +76,10 @@ func TestConnectSees(t *testing.T) {
 		var auths []string
 		s := w.server(func(s *gateway.Server) {
 			s.Of("/").OnConnect(func(ctx context.Context, k *gateway.Socket) error {
-				a, err := gateway.Auth[login](k)
+				a, err := gateway.Auth[login](ctx, k)
+				raw, _ := k.Auth(ctx)
 				h, hErr := k.Handshake(ctx)
-				auths = append(auths, fmt.Sprintf("%s %v %v %s %v %d %s", k.Auth(), a, errors.Is(err, gateway.ErrArgs), h.Query["who"], hErr, len(k.ID()), k.Namespace().Name()))
+				auths = append(auths, fmt.Sprintf("%s %v %v %s %v %d %s", raw, a, errors.Is(err, gateway.ErrArgs), h.Query["who"], hErr, len(k.ID()), k.Namespace().Name()))
 				return &gateway.Error{Message: "again"}
 			})
 		})
@@ -106,9 +107,10 @@ func TestConnectHandlerIsDeferred(t *testing.T) {
 				s := w.server(func(s *gateway.Server) {
 					n := s.Of("/")
 					n.OnConnect(func(ctx context.Context, k *gateway.Socket) error {
-						if k.Auth() == nil {
+						if auth, _ := k.Auth(ctx); auth == nil {
 							return k.Join(ctx, "watchers")
 						}
+						var rooms []string
 						err := errors.Join(
 							gateway.Emit(ctx, k, "one", 1),
 							k.Join(ctx, "b", "a", "left"),
@@ -116,7 +118,8 @@ func TestConnectHandlerIsDeferred(t *testing.T) {
 							gateway.SetData(ctx, k, "name", "Ann"),
 							gateway.SetData(ctx, k, "gone", 1),
 							k.DeleteData(ctx, "gone"),
-							gateway.Emit(ctx, n.To("a"), "two", k.Rooms()),
+							func() (err error) { rooms, err = k.Rooms(ctx); return err }(),
+							gateway.Emit(ctx, n.To("a"), "two", rooms),
 							gateway.Emit(ctx, k.To("watchers"), "three", 3),
 							gateway.Emit(ctx, n, "four", 4),
 						)
@@ -147,8 +150,8 @@ func TestConnectHandlerIsDeferred(t *testing.T) {
 				p.expect(`40{"sid":"`+string(p.state().Sockets[0].ID)+`"}`, `42["one",1]`, `42["two",["a","b"]]`, `42["four",4]`)
 				watcher.expect(`42["three",3]`, `42["four",4]`)
 				k := p.state().Sockets[0]
-				if fmt.Sprint(k.Rooms, k.Data) != `[a b] map[name:"Ann"]` {
-					t.Errorf("rooms and data: %v %v", k.Rooms, k.Data)
+				if got := w.kept(k); got != `[a b] map[name:"Ann"]` {
+					t.Errorf("rooms and data: %s", got)
 				}
 			})
 		})

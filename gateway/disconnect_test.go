@@ -34,12 +34,13 @@ func (g *goodbyes) all() []string {
 func (g *goodbyes) register(s *gateway.Server) {
 	for _, name := range []string{"/", "/admin"} {
 		n := s.Of(name)
-		n.OnDisconnect(func(_ context.Context, k *gateway.Socket, reason string) error {
-			who, _, err := gateway.Data[string](k, "name")
+		n.OnDisconnect(func(ctx context.Context, k *gateway.Socket, reason string) error {
+			who, _, err := gateway.Data[string](ctx, k, "name")
+			rooms, roomsErr := k.Rooms(ctx)
 			g.mu.Lock()
 			defer g.mu.Unlock()
-			g.list = append(g.list, fmt.Sprintf("%s %v %s: %s", name, k.Rooms(), who, reason))
-			return err
+			g.list = append(g.list, fmt.Sprintf("%s %v %s: %s", name, rooms, who, reason))
+			return errors.Join(err, roomsErr)
 		})
 		gateway.On(n, "be", func(ctx context.Context, k *gateway.Socket, name string) (gateway.None, error) {
 			return gateway.None{}, errors.Join(k.Join(ctx, "room"), gateway.SetData(ctx, k, "name", name))
@@ -180,7 +181,7 @@ func TestRejoin(t *testing.T) {
 		p.send(`42["be","Ann"]`, "41", "40")
 		p.connected()
 		k := p.state().Sockets[0]
-		if p.id == first || string(k.ID) != p.id || len(k.Rooms)+len(k.Data) > 0 {
+		if p.id == first || string(k.ID) != p.id || k.Rooms > 0 || k.HasData {
 			t.Errorf("the new socket %+v, before %s", k, first)
 		}
 	})

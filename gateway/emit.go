@@ -20,7 +20,42 @@ var (
 	ErrRoomName = adapter.ErrName
 	// ErrDisconnected: the socket has left its namespace.
 	ErrDisconnected = errors.New("gateway: socket is disconnected")
+	// ErrTooManyRooms: the socket is in as many rooms as it may be, see adapter.Limits.
+	ErrTooManyRooms = sessionstore.ErrTooManyRooms
+	// ErrTooLarge: the socket's data would take more than they may, see adapter.Limits.
+	ErrTooLarge = sessionstore.ErrTooLarge
 )
+
+// limitError is a limit that a handler met on behalf of its client, who is told unless the handler says something else.
+type limitError struct {
+	told string
+	err  error
+}
+
+func (e *limitError) Error() string { return e.err.Error() }
+
+func (e *limitError) Unwrap() error { return e.err }
+
+// As lets errors.As find what the client is told.
+func (e *limitError) As(target any) bool {
+	if t, ok := target.(**Error); ok {
+		*t = &Error{Message: e.told}
+		return true
+	}
+	return false
+}
+
+// withLimit says what a client is told of an error that is a limit of its socket.
+func withLimit(err error) error {
+	switch {
+	case errors.Is(err, ErrTooManyRooms):
+		return &limitError{"Too many rooms", err}
+	case errors.Is(err, ErrTooLarge):
+		return &limitError{"Data too large", err}
+	default:
+		return err
+	}
+}
 
 // Target is what can be emitted to: a [*Socket], a [*Namespace], a [Broadcast] or a [*RemoteSocket].
 type Target interface {

@@ -42,8 +42,8 @@ func ExampleSetData() {
 	gateway.On(nsp, "name", func(ctx context.Context, s *gateway.Socket, name string) (gateway.None, error) {
 		return gateway.None{}, gateway.SetData(ctx, s, "name", name)
 	})
-	gateway.On(nsp, "who", func(_ context.Context, s *gateway.Socket, _ gateway.None) (string, error) {
-		name, _, err := gateway.Data[string](s, "name")
+	gateway.On(nsp, "who", func(ctx context.Context, s *gateway.Socket, _ gateway.None) (string, error) {
+		name, _, err := gateway.Data[string](ctx, s, "name")
 		return name, err
 	})
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,8 +14,7 @@ import (
 // fetchAtOnce is how many sockets are read at a time.
 const fetchAtOnce = 16
 
-// FetchSockets reads the sockets selected, with their rooms and data: one read of the store each, at most limit of
-// them. Who joins or leaves meanwhile may be missed.
+// FetchSockets reads the sockets selected, with their data: one read of the store each, at most limit of them. Who joins or leaves meanwhile may be missed.
 func (b Broadcast) FetchSockets(ctx context.Context, limit int) ([]*RemoteSocket, error) {
 	if b.err != nil {
 		return nil, b.err
@@ -36,41 +34,73 @@ func (b Broadcast) FetchSockets(ctx context.Context, limit int) ([]*RemoteSocket
 		}
 		r := &RemoteSocket{nsp: b.nsp, member: m}
 		found = append(found, r)
-		group.Go(func() error { return r.read(ctx) })
+		group.Go(func() error { _, err := r.fetch(ctx); return err })
 	}
 	if err := errors.Join(group.Wait(), readErr); err != nil {
 		return nil, fmt.Errorf("gateway: fetch sockets: %w", err)
 	}
 	there := found[:0]
 	for _, r := range found {
-		if r.row.ID == r.member.Socket {
+		if r.read {
 			there = append(there, r)
 		}
 	}
 	return there, nil
 }
 
-// read fills in the socket's row; it stays empty if the socket has left.
-func (r *RemoteSocket) read(ctx context.Context) error {
-	s, err := r.nsp.server.store.Get(ctx, r.member.Session, time.Now())
+// fetch reads the socket's row and data, once. It reports false if the socket has left.
+func (r *RemoteSocket) fetch(ctx context.Context) (bool, error) {
+	if r.read {
+		return true, nil
+	}
+	row, data, err := r.nsp.server.store.ReadSocket(ctx, r.nsp.name, r.member)
 	if errors.Is(err, sessionstore.ErrNotFound) {
-		return nil
+		return false, nil
 	}
-	if err == nil && s.State == sessionstore.Open {
-		r.row, _ = s.Socket(r.nsp.name)
+	if err != nil {
+		return false, err
 	}
-	return err
+	r.row, r.kept, r.read = row, data, true
+	return true, nil
 }
 
-// Holder is what has data of a socket: a [*Socket], or a [*RemoteSocket] that was fetched.
-type Holder interface{ data() map[string]string }
+// Rooms reads the rooms that the socket is in, sorted, without that of its own id. [ErrDisconnected] if it has left.
+func (r *RemoteSocket) Rooms(ctx context.Context) ([]string, error) {
+	there, err := r.fetch(ctx)
+	if err == nil && !there {
+		return nil, ErrDisconnected
+	}
+	var rooms []sessionstore.Room
+	if err == nil {
+		rooms, err = r.nsp.server.store.RoomsOf(ctx, r.row)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("gateway: rooms: %w", err)
+	}
+	return roomNames(rooms), nil
+}
 
-func (s *Socket) data() map[string]string       { return s.row.Data }
-func (r *RemoteSocket) data() map[string]string { return r.row.Data }
+// Holder is what has data of a socket: a [*Socket] or a [*RemoteSocket].
+type Holder interface {
+	data(ctx context.Context) (map[string]string, error)
+}
 
-// Data returns what is kept for a socket under a key; false if nothing is. The error is of encoding/json.
-func Data[T any](h Holder, key string) (v T, ok bool, err error) {
-	raw, ok := h.data()[key]
+// data are those of when the socket was read first.
+func (r *RemoteSocket) data(ctx context.Context) (map[string]string, error) {
+	if _, err := r.fetch(ctx); err != nil {
+		return nil, fmt.Errorf("gateway: data: %w", err)
+	}
+	return r.kept, nil
+}
+
+// Data returns what is kept for a socket under a key; false if nothing is. All keys are read at once, when the first is
+// asked for (a socket that was fetched has them already). The error is of encoding/json or of the store.
+func Data[T any](ctx context.Context, h Holder, key string) (v T, ok bool, err error) {
+	data, err := h.data(ctx)
+	if err != nil {
+		return v, false, err
+	}
+	raw, ok := data[key]
 	if !ok {
 		return v, false, nil
 	}

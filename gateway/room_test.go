@@ -18,12 +18,16 @@ import (
 func roomApp(s *gateway.Server) {
 	n := s.Of("/")
 	gateway.On(n, "join", func(ctx context.Context, k *gateway.Socket, rooms []string) ([]string, error) {
-		err := k.Join(ctx, rooms...)
-		return k.Rooms(), err
+		if err := k.Join(ctx, rooms...); err != nil {
+			return nil, err
+		}
+		return k.Rooms(ctx)
 	})
 	gateway.On(n, "leave", func(ctx context.Context, k *gateway.Socket, room string) ([]string, error) {
-		err := k.Leave(ctx, room)
-		return k.Rooms(), err
+		if err := k.Leave(ctx, room); err != nil {
+			return nil, err
+		}
+		return k.Rooms(ctx)
 	})
 	gateway.On(n, "set", func(ctx context.Context, k *gateway.Socket, in gateway.Args2[string, json.RawMessage]) (gateway.None, error) {
 		if in.Second == nil {
@@ -31,9 +35,10 @@ func roomApp(s *gateway.Server) {
 		}
 		return gateway.None{}, gateway.SetData(ctx, k, in.First, in.Second)
 	})
-	gateway.On(n, "show", func(_ context.Context, k *gateway.Socket, key string) (string, error) {
-		v, ok, err := gateway.Data[json.RawMessage](k, key)
-		return fmt.Sprintf("%v %s %v %v", k.Rooms(), v, ok, err), nil
+	gateway.On(n, "show", func(ctx context.Context, k *gateway.Socket, key string) (string, error) {
+		rooms, err := k.Rooms(ctx)
+		v, ok, dataErr := gateway.Data[json.RawMessage](ctx, k, key)
+		return fmt.Sprintf("%v %s %v %v", rooms, v, ok, errors.Join(err, dataErr)), nil
 	})
 	gateway.On(n, "cast", func(ctx context.Context, k *gateway.Socket, rooms []string) (gateway.None, error) {
 		return gateway.None{}, gateway.Emit(ctx, n.To(rooms...), "news", 1)
@@ -210,7 +215,8 @@ func TestRoomNames(t *testing.T) {
 				p.take()
 				frame, _ := json.Marshal([]any{"join", []string{c.room}})
 				p.send("42" + string(frame))
-				if rooms := p.state().Sockets[0].Rooms; !slices.Contains(rooms, sessionstore.Room(c.room)) {
+				rooms, err := w.store.RoomsOf(t.Context(), p.state().Sockets[0])
+				if err != nil || !slices.Contains(rooms, sessionstore.Room(c.room)) {
 					t.Errorf("%.10q is not among the rooms %v", c.room, rooms)
 				}
 			}
@@ -222,7 +228,7 @@ func TestDataKeys(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.server(func(s *gateway.Server) {
 			gateway.On(s.Of("/"), "try", func(ctx context.Context, k *gateway.Socket, _ gateway.None) (string, error) {
-				long := strings.Repeat("x", sessionstore.MaxName)
+				long := strings.Repeat("x", sessionstore.MaxDataKey)
 				errs := []bool{
 					gateway.SetData(ctx, k, "", 1) != nil,
 					gateway.SetData(ctx, k, long+"x", 1) != nil,
@@ -230,8 +236,8 @@ func TestDataKeys(t *testing.T) {
 					gateway.SetData(ctx, k, "large", strings.Repeat("x", 500<<10)) != nil,
 					gateway.SetData(ctx, k, long, 1) != nil,
 				}
-				_, found, _ := gateway.Data[string](k, "large")
-				_, _, err := gateway.Data[string](k, long)
+				_, found, _ := gateway.Data[string](ctx, k, "large")
+				_, _, err := gateway.Data[string](ctx, k, long)
 				return fmt.Sprint(errs, found, err != nil), nil
 			})
 		})
@@ -271,7 +277,7 @@ func TestFetchSockets(t *testing.T) {
 			}
 			var got []string
 			for _, r := range found {
-				n, ok, err := gateway.Data[int](r, "n")
+				n, ok, err := gateway.Data[int](t.Context(), r, "n")
 				if !ok || err != nil || len(r.ID()) != 20 {
 					t.Errorf("%s: %v, %v", c.name, ok, err)
 				}

@@ -71,6 +71,7 @@ type Server struct {
 	packets    socketio.Limits
 	maxPayload int
 	unordered  bool
+	limits     adapter.Limits
 	log        *slog.Logger
 	hooks      engine.Hooks
 
@@ -85,6 +86,7 @@ func New(c Config) *Server {
 	s := &Server{
 		store: c.Store, packets: c.Packets, unordered: c.Unordered, log: c.Logger, maxPayload: c.Options.MaxPayload, hooks: c.Hooks,
 		handlerTime: min(cmp.Or(c.DisconnectTime, defaultDisconnectTime), MaxDisconnectTime), handlerTries: cmp.Or(c.DisconnectTries, defaultDisconnectTries),
+		limits:     c.Options.Limits.WithDefaults(),
 		namespaces: make(map[sessionstore.Namespace]*Namespace),
 	}
 	if s.log == nil {

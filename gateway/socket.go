@@ -25,13 +25,19 @@ const (
 
 // Socket is one client in one namespace, as the handler of one event sees it. It is made anew for each event and
 // must not be kept: the next event may be served elsewhere. Not safe for concurrent use.
+//
+// What may be large (auth, rooms, data) is read from the store when it is asked for, so that events that need
+// none of it pay for none.
 type Socket struct {
 	nsp      *Namespace
 	row      sessionstore.Socket
+	entry    *sessionstore.NewSocket // in a connect handler: what will be stored
 	hint     sessionstore.Connection
 	inv      *engine.Invocation // nil in a disconnect handler
 	phase    phase
-	changed  bool // rooms or data differ from what was read
+	changed  bool              // the row differs from what was read
+	kept     map[string]string // the data, if read is true
+	read     bool
 	deferred []func(context.Context) error
 }
 
@@ -43,21 +49,56 @@ func (s *Socket) ID() string { return string(s.row.ID) }
 // Namespace returns the socket's namespace.
 func (s *Socket) Namespace() *Namespace { return s.nsp }
 
-// Auth returns the JSON object that the client sent with CONNECT, or nil.
-func (s *Socket) Auth() json.RawMessage {
-	if s.row.Auth == "" {
-		return nil
+// Auth returns the JSON object that the client sent with CONNECT, or nil. It is at hand in a connect handler, and
+// elsewhere read from the store.
+func (s *Socket) Auth(ctx context.Context) (json.RawMessage, error) {
+	text := ""
+	if s.entry != nil {
+		text = s.entry.Auth
+	} else {
+		var err error
+		if text, err = s.nsp.server.store.Auth(ctx, s.row); err != nil {
+			return nil, fmt.Errorf("gateway: auth: %w", err)
+		}
 	}
-	return json.RawMessage(s.row.Auth)
+	if text == "" {
+		return nil, nil
+	}
+	return json.RawMessage(text), nil
 }
 
-// Rooms returns the rooms that the socket is in, sorted, without that of its own id.
-func (s *Socket) Rooms() []string {
-	out := make([]string, len(s.row.Rooms))
-	for i, r := range s.row.Rooms {
+// Rooms reads the rooms that the socket is in, sorted, without that of its own id. A socket in 1,000 rooms takes some 20
+// read units; [Socket.InRoom] takes one.
+func (s *Socket) Rooms(ctx context.Context) ([]string, error) {
+	if s.entry != nil {
+		return roomNames(s.entry.Rooms), nil
+	}
+	rooms, err := s.nsp.server.store.RoomsOf(ctx, s.row)
+	if err != nil {
+		return nil, fmt.Errorf("gateway: rooms: %w", err)
+	}
+	return roomNames(rooms), nil
+}
+
+func roomNames(rooms []sessionstore.Room) []string {
+	out := make([]string, len(rooms))
+	for i, r := range rooms {
 		out[i] = string(r)
 	}
 	return out
+}
+
+// InRoom reports whether the socket is in a room. It takes one read.
+func (s *Socket) InRoom(ctx context.Context, room string) (bool, error) {
+	if s.entry != nil {
+		_, found := slices.BinarySearch(s.entry.Rooms, sessionstore.Room(room))
+		return found, nil
+	}
+	in, err := s.nsp.server.store.InRoom(ctx, s.row, sessionstore.Room(room))
+	if err != nil {
+		return false, fmt.Errorf("gateway: in room: %w", err)
+	}
+	return in, nil
 }
 
 // Handshake reads the request that the session began with: headers, query, address. Once the session has closed, in a
@@ -99,48 +140,55 @@ func (s *Socket) send(ctx context.Context, frames []string) error {
 // later keeps what a connect handler does until the socket is connected.
 func (s *Socket) later(f func(context.Context) error) { s.deferred = append(s.deferred, f) }
 
-// Join puts the socket into rooms. Joining a room twice is no error.
+// Join puts the socket into rooms. Joining a room twice is no error. [ErrTooManyRooms] if it is in as many as it may be:
+// a client whose event handler returns that is told so.
 func (s *Socket) Join(ctx context.Context, rooms ...string) error {
 	for _, name := range rooms {
 		if err := adapter.CheckRoom(name); err != nil {
 			return err
 		}
 		if err := s.join(ctx, sessionstore.Room(name)); err != nil {
-			return fmt.Errorf("gateway: join room %q: %w", name, err)
+			return fmt.Errorf("gateway: join room %q: %w", name, withLimit(err))
 		}
 	}
 	return nil
 }
 
 func (s *Socket) join(ctx context.Context, room sessionstore.Room) error {
-	i, found := slices.BinarySearch(s.row.Rooms, room)
-	if found {
-		return nil
-	}
 	switch s.phase {
 	case disconnected:
 		return ErrDisconnected
 	case connected:
-		if err := s.nsp.server.store.Join(ctx, s.row, room, s.hint); err != nil {
+		if err := s.nsp.server.store.Join(ctx, s.row, room, s.hint, s.nsp.server.limits.Socket); err != nil {
 			return err
 		}
+		s.row.Rooms++ // or not, if it was in the room: what counts is that there are rooms to read
+		s.changed = true
 	case connecting:
+		i, found := slices.BinarySearch(s.entry.Rooms, room)
+		if found {
+			return nil
+		}
+		if len(s.entry.Rooms) >= s.nsp.server.limits.Socket.Rooms {
+			return ErrTooManyRooms
+		}
+		s.entry.Rooms = slices.Insert(s.entry.Rooms, i, room)
 	}
-	s.row.Rooms = slices.Insert(slices.Clone(s.row.Rooms), i, room)
-	s.changed = true
 	return nil
 }
 
 // Leave takes the socket out of a room. Leaving twice is no error.
 func (s *Socket) Leave(ctx context.Context, room string) error {
-	if s.phase == connected {
+	switch s.phase {
+	case connected:
 		if err := s.nsp.server.store.Leave(ctx, s.row, sessionstore.Room(room)); err != nil {
 			return fmt.Errorf("gateway: leave room %q: %w", room, err)
 		}
-	}
-	if i, found := slices.BinarySearch(s.row.Rooms, sessionstore.Room(room)); found {
-		s.row.Rooms = slices.Delete(slices.Clone(s.row.Rooms), i, i+1)
-		s.changed = true
+	case connecting:
+		if i, found := slices.BinarySearch(s.entry.Rooms, sessionstore.Room(room)); found {
+			s.entry.Rooms = slices.Delete(s.entry.Rooms, i, i+1)
+		}
+	case disconnected:
 	}
 	return nil
 }
@@ -182,7 +230,8 @@ func bye(ctx context.Context, inv *engine.Invocation, nsp sessionstore.Namespace
 }
 
 // SetData keeps a value for the socket under a key, in the store: handlers of later events see it, wherever they run. An
-// empty key is refused. The error is of encoding/json or of the store.
+// empty key is refused; [ErrTooLarge] if all keys and values together are above the limit, or a key above
+// sessionstore.MaxDataKey bytes. The error is of encoding/json or of the store.
 func SetData[T any](ctx context.Context, s *Socket, key string, v T) error {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -194,37 +243,78 @@ func SetData[T any](ctx context.Context, s *Socket, key string, v T) error {
 // DeleteData forgets what is kept under a key.
 func (s *Socket) DeleteData(ctx context.Context, key string) error { return s.setData(ctx, key, "") }
 
+var errEmptyKey = errors.New("gateway: set data: empty key")
+
 func (s *Socket) setData(ctx context.Context, key, value string) error {
-	if key == "" || len(key) > sessionstore.MaxName {
-		return fmt.Errorf("gateway: set data: key of %d bytes, want 1 to %d", len(key), sessionstore.MaxName)
+	if key == "" {
+		return errEmptyKey
 	}
+	var err error
 	switch s.phase {
 	case disconnected:
 		return ErrDisconnected
 	case connected:
-		if err := s.nsp.server.store.SetData(ctx, s.row, key, value); err != nil {
-			return fmt.Errorf("gateway: set data %q: %w", key, err)
+		err = s.nsp.server.store.SetData(ctx, s.row, key, value, s.nsp.server.limits.Socket)
+		if err == nil && !s.row.HasData {
+			s.row.HasData, s.changed = true, true
 		}
 	case connecting:
+		err = s.setOwn(key, value)
 	}
-	data := maps.Clone(s.row.Data)
+	if err != nil {
+		return fmt.Errorf("gateway: set data %q: %w", key, withLimit(err))
+	}
+	if s.read && s.entry == nil {
+		s.kept = changed(s.kept, key, value)
+	}
+	return nil
+}
+
+// setOwn changes the data that will be stored with the socket.
+func (s *Socket) setOwn(key, value string) error {
+	data := changed(s.entry.Data, key, value)
+	if err := s.nsp.server.limits.Socket.CheckData(data); err != nil {
+		return err
+	}
+	s.entry.Data = data
+	return nil
+}
+
+// changed is data with one key set, or removed if the value is empty. What was read is shared, so it is a copy.
+func changed(data map[string]string, key, value string) map[string]string {
+	data = maps.Clone(data)
 	if data == nil {
-		data = make(map[string]string)
+		data = make(map[string]string, 1)
 	}
 	if data[key] = value; value == "" {
 		delete(data, key)
 	}
-	s.row.Data = data
-	s.changed = true
-	return nil
+	return data
 }
 
-// Auth decodes what the client sent with CONNECT; the zero value if it sent nothing. The error matches [ErrArgs].
-func Auth[T any](s *Socket) (v T, err error) {
-	if s.row.Auth == "" {
-		return v, nil
+// data reads what is kept for the socket, once for each handler.
+func (s *Socket) data(ctx context.Context) (map[string]string, error) {
+	if s.entry != nil {
+		return s.entry.Data, nil
 	}
-	if err := json.Unmarshal([]byte(s.row.Auth), &v); err != nil {
+	if !s.read {
+		kept, err := s.nsp.server.store.Data(ctx, s.row)
+		if err != nil {
+			return nil, fmt.Errorf("gateway: data: %w", err)
+		}
+		s.kept, s.read = kept, true
+	}
+	return s.kept, nil
+}
+
+// Auth decodes what the client sent with CONNECT, see [Socket.Auth]; the zero value if it sent nothing. The error matches
+// [ErrArgs] if it does not fit.
+func Auth[T any](ctx context.Context, s *Socket) (v T, err error) {
+	raw, err := s.Auth(ctx)
+	if err != nil || raw == nil {
+		return v, err
+	}
+	if err := json.Unmarshal(raw, &v); err != nil {
 		return v, fmt.Errorf("%w: auth: %w", ErrArgs, err)
 	}
 	return v, nil

@@ -261,3 +261,17 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// kept is what the store keeps for a socket: rooms and data.
+func (w *world) kept(k sessionstore.Socket) string {
+	w.t.Helper()
+	rooms, err := w.store.RoomsOf(w.t.Context(), k)
+	if err != nil {
+		w.t.Error(err)
+	}
+	data, err := w.store.Data(w.t.Context(), k)
+	if err != nil {
+		w.t.Error(err)
+	}
+	return fmt.Sprint(rooms, data)
+}

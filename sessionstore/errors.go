@@ -23,6 +23,8 @@ var (
 	ErrTooLarge = errors.New("sessionstore: too large")
 	// ErrSpoilt: more has come for a partial packet than it wants; it was counted, and nobody can get the packet.
 	ErrSpoilt = errors.New("sessionstore: partial packet spoilt")
+	// ErrTooManyRooms: the socket is in as many rooms as it may be; it joined no other.
+	ErrTooManyRooms = errors.New("sessionstore: too many rooms")
 )
 
 // ConflictError is a write that was not applied because the session was in another state. It matches
@@ -79,7 +81,7 @@ func InDoubt(err error) bool {
 	if err == nil {
 		return false
 	}
-	for _, certain := range []error{ErrNotFound, ErrExists, ErrConflict, ErrThrottled, ErrUnavailable, ErrTooLarge, ErrSpoilt} {
+	for _, certain := range []error{ErrNotFound, ErrExists, ErrConflict, ErrThrottled, ErrUnavailable, ErrTooLarge, ErrSpoilt, ErrTooManyRooms} {
 		if errors.Is(err, certain) {
 			return false
 		}

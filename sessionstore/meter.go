@@ -39,10 +39,16 @@ const (
 	OpLeaseShard
 	OpPutSocket
 	OpRemoveSocket
+	OpReadSocket
+	OpAuth
+	OpData
 	OpSetData
 	OpSetHint
+	OpClearSockets
 	OpJoin
 	OpLeave
+	OpRoomsOf
+	OpInRoom
 	OpMember
 	OpMembers
 	OpReap
@@ -56,7 +62,8 @@ var opNames = [numOps]string{
 	"Create", "Get", "Handshake", "Close", "TakeOver", "Finish", "Deliver", "Enqueue", "Bodies", "Answer", "Park", "Pong",
 	"Bind", "Probe", "Upgrade", "Abort", "Renew", "Release", "PutConnection", "Connection", "DeleteConnection",
 	"Register", "Update", "Look", "Beat", "Expire", "Pinged", "Unregister", "Registrations", "LeaseShard",
-	"PutSocket", "RemoveSocket", "SetData", "SetHint", "Join", "Leave", "Member", "Members", "Reap", "Partial", "Ack", "Claim",
+	"PutSocket", "RemoveSocket", "ReadSocket", "Auth", "Data", "SetData", "SetHint", "ClearSockets",
+	"Join", "Leave", "RoomsOf", "InRoom", "Member", "Members", "Reap", "Partial", "Ack", "Claim",
 }
 
 // String returns the operation's name.

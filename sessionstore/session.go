@@ -145,18 +145,40 @@ func (s *Session) Hint() Connection {
 	return Connection{}
 }
 
-// Socket is a session's membership of one namespace.
+// Socket is the row of a session's membership of one namespace. It is read with the session at every request, so it
+// holds nothing that a client or the application can make large: that is read on demand, see [Sockets].
 type Socket struct {
+	ID        SocketID
+	Session   SessionID
+	Namespace Namespace
+	// HasAuth and HasData say that there is something to read for [Sockets.Auth] and [Sockets.Data].
+	HasAuth, HasData bool
+	// Rooms is the number of rooms joined, without the room of the socket's own id. An instance that died during a
+	// join or a leave may leave it one too low or too high; [Rooms.RoomsOf] reads the rooms themselves.
+	Rooms       int
+	ConnectedAt time.Time
+}
+
+// NewSocket is what a CONNECT stores.
+type NewSocket struct {
 	ID        SocketID
 	Session   SessionID
 	Namespace Namespace
 	// Auth is the JSON that the client sent with CONNECT; empty if it sent none.
 	Auth string
-	// Rooms are the rooms joined, sorted, without the room of the socket's own id.
+	// Rooms are the rooms to join at once, in any order, without the room of the socket's own id.
 	Rooms []Room
 	// Data is the application's data: JSON values by key.
 	Data        map[string]string
 	ConnectedAt time.Time
+}
+
+// Row is the socket's row as it is stored.
+func (n *NewSocket) Row() Socket {
+	return Socket{
+		ID: n.ID, Session: n.Session, Namespace: n.Namespace, HasAuth: n.Auth != "", HasData: len(n.Data) > 0,
+		Rooms: len(n.Rooms), ConnectedAt: n.ConnectedAt,
+	}
 }
 
 // Handshake is the request that created a session. Written once, read on demand.

@@ -140,6 +140,12 @@ func (e *Engine) finish(ctx context.Context, end *End) error {
 			return fmt.Errorf("engine: finish: %w", err)
 		}
 	}
+	if err := e.store.ClearSockets(ctx, s.ID); err != nil {
+		if ctx.Err() != nil {
+			err = ErrUnfinished // what was removed is not met by the next go
+		}
+		return fmt.Errorf("engine: finish: %w", err)
+	}
 	if s.Partial != nil {
 		if err := e.store.DeletePartial(ctx, s.ID); err != nil {
 			return fmt.Errorf("engine: finish: %w", err)

@@ -309,7 +309,7 @@ func TestConnectTimeout(t *testing.T) {
 				id := c.begin(w)
 				if c.join {
 					s := w.session(id)
-					w.must(w.store.PutSocket(t.Context(), sessionstore.Socket{ID: "K", Session: id, Namespace: "/"}, s.Hint()))
+					w.must(w.store.PutSocket(t.Context(), sessionstore.NewSocket{ID: "K", Session: id, Namespace: "/"}, s.Hint(), adapter.Limits{}.WithDefaults().Socket))
 					w.must(w.engine.Joined(t.Context(), &s))
 				}
 				w.sweeping(func() {

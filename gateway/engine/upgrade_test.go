@@ -209,8 +209,8 @@ func TestCloseDuringUpgrade(t *testing.T) {
 func TestUpgradeWritesHints(t *testing.T) {
 	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
 		id := w.polling()
-		k := sessionstore.Socket{ID: "K", Session: id, Namespace: "/", Rooms: []sessionstore.Room{"a", "b"}}
-		w.must(w.store.PutSocket(t.Context(), k, sessionstore.Connection{}))
+		k := sessionstore.NewSocket{ID: "K", Session: id, Namespace: "/", Rooms: []sessionstore.Room{"a", "b"}}
+		w.must(w.store.PutSocket(t.Context(), k, sessionstore.Connection{}, adapter.Limits{}.WithDefaults().Socket))
 		conn := w.upgraded(id)
 		for _, room := range k.Rooms {
 			for m, err := range w.store.Members(t.Context(), "/", room, sessionstore.Range{}) {

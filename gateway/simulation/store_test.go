@@ -269,8 +269,8 @@ func (s *store) Registrations(ctx context.Context, shard int) iter.Seq2[sessions
 	}
 }
 
-func (s *store) PutSocket(ctx context.Context, k sessionstore.Socket, hint sessionstore.Connection) error {
-	return s.write(ctx, "PutSocket", func(ctx context.Context) error { return s.Store.PutSocket(ctx, k, hint) })
+func (s *store) PutSocket(ctx context.Context, k sessionstore.NewSocket, hint sessionstore.Connection, l sessionstore.SocketLimits) error {
+	return s.write(ctx, "PutSocket", func(ctx context.Context) error { return s.Store.PutSocket(ctx, k, hint, l) })
 }
 
 func (s *store) RemoveSocket(ctx context.Context, k sessionstore.Socket) (row sessionstore.Socket, err error) {
@@ -279,6 +279,14 @@ func (s *store) RemoveSocket(ctx context.Context, k sessionstore.Socket) (row se
 		return err
 	})
 	return row, err
+}
+
+func (s *store) ClearSockets(ctx context.Context, id sessionstore.SessionID) error {
+	return s.write(ctx, "ClearSockets", func(ctx context.Context) error { return s.Store.ClearSockets(ctx, id) })
+}
+
+func (s *store) RepairHint(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member) error {
+	return s.write(ctx, "RepairHint", func(ctx context.Context) error { return s.Store.RepairHint(ctx, nsp, room, m) })
 }
 
 func (s *store) SetHint(ctx context.Context, k sessionstore.Socket, hint sessionstore.Connection) error {

@@ -119,6 +119,20 @@ func (s *Store) put(ctx context.Context, op sessionstore.Op, it item, condition 
 	return nil
 }
 
+// putOver writes an item and reports whether there was one under its key.
+func (s *Store) putOver(ctx context.Context, op sessionstore.Op, it item) (there bool, err error) {
+	s.countWrites(op, 1)
+	out, err := send(ctx, &dynamodb.PutItemInput{
+		TableName: &s.table, Item: it, ReturnValues: types.ReturnValueAllOld,
+		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+	}, false, s.client.PutItem)
+	if err != nil {
+		return false, err
+	}
+	s.countWritten(op, out.ConsumedCapacity)
+	return len(out.Attributes) > 0, nil
+}
+
 // change is a conditional update of one item.
 type change struct {
 	key       key

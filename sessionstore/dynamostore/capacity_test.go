@@ -53,25 +53,25 @@ var prices = []price{
 		return s.Beat(ctx, v.ID, now)
 	}},
 	{"PutSocket without rooms", 0, 2, 0, 2, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-		return s.PutSocket(ctx, sessionstore.Socket{ID: "2", Session: v.ID, Namespace: "/2"}, conn)
+		return s.PutSocket(ctx, sessionstore.NewSocket{ID: "2", Session: v.ID, Namespace: "/2"}, conn, wideSocket)
 	}},
-	{"PutSocket, 30 rooms", 0, 32, 0, 33, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-		k := sessionstore.Socket{ID: "30", Session: v.ID, Namespace: "/30"}
+	{"PutSocket, 30 rooms", 0, 62, 0, 62, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		k := sessionstore.NewSocket{ID: "30", Session: v.ID, Namespace: "/30"}
 		for i := range 30 {
 			k.Rooms = append(k.Rooms, sessionstore.Room(fmt.Sprint("room ", i)))
 		}
-		return s.PutSocket(ctx, k, conn)
+		return s.PutSocket(ctx, k, conn, wideSocket)
 	}},
-	{"Join", 0, 2, 0, 2, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-		return s.Join(ctx, v.Sockets[0], "joined", conn)
+	{"Join", 0, 3, 0, 3, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		return s.Join(ctx, v.Sockets[0], "joined", conn, wideSocket)
 	}},
-	{"Leave", 0, 2, 0, 2, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+	{"Leave", 0, 3, 0, 3, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.Leave(ctx, v.Sockets[0], "r")
 	}},
-	{"SetHint, 1 room", 0, 2, 0, 2, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+	{"SetHint, 1 room", 1, 2, 1, 2, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.SetHint(ctx, v.Sockets[0], sessionstore.Connection{})
 	}},
-	{"RemoveSocket, 1 room", 0, 3, 0, 3, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+	{"RemoveSocket, 1 room", 1, 4, 1, 4, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		_, err := s.RemoveSocket(ctx, v.Sockets[0])
 		return err
 	}},

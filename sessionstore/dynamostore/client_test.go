@@ -133,18 +133,18 @@ func (c *leaving) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInp
 func TestLeftovers(t *testing.T) {
 	c := &leaving{Client: newTable(t)}
 	s := dynamostore.New(c, dynamostore.Options{Table: table})
-	k := sessionstore.Socket{ID: "k", Session: "s", Namespace: "/", Rooms: []sessionstore.Room{"a", "b", "c"}}
-	must(t, s.PutSocket(t.Context(), k, conn)) // 4 rows in 4 calls
+	k := sessionstore.NewSocket{ID: "k", Session: "s", Namespace: "/", Rooms: []sessionstore.Room{"a", "b"}}
+	must(t, s.PutSocket(t.Context(), k, conn, wideSocket)) // 5 rows in 5 calls
 	for _, room := range k.Rooms {
 		for _, err := range s.Members(t.Context(), "/", room, sessionstore.Range{}) {
 			must(t, err)
 		}
 	}
 	k.ID, k.Namespace, k.Rooms = "k2", "/2", append(k.Rooms, "d", "e", "f", "g")
-	checkOutcome(t, s.PutSocket(t.Context(), k, conn), errDoubt) // some of the rows are written
+	checkOutcome(t, s.PutSocket(t.Context(), k, conn, wideSocket), errDoubt) // some of the rows are written
 	c.once = true
 	k.ID, k.Namespace = "k3", "/3"
-	checkOutcome(t, s.PutSocket(t.Context(), k, conn), sessionstore.ErrThrottled)
+	checkOutcome(t, s.PutSocket(t.Context(), k, conn, wideSocket), sessionstore.ErrThrottled)
 
 	c.once = false
 	v := polling(t, s)

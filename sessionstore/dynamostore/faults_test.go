@@ -39,13 +39,16 @@ func polling(t *testing.T, s sessionstore.Store) sessionstore.Session {
 	t.Helper()
 	ctx, id := t.Context(), newID()
 	must(t, s.Create(ctx, sessionstore.NewSession{ID: id, Transport: sessionstore.Polling, CreatedAt: now, PingAt: now}))
-	must(t, s.PutSocket(ctx, sessionstore.Socket{ID: "k" + sessionstore.SocketID(id), Session: id, Namespace: "/", Rooms: []sessionstore.Room{"r"}}, conn))
+	must(t, s.PutSocket(ctx, sessionstore.NewSocket{ID: "k" + sessionstore.SocketID(id), Session: id, Namespace: "/", Rooms: []sessionstore.Room{"r"}}, conn, wideSocket))
 	must(t, s.Deliver(ctx, id, []sessionstore.Packet{packet("4a"), packet("4b")}, wide))
 	read := get(t, s, id)
 	must(t, s.Answer(ctx, sessionstore.AnswerRequest{Read: &read, T: "t1", Give: 1}))
 	must(t, s.Bind(ctx, id, sessionstore.Candidate{Conn: conn, Until: now.Add(time.Minute)}, now))
 	return get(t, s, id)
 }
+
+// wideSocket are limits that no test reaches by accident.
+var wideSocket = sessionstore.SocketLimits{Auth: 64 << 10, Data: 64 << 10, Rooms: 1000}
 
 func get(t *testing.T, s sessionstore.Store, id sessionstore.SessionID) sessionstore.Session {
 	t.Helper()
@@ -83,9 +86,6 @@ var writes = []write{
 	{"Close", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		_, err := s.Close(ctx, sessionstore.CloseRequest{Session: v.ID, Reason: "transport close", Handler: lease})
 		return err
-	}},
-	{"SetData", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-		return s.SetData(ctx, v.Sockets[0], "k", "1")
 	}},
 	{"PutPartial", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.PutPartial(ctx, v.ID, sessionstore.Partial{Want: 1, Packets: []sessionstore.Packet{packet("51-")}, Deadline: now.Add(time.Minute)}, now)
@@ -179,24 +179,25 @@ func TestAppliedLater(t *testing.T) {
 
 // TestPartlyWritten: once something of an operation is written, no error of the rest is certain.
 func TestPartlyWritten(t *testing.T) {
-	socket := func(v sessionstore.Session) sessionstore.Socket {
-		k := v.Sockets[0]
-		k.ID, k.Namespace = k.ID+"2", "/other"
-		return k
+	socket := func(v sessionstore.Session) sessionstore.NewSocket {
+		return sessionstore.NewSocket{ID: v.Sockets[0].ID + "2", Session: v.ID, Namespace: "/other"}
 	}
 	multi := []write{
 		{"Create", func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
 			return s.Create(ctx, sessionstore.NewSession{ID: newID(), Transport: sessionstore.Polling})
 		}},
 		{"PutSocket", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-			return s.PutSocket(ctx, socket(v), conn)
+			return s.PutSocket(ctx, socket(v), conn, wideSocket)
+		}},
+		{"SetData", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			return s.SetData(ctx, v.Sockets[0], "k", "1", wideSocket)
 		}},
 		{"RemoveSocket", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 			_, err := s.RemoveSocket(ctx, v.Sockets[0])
 			return err
 		}},
 		{"Join", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-			return s.Join(ctx, v.Sockets[0], "r2", conn)
+			return s.Join(ctx, v.Sockets[0], "r2", conn, wideSocket)
 		}},
 		{"Leave", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 			return s.Leave(ctx, v.Sockets[0], "r")

@@ -228,32 +228,25 @@ func TestLargeAnswers(t *testing.T) {
 	}
 }
 
-// TestTooLarge: what no item can hold is refused with certainty, and leaves nothing.
-func TestTooLarge(t *testing.T) {
+// TestLargestKept: what the contract takes at most fits into an item, whatever its characters are.
+func TestLargestKept(t *testing.T) {
 	s := dynamostore.New(newTable(t), dynamostore.Options{Table: table})
+	most := sessionstore.SocketLimits{Auth: 1 << 30, Data: 1 << 30}
 	v := polling(t, s)
-	k := v.Sockets[0]
-	var rooms []sessionstore.Room
-	for i := range 785 {
-		rooms = append(rooms, sessionstore.Room(fmt.Sprintf("%0512d", i)))
-	}
-	k2 := k
-	k2.ID, k2.Namespace, k2.Rooms = "full", "/full", rooms
-	must(t, s.PutSocket(t.Context(), k2, conn))
-	var last sessionstore.Room
-	var err error
-	for i := 0; err == nil && i < 50; i++ {
-		last = sessionstore.Room(fmt.Sprintf("z%0511d", i))
-		err = s.Join(t.Context(), k2, last, conn)
-	}
-	checkOutcome(t, err, sessionstore.ErrTooLarge)
-	for m := range s.Members(t.Context(), "/full", last, sessionstore.Range{}) {
-		t.Errorf("a row of the room that was not joined: %+v", m)
-	}
-	checkOutcome(t, s.SetData(t.Context(), k, strings.Repeat("k", 300), "1"), sessionstore.ErrTooLarge)
-	must(t, s.SetData(t.Context(), k, "", "1"))
-	if got := get(t, s, v.ID).Sockets[0].Data; !reflect.DeepEqual(got, map[string]string{"": "1"}) {
-		t.Errorf("data %v", got)
+	for i, c := range []string{"x", "é", `"`} {
+		text := strings.Repeat(c, sessionstore.MaxKept/len(c))
+		k := sessionstore.NewSocket{
+			ID: sessionstore.SocketID(sessionstore.NewID()), Session: v.ID, Namespace: sessionstore.Namespace(fmt.Sprint("/large", i)),
+			Auth: text, Data: map[string]string{"": text},
+		}
+		must(t, s.PutSocket(t.Context(), k, conn, most))
+		auth, err := s.Auth(t.Context(), k.Row())
+		must(t, err)
+		data, err := s.Data(t.Context(), k.Row())
+		must(t, err)
+		if auth != text || !reflect.DeepEqual(data, k.Data) {
+			t.Errorf("%s: auth of %d bytes, data %d", c, len(auth), len(data[""]))
+		}
 	}
 }
 

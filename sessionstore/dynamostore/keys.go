@@ -49,8 +49,11 @@ const (
 	attrLengths       = "l"  // of the frames of a body, comma separated; on its first part
 	attrSession       = "se"
 	attrAuth          = "a"
-	attrRooms         = "rm"
+	attrHasAuth       = "ha" // there is an auth item
+	attrHasData       = "dt" // there is, or has been, a data item
+	attrRoomCount     = "rn"
 	attrData          = "da" // keys with a dot in front, since an empty one is not allowed
+	attrVersion       = "vn" // of a data item
 	attrWant          = "w"
 	attrCount         = "at" // attachments that came
 	attrDeadline      = "dl"
@@ -78,6 +81,7 @@ const (
 	skPartial    = "AP"
 	skSocket     = "A#"
 	skHandshake  = "H"
+	skKept       = "K#" // what sockets keep: auth, data, rooms
 )
 
 func sessionPK(id sessionstore.SessionID) string { return "S#" + string(id) }
@@ -88,6 +92,35 @@ func handshakeKey(id sessionstore.SessionID) key { return key{sessionPK(id), skH
 
 func socketKey(id sessionstore.SessionID, nsp sessionstore.Namespace) key {
 	return key{sessionPK(id), skSocket + string(nsp)}
+}
+
+// What a socket keeps is named by its id and not by its namespace, so that the next socket in the namespace shares nothing
+// with one whose rows are still being removed.
+const (
+	keptAuth = "#a"
+	keptData = "#d"
+	keptRoom = "#r#"
+)
+
+func authKey(k *sessionstore.Socket) key {
+	return key{sessionPK(k.Session), skKept + string(k.ID) + keptAuth}
+}
+
+func dataKey(k *sessionstore.Socket) key {
+	return key{sessionPK(k.Session), skKept + string(k.ID) + keptData}
+}
+
+// keptRooms is what the sort keys of a socket's rooms begin with; the room's name follows.
+func keptRooms(id sessionstore.SocketID) string { return skKept + string(id) + keptRoom }
+
+func keptRoomKey(k *sessionstore.Socket, room sessionstore.Room) key {
+	return key{sessionPK(k.Session), keptRooms(k.ID) + string(room)}
+}
+
+// keptBy splits the sort key of what a socket keeps.
+func keptBy(sk string) (id sessionstore.SocketID, room sessionstore.Room) {
+	owner, rest, _ := strings.Cut(strings.TrimPrefix(sk, skKept), "#")
+	return sessionstore.SocketID(owner), sessionstore.Room(strings.TrimPrefix("#"+rest, keptRoom))
 }
 
 // bodyKey names a body: the parts of a value that is too large for the item it belongs to.

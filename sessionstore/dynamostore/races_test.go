@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
 )
@@ -23,9 +26,9 @@ func members(t *testing.T, s sessionstore.Store, room sessionstore.Room) int {
 // TestSamePutAgain: a socket that was put after all, by a call in doubt, keeps its rows; the rows of a loser go.
 func TestSamePutAgain(t *testing.T) {
 	s := dynamostore.New(newTable(t), dynamostore.Options{Table: table})
-	k := sessionstore.Socket{ID: "winner", Session: newID(), Namespace: "/", Rooms: []sessionstore.Room{"r"}}
-	must(t, s.PutSocket(t.Context(), k, conn))
-	checkOutcome(t, s.PutSocket(t.Context(), k, conn), sessionstore.ErrExists)
+	k := sessionstore.NewSocket{ID: "winner", Session: newID(), Namespace: "/", Rooms: []sessionstore.Room{"r"}}
+	must(t, s.PutSocket(t.Context(), k, conn, wideSocket))
+	checkOutcome(t, s.PutSocket(t.Context(), k, conn, wideSocket), sessionstore.ErrExists)
 	if n := members(t, s, "r"); n != 1 {
 		t.Errorf("%d members", n)
 	}
@@ -34,7 +37,7 @@ func TestSamePutAgain(t *testing.T) {
 
 	loser := k
 	loser.ID = "loser"
-	checkOutcome(t, s.PutSocket(t.Context(), loser, conn), sessionstore.ErrExists)
+	checkOutcome(t, s.PutSocket(t.Context(), loser, conn, wideSocket), sessionstore.ErrExists)
 	if n := members(t, s, "r"); n != 1 {
 		t.Errorf("%d members after a lost put", n)
 	}
@@ -63,14 +66,84 @@ func TestLateAnswer(t *testing.T) {
 // TestOneBatchOfMany: of several batches some were written, so the whole is in doubt.
 func TestOneBatchOfMany(t *testing.T) {
 	s, c := newFaulty(t)
-	k := sessionstore.Socket{ID: "k", Session: newID(), Namespace: "/"}
+	k := sessionstore.NewSocket{ID: "k", Session: newID(), Namespace: "/"}
 	for i := range 40 {
 		k.Rooms = append(k.Rooms, sessionstore.Room(fmt.Sprint("r", i)))
 	}
 	c.next(nil, throttled, throttled, throttled, throttled, throttled)
-	checkOutcome(t, s.PutSocket(t.Context(), k, conn), errDoubt)
+	checkOutcome(t, s.PutSocket(t.Context(), k, conn, wideSocket), errDoubt)
 	c.next()
-	if n := members(t, s, "r0") + members(t, s, "r39"); n != 1 {
-		t.Errorf("rows of %d batches of 2", n)
+	rooms, err := s.RoomsOf(t.Context(), k.Row())
+	must(t, err)
+	if n := len(rooms); n != 25 && n != 15 {
+		t.Errorf("rows of %d rooms, want those of one batch", n)
 	}
+}
+
+// TestClearSockets: whatever a crash in the middle of a call leaves goes with the session.
+func TestClearSockets(t *testing.T) {
+	for _, rooms := range []int{0, 1, 40} {
+		k := sessionstore.NewSocket{ID: "k", Namespace: "/", Auth: "{}", Data: map[string]string{"a": "1"}}
+		for i := range rooms {
+			k.Rooms = append(k.Rooms, sessionstore.Room(fmt.Sprint("r", i)))
+		}
+		for _, c := range []struct {
+			name string
+			run  func(s *dynamostore.Store, k sessionstore.NewSocket) error
+			put  bool
+		}{
+			{"put", func(s *dynamostore.Store, k sessionstore.NewSocket) error {
+				return s.PutSocket(t.Context(), k, conn, wideSocket)
+			}, false},
+			{"remove", func(s *dynamostore.Store, k sessionstore.NewSocket) error {
+				_, err := s.RemoveSocket(t.Context(), k.Row())
+				return err
+			}, true},
+			{"join", func(s *dynamostore.Store, k sessionstore.NewSocket) error {
+				err := s.Join(t.Context(), k.Row(), "another", conn, wideSocket)
+				if err == nil {
+					_, err = s.RemoveSocket(t.Context(), k.Row())
+				}
+				return err
+			}, true},
+		} {
+			for after := range 4 {
+				s, client := newFaulty(t)
+				k.Session = newID()
+				if c.put {
+					must(t, s.PutSocket(t.Context(), k, conn, wideSocket))
+				}
+				client.next(append(make([]fault, after), reset, reset, reset, reset, reset, reset, reset, reset)...)
+				err := c.run(s, k)
+				client.next()
+				_, _ = s.RemoveSocket(t.Context(), k.Row()) // if its row is there
+				must(t, s.ClearSockets(t.Context(), k.Session))
+				rest := items(t, client, k.Session)
+				for _, room := range append(k.Rooms, "another") {
+					if n := members(t, s, room); n != 0 {
+						rest = append(rest, fmt.Sprint("member of ", room))
+					}
+				}
+				if len(rest) > 0 {
+					t.Errorf("%s with %d rooms, crash after %d calls (%v): left %v", c.name, rooms, after, err, rest)
+				}
+			}
+		}
+	}
+}
+
+// items are the sort keys in a session's partition.
+func items(t *testing.T, c dynamostore.Client, id sessionstore.SessionID) []string {
+	t.Helper()
+	condition := "PK = :pk"
+	out, err := c.Query(t.Context(), &dynamodb.QueryInput{
+		TableName: new(table), KeyConditionExpression: &condition,
+		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": &types.AttributeValueMemberS{Value: "S#" + string(id)}},
+	})
+	must(t, err)
+	var keys []string
+	for _, it := range out.Items {
+		keys = append(keys, it["SK"].(*types.AttributeValueMemberS).Value)
+	}
+	return keys
 }

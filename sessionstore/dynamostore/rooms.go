@@ -2,38 +2,62 @@ package dynamostore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Join implements [sessionstore.Rooms].
-func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionstore.Room, hint sessionstore.Connection) error {
+// Join implements [sessionstore.Rooms]. The session's row of the room comes first, so that whatever a crash leaves is
+// found by the session's partition; the socket's row comes last, because only its condition is exact: a socket that is
+// being removed has no row, and whoever removes it reads its rooms afterwards.
+func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionstore.Room, hint sessionstore.Connection,
+	limits sessionstore.SocketLimits,
+) error {
 	const op = sessionstore.OpJoin
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("join room: %w", err)
 	}
-	at := roomKey(k.Namespace, room, k.ID)
-	if err := s.put(ctx, op, s.memberItem(at, k.Session, hint), ""); err != nil {
+	there, err := s.putOver(ctx, op, s.keptItem(keptRoomKey(&k, room), &k))
+	if err != nil {
 		return fmt.Errorf("join room: %w", err)
 	}
-	_, err := s.update(ctx, op, change{
-		key: socketKey(k.Session, k.Namespace), condition: isSocket, update: "ADD #" + attrRooms + " :room",
-		values: item{":id": str(k.ID), ":room": roomSet(room)},
-	})
-	if refused(err) == nil && !errors.Is(err, sessionstore.ErrTooLarge) {
+	if err := s.put(ctx, op, s.memberItem(roomKey(k.Namespace, room, k.ID), k.Session, hint), ""); err != nil {
+		return fmt.Errorf("join room: member: %w", partly(err))
+	}
+	c := change{key: socketKey(k.Session, k.Namespace), condition: isSocket, values: item{":id": str(k.ID), ":n": num(1)}}
+	if there { // counted already
+		c.values[":n"] = num(0)
+	} else {
+		c.condition += " AND #" + attrRoomCount + " < :most"
+		c.values[":most"] = num(limits.Rooms)
+	}
+	c.update = "ADD #" + attrRoomCount + " :n"
+	_, err = s.update(ctx, op, c)
+	r := refused(err)
+	if r == nil {
 		if err != nil {
 			return fmt.Errorf("join room: socket: %w", partly(err))
 		}
 		return nil
 	}
-	// The socket is gone, or has no space for another room: it is surely not in this one.
-	if _, err := s.remove(ctx, op, at, "", nil); err != nil {
+	if err := s.takeBack(ctx, op, &k, room); err != nil {
 		return fmt.Errorf("join room: take it back: %w", partly(err))
 	}
-	return lost(err, "join room: socket", sessionstore.ErrNotFound)
+	if text(r.found, attrID) == string(k.ID) {
+		return fmt.Errorf("join room: socket: %w", sessionstore.ErrTooManyRooms)
+	}
+	return fmt.Errorf("join room: socket: %w", sessionstore.ErrNotFound)
+}
+
+// takeBack removes the rows of a join, or of a leave: the member first, for the other is what it is found by.
+func (s *Store) takeBack(ctx context.Context, op sessionstore.Op, k *sessionstore.Socket, room sessionstore.Room) error {
+	if _, err := s.remove(ctx, op, roomKey(k.Namespace, room, k.ID), "", nil); err != nil {
+		return err
+	}
+	_, err := s.remove(ctx, op, keptRoomKey(k, room), "", nil)
+	return err
 }
 
 // Leave implements [sessionstore.Rooms].
@@ -42,17 +66,68 @@ func (s *Store) Leave(ctx context.Context, k sessionstore.Socket, room sessionst
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("leave room: %w", err)
 	}
-	_, err := s.update(ctx, op, change{
-		key: socketKey(k.Session, k.Namespace), condition: isSocket, update: "DELETE #" + attrRooms + " :room",
-		values: item{":id": str(k.ID), ":room": roomSet(room)},
+	if _, err := s.remove(ctx, op, roomKey(k.Namespace, room, k.ID), "", nil); err != nil {
+		return fmt.Errorf("leave room: %w", err)
+	}
+	_, err := s.remove(ctx, op, keptRoomKey(&k, room), present, nil)
+	if refused(err) != nil {
+		return nil // it was not in the room, so it is not counted
+	}
+	if err != nil {
+		return fmt.Errorf("leave room: session: %w", partly(err))
+	}
+	_, err = s.update(ctx, op, change{
+		key: socketKey(k.Session, k.Namespace), condition: isSocket + " AND #" + attrRoomCount + " > :none",
+		update: "ADD #" + attrRoomCount + " :less", values: item{":id": str(k.ID), ":none": num(0), ":less": num(-1)},
 	})
 	if err != nil && refused(err) == nil {
-		return fmt.Errorf("leave room: socket: %w", err)
-	}
-	if _, err := s.remove(ctx, op, roomKey(k.Namespace, room, k.ID), "", nil); err != nil {
-		return fmt.Errorf("leave room: %w", partly(err))
+		return fmt.Errorf("leave room: socket: %w", partly(err))
 	}
 	return nil
+}
+
+// RoomsOf implements [sessionstore.Rooms].
+func (s *Store) RoomsOf(ctx context.Context, k sessionstore.Socket) ([]sessionstore.Room, error) {
+	const op = sessionstore.OpRoomsOf
+	if err := s.begin(ctx, op); err != nil {
+		return nil, fmt.Errorf("read rooms: %w", err)
+	}
+	rooms, err := s.roomsOf(ctx, op, &k)
+	if err != nil {
+		return nil, fmt.Errorf("read rooms: %w", err)
+	}
+	return rooms, nil
+}
+
+func (s *Store) roomsOf(ctx context.Context, op sessionstore.Op, k *sessionstore.Socket) ([]sessionstore.Room, error) {
+	if k.Rooms == 0 {
+		return nil, nil
+	}
+	prefix := keptRooms(k.ID)
+	var rooms []sessionstore.Room
+	for it, err := range s.walk(ctx, op, sessionPK(k.Session), beginningWith(prefix), true) {
+		if err != nil {
+			return nil, err
+		}
+		rooms = append(rooms, sessionstore.Room(strings.TrimPrefix(text(it, attrSK), prefix)))
+	}
+	return rooms, nil
+}
+
+// InRoom implements [sessionstore.Rooms].
+func (s *Store) InRoom(ctx context.Context, k sessionstore.Socket, room sessionstore.Room) (bool, error) {
+	const op = sessionstore.OpInRoom
+	if err := s.begin(ctx, op); err != nil {
+		return false, fmt.Errorf("read room: %w", err)
+	}
+	if k.Rooms == 0 || len(room) > sessionstore.MaxName { // of a client's making, perhaps
+		return false, nil
+	}
+	it, err := s.get(ctx, op, keptRoomKey(&k, room))
+	if err != nil {
+		return false, fmt.Errorf("read room: %w", err)
+	}
+	return it != nil, nil
 }
 
 func memberOf(it item) sessionstore.Member {
@@ -109,6 +184,22 @@ func (s *Store) members(ctx context.Context, what, pk string, ids sessionstore.R
 			}
 		}
 	}
+}
+
+// RepairHint implements [sessionstore.Rooms].
+func (s *Store) RepairHint(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member) error {
+	const op = sessionstore.OpSetHint
+	if err := s.begin(ctx, op); err != nil {
+		return fmt.Errorf("repair hint: %w", err)
+	}
+	c := hintChange(m.Hint)
+	if c.key = roomKey(nsp, room, m.Socket); room == "" {
+		c.key = s.everybodyKey(nsp, m.Socket)
+	}
+	if _, err := s.update(ctx, op, c); err != nil && refused(err) == nil {
+		return fmt.Errorf("repair hint: %w", err)
+	}
+	return nil
 }
 
 // Reap implements [sessionstore.Rooms].

@@ -3,6 +3,7 @@ package dynamostore
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,53 +12,31 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-func (s *Store) socketItem(k sessionstore.Socket) item {
+func (s *Store) socketItem(k *sessionstore.Socket) item {
 	it := socketKey(k.Session, k.Namespace).item()
 	it[attrID] = str(k.ID)
-	with(it, attrAuth, k.Auth)
-	if len(k.Rooms) > 0 {
-		it[attrRooms] = roomSet(k.Rooms...)
+	if k.HasAuth {
+		it[attrHasAuth] = yes()
 	}
-	data := make(item, len(k.Data))
-	for name, value := range k.Data {
-		data["."+name] = str(value)
+	if k.HasData {
+		it[attrHasData] = yes()
 	}
-	it[attrData] = &types.AttributeValueMemberM{Value: data} // there even if empty: a key is set by its path
+	it[attrRoomCount] = num(k.Rooms) // there even if 0: it is counted up
 	withTime(it, attrCreatedAt, k.ConnectedAt)
 	it[attrTTL] = seconds(s.rowsEnd())
 	return it
 }
 
-func roomSet(rooms ...sessionstore.Room) types.AttributeValue {
-	names := make([]string, len(rooms))
-	for i, r := range rooms {
-		names[i] = string(r)
-	}
-	return &types.AttributeValueMemberSS{Value: names}
-}
-
 func socketOf(id sessionstore.SessionID, it item) sessionstore.Socket {
-	k := sessionstore.Socket{
+	return sessionstore.Socket{
 		ID:          sessionstore.SocketID(text(it, attrID)),
 		Session:     id,
 		Namespace:   sessionstore.Namespace(strings.TrimPrefix(text(it, attrSK), skSocket)),
-		Auth:        text(it, attrAuth),
+		HasAuth:     flag(it, attrHasAuth),
+		HasData:     flag(it, attrHasData),
+		Rooms:       int(number(it, attrRoomCount)),
 		ConnectedAt: moment(it, attrCreatedAt),
 	}
-	if set, ok := it[attrRooms].(*types.AttributeValueMemberSS); ok {
-		k.Rooms = make([]sessionstore.Room, len(set.Value))
-		for i, r := range set.Value {
-			k.Rooms[i] = sessionstore.Room(r)
-		}
-		slices.Sort(k.Rooms)
-	}
-	if data, ok := it[attrData].(*types.AttributeValueMemberM); ok && len(data.Value) > 0 {
-		k.Data = make(map[string]string, len(data.Value))
-		for name := range data.Value {
-			k.Data[strings.TrimPrefix(name, ".")] = text(data.Value, name)
-		}
-	}
-	return k
 }
 
 // isSocket is the condition that the row is that of this very socket, and not of the next in its place.
@@ -71,15 +50,6 @@ func roomKey(nsp sessionstore.Namespace, room sessionstore.Room, id sessionstore
 	return key{roomPK(nsp, room), string(id)}
 }
 
-// memberKeys are the keys of a socket's rows in its namespace and in rooms.
-func (s *Store) memberKeys(k sessionstore.Socket) []key {
-	keys := []key{s.everybodyKey(k.Namespace, k.ID)}
-	for _, room := range k.Rooms {
-		keys = append(keys, roomKey(k.Namespace, room, k.ID))
-	}
-	return keys
-}
-
 func (s *Store) memberItem(at key, id sessionstore.SessionID, hint sessionstore.Connection) item {
 	it := at.item()
 	it[attrSession] = str(id)
@@ -88,24 +58,35 @@ func (s *Store) memberItem(at key, id sessionstore.SessionID, hint sessionstore.
 	return it
 }
 
-// PutSocket implements [sessionstore.Sockets]. The loser of a race takes back its rows.
-func (s *Store) PutSocket(ctx context.Context, k sessionstore.Socket, hint sessionstore.Connection) error {
+// keptItem is an item of what a socket keeps. It knows its namespace, so that it can be removed without the socket's row.
+func (s *Store) keptItem(at key, k *sessionstore.Socket) item {
+	it := at.item()
+	it[attrNamespace] = str(k.Namespace)
+	it[attrTTL] = seconds(s.rowsEnd())
+	return it
+}
+
+// PutSocket implements [sessionstore.Sockets]. What a socket keeps is put before its member rows, and its own row last,
+// so that whatever a crash leaves is found by the session's partition. The loser of a race takes back its rows.
+func (s *Store) PutSocket(ctx context.Context, n sessionstore.NewSocket, hint sessionstore.Connection,
+	limits sessionstore.SocketLimits,
+) error {
 	const op = sessionstore.OpPutSocket
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("put socket: %w", err)
 	}
-	k.Rooms = slices.Compact(slices.Sorted(slices.Values(k.Rooms)))
-	var writes []types.WriteRequest
-	for _, at := range s.memberKeys(k) {
-		writes = append(writes, putRequest(s.memberItem(at, k.Session, hint)))
+	n.Rooms = slices.Compact(slices.Sorted(slices.Values(n.Rooms)))
+	if err := limits.Check(&n); err != nil {
+		return fmt.Errorf("put socket: %w", err)
 	}
-	if err := s.writeAll(ctx, op, writes); err != nil {
+	k := n.Row()
+	if err := s.writeInTurn(ctx, op, s.keptWrites(&n, &k), s.memberWrites(&n, &k, hint)); err != nil {
 		return fmt.Errorf("put socket: members: %w", err)
 	}
-	err := s.put(ctx, op, s.socketItem(k), absent)
+	err := s.put(ctx, op, s.socketItem(&k), absent)
 	if r := refused(err); r != nil {
 		if text(r.found, attrID) != string(k.ID) { // else it is this socket, put before
-			_ = s.removeMembers(ctx, op, k) // what stays is an orphan, for emits to reap
+			_ = s.removeKept(ctx, op, k) // what stays goes with the session, see ClearSockets
 		}
 		return fmt.Errorf("put socket: %w", sessionstore.ErrExists)
 	}
@@ -115,16 +96,43 @@ func (s *Store) PutSocket(ctx context.Context, k sessionstore.Socket, hint sessi
 	return nil
 }
 
-func (s *Store) removeMembers(ctx context.Context, op sessionstore.Op, k sessionstore.Socket) error {
+func (s *Store) keptWrites(n *sessionstore.NewSocket, k *sessionstore.Socket) []types.WriteRequest {
 	var writes []types.WriteRequest
-	for _, at := range s.memberKeys(k) {
-		writes = append(writes, deleteRequest(at))
+	if k.HasAuth {
+		it := s.keptItem(authKey(k), k)
+		it[attrAuth] = str(n.Auth)
+		writes = append(writes, putRequest(it))
 	}
-	return s.writeAll(ctx, op, writes)
+	if k.HasData {
+		writes = append(writes, putRequest(s.dataItem(k, n.Data, 1)))
+	}
+	for _, room := range n.Rooms {
+		writes = append(writes, putRequest(s.keptItem(keptRoomKey(k, room), k)))
+	}
+	return writes
 }
 
-// RemoveSocket implements [sessionstore.Sockets]. The socket's row goes first, so that no join can follow. If
-// it returns the row with an error, member rows may be left, for emits to reap.
+func (s *Store) memberWrites(n *sessionstore.NewSocket, k *sessionstore.Socket, hint sessionstore.Connection) []types.WriteRequest {
+	writes := []types.WriteRequest{putRequest(s.memberItem(s.everybodyKey(k.Namespace, k.ID), k.Session, hint))}
+	for _, room := range n.Rooms {
+		writes = append(writes, putRequest(s.memberItem(roomKey(k.Namespace, room, k.ID), k.Session, hint)))
+	}
+	return writes
+}
+
+// writeInTurn makes the second writes after the first; in one call if there are few, where a crash can come between the
+// items of a call alone.
+func (s *Store) writeInTurn(ctx context.Context, op sessionstore.Op, first, second []types.WriteRequest) error {
+	if len(first)+len(second) <= batchWrites {
+		return s.writeAll(ctx, op, append(first, second...))
+	}
+	if err := s.writeAll(ctx, op, first); err != nil {
+		return err
+	}
+	return partly(s.writeAll(ctx, op, second))
+}
+
+// RemoveSocket implements [sessionstore.Sockets].
 func (s *Store) RemoveSocket(ctx context.Context, k sessionstore.Socket) (sessionstore.Socket, error) {
 	const op = sessionstore.OpRemoveSocket
 	if err := s.begin(ctx, op); err != nil {
@@ -132,9 +140,9 @@ func (s *Store) RemoveSocket(ctx context.Context, k sessionstore.Socket) (sessio
 	}
 	it, err := s.remove(ctx, op, socketKey(k.Session, k.Namespace), isSocket, item{":id": str(k.ID)})
 	if refused(err) != nil {
-		k.Rooms = nil
-		if err := s.removeMembers(ctx, op, k); err != nil {
-			return sessionstore.Socket{}, fmt.Errorf("remove socket: member: %w", err)
+		k.Rooms = 1 // that may be left is not known
+		if err := s.removeKept(ctx, op, k); err != nil {
+			return sessionstore.Socket{}, fmt.Errorf("remove socket: rows: %w", err)
 		}
 		return sessionstore.Socket{}, fmt.Errorf("remove socket: %w", sessionstore.ErrNotFound)
 	}
@@ -143,39 +151,115 @@ func (s *Store) RemoveSocket(ctx context.Context, k sessionstore.Socket) (sessio
 	}
 	it[attrSK] = str(skSocket + string(k.Namespace))
 	row := socketOf(k.Session, it)
-	if err := s.removeMembers(ctx, op, row); err != nil {
-		return row, fmt.Errorf("remove socket: members: %w", partly(err))
+	if err := s.removeKept(ctx, op, row); err != nil {
+		return row, fmt.Errorf("remove socket: rows: %w", partly(err))
 	}
 	return row, nil
 }
 
-// maxDataKey is what DynamoDB takes as the name of an attribute in an expression, less the dot.
-const maxDataKey = 254
+// removeKept removes the member row of a socket and what it keeps: as its row says.
+func (s *Store) removeKept(ctx context.Context, op sessionstore.Op, k sessionstore.Socket) error {
+	writes := []types.WriteRequest{deleteRequest(s.everybodyKey(k.Namespace, k.ID))}
+	if k.HasAuth {
+		writes = append(writes, deleteRequest(authKey(&k)))
+	}
+	if k.HasData {
+		writes = append(writes, deleteRequest(dataKey(&k)))
+	}
+	if err := s.writeAll(ctx, op, writes); err != nil || k.Rooms == 0 {
+		return err
+	}
+	return s.clear(ctx, op, k.Session, keptRooms(k.ID))
+}
 
-// SetData implements [sessionstore.Sockets]. The limits are 400 KB for the socket's item and 254 bytes for a key.
-func (s *Store) SetData(ctx context.Context, k sessionstore.Socket, name, value string) error {
-	const op = sessionstore.OpSetData
+// clearStep is how many items of what sockets keep are removed before the walk goes on.
+const clearStep = 200
+
+// ClearSockets implements [sessionstore.Sockets].
+func (s *Store) ClearSockets(ctx context.Context, id sessionstore.SessionID) error {
+	const op = sessionstore.OpClearSockets
 	if err := s.begin(ctx, op); err != nil {
-		return fmt.Errorf("set data: socket: %w", err)
+		return fmt.Errorf("clear sockets: %w", err)
 	}
-	if len(name) > maxDataKey {
-		return fmt.Errorf("set data: key of %d bytes: %w", len(name), sessionstore.ErrTooLarge)
-	}
-	const path = "#" + attrData + ".#key"
-	c := change{
-		key: socketKey(k.Session, k.Namespace), condition: isSocket, values: item{":id": str(k.ID)},
-		names: map[string]string{"#key": "." + name},
-	}
-	if value == "" {
-		c.update = "REMOVE " + path
-	} else {
-		c.update = "SET " + path + " = :value"
-		c.values[":value"] = str(value)
-	}
-	if _, err := s.update(ctx, op, c); err != nil {
-		return lost(err, "set data: socket", sessionstore.ErrNotFound)
+	if err := s.clear(ctx, op, id, skKept); err != nil {
+		return fmt.Errorf("clear sockets: %w", err)
 	}
 	return nil
+}
+
+// clear removes what sockets of a session keep under keys with a prefix, and the member rows that belong to it. What has been removed
+// is not met again by the next call, should this one not come to its end.
+func (s *Store) clear(ctx context.Context, op sessionstore.Op, id sessionstore.SessionID, prefix string) error {
+	var members, kept []types.WriteRequest
+	met := make(map[key]bool)
+	step := func() error {
+		err := s.writeAll(ctx, op, members)
+		if err == nil {
+			err = s.writeAll(ctx, op, kept) // last, for they are what the member rows are found by
+		}
+		members, kept = nil, nil
+		return err
+	}
+	for it, err := range s.walk(ctx, op, sessionPK(id), beginningWith(prefix), true) {
+		if err != nil {
+			return err
+		}
+		at, sk := key{}, text(it, attrSK)
+		nsp := sessionstore.Namespace(text(it, attrNamespace))
+		socket, room := keptBy(sk)
+		if at = s.everybodyKey(nsp, socket); strings.Contains(sk, keptRoom) {
+			at = roomKey(nsp, room, socket)
+		}
+		if !met[at] {
+			met[at] = true // a call takes each key once
+			members = append(members, deleteRequest(at))
+		}
+		kept = append(kept, deleteRequest(key{sessionPK(id), sk}))
+		if len(kept) == clearStep {
+			if err := step(); err != nil {
+				return err
+			}
+		}
+	}
+	return step()
+}
+
+// ReadSocket implements [sessionstore.Sockets].
+func (s *Store) ReadSocket(ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member) (sessionstore.Socket, map[string]string, error) {
+	const op = sessionstore.OpReadSocket
+	if err := s.begin(ctx, op); err != nil {
+		return sessionstore.Socket{}, nil, fmt.Errorf("read socket: %w", err)
+	}
+	at := socketKey(m.Session, nsp)
+	data := dataKey(&sessionstore.Socket{ID: m.Socket, Session: m.Session})
+	session := sessionKey(m.Session)
+	found, err := s.getAll(ctx, op, []key{session, at, data})
+	if err == nil && (text(found[at], attrID) != string(m.Socket) || text(found[session], attrState) != string(sessionstore.Open)) {
+		err = sessionstore.ErrNotFound
+	}
+	if err != nil {
+		return sessionstore.Socket{}, nil, fmt.Errorf("read socket: %w", err)
+	}
+	return socketOf(m.Session, found[at]), dataOf(found[data]), nil
+}
+
+// Auth implements [sessionstore.Sockets].
+func (s *Store) Auth(ctx context.Context, k sessionstore.Socket) (string, error) {
+	const op = sessionstore.OpAuth
+	if err := s.begin(ctx, op); err != nil {
+		return "", fmt.Errorf("read auth: %w", err)
+	}
+	if !k.HasAuth {
+		return "", nil
+	}
+	it, err := s.get(ctx, op, authKey(&k))
+	if err == nil && it == nil {
+		err = sessionstore.ErrNotFound
+	}
+	if err != nil {
+		return "", fmt.Errorf("read auth: %w", err)
+	}
+	return text(it, attrAuth), nil
 }
 
 // SetHint implements [sessionstore.Sockets].
@@ -184,13 +268,16 @@ func (s *Store) SetHint(ctx context.Context, k sessionstore.Socket, hint session
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("set hint: %w", err)
 	}
-	c := change{update: "REMOVE #" + attrConn, condition: present}
-	if !hint.IsZero() {
-		c.update = "SET #" + attrConn + " = :hint"
-		c.values = item{":hint": str(hint.String())}
+	c := hintChange(hint)
+	keys := []key{s.everybodyKey(k.Namespace, k.ID)}
+	rooms, err := s.roomsOf(ctx, op, &k)
+	if err != nil {
+		return fmt.Errorf("set hint: %w", err)
 	}
-	keys := s.memberKeys(k)
-	err := each(len(keys), func(i int) error {
+	for _, room := range rooms {
+		keys = append(keys, roomKey(k.Namespace, room, k.ID))
+	}
+	err = each(len(keys), func(i int) error {
 		one := c
 		one.key = keys[i]
 		_, err := s.update(ctx, op, one)
@@ -203,4 +290,145 @@ func (s *Store) SetHint(ctx context.Context, k sessionstore.Socket, hint session
 		return fmt.Errorf("set hint: %w", err)
 	}
 	return nil
+}
+
+// hintChange is the change of a member row that is there.
+func hintChange(hint sessionstore.Connection) change {
+	if hint.IsZero() {
+		return change{update: "REMOVE #" + attrConn, condition: present}
+	}
+	return change{update: "SET #" + attrConn + " = :hint", condition: present, values: item{":hint": str(hint.String())}}
+}
+
+func (s *Store) dataItem(k *sessionstore.Socket, data map[string]string, version int) item {
+	it := s.keptItem(dataKey(k), k)
+	values := make(item, len(data))
+	for name, value := range data {
+		values["."+name] = str(value)
+	}
+	it[attrData] = &types.AttributeValueMemberM{Value: values}
+	it[attrVersion] = num(version)
+	return it
+}
+
+func dataOf(it item) map[string]string {
+	m, ok := it[attrData].(*types.AttributeValueMemberM)
+	if !ok || len(m.Value) == 0 {
+		return nil
+	}
+	data := make(map[string]string, len(m.Value))
+	for name := range m.Value {
+		data[strings.TrimPrefix(name, ".")] = text(m.Value, name)
+	}
+	return data
+}
+
+// Data implements [sessionstore.Sockets].
+func (s *Store) Data(ctx context.Context, k sessionstore.Socket) (map[string]string, error) {
+	const op = sessionstore.OpData
+	if err := s.begin(ctx, op); err != nil {
+		return nil, fmt.Errorf("read data: %w", err)
+	}
+	if !k.HasData {
+		return nil, nil
+	}
+	it, err := s.get(ctx, op, dataKey(&k))
+	if err != nil {
+		return nil, fmt.Errorf("read data: %w", err)
+	}
+	return dataOf(it), nil
+}
+
+// dataTries bounds the repeats of a change whose data somebody else changed meanwhile: each was somebody's success.
+const dataTries = 40
+
+// SetData implements [sessionstore.Sockets]. The data are one item with a version: read, and written on condition of it,
+// because no expression of DynamoDB can add up what the values take.
+func (s *Store) SetData(ctx context.Context, k sessionstore.Socket, name, value string, limits sessionstore.SocketLimits) error {
+	const op = sessionstore.OpSetData
+	if err := s.begin(ctx, op); err != nil {
+		return fmt.Errorf("set data: socket: %w", err)
+	}
+	if err := limits.CheckData(map[string]string{name: value}); err != nil {
+		return fmt.Errorf("set data: %w", err)
+	}
+	var cur item
+	var err error
+	if k.HasData || value == "" {
+		cur, err = s.get(ctx, op, dataKey(&k))
+	}
+	for try := 0; err == nil && try < dataTries; try++ {
+		if cur == nil {
+			err = s.firstData(ctx, &k, name, value)
+		} else {
+			err = s.changeData(ctx, &k, cur, name, value, limits)
+		}
+		r := refused(err)
+		if r == nil {
+			break
+		}
+		cur, err = r.found, nil
+		if try == dataTries-1 {
+			err = fmt.Errorf("%w: %d changes at once", sessionstore.ErrThrottled, dataTries)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("set data: socket: %w", err)
+	}
+	return nil
+}
+
+// firstData says in the socket's row that there is data, which shows that the row is there, and puts the data.
+func (s *Store) firstData(ctx context.Context, k *sessionstore.Socket, name, value string) error {
+	const op = sessionstore.OpSetData
+	c := change{
+		key: socketKey(k.Session, k.Namespace), condition: isSocket, values: item{":id": str(k.ID), ":yes": yes()},
+		update: "SET #" + attrHasData + " = :yes",
+	}
+	if _, err := s.update(ctx, op, c); refused(err) != nil {
+		return sessionstore.ErrNotFound
+	} else if err != nil {
+		return err
+	}
+	if value == "" {
+		return nil
+	}
+	err := s.put(ctx, op, s.dataItem(k, map[string]string{name: value}, 1), absent)
+	if refused(err) != nil {
+		return err
+	}
+	return partly(err)
+}
+
+// changeData writes one key of the data as read. A refusal has the data as they are.
+func (s *Store) changeData(ctx context.Context, k *sessionstore.Socket, cur item, name, value string, limits sessionstore.SocketLimits) error {
+	data := dataOf(cur)
+	if data[name] == value {
+		if _, there := data[name]; there == (value != "") {
+			return nil
+		}
+	}
+	const path = "#" + attrData + ".#key"
+	c := change{
+		key: dataKey(k), names: map[string]string{"#key": "." + name},
+		condition: "#" + attrVersion + " = :was",
+		values:    item{":was": num(int(number(cur, attrVersion))), ":next": num(int(number(cur, attrVersion)) + 1)},
+		update:    "SET #" + attrVersion + " = :next",
+	}
+	if value == "" {
+		c.update += " REMOVE " + path
+	} else {
+		after := maps.Clone(data)
+		if after == nil {
+			after = make(map[string]string, 1)
+		}
+		after[name] = value
+		if err := limits.CheckData(after); err != nil {
+			return err
+		}
+		c.update += ", " + path + " = :value"
+		c.values[":value"] = str(value)
+	}
+	_, err := s.update(ctx, sessionstore.OpSetData, c)
+	return err
 }

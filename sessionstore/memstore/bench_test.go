@@ -15,11 +15,11 @@ func benchStore(b *testing.B, sessions int) (*memstore.Store, []sessionstore.Ses
 	ids := make([]sessionstore.SessionID, sessions)
 	for i := range ids {
 		ids[i] = sessionstore.SessionID(sessionstore.NewID())
-		k := sessionstore.Socket{ID: sessionstore.SocketID(sessionstore.NewID()), Session: ids[i], Namespace: "/", Rooms: []sessionstore.Room{"r"}}
+		k := sessionstore.NewSocket{ID: sessionstore.SocketID(sessionstore.NewID()), Session: ids[i], Namespace: "/", Rooms: []sessionstore.Room{"r"}}
 		if err := s.Create(b.Context(), sessionstore.NewSession{ID: ids[i], Transport: sessionstore.Polling}); err != nil {
 			b.Fatal(err)
 		}
-		if err := s.PutSocket(b.Context(), k, conn); err != nil {
+		if err := s.PutSocket(b.Context(), k, conn, wideSocket); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -71,7 +71,7 @@ func BenchmarkMembers10000(b *testing.B) {
 		if err := s.Leave(b.Context(), session.Sockets[0], "r"); err != nil {
 			b.Fatal(err)
 		}
-		if err := s.Join(b.Context(), session.Sockets[0], "r", conn); err != nil {
+		if err := s.Join(b.Context(), session.Sockets[0], "r", conn, wideSocket); err != nil {
 			b.Fatal(err)
 		}
 		if err := drainAll(s.Members(b.Context(), "/", "r", sessionstore.Range{})); err != nil {
@@ -85,11 +85,11 @@ func BenchmarkJoin(b *testing.B) {
 	s := memstore.New(memstore.Options{})
 	for i := range b.N {
 		id := fmt.Sprint(i)
-		k := sessionstore.Socket{ID: sessionstore.SocketID(id), Session: sessionstore.SessionID(id), Namespace: "/"}
-		if err := s.PutSocket(b.Context(), k, conn); err != nil {
+		k := sessionstore.NewSocket{ID: sessionstore.SocketID(id), Session: sessionstore.SessionID(id), Namespace: "/"}
+		if err := s.PutSocket(b.Context(), k, conn, wideSocket); err != nil {
 			b.Fatal(err)
 		}
-		if err := s.Join(b.Context(), k, "r", conn); err != nil {
+		if err := s.Join(b.Context(), k.Row(), "r", conn, wideSocket); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -47,10 +47,10 @@ func live(t *testing.T, s *Store, i int, tidy bool) {
 	ctx := t.Context()
 	id := sessionstore.SessionID(fmt.Sprint("session-", i))
 	conn := sessionstore.Connection{ID: fmt.Sprint("conn-", i), Endpoint: "https://example.org"}
-	k := sessionstore.Socket{ID: sessionstore.SocketID(fmt.Sprint("socket-", i)), Session: id, Namespace: "/", Rooms: []sessionstore.Room{"r"}}
+	k := sessionstore.NewSocket{ID: sessionstore.SocketID(fmt.Sprint("socket-", i)), Session: id, Namespace: "/", Rooms: []sessionstore.Room{"r"}}
 	check(t, s.Create(ctx, sessionstore.NewSession{ID: id, Transport: sessionstore.Polling}))
 	check(t, s.PutConnection(ctx, sessionstore.ConnectionRow{Conn: conn, Session: id, ExpiresAt: start.Add(time.Hour)}))
-	check(t, s.PutSocket(ctx, k, conn))
+	check(t, s.PutSocket(ctx, k, conn, sessionstore.SocketLimits{Rooms: 1}))
 	check(t, s.PutPartial(ctx, id, sessionstore.Partial{Want: 1, Deadline: start.Add(time.Minute)}, start))
 	check(t, s.PutAck(ctx, sessionstore.Ack{Session: id, ID: 1, ExpiresAt: start.Add(2 * time.Hour)}))
 	_, err := s.Close(ctx, sessionstore.CloseRequest{Session: id, Handler: sessionstore.Lease{Owner: "me", Until: start}})
@@ -63,7 +63,7 @@ func live(t *testing.T, s *Store, i int, tidy bool) {
 	check(t, s.DeleteConnection(ctx, conn))
 	check(t, s.DeletePartial(ctx, id))
 	check(t, s.DeleteAck(ctx, id, 1))
-	_, err = s.RemoveSocket(ctx, k)
+	_, err = s.RemoveSocket(ctx, k.Row())
 	check(t, err)
 }
 
@@ -133,12 +133,12 @@ func TestExpiryOfReplacedRows(t *testing.T) {
 func TestUnusedRoomsAreForgotten(t *testing.T) {
 	s := New(Options{})
 	ctx := t.Context()
-	k := sessionstore.Socket{ID: "k", Session: "s", Namespace: "/"}
-	check(t, s.PutSocket(ctx, k, sessionstore.Connection{}))
+	k := sessionstore.NewSocket{ID: "k", Session: "s", Namespace: "/"}
+	check(t, s.PutSocket(ctx, k, sessionstore.Connection{}, sessionstore.SocketLimits{Rooms: 1}))
 	for i := range 1000 {
 		room := sessionstore.Room(fmt.Sprint(i))
-		check(t, s.Join(ctx, k, room, sessionstore.Connection{}))
-		check(t, s.Leave(ctx, k, room))
+		check(t, s.Join(ctx, k.Row(), room, sessionstore.Connection{}, sessionstore.SocketLimits{Rooms: 1}))
+		check(t, s.Leave(ctx, k.Row(), room))
 	}
 	if _, _, _, rooms, _ := s.held(); rooms != 1 { // the namespace
 		t.Errorf("%d rooms", rooms)

@@ -12,9 +12,10 @@ import (
 )
 
 var (
-	start = time.Date(2050, time.March, 1, 12, 0, 0, 0, time.UTC)
-	conn  = sessionstore.Connection{ID: "c", Endpoint: "https://example.org"}
-	wide  = sessionstore.BufferLimits{Packets: 1000, Bytes: 1 << 20}
+	start      = time.Date(2050, time.March, 1, 12, 0, 0, 0, time.UTC)
+	conn       = sessionstore.Connection{ID: "c", Endpoint: "https://example.org"}
+	wideSocket = sessionstore.SocketLimits{Auth: 64 << 10, Data: 64 << 10, Rooms: 1000}
+	wide       = sessionstore.BufferLimits{Packets: 1000, Bytes: 1 << 20}
 )
 
 // metered is a store with a session on polling, s, whose socket k is in two rooms.
@@ -22,15 +23,15 @@ func metered(t *testing.T) (*memstore.Store, *sessionstore.Meter, sessionstore.S
 	t.Helper()
 	m := &sessionstore.Meter{}
 	s := memstore.New(memstore.Options{Meter: m})
-	k := sessionstore.Socket{ID: "k", Session: "s", Namespace: "/", Rooms: []sessionstore.Room{"a", "b"}}
+	k := sessionstore.NewSocket{ID: "k", Session: "s", Namespace: "/", Rooms: []sessionstore.Room{"a", "b"}}
 	err := errors.Join(
 		s.Create(t.Context(), sessionstore.NewSession{ID: "s", Transport: sessionstore.Polling}),
-		s.PutSocket(t.Context(), k, conn),
+		s.PutSocket(t.Context(), k, conn, wideSocket),
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, m, k
+	return s, m, k.Row()
 }
 
 func TestMeter(t *testing.T) {
@@ -63,22 +64,44 @@ func TestMeter(t *testing.T) {
 			_, err := s.Close(ctx, sessionstore.CloseRequest{Session: "s", Handler: lease})
 			return errors.Join(err, s.Finish(ctx, "s", "me", start)) // the handshake goes too
 		}},
-		{sessionstore.OpPutSocket, 0, 5, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
-			k.Namespace, k.Rooms = "/2", []sessionstore.Room{"a", "b", "c", "a"}
-			return s.PutSocket(ctx, k, conn)
+		{sessionstore.OpPutSocket, 0, 10, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
+			n := sessionstore.NewSocket{
+				ID: k.ID, Session: k.Session, Namespace: "/2", Rooms: []sessionstore.Room{"a", "b", "c", "a"}, Auth: "{}", Data: map[string]string{"a": "1"},
+			}
+			return s.PutSocket(ctx, n, conn, wideSocket)
 		}},
-		{sessionstore.OpRemoveSocket, 0, 4, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
-			k.Rooms = nil // as the row has them
+		{sessionstore.OpRemoveSocket, 1, 6, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
+			k.Rooms = 0 // as the row has them
 			_, err := s.RemoveSocket(ctx, k)
 			return err
 		}},
-		{sessionstore.OpSetHint, 0, 3, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
+		{sessionstore.OpSetHint, 1, 3, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
 			return s.SetHint(ctx, k, conn)
 		}},
-		{sessionstore.OpJoin, 0, 2, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
-			return s.Join(ctx, k, "c", conn)
+		{sessionstore.OpSetData, 1, 3, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
+			err := s.SetData(ctx, k, "a", "1", wideSocket) // the first says so in the row
+			k.HasData = true
+			return errors.Join(err, s.SetData(ctx, k, "a", "2", wideSocket))
 		}},
-		{sessionstore.OpLeave, 0, 2, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
+		{sessionstore.OpReadSocket, 1, 0, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
+			_, _, err := s.ReadSocket(ctx, k.Namespace, sessionstore.Member{Socket: k.ID, Session: k.Session})
+			return err
+		}},
+		{sessionstore.OpRoomsOf, 1, 0, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
+			_, err := s.RoomsOf(ctx, k)
+			return err
+		}},
+		{sessionstore.OpInRoom, 1, 0, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
+			_, err := s.InRoom(ctx, k, "a")
+			return err
+		}},
+		{sessionstore.OpClearSockets, 1, 0, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
+			return s.ClearSockets(ctx, k.Session)
+		}},
+		{sessionstore.OpJoin, 0, 3, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
+			return s.Join(ctx, k, "c", conn, wideSocket)
+		}},
+		{sessionstore.OpLeave, 0, 3, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
 			return s.Leave(ctx, k, "a")
 		}},
 		{sessionstore.OpMembers, 1, 0, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
@@ -128,14 +151,14 @@ func TestMeterCountsNothingThatWasNotSent(t *testing.T) {
 func TestMeterCountsPages(t *testing.T) {
 	s, m, _ := metered(t)
 	for i := range 20_001 {
-		k := sessionstore.Socket{
+		k := sessionstore.NewSocket{
 			ID: sessionstore.SocketID(fmt.Sprint(i)), Session: sessionstore.SessionID(fmt.Sprint(i)),
 			Namespace: "/", Rooms: []sessionstore.Room{"big"},
 		}
 		if i == 20_000 {
 			expectReads(t, s, m, 2)
 		}
-		if err := s.PutSocket(t.Context(), k, conn); err != nil {
+		if err := s.PutSocket(t.Context(), k, conn, wideSocket); err != nil {
 			t.Fatal(err)
 		}
 	}

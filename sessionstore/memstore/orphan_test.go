@@ -10,7 +10,7 @@ import (
 // TestOrphans: rows without a socket, as an instance leaves them when it dies, go with the first call that
 // meets them.
 func TestOrphans(t *testing.T) {
-	k := sessionstore.Socket{ID: "k", Session: "s", Namespace: "/"}
+	k := sessionstore.NewSocket{ID: "k", Session: "s", Namespace: "/"}
 	m := sessionstore.Member{Socket: k.ID, Session: k.Session}
 	for _, c := range []struct {
 		name string
@@ -18,11 +18,11 @@ func TestOrphans(t *testing.T) {
 		call func(s *Store) error
 	}{
 		{"RemoveSocket", func(s *Store) roomKey { return s.everybody("/", k.ID) }, func(s *Store) error {
-			_, err := s.RemoveSocket(t.Context(), k)
+			_, err := s.RemoveSocket(t.Context(), k.Row())
 			return err
 		}},
 		{"Join", func(*Store) roomKey { return inRoom("/", "r") }, func(s *Store) error {
-			return s.Join(t.Context(), k, "r", sessionstore.Connection{})
+			return s.Join(t.Context(), k.Row(), "r", sessionstore.Connection{}, sessionstore.SocketLimits{Rooms: 1})
 		}},
 	} {
 		s := New(Options{})

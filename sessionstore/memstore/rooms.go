@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -83,25 +84,35 @@ func (s *Store) hintMember(k roomKey, id sessionstore.SocketID, hint sessionstor
 }
 
 // Join implements [sessionstore.Rooms].
-func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionstore.Room, hint sessionstore.Connection) error {
+func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionstore.Room, hint sessionstore.Connection,
+	limits sessionstore.SocketLimits,
+) error {
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return err
 	}
-	s.wrote(sessionstore.OpJoin, 2)
+	s.wrote(sessionstore.OpJoin, 3)
 	st := s.stripe(k.Session)
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	e, i := st.socket(k)
 	if e == nil {
 		s.removeMember(inRoom(k.Namespace, room), k.ID)
-		s.meter.Add(sessionstore.OpJoin, sessionstore.Usage{Writes: 1})
+		s.meter.Add(sessionstore.OpJoin, sessionstore.Usage{Writes: 2})
 		return fmt.Errorf("join room: socket: %w", sessionstore.ErrNotFound)
 	}
-	s.putMember(inRoom(k.Namespace, room), sessionstore.Member{Socket: k.ID, Session: k.Session, Hint: hint})
-	rooms := e.sockets[i].Rooms
-	if at, found := slices.BinarySearch(rooms, room); !found {
-		e.replace(i, func(row *sessionstore.Socket) { row.Rooms = slices.Insert(slices.Clip(rooms), at, room) })
+	own := e.kept[k.ID]
+	if _, there := own.rooms[room]; !there {
+		if e.sockets[i].Rooms >= limits.Rooms {
+			s.meter.Add(sessionstore.OpJoin, sessionstore.Usage{Writes: 2})
+			return fmt.Errorf("join room: socket: %w", sessionstore.ErrTooManyRooms)
+		}
+		if own.rooms == nil {
+			own.rooms = make(map[sessionstore.Room]struct{}, 1)
+		}
+		own.rooms[room] = struct{}{}
+		e.replace(i, func(row *sessionstore.Socket) { row.Rooms++ })
 	}
+	s.putMember(inRoom(k.Namespace, room), sessionstore.Member{Socket: k.ID, Session: k.Session, Hint: hint})
 	return nil
 }
 
@@ -115,13 +126,54 @@ func (s *Store) Leave(ctx context.Context, k sessionstore.Socket, room sessionst
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if e, i := st.socket(k); e != nil {
-		rooms := e.sockets[i].Rooms
-		if at, found := slices.BinarySearch(rooms, room); found {
-			e.replace(i, func(row *sessionstore.Socket) { row.Rooms = slices.Delete(slices.Clone(rooms), at, at+1) })
+		own := e.kept[k.ID]
+		if _, there := own.rooms[room]; there {
+			delete(own.rooms, room)
+			e.replace(i, func(row *sessionstore.Socket) { row.Rooms-- })
+			s.meter.Add(sessionstore.OpLeave, sessionstore.Usage{Writes: 1})
 		}
 	}
 	s.removeMember(inRoom(k.Namespace, room), k.ID)
 	return nil
+}
+
+// RoomsOf implements [sessionstore.Rooms].
+func (s *Store) RoomsOf(ctx context.Context, k sessionstore.Socket) ([]sessionstore.Room, error) {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return nil, err
+	}
+	if k.Rooms == 0 {
+		return nil, nil
+	}
+	s.read(sessionstore.OpRoomsOf)
+	st := s.stripe(k.Session)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	e, _ := st.socket(k)
+	if e == nil {
+		return nil, nil
+	}
+	return slices.Sorted(maps.Keys(e.kept[k.ID].rooms)), nil
+}
+
+// InRoom implements [sessionstore.Rooms].
+func (s *Store) InRoom(ctx context.Context, k sessionstore.Socket, room sessionstore.Room) (bool, error) {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return false, err
+	}
+	if k.Rooms == 0 {
+		return false, nil
+	}
+	s.read(sessionstore.OpInRoom)
+	st := s.stripe(k.Session)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	e, _ := st.socket(k)
+	if e == nil {
+		return false, nil
+	}
+	_, there := e.kept[k.ID].rooms[room]
+	return there, nil
 }
 
 // Member implements [sessionstore.Rooms].
@@ -174,6 +226,20 @@ func (s *Store) walkMembers(ctx context.Context, k roomKey, ids sessionstore.Ran
 		return rows[:end], last, further && last < ids.To
 	}
 	return walk(ctx, s.meter, sessionstore.OpMembers, page)
+}
+
+// RepairHint implements [sessionstore.Rooms].
+func (s *Store) RepairHint(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member) error {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return err
+	}
+	s.wrote(sessionstore.OpSetHint, 1)
+	k := inRoom(nsp, room)
+	if room == "" {
+		k = s.everybody(nsp, m.Socket)
+	}
+	s.hintMember(k, m.Socket, m.Hint)
+	return nil
 }
 
 // Reap implements [sessionstore.Rooms].

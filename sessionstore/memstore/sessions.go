@@ -136,8 +136,8 @@ func (s *Store) Finish(ctx context.Context, id sessionstore.SessionID, owner ses
 func (s *Store) forget(st *stripe, id sessionstore.SessionID) {
 	e := st.entries[id]
 	e.wake()
-	for i := range e.sockets {
-		s.removeRows(&e.sockets[i])
+	for id, k := range e.kept {
+		s.removeRows(id, k)
 	}
 	st.setPartial(id, e, nil)
 	*e = entry{acks: e.acks}

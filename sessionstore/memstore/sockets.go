@@ -9,9 +9,6 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// maxSocket is the greatest size of a socket's row in bytes, that of an item of a DynamoDB table.
-const maxSocket = 400 << 10
-
 // find returns where a namespace's socket is in e.sockets, or would be.
 func (e *entry) find(nsp sessionstore.Namespace) (int, bool) {
 	return slices.BinarySearchFunc(e.sockets, nsp, func(k sessionstore.Socket, nsp sessionstore.Namespace) int {
@@ -46,12 +43,18 @@ func (e *entry) replace(i int, change func(*sessionstore.Socket)) {
 }
 
 // PutSocket implements [sessionstore.Sockets].
-func (s *Store) PutSocket(ctx context.Context, k sessionstore.Socket, hint sessionstore.Connection) error {
+func (s *Store) PutSocket(ctx context.Context, n sessionstore.NewSocket, hint sessionstore.Connection,
+	limits sessionstore.SocketLimits,
+) error {
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return err
 	}
-	k.Rooms = slices.Compact(slices.Sorted(slices.Values(k.Rooms)))
-	s.wrote(sessionstore.OpPutSocket, 2+len(k.Rooms))
+	n.Rooms = slices.Compact(slices.Sorted(slices.Values(n.Rooms)))
+	if err := limits.Check(&n); err != nil {
+		return fmt.Errorf("put socket: %w", err)
+	}
+	k := n.Row()
+	s.wrote(sessionstore.OpPutSocket, 2+writesOf(&k))
 	st := s.stripe(k.Session)
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -60,51 +63,151 @@ func (s *Store) PutSocket(ctx context.Context, k sessionstore.Socket, hint sessi
 	if found {
 		return fmt.Errorf("put socket: %w", sessionstore.ErrExists)
 	}
+	own := &kept{nsp: k.Namespace, auth: n.Auth, data: maps.Clone(n.Data)}
 	m := sessionstore.Member{Socket: k.ID, Session: k.Session, Hint: hint}
 	s.putMember(s.everybody(k.Namespace, k.ID), m)
-	for _, room := range k.Rooms {
+	for _, room := range n.Rooms {
+		if own.rooms == nil {
+			own.rooms = make(map[sessionstore.Room]struct{}, len(n.Rooms))
+		}
+		own.rooms[room] = struct{}{}
 		s.putMember(inRoom(k.Namespace, room), m)
 	}
 	e.sockets = slices.Insert(slices.Clip(e.sockets), i, k)
+	if e.kept == nil {
+		e.kept = make(map[sessionstore.SocketID]*kept, 1)
+	}
+	e.kept[k.ID] = own
 	return nil
+}
+
+// writesOf is how many items a table has for what a socket keeps, and for its membership of rooms.
+func writesOf(k *sessionstore.Socket) int {
+	n := 2 * k.Rooms
+	if k.HasAuth {
+		n++
+	}
+	if k.HasData {
+		n++
+	}
+	return n
 }
 
 // RemoveSocket implements [sessionstore.Sockets].
 func (s *Store) RemoveSocket(ctx context.Context, k sessionstore.Socket) (sessionstore.Socket, error) {
+	const op = sessionstore.OpRemoveSocket
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return sessionstore.Socket{}, err
 	}
-	s.wrote(sessionstore.OpRemoveSocket, 2)
+	s.wrote(op, 2)
 	st := s.stripe(k.Session)
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	e, i := st.socket(k)
 	if e == nil {
 		s.removeMember(s.everybody(k.Namespace, k.ID), k.ID)
+		s.meter.Add(op, sessionstore.Usage{Reads: 1})
 		return sessionstore.Socket{}, fmt.Errorf("remove socket: %w", sessionstore.ErrNotFound)
 	}
 	row := e.sockets[i]
-	s.removeRows(&row)
-	s.meter.Add(sessionstore.OpRemoveSocket, sessionstore.Usage{Writes: int64(len(row.Rooms))})
+	s.removeRows(k.ID, e.kept[k.ID])
+	delete(e.kept, k.ID)
+	u := sessionstore.Usage{Writes: int64(writesOf(&row))}
+	if row.Rooms > 0 {
+		u.Reads = 1
+	}
+	s.meter.Add(op, u)
 	e.sockets = slices.Delete(slices.Clone(e.sockets), i, i+1)
 	st.tidy(k.Session, e)
 	return row, nil
 }
 
 // removeRows removes a socket from its namespace and rooms.
-func (s *Store) removeRows(k *sessionstore.Socket) {
-	s.removeMember(s.everybody(k.Namespace, k.ID), k.ID)
-	for _, room := range k.Rooms {
-		s.removeMember(inRoom(k.Namespace, room), k.ID)
+func (s *Store) removeRows(id sessionstore.SocketID, k *kept) {
+	s.removeMember(s.everybody(k.nsp, id), id)
+	for room := range k.rooms {
+		s.removeMember(inRoom(k.nsp, room), id)
 	}
 }
 
-// SetData implements [sessionstore.Sockets]. The limit is that of an item of a DynamoDB table, 400 KB.
-func (s *Store) SetData(ctx context.Context, k sessionstore.Socket, key, value string) error {
+// ClearSockets implements [sessionstore.Sockets]. There is nothing to remove: a socket's rows go in one step.
+func (s *Store) ClearSockets(ctx context.Context, _ sessionstore.SessionID) error {
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return err
 	}
-	s.wrote(sessionstore.OpSetData, 1)
+	s.read(sessionstore.OpClearSockets)
+	return nil
+}
+
+// ReadSocket implements [sessionstore.Sockets].
+func (s *Store) ReadSocket(ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member) (sessionstore.Socket, map[string]string, error) {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return sessionstore.Socket{}, nil, err
+	}
+	s.read(sessionstore.OpReadSocket)
+	st := s.stripe(m.Session)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	e, i := st.socket(sessionstore.Socket{ID: m.Socket, Session: m.Session, Namespace: nsp})
+	if e == nil || e.session.State != sessionstore.Open {
+		return sessionstore.Socket{}, nil, fmt.Errorf("read socket: %w", sessionstore.ErrNotFound)
+	}
+	return e.sockets[i], e.kept[m.Socket].data, nil
+}
+
+// Auth implements [sessionstore.Sockets].
+func (s *Store) Auth(ctx context.Context, k sessionstore.Socket) (string, error) {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return "", err
+	}
+	if !k.HasAuth {
+		return "", nil
+	}
+	s.read(sessionstore.OpAuth)
+	st := s.stripe(k.Session)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	e, _ := st.socket(k)
+	if e == nil {
+		return "", fmt.Errorf("read auth: %w", sessionstore.ErrNotFound)
+	}
+	return e.kept[k.ID].auth, nil
+}
+
+// Data implements [sessionstore.Sockets].
+func (s *Store) Data(ctx context.Context, k sessionstore.Socket) (map[string]string, error) {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return nil, err
+	}
+	if !k.HasData {
+		return nil, nil
+	}
+	s.read(sessionstore.OpData)
+	st := s.stripe(k.Session)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	e, _ := st.socket(k)
+	if e == nil {
+		return nil, nil
+	}
+	return e.kept[k.ID].data, nil
+}
+
+// SetData implements [sessionstore.Sockets].
+func (s *Store) SetData(ctx context.Context, k sessionstore.Socket, key, value string, limits sessionstore.SocketLimits) error {
+	const op = sessionstore.OpSetData
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return err
+	}
+	if err := limits.CheckData(map[string]string{key: value}); err != nil {
+		return fmt.Errorf("set data: %w", err)
+	}
+	s.wrote(op, 1)
+	if k.HasData {
+		s.meter.Add(op, sessionstore.Usage{Reads: 1})
+	} else {
+		s.meter.Add(op, sessionstore.Usage{Writes: 1})
+	}
 	st := s.stripe(k.Session)
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -112,42 +215,45 @@ func (s *Store) SetData(ctx context.Context, k sessionstore.Socket, key, value s
 	if e == nil {
 		return fmt.Errorf("set data: socket: %w", sessionstore.ErrNotFound)
 	}
-	data := maps.Clone(e.sockets[i].Data)
-	if value == "" {
+	own := e.kept[k.ID]
+	data := maps.Clone(own.data)
+	if data == nil {
+		data = make(map[string]string, 1)
+	}
+	if data[key] = value; value == "" {
 		delete(data, key)
-	} else {
-		if data == nil {
-			data = make(map[string]string, 1)
-		}
-		data[key] = value
+	} else if err := limits.CheckData(data); err != nil {
+		return fmt.Errorf("set data: socket: %w", err)
 	}
-	if value != "" && size(&e.sockets[i], data) > maxSocket {
-		return fmt.Errorf("set data: socket: %w", sessionstore.ErrTooLarge)
+	own.data = data
+	if !e.sockets[i].HasData {
+		e.replace(i, func(row *sessionstore.Socket) { row.HasData = true })
 	}
-	e.replace(i, func(row *sessionstore.Socket) { row.Data = data })
 	return nil
-}
-
-// size is roughly what a socket's row with this data takes in a table.
-func size(k *sessionstore.Socket, data map[string]string) int {
-	n := len(k.ID) + len(k.Session) + len(k.Namespace) + len(k.Auth)
-	for _, room := range k.Rooms {
-		n += len(room)
-	}
-	for key, value := range data {
-		n += len(key) + len(value)
-	}
-	return n
 }
 
 // SetHint implements [sessionstore.Sockets].
 func (s *Store) SetHint(ctx context.Context, k sessionstore.Socket, hint sessionstore.Connection) error {
+	const op = sessionstore.OpSetHint
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return err
 	}
-	s.wrote(sessionstore.OpSetHint, 1+len(k.Rooms))
+	s.wrote(op, 1)
 	s.hintMember(s.everybody(k.Namespace, k.ID), k.ID, hint)
-	for _, room := range k.Rooms {
+	if k.Rooms == 0 {
+		return nil
+	}
+	s.meter.Add(op, sessionstore.Usage{Reads: 1})
+	st := s.stripe(k.Session)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	e, _ := st.socket(k)
+	if e == nil {
+		return nil
+	}
+	own := e.kept[k.ID]
+	s.meter.Add(op, sessionstore.Usage{Writes: int64(len(own.rooms))})
+	for room := range own.rooms {
 		s.hintMember(inRoom(k.Namespace, room), k.ID, hint)
 	}
 	return nil

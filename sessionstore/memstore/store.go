@@ -75,9 +75,18 @@ type entry struct {
 	expiry    *expiry
 	handshake *sessionstore.Handshake
 	sockets   []sessionstore.Socket // by namespace; replaced, never changed in place: readers share it
+	kept      map[sessionstore.SocketID]*kept
 	partial   *partial
 	acks      map[uint64]*ack
 	changed   chan struct{} // nil unless somebody waits
+}
+
+// kept is what a socket keeps apart from its row.
+type kept struct {
+	nsp   sessionstore.Namespace
+	auth  string
+	data  map[string]string // replaced, never changed in place: readers share it
+	rooms map[sessionstore.Room]struct{}
 }
 
 // view is the session as a caller may keep it. Buffer's capacity is clipped, because the store appends in

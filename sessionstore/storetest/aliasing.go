@@ -25,14 +25,6 @@ func deepCopy(s sessionstore.Session) sessionstore.Session {
 		s.Buffer[i].Frames = slices.Clone(s.Buffer[i].Frames)
 	}
 	s.Sockets = slices.Clone(s.Sockets)
-	for i := range s.Sockets {
-		s.Sockets[i].Rooms = slices.Clone(s.Sockets[i].Rooms)
-		data := make(map[string]string)
-		for k, v := range s.Sockets[i].Data {
-			data[k] = v
-		}
-		s.Sockets[i].Data = data
-	}
 	if s.Partial != nil {
 		p := *s.Partial
 		p.Packets = slices.Clone(p.Packets)
@@ -86,16 +78,16 @@ func readSockets(x *tester) {
 	}
 	step(nil)
 	for _, room := range []sessionstore.Room{"m", "c", "z", "a", "n", "b", "d", "y"} {
-		step(x.store.Join(x.Context(), k, room, connA))
+		step(x.join(k, room, connA))
 	}
 	for _, room := range []sessionstore.Room{"c", "z", "a"} {
-		step(x.store.Leave(x.Context(), k, room))
+		step(x.leave(k, room))
 	}
-	step(x.store.SetData(x.Context(), k, "x", "2"))
-	step(x.store.SetData(x.Context(), k, "y", "3"))
-	step(x.store.SetData(x.Context(), k, "x", ""))
+	step(x.setData(k, "x", "2"))
+	step(x.setData(k, "y", "3"))
+	step(x.setData(k, "x", ""))
 	for _, nsp := range []sessionstore.Namespace{"/z", "/c", "/p", "/a", "/b"} {
-		step(x.store.PutSocket(x.Context(), newSocket(k.Session, nsp), connA))
+		step(x.putSocket(newSocket(k.Session, nsp), connA))
 	}
 	for _, nsp := range []sessionstore.Namespace{"/a", "/m", "/z"} {
 		s := x.get(k.Session)
@@ -127,8 +119,8 @@ func handedIn(x *tester) {
 	k := newSocket(id, freshNamespace(), rooms...)
 	k.Data = map[string]string{"x": "1"}
 	x.put(k)
-	x.must(x.store.SetData(x.Context(), k, "x", "2"))
-	x.must(x.store.Leave(x.Context(), k, "c"))
+	x.must(x.setData(k, "x", "2"))
+	x.must(x.leave(k, "c"))
 	equal(x, "rooms handed in", k.Rooms, []sessionstore.Room{"c", "a", "b", "a"})
 	equal(x, "data handed in", k.Data, map[string]string{"x": "1"})
 	k.Rooms, k.Data = []sessionstore.Room{"a", "b"}, map[string]string{"x": "2"}

@@ -80,23 +80,31 @@ var pollingCalls = []call{
 		return s.Unregister(ctx, read.ID)
 	}},
 	{"PutSocket", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
-		return s.PutSocket(ctx, newSocket(read.ID, read.Sockets[0].Namespace+"2", "a"), connB)
+		return s.PutSocket(ctx, newSocket(read.ID, read.Sockets[0].Namespace+"2", "a"), connB, limits)
 	}},
 	{"RemoveSocket", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
 		_, err := s.RemoveSocket(ctx, read.Sockets[0])
 		return err
 	}},
 	{"SetData", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
-		return s.SetData(ctx, read.Sockets[0], "k", "1")
+		return s.SetData(ctx, read.Sockets[0], "k", "1", limits)
+	}},
+	{"ClearSockets", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
+		return s.ClearSockets(ctx, read.ID)
 	}},
 	{"SetHint", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
 		return s.SetHint(ctx, read.Sockets[0], connB)
 	}},
 	{"Join", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
-		return s.Join(ctx, read.Sockets[0], "b", connB)
+		return s.Join(ctx, read.Sockets[0], "b", connB, limits)
 	}},
 	{"Leave", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
 		return s.Leave(ctx, read.Sockets[0], "a")
+	}},
+	{"RepairHint", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
+		k := read.Sockets[0]
+		m := sessionstore.Member{Socket: k.ID, Session: k.Session, Hint: connB}
+		return errors.Join(s.RepairHint(ctx, k.Namespace, "a", m), s.RepairHint(ctx, k.Namespace, "", m))
 	}},
 	{"Reap", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
 		return errors.Join(s.Reap(ctx, read.Sockets[0].Namespace, "a", read.Sockets[0].ID),
@@ -215,6 +223,16 @@ func cancelledReads(x *tester) {
 	x.notSent("Member", err)
 	_, err = x.store.Ack(ctx, id, 1)
 	x.notSent("Ack", err)
+	_, err = x.store.Auth(ctx, k.Row())
+	x.notSent("Auth", err)
+	_, err = x.store.Data(ctx, k.Row())
+	x.notSent("Data", err)
+	_, err = x.store.RoomsOf(ctx, k.Row())
+	x.notSent("RoomsOf", err)
+	_, err = x.store.InRoom(ctx, k.Row(), "a")
+	x.notSent("InRoom", err)
+	_, _, err = x.store.ReadSocket(ctx, k.Namespace, memberOf(k, connA))
+	x.notSent("ReadSocket", err)
 	x.notSentWalk("Members", walkErrors(x.store.Members(ctx, k.Namespace, "a", sessionstore.Range{})))
 	x.notSentWalk("NamespaceMembers", walkErrors(x.store.NamespaceMembers(ctx, k.Namespace, 0, sessionstore.Range{})))
 	x.notSentWalk("Registrations", walkErrors(x.store.Registrations(ctx, 0)))

@@ -22,12 +22,12 @@ var awkward = []string{
 // awkwardNames puts one socket into each namespace, and each socket into one room named like another
 // namespace: every room and namespace must hold that one socket.
 func awkwardNames(x *tester) {
-	sockets := make([]sessionstore.Socket, len(awkward))
+	sockets := make([]sessionstore.NewSocket, len(awkward))
 	for i, nsp := range awkward {
 		room := sessionstore.Room(awkward[(i*7+3)%len(awkward)])
 		sockets[i] = newSocket(sessionstore.SessionID(sessionstore.NewID()), sessionstore.Namespace(nsp), "b#c", "c", room)
 	}
-	x.must(limited(len(sockets), 8, func(i int) error { return x.store.PutSocket(x.Context(), sockets[i], connA) }))
+	x.must(limited(len(sockets), 8, func(i int) error { return x.putSocket(sockets[i], connA) }))
 	for i, k := range sockets {
 		x.member(k, connA)
 		equal(x, "members of "+awkward[i], len(x.everybody(k.Namespace)), 1)
@@ -36,7 +36,7 @@ func awkwardNames(x *tester) {
 		}
 	}
 	for _, k := range sockets {
-		_, err := x.store.RemoveSocket(x.Context(), k)
+		_, err := x.remove(k)
 		x.must(err)
 		x.noMember(k)
 		x.inRoom(k.Namespace, "b#c")
@@ -49,14 +49,14 @@ func longestNames(x *tester) {
 	for _, c := range []string{"#", "%", "é", "/"} {
 		name := strings.Repeat(c, sessionstore.MaxName/len(c))
 		k := x.put(newSocket(x.polling(), sessionstore.Namespace(name)))
-		x.must(x.store.Join(x.Context(), k, sessionstore.Room(name), connA))
+		x.must(x.join(k, sessionstore.Room(name), connA))
 		k.Rooms = []sessionstore.Room{sessionstore.Room(name)}
 		x.sameSocket(k)
 		x.member(k, connA)
 		x.inRoom(k.Namespace, k.Rooms[0], memberOf(k, connA))
-		x.must(x.store.SetHint(x.Context(), k, connB))
+		x.must(x.setHint(k, connB))
 		x.inRoom(k.Namespace, k.Rooms[0], memberOf(k, connB))
-		x.must(x.store.Leave(x.Context(), k, k.Rooms[0]))
+		x.must(x.leave(k, k.Rooms[0]))
 		x.inRoom(k.Namespace, sessionstore.Room(name))
 	}
 }
@@ -64,16 +64,18 @@ func longestNames(x *tester) {
 func manyNamespaces(x *tester) {
 	id := x.polling()
 	want := x.get(id)
+	var sockets []sessionstore.NewSocket
 	for _, nsp := range awkward {
 		k := x.put(newSocket(id, sessionstore.Namespace(nsp)))
-		want.Sockets = append(want.Sockets, k)
+		sockets = append(sockets, k)
+		want.Sockets = append(want.Sockets, k.Row())
 	}
 	p := newPartial(1)
 	x.must(x.store.PutPartial(x.Context(), id, p, start))
 	want.Partial = &p
 	x.same("the session", x.get(id), want)
-	for _, k := range want.Sockets {
-		_, err := x.store.RemoveSocket(x.Context(), k)
+	for _, k := range sockets {
+		_, err := x.remove(k)
 		x.must(err)
 	}
 	want.Sockets = nil

@@ -20,7 +20,7 @@ var longHint = sessionstore.Connection{ID: "L0SM9cOFvHcCIhw=", Endpoint: "https:
 // bigRoom fills one room, which takes a table the longest, and then tests all there is about pages.
 func bigRoom(x *tester) {
 	nsp, room := freshNamespace(), sessionstore.Room(strings.Repeat("r", sessionstore.MaxName))
-	sockets := make([]sessionstore.Socket, bigRoomRows)
+	sockets := make([]sessionstore.NewSocket, bigRoomRows)
 	want := make([]sessionstore.SocketID, bigRoomRows)
 	for i := range sockets {
 		k := newSocket(sessionstore.SessionID(sessionstore.NewID()), nsp)
@@ -30,10 +30,10 @@ func bigRoom(x *tester) {
 		sockets[i], want[i] = k, k.ID
 	}
 	x.must(limited(len(sockets), 32, func(i int) error {
-		if err := x.store.PutSocket(x.Context(), sockets[i], longHint); err != nil || i%10 > 0 {
+		if err := x.putSocket(sockets[i], longHint); err != nil || i%10 > 0 {
 			return err
 		}
-		return x.store.Join(x.Context(), sockets[i], room, longHint)
+		return x.join(sockets[i], room, longHint)
 	}))
 	slices.Sort(want)
 	if got := x.ids(nsp, room); !slices.Equal(got, want) {
@@ -49,12 +49,12 @@ func bigRoom(x *tester) {
 }
 
 // leaving: those who stay during a walk are met once each, in order.
-func (x *tester) leaving(nsp sessionstore.Namespace, room sessionstore.Room, sockets []sessionstore.Socket) {
+func (x *tester) leaving(nsp sessionstore.Namespace, room sessionstore.Room, sockets []sessionstore.NewSocket) {
 	begin := newStarter(1)
 	done := make(chan error, 1)
 	go func() {
 		<-begin.begun
-		done <- limited(300, 8, func(i int) error { return x.store.Leave(x.Context(), sockets[3*i], room) })
+		done <- limited(300, 8, func(i int) error { return x.leave(sockets[3*i], room) })
 	}()
 	met := make(map[sessionstore.SocketID]int)
 	var ids []sessionstore.SocketID

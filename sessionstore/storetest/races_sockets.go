@@ -11,11 +11,11 @@ import (
 func raceSocket(x *tester) {
 	for range rounds {
 		id, nsp := x.polling(), freshNamespace()
-		var sockets [racers]sessionstore.Socket
+		var sockets [racers]sessionstore.NewSocket
 		for i := range sockets {
 			sockets[i] = newSocket(id, nsp)
 		}
-		i := x.oneWins(sessionstore.ErrExists, func(i int) error { return x.store.PutSocket(x.Context(), sockets[i], connA) })
+		i := x.oneWins(sessionstore.ErrExists, func(i int) error { return x.putSocket(sockets[i], connA) })
 		x.sameSocket(sockets[i])
 		x.member(sockets[i], connA)
 	}
@@ -63,10 +63,10 @@ func raceJoin(x *tester) {
 		room := func(i int) sessionstore.Room { return sessionstore.Room(fmt.Sprint("r", i)) }
 		errs := race(racers, func(i int) error {
 			if i == 0 {
-				_, err := x.store.RemoveSocket(x.Context(), k)
+				_, err := x.remove(k)
 				return err
 			}
-			if err := x.store.Join(x.Context(), k, room(i), connA); !errors.Is(err, sessionstore.ErrNotFound) {
+			if err := x.join(k, room(i), connA); !errors.Is(err, sessionstore.ErrNotFound) {
 				return err
 			}
 			return nil
@@ -89,9 +89,9 @@ func raceSocketChanges(x *tester) {
 	}
 	x.must(errors.Join(race(2*racers, func(i int) error {
 		if i < racers {
-			return x.store.Join(x.Context(), k, k.Rooms[i], connA)
+			return x.join(k, k.Rooms[i], connA)
 		}
-		return x.store.SetData(x.Context(), k, fmt.Sprint("k", i-racers), fmt.Sprint(i-racers))
+		return x.setData(k, fmt.Sprint("k", i-racers), fmt.Sprint(i-racers))
 	})...))
 	x.sameSocket(k)
 }

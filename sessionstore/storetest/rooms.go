@@ -10,7 +10,9 @@ import (
 var roomTests = []test{
 	{"join", join},
 	{"join as a socket that is gone", joinGone},
+	{"too many", tooManyRooms},
 	{"leave", leave},
+	{"repair a hint", repairHint},
 	{"reap", reap},
 	{"order and shards", roomOrder},
 	{"ranges", roomRanges},
@@ -21,31 +23,55 @@ var roomTests = []test{
 func join(x *tester) {
 	k := x.put(newSocket(x.polling(), freshNamespace()))
 	other := x.put(newSocket(x.polling(), freshNamespace()))
-	x.must(x.store.Join(x.Context(), k, "b", connA))
-	x.must(x.store.Join(x.Context(), k, "a", sessionstore.Connection{}))
-	x.must(x.store.Join(x.Context(), other, "a", connA))
+	x.must(x.join(k, "b", connA))
+	x.must(x.join(k, "a", sessionstore.Connection{}))
+	x.must(x.join(other, "a", connA))
 	k.Rooms = []sessionstore.Room{"a", "b"}
 	x.sameSocket(k)
 	x.inRoom(k.Namespace, "a", memberOf(k, sessionstore.Connection{}))
 	x.inRoom(k.Namespace, "b", memberOf(k, connA))
 	x.inRoom(other.Namespace, "a", memberOf(other, connA))
 
-	x.must(x.store.Join(x.Context(), k, "a", connB)) // again, and with news
+	x.must(x.join(k, "a", connB)) // again, and with news
 	x.sameSocket(k)
 	x.inRoom(k.Namespace, "a", memberOf(k, connB))
 }
 
+// tooManyRooms: the limit holds for rooms that are new to the socket, and what one leaves another may have.
+func tooManyRooms(x *tester) {
+	two := sessionstore.SocketLimits{Rooms: 2}
+	k := x.put(newSocket(x.polling(), freshNamespace()))
+	enter := func(room sessionstore.Room) error { return x.store.Join(x.Context(), k.Row(), room, connA, two) }
+	x.must(enter("a"))
+	x.must(enter("b"))
+	for range 2 {
+		x.is(enter("c"), sessionstore.ErrTooManyRooms)
+		x.inRoom(k.Namespace, "c")
+		x.must(enter("a"))
+		x.inRoom(k.Namespace, "a", memberOf(k, connA))
+	}
+	k.Rooms = []sessionstore.Room{"a", "b"}
+	x.sameSocket(k)
+	for range 2 {
+		x.must(x.leave(k, "a"))
+	}
+	x.must(enter("c"))
+	x.is(enter("a"), sessionstore.ErrTooManyRooms)
+	k.Rooms = []sessionstore.Room{"b", "c"}
+	x.sameSocket(k)
+}
+
 func joinGone(x *tester) {
 	k := x.put(newSocket(x.polling(), freshNamespace(), "a"))
-	_, err := x.store.RemoveSocket(x.Context(), k)
+	_, err := x.remove(k)
 	x.must(err)
-	x.is(x.store.Join(x.Context(), k, "a", connA), sessionstore.ErrNotFound)
+	x.is(x.join(k, "a", connA), sessionstore.ErrNotFound)
 	x.inRoom(k.Namespace, "a")
 	if n := len(x.get(k.Session).Sockets); n != 0 {
 		x.Errorf("joining made %d sockets", n)
 	}
 	nobody := newSocket(sessionstore.SessionID(sessionstore.NewID()), k.Namespace)
-	x.is(x.store.Join(x.Context(), nobody, "a", connA), sessionstore.ErrNotFound)
+	x.is(x.join(nobody, "a", connA), sessionstore.ErrNotFound)
 	x.inRoom(k.Namespace, "a")
 }
 
@@ -53,25 +79,45 @@ func leave(x *tester) {
 	k := x.put(newSocket(x.polling(), freshNamespace(), "a", "b"))
 	rest := x.put(newSocket(x.polling(), k.Namespace, "a"))
 	for range 2 {
-		x.must(x.store.Leave(x.Context(), k, "a"))
+		x.must(x.leave(k, "a"))
 		x.inRoom(k.Namespace, "a", memberOf(rest, connA))
 		x.inRoom(k.Namespace, "b", memberOf(k, connA))
 	}
-	x.must(x.store.Leave(x.Context(), k, "never joined"))
-	x.must(x.store.Leave(x.Context(), k, "b"))
+	x.must(x.leave(k, "never joined"))
+	x.must(x.leave(k, "b"))
 	k.Rooms = nil
 	x.sameSocket(k)
 	x.member(k, connA)
-	x.must(x.store.Join(x.Context(), k, "a", connA))
+	x.must(x.join(k, "a", connA))
 	k.Rooms = []sessionstore.Room{"a"}
 	x.sameSocket(k)
 
-	_, err := x.store.RemoveSocket(x.Context(), k)
+	_, err := x.remove(k)
 	x.must(err)
-	x.must(x.store.Leave(x.Context(), k, "a"))
+	x.must(x.leave(k, "a"))
 	if n := len(x.get(k.Session).Sockets); n != 0 {
 		x.Errorf("leaving made %d sockets", n)
 	}
+}
+
+func repairHint(x *tester) {
+	k := x.put(newSocket(x.polling(), freshNamespace(), "a", "b"))
+	repair := func(room sessionstore.Room, hint sessionstore.Connection) {
+		x.Helper()
+		x.must(x.store.RepairHint(x.Context(), k.Namespace, room, memberOf(k, hint)))
+	}
+	repair("a", connB)
+	x.inRoom(k.Namespace, "a", memberOf(k, connB))
+	x.inRoom(k.Namespace, "b", memberOf(k, connA))
+	x.member(k, connA)
+	repair("", sessionstore.Connection{})
+	x.member(k, sessionstore.Connection{})
+	repair("never joined", connB)
+	x.inRoom(k.Namespace, "never joined")
+	gone := newSocket(k.Session, k.Namespace)
+	x.must(x.store.RepairHint(x.Context(), k.Namespace, "", memberOf(gone, connB)))
+	x.noMember(gone)
+	x.inRoom(k.Namespace, "a", memberOf(k, connB))
 }
 
 func reap(x *tester) {
@@ -95,7 +141,7 @@ func reap(x *tester) {
 func roomOrder(x *tester) {
 	id, nsp := x.polling(), freshNamespace()
 	var want []sessionstore.SocketID
-	var sockets []sessionstore.Socket
+	var sockets []sessionstore.NewSocket
 	for range 40 {
 		k := newSocket(sessionstore.SessionID(string(id)+sessionstore.NewID()), nsp, "r")
 		sockets = append(sockets, x.put(k))
@@ -112,11 +158,11 @@ func roomOrder(x *tester) {
 	equal(x, "the namespace", all, want)
 
 	for _, k := range sockets[:20] {
-		x.must(x.store.Leave(x.Context(), k, "r"))
+		x.must(x.leave(k, "r"))
 		i, _ := slices.BinarySearch(want, k.ID)
 		want = slices.Delete(want, i, i+1)
 	}
-	x.must(x.store.Join(x.Context(), sockets[7], "r", connA))
+	x.must(x.join(sockets[7], "r", connA))
 	want = append(want, sockets[7].ID)
 	slices.Sort(want)
 	equal(x, "the room after leaves and a join", x.ids(nsp, "r"), want)
@@ -191,5 +237,5 @@ func noRoom(x *tester) {
 	_, err := x.store.Member(x.Context(), nsp, k.ID)
 	x.is(err, sessionstore.ErrNotFound)
 	x.must(x.store.Reap(x.Context(), nsp, "r", k.ID))
-	x.must(x.store.Leave(x.Context(), k, "r"))
+	x.must(x.leave(k, "r"))
 }

@@ -92,7 +92,7 @@ func getWhole(x *tester) {
 
 	got := x.get(id)
 	want := got
-	want.Sockets, want.Partial = []sessionstore.Socket{a, b}, &p
+	want.Sockets, want.Partial = []sessionstore.Socket{a.Row(), b.Row()}, &p
 	x.same("the session", got, want)
 	if k, ok := got.Socket("/chat"); !ok || k.ID != b.ID {
 		x.Errorf("socket of /chat: %v %v", k, ok)

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -14,18 +16,48 @@ var socketTests = []test{
 	{"a successor in the namespace", successor},
 	{"data", socketData},
 	{"data too large", dataTooLarge},
+	{"a new socket too large", newTooLarge},
+	{"many rooms", manyRooms},
+	{"clear", clearSockets},
 	{"hint", socketHint},
 }
 
+// limits are those of the tests that do not test limits.
+var limits = sessionstore.SocketLimits{Auth: 32 << 10, Data: 64 << 10, Rooms: 100}
+
+func (x *tester) putSocket(k sessionstore.NewSocket, hint sessionstore.Connection) error {
+	return x.store.PutSocket(x.Context(), k, hint, limits)
+}
+
+func (x *tester) remove(k sessionstore.NewSocket) (sessionstore.Socket, error) {
+	return x.store.RemoveSocket(x.Context(), k.Row())
+}
+
+func (x *tester) join(k sessionstore.NewSocket, room sessionstore.Room, hint sessionstore.Connection) error {
+	return x.store.Join(x.Context(), k.Row(), room, hint, limits)
+}
+
+func (x *tester) leave(k sessionstore.NewSocket, room sessionstore.Room) error {
+	return x.store.Leave(x.Context(), k.Row(), room)
+}
+
+func (x *tester) setData(k sessionstore.NewSocket, key, value string) error {
+	return x.store.SetData(x.Context(), k.Row(), key, value, limits)
+}
+
+func (x *tester) setHint(k sessionstore.NewSocket, hint sessionstore.Connection) error {
+	return x.store.SetHint(x.Context(), k.Row(), hint)
+}
+
 // socket reads a socket's row.
-func (x *tester) socket(k sessionstore.Socket) sessionstore.Socket {
+func (x *tester) socket(k sessionstore.NewSocket) sessionstore.Socket {
 	x.Helper()
 	s := x.getWith(k.Session)
-	got, ok := s.Socket(k.Namespace)
+	row, ok := s.Socket(k.Namespace)
 	if !ok {
 		x.Fatalf("no socket in %q", k.Namespace)
 	}
-	return canonSocket(got)
+	return canonSocket(row)
 }
 
 // getWith reads a session, which it makes if need be: sockets are read with their session.
@@ -40,13 +72,51 @@ func (x *tester) getWith(id sessionstore.SessionID) sessionstore.Session {
 	return x.get(id)
 }
 
-func (x *tester) sameSocket(k sessionstore.Socket) {
+// sameSocket checks a socket's row, and what it keeps.
+func (x *tester) sameSocket(k sessionstore.NewSocket) {
 	x.Helper()
-	equal(x, "the socket", x.socket(k), canonSocket(k))
+	row := x.socket(k)
+	want := canonSocket(k.Row())
+	want.HasData = row.HasData || want.HasData // it may have gone
+	equal(x, "the socket", row, want)
+	x.keeps(row, k)
+	again, data, err := x.store.ReadSocket(x.Context(), k.Namespace, memberOf(k, connA))
+	x.must(err)
+	equal(x, "the socket read by itself", canonSocket(again), row)
+	equal(x, "the data read with it", canonData(data), canonData(k.Data))
+}
+
+// keeps checks what a socket keeps apart from its row.
+func (x *tester) keeps(row sessionstore.Socket, k sessionstore.NewSocket) {
+	x.Helper()
+	auth, err := x.store.Auth(x.Context(), row)
+	x.must(err)
+	equal(x, "auth", auth, k.Auth)
+	data, err := x.store.Data(x.Context(), row)
+	x.must(err)
+	equal(x, "data", canonData(data), canonData(k.Data))
+	rooms, err := x.store.RoomsOf(x.Context(), row)
+	x.must(err)
+	equal(x, "rooms", append([]sessionstore.Room{}, rooms...), append([]sessionstore.Room{}, slices.Sorted(slices.Values(k.Rooms))...))
+	for _, room := range k.Rooms {
+		in, err := x.store.InRoom(x.Context(), row, room)
+		x.must(err)
+		equal(x, "in "+string(room), in, true)
+	}
+	in, err := x.store.InRoom(x.Context(), row, "never joined")
+	x.must(err)
+	equal(x, "in a room never joined", in, false)
+}
+
+func canonData(data map[string]string) map[string]string {
+	if len(data) == 0 {
+		return nil
+	}
+	return data
 }
 
 // member checks a socket's row in its namespace.
-func (x *tester) member(k sessionstore.Socket, hint sessionstore.Connection) {
+func (x *tester) member(k sessionstore.NewSocket, hint sessionstore.Connection) {
 	x.Helper()
 	want := sessionstore.Member{Socket: k.ID, Session: k.Session, Hint: hint}
 	got, err := x.store.Member(x.Context(), k.Namespace, k.ID)
@@ -62,7 +132,7 @@ func (x *tester) member(k sessionstore.Socket, hint sessionstore.Connection) {
 	equal(x, "times met in the namespace", n, 1)
 }
 
-func (x *tester) noMember(k sessionstore.Socket) {
+func (x *tester) noMember(k sessionstore.NewSocket) {
 	x.Helper()
 	_, err := x.store.Member(x.Context(), k.Namespace, k.ID)
 	x.is(err, sessionstore.ErrNotFound)
@@ -79,7 +149,7 @@ func (x *tester) inRoom(nsp sessionstore.Namespace, room sessionstore.Room, want
 	equal(x, "the members of "+string(room), collect(x, x.store.Members(x.Context(), nsp, room, sessionstore.Range{})), want)
 }
 
-func memberOf(k sessionstore.Socket, hint sessionstore.Connection) sessionstore.Member {
+func memberOf(k sessionstore.NewSocket, hint sessionstore.Connection) sessionstore.Member {
 	return sessionstore.Member{Socket: k.ID, Session: k.Session, Hint: hint}
 }
 
@@ -92,7 +162,7 @@ func putSocket(x *tester) {
 	for _, hint := range []sessionstore.Connection{connA, {}} {
 		k := newSocket(x.polling(), freshNamespace(), "b", "a", "c")
 		k.Auth, k.Data = `{"a":1}`, map[string]string{"x": "1"}
-		x.must(x.store.PutSocket(x.Context(), k, hint))
+		x.must(x.putSocket(k, hint))
 		x.member(k, hint)
 		for _, room := range []sessionstore.Room{"a", "b", "c"} {
 			x.inRoom(k.Namespace, room, memberOf(k, hint))
@@ -106,7 +176,7 @@ func putTwice(x *tester) {
 	k := x.put(newSocket(x.polling(), freshNamespace(), "a"))
 	again := newSocket(k.Session, k.Namespace, "b")
 	again.Auth = "{}"
-	x.is(x.store.PutSocket(x.Context(), again, connB), sessionstore.ErrExists)
+	x.is(x.putSocket(again, connB), sessionstore.ErrExists)
 	x.sameSocket(k)
 	x.member(k, connA)
 	x.inRoom(k.Namespace, "a", memberOf(k, connA))
@@ -118,12 +188,22 @@ func removeSocket(x *tester) {
 	k.Data = map[string]string{"x": "1"}
 	x.put(k)
 	rest := x.put(newSocket(x.polling(), k.Namespace, "a"))
-	x.must(x.store.Join(x.Context(), k, "c", connA))
-	x.must(x.store.Leave(x.Context(), k, "b"))
-	got, err := x.store.RemoveSocket(x.Context(), k) // k itself knows nothing of the join
+	x.must(x.join(k, "c", connA))
+	x.must(x.leave(k, "b"))
+	got, err := x.remove(k) // k itself knows nothing of the join
 	x.must(err)
 	k.Rooms = []sessionstore.Room{"a", "c"}
-	equal(x, "the removed socket", canonSocket(got), canonSocket(k))
+	equal(x, "the removed socket", canonSocket(got), canonSocket(k.Row()))
+	k.Auth = "{}" // as a row read before says
+	_, err = x.store.Auth(x.Context(), k.Row())
+	x.is(err, sessionstore.ErrNotFound)
+	k.Auth = ""
+	_, _, err = x.store.ReadSocket(x.Context(), k.Namespace, memberOf(k, connA))
+	x.is(err, sessionstore.ErrNotFound)
+	x.close(rest.Session, false)
+	_, _, err = x.store.ReadSocket(x.Context(), k.Namespace, memberOf(rest, connA))
+	x.is(err, sessionstore.ErrNotFound)
+	x.keeps(k.Row(), newSocket(k.Session, k.Namespace))
 	x.noMember(k)
 	x.inRoom(k.Namespace, "a", memberOf(rest, connA))
 	x.inRoom(k.Namespace, "b")
@@ -131,7 +211,7 @@ func removeSocket(x *tester) {
 	if n := len(x.get(k.Session).Sockets); n != 0 {
 		x.Errorf("%d sockets left", n)
 	}
-	_, err = x.store.RemoveSocket(x.Context(), k)
+	_, err = x.remove(k)
 	x.is(err, sessionstore.ErrNotFound)
 	x.member(rest, connA)
 }
@@ -140,8 +220,8 @@ func removeSocket(x *tester) {
 func removeLoser(x *tester) {
 	winner := x.put(newSocket(x.polling(), freshNamespace(), "a"))
 	loser := newSocket(winner.Session, winner.Namespace)
-	x.is(x.store.PutSocket(x.Context(), loser, connB), sessionstore.ErrExists)
-	_, err := x.store.RemoveSocket(x.Context(), loser)
+	x.is(x.putSocket(loser, connB), sessionstore.ErrExists)
+	_, err := x.remove(loser)
 	x.is(err, sessionstore.ErrNotFound)
 	x.noMember(loser)
 	x.member(winner, connA)
@@ -152,17 +232,17 @@ func removeLoser(x *tester) {
 // successor: a handler of a socket that has gone must not touch the next one in its place.
 func successor(x *tester) {
 	old := x.put(newSocket(x.polling(), freshNamespace(), "a"))
-	_, err := x.store.RemoveSocket(x.Context(), old)
+	_, err := x.remove(old)
 	x.must(err)
 	next := newSocket(old.Session, old.Namespace, "a")
 	next.Data = map[string]string{"x": "1"}
 	x.put(next)
 
-	x.is(x.store.Join(x.Context(), old, "b", connA), sessionstore.ErrNotFound)
-	x.is(x.store.SetData(x.Context(), old, "x", "2"), sessionstore.ErrNotFound)
-	x.must(x.store.SetHint(x.Context(), old, connB))
-	x.must(x.store.Leave(x.Context(), old, "a"))
-	_, err = x.store.RemoveSocket(x.Context(), old)
+	x.is(x.join(old, "b", connA), sessionstore.ErrNotFound)
+	x.is(x.setData(old, "x", "2"), sessionstore.ErrNotFound)
+	x.must(x.setHint(old, connB))
+	x.must(x.leave(old, "a"))
+	_, err = x.remove(old)
 	x.is(err, sessionstore.ErrNotFound)
 
 	x.sameSocket(next)
@@ -178,56 +258,155 @@ func socketData(x *tester) {
 	for key, value := range map[string]string{
 		"a": "1", "a.b": `{"x":[1,2]}`, "#": `"#"`, ":v": "null", "size": "true", "é😀": `"é😀"`, "with space": `"\""`, "[0]": "0",
 	} {
-		x.must(x.store.SetData(x.Context(), k, key, value))
+		x.must(x.setData(k, key, value))
 		k.Data[key] = value
 	}
 	x.sameSocket(k)
-	x.must(x.store.SetData(x.Context(), k, "a", "2"))
-	x.must(x.store.SetData(x.Context(), k, "a.b", ""))
-	x.must(x.store.SetData(x.Context(), k, "never there", ""))
+	x.must(x.setData(k, "a", "2"))
+	x.must(x.setData(k, "a.b", ""))
+	x.must(x.setData(k, "never there", ""))
 	k.Data["a"] = "2"
 	delete(k.Data, "a.b")
 	x.sameSocket(k)
 
 	gone := newSocket(k.Session, freshNamespace())
 	for _, value := range []string{"1", ""} {
-		x.is(x.store.SetData(x.Context(), gone, "a", value), sessionstore.ErrNotFound)
+		x.is(x.setData(gone, "a", value), sessionstore.ErrNotFound)
 	}
 	if n := len(x.get(k.Session).Sockets); n != 1 {
 		x.Errorf("%d sockets", n)
 	}
 }
 
+// dataTooLarge: the limit holds for all of a socket's data together, and for the length of a key.
 func dataTooLarge(x *tester) {
 	k := newSocket(x.polling(), freshNamespace())
 	k.Data = map[string]string{"a": `"kept"`}
 	x.put(k)
-	value := `"` + strings.Repeat("x", 500<<10) + `"`
-	x.is(x.store.SetData(x.Context(), k, "big", value), sessionstore.ErrTooLarge)
+	small := sessionstore.SocketLimits{Data: 1000}
+	set := func(key, value string) error { return x.store.SetData(x.Context(), k.Row(), key, value, small) }
+	left := small.Data - len(`a"kept"`)
+	x.is(set("b", strings.Repeat("x", left)), sessionstore.ErrTooLarge)
+	x.is(set(strings.Repeat("k", sessionstore.MaxDataKey+1), "1"), sessionstore.ErrTooLarge)
 	x.sameSocket(k)
-	// Together with what is there already, too.
-	k.Data["half"] = value[:250<<10]
-	x.must(x.store.SetData(x.Context(), k, "half", k.Data["half"]))
-	x.is(x.store.SetData(x.Context(), k, "other half", value[:250<<10]), sessionstore.ErrTooLarge)
+	k.Data["b"] = strings.Repeat("x", left-1)
+	x.must(set("b", k.Data["b"]))
+	x.is(set("c", "1"), sessionstore.ErrTooLarge)
+	x.is(set("a", `"kept."`), sessionstore.ErrTooLarge)
 	x.sameSocket(k)
+	k.Data["a"] = `"tidy"`
+	x.must(set("a", k.Data["a"]))
+	delete(k.Data, "b")
+	x.must(set("b", ""))
+	long := strings.Repeat("k", sessionstore.MaxDataKey)
+	k.Data[long] = "1"
+	x.must(set(long, "1"))
+	x.sameSocket(k)
+
+	// Whatever the limit says, an item has to take it.
+	most := sessionstore.SocketLimits{Data: 1 << 30}
+	value := strings.Repeat("x", sessionstore.MaxKept-1)
+	other := x.put(newSocket(k.Session, freshNamespace()))
+	x.is(x.store.SetData(x.Context(), other.Row(), "a", value+"x", most), sessionstore.ErrTooLarge)
+	x.must(x.store.SetData(x.Context(), other.Row(), "a", value, most))
+	other.Data = map[string]string{"a": value}
+	x.sameSocket(other)
+}
+
+// newTooLarge: a socket that is above a limit is not stored, nor anything of it.
+func newTooLarge(x *tester) {
+	small := sessionstore.SocketLimits{Auth: 10, Data: 10, Rooms: 2}
+	for _, c := range []struct {
+		name  string
+		above error
+		make  func(k *sessionstore.NewSocket, n int) // n is 0 at the limit, 1 above it
+	}{
+		{"auth", sessionstore.ErrTooLarge, func(k *sessionstore.NewSocket, n int) { k.Auth = strings.Repeat("x", 10+n) }},
+		{"data", sessionstore.ErrTooLarge, func(k *sessionstore.NewSocket, n int) {
+			k.Data = map[string]string{"a": "1", "bc": strings.Repeat("x", 6+n)}
+		}},
+		{"a key of data", sessionstore.ErrTooLarge, func(k *sessionstore.NewSocket, n int) {
+			small.Data = 1000
+			k.Data = map[string]string{strings.Repeat("x", sessionstore.MaxDataKey+n): "1"}
+		}},
+		{"rooms", sessionstore.ErrTooManyRooms, func(k *sessionstore.NewSocket, n int) {
+			k.Rooms = []sessionstore.Room{"b", "a", "c"}[:2+n]
+		}},
+	} {
+		k := newSocket(x.polling(), freshNamespace())
+		c.make(&k, 1)
+		x.is(x.store.PutSocket(x.Context(), k, connA, small), c.above)
+		x.noMember(k)
+		x.inRoom(k.Namespace, "a")
+		if n := len(x.get(k.Session).Sockets); n != 0 {
+			x.Errorf("%s: %d sockets", c.name, n)
+		}
+		k = newSocket(k.Session, k.Namespace)
+		c.make(&k, 0)
+		x.must(x.store.PutSocket(x.Context(), k, connA, small))
+		x.sameSocket(k)
+	}
 }
 
 func socketHint(x *tester) {
 	k := x.put(newSocket(x.polling(), freshNamespace(), "a", "b"))
-	stale := k
-	stale.Rooms = []sessionstore.Room{"a", "never joined"}
-	x.must(x.store.SetHint(x.Context(), stale, connB))
+	x.must(x.setHint(k, connB))
 	x.member(k, connB)
 	x.inRoom(k.Namespace, "a", memberOf(k, connB))
+	x.inRoom(k.Namespace, "b", memberOf(k, connB))
+	x.must(x.store.Reap(x.Context(), k.Namespace, "a", k.ID))
+	x.must(x.setHint(k, connA))
+	x.inRoom(k.Namespace, "a") // a row that is gone stays gone
 	x.inRoom(k.Namespace, "b", memberOf(k, connA))
-	x.inRoom(k.Namespace, "never joined")
-	x.must(x.store.SetHint(x.Context(), k, sessionstore.Connection{}))
+	x.must(x.join(k, "a", connB))
+	x.must(x.setHint(k, sessionstore.Connection{}))
 	x.member(k, sessionstore.Connection{})
 	x.inRoom(k.Namespace, "b", memberOf(k, sessionstore.Connection{}))
 	x.sameSocket(k)
 
 	gone := newSocket(k.Session, k.Namespace, "a")
-	x.must(x.store.SetHint(x.Context(), gone, connB))
+	x.must(x.setHint(gone, connB))
 	x.noMember(gone)
 	x.inRoom(k.Namespace, "a", memberOf(k, sessionstore.Connection{}))
+}
+
+// manyRooms: a socket leaves its session and its rooms whole, however many they are.
+func manyRooms(x *tester) {
+	const rooms = 230
+	most := sessionstore.SocketLimits{Rooms: rooms}
+	k := newSocket(x.polling(), freshNamespace())
+	for i := range rooms {
+		k.Rooms = append(k.Rooms, sessionstore.Room(fmt.Sprintf("room #%03d", i)))
+	}
+	x.must(x.store.PutSocket(x.Context(), k, connA, most))
+	x.sameSocket(k)
+	x.must(x.setHint(k, connB))
+	for _, room := range k.Rooms {
+		x.inRoom(k.Namespace, room, memberOf(k, connB))
+	}
+	x.is(x.store.Join(x.Context(), k.Row(), "another", connA, most), sessionstore.ErrTooManyRooms)
+	x.inRoom(k.Namespace, "another")
+	x.sameSocket(k)
+	got, err := x.remove(k)
+	x.must(err)
+	equal(x, "rooms", got.Rooms, rooms)
+	for _, room := range k.Rooms {
+		x.inRoom(k.Namespace, room)
+	}
+	x.keeps(k.Row(), newSocket(k.Session, k.Namespace))
+}
+
+// clearSockets: there is nothing to clear but by an accident of the store; it must do no harm.
+func clearSockets(x *tester) {
+	k := x.put(newSocket(x.polling(), freshNamespace(), "a"))
+	gone := x.put(newSocket(k.Session, freshNamespace(), "a"))
+	_, err := x.remove(gone)
+	x.must(err)
+	_, err = x.remove(k)
+	x.must(err)
+	for range 2 {
+		x.must(x.store.ClearSockets(x.Context(), k.Session))
+	}
+	x.must(x.store.ClearSockets(x.Context(), "nobody"))
+	x.inRoom(k.Namespace, "a")
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -81,14 +82,14 @@ func (w *world) client(name string, rooms ...string) {
 	w.t.Helper()
 	now := time.Now()
 	n := sessionstore.NewSession{ID: sessionstore.SessionID(name), Transport: sessionstore.WebSocket, Conn: connOf(name), CreatedAt: now}
-	k := sessionstore.Socket{ID: sessionstore.SocketID(name), Session: n.ID, Namespace: "/", ConnectedAt: now}
+	k := sessionstore.NewSocket{ID: sessionstore.SocketID(name), Session: n.ID, Namespace: "/", ConnectedAt: now}
 	for _, r := range rooms {
 		k.Rooms = append(k.Rooms, sessionstore.Room(r))
 	}
 	err := errors.Join(
 		w.store.Create(w.t.Context(), n),
 		w.store.Register(w.t.Context(), sessionstore.Registration{Session: n.ID, Conn: n.Conn}),
-		w.store.PutSocket(w.t.Context(), k, n.Conn),
+		w.store.PutSocket(w.t.Context(), k, n.Conn, adapter.Limits{}.WithDefaults().Socket),
 	)
 	if err != nil {
 		w.t.Fatal(err)
@@ -157,7 +158,7 @@ func TestEmitAnswers(t *testing.T) {
 	if a.OK || a.Recipients != 1 || a.Gone != 1 || a.Failed != 1 || len(a.Errors) != 1 || !strings.Contains(a.Errors[0], "one") {
 		t.Errorf("answered %+v", a)
 	}
-	if err := w.store.SetData(t.Context(), sessionstore.Socket{ID: "three", Session: "three", Namespace: "/"}, "name", `{"first":"x"}`); err != nil {
+	if err := w.store.SetData(t.Context(), sessionstore.Socket{ID: "three", Session: "three", Namespace: "/"}, "name", `{"first":"x"}`, adapter.Limits{}.WithDefaults().Socket); err != nil {
 		t.Fatal(err)
 	}
 	a = w.ask(`{"rooms":["a"],"fetch":10}`)

@@ -4,6 +4,7 @@ package chat
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -19,6 +20,8 @@ const (
 	maxTextRunes = 2000
 	// maxShown is how many people of a room are listed.
 	maxShown = 200
+	// maxRooms is how many rooms one person may be in. Each is a row to remove when they leave.
+	maxRooms = 50
 )
 
 // rooms are those that everybody is shown; others come into being when somebody joins them.
@@ -84,7 +87,7 @@ func Register(srv *gateway.Server) {
 func (a app) connect(ctx context.Context, s *gateway.Socket) error {
 	auth, err := gateway.Auth[struct {
 		Name string `json:"name"`
-	}](s)
+	}](ctx, s)
 	if err != nil {
 		return &gateway.Error{Message: "your name is not a text"}
 	}
@@ -102,12 +105,16 @@ func (a app) connect(ctx context.Context, s *gateway.Socket) error {
 }
 
 func (a app) disconnect(ctx context.Context, s *gateway.Socket, _ string) error {
-	for _, room := range s.Rooms() {
-		if err := gateway.Emit(ctx, a.nsp.To(room), "left", inRoom{room, a.who(s)}); err != nil {
-			return err
-		}
+	return a.tell(ctx, s, "gone", a.who(ctx, s))
+}
+
+// tell emits once to everybody who shares a room with the socket, however many rooms that are.
+func (a app) tell(ctx context.Context, s *gateway.Socket, event string, about user) error {
+	shared, err := s.Rooms(ctx)
+	if err != nil || len(shared) == 0 {
+		return err
 	}
-	return nil
+	return gateway.Emit(ctx, s.To(shared...), event, about)
 }
 
 func (a app) join(ctx context.Context, s *gateway.Socket, name string) (answer, error) {
@@ -115,10 +122,17 @@ func (a app) join(ctx context.Context, s *gateway.Socket, name string) (answer, 
 	if problem != "" {
 		return answer{Error: problem}, nil
 	}
+	mine, err := s.Rooms(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	if len(mine) >= maxRooms && !slices.Contains(mine, room) {
+		return answer{Error: "you are in too many rooms"}, nil
+	}
 	if err := s.Join(ctx, room); err != nil {
 		return answer{}, err
 	}
-	if err := gateway.Emit(ctx, s.To(room), "joined", inRoom{room, a.who(s)}); err != nil {
+	if err := gateway.Emit(ctx, s.To(room), "joined", inRoom{room, a.who(ctx, s)}); err != nil {
 		return answer{}, err
 	}
 	others, err := a.nsp.To(room).FetchSockets(ctx, maxShown)
@@ -127,7 +141,7 @@ func (a app) join(ctx context.Context, s *gateway.Socket, name string) (answer, 
 	}
 	out := answer{Room: room}
 	for _, r := range others {
-		name, _, err := gateway.Data[string](r, nameKey)
+		name, _, err := gateway.Data[string](ctx, r, nameKey)
 		if err != nil {
 			return answer{}, err
 		}
@@ -137,24 +151,26 @@ func (a app) join(ctx context.Context, s *gateway.Socket, name string) (answer, 
 }
 
 func (a app) leave(ctx context.Context, s *gateway.Socket, room string) (answer, error) {
-	if !member(s, room) {
-		return answer{Room: room}, nil
+	if in, err := s.InRoom(ctx, room); err != nil || !in {
+		return answer{Room: room}, err
 	}
 	if err := s.Leave(ctx, room); err != nil {
 		return answer{}, err
 	}
-	return answer{Room: room}, gateway.Emit(ctx, s.To(room), "left", inRoom{room, a.who(s)})
+	return answer{Room: room}, gateway.Emit(ctx, s.To(room), "left", inRoom{room, a.who(ctx, s)})
 }
 
 func (a app) message(ctx context.Context, s *gateway.Socket, in said) (answer, error) {
 	text, problem := tidy(in.Text, "message", maxTextRunes)
-	switch {
-	case problem != "":
+	if problem != "" {
 		return answer{Error: problem}, nil
-	case !member(s, in.Room):
+	}
+	if there, err := s.InRoom(ctx, in.Room); err != nil {
+		return answer{}, err
+	} else if !there {
 		return answer{Error: "you are not in that room"}, nil
 	}
-	me := a.who(s)
+	me := a.who(ctx, s)
 	m := message{Room: in.Room, ID: sessionstore.NewID(), From: me.ID, Name: me.Name, Text: text, At: time.Now().UnixMilli()}
 	if err := gateway.Emit(ctx, a.nsp.To(in.Room), "message", m); err != nil {
 		return answer{}, err
@@ -167,13 +183,13 @@ func (a app) typing(ctx context.Context, s *gateway.Socket, in struct {
 	On   bool   `json:"on"`
 },
 ) (gateway.None, error) {
-	if !member(s, in.Room) {
-		return gateway.None{}, nil
+	if there, err := s.InRoom(ctx, in.Room); err != nil || !there {
+		return gateway.None{}, err
 	}
 	return gateway.None{}, gateway.Emit(ctx, s.To(in.Room), "typing", struct {
 		inRoom
 		On bool `json:"on"`
-	}{inRoom{in.Room, a.who(s)}, in.On})
+	}{inRoom{in.Room, a.who(ctx, s)}, in.On})
 }
 
 func (a app) rename(ctx context.Context, s *gateway.Socket, to string) (answer, error) {
@@ -184,30 +200,16 @@ func (a app) rename(ctx context.Context, s *gateway.Socket, to string) (answer, 
 	if err := gateway.SetData(ctx, s, nameKey, name); err != nil {
 		return answer{}, err
 	}
-	for _, room := range s.Rooms() {
-		if err := gateway.Emit(ctx, s.To(room), "renamed", inRoom{room, user{s.ID(), name}}); err != nil {
-			return answer{}, err
-		}
-	}
-	return answer{Name: name}, nil
+	return answer{Name: name}, a.tell(ctx, s, "renamed", user{s.ID(), name})
 }
 
 // who is the socket's person. A name that cannot be read shows as nobody's.
-func (a app) who(s *gateway.Socket) user {
-	name, _, err := gateway.Data[string](s, nameKey)
+func (a app) who(ctx context.Context, s *gateway.Socket) user {
+	name, _, err := gateway.Data[string](ctx, s, nameKey)
 	if err != nil {
 		name = "?"
 	}
 	return user{s.ID(), name}
-}
-
-func member(s *gateway.Socket, room string) bool {
-	for _, r := range s.Rooms() {
-		if r == room {
-			return true
-		}
-	}
-	return false
 }
 
 // tidy trims what a person typed; the problem is in words for a reader.

@@ -168,7 +168,7 @@ func TestConversation(t *testing.T) {
 	if got := ben.ask("rename", "Bob"); got != `{"name":"Bob"}` {
 		t.Errorf("renamed: %s", got)
 	}
-	ann.expect(`42["renamed",{"room":"lobby","id":"` + ben.id + `","name":"Bob"}]`)
+	ann.expect(`42["renamed",{"id":"` + ben.id + `","name":"Bob"}]`)
 
 	if got := ben.ask("leave", "lobby"); got != `{"room":"lobby"}` {
 		t.Errorf("left: %s", got)
@@ -180,7 +180,7 @@ func TestConversation(t *testing.T) {
 	if err := r.server.Engine().Disconnect(t.Context(), ben.conn); err != nil {
 		t.Error(err)
 	}
-	ann.expect(`42["left",{"room":"lobby","id":"` + ben.id + `","name":"Bob"}]`)
+	ann.expect(`42["gone",{"id":"` + ben.id + `","name":"Bob"}]`)
 }
 
 func TestRefused(t *testing.T) {
@@ -209,6 +209,34 @@ func TestRefused(t *testing.T) {
 		}
 		ben.expect()
 	}
+}
+
+// Who shares several rooms is told once, and nobody joins more rooms than they may.
+func TestManyRooms(t *testing.T) {
+	r := newRoom(t)
+	ann, ben := r.as("Ann"), r.as("Ben")
+	for i := range 50 {
+		room := fmt.Sprint("room ", i)
+		ben.ask("join", room)
+		if got := ann.ask("join", room); !strings.Contains(got, ben.id) {
+			t.Errorf("%s: %s", room, got)
+		}
+	}
+	for _, c := range []struct{ room, want string }{
+		{"one more", `{"error":"you are in too many rooms"}`},
+		{"room 7", `{"room":"room 7",`},
+	} {
+		if got := ann.ask("join", c.room); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: %s, want %s", c.room, got, c.want)
+		}
+	}
+	ann.take()
+	ben.ask("rename", "Bob")
+	ann.expect(`42["renamed",{"id":"` + ben.id + `","name":"Bob"}]`)
+	if err := r.server.Engine().Disconnect(t.Context(), ben.conn); err != nil {
+		t.Error(err)
+	}
+	ann.expect(`42["gone",{"id":"` + ben.id + `","name":"Bob"}]`)
 }
 
 func TestPage(t *testing.T) {

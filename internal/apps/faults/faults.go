@@ -84,8 +84,8 @@ func (a App) Register(srv *gateway.Server) {
 	}
 }
 
-func (a App) joined(_ context.Context, s *gateway.Socket) error {
-	hello, err := gateway.Auth[greeting](s)
+func (a App) joined(ctx context.Context, s *gateway.Socket) error {
+	hello, err := gateway.Auth[greeting](ctx, s)
 	if err != nil {
 		return &gateway.Error{Message: "the auth is to be an object"}
 	}
@@ -95,9 +95,9 @@ func (a App) joined(_ context.Context, s *gateway.Socket) error {
 	return a.write("joined", s.ID(), "")
 }
 
-func (a App) left(_ context.Context, s *gateway.Socket, reason string) error {
+func (a App) left(ctx context.Context, s *gateway.Socket, reason string) error {
 	err := a.write("left", s.ID(), reason)
-	badly, _, dataErr := gateway.Data[bool](s, keyLeave)
+	badly, _, dataErr := gateway.Data[bool](ctx, s, keyLeave)
 	if badly && a.first(s.ID()) {
 		a.Exit(exitCode)
 	}

@@ -29,7 +29,10 @@ func Register(srv *gateway.Server) {
 }
 
 func greet(ctx context.Context, s *gateway.Socket) error {
-	auth := s.Auth()
+	auth, err := s.Auth(ctx)
+	if err != nil {
+		return err
+	}
 	if auth == nil {
 		auth = json.RawMessage("{}")
 	}

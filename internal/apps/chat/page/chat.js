@@ -19,6 +19,7 @@ const connection = new Connection({
   typing: typed,
   joined,
   left,
+  gone,
   renamed,
 });
 
@@ -106,11 +107,17 @@ function left({ room: name, id, name: who }) {
   peopleChanged(one, known && !isMe(id) ? `${who} has left` : '');
 }
 
-function renamed({ room: name, id, name: who }) {
-  const one = room(name);
-  const before = one.users.get(id);
-  one.users.set(id, who);
-  peopleChanged(one, before && before !== who ? `${before} is now ${who}` : '');
+function gone({ id, name: who }) {
+  for (const one of rooms.values()) if (one.users.has(id)) left({ room: one.name, id, name: who });
+}
+
+function renamed({ id, name: who }) {
+  for (const one of rooms.values()) {
+    const before = one.users.get(id);
+    if (before === undefined) continue;
+    one.users.set(id, who);
+    peopleChanged(one, before !== who ? `${before} is now ${who}` : '');
+  }
 }
 
 function peopleChanged(one, event) {

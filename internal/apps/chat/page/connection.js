@@ -50,7 +50,7 @@ export class Connection {
     this.#socket = socket;
     this.handlers.state('wait', 'connecting…');
     this.#watch(socket);
-    for (const event of ['welcome', 'message', 'typing', 'joined', 'left', 'renamed']) {
+    for (const event of ['welcome', 'message', 'typing', 'joined', 'left', 'gone', 'renamed']) {
       socket.on(event, (data) => this.handlers[event](data ?? {}));
     }
   }
