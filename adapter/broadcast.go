@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -29,6 +26,8 @@ type Options struct {
 	Fanout Fanout
 	// Large is the most sockets that a broadcast reaches without Fanout; default [DefaultLarge].
 	Large int
+	// Observe, unless nil, is told what became of each broadcast, or of each part of one that came out of the queue.
+	Observe func(Result)
 	// Logger gets what went wrong and is no error; default none.
 	Logger *slog.Logger
 }
@@ -39,6 +38,9 @@ const DefaultLarge = 500
 func (o Options) withDefaults() Options {
 	if o.Large == 0 {
 		o.Large = DefaultLarge
+	}
+	if o.Observe == nil {
+		o.Observe = func(Result) {}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -52,6 +54,7 @@ type Adapter struct {
 	delivery *Delivery
 	fanout   Fanout
 	large    int
+	observe  func(Result)
 	log      *slog.Logger
 	order    *order // nil unless it is that of InOrder
 }
@@ -59,7 +62,7 @@ type Adapter struct {
 // New returns an Adapter that delivers by d.
 func New(store BroadcastStore, d *Delivery, o Options) *Adapter {
 	o = o.withDefaults()
-	return &Adapter{store: store, delivery: d, fanout: o.Fanout, large: o.Large, log: o.Logger}
+	return &Adapter{store: store, delivery: d, fanout: o.Fanout, large: o.Large, observe: o.Observe, log: o.Logger}
 }
 
 // Result is what became of a broadcast.
@@ -67,7 +70,8 @@ type Result struct {
 	// Delivered counts the members that the packet was delivered to, Gone those that had left without a word;
 	// their rows have been removed.
 	Delivered, Gone int
-	// Failed counts the members that it could not be delivered to.
+	// Failed counts the members that it could not be delivered to: most of them did not read. Their sessions have been closed, or
+	// nothing was delivered to them.
 	Failed int
 	// Queued says that the broadcast was handed to the [Fanout], which delivers it; the numbers do not count that.
 	Queued bool
@@ -93,8 +97,10 @@ func (i *Interceptor) takes(m sessionstore.Member) bool {
 }
 
 // Broadcast delivers one packet to everybody selected and returns when all have been tried, so that the
-// broadcasts of one caller arrive in order. One failing member never stops the rest; the error joins the
-// first few failures, or says that the members could not be read. The interceptor may be nil.
+// broadcasts of one caller arrive in order. A member that fails stops nobody else and is no error: it is counted and logged. One that
+// does not read is waited for half a second, or up to a second and a half while such members get on, beside all others; then its session
+// is closed. The error says that the members could not be read, or that the packet is none for them ([ErrNotSerial]). The
+// interceptor may be nil.
 //
 // With a [Fanout], a broadcast to more sockets than Options.Large is queued, and Broadcast returns once it is. Those that are queued
 // arrive in order too, whatever they select within a namespace. But what goes out at once, to few sockets, may arrive before
@@ -123,8 +129,7 @@ func (a *Adapter) Broadcast(ctx context.Context, sel Selection, p sessionstore.P
 func (a *Adapter) toAll(
 	ctx context.Context, nsp sessionstore.Namespace, all members, room sessionstore.Room, p sessionstore.Packet, own *Interceptor,
 ) (Result, error) {
-	f := &fan{a: a, nsp: nsp, packet: []sessionstore.Packet{p}}
-	f.group.SetLimit(fanOut)
+	f := newFan(a, nsp, room, p)
 	var readErr error
 	intercepted := 0
 	for m, err := range all {
@@ -136,50 +141,11 @@ func (a *Adapter) toAll(
 			intercepted++
 			continue
 		}
-		f.group.Go(func() error { f.deliver(ctx, m, room); return nil })
+		f.start(ctx, m)
 	}
-	_ = f.group.Wait() // deliver reports by f
-	f.result.Delivered += intercepted
-	return f.result, errors.Join(append(f.errs, readErr)...)
-}
-
-// fan is one broadcast on its way.
-type fan struct {
-	a      *Adapter
-	nsp    sessionstore.Namespace
-	packet []sessionstore.Packet
-	group  errgroup.Group
-
-	mu     sync.Mutex
-	result Result
-	errs   []error
-}
-
-// maxErrors bounds the failures that a broadcast reports one by one.
-const maxErrors = 5
-
-func (f *fan) deliver(ctx context.Context, m sessionstore.Member, room sessionstore.Room) {
-	truth, err := f.a.delivery.Deliver(ctx, Target{Session: m.Session, Hint: m.Hint}, f.packet)
-	gone := errors.Is(err, ErrClosed)
-	switch {
-	case gone:
-		err = f.a.store.Reap(ctx, f.nsp, room, m.Socket)
-	case err == nil && truth != m.Hint:
-		f.a.repair(ctx, f.nsp, room, m, truth)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	switch {
-	case gone:
-		f.result.Gone++
-	case err != nil:
-		f.result.Failed++
-	default:
-		f.result.Delivered++
-	}
-	if err != nil && len(f.errs) < maxErrors {
-		f.errs = append(f.errs, fmt.Errorf("to %s: %w", m.Socket, err))
-	}
+	result, err := f.end(ctx)
+	result.Delivered += intercepted
+	return result, errors.Join(err, readErr)
 }
 
 // repair writes the true hint into the row that was found stale. A repair that fails costs a call at the

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
@@ -154,27 +155,70 @@ func TestBroadcastTrouble(t *testing.T) {
 		prepare func(w *world)
 		want    adapter.Result
 		reached string
-		err     error
 	}{
-		{"one is gone", func(w *world) { w.pusher.Answer(conn("B"), adapter.ErrGone) }, adapter.Result{Delivered: 3, Gone: 1}, "AVW", nil},
-		{"one is in doubt", func(w *world) { w.pusher.Answer(conn("A"), pushtest.ErrLost) }, adapter.Result{Delivered: 3, Failed: 1}, "BVW", pushtest.ErrLost},
+		{"one is gone", func(w *world) { w.pusher.Answer(conn("B"), adapter.ErrGone) }, adapter.Result{Delivered: 3, Gone: 1}, "AVW"},
+		{"one is in doubt", func(w *world) { w.pusher.Answer(conn("A"), pushtest.ErrLost) }, adapter.Result{Delivered: 3, Failed: 1}, "BVW"},
 		{"one has closed", func(w *world) {
 			w.must(w.closing.Close(w.t.Context(), "V", "test", adapter.CloseOptions{}))
-		}, adapter.Result{Delivered: 3, Gone: 1}, "ABW", nil},
+		}, adapter.Result{Delivered: 3, Gone: 1}, "ABW"},
 		{"an append fails", func(w *world) {
 			w.store.faults[sessionstore.OpDeliver] = []fault{{errNoAnswer, false}}
-		}, adapter.Result{Delivered: 3, Failed: 1}, "", errNoAnswer},
+		}, adapter.Result{Delivered: 3, Failed: 1}, ""},
+		{"one is busy for a while", func(w *world) {
+			w.pusher.Answer(conn("A"), adapter.ErrBusy, adapter.ErrBusy, adapter.ErrBusy)
+		}, adapter.Result{Delivered: 4}, "ABVW"},
+		{"one does not read", func(w *world) { w.pusher.AnswerAlways(conn("A"), adapter.ErrBusy) }, adapter.Result{Delivered: 3, Failed: 1}, "BVW"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
 				hall(w)
 				c.prepare(w)
 				r, err := w.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, w.packet("4x"), nil)
-				if r != c.want || !errors.Is(err, c.err) {
-					t.Errorf("%+v, %v, want %+v, %v", r, err, c.want, c.err)
+				if r != c.want || err != nil {
+					t.Errorf("%+v, %v, want %+v and no error", r, err, c.want)
 				}
 				if got := w.reached("4x"); c.reached != "" && got != c.reached {
 					t.Errorf("reached %q, want %q", got, c.reached)
+				}
+			})
+		})
+	}
+}
+
+// Members that do not read hold a broadcast for half a second, however many they are, and for no longer; while they get on, because
+// the platform is at its limit, they are waited for.
+func TestBroadcastToMembersThatDoNotRead(t *testing.T) {
+	const slow = 500
+	for _, c := range []struct {
+		name      string
+		refusals  int // of each push, before it is taken; 0 means for ever
+		delivered int
+		atMost    time.Duration
+	}{
+		{"never", 0, 1, 1200 * time.Millisecond},
+		{"the third time", 3, slow + 1, 1200 * time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+				for i := range slow {
+					id := fmt.Sprintf("S%d", i)
+					w.webSocket(sessionstore.SessionID(id))
+					w.socket(sessionstore.SessionID(id), "crowd")
+					if c.refusals == 0 {
+						w.pusher.AnswerAlways(conn(id), adapter.ErrBusy)
+					} else {
+						w.pusher.Answer(conn(id), slices.Repeat([]error{adapter.ErrBusy}, c.refusals)...)
+					}
+				}
+				w.webSocket("Z")
+				w.socket("Z", "crowd")
+				begun := time.Now()
+				r, err := w.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"crowd"}}, w.packet("4x"), nil)
+				if took := time.Since(begun); err != nil || r.Delivered != c.delivered || r.Delivered+r.Failed != slow+1 || took > c.atMost {
+					t.Errorf("%+v, %v after %s", r, err, took)
+				}
+				if open := w.session("S0").State == sessionstore.Open; open != (c.refusals > 0) {
+					t.Errorf("open: %v", open)
 				}
 			})
 		})

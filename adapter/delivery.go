@@ -91,13 +91,15 @@ type Delivery struct {
 	groups  GroupPusher // nil if the pusher sends single messages only
 	closing *Closing
 	limits  Limits
-	serial  known
+	serial  *known
+	// patiently makes a push and repeats it while the connection is busy, in place.
+	patiently func(ctx context.Context, push func(context.Context) error) error
 }
 
 // NewDelivery returns a Delivery. Closing says what happens to sessions that have to be closed.
 func NewDelivery(store DeliveryStore, pusher Pusher, closing *Closing, limits Limits) *Delivery {
 	groups, _ := pusher.(GroupPusher)
-	return &Delivery{store: store, pusher: pusher, groups: groups, closing: closing, limits: limits.WithDefaults()}
+	return &Delivery{store: store, pusher: pusher, groups: groups, closing: closing, limits: limits.WithDefaults(), serial: &known{}, patiently: patiently}
 }
 
 // Deliver brings packets to the target, in order, and returns how the session is reached in truth:
@@ -164,7 +166,7 @@ func (d *Delivery) push(ctx context.Context, id sessionstore.SessionID, conn ses
 // pushPacket sends the messages of one packet, as a group if they are several and the pusher can.
 func (d *Delivery) pushPacket(ctx context.Context, conn sessionstore.Connection, frames []string) error {
 	if len(frames) > 1 && d.groups != nil {
-		return patiently(ctx, func() error { return d.groups.PushGroup(ctx, conn, frames) })
+		return d.patiently(ctx, func(ctx context.Context) error { return d.groups.PushGroup(ctx, conn, frames) })
 	}
 	for _, frame := range frames {
 		if err := d.Push(ctx, conn, frame); err != nil {
@@ -176,19 +178,19 @@ func (d *Delivery) pushPacket(ctx context.Context, conn sessionstore.Connection,
 
 // Push sends one frame and waits, in place and bounded, while the connection is busy.
 func (d *Delivery) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
-	return patiently(ctx, func() error { return d.pusher.Push(ctx, conn, frame) })
+	return d.patiently(ctx, func(ctx context.Context) error { return d.pusher.Push(ctx, conn, frame) })
 }
 
-// patiently repeats a push while the connection is busy.
-func patiently(ctx context.Context, push func() error) error {
-	err := push()
+// patiently repeats a push while the connection is busy, for some three seconds: the caller waits for this session alone.
+func patiently(ctx context.Context, push func(context.Context) error) error {
+	err := push(ctx)
 	if !errors.Is(err, ErrBusy) {
 		return err
 	}
 	pause := NewPause()
 	for range busyRepeats {
 		pause.Wait(ctx)
-		if err = push(); !errors.Is(err, ErrBusy) {
+		if err = push(ctx); !errors.Is(err, ErrBusy) {
 			return err
 		}
 	}

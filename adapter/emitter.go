@@ -127,8 +127,8 @@ func (b Emission) narrowed(sel Selection, err error) Emission {
 // Each argument is JSON. Binary data is socketio.Binary, or the object {"_placeholder":true,"num":i} in place of
 // attachments[i].
 //
-// Errors: [ErrEvent], [ErrName], [ErrPacketTooLarge]: nobody was tried. Any other joins the first few failures of single
-// sockets, or says that not all could be found; the result tells how far it came.
+// Errors: [ErrEvent], [ErrName], [ErrPacketTooLarge]: nobody was tried. Any other says that not all sockets could be found, or that the
+// packet is none for some of them; the result tells how far it came. A single socket that fails is no error: the result counts it.
 func (b Emission) Emit(ctx context.Context, event string, args []json.RawMessage, attachments ...[]byte) (Result, error) {
 	if b.err != nil {
 		return Result{}, b.err

@@ -105,7 +105,8 @@ func (b Broadcast) selection() adapter.Selection {
 }
 
 // EmitArgs emits to everybody selected, and returns when all have been tried: the emits of one caller
-// arrive in order. A member that has gone is no error; the error joins the first few failures.
+// arrive in order. A member that has gone, or does not read, is no error: it is counted and logged, and its session ends. The error says that
+// not all members could be read, or that the packet is none for them.
 func (b Broadcast) EmitArgs(ctx context.Context, event string, args Args) error {
 	if err := errors.Join(b.err, b.nsp.check(event, args)); err != nil {
 		return err

@@ -107,7 +107,7 @@ func New(c Config) *Server {
 		o.AllowRequest = allowRequest(c.AllowRequest)
 	}
 	s.engine = engine.New(engine.Config{Store: c.Store, Pusher: c.Pusher, Handler: protocol{s}, Options: o, Ends: c.Ends, Hooks: c.Hooks, Logger: c.Logger})
-	s.adapter = adapter.New(c.Store, s.engine.Delivery(), adapter.Options{Fanout: c.Fanout, Large: c.LargeRoom, Logger: s.log})
+	s.adapter = adapter.New(c.Store, s.engine.Delivery(), adapter.Options{Fanout: c.Fanout, Large: c.LargeRoom, Observe: c.Hooks.Broadcast, Logger: s.log})
 	return s
 }
 

@@ -1,6 +1,10 @@
 package engine
 
-import "time"
+import (
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+)
 
 // Hooks tell a program what happens, for its metrics. Each may be nil, and is called from several goroutines at once.
 type Hooks struct {
@@ -10,6 +14,8 @@ type Hooks struct {
 	TakenOver func()
 	// HandlerGivenUp is called for each disconnect handler that used up its tries.
 	HandlerGivenUp func()
+	// Broadcast is called for each broadcast with what became of it.
+	Broadcast func(adapter.Result)
 }
 
 func (h *Hooks) pinged(late time.Duration) {

@@ -155,7 +155,7 @@ func TestEmitAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := w.ask(`{"event":"e"}`)
-	if a.OK || a.Recipients != 1 || a.Gone != 1 || a.Failed != 1 || len(a.Errors) != 1 || !strings.Contains(a.Errors[0], "one") {
+	if !a.OK || a.Recipients != 1 || a.Gone != 1 || a.Failed != 1 || len(a.Errors) != 0 {
 		t.Errorf("answered %+v", a)
 	}
 	if err := w.store.SetData(t.Context(), sessionstore.Socket{ID: "three", Session: "three", Namespace: "/"}, "name", `{"first":"x"}`, adapter.Limits{}.WithDefaults().Socket); err != nil {
@@ -210,10 +210,10 @@ func TestKeysOfWhatFailed(t *testing.T) {
 		t.Errorf("at last: %+v", a)
 	}
 	w.pusher.AnswerAlways(connOf("one"), pushtest.ErrLost)
-	if a := w.ask(`{"event":"e","key":"l"}`); a.OK || a.Failed != 1 {
+	if a := w.ask(`{"event":"e","key":"l"}`); !a.OK || a.Failed != 1 {
 		t.Errorf("in doubt: %+v", a)
 	}
-	if a := w.ask(`{"event":"e","key":"l"}`); !a.Duplicate || a.OK || a.Failed != 1 || len(a.Errors) == 0 {
+	if a := w.ask(`{"event":"e","key":"l"}`); !a.Duplicate || !a.OK || a.Failed != 1 {
 		t.Errorf("what is in doubt was done again, or its answer is lost: %+v", a)
 	}
 }
