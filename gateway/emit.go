@@ -52,6 +52,8 @@ func withLimit(err error) error {
 		return &limitError{"Too many rooms", err}
 	case errors.Is(err, ErrTooLarge):
 		return &limitError{"Data too large", err}
+	case errors.Is(err, ErrRoomName):
+		return &limitError{"Invalid room name", err}
 	default:
 		return err
 	}

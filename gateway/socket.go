@@ -145,7 +145,7 @@ func (s *Socket) later(f func(context.Context) error) { s.deferred = append(s.de
 func (s *Socket) Join(ctx context.Context, rooms ...string) error {
 	for _, name := range rooms {
 		if err := adapter.CheckRoom(name); err != nil {
-			return err
+			return withLimit(err)
 		}
 		if err := s.join(ctx, sessionstore.Room(name)); err != nil {
 			return fmt.Errorf("gateway: join room %q: %w", name, withLimit(err))

@@ -1,0 +1,149 @@
+package gateway_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// limitApp does what its clients ask for: in connect handlers by what auth says, and in events.
+func limitApp(s *gateway.Server) {
+	for _, name := range []string{"/", "/a", "/b"} {
+		n := s.Of(name)
+		n.OnConnect(func(ctx context.Context, k *gateway.Socket) error {
+			in, err := gateway.Auth[struct {
+				Rooms []string
+				Data  string
+			}](ctx, k)
+			if err == nil && in.Rooms != nil {
+				err = k.Join(ctx, in.Rooms...)
+			}
+			if err == nil && in.Data != "" {
+				err = gateway.SetData(ctx, k, "d", in.Data)
+			}
+			return err
+		})
+		gateway.On(n, "join", func(ctx context.Context, k *gateway.Socket, room string) (gateway.None, error) {
+			return gateway.None{}, k.Join(ctx, room)
+		})
+		gateway.On(n, "set", func(ctx context.Context, k *gateway.Socket, v string) (gateway.None, error) {
+			return gateway.None{}, gateway.SetData(ctx, k, "d", v)
+		})
+	}
+}
+
+func limited(c *gateway.Config) {
+	c.Options.Limits = adapter.Limits{
+		Socket:  sessionstore.SocketLimits{Auth: 40, Data: 10, Rooms: 2},
+		Sockets: 2,
+	}
+}
+
+// What a client asks for above a limit is refused in words, and costs it nothing else: on both transports, in both kinds of
+// handlers.
+func TestClientsAreToldOfLimits(t *testing.T) {
+	auth := func(n int) string { return `{"x":"` + strings.Repeat("x", n-len(`{"x":""}`)) + `"}` }
+	long := strings.Repeat("r", sessionstore.MaxName)
+	for _, c := range []struct {
+		name string
+		send []string
+		want string // the last answer; a CONNECT that succeeds has one that is made up
+	}{
+		{"auth at the limit", []string{"40" + auth(40)}, "40"},
+		{"auth above it", []string{"40" + auth(41)}, `44{"message":"Auth too large"}`},
+		{"rooms of a connect handler, at the limit", []string{`40{"rooms":["a","b","a"]}`}, "40"},
+		{"above it", []string{`40{"rooms":["a","b","c"]}`}, `44{"message":"Too many rooms"}`},
+		{"a room without a name", []string{`40{"rooms":[""]}`}, `44{"message":"Invalid room name"}`},
+		{"data of a connect handler, at the limit", []string{`40{"data":"1234567"}`}, "40"}, // with key and quotes
+		{"above it", []string{`40{"data":"12345678"}`}, `44{"message":"Data too large"}`},
+		{"rooms of events, at the limit", []string{"40", `421["join","a"]`, `422["join","b"]`, `423["join","a"]`}, `433[]`},
+		{"above it", []string{"40", `421["join","a"]`, `422["join","b"]`, `423["join","c"]`}, `433[{"message":"Too many rooms"}]`},
+		{"the longest room", []string{"40", `421["join","` + long + `"]`}, `431[]`},
+		{"one longer", []string{"40", `421["join","` + long + `r"]`}, `431[{"message":"Invalid room name"}]`},
+		{"data of events, at the limit", []string{"40", `421["set","1234567"]`}, `431[]`},
+		{"above it", []string{"40", `421["set","12345678"]`}, `431[{"message":"Data too large"}]`},
+		{"namespaces at the limit", []string{"40", "40/b,"}, "40/b,"},
+		{"above it", []string{"40", "40/a,", "40/b,"}, `44/b,{"message":"Too many namespaces"}`},
+		{"one left before", []string{"40", "40/a,", "41/a,", "40/b,"}, "40/b,"},
+		{"the longest namespace", []string{"40/" + long[1:] + ","}, "44/" + long[1:] + `,{"message":"Invalid namespace"}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, transport := range []string{"websocket", "polling"} {
+				inWorld(t, func(t *testing.T, w *world) {
+					s := w.server(limitApp, limited)
+					p := w.open(s)
+					if transport == "polling" {
+						p = w.openPolling(s)
+					}
+					p.send(c.send...)
+					got := append([]string{""}, p.take()...)
+					last := got[max(len(got), 1)-1:][0]
+					if made := strings.HasPrefix(last, c.want+`{"sid":"`); last != c.want && !made {
+						t.Errorf("%s: %q, want %q at the end", transport, got, c.want)
+					}
+					p.expectOpen()
+				})
+			}
+		})
+	}
+}
+
+// Several CONNECTs at once, none of which has seen the others, do not get past the limit.
+func TestNamespacesAtOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var both sync.WaitGroup
+		both.Add(2)
+		s := w.server(func(s *gateway.Server) {
+			s.Of("/")
+			for _, name := range []string{"/a", "/b"} {
+				s.Of(name).OnConnect(func(context.Context, *gateway.Socket) error {
+					both.Done()
+					both.Wait()
+					return nil
+				})
+			}
+		}, limited)
+		p := w.join(s)
+		var wg sync.WaitGroup
+		answers := make([]string, 2)
+		for i, frame := range []string{"40/a,", "40/b,"} {
+			wg.Go(func() {
+				reply, err := s.Engine().Message(t.Context(), p.conn, frame)
+				if err != nil {
+					t.Error(err)
+				}
+				answers[i] = reply
+			})
+		}
+		wg.Wait()
+		refused := 0
+		for _, a := range answers {
+			if strings.Contains(a, "Too many namespaces") {
+				refused++
+			}
+		}
+		if n := len(p.state().Sockets); n != 3-refused || refused == 0 {
+			t.Errorf("%d sockets, %d refused: %q", n, refused, answers)
+		}
+		for _, name := range []sessionstore.Namespace{"/a", "/b"} {
+			members := 0
+			for shard := range w.store.Shards() {
+				for _, err := range w.store.NamespaceMembers(t.Context(), name, shard, sessionstore.Range{}) {
+					if err != nil {
+						t.Error(err)
+					}
+					members++
+				}
+			}
+			state := p.state()
+			if _, there := state.Socket(name); there != (members == 1) {
+				t.Errorf("%d members of %s", members, name)
+			}
+		}
+	})
+}
