@@ -1,0 +1,262 @@
+package costs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/dynamotest"
+	"github.com/nonstick-io/nonstick/internal/pushtest"
+	"github.com/nonstick-io/nonstick/sessionstore"
+	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
+	"github.com/nonstick-io/nonstick/sessionstore/memstore"
+)
+
+// stores are those that costs are measured on. Memory bills no units, but counts the same reads and writes.
+var stores = []struct {
+	name string
+	make func(t *testing.T, m *sessionstore.Meter) sessionstore.Store
+}{
+	{"memory", func(_ *testing.T, m *sessionstore.Meter) sessionstore.Store {
+		return memstore.New(memstore.Options{Meter: m})
+	}},
+	{"DynamoDB", func(t *testing.T, m *sessionstore.Meter) sessionstore.Store {
+		t.Helper()
+		client := dynamostore.NewClient(dynamostore.ClientOptions{
+			Region: "eu-central-1", Endpoint: dynamotest.Start(t),
+			Credentials: dynamostore.Credentials{AccessKeyID: "costs", SecretAccessKey: "secret"},
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		if err := dynamostore.CreateTable(ctx, client, "costs"); err != nil {
+			t.Fatal(err)
+		}
+		return dynamostore.New(client, dynamostore.Options{Table: "costs", Meter: m})
+	}},
+}
+
+// namespaces are as many as a session may join; the first is the main one.
+func namespaces() []string {
+	names := []string{"/"}
+	for i := 1; i < limits.Sockets; i++ {
+		names = append(names, fmt.Sprintf("/a-namespace-with-a-name-of-some-length-%02d", i))
+	}
+	return names
+}
+
+var limits = adapter.Limits{}.WithDefaults()
+
+// world is a server and its store.
+type world struct {
+	t      *testing.T
+	store  sessionstore.Store
+	meter  *sessionstore.Meter
+	pusher *pushtest.Pusher
+	server *gateway.Server
+}
+
+func newWorld(t *testing.T, makeStore func(*testing.T, *sessionstore.Meter) sessionstore.Store) *world {
+	t.Helper()
+	w := &world{t: t, meter: new(sessionstore.Meter), pusher: pushtest.New()}
+	w.store = makeStore(t, w.meter)
+	w.server = gateway.New(gateway.Config{
+		Store: w.store, Pusher: w.pusher, Options: engine.Options{PollHold: 400 * time.Millisecond},
+	})
+	for _, name := range namespaces() {
+		n := w.server.Of(name)
+		gateway.On(n, "echo", func(_ context.Context, _ *gateway.Socket, a gateway.Args) (gateway.Args, error) { return a, nil })
+		gateway.On(n, "join", func(ctx context.Context, s *gateway.Socket, rooms []string) (gateway.None, error) {
+			return gateway.None{}, s.Join(ctx, rooms...)
+		})
+		gateway.On(n, "leave", func(ctx context.Context, s *gateway.Socket, room string) (gateway.None, error) {
+			return gateway.None{}, s.Leave(ctx, room)
+		})
+		gateway.On(n, "set", func(ctx context.Context, s *gateway.Socket, in gateway.Args2[string, string]) (gateway.None, error) {
+			return gateway.None{}, gateway.SetData(ctx, s, in.First, in.Second)
+		})
+		gateway.On(n, "look", func(ctx context.Context, s *gateway.Socket, room string) (bool, error) {
+			return s.InRoom(ctx, room)
+		})
+		gateway.On(n, "data", func(ctx context.Context, s *gateway.Socket, _ gateway.None) (gateway.None, error) {
+			_, _, err := gateway.Data[string](ctx, s, "x")
+			return gateway.None{}, err
+		})
+		gateway.On(n, "rooms", func(ctx context.Context, s *gateway.Socket, _ gateway.None) (int, error) {
+			rooms, err := s.Rooms(ctx)
+			return len(rooms), err
+		})
+		gateway.On(n, "auth", func(ctx context.Context, s *gateway.Socket, _ gateway.None) (int, error) {
+			auth, err := s.Auth(ctx)
+			return len(auth), err
+		})
+	}
+	return w
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// client is a session, on WebSocket if it has a connection.
+type client struct {
+	w    *world
+	id   sessionstore.SessionID
+	conn sessionstore.Connection
+	gets int
+}
+
+// handshake is as large as a request may be.
+func handshake() sessionstore.Handshake {
+	h := sessionstore.Handshake{Time: time.Now(), Address: "192.0.2.1", Headers: map[string]string{}, Query: map[string]string{}}
+	for i := range 9 {
+		h.Headers[fmt.Sprint("x-header-", i)] = strings.Repeat("h", 1000)
+	}
+	return h
+}
+
+func (w *world) polling() *client {
+	w.t.Helper()
+	open, err := w.server.Engine().Handshake(w.t.Context(), handshake())
+	w.must(err)
+	return &client{w: w, id: sid(w.t, open)}
+}
+
+func (w *world) webSocket() *client {
+	w.t.Helper()
+	c := &client{w: w, conn: sessionstore.Connection{ID: sessionstore.NewID(), Endpoint: "http://127.0.0.1"}}
+	step, err := w.server.Engine().Connect(w.t.Context(), c.conn, handshake())
+	w.must(err)
+	w.must(w.server.Engine().Run(w.t.Context(), step))
+	c.id = sid(w.t, w.pusher.Take(c.conn)[0])
+	return c
+}
+
+func sid(t *testing.T, open string) sessionstore.SessionID {
+	t.Helper()
+	var h struct{ SID string }
+	if err := json.Unmarshal([]byte(open[1:]), &h); err != nil {
+		t.Fatal(err)
+	}
+	return sessionstore.SessionID(h.SID)
+}
+
+// send sends frames, in one POST on polling. What is answered on WebSocket is returned.
+func (c *client) send(frames ...string) string {
+	c.w.t.Helper()
+	if c.conn.IsZero() {
+		c.w.must(c.w.server.Engine().Post(c.w.t.Context(), c.id, engineio.EncodePayload(frames)))
+		return ""
+	}
+	var last string
+	for _, f := range frames {
+		reply, err := c.w.server.Engine().Message(c.w.t.Context(), c.conn, f)
+		c.w.must(err)
+		last = reply
+	}
+	return last
+}
+
+func (c *client) get() string {
+	c.w.t.Helper()
+	c.gets++
+	body, err := c.w.server.Engine().Poll(c.w.t.Context(), c.id, fmt.Sprint("t", c.gets))
+	c.w.must(err)
+	return body
+}
+
+func (c *client) state() sessionstore.Session {
+	c.w.t.Helper()
+	s, err := c.w.store.Get(c.w.t.Context(), c.id, time.Now())
+	c.w.must(err)
+	return s
+}
+
+// drain fetches until nothing is left.
+func (c *client) drain() {
+	c.w.t.Helper()
+	for len(c.state().Buffer) > 0 {
+		c.get()
+	}
+}
+
+// text is JSON of n bytes that makes an object with one key.
+func text(n int) string { return `{"x":"` + strings.Repeat("x", n-len(`{"x":""}`)) + `"}` }
+
+func room(i int) string { return fmt.Sprintf("%0*d", sessionstore.MaxName, i) }
+
+// fill makes the store keep as much of the client as it can: every namespace, auth, data and rooms at their limits, and
+// half a packet.
+func (c *client) fill(rooms int) {
+	c.w.t.Helper()
+	for _, name := range namespaces() {
+		prefix := "40" + name + ","
+		c.send(prefix + text(limits.Socket.Auth-20))
+	}
+	c.send(`42["set","x","` + strings.Repeat("d", limits.Socket.Data-3) + `"]`)
+	for i := 0; i < rooms; i += 50 {
+		var names []string
+		for j := i; j < min(i+50, rooms); j++ {
+			names = append(names, room(j))
+		}
+		b, err := json.Marshal(names)
+		c.w.must(err)
+		c.send(`42["join",` + string(b) + `]`)
+	}
+	if c.conn.IsZero() {
+		c.drain()
+	}
+	c.w.pusher.Take(c.conn)
+	s := c.state()
+	k, _ := s.Socket("/")
+	if len(s.Sockets) != limits.Sockets || k.Rooms != rooms || !k.HasAuth || !k.HasData {
+		c.w.t.Fatalf("%d sockets, %+v", len(s.Sockets), k)
+	}
+}
+
+// buffer fills a polling client's buffer with references, but for room for a few.
+func (c *client) buffer() {
+	c.w.t.Helper()
+	const left = 20
+	for n := limits.Buffer.Packets - left - len(c.state().Buffer); n > 0; n -= 50 {
+		packets := make([]sessionstore.Packet, min(n, 50))
+		for i := range packets {
+			packets[i] = sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: []string{"4" + strings.Repeat("p", 1100)}}
+		}
+		c.w.must(c.w.store.Deliver(c.w.t.Context(), c.id, packets, limits.Buffer))
+	}
+}
+
+// spent is what something cost.
+type spent struct {
+	reads, writes int64
+	rru, wru      float64
+	calls         string
+}
+
+func (w *world) spend(f func()) spent {
+	w.t.Helper()
+	before := map[sessionstore.Op]sessionstore.Usage{}
+	w.meter.Each(func(op sessionstore.Op, u sessionstore.Usage) { before[op] = u })
+	total := w.meter.Total()
+	f()
+	u := w.meter.Total().Sub(total)
+	s := spent{reads: u.Reads, writes: u.Writes, rru: float64(u.ReadMilliUnits) / 1000, wru: float64(u.WriteMilliUnits) / 1000}
+	var calls []string
+	w.meter.Each(func(op sessionstore.Op, u sessionstore.Usage) {
+		if d := u.Sub(before[op]); d.Calls > 0 {
+			calls = append(calls, fmt.Sprintf("%s: %d reads (%g), %d writes (%g)", op, d.Reads, float64(d.ReadMilliUnits)/1000, d.Writes, float64(d.WriteMilliUnits)/1000))
+		}
+	})
+	s.calls = strings.Join(calls, "\n")
+	return s
+}
