@@ -33,7 +33,7 @@ var initEnvironment = []string{
 // machine is shared.
 func TestInit(t *testing.T) {
 	hello := median(t, build(t, "./testdata/hello"))
-	for _, name := range []string{"polling", "websocket", "heartbeat", "fanout", "emit"} {
+	for _, name := range []string{"polling", "websocket", "heartbeat", "close", "fanout", "emit"} {
 		binary := build(t, "./"+name)
 		info, err := os.Stat(binary)
 		if err != nil {

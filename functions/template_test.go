@@ -102,7 +102,7 @@ func template(t *testing.T) node {
 // builds are the functions by their names in the template.
 var builds = map[string]boot.Build{
 	"PollingFunction": serve.Polling, "WebSocketFunction": serve.WebSocket, "HeartbeatFunction": serve.Heartbeat,
-	"FanoutFunction": emitting.Fanout, "EmitFunction": emitting.Emit,
+	"CloseFunction": serve.Close, "FanoutFunction": emitting.Fanout, "EmitFunction": emitting.Emit,
 }
 
 // functionsOf returns the functions of the template.
@@ -232,9 +232,10 @@ func TestRoles(t *testing.T) {
 	send := []string{"sqs:SendMessage"}
 	const connections = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebSocketApi}/v1/"
 	extra := map[string]map[string][]string{
-		"PollingFunction":   {"HeartbeatQueue.Arn": send, "FanoutQueue.Arn": send},
-		"WebSocketFunction": {"HeartbeatQueue.Arn": send, "FanoutQueue.Arn": send, "OpenQueue.Arn": append(slices.Clone(send), receive...)},
-		"HeartbeatFunction": {"HeartbeatQueue.Arn": append(slices.Clone(send), receive...), "FanoutQueue.Arn": send},
+		"PollingFunction":   {"HeartbeatQueue.Arn": send, "FanoutQueue.Arn": send, "ClosesQueue.Arn": send},
+		"WebSocketFunction": {"HeartbeatQueue.Arn": send, "FanoutQueue.Arn": send, "ClosesQueue.Arn": send, "OpenQueue.Arn": append(slices.Clone(send), receive...)},
+		"HeartbeatFunction": {"HeartbeatQueue.Arn": append(slices.Clone(send), receive...), "ClosesQueue.Arn": send},
+		"CloseFunction":     {"ClosesQueue.Arn": append(slices.Clone(send), receive...), "FanoutQueue.Arn": send},
 		"FanoutFunction":    {"FanoutQueue.Arn": receive},
 		"EmitFunction":      {"FanoutQueue.Arn": send},
 	}

@@ -32,11 +32,19 @@ const (
 	OpenDelay Metric = "OpenDelay"
 	// Sessions is how many there are, as the heartbeat counts them.
 	Sessions Metric = "Sessions"
+	// SweepLag is how late the latest ping was since the last line, in milliseconds.
+	SweepLag Metric = "SweepLag"
+	// EndsTakenOver counts sessions whose end was begun and not finished in time. HandlersGivenUp counts disconnect handlers
+	// that used up their tries.
+	EndsTakenOver   Metric = "EndsTakenOver"
+	HandlersGivenUp Metric = "HandlersGivenUp"
+	// MembersFailed counts members of broadcasts that could not be delivered to, most because they do not read.
+	MembersFailed Metric = "MembersFailed"
 )
 
 // unit returns CloudWatch's name of what a metric is counted in.
 func (m Metric) unit() string {
-	if m == OpenDelay {
+	if m == OpenDelay || m == SweepLag {
 		return "Milliseconds"
 	}
 	return "Count"
@@ -91,6 +99,20 @@ func (m *Metrics) Sample(name Metric, v float64) {
 	defer m.mu.Unlock()
 	if len(m.samples[name]) < maxSamples {
 		m.samples[name] = append(m.samples[name], v)
+	}
+}
+
+// Most records a value of a metric of which only the greatest counts.
+func (m *Metrics) Most(name Metric, v float64) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s := m.samples[name]; len(s) == 0 {
+		m.samples[name] = []float64{v}
+	} else {
+		s[0] = max(s[0], v)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
 	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
@@ -33,7 +34,7 @@ func newServer(p *boot.Parts) *server {
 	o := engineOptions(p.Env)
 	s.maxPayload = o.MaxPayload
 	if s.app.Register == nil {
-		s.engine = engine.New(engine.Config{Store: p.Store, Pusher: p.Pusher, Handler: s.app.Messages, Options: o, Logger: p.Log})
+		s.engine = engine.New(engine.Config{Store: p.Store, Pusher: p.Pusher, Handler: s.app.Messages, Options: o, Ends: endsOf(p), Hooks: hooks(p), Logger: p.Log})
 		return s
 	}
 	if o.ConnectTimeout == 0 {
@@ -42,10 +43,31 @@ func newServer(p *boot.Parts) *server {
 	b := p.Broadcasts()
 	srv := gateway.New(gateway.Config{
 		Store: p.Store, Pusher: p.Pusher, Options: o, Unordered: true, Fanout: b.Fanout, LargeRoom: b.Large, Logger: p.Log,
+		DisconnectTime: p.Env.Duration("NONSTICK_DISCONNECT_TIME", defaultDisconnectTime, shortest, gateway.MaxDisconnectTime),
+		Ends:           endsOf(p), Hooks: hooks(p),
 	})
 	s.app.Register(srv)
 	s.engine = srv.Engine()
 	return s
+}
+
+// endsOf returns the queue of the ends of sessions; nil if there is none, and ends are finished where they come about.
+func endsOf(p *boot.Parts) engine.Ends {
+	const name = "NONSTICK_CLOSES_QUEUE"
+	if p.Env.Text(name, "") == "" {
+		return nil
+	}
+	return ends{p.Queue(name)}
+}
+
+// hooks count what happens in the engine.
+func hooks(p *boot.Parts) engine.Hooks {
+	return engine.Hooks{
+		Pinged:         func(late time.Duration) { p.Metrics.Most(boot.SweepLag, float64(late.Milliseconds())) },
+		TakenOver:      func() { p.Metrics.Add(boot.EndsTakenOver, 1) },
+		HandlerGivenUp: func() { p.Metrics.Add(boot.HandlersGivenUp, 1) },
+		Broadcast:      func(r adapter.Result) { p.Metrics.Add(boot.MembersFailed, r.Failed) },
+	}
 }
 
 // The bounds of times that a configuration may name. API Gateway ends a WebSocket that is silent for 10 minutes and a
@@ -56,6 +78,8 @@ const (
 	longestPing = 9*time.Minute + 30*time.Second
 	longestHold = 28 * time.Second
 	maxBody     = 6 << 20
+	// defaultDisconnectTime is the gateway's.
+	defaultDisconnectTime = 10 * time.Second
 )
 
 // engineOptions are the settings of Engine.IO.
