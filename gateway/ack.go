@@ -183,9 +183,10 @@ func newAckID() uint64 {
 }
 
 // OnAck sets the handler that takes the answers to events emitted by [EmitThen] under its name: on whichever instance
-// the answer arrives. It gets the answer and the state that was kept.
+// the answer arrives. It gets the answer and the state that was kept. OnAck panics with [ErrServing] after the first message
+// of a client.
 func OnAck[In, State any](n *Namespace, name string, h func(ctx context.Context, s *Socket, answer In, state State) error) {
-	n.acks[name] = func(ctx context.Context, s *Socket, answer Args, raw json.RawMessage) error {
+	handler := func(ctx context.Context, s *Socket, answer Args, raw json.RawMessage) error {
 		in, err := DecodeArgs[In](answer)
 		if err != nil {
 			return err
@@ -198,11 +199,15 @@ func OnAck[In, State any](n *Namespace, name string, h func(ctx context.Context,
 		}
 		return h(ctx, s, in, state)
 	}
+	n.register(fmt.Sprintf("the acknowledgement handler %q", name), func() { n.acks[name] = handler })
 }
 
 // EmitThen emits to the socket whose event is handled and asks for an acknowledgement, which the handler set by
 // [OnAck] under the name takes when it comes, with the state. It waits for nothing.
 func EmitThen[In, State any](ctx context.Context, s *Socket, event string, v In, name string, state State) error {
+	if err := s.inHandler(); err != nil {
+		return err
+	}
 	if s.nsp.acks[name] == nil {
 		return fmt.Errorf("%w: %q", ErrNoHandler, name)
 	}

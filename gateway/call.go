@@ -24,8 +24,13 @@ func withCall(ctx context.Context, c *call) context.Context {
 	return context.WithValue(ctx, callKey{}, c)
 }
 
+// callOf returns nil outside of handlers. So it does for the context of a handler that has returned, which a goroutine may
+// still hold: nothing is collected any more, and what it emits leaves by itself.
 func callOf(ctx context.Context) *call {
 	c, _ := ctx.Value(callKey{}).(*call)
+	if c != nil && c.socket.returned.Load() {
+		return nil
+	}
 	return c
 }
 

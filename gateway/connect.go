@@ -47,6 +47,7 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 		Auth: string(p.Data), ConnectedAt: time.Now(),
 	}
 	socket := &Socket{nsp: n, inv: inv, hint: inv.Session.Hint(), row: entry.Row(), entry: entry}
+	defer socket.end()
 	if refusal := n.ask(ctx, socket); refusal != nil {
 		return s.refuse(ctx, inv, p.Namespace, refusal)
 	}

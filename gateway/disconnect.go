@@ -15,6 +15,7 @@ import (
 // Closed runs the disconnect handlers of a session that has closed and removes its sockets. If the time does not suffice
 // for all of them, the rest is for the next go.
 func (s protocol) Closed(ctx context.Context, session sessionstore.Session) error {
+	s.seal.close()
 	var errs []error
 	for i, row := range session.Sockets {
 		if i > 0 && !s.hasTime(ctx) {
@@ -102,6 +103,7 @@ func (s *Server) disconnected(ctx context.Context, row sessionstore.Socket, reas
 		}
 	}()
 	socket := &Socket{nsp: n, row: row, phase: disconnected}
+	defer socket.end()
 	err := n.onDisconnect(withCall(ctx, &call{socket: socket}), socket, reason)
 	if err != nil {
 		s.log.ErrorContext(ctx, "disconnect handler failed", "nsp", string(n.name), "error", err)

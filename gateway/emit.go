@@ -24,6 +24,9 @@ var (
 	ErrTooManyRooms = sessionstore.ErrTooManyRooms
 	// ErrTooLarge: the socket's data would take more than they may, see adapter.Limits.
 	ErrTooLarge = sessionstore.ErrTooLarge
+	// ErrHandlerReturned: a [Socket] was kept and used after its handler had returned. What it would emit leaves with what the
+	// handler emitted, so it is too late; keep the id, and use [Namespace.Socket] or [Namespace.To].
+	ErrHandlerReturned = errors.New("gateway: the handler of this socket has returned: keep its id, and emit to that")
 )
 
 // limitError is a limit that a handler met on behalf of its client, who is told unless the handler says something else.

@@ -18,12 +18,13 @@ import (
 // client did not ask. An [*Error] is acknowledged as {"message", "data"}; any other error is logged, and the
 // client gets no acknowledgement.
 //
-// On panics at a name that Socket.IO keeps to itself: it is a mistake in the program.
+// On panics at a name that Socket.IO keeps to itself, and with [ErrServing] after the first message of a client: both are
+// mistakes in the program.
 func On[In, Out any](n *Namespace, event string, h func(ctx context.Context, s *Socket, in In) (Out, error)) {
 	if err := checkEvent(event); err != nil {
 		panic(err)
 	}
-	n.events[event] = func(ctx context.Context, s *Socket, args Args) (Args, error) {
+	handler := func(ctx context.Context, s *Socket, args Args) (Args, error) {
 		in, err := DecodeArgs[In](args)
 		if err != nil {
 			return Args{}, &badArgsError{event: event, cause: err}
@@ -34,6 +35,7 @@ func On[In, Out any](n *Namespace, event string, h func(ctx context.Context, s *
 		}
 		return EncodeArgs(out)
 	}
+	n.register(fmt.Sprintf("the handler of %q", event), func() { n.events[event] = handler })
 }
 
 // badArgsError is an event whose arguments do not fit: the client's mistake, so the client is told.
@@ -92,6 +94,7 @@ func (s *Server) event(ctx context.Context, inv *engine.Invocation, p socketio.P
 
 // run calls a handler. No answer means that there is nothing to acknowledge with: the handler failed.
 func (s *Server) run(ctx context.Context, inv *engine.Invocation, socket *Socket, name string, h eventHandler, args Args) (answer *Args, err error) {
+	defer socket.end()
 	defer func() {
 		if r := recover(); r != nil {
 			s.log.ErrorContext(ctx, "event handler panicked", "nsp", string(socket.nsp.name), "event", name, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))

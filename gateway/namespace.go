@@ -23,7 +23,8 @@ type eventHandler func(ctx context.Context, s *Socket, args Args) (Args, error)
 // ackHandler takes the answer to an acknowledgement that was asked for with a continuation.
 type ackHandler func(ctx context.Context, s *Socket, answer Args, state json.RawMessage) error
 
-// Namespace is a Socket.IO namespace and the handlers of its sockets.
+// Namespace is a Socket.IO namespace and the handlers of its sockets. Handlers are set at start: setting one after the first
+// message of a client panics with [ErrServing].
 type Namespace struct {
 	server *Server
 	name   sessionstore.Namespace
@@ -42,13 +43,19 @@ func (n *Namespace) Name() string { return string(n.name) }
 // which those of other emitters could come; so the sessions of a server that allows them take every packet in turn, which
 // costs two writes of the store for each; unless the pusher sends a packet in one piece (adapter.GroupPusher), as that of
 // localdev does. What clients send may have attachments in any case. Call it at start.
-func (n *Namespace) AllowAttachments() { n.server.engine.AllowAttachments() }
+func (n *Namespace) AllowAttachments() {
+	n.register("AllowAttachments", func() { n.server.engine.AllowAttachments() })
+}
 
 // OnConnect sets the handler of sockets that ask to join; without one everybody may.
-func (n *Namespace) OnConnect(h ConnectHandler) { n.onConnect = h }
+func (n *Namespace) OnConnect(h ConnectHandler) {
+	n.register("the connect handler", func() { n.onConnect = h })
+}
 
 // OnDisconnect sets the handler of sockets that have left.
-func (n *Namespace) OnDisconnect(h DisconnectHandler) { n.onDisconnect = h }
+func (n *Namespace) OnDisconnect(h DisconnectHandler) {
+	n.register("the disconnect handler", func() { n.onDisconnect = h })
+}
 
 // To returns the broadcast to the sockets in any of the rooms, each once. A socket's id is a room with
 // that socket alone.

@@ -78,7 +78,8 @@ type Server struct {
 	handlerTime  time.Duration // of disconnect handlers
 	handlerTries int
 
-	namespaces map[sessionstore.Namespace]*Namespace
+	seal       seal
+	namespaces map[sessionstore.Namespace]*Namespace // read-only once sealed, and so are the handlers in it
 }
 
 // New returns a Server without namespaces.
@@ -126,16 +127,26 @@ func allowRequest(allow func(context.Context, sessionstore.Handshake) error) fun
 func (s *Server) Engine() *engine.Engine { return s.engine }
 
 // Of returns the namespace of that name ("/" is the main one), and registers it if it is new. A name is at most
-// sessionstore.MaxName bytes and begins with "/"; Of panics at another one, for it is a mistake in the program.
+// sessionstore.MaxName bytes and begins with "/"; Of panics at another one, for it is a mistake in the program, and with
+// [ErrServing] at a new one after the first message of a client.
 func (s *Server) Of(name string) *Namespace {
 	if name == "" || name[0] != '/' || len(name) > sessionstore.MaxName {
 		panic(fmt.Sprintf("gateway: namespace %q: want a name of 1 to %d bytes that begins with /", name, sessionstore.MaxName))
 	}
 	n := sessionstore.Namespace(name)
-	if s.namespaces[n] == nil {
-		s.namespaces[n] = &Namespace{server: s, name: n, events: make(map[string]eventHandler), acks: make(map[string]ackHandler)}
+	if s.seal.closed() {
+		if known := s.namespaces[n]; known != nil {
+			return known
+		}
 	}
-	return s.namespaces[n]
+	var known *Namespace
+	s.seal.register(fmt.Sprintf("namespace %q", name), func() {
+		if known = s.namespaces[n]; known == nil {
+			known = &Namespace{server: s, name: n, events: make(map[string]eventHandler), acks: make(map[string]ackHandler)}
+			s.namespaces[n] = known
+		}
+	})
+	return known
 }
 
 // protocol is the server as the engine sees it.
@@ -145,6 +156,7 @@ var _ engine.Handler = protocol{}
 
 // Message handles one Engine.IO message: a Socket.IO packet, or an attachment of one.
 func (s protocol) Message(ctx context.Context, inv *engine.Invocation, p engineio.Packet) error {
+	s.seal.close()
 	unordered := s.unordered && inv.OnWebSocket()
 	switch {
 	case p.Binary && unordered:

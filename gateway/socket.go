@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway/engine"
@@ -24,7 +25,8 @@ const (
 )
 
 // Socket is one client in one namespace, as the handler of one event sees it. It is made anew for each event and
-// must not be kept: the next event may be served elsewhere. Not safe for concurrent use.
+// must not be kept: the next event may be served elsewhere. Once the handler has returned, whatever would change the socket or
+// emit to it returns [ErrHandlerReturned]. Not safe for concurrent use.
 //
 // What may be large (auth, rooms, data) is read from the store when it is asked for, so that events that need
 // none of it pay for none.
@@ -39,6 +41,7 @@ type Socket struct {
 	kept     map[string]string // the data, if read is true
 	read     bool
 	deferred []func(context.Context) error
+	returned atomic.Bool // its handler has; read by goroutines that hold it all the same
 }
 
 var _ Target = (*Socket)(nil)
@@ -125,7 +128,21 @@ func (s *Socket) EmitArgs(ctx context.Context, event string, args Args) error {
 	return s.send(ctx, s.nsp.eventFrames(event, args))
 }
 
+// end says that the socket's handler has returned.
+func (s *Socket) end() { s.returned.Store(true) }
+
+// inHandler is an error unless the socket's handler is still running.
+func (s *Socket) inHandler() error {
+	if s.returned.Load() {
+		return ErrHandlerReturned
+	}
+	return nil
+}
+
 func (s *Socket) send(ctx context.Context, frames []string) error {
+	if err := s.inHandler(); err != nil {
+		return err
+	}
 	switch s.phase {
 	case connecting:
 		s.later(func(ctx context.Context) error { return s.inv.Send(ctx, frames...) })
@@ -143,6 +160,9 @@ func (s *Socket) later(f func(context.Context) error) { s.deferred = append(s.de
 // Join puts the socket into rooms. Joining a room twice is no error. [ErrTooManyRooms] if it is in as many as it may be:
 // a client whose event handler returns that is told so.
 func (s *Socket) Join(ctx context.Context, rooms ...string) error {
+	if err := s.inHandler(); err != nil {
+		return err
+	}
 	for _, name := range rooms {
 		if err := adapter.CheckRoom(name); err != nil {
 			return withLimit(err)
@@ -179,6 +199,9 @@ func (s *Socket) join(ctx context.Context, room sessionstore.Room) error {
 
 // Leave takes the socket out of a room. Leaving twice is no error.
 func (s *Socket) Leave(ctx context.Context, room string) error {
+	if err := s.inHandler(); err != nil {
+		return err
+	}
 	switch s.phase {
 	case connected:
 		if err := s.nsp.server.store.Leave(ctx, s.row, sessionstore.Room(room)); err != nil {
@@ -210,6 +233,9 @@ func (s *Socket) Broadcast() Broadcast {
 // Disconnect takes the socket out of its namespace; the client is told, and its disconnect handler runs. With
 // closeSession the whole session ends, with every namespace on it.
 func (s *Socket) Disconnect(ctx context.Context, closeSession bool) error {
+	if err := s.inHandler(); err != nil {
+		return err
+	}
 	if s.phase != connected {
 		return ErrDisconnected
 	}
@@ -246,6 +272,9 @@ func (s *Socket) DeleteData(ctx context.Context, key string) error { return s.se
 var errEmptyKey = errors.New("gateway: set data: empty key")
 
 func (s *Socket) setData(ctx context.Context, key, value string) error {
+	if err := s.inHandler(); err != nil {
+		return err
+	}
 	if key == "" {
 		return errEmptyKey
 	}

@@ -86,7 +86,7 @@ func (c *config) flags(fs *flag.FlagSet) []option {
 	}
 	text(&c.addr, "addr", "HOST:PORT", "127.0.0.1:3000", "address to listen on; port 0 picks a free one")
 	text(&c.path, "path", "PATH", "/socket.io/", "path of the Socket.IO API, with a slash at both ends")
-	text(&c.app, "app", "NAME", "chat", "application to serve: chat, protocol (what the official test suites ask for) or bench")
+	text(&c.app, "app", "NAME", "chat", "application to serve: chat, protocol (what the official test suites ask for), bench (to measure) or cases (a handler for each thing that users ask about)")
 	text(&c.store, "store", "NAME", "memory", "where sessions live: memory or dynamodb")
 	text(&c.dynamoDBEndpoint, "dynamodb-endpoint", "URL", "", "endpoint of DynamoDB, for instance http://127.0.0.1:8000; empty means that of the AWS region")
 	text(&c.table, "table", "NAME", "nonstick", "name of the DynamoDB table; created if an endpoint is given")
@@ -246,7 +246,7 @@ func (c *config) checkNames(demand func(bool, string, ...any)) {
 		demand(false, "--%s %q: want %s", name, value, strings.Join(allowed, ", "))
 	}
 	if c.template == "" { // else the functions know which they have
-		oneOf("app", c.app, "chat", "protocol", "bench")
+		oneOf("app", c.app, "chat", "protocol", "bench", "cases")
 	}
 	oneOf("store", c.store, "memory", "dynamodb")
 	oneOf("limits", c.limits, "aws", "none")

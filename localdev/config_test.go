@@ -70,7 +70,7 @@ func TestParseConfigErrors(t *testing.T) {
 		{"bad port", "--addr :99999", nil, "--addr"},
 		{"path without slash", "--path /socket.io", nil, "--path"},
 		{"path that is taken", "--app protocol --path /engine.io/", nil, "--path"},
-		{"unknown app", "--app game", nil, "chat, protocol, bench"},
+		{"unknown app", "--app game", nil, "chat, protocol, bench, cases"},
 		{"unknown store", "--store redis", nil, "memory, dynamodb"},
 		{"unknown limits", "--limits some", nil, "aws, none"},
 		{"unknown push", "--push hard", nil, "direct, api"},

@@ -16,6 +16,7 @@ import (
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/management"
 	"github.com/nonstick-io/nonstick/internal/apps/bench"
+	"github.com/nonstick-io/nonstick/internal/apps/cases"
 	"github.com/nonstick-io/nonstick/internal/apps/chat"
 	"github.com/nonstick-io/nonstick/internal/apps/protocol"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
@@ -170,6 +171,8 @@ func (w *wiring) socketIO(store sessionstore.Store) *engine.Engine {
 		protocol.Register(srv)
 	case "bench":
 		bench.Register(srv)
+	case "cases":
+		cases.App{Logger: w.log}.Register(srv)
 	default:
 		chat.Register(srv)
 	}

@@ -1,0 +1,56 @@
+package cases
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nonstick-io/nonstick/gateway"
+)
+
+// watchers is the room that is told about every socket that has left, as "left".
+const watchers = "watchers"
+
+// ends sets events that end the sender: both emit "last" to it first. bye takes the socket out of its namespace, kick ends its
+// whole session.
+func ends(n *gateway.Namespace) {
+	for name, session := range map[string]bool{"bye": false, "kick": true} {
+		gateway.On(n, name, func(ctx context.Context, s *gateway.Socket, _ gateway.None) (bool, error) {
+			if err := gateway.Emit(ctx, s, "last", 1); err != nil {
+				return false, err
+			}
+			return true, s.Disconnect(ctx, session)
+		})
+	}
+}
+
+// left is the disconnect handler: it takes the time that the client has asked for, finds that the socket cannot be emitted to
+// any more, and tells the watchers.
+func left(n *gateway.Namespace) gateway.DisconnectHandler {
+	return func(ctx context.Context, s *gateway.Socket, reason string) error {
+		w, err := wishesOf(ctx, s)
+		if err != nil {
+			return err
+		}
+		rooms, err := s.Rooms(ctx)
+		if err != nil {
+			return err
+		}
+		time.Sleep(milliseconds(w.Leave))
+		select {
+		case <-time.After(milliseconds(w.Bye)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := gateway.Emit(ctx, s, "to-self-after-end", 1); !errors.Is(err, gateway.ErrDisconnected) {
+			return errors.Join(errors.New("cases: a socket that has left was emitted to"), err)
+		}
+		return gateway.Emit(ctx, n.To(watchers), "left", map[string]any{"id": s.ID(), "reason": reason, "rooms": rooms})
+	}
+}
+
+// slow waits whatever its context says.
+func slow(_ context.Context, _ *gateway.Socket, ms int) (int, error) {
+	time.Sleep(milliseconds(ms))
+	return ms, nil
+}
