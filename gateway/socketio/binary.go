@@ -91,32 +91,84 @@ func appendPlaceholder(b []byte, num int) []byte {
 	return append(b, '}')
 }
 
+// MaxSubstituted is the most bytes that [Substitute] makes. A packet may name an attachment more than once, so its size
+// is no bound.
+const MaxSubstituted = 16 << 20
+
 // Substitute replaces each placeholder in args by its attachment as a base64 string, which a []byte or a
 // [Binary] reads. args is the JSON of a binary packet or any value in it; without a placeholder it is
 // returned as it is.
 //
 // Errors match [ErrInvalidPacket]: [ErrIllegalAttachments] for a placeholder without its attachment,
-// [ErrInvalidPayload] and [ErrTooDeep] if args is no JSON.
+// [ErrTooLarge] above [MaxSubstituted], [ErrInvalidPayload] and [ErrTooDeep] if args is no JSON.
 func Substitute(args json.RawMessage, attachments [][]byte) (json.RawMessage, error) {
-	s := scanner{text: args, maxDepth: hardDepth, attachments: len(attachments)}
-	if err := s.whole(); err != nil {
+	found, err := placeholders(args, len(attachments))
+	if err != nil {
 		return nil, fmt.Errorf("substitute attachments: %w", err)
 	}
-	if len(s.found) == 0 {
+	if len(found) == 0 {
 		return args, nil
 	}
 	size := len(args)
-	for _, p := range s.found {
-		size += base64.StdEncoding.EncodedLen(len(attachments[p.num]))
+	for _, p := range found {
+		if p.num != between {
+			size += base64.StdEncoding.EncodedLen(len(attachments[p.num]))
+		}
+		if size > MaxSubstituted {
+			return nil, fmt.Errorf("substitute attachments: %w", ErrTooLarge)
+		}
 	}
+	return replaced(args, found, size, func(b []byte, num int) []byte {
+		b = append(b, '"')
+		b = base64.StdEncoding.AppendEncode(b, attachments[num])
+		return append(b, '"')
+	}), nil
+}
+
+// Attach returns p with its attachments, and its placeholders in the spelling that every client reads: those that are
+// used, numbered as they are met. So it may be sent on. An attachment that is named more than once stays one. Errors as
+// of [Substitute].
+func (p Packet) Attach(attachments [][]byte) (Packet, error) {
+	p.Attachments = nil
+	if len(p.Data) == 0 {
+		return p, nil
+	}
+	found, err := placeholders(p.Data, len(attachments))
+	if err != nil {
+		return Packet{}, fmt.Errorf("attach: %w", err)
+	}
+	renumbered := make([]int, len(attachments)) // number in the result, plus 1
+	p.Data = replaced(p.Data, found, len(p.Data), func(b []byte, num int) []byte {
+		if renumbered[num] == 0 {
+			p.Attachments = append(p.Attachments, attachments[num])
+			renumbered[num] = len(p.Attachments)
+		}
+		return appendPlaceholder(b, renumbered[num]-1)
+	})
+	return p, nil
+}
+
+// placeholders finds the placeholders in a JSON value, in order.
+func placeholders(value json.RawMessage, attachments int) ([]placeholder, error) {
+	s := scanner{text: value, maxDepth: hardDepth, attachments: attachments}
+	if err := s.whole(); err != nil {
+		return nil, err
+	}
+	return s.found, nil
+}
+
+// replaced returns value, of about size bytes then, with each placeholder replaced by what put appends for its number.
+func replaced(value json.RawMessage, found []placeholder, size int, put func(b []byte, num int) []byte) json.RawMessage {
 	out := make([]byte, 0, size)
 	kept := 0
-	for _, p := range s.found {
-		out = append(out, args[kept:p.start]...)
-		out = append(out, '"')
-		out = base64.StdEncoding.AppendEncode(out, attachments[p.num])
-		out = append(out, '"')
+	for _, p := range found {
+		out = append(out, value[kept:p.start]...)
+		if p.num == between {
+			out = append(out, "null"...)
+		} else {
+			out = put(out, p.num)
+		}
 		kept = p.end
 	}
-	return append(out, args[kept:]...), nil
+	return append(out, value[kept:]...)
 }

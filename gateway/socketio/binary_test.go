@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -87,6 +88,9 @@ func TestSubstitute(t *testing.T) {
 		{"equal text in a string", `["{\"_placeholder\":true,\"num\":0}",` + placed("0") + `]`, `["{\"_placeholder\":true,\"num\":0}","AQIDBA=="]`},
 		{"in a key", `[{"{\"_placeholder\":true,\"num\":0}":1}]`, `[{"{\"_placeholder\":true,\"num\":0}":1}]`},
 		{"as text", `[{"_placeholder":"true","num":0}]`, `[{"_placeholder":"true","num":0}]`},
+		{"twice", `[` + placed("1") + `,` + placed("1") + `]`, `["dHdv","dHdv"]`},
+		{"other spellings of numbers", `[` + placed("1.0") + `,` + placed("10e-1") + `,` + placed("-0") + `]`, `["dHdv","dHdv","AQIDBA=="]`},
+		{"between two attachments", `[` + placed("0.5") + `]`, `[null]`},
 		{"other case", `[{"_Placeholder":true,"num":0}]`, `[{"_Placeholder":true,"num":0}]`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -105,6 +109,8 @@ func TestSubstituteRefuses(t *testing.T) {
 	}{
 		{"no such attachment", `[` + placed("1") + `]`, socketio.ErrIllegalAttachments},
 		{"negative", `[` + placed("-1") + `]`, socketio.ErrIllegalAttachments},
+		{"number as text", `[` + placed(`"0"`) + `]`, socketio.ErrIllegalAttachments},
+		{"beyond numbers", `[` + placed("1e999") + `]`, socketio.ErrIllegalAttachments},
 		{"no number", `[{"_placeholder":true}]`, socketio.ErrIllegalAttachments},
 		{"no JSON", `[` + placed("0"), socketio.ErrInvalidPayload},
 		{"nothing", ``, socketio.ErrInvalidPayload},
@@ -116,6 +122,43 @@ func TestSubstituteRefuses(t *testing.T) {
 				t.Errorf("got %s, %v; want %v", got, err, tt.want)
 			}
 		})
+	}
+}
+
+// TestSubstituteBounded names one attachment so often that its copies would fill the memory.
+func TestSubstituteBounded(t *testing.T) {
+	args := json.RawMessage(`[` + strings.Repeat(placed("0")+",", 1000) + `1]`)
+	if _, err := socketio.Substitute(args, [][]byte{make([]byte, socketio.MaxSubstituted/1000)}); !errors.Is(err, socketio.ErrTooLarge) {
+		t.Errorf("got %v, want ErrTooLarge", err)
+	}
+	if _, err := socketio.Substitute(args, [][]byte{make([]byte, socketio.MaxSubstituted/2000)}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAttach(t *testing.T) {
+	for _, tt := range []struct{ name, data, want, attachments string }{
+		{"in order", `["a",` + placed("0") + `,` + placed("1") + `]`, `["a",` + placed("0") + `,` + placed("1") + `]`, "[one two]"},
+		{"out of order", `["a",` + placed("1") + `,` + placed("0") + `]`, `["a",` + placed("0") + `,` + placed("1") + `]`, "[two one]"},
+		{"one is not used", `["a",` + placed("1") + `]`, `["a",` + placed("0") + `]`, "[two]"},
+		{"none is used", `["a"]`, `["a"]`, "[]"},
+		{"one twice", `["a",` + placed("1") + `,` + placed("1") + `]`, `["a",` + placed("0") + `,` + placed("0") + `]`, "[two]"},
+		{"other spellings", `["a",{"num":1e0,"x":1,"_placeholder":true},` + placed("0.5") + `]`, `["a",` + placed("0") + `,null]`, "[two]"},
+		{"no payload", "", "", "[]"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, n, err := socketio.Decode("52-"+tt.data, socketio.Limits{})
+			if err != nil || n != 2 {
+				t.Fatalf("%d, %v", n, err)
+			}
+			got, err := p.Attach([][]byte{[]byte("one"), []byte("two")})
+			if err != nil || string(got.Data) != tt.want || fmt.Sprintf("%s", got.Attachments) != tt.attachments {
+				t.Errorf("got %s with %s, %v; want %s with %s", got.Data, got.Attachments, err, tt.want, tt.attachments)
+			}
+		})
+	}
+	if _, err := (socketio.Packet{Data: json.RawMessage(`[` + placed("0") + `]`)}).Attach(nil); !errors.Is(err, socketio.ErrIllegalAttachments) {
+		t.Errorf("without attachments: %v", err)
 	}
 }
 

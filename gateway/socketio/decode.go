@@ -3,7 +3,6 @@ package socketio
 import (
 	"encoding/json"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -15,82 +14,83 @@ import (
 // caller that wants the leniency of browsers repairs it before.
 //
 // Errors match [ErrInvalidPacket]: [ErrUnknownType], [ErrIllegalAttachments], [ErrTooManyAttachments],
-// [ErrInvalidNamespace], [ErrInvalidID], [ErrInvalidPayload], [ErrReservedEvent], [ErrTooDeep].
+// [ErrInvalidNamespace], [ErrInvalidPayload], [ErrReservedEvent], [ErrTooDeep].
 func Decode(text string, l Limits) (p Packet, attachments int, err error) {
 	l = l.withDefaults()
-	if text == "" || text[0] < '0' || text[0] > '0'+byte(BinaryAck) {
-		return Packet{}, 0, ErrUnknownType
+	rest := ""
+	if p.Type, rest, err = cutType(text); err != nil {
+		return Packet{}, 0, err
 	}
-	p.Type = PacketType(text[0] - '0')
-	rest := text[1:]
 	if p.Type.IsBinary() {
 		if attachments, rest, err = cutAttachments(rest, l.MaxAttachments); err != nil {
 			return Packet{}, 0, err
 		}
 	}
-	if p.Namespace, rest, err = cutNamespace(rest, l.MaxNamespace); err != nil {
+	if p.Namespace, rest, err = cutNamespace(rest); err != nil {
 		return Packet{}, 0, err
 	}
-	if p.ID, p.HasID, rest, err = cutID(rest); err != nil {
-		return Packet{}, 0, err
-	}
+	p.ID, p.HasID, rest = cutID(rest)
 	if p.Data, err = payload(p.Type, rest, attachments, l.MaxDepth); err != nil {
 		return Packet{}, 0, err
 	}
 	return p, attachments, nil
 }
 
-// cutAttachments reads "12-".
+// cutType reads the first character. A blank is a zero to JavaScript, so to the reference it is a CONNECT.
+func cutType(text string) (PacketType, string, error) {
+	r, size := utf8.DecodeRuneInString(text)
+	switch {
+	case r >= '0' && r <= '0'+rune(BinaryAck):
+		return PacketType(r - '0'), text[size:], nil
+	case isBlank(r):
+		return Connect, text[size:], nil
+	default:
+		return 0, "", ErrUnknownType
+	}
+}
+
+// cutAttachments reads "12-", or any other spelling of a number.
 func cutAttachments(text string, most int) (n int, rest string, err error) {
-	digits, rest, found := strings.Cut(text, "-")
-	if !found || digits == "" || digits[0] == '0' {
+	number, rest, found := strings.Cut(text, "-")
+	n, ok := count(number)
+	switch {
+	case !found || !ok:
 		return 0, "", ErrIllegalAttachments
-	}
-	for i := range len(digits) {
-		if !isDigit(digits[i]) {
-			return 0, "", ErrIllegalAttachments
-		}
-		if n <= most { // stops growing when it is too much already
-			n = n*10 + int(digits[i]-'0')
-		}
-	}
-	if n > most {
+	case n > most:
 		return 0, "", ErrTooManyAttachments
 	}
 	return n, rest, nil
 }
 
 // cutNamespace reads "/nsp," or, at the end of the packet, "/nsp".
-func cutNamespace(text string, most int) (namespace, rest string, err error) {
+func cutNamespace(text string) (namespace, rest string, err error) {
 	if text == "" || text[0] != '/' {
 		return MainNamespace, text, nil
 	}
 	namespace, rest, _ = strings.Cut(text, ",")
-	if len(namespace) > most || !utf8.ValidString(namespace) || strings.ContainsFunc(namespace, unicode.IsControl) {
+	if !utf8.ValidString(namespace) {
 		return "", "", ErrInvalidNamespace
 	}
 	return namespace, rest, nil
 }
 
-// cutID reads the digits before the payload, if there are any.
-func cutID(text string) (id uint64, has bool, rest string, err error) {
-	i := 0
-	for ; i < len(text) && isDigit(text[i]); i++ {
-		id = id*10 + uint64(text[i]-'0')
-		if id > MaxID {
-			return 0, false, "", ErrInvalidID
-		}
+// cutID reads the digits and blanks before the payload, if there are any.
+func cutID(text string) (id uint64, has bool, rest string) {
+	end := strings.IndexFunc(text, func(r rune) bool { return (r < '0' || r > '9') && !isBlank(r) })
+	if end < 0 {
+		end = len(text)
 	}
-	return id, i > 0, text[i:], nil
+	if end == 0 {
+		return 0, false, text
+	}
+	id, has = ackID(text[:end])
+	return id, has, text[end:]
 }
 
 // payload checks text against what a packet of type t may carry.
 func payload(t PacketType, text string, attachments, maxDepth int) (json.RawMessage, error) {
-	if text == "" {
-		if t == Connect || t == Disconnect || t == Event { // an EVENT of nothing names no event: nobody handles it
-			return nil, nil
-		}
-		return nil, ErrInvalidPayload
+	if text == "" { // an EVENT of nothing names no event, so nobody handles it; an ACK of nothing has no arguments
+		return nil, nil
 	}
 	if !mayStartWith(t, text[0]) || !utf8.ValidString(text) {
 		return nil, ErrInvalidPayload
@@ -101,9 +101,6 @@ func payload(t PacketType, text string, attachments, maxDepth int) (json.RawMess
 		s.attachments = attachments
 	}
 	if err := s.whole(); err != nil {
-		return nil, err
-	}
-	if err := eachOnce(s.found); err != nil {
 		return nil, err
 	}
 	if t == Event || t == BinaryEvent {
@@ -126,18 +123,6 @@ func mayStartWith(t PacketType, c byte) bool {
 	default:
 		return false
 	}
-}
-
-// eachOnce refuses an attachment that is named twice.
-func eachOnce(found []placeholder) error {
-	for i, p := range found {
-		for _, q := range found[:i] {
-			if p.num == q.num {
-				return ErrIllegalAttachments
-			}
-		}
-	}
-	return nil
 }
 
 // checkName judges the first element of an event's array, which was scanned before.

@@ -18,7 +18,7 @@ func IsReserved(event string) bool {
 }
 
 // EventName splits the array of an event, as [Decode] leaves it in Data, into the name and the array of
-// the arguments. A number for a name is returned in its own spelling. The arguments are copied, not
+// the arguments. A number for a name is returned as JavaScript spells it. The arguments are copied, not
 // checked again. The error is [ErrInvalidPayload] if data is no array that starts with a name.
 func EventName(data json.RawMessage) (name string, args json.RawMessage, err error) {
 	s := scanner{text: data}
@@ -43,7 +43,7 @@ func EventName(data json.RawMessage) (name string, args json.RawMessage, err err
 	if quoted {
 		return string(unquote(data[start:end])), args, nil
 	}
-	return string(data[start:end]), args, nil
+	return spellNumber(data[start:end]), args, nil
 }
 
 // argsAfter returns the array of what follows the comma at data[i].

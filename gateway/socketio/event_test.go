@@ -41,7 +41,12 @@ func TestEventNameSpellings(t *testing.T) {
 		{"white space, no arguments", "[ \"ev\" ]\t", "ev", `[]`},
 		{"escapes", `["\u0065v\n",1]`, "ev\n", `[1]`},
 		{"number", `[12,1]`, "12", `[1]`},
-		{"number with a fraction", `[-1.5e+3]`, "-1.5e+3", `[]`},
+		{"number with an exponent", `[-1.5e+3]`, "-1500", `[]`},
+		{"number with a fraction", `[1.50]`, "1.5", `[]`},
+		{"number, very large", `[1E21]`, "1e+21", `[]`},
+		{"number, very small", `[0.00000010]`, "1e-7", `[]`},
+		{"number below zero of no size", `[-0.0]`, "0", `[]`},
+		{"number beyond the range", `[-1e400]`, "-Infinity", `[]`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			name, args, err := socketio.EventName(json.RawMessage(tt.data))
@@ -181,7 +186,7 @@ func FuzzEvent(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		name, args, err := socketio.EventName(json.RawMessage(text)) // must not panic on anything
 		p, _, decodeErr := socketio.Decode("2"+text, socketio.Limits{})
-		if decodeErr != nil {
+		if decodeErr != nil || len(p.Data) == 0 { // an event of nothing has no name
 			return
 		}
 		data := string(p.Data) // text may start with an id

@@ -5,18 +5,15 @@ type Limits struct {
 	// MaxAttachments is the most binary attachments of one packet; default 10, as in official clients,
 	// which refuse more than that themselves.
 	MaxAttachments int
-	// MaxDepth is how deep arrays and objects may nest; default 256, never above 10000, the limit of
+	// MaxDepth is how deep arrays and objects may nest; default 1000, never above 10000, the limit of
 	// encoding/json. The array of an event counts as 1.
 	MaxDepth int
-	// MaxNamespace is the longest namespace in bytes, slash included; default 512.
-	MaxNamespace int
 }
 
 // Defaults of [Limits].
 const (
 	DefaultMaxAttachments = 10
-	DefaultMaxDepth       = 256
-	DefaultMaxNamespace   = 512
+	DefaultMaxDepth       = 1000
 )
 
 // hardDepth is the nesting that encoding/json refuses to go below, whatever the configuration.
@@ -29,9 +26,6 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.MaxDepth <= 0 {
 		l.MaxDepth = DefaultMaxDepth
-	}
-	if l.MaxNamespace <= 0 {
-		l.MaxNamespace = DefaultMaxNamespace
 	}
 	l.MaxDepth = min(l.MaxDepth, hardDepth)
 	return l

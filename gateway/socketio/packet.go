@@ -15,7 +15,7 @@ const (
 	Connect      PacketType = iota // none, or an object: credentials, or the new socket's id
 	Disconnect                     // none
 	Event                          // array: name, then arguments
-	Ack                            // array: arguments
+	Ack                            // array: arguments; none is an empty one
 	ConnectError                   // string or object
 	BinaryEvent                    // as Event, with attachments
 	BinaryAck                      // as Ack, with attachments
@@ -49,7 +49,8 @@ func (t PacketType) IsBinary() bool { return t == BinaryEvent || t == BinaryAck 
 // MainNamespace is the namespace that packets do not spell out.
 const MainNamespace = "/"
 
-// MaxID is the highest acknowledgement id that a JavaScript client can count to.
+// MaxID is the highest acknowledgement id that a JavaScript client can count to. A higher one is read, and answered, as
+// the nearest number that JavaScript has.
 const MaxID = 1<<53 - 1
 
 // Errors of decoding. All of them match [ErrInvalidPacket] with errors.Is; the protocol's answer to each
@@ -59,21 +60,21 @@ var (
 	ErrInvalidPacket = errors.New("socketio: invalid packet")
 	// ErrUnknownType: the packet is empty or its first character is no packet type.
 	ErrUnknownType = fmt.Errorf("%w: unknown packet type", ErrInvalidPacket)
-	// ErrIllegalAttachments: the number of attachments is missing or no positive number, or a
+	// ErrIllegalAttachments: the number of attachments is missing or no positive integer, or a
 	// placeholder names an attachment that cannot be.
 	ErrIllegalAttachments = fmt.Errorf("%w: illegal attachments", ErrInvalidPacket)
 	// ErrTooManyAttachments: more attachments than [Limits] allows.
 	ErrTooManyAttachments = fmt.Errorf("%w: too many attachments", ErrInvalidPacket)
-	// ErrInvalidNamespace: a namespace too long for [Limits], or with a control character in it.
+	// ErrInvalidNamespace: a namespace that is not UTF-8.
 	ErrInvalidNamespace = fmt.Errorf("%w: invalid namespace", ErrInvalidPacket)
-	// ErrInvalidID: an acknowledgement id above [MaxID].
-	ErrInvalidID = fmt.Errorf("%w: invalid acknowledgement id", ErrInvalidPacket)
 	// ErrInvalidPayload: no JSON, not UTF-8, or not what the packet's type asks for.
 	ErrInvalidPayload = fmt.Errorf("%w: invalid payload", ErrInvalidPacket)
 	// ErrReservedEvent: an event with a name that [IsReserved].
 	ErrReservedEvent = fmt.Errorf("%w: reserved event name", ErrInvalidPacket)
 	// ErrTooDeep: arrays and objects nested deeper than [Limits] allows.
 	ErrTooDeep = fmt.Errorf("%w: nested too deep", ErrInvalidPacket)
+	// ErrTooLarge: with its attachments in place of their placeholders, a packet is above [MaxSubstituted].
+	ErrTooLarge = fmt.Errorf("%w: too large with its attachments", ErrInvalidPacket)
 )
 
 // Packet is one Socket.IO packet.
@@ -82,7 +83,8 @@ type Packet struct {
 	Type PacketType
 	// Namespace starts with a slash. Empty means [MainNamespace]; [Decode] never leaves it empty.
 	Namespace string
-	// ID is the acknowledgement id, valid if HasID is set; zero is an id like any other.
+	// ID is the acknowledgement id, valid if HasID is set; zero is an id like any other. An id that no client could read
+	// back (above 64 bits, or with a blank between its digits) is none.
 	ID    uint64
 	HasID bool
 	// Data is the JSON payload, nil if there is none. In a binary packet every attachment is an object
@@ -108,7 +110,7 @@ func (p Packet) Encode() string {
 		b = append(b, ',')
 	}
 	if p.HasID {
-		b = strconv.AppendUint(b, p.ID, 10)
+		b = appendID(b, p.ID)
 	}
 	return string(append(b, p.Data...))
 }

@@ -3,6 +3,8 @@ package socketio
 import (
 	"bytes"
 	"encoding/json"
+	"math"
+	"strconv"
 )
 
 // scanner goes once over a JSON text. It checks the syntax exactly as encoding/json does, bounds the
@@ -23,6 +25,9 @@ type scanner struct {
 
 // placeholder is an object at text[start:end] that stands for attachment number num.
 type placeholder struct{ start, end, num int }
+
+// between is the number of a placeholder that names none of the attachments, as 0.5 does: it stands for null.
+const between = -1
 
 const failed = -1
 
@@ -159,8 +164,8 @@ func (s *scanner) close(start, end, outer int, m mark) int {
 	if !m.placeholder {
 		return end
 	}
-	num := m.number()
-	if num < 0 || num >= s.attachments {
+	num, ok := m.number(s.attachments)
+	if !ok {
 		return s.fail(ErrIllegalAttachments)
 	}
 	s.found = append(s.found[:outer], placeholder{start, end, num})
@@ -183,20 +188,19 @@ func (m *mark) note(key, value []byte) {
 	}
 }
 
-// number returns the placeholder's number, or a negative one if it is not spelled in plain digits.
-func (m *mark) number() int {
-	const most = 9 // digits; far above any number of attachments
-	if len(m.num) == 0 || len(m.num) > most {
-		return -1
+// number returns the placeholder's number. It may have any spelling of JSON; it is not ok if it is none, or outside of
+// what there is.
+func (m *mark) number(attachments int) (num int, ok bool) {
+	f, err := strconv.ParseFloat(string(m.num), 64)
+	switch {
+	case err != nil || len(m.num) == 0 || m.num[0] != '-' && !isDigit(m.num[0]):
+		return 0, false
+	case f < 0 || f >= float64(attachments):
+		return 0, false
+	case f != math.Trunc(f):
+		return between, true
 	}
-	n := 0
-	for _, c := range m.num {
-		if !isDigit(c) {
-			return -1
-		}
-		n = n*10 + int(c-'0')
-	}
-	return n
+	return int(f), true
 }
 
 // str scans a string token, quotes included.
