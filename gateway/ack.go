@@ -18,8 +18,8 @@ import (
 // Errors of acknowledgements that the server waits for.
 var (
 	// ErrAckOwnSession: a handler wants to wait for an acknowledgement of the client whose message it is handling.
-	// What it emits leaves when it has returned, so it would wait for ever; use [EmitThen].
-	ErrAckOwnSession = errors.New("gateway: cannot wait for an acknowledgement of the client whose message is being handled")
+	// What it emits leaves when it has returned, so it would wait for ever.
+	ErrAckOwnSession = errors.New("gateway: cannot wait for an acknowledgement of the client whose message is being handled: emit with EmitThen, and take the answer with OnAck")
 	// ErrAckTimeout: the client did not acknowledge in time.
 	ErrAckTimeout = errors.New("gateway: acknowledgement timed out")
 	// ErrNoHandler: no [OnAck] of that name is registered.
@@ -27,12 +27,18 @@ var (
 )
 
 const (
-	// ackWait is how long [EmitWithAck] waits if its context has no deadline.
+	// ackWait is how long [EmitWithAck] waits unless its caller has set a deadline.
 	ackWait = 10 * time.Second
+	// answerMargin is what is left of the platform's time to a handler whose wait has ended in vain, but for calls that
+	// have little of it: a quarter of that.
+	answerMargin = 3 * time.Second
+	// ackDraws bounds how often an id is drawn again because it is in use.
+	ackDraws = 8
 	// ackLife is how long a continuation is kept.
 	ackLife = 24 * time.Hour
-	// maxAckID is the greatest integer that JavaScript holds exactly.
-	maxAckID = 1<<53 - 1
+	// maxAckID is the greatest id that every client reads: those in Java, Kotlin and Rust have 31 bits for it, and lose the
+	// event above.
+	maxAckID = 1<<31 - 1
 )
 
 // RemoteSocket is a socket of the namespace that need not be the one whose event is handled.
@@ -93,8 +99,9 @@ func (r *RemoteSocket) send(ctx context.Context, frames []string) error {
 	return nil
 }
 
-// EmitWithAck emits to a socket and waits for the client's acknowledgement until ctx ends, 10 s if it has no
-// deadline. Errors: [ErrAckTimeout], [ErrDisconnected], [ErrAckOwnSession], [ErrArgs].
+// EmitWithAck emits to a socket and waits for the client's acknowledgement: until the deadline that the caller has set on
+// ctx, or for 10 s; in a handler at most until 3 s before its platform ends it, so that the client which it serves gets
+// an answer. Errors: [ErrAckTimeout], [ErrDisconnected], [ErrAckOwnSession], [ErrArgs].
 func EmitWithAck[In, Out any](ctx context.Context, to *RemoteSocket, event string, v In) (out Out, err error) {
 	if c := callOf(ctx); c != nil && c.session() == to.member.Session {
 		return out, ErrAckOwnSession
@@ -103,16 +110,33 @@ func EmitWithAck[In, Out any](ctx context.Context, to *RemoteSocket, event strin
 	if err != nil {
 		return out, err
 	}
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, ackWait)
-		defer cancel()
-	}
+	ctx, cancel := context.WithDeadline(ctx, ackDeadline(ctx, time.Now()))
+	defer cancel()
 	answer, err := to.ask(ctx, event, args)
 	if err != nil {
 		return out, err
 	}
 	return DecodeArgs[Out](answer)
+}
+
+// ackDeadline is when the wait for an acknowledgement ends. The deadline of a handler's context is the platform's, and says
+// nothing of how long its caller wants to wait.
+func ackDeadline(ctx context.Context, now time.Time) time.Time {
+	deadline, set := ctx.Deadline()
+	c := callOf(ctx)
+	if c == nil || c.deadline.IsZero() {
+		if !set {
+			deadline = now.Add(ackWait)
+		}
+		return deadline
+	}
+	if !set || deadline.Equal(c.deadline) {
+		deadline = now.Add(ackWait)
+	}
+	if last := c.deadline.Add(-min(answerMargin, c.deadline.Sub(now)/4)); last.Before(deadline) {
+		return last
+	}
+	return deadline
 }
 
 // ask emits with an acknowledgement id and waits for the answer.
@@ -122,11 +146,14 @@ func (r *RemoteSocket) ask(ctx context.Context, event string, args Args) (Args, 
 	}
 	store := r.nsp.server.store
 	deadline, _ := ctx.Deadline()
-	a := sessionstore.Ack{Session: r.member.Session, Namespace: r.nsp.name, ID: newAckID(), ExpiresAt: deadline.Add(time.Minute)}
-	if err := store.PutAck(ctx, a); err != nil {
-		return Args{}, fmt.Errorf("gateway: ask: %w", err)
+	a, err := r.nsp.server.expectAck(ctx, sessionstore.Ack{Session: r.member.Session, Namespace: r.nsp.name, ExpiresAt: deadline.Add(time.Minute)})
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return Args{}, ErrAckTimeout
+	case err != nil:
+		return Args{}, err
 	}
-	err := r.send(ctx, r.nsp.eventFramesAck(event, args, &a.ID))
+	err = r.send(ctx, r.nsp.eventFramesAck(event, args, &a.ID))
 	if err == nil {
 		a, err = r.nsp.server.await(ctx, a)
 	}
@@ -176,10 +203,25 @@ func (s *Server) answer(a sessionstore.Ack) (Args, error) {
 	return Args{JSON: p.Data, Attachments: p.Attachments}, nil
 }
 
+// expectAck stores an acknowledgement under an id that no other of its session has.
+func (s *Server) expectAck(ctx context.Context, a sessionstore.Ack) (sessionstore.Ack, error) {
+	var err error
+	for range ackDraws {
+		a.ID = newAckID()
+		if err = s.store.PutAck(ctx, a); err == nil {
+			return a, nil
+		}
+		if !errors.Is(err, sessionstore.ErrExists) {
+			break
+		}
+	}
+	return a, fmt.Errorf("gateway: ask: %w", err)
+}
+
 func newAckID() uint64 {
-	var b [8]byte
+	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return binary.BigEndian.Uint64(b[:]) & maxAckID
+	return uint64(binary.BigEndian.Uint32(b[:]) & maxAckID)
 }
 
 // OnAck sets the handler that takes the answers to events emitted by [EmitThen] under its name: on whichever instance
@@ -222,12 +264,11 @@ func EmitThen[In, State any](ctx context.Context, s *Socket, event string, v In,
 	if err != nil {
 		return fmt.Errorf("gateway: state of acknowledgement %q: %w", name, err)
 	}
-	a := sessionstore.Ack{
-		Session: s.row.Session, Namespace: s.nsp.name, ID: newAckID(),
-		Continuation: name, State: string(kept), ExpiresAt: time.Now().Add(ackLife),
-	}
-	if err := s.nsp.server.store.PutAck(ctx, a); err != nil {
-		return fmt.Errorf("gateway: ask: %w", err)
+	a, err := s.nsp.server.expectAck(ctx, sessionstore.Ack{
+		Session: s.row.Session, Namespace: s.nsp.name, Continuation: name, State: string(kept), ExpiresAt: time.Now().Add(ackLife),
+	})
+	if err != nil {
+		return err
 	}
 	return s.send(ctx, s.nsp.eventFramesAck(event, args, &a.ID))
 }
@@ -240,6 +281,9 @@ func (s *Server) ack(ctx context.Context, inv *engine.Invocation, p socketio.Pac
 	}
 	if !p.HasID {
 		return nil
+	}
+	if pending, err := s.pending(ctx, inv, p.ID); err != nil || !pending {
+		return err
 	}
 	a := sessionstore.Ack{Session: inv.Session.ID, Namespace: row.Namespace, ID: p.ID, Answer: append([]string{p.Encode()}, attachmentFrames(p)...)}
 	a, err = s.store.AnswerAck(ctx, a, time.Now())
@@ -265,6 +309,28 @@ func (s *Server) ack(ctx context.Context, inv *engine.Invocation, p socketio.Pac
 	_, err = s.run(ctx, inv, socket, a.Continuation, continued, Args{JSON: p.Data, Attachments: p.Attachments})
 	socket.keep()
 	return err
+}
+
+// pending reports whether an acknowledgement may be waited for. The store is asked once in a request, whatever the client sends.
+func (s *Server) pending(ctx context.Context, inv *engine.Invocation, id uint64) (bool, error) {
+	if id > maxAckID {
+		return false, nil
+	}
+	if inv.Acks == nil {
+		ids, all, err := s.store.PendingAcks(ctx, inv.Session.ID)
+		if err != nil {
+			return false, fmt.Errorf("gateway: acknowledgement: %w", err)
+		}
+		inv.Acks = &engine.Acks{Pending: make(map[uint64]bool, len(ids)), All: all}
+		for _, n := range ids {
+			inv.Acks.Pending[n] = true
+		}
+	}
+	pending := inv.Acks.Pending[id] || !inv.Acks.All
+	if inv.Acks.All {
+		delete(inv.Acks.Pending, id) // it is answered once
+	}
+	return pending, nil
 }
 
 func attachmentFrames(p socketio.Packet) []string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,7 +103,7 @@ func TestEmitWithAckRefused(t *testing.T) {
 		id   func(w *world, asker *peer) string
 		want string
 	}{
-		{"oneself", func(_ *world, asker *peer) string { return asker.id }, gateway.ErrAckOwnSession.Error()},
+		{"oneself", func(_ *world, asker *peer) string { return asker.id }, "gateway: cannot wait for an acknowledgement of the client whose message is being handled: emit with EmitThen, and take the answer with OnAck"},
 		{"nobody", func(*world, *peer) string { return "nobody" }, gateway.ErrDisconnected.Error()},
 		{"one that left", func(w *world, asker *peer) string {
 			p := w.join(asker.at)
@@ -212,6 +213,115 @@ func TestEmitThenWrongAnswer(t *testing.T) {
 		p.expect()
 		p.expectOpen()
 		if len(heard) > 0 {
+			t.Errorf("heard %q", heard)
+		}
+	})
+}
+
+// TestEmitWithAckInTime: a handler that waits in vain answers its client before the platform ends it.
+func TestEmitWithAckInTime(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		platform, want time.Duration // want: until the client has its answer
+		own            time.Duration // deadline that the handler sets, if not zero
+	}{
+		{"no platform", 0, 10 * time.Second, 0},
+		{"a platform with much time", 29 * time.Second, 10 * time.Second, 0},
+		{"a platform with less", 12 * time.Second, 9 * time.Second, 0},
+		{"a platform with little", 4 * time.Second, 3 * time.Second, 0},
+		{"a shorter deadline of the handler", 29 * time.Second, 2 * time.Second, 2 * time.Second},
+		{"a longer one", 29 * time.Second, 20 * time.Second, 20 * time.Second},
+		{"one too long for the platform", 29 * time.Second, 26 * time.Second, 28 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				s := w.server(func(s *gateway.Server) {
+					n := s.Of("/")
+					gateway.On(n, "ask other", func(ctx context.Context, _ *gateway.Socket, id string) (bool, error) {
+						if c.own > 0 {
+							var cancel context.CancelFunc
+							ctx, cancel = context.WithTimeout(ctx, c.own)
+							defer cancel()
+						}
+						k, err := n.Socket(ctx, id)
+						if err != nil {
+							return false, err
+						}
+						_, err = gateway.EmitWithAck[int, string](ctx, k, "ask", 1)
+						return errors.Is(err, gateway.ErrAckTimeout), nil
+					})
+				})
+				asker, silent := w.join(s), w.join(s)
+				ctx := t.Context()
+				if c.platform > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, c.platform)
+					defer cancel()
+				}
+				start := time.Now()
+				reply, err := s.Engine().Message(ctx, asker.conn, `421["ask other","`+silent.id+`"]`)
+				if err != nil || reply != "431[true]" {
+					t.Errorf("answer %q, %v", reply, err)
+				}
+				if d := time.Since(start); d != c.want {
+					t.Errorf("after %v, want %v", d, c.want)
+				}
+			})
+		})
+	}
+}
+
+// TestAcksNobodyWaitsFor: what a client acknowledges that was not asked costs one reading in a request, and is no reason to end it.
+func TestAcksNobodyWaitsFor(t *testing.T) {
+	var unasked []string
+	for n := range 1001 {
+		unasked = append(unasked, fmt.Sprintf("43%d[1]", n))
+	}
+	unasked = append(unasked, "43", "43[]", "437", "43 8[]", "43 8 9[]", "4399999999999999999999[]", "461-5")
+	unasked = append(unasked, "bAQ==")
+	inWorld(t, func(t *testing.T, w *world) {
+		var heard []string
+		s := w.server(ackApp(&heard))
+		p := w.joinPolling(s)
+		u := w.spend(func() { p.send(unasked...) })
+		if u.reads > 2 || u.writes > 0 {
+			t.Errorf("%d reads and %d writes, want the session's and one of what is pending (%s)", u.reads, u.writes, u.calls)
+		}
+		p.expectOpen()
+		p.send(`42["ask me","state"]`)
+		id := p.askedID()
+		u = w.spend(func() { p.send(append(unasked, "43"+id+`["yes",5]`)...) })
+		if len(heard) != 1 {
+			t.Errorf("heard %q among others", heard)
+		}
+		if u.reads > 4 || u.writes > 5 {
+			t.Errorf("%d reads and %d writes for one that was asked (%s)", u.reads, u.writes, u.calls)
+		}
+	})
+}
+
+// TestAckIDs: every client reads the ids that the server makes.
+func TestAckIDs(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var heard []string
+		p := w.join(w.server(ackApp(&heard)))
+		for range 20 {
+			p.send(`42["ask me","x"]`)
+			if n, err := strconv.ParseInt(p.askedID(), 10, 32); err != nil || n < 0 {
+				t.Errorf("id %d, %v", n, err)
+			}
+		}
+	})
+}
+
+// TestAckWithoutPayload answers with nothing.
+func TestAckWithoutPayload(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var heard []string
+		p := w.join(w.server(ackApp(&heard)))
+		p.send(`42["ask me","x"]`)
+		p.send("43" + p.askedID())
+		if fmt.Sprint(heard) != "[true { 0} x]" {
 			t.Errorf("heard %q", heard)
 		}
 	})

@@ -83,15 +83,15 @@ func (s *Server) assemble(all []string) (socketio.Packet, error) {
 	if err != nil {
 		return packet, err
 	}
-	packet.Attachments = make([][]byte, len(all)-1)
+	attachments := make([][]byte, len(all)-1)
 	for i, a := range all[1:] {
 		frame, err := engineio.Decode(a)
 		if err != nil {
 			return packet, err
 		}
-		packet.Attachments[i] = []byte(frame.Data)
+		attachments[i] = []byte(frame.Data)
 	}
-	return packet, nil
+	return packet.Attach(attachments)
 }
 
 // Done stores a packet whose attachments have not all come with this request, and tells a client that the server

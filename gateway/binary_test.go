@@ -36,7 +36,7 @@ const (
 // A packet with attachments arrives whole, in however many requests it comes, and at whichever instance.
 func TestBinary(t *testing.T) {
 	two := `452-8["args",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]`
-	twoBack := `462-8[{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]`
+	twoBack := `462-8[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`
 	for _, c := range []struct {
 		name      string
 		transport string
@@ -44,15 +44,15 @@ func TestBinary(t *testing.T) {
 		want      []string
 	}{
 		{"WebSocket", "websocket", [][]string{{sent}, {"bAQI="}}, []string{got, "bAQI=", ack, "bAQIh"}},
-		{"WebSocket, two attachments", "websocket", [][]string{{two}, {"bAQ=="}, {"bAg=="}}, []string{twoBack, "bAQ==", "bAg=="}},
+		{"WebSocket, two attachments", "websocket", [][]string{{two}, {"bAQ=="}, {"bAg=="}}, []string{twoBack, "bAg==", "bAQ=="}},
 		{"WebSocket, an empty attachment", "websocket", [][]string{{sent}, {"b"}}, []string{got, "b", ack, "bIQ=="}},
 		{"WebSocket, two packets", "websocket", [][]string{{sent}, {"bAQI="}, {sent}, {"bAw=="}}, []string{got, "bAQI=", ack, "bAQIh", got, "bAw==", ack, "bAyE="}},
 		{"one POST", "polling", [][]string{{sent, "bAQI="}}, []string{got, "bAQI=", ack, "bAQIh"}},
 		{"one POST, with more around it", "polling", [][]string{{`421["args",1]`, sent, "bAQI=", `422["args",2]`}}, []string{"431[1]", got, "bAQI=", ack, "bAQIh", "432[2]"}},
 		{"two POSTs", "polling", [][]string{{sent}, {"bAQI="}}, []string{got, "bAQI=", ack, "bAQIh"}},
-		{"three POSTs", "polling", [][]string{{two}, {"bAQ=="}, {"bAg=="}}, []string{twoBack, "bAQ==", "bAg=="}},
-		{"two POSTs, split in the middle", "polling", [][]string{{two, "bAQ=="}, {"bAg==", `421["args",1]`}}, []string{twoBack, "bAQ==", "bAg==", "431[1]"}},
-		{"three POSTs, two packets", "polling", [][]string{{two, "bAQ=="}, {"bAg==", sent}, {"bAQI="}}, []string{twoBack, "bAQ==", "bAg==", got, "bAQI=", ack, "bAQIh"}},
+		{"three POSTs", "polling", [][]string{{two}, {"bAQ=="}, {"bAg=="}}, []string{twoBack, "bAg==", "bAQ=="}},
+		{"two POSTs, split in the middle", "polling", [][]string{{two, "bAQ=="}, {"bAg==", `421["args",1]`}}, []string{twoBack, "bAg==", "bAQ==", "431[1]"}},
+		{"three POSTs, two packets", "polling", [][]string{{two, "bAQ=="}, {"bAg==", sent}, {"bAQI="}}, []string{twoBack, "bAg==", "bAQ==", got, "bAQI=", ack, "bAQIh"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway/engine"
@@ -13,6 +14,8 @@ import (
 type call struct {
 	inv    *engine.Invocation // nil in a disconnect handler
 	socket *Socket
+	// deadline is when the platform ends the handler; zero if it does not.
+	deadline time.Time
 
 	once    sync.Once
 	adapter *adapter.Adapter // see broadcasts
@@ -21,6 +24,7 @@ type call struct {
 type callKey struct{}
 
 func withCall(ctx context.Context, c *call) context.Context {
+	c.deadline, _ = ctx.Deadline()
 	return context.WithValue(ctx, callKey{}, c)
 }
 

@@ -97,7 +97,15 @@ func (s *Server) refuse(ctx context.Context, inv *engine.Invocation, nsp string,
 	if err != nil {
 		return fmt.Errorf("gateway: connect error: %w", err)
 	}
-	return inv.Reply(ctx, frames(socketio.Packet{Type: socketio.ConnectError, Namespace: nsp, Data: data})...)
+	err = inv.Reply(ctx, frames(socketio.Packet{Type: socketio.ConnectError, Namespace: nsp, Data: data})...)
+	switch {
+	case !errors.Is(err, adapter.ErrPacketTooLarge):
+		return err
+	case len(nsp) > sessionstore.MaxName: // what is too large is the client's own
+		return invalid(fmt.Errorf("a client connected to a namespace of %d bytes", len(nsp)))
+	}
+	s.log.ErrorContext(ctx, "connect error not sent as it is", "nsp", nsp, "error", err)
+	return s.refuse(ctx, inv, nsp, errInternal)
 }
 
 // enter stores the socket and makes sure that the session is still open afterwards: whoever closes it reads its

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 
+	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -85,11 +86,31 @@ func (s *Server) event(ctx context.Context, inv *engine.Invocation, p socketio.P
 	if out == nil {
 		return nil
 	}
-	if len(out.Attachments) > 0 && !s.engine.Attachments() {
-		s.log.ErrorContext(ctx, "event not acknowledged", "nsp", string(n.name), "event", name, "error", ErrAttachments)
-		return nil
+	return n.acknowledge(ctx, inv, p.ID, name, *out)
+}
+
+// What a client is told whose answer cannot be sent.
+var (
+	errAckTooLarge    = &Error{Message: "Acknowledgement too large"}
+	errAckAttachments = &Error{Message: "Acknowledgement with binary data"}
+)
+
+// acknowledge answers an event. An answer that cannot be sent is the handler's mistake: the client is told so in its place, and
+// keeps its connection.
+func (n *Namespace) acknowledge(ctx context.Context, inv *engine.Invocation, id uint64, event string, out Args) error {
+	err, told := error(ErrAttachments), errAckAttachments
+	if len(out.Attachments) == 0 || n.server.engine.Attachments() {
+		err, told = inv.Reply(ctx, n.ackFrames(id, out)...), errAckTooLarge
+		if !errors.Is(err, adapter.ErrPacketTooLarge) {
+			return err
+		}
 	}
-	return inv.Reply(ctx, n.ackFrames(p.ID, *out)...)
+	n.server.log.ErrorContext(ctx, "event not acknowledged", "nsp", string(n.name), "event", event, "error", err)
+	instead, err := EncodeArgs(told)
+	if err != nil {
+		return err
+	}
+	return inv.Reply(ctx, n.ackFrames(id, instead)...)
 }
 
 // run calls a handler. No answer means that there is nothing to acknowledge with: the handler failed.
@@ -109,7 +130,11 @@ func (s *Server) run(ctx context.Context, inv *engine.Invocation, socket *Socket
 	if errors.As(err, &told) {
 		s.log.DebugContext(ctx, "event refused", "nsp", string(socket.nsp.name), "event", name, "error", err)
 		out, err := EncodeArgs(told)
-		return &out, err
+		if err == nil {
+			return &out, nil
+		}
+		s.log.ErrorContext(ctx, "event not acknowledged", "nsp", string(socket.nsp.name), "event", name, "error", err)
+		return nil, nil
 	}
 	s.log.ErrorContext(ctx, "event handler failed", "nsp", string(socket.nsp.name), "event", name, "error", err)
 	return nil, nil

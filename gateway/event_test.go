@@ -145,7 +145,7 @@ func TestViolations(t *testing.T) {
 		{"an object for an array", `42{"a":1}`, "forced close"},
 		{"reserved event", `42["disconnect"]`, "forced close"},
 		{"reserved event, connect_error", `42["connect_error"]`, "forced close"},
-		{"depth bomb", `42["int",` + strings.Repeat("[", 300) + strings.Repeat("]", 300) + `]`, "forced close"},
+		{"depth bomb", `42["int",` + strings.Repeat("[", 1300) + strings.Repeat("]", 1300) + `]`, "forced close"},
 		{"deep bomb that is no JSON either", `42["int",` + strings.Repeat("[", 100_000), "forced close"},
 		{"too many attachments", `451000-["args"]`, "forced close"},
 		{"connect error", `44{"message":"x"}`, "forced server close"},

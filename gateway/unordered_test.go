@@ -104,7 +104,7 @@ func TestBinaryAcrossTheUpgrade(t *testing.T) {
 		p.send(`452-8["args",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]`, "bAQ==")
 		p.upgrade()
 		p.send("bAg==")
-		p.expect(`462-8[{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]`, "bAQ==", "bAg==")
+		p.expect(`462-8[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`, "bAg==", "bAQ==")
 	})
 }
 

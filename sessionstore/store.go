@@ -357,10 +357,18 @@ type Ack struct {
 	ExpiresAt time.Time
 }
 
+// MaxPendingAcks is how many ids [Acks.PendingAcks] returns at most, which bounds what it reads.
+const MaxPendingAcks = 100
+
 // Acks are the acknowledgements that the server waits for.
 type Acks interface {
-	// PutAck stores a pending acknowledgement.
+	// PutAck stores a pending acknowledgement. ErrExists if one of its id is stored for the session, whatever its state: the
+	// id is in use.
 	PutAck(ctx context.Context, a Ack) error
+	// PendingAcks returns the ids of acknowledgements that are stored for the session, so that what a client sends for
+	// others need not be written. They are MaxPendingAcks at most; all is false if there may be more. Some of them may be
+	// answered or expired. It sees every PutAck that returned before.
+	PendingAcks(ctx context.Context, id SessionID) (ids []uint64, all bool, err error)
 	// AnswerAck records the client's answer, once, and returns the acknowledgement with it. One with a
 	// continuation is removed. ErrNotFound if there is none, it is expired at now, or answered already.
 	AnswerAck(ctx context.Context, a Ack, now time.Time) (Ack, error)

@@ -3,7 +3,10 @@ package apigw
 import (
 	"bytes"
 	"compress/gzip"
+	"compress/zlib"
 	"encoding/base64"
+	"io"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -11,36 +14,114 @@ import (
 // compressFrom is the size of a body that is worth compressing, as in the reference server.
 const compressFrom = 1024
 
+// The content codings, the preferred one first.
+const (
+	codingGzip    = "gzip"
+	codingDeflate = "deflate"
+)
+
+// writer is what gzip and zlib have in common.
+type writer interface {
+	io.WriteCloser
+	Reset(w io.Writer)
+}
+
 // compressor is what one compression needs; it is large, so it is kept.
 type compressor struct {
 	out bytes.Buffer
-	zip *gzip.Writer
+	zip writer
 }
 
-var compressors = sync.Pool{New: func() any {
-	c := &compressor{}
-	c.zip, _ = gzip.NewWriterLevel(&c.out, gzip.BestSpeed) // the level is valid
-	return c
-}}
+// compressors has a pool for each coding.
+var compressors = map[string]*sync.Pool{
+	codingGzip: {New: func() any {
+		c := &compressor{}
+		c.zip, _ = gzip.NewWriterLevel(&c.out, gzip.BestSpeed) // the level is valid
+		return c
+	}},
+	codingDeflate: {New: func() any {
+		c := &compressor{}
+		c.zip, _ = zlib.NewWriterLevel(&c.out, zlib.BestSpeed) // the level is valid
+		return c
+	}},
+}
 
-// acceptsGzip reads an Accept-Encoding header.
-func acceptsGzip(header string) bool {
+// codingFor chooses the content coding by an Accept-Encoding header: the one with the higher weight, then the one that is
+// named and not meant by "*", then the earlier one. It is empty if the client takes neither.
+func codingFor(header string) string {
+	gzip, deflate := wish{}, wish{}
+	place := 0
 	for part := range strings.SplitSeq(header, ",") {
-		coding, weight, _ := strings.Cut(part, ";")
-		coding = strings.ToLower(strings.TrimSpace(coding))
-		if coding != "gzip" && coding != "*" {
+		place++
+		coding, parameters, _ := strings.Cut(part, ";")
+		w := wish{weight: weightOf(parameters), place: place, named: true}
+		switch strings.ToLower(strings.TrimSpace(coding)) {
+		case codingGzip:
+			gzip.narrow(w)
+		case codingDeflate:
+			deflate.narrow(w)
+		case "*":
+			w.named = false
+			gzip.narrow(w)
+			deflate.narrow(w)
+		}
+	}
+	switch {
+	case gzip.weight <= 0 && deflate.weight <= 0:
+		return ""
+	case deflate.before(gzip):
+		return codingDeflate
+	default:
+		return codingGzip
+	}
+}
+
+// wish is how much a client wants a coding. The zero wish is that of a client that has not spoken of it.
+type wish struct {
+	weight float64
+	place  int
+	named  bool
+}
+
+// narrow takes what the client says of a coding by its name over what it says of all.
+func (w *wish) narrow(said wish) {
+	if said.named || !w.named {
+		*w = said
+	}
+}
+
+func (w wish) before(other wish) bool {
+	switch {
+	case w.weight != other.weight:
+		return w.weight > other.weight
+	case w.named != other.named:
+		return w.named
+	default:
+		return w.place < other.place
+	}
+}
+
+// weightOf reads "q=0.5"; without it, the weight is 1.
+func weightOf(parameters string) float64 {
+	for p := range strings.SplitSeq(parameters, ";") {
+		name, value, _ := strings.Cut(p, "=")
+		if !strings.EqualFold(strings.TrimSpace(name), "q") {
 			continue
 		}
-		q, _ := strings.CutPrefix(strings.ReplaceAll(weight, " ", ""), "q=")
-		return strings.Trim(q, "0.") != "" || q == ""
+		q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+		if err != nil {
+			return 0
+		}
+		return q
 	}
-	return false
+	return 1
 }
 
 // compress returns body compressed, in base64.
-func compress(body string) string {
-	c := compressors.Get().(*compressor)
-	defer compressors.Put(c)
+func compress(coding, body string) string {
+	pool := compressors[coding]
+	c := pool.Get().(*compressor)
+	defer pool.Put(c)
 	c.out.Reset()
 	c.zip.Reset(&c.out)
 	_, _ = c.zip.Write([]byte(body)) // a buffer takes everything

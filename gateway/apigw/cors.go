@@ -28,7 +28,8 @@ const (
 // headerSets are the headers of the answers to one origin. They are made once and shared by all answers, so
 // nobody may modify them.
 type headerSets struct {
-	payload, zipped, ok, json, empty map[string]string
+	payload, ok, json, empty map[string]string
+	coded                    map[string]map[string]string // payload, by its content coding
 }
 
 // corsPolicy knows the headers for every origin.
@@ -70,10 +71,13 @@ func newHeaderSets(common, origin map[string]string) *headerSets {
 	}
 	return &headerSets{
 		payload: with("Content-Type", "text/plain; charset=UTF-8", "Cache-Control", "no-store"),
-		zipped:  with("Content-Type", "text/plain; charset=UTF-8", "Cache-Control", "no-store", "Content-Encoding", "gzip"),
-		ok:      with("Content-Type", "text/html", "Cache-Control", "no-store"),
-		json:    with("Content-Type", "application/json"),
-		empty:   with(),
+		coded: map[string]map[string]string{
+			codingGzip:    with("Content-Type", "text/plain; charset=UTF-8", "Cache-Control", "no-store", "Content-Encoding", codingGzip),
+			codingDeflate: with("Content-Type", "text/plain; charset=UTF-8", "Cache-Control", "no-store", "Content-Encoding", codingDeflate),
+		},
+		ok:    with("Content-Type", "text/html", "Cache-Control", "no-store"),
+		json:  with("Content-Type", "application/json"),
+		empty: with(),
 	}
 }
 

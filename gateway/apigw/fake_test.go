@@ -79,6 +79,16 @@ func (f *fakeGateway) Post(_ context.Context, sid sessionstore.SessionID, body s
 	return err
 }
 
+func (f *fakeGateway) Known(_ context.Context, sid sessionstore.SessionID, on engineio.Transport) error {
+	if _, err := f.session(sid); err != nil {
+		return err
+	}
+	if on != engineio.Polling {
+		return engineio.ErrBadRequest
+	}
+	return nil
+}
+
 func (f *fakeGateway) Fail(_ context.Context, sid sessionstore.SessionID, reason string) error {
 	s, err := f.session(sid)
 	if err == nil {

@@ -25,6 +25,8 @@ type Gateway interface {
 	Poll(ctx context.Context, sid sessionstore.SessionID, t string) (payload string, err error)
 	// Post serves a POST, whose body is UTF-8 and within the limit.
 	Post(ctx context.Context, sid sessionstore.SessionID, body string) error
+	// Known tells a session that is there, and on that transport, from one that is not: ErrUnknownSession, ErrBadRequest.
+	Known(ctx context.Context, sid sessionstore.SessionID, on engineio.Transport) error
 	// Fail closes a session whose client broke the rules of the transport.
 	Fail(ctx context.Context, sid sessionstore.SessionID, reason string) error
 	// Connect begins a session on a WebSocket that is about to open.
@@ -123,7 +125,7 @@ const maxSID = 64
 // parse judges a request by its query.
 func parse(method string, query map[string]string, websocket bool) (engineio.Request, error) {
 	req, err := engineio.ParseRequest(method, query, websocket)
-	if err == nil && len(req.SID) > maxSID {
+	if len(req.SID) > maxSID {
 		err = engineio.ErrUnknownSession
 	}
 	return req, err

@@ -45,13 +45,15 @@ func (h *Handler) polling(ctx context.Context, sets *headerSets, e *events.APIGa
 	defer h.recovered(ctx, &err)
 	query := engineio.ParseQuery(e.RawQueryString)
 	req, err := parse(e.RequestContext.HTTP.Method, query, false)
+	sid := sessionstore.SessionID(req.SID)
+	if err != nil && sid != "" && len(sid) <= maxSID {
+		if known := h.gateway.Known(ctx, sid, req.Transport); known != nil {
+			return res, known
+		}
+	}
 	if err != nil {
 		return res, err
 	}
-	if req.Transport != engineio.Polling {
-		return res, engineio.ErrBadRequest // a session on WebSocket takes no plain requests, nor does one on polling by that name
-	}
-	sid := sessionstore.SessionID(req.SID)
 	payload := ""
 	switch req.Kind {
 	case engineio.KindHandshake:
@@ -71,10 +73,14 @@ func (h *Handler) polling(ctx context.Context, sets *headerSets, e *events.APIGa
 
 // answered is the answer to a GET: packets, compressed if they are many and the client likes it.
 func answered(sets *headerSets, payload, accept string) events.APIGatewayV2HTTPResponse {
-	if len(payload) < compressFrom || !acceptsGzip(accept) {
+	coding := ""
+	if len(payload) >= compressFrom {
+		coding = codingFor(accept)
+	}
+	if coding == "" {
 		return response(http.StatusOK, sets.payload, payload)
 	}
-	res := response(http.StatusOK, sets.zipped, compress(payload))
+	res := response(http.StatusOK, sets.coded[coding], compress(coding, payload))
 	res.IsBase64Encoded = true
 	return res
 }

@@ -2,6 +2,7 @@ package apigw_test
 
 import (
 	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -96,16 +97,25 @@ func TestCompression(t *testing.T) {
 	large := "4" + strings.Repeat("text ", 300)
 	tests := []struct {
 		name, accept, payload string
-		zipped                bool
+		coding                string
 	}{
-		{"large", "gzip, deflate, br", large, true},
-		{"large, any", "*", large, true},
-		{"large, with weights", "br;q=1.0, gzip;q=0.8", large, true},
-		{"large, not wanted", "deflate, gzip;q=0", large, false},
-		{"large, not wanted at all", "gzip; q=0.00", large, false},
-		{"large, not asked for", "", large, false},
-		{"of the limit", "gzip", large[:1024], true},
-		{"below the limit", "gzip", large[:1023], false},
+		{"large", "gzip, deflate, br", large, "gzip"},
+		{"large, any", "*", large, "gzip"},
+		{"large, with weights", "br;q=1.0, gzip;q=0.8", large, "gzip"},
+		{"large, the higher weight", "gzip;q=0.5, deflate;q=0.8", large, "deflate"},
+		{"large, the earlier one", "deflate, gzip", large, "deflate"},
+		{"large, the named one", "*, deflate", large, "deflate"},
+		{"large, gzip not wanted", "deflate, gzip;q=0", large, "deflate"},
+		{"large, any but gzip", "gzip;q=0, *", large, "deflate"},
+		{"large, none but gzip", "*;q=0, gzip", large, "gzip"},
+		{"large, none but gzip, said before", "gzip, *;q=0", large, "gzip"},
+		{"large, not wanted at all", "gzip; q=0.00", large, ""},
+		{"large, no weight at all", "gzip;q=x", large, ""},
+		{"large, another coding", "br", large, ""},
+		{"large, in capitals", "GZIP", large, "gzip"},
+		{"large, not asked for", "", large, ""},
+		{"of the limit", "gzip", large[:1024], "gzip"},
+		{"below the limit", "gzip", large[:1023], ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -116,19 +126,26 @@ func TestCompression(t *testing.T) {
 				res := serve(t, h, request("GET", "EIO=4&transport=polling&sid=SESSION", "", "accept-encoding", tt.accept))
 				got := res.Body
 				if res.IsBase64Encoded {
-					got = unzip(t, res.Body)
+					got = unzip(t, tt.coding, res.Body)
 				}
-				if zipped := res.Headers["Content-Encoding"] == "gzip"; got != tt.payload || zipped != tt.zipped || zipped != res.IsBase64Encoded {
-					t.Errorf("zipped %v, want %v; %d bytes, want %d", zipped, tt.zipped, len(got), len(tt.payload))
+				if coding := res.Headers["Content-Encoding"]; got != tt.payload || coding != tt.coding || (coding != "") != res.IsBase64Encoded {
+					t.Errorf("coding %q, want %q; %d bytes, want %d", coding, tt.coding, len(got), len(tt.payload))
 				}
 			}
 		})
 	}
 }
 
-func unzip(t *testing.T, body string) string {
+func unzip(t *testing.T, coding, body string) string {
 	t.Helper()
-	r, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(body)))
+	raw := base64.NewDecoder(base64.StdEncoding, strings.NewReader(body))
+	var r io.Reader
+	var err error
+	if coding == "deflate" {
+		r, err = zlib.NewReader(raw)
+	} else {
+		r, err = gzip.NewReader(raw)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,6 +169,17 @@ func TestRefusals(t *testing.T) {
 		{"unknown session, GET", request("GET", "EIO=4&transport=polling&sid=x", ""), 400, `{"code":1,"message":"Session ID unknown"}`},
 		{"unknown session, POST", request("POST", "EIO=4&transport=polling&sid=x", "4"), 400, `{"code":1,"message":"Session ID unknown"}`},
 		{"overlong session, GET", request("GET", "EIO=4&transport=polling&sid="+strings.Repeat("x", 65), ""), 400, `{"code":1,"message":"Session ID unknown"}`},
+		{"unknown session, PUT", request("PUT", "EIO=4&transport=polling&sid=x", "4"), 400, `{"code":1,"message":"Session ID unknown"}`},
+		{"unknown session, HEAD", request("HEAD", "EIO=4&transport=polling&sid=x", ""), 400, `{"code":1,"message":"Session ID unknown"}`},
+		{"unknown session, DELETE", request("DELETE", "EIO=4&transport=polling&sid=x", ""), 400, `{"code":1,"message":"Session ID unknown"}`},
+		{"unknown session, another version", request("GET", "EIO=3&transport=polling&sid=x", ""), 400, `{"code":1,"message":"Session ID unknown"}`},
+		{"unknown session, transport=websocket", request("GET", "EIO=4&transport=websocket&sid=x", ""), 400, `{"code":1,"message":"Session ID unknown"}`},
+		{"overlong session, PUT", request("PUT", "EIO=4&transport=polling&sid="+strings.Repeat("x", 65), ""), 400, `{"code":1,"message":"Session ID unknown"}`},
+		{"another version", request("GET", "EIO=3&transport=polling&sid=SESSION", ""), 400, `{"code":3,"message":"Bad request"}`},
+		{"no version", request("POST", "transport=polling&sid=SESSION", "4x"), 400, `{"code":3,"message":"Bad request"}`},
+		{"transport=websocket", request("GET", "EIO=4&transport=websocket&sid=SESSION", ""), 400, `{"code":3,"message":"Bad request"}`},
+		{"PUT to a session on another transport", request("PUT", "EIO=4&transport=websocket&sid=SESSION", ""), 400, `{"code":3,"message":"Bad request"}`},
+		{"PUT to a session", request("PUT", "EIO=4&transport=polling&sid=SESSION", ""), 500, ""},
 		{"POST without session", request("POST", "EIO=4&transport=polling", "4"), 400, `{"code":2,"message":"Bad handshake method"}`},
 		{"PUT without session", request("PUT", "EIO=4&transport=polling", "4"), 400, `{"code":2,"message":"Bad handshake method"}`},
 		{"OPTIONS without CORS", request("OPTIONS", "EIO=4&transport=polling", ""), 400, `{"code":2,"message":"Bad handshake method"}`},

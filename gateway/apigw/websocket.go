@@ -3,8 +3,11 @@ package apigw
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -47,13 +50,35 @@ func (h *Handler) WebSocket(ctx context.Context, e events.APIGatewayWebsocketPro
 func (h *Handler) connect(ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest) events.APIGatewayProxyResponse {
 	err := h.open(ctx, conn, e)
 	if err == nil {
-		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK, Headers: h.cors.sets(header(e.Headers, "Origin")).empty}
+		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK, Headers: withProtocol(h.cors.sets(header(e.Headers, "Origin")).empty, e)}
 	}
 	if r := refusal(err); r != nil {
 		return events.APIGatewayProxyResponse{StatusCode: http.StatusBadRequest, Headers: htmlType, Body: r.Message}
 	}
 	h.log.ErrorContext(ctx, "connect failed", "conn", conn.ID, "err", err)
 	return events.APIGatewayProxyResponse{StatusCode: http.StatusInternalServerError}
+}
+
+// headerProtocol names the subprotocols that a client offers, and the one that is chosen.
+const headerProtocol = "Sec-WebSocket-Protocol"
+
+// withProtocol adds the answer to a client that offers subprotocols: the first of them, as by the reference. A client that
+// gets none ends the connection.
+func withProtocol(headers map[string]string, e *events.APIGatewayWebsocketProxyRequest) map[string]string {
+	offered := header(e.Headers, headerProtocol)
+	for name, lines := range e.MultiValueHeaders {
+		if strings.EqualFold(name, headerProtocol) && len(lines) > 0 {
+			offered = lines[0] // of several header lines, the other field has the last
+		}
+	}
+	first, _, _ := strings.Cut(offered, ",")
+	if first = strings.TrimSpace(first); first == "" {
+		return headers
+	}
+	answer := make(map[string]string, len(headers)+1)
+	maps.Copy(answer, headers)
+	answer[headerProtocol] = first
+	return answer
 }
 
 // htmlType is the header of a refused upgrade; it carries no CORS.
@@ -76,8 +101,14 @@ func (h *Handler) open(ctx context.Context, conn sessionstore.Connection, e *eve
 func (h *Handler) begin(ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest) (engine.Step, error) {
 	query := e.QueryStringParameters
 	req, err := parse(http.MethodGet, query, true)
+	if err != nil && req.SID != "" && len(req.SID) <= maxSID {
+		known := h.gateway.Known(ctx, sessionstore.SessionID(req.SID), req.Transport)
+		if known != nil && !errors.Is(known, engineio.ErrBadRequest) { // an upgrade may be to another transport
+			return engine.Step{}, known
+		}
+	}
 	switch {
-	case err != nil && query["transport"] == string(engineio.Polling):
+	case err != nil && req.Transport == engineio.Polling:
 		return engine.Step{Kind: engine.StepClose, Conn: conn}, nil
 	case err != nil:
 		return engine.Step{}, err

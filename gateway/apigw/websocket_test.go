@@ -158,3 +158,37 @@ func TestStepFailures(t *testing.T) {
 		t.Error("a panic was taken for success")
 	}
 }
+
+// TestSubprotocol: the first subprotocol offered is answered, however the header comes.
+func TestSubprotocol(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		headers map[string]string
+		lines   map[string][]string
+		want    string
+	}{
+		{"none", nil, nil, ""},
+		{"one", map[string]string{"Sec-WebSocket-Protocol": "engine.io"}, nil, "engine.io"},
+		{"several", map[string]string{"sec-websocket-protocol": " v1.app, v2.app"}, nil, "v1.app"},
+		{"in several lines", map[string]string{"Sec-Websocket-Protocol": "v2.app"}, map[string][]string{"Sec-Websocket-Protocol": {"v1.app", "v2.app"}}, "v1.app"},
+		{"nothing", map[string]string{"Sec-WebSocket-Protocol": ""}, nil, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := handler(newFake(), &fakeQueue{}, func(c *apigw.Config) { c.CORS.Origins = []string{"*"} })
+			for range 2 { // the headers of answers without one are shared
+				e := fixture[wsEvent](t, "ws_connect.json")
+				e.MultiValueHeaders = tt.lines
+				for k, v := range tt.headers {
+					e.Headers[k] = v
+				}
+				res := call(t, h, e)
+				if got := res.Headers["Sec-WebSocket-Protocol"]; res.StatusCode != 200 || got != tt.want {
+					t.Errorf("got %d with %q, want %q", res.StatusCode, got, tt.want)
+				}
+				if got := res.Headers["Access-Control-Allow-Origin"]; got != "*" {
+					t.Errorf("CORS header %q", got)
+				}
+			}
+		})
+	}
+}

@@ -26,6 +26,10 @@ type Invocation struct {
 	// Incoming is the packet whose attachments have not all come, if there is one. The handler keeps it up to date.
 	Incoming *Incoming
 
+	// Acks is what the handler knows of the acknowledgements that the session owes, for the messages that follow; nil if
+	// it has not looked.
+	Acks *Acks
+
 	engine *Engine
 	conn   sessionstore.Connection // the WebSocket that the request came by, or none
 
@@ -65,6 +69,12 @@ func (in *Incoming) Bytes() int {
 		n += len(f)
 	}
 	return n
+}
+
+// Acks are the ids of acknowledgements that a session owes.
+type Acks struct {
+	Pending map[uint64]bool
+	All     bool // there are no others
 }
 
 func (e *Engine) newInvocation(s sessionstore.Session, conn sessionstore.Connection) *Invocation {
@@ -145,9 +155,9 @@ func (i *Invocation) guard(ctx context.Context, f func() error) {
 	var c *CloseError
 	if errors.As(err, &c) {
 		reason = c.Reason
-		i.engine.log.InfoContext(ctx, "session closed by its handler", "reason", reason, "cause", c.Cause)
+		i.engine.log.InfoContext(ctx, "session closed by its handler", "session", nameInLog(i.Session.ID), "reason", reason, "cause", c.Cause)
 	} else {
-		i.engine.log.ErrorContext(ctx, "handler failed", "error", err)
+		i.engine.log.ErrorContext(ctx, "handler failed", "session", nameInLog(i.Session.ID), "error", err)
 	}
 	i.Close(reason)
 }

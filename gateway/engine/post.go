@@ -40,6 +40,7 @@ func (e *Engine) Post(ctx context.Context, id sessionstore.SessionID, body strin
 		}
 	}
 	if failure == "" && parseErr != nil && !inv.Closing() {
+		e.unreadable(ctx, id, parseErr)
 		failure = adapter.ReasonParseError
 	}
 	if _, finishErr := inv.finish(ctx); !errors.Is(finishErr, adapter.ErrClosed) {

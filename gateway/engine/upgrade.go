@@ -38,15 +38,16 @@ func (e *Engine) Bind(ctx context.Context, conn sessionstore.Connection, id sess
 
 // candidate serves a frame of a WebSocket that wants to take over from polling.
 func (e *Engine) candidate(ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string) (string, error) {
+	p, err := engineio.Decode(frame)
 	switch {
-	case frame == engineio.ProbePing:
+	case err == nil && frame == engineio.ProbePing:
 		return e.probe(ctx, s, conn)
-	case frame == engineio.UpgradeFrame:
+	case err == nil && p.Type == engineio.Upgrade: // whatever comes with it
 		return "", e.upgrade(ctx, s.ID, conn)
-	case s.Probed:
+	case err == nil && p.Type == engineio.Message && s.Probed: // it may have overtaken the upgrade packet
 		return e.early(ctx, s.ID, conn, frame)
 	default:
-		return "", errors.Join(e.abort(ctx, s.ID, conn), e.refuse(ctx, conn))
+		return "", e.giveUp(ctx, s.ID, conn)
 	}
 }
 
@@ -75,13 +76,17 @@ func (e *Engine) early(ctx context.Context, id sessionstore.SessionID, conn sess
 	if errors.Is(err, ErrCrowded) {
 		s, err = e.readUntil(ctx, id, crowdedPatience, upgraded)
 	}
-	if err != nil {
-		return "", e.dropped(ctx, id, conn, fmt.Errorf("%w: %w", errEarly, err))
+	if err != nil { // no upgrade packet: a wrong frame, which costs the client its WebSocket and nothing else
+		e.log.InfoContext(ctx, "upgrade aborted: a message came before the upgrade packet", "session", nameInLog(id), "cause", err)
+		return "", e.giveUp(ctx, id, conn)
 	}
 	return e.frame(ctx, &s, conn, frame)
 }
 
-var errEarly = errors.New("a message came before its upgrade packet")
+// giveUp takes a candidate back and ends its connection; the session stays on polling.
+func (e *Engine) giveUp(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) error {
+	return errors.Join(e.abort(ctx, id, conn), e.refuse(ctx, conn))
+}
 
 // upgrade is the client's "5": one write makes the session WebSocket and holds deliveries back until what is
 // in the buffer has been pushed.

@@ -337,19 +337,35 @@ func TestEarlyMessage(t *testing.T) {
 	})
 }
 
-func TestEarlyMessageWithoutUpgrade(t *testing.T) {
-	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
-		id := w.polling()
-		conn := w.bind(id)
-		w.message(conn, "2probe")
-		if _, err := w.engine.Message(t.Context(), conn, "4a"); err == nil {
-			t.Error("no error for the log")
-		}
-		w.expectState(id, "transport error")
-		if !w.pusher.Closed(conn) || len(w.app.seen()) > 0 {
-			t.Errorf("closed %v, handled %q", w.pusher.Closed(conn), w.app.seen())
-		}
-	})
+// TestWrongFrameOfCandidate has a probed WebSocket send something else than its upgrade packet: it is closed, and the session
+// stays on polling, where the next upgrade succeeds.
+func TestWrongFrameOfCandidate(t *testing.T) {
+	for _, frame := range []string{"4a", "bAQ==", "0", "1", "2", "2x", "3", "3probe", "6", "7", "", "hello"} {
+		t.Run(frame, func(t *testing.T) {
+			inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+				id := w.polling()
+				conn := w.bind(id)
+				w.message(conn, "2probe")
+				if frame == "3" {
+					return // a pong is taken at any time
+				}
+				if _, err := w.engine.Message(t.Context(), conn, frame); err != nil {
+					t.Error(err)
+				}
+				w.expectState(id, "")
+				if !w.pusher.Closed(conn) || len(w.app.seen()) > 0 {
+					t.Errorf("closed %v, handled %q", w.pusher.Closed(conn), w.app.seen())
+				}
+				next := w.bind(id)
+				w.message(next, "2probe")
+				w.message(next, "5and more")
+				w.message(next, "4a")
+				if got := w.app.seen(); len(got) != 1 {
+					t.Errorf("after the next upgrade the application saw %q", got)
+				}
+			})
+		})
+	}
 }
 
 // An upgrade that is not completed in time is taken back by the sweeper; the client goes on polling.

@@ -88,6 +88,7 @@ func (e *Engine) frame(ctx context.Context, s *sessionstore.Session, conn sessio
 func (e *Engine) established(ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string) (string, error) {
 	p, err := engineio.Decode(frame)
 	if err != nil {
+		e.unreadable(ctx, s.ID, err)
 		return "", e.Fail(ctx, s.ID, adapter.ReasonParseError)
 	}
 	switch p.Type {

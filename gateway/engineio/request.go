@@ -31,8 +31,7 @@ type Request struct {
 	SID string
 	// T is the client's cache buster, empty if it sends none. Official clients never repeat one.
 	T string
-	// Transport is the transport that the client believes to be on. For a plain request it can be
-	// [WebSocket] only with a SID; if the session is on another one, the answer is [ErrBadRequest].
+	// Transport is the transport that the client believes to be on.
 	Transport Transport
 	// Base64 asks for binary messages as base64 text on a WebSocket too.
 	Base64 bool
@@ -41,10 +40,10 @@ type Request struct {
 // ParseRequest judges a request by its method and its decoded query. websocket tells that it is a
 // WebSocket upgrade; its method is then not looked at.
 //
-// The checks come in the protocol's order: transport, session id, method, version. The version counts
-// only where a session is opened. Errors are *[Error]: [ErrUnknownTransport], [ErrBadHandshakeMethod],
-// [ErrBadRequest], [ErrUnsupportedVersion] and [ErrMethod]. With ErrMethod the Request is filled but for
-// its Kind, because an unknown session and a wrong transport are to be reported before it.
+// The checks come in the protocol's order: transport, session id, method, version. Errors are *[Error]:
+// [ErrUnknownTransport], [ErrBadHandshakeMethod], [ErrBadRequest], [ErrUnsupportedVersion] and [ErrMethod]. With
+// ErrMethod, and with ErrBadRequest for another version or transport than the session can have, the Request is filled but
+// for its Kind, because an unknown session, and a session on another transport, are to be reported before it.
 func ParseRequest(method string, query map[string]string, websocket bool) (Request, error) {
 	r := Request{
 		SID:       query["sid"],
@@ -56,10 +55,10 @@ func ParseRequest(method string, query map[string]string, websocket bool) (Reque
 		return Request{}, ErrUnknownTransport
 	}
 	if websocket && r.Transport != WebSocket {
-		return Request{}, ErrBadRequest
+		return Request{SID: r.SID, Transport: r.Transport}, ErrBadRequest
 	}
 	if r.SID != "" {
-		return inSession(r, method, websocket)
+		return inSession(r, method, query["EIO"], websocket)
 	}
 	if err := mayOpen(r, method, query["EIO"], websocket); err != nil {
 		return Request{}, err
@@ -71,9 +70,16 @@ func ParseRequest(method string, query map[string]string, websocket bool) (Reque
 	return r, nil
 }
 
+// supportedVersion is the protocol's version as the query parameter EIO has it.
+const supportedVersion = "4"
+
 // inSession sets the kind of a request that names a session.
-func inSession(r Request, method string, websocket bool) (Request, error) {
+func inSession(r Request, method, version string, websocket bool) (Request, error) {
 	switch {
+	case version != supportedVersion: // the session was opened with the one that is supported
+		return r, ErrBadRequest
+	case !websocket && r.Transport == WebSocket:
+		return r, ErrBadRequest
 	case websocket:
 		r.Kind = KindWebSocketBind
 	case method == "GET":
@@ -94,7 +100,7 @@ func mayOpen(r Request, method, version string, websocket bool) error {
 		return ErrBadHandshakeMethod
 	case !websocket && r.Transport == WebSocket:
 		return ErrBadRequest
-	case version != "4":
+	case version != supportedVersion:
 		return ErrUnsupportedVersion
 	}
 	return nil

@@ -40,14 +40,6 @@ func TestParseRequest(t *testing.T) {
 			engineio.Request{Kind: engineio.KindPoll, SID: "s1", T: "abc", Transport: engineio.Polling},
 		},
 		{
-			"poll of any version", "GET", "EIO=3&transport=polling&sid=s1", plain,
-			engineio.Request{Kind: engineio.KindPoll, SID: "s1", Transport: engineio.Polling},
-		},
-		{
-			"poll that says websocket", "GET", "EIO=4&transport=websocket&sid=s1", plain,
-			engineio.Request{Kind: engineio.KindPoll, SID: "s1", Transport: engineio.WebSocket},
-		},
-		{
 			"post", "POST", "EIO=4&transport=polling&sid=s1", plain,
 			engineio.Request{Kind: engineio.KindPost, SID: "s1", Transport: engineio.Polling},
 		},
@@ -61,10 +53,6 @@ func TestParseRequest(t *testing.T) {
 		},
 		{
 			"websocket bind", "GET", "EIO=4&transport=websocket&sid=s1", ws,
-			engineio.Request{Kind: engineio.KindWebSocketBind, SID: "s1", Transport: engineio.WebSocket},
-		},
-		{
-			"websocket bind without a version", "GET", "transport=websocket&sid=s1", ws,
 			engineio.Request{Kind: engineio.KindWebSocketBind, SID: "s1", Transport: engineio.WebSocket},
 		},
 	} {
@@ -86,7 +74,7 @@ func TestParseRequestRefuses(t *testing.T) {
 	}{
 		{"no query", "GET", "", plain, engineio.ErrUnknownTransport},
 		{"no transport", "GET", "EIO=4", plain, engineio.ErrUnknownTransport},
-		{"transport before everything", "PUT", "EIO=3&transport=tobi&sid=s1", plain, engineio.ErrUnknownTransport},
+		{"transport before everything", "PUT", "EIO=3&transport=tobi&sid=s1", false, engineio.ErrUnknownTransport},
 		{"constructor", "GET", "EIO=4&transport=constructor", plain, engineio.ErrUnknownTransport},
 		{"webtransport", "GET", "EIO=4&transport=webtransport", plain, engineio.ErrUnknownTransport},
 		{"other case", "GET", "EIO=4&transport=Polling", plain, engineio.ErrUnknownTransport},
@@ -103,8 +91,8 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"no version", "GET", "transport=polling", plain, engineio.ErrUnsupportedVersion},
 		{"version 4.0", "GET", "EIO=4.0&transport=polling", plain, engineio.ErrUnsupportedVersion},
 		{"version 3 on a websocket", "GET", "EIO=3&transport=websocket", ws, engineio.ErrUnsupportedVersion},
-		{"session by PUT", "PUT", "EIO=4&transport=polling&sid=s1", plain, engineio.ErrMethod},
-		{"session by HEAD", "HEAD", "EIO=4&transport=polling&sid=s1", plain, engineio.ErrMethod},
+		{"session by PUT", "PUT", "EIO=4&transport=polling&sid=s1", false, engineio.ErrMethod},
+		{"session by HEAD", "HEAD", "EIO=4&transport=polling&sid=s1", false, engineio.ErrMethod},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := engineio.ParseRequest(tt.method, engineio.ParseQuery(tt.query), tt.websocket)
@@ -118,10 +106,28 @@ func TestParseRequestRefuses(t *testing.T) {
 	}
 }
 
-func TestBadMethodStillNamesTheSession(t *testing.T) {
-	got, err := engineio.ParseRequest("PUT", engineio.ParseQuery("transport=polling&sid=s1"), false)
-	if !errors.Is(err, engineio.ErrMethod) || got.SID != "s1" || got.Transport != engineio.Polling {
-		t.Errorf("got %+v, %v; want the session s1 on polling with ErrMethod", got, err)
+func TestWrongRequestsStillNameTheSession(t *testing.T) {
+	for _, tt := range []struct {
+		name, method, query string
+		websocket           bool
+		transport           engineio.Transport
+		want                error
+	}{
+		{"PUT", "PUT", "EIO=4&transport=polling&sid=s1", false, engineio.Polling, engineio.ErrMethod},
+		{"another version", "GET", "EIO=3&transport=polling&sid=s1", false, engineio.Polling, engineio.ErrBadRequest},
+		{"no version", "POST", "transport=polling&sid=s1", false, engineio.Polling, engineio.ErrBadRequest},
+		{"PUT of another version", "PUT", "EIO=3&transport=polling&sid=s1", false, engineio.Polling, engineio.ErrBadRequest},
+		{"WebSocket in name alone", "GET", "EIO=4&transport=websocket&sid=s1", false, engineio.WebSocket, engineio.ErrBadRequest},
+		{"WebSocket of another version", "GET", "EIO=3&transport=websocket&sid=s1", true, engineio.WebSocket, engineio.ErrBadRequest},
+		{"WebSocket without a version", "GET", "transport=websocket&sid=s1", true, engineio.WebSocket, engineio.ErrBadRequest},
+		{"WebSocket in the name of polling", "GET", "EIO=4&transport=polling&sid=s1", true, engineio.Polling, engineio.ErrBadRequest},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := engineio.ParseRequest(tt.method, engineio.ParseQuery(tt.query), tt.websocket)
+			if !errors.Is(err, tt.want) || got.SID != "s1" || got.Transport != tt.transport {
+				t.Errorf("got %+v, %v; want the session s1 on %s with %v", got, err, tt.transport, tt.want)
+			}
+		})
 	}
 }
 

@@ -62,7 +62,7 @@ func upgradeStatus(r *http.Request) int {
 	switch {
 	case r.Method != http.MethodGet || !strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
 		return http.StatusBadRequest
-	case !strings.Contains(strings.ToLower(r.Header.Get("Connection")), "upgrade"):
+	case !strings.Contains(strings.ToLower(strings.Join(r.Header.Values("Connection"), ",")), "upgrade"): // in any of its lines
 		return http.StatusBadRequest
 	case len(r.Header.Get("Sec-Websocket-Key")) != 24:
 		return http.StatusBadRequest

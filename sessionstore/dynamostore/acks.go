@@ -3,8 +3,10 @@ package dynamostore
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -28,10 +30,38 @@ func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
 	if !a.ExpiresAt.IsZero() {
 		it[attrTTL] = seconds(a.ExpiresAt)
 	}
-	if err := s.put(ctx, op, it, ""); err != nil {
-		return fmt.Errorf("put acknowledgement: %w", err)
+	if err := s.put(ctx, op, it, absent); err != nil {
+		return lost(err, "put acknowledgement", sessionstore.ErrExists)
 	}
 	return nil
+}
+
+// PendingAcks implements [sessionstore.Acks] by one query of at most MaxPendingAcks items. The bodies of large answers lie
+// behind the ids, which are digits.
+func (s *Store) PendingAcks(ctx context.Context, id sessionstore.SessionID) (ids []uint64, all bool, err error) {
+	const op, what = sessionstore.OpAck, "read pending acknowledgements"
+	if err := s.begin(ctx, op); err != nil {
+		return nil, false, fmt.Errorf("%s: %w", what, err)
+	}
+	condition := "#" + attrPK + " = :pk AND " + sk + " < :behind"
+	out, err := send(ctx, &dynamodb.QueryInput{
+		TableName: &s.table, KeyConditionExpression: &condition, ConsistentRead: new(true), Limit: new(int32(sessionstore.MaxPendingAcks)),
+		ExpressionAttributeNames: names(condition), ProjectionExpression: new(sk),
+		ExpressionAttributeValues: item{":pk": str(ackPK(id)), ":behind": str("A")},
+		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
+	}, true, s.client.Query)
+	if err != nil {
+		return nil, false, fmt.Errorf("%s: %w", what, err)
+	}
+	s.countRead(op, out.ConsumedCapacity)
+	for _, it := range out.Items {
+		n, err := strconv.ParseUint(text(it, attrSK), 10, 64)
+		if err != nil {
+			return nil, false, fmt.Errorf("%s: id: %w", what, err)
+		}
+		ids = append(ids, n)
+	}
+	return ids, len(out.LastEvaluatedKey) == 0, nil
 }
 
 func ackOf(id sessionstore.SessionID, n uint64, it item) sessionstore.Ack {

@@ -24,8 +24,8 @@ func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	e := st.entry(a.Session)
-	if old := e.acks[a.ID]; old != nil {
-		st.keep(old.expiry)
+	if e.acks[a.ID] != nil {
+		return fmt.Errorf("put acknowledgement: %w", sessionstore.ErrExists)
 	}
 	if e.acks == nil {
 		e.acks = make(map[uint64]*ack, 1)
@@ -33,6 +33,28 @@ func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
 	e.acks[a.ID] = &ack{row: a, expiry: st.expire(a.ExpiresAt, func() { st.removeAck(a.Session, a.ID) })}
 	e.wake()
 	return nil
+}
+
+// PendingAcks implements [sessionstore.Acks].
+func (s *Store) PendingAcks(ctx context.Context, id sessionstore.SessionID) (ids []uint64, all bool, err error) {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return nil, false, err
+	}
+	s.read(sessionstore.OpAck)
+	st := s.stripe(id)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	e := st.entries[id]
+	if e == nil {
+		return nil, true, nil
+	}
+	for n := range e.acks {
+		if len(ids) == sessionstore.MaxPendingAcks {
+			return ids, false, nil
+		}
+		ids = append(ids, n)
+	}
+	return ids, true, nil
 }
 
 // AnswerAck implements [sessionstore.Acks].

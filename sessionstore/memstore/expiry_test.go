@@ -118,6 +118,7 @@ func TestExpiryOfReplacedRows(t *testing.T) {
 			at = start.Add(time.Hour)
 		}
 		check(t, s.PutConnection(ctx, sessionstore.ConnectionRow{Conn: conn, ExpiresAt: at}))
+		check(t, s.DeleteAck(ctx, "s", 1))
 		check(t, s.PutAck(ctx, sessionstore.Ack{Session: "s", ID: 1, ExpiresAt: at}))
 	}
 	sweepAll(t, s, start.Add(30*time.Minute))

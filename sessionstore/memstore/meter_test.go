@@ -115,11 +115,12 @@ func TestMeter(t *testing.T) {
 			p.Count++
 			return errors.Join(err, err2, err3, s.TakePartial(ctx, "s", p), s.DeletePartial(ctx, "s"))
 		}},
-		{sessionstore.OpAck, 1, 3, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+		{sessionstore.OpAck, 2, 3, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
 			err := s.PutAck(ctx, sessionstore.Ack{Session: "s", ID: 1})
 			_, err2 := s.AnswerAck(ctx, sessionstore.Ack{Session: "s", ID: 1, Answer: []string{"43[]"}}, start)
 			_, err3 := s.Ack(ctx, "s", 1)
-			return errors.Join(err, err2, err3, s.DeleteAck(ctx, "s", 1))
+			_, _, err4 := s.PendingAcks(ctx, "s")
+			return errors.Join(err, err2, err3, err4, s.DeleteAck(ctx, "s", 1))
 		}},
 	} {
 		s, m, k := metered(t)

@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -13,6 +15,8 @@ var ackTests = []test{
 	{"ids and sessions are apart", acksApart},
 	{"expiry", ackExpiry},
 	{"delete", ackDelete},
+	{"an id in use", ackInUse},
+	{"which are pending", acksPending},
 }
 
 func newAck(id sessionstore.SessionID, n uint64) sessionstore.Ack {
@@ -114,5 +118,58 @@ func ackDelete(x *tester) {
 	for range 2 {
 		x.must(x.store.DeleteAck(x.Context(), a.Session, a.ID))
 		x.noAck(a)
+	}
+}
+
+// ackInUse: an id names one acknowledgement, until that is removed.
+func ackInUse(x *tester) {
+	id := x.polling()
+	for i, continuation := range []string{"", "c"} {
+		a := newAck(id, uint64(5+i))
+		a.Continuation = continuation
+		x.must(x.store.PutAck(x.Context(), a))
+		again := a
+		again.State = `"another"`
+		x.is(x.store.PutAck(x.Context(), again), sessionstore.ErrExists)
+		x.pending(a)
+		_, err := x.store.AnswerAck(x.Context(), answerTo(a, "43[]"), start)
+		x.must(err)
+		if continuation == "" { // the caller has yet to read it
+			x.is(x.store.PutAck(x.Context(), again), sessionstore.ErrExists)
+			x.must(x.store.DeleteAck(x.Context(), a.Session, a.ID))
+		}
+		x.must(x.store.PutAck(x.Context(), again))
+	}
+}
+
+func acksPending(x *tester) {
+	id := x.polling()
+	pending := func(want ...uint64) {
+		x.Helper()
+		got, all, err := x.store.PendingAcks(x.Context(), id)
+		x.must(err)
+		slices.Sort(got)
+		if !all || !slices.Equal(got, want) {
+			x.Errorf("pending %v, all of them %v; want %v", got, all, want)
+		}
+	}
+	pending()
+	x.must(x.store.PutAck(x.Context(), newAck(x.polling(), 1))) // another session's
+	large := newAck(id, 20)
+	for _, a := range []sessionstore.Ack{newAck(id, 0), newAck(id, math.MaxInt32), large} {
+		x.must(x.store.PutAck(x.Context(), a))
+	}
+	pending(0, 20, math.MaxInt32)
+	_, err := x.store.AnswerAck(x.Context(), answerTo(large, "43[\""+strings.Repeat("x", 200_000)+"\"]"), start)
+	x.must(err)
+	x.must(x.store.DeleteAck(x.Context(), id, 20)) // leaves no id behind, whatever else it leaves
+	pending(0, math.MaxInt32)
+	for n := range uint64(sessionstore.MaxPendingAcks) {
+		x.must(x.store.PutAck(x.Context(), newAck(id, 1000+n)))
+	}
+	got, all, err := x.store.PendingAcks(x.Context(), id)
+	x.must(err)
+	if all || len(got) != sessionstore.MaxPendingAcks {
+		x.Errorf("%d ids, all of them %v; want %d and more", len(got), all, sessionstore.MaxPendingAcks)
 	}
 }
