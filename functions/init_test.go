@@ -26,6 +26,7 @@ var initEnvironment = []string{
 	"AWS_LAMBDA_FUNCTION_VERSION=$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256", "NONSTICK_TABLE=t",
 	"NONSTICK_MANAGEMENT_ENDPOINT=https://api.example/stage", "NONSTICK_WEBSOCKET_URL=wss://api.example/stage",
 	"NONSTICK_HEARTBEAT_QUEUE=https://sqs.example/1/h", "NONSTICK_OPEN_QUEUE=https://sqs.example/1/o",
+	"NONSTICK_INBOUND=ordered", "NONSTICK_INBOUND_QUEUE=https://sqs.example/1/i",
 }
 
 // TestInit prints how long each function takes from the start of its process to its first request for an invocation, beside
@@ -33,7 +34,7 @@ var initEnvironment = []string{
 // machine is shared.
 func TestInit(t *testing.T) {
 	hello := median(t, build(t, "./testdata/hello"))
-	for _, name := range []string{"polling", "websocket", "heartbeat", "close", "fanout", "emit"} {
+	for _, name := range []string{"polling", "websocket", "heartbeat", "close", "inbound", "fanout", "emit"} {
 		binary := build(t, "./"+name)
 		info, err := os.Stat(binary)
 		if err != nil {

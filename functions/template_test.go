@@ -102,7 +102,7 @@ func template(t *testing.T) node {
 // builds are the functions by their names in the template.
 var builds = map[string]boot.Build{
 	"PollingFunction": serve.Polling, "WebSocketFunction": serve.WebSocket, "HeartbeatFunction": serve.Heartbeat,
-	"CloseFunction": serve.Close, "FanoutFunction": emitting.Fanout, "EmitFunction": emitting.Emit,
+	"CloseFunction": serve.Close, "InboundFunction": serve.Inbound, "FanoutFunction": emitting.Fanout, "EmitFunction": emitting.Emit,
 }
 
 // functionsOf returns the functions of the template.
@@ -145,7 +145,8 @@ func environment(t *testing.T, tmpl node) map[string]string {
 
 func TestFunctionsStartWithTheDefaults(t *testing.T) {
 	env := environment(t, template(t))
-	read := map[string]bool{"NONSTICK_TABLE": true, "NONSTICK_LOG_LEVEL": true, "NONSTICK_METRICS": true} // of every function
+	env["NONSTICK_INBOUND_QUEUE"] = "https://sqs.eu-central-1.amazonaws.com/123456789012/InboundQueue.fifo" // of one function alone
+	read := map[string]bool{"NONSTICK_TABLE": true, "NONSTICK_LOG_LEVEL": true, "NONSTICK_METRICS": true}   // of every function
 	for id, build := range builds {
 		p := &boot.Parts{
 			Env: boot.NewEnv(func(name string) (string, bool) {
@@ -236,6 +237,7 @@ func TestRoles(t *testing.T) {
 		"WebSocketFunction": {"HeartbeatQueue.Arn": send, "FanoutQueue.Arn": send, "ClosesQueue.Arn": send, "OpenQueue.Arn": append(slices.Clone(send), receive...)},
 		"HeartbeatFunction": {"HeartbeatQueue.Arn": append(slices.Clone(send), receive...), "ClosesQueue.Arn": send},
 		"CloseFunction":     {"ClosesQueue.Arn": append(slices.Clone(send), receive...), "FanoutQueue.Arn": send},
+		"InboundFunction":   {"HeartbeatQueue.Arn": send, "FanoutQueue.Arn": send, "ClosesQueue.Arn": send, "InboundQueue.Arn": receive},
 		"FanoutFunction":    {"FanoutQueue.Arn": receive},
 		"EmitFunction":      {"FanoutQueue.Arn": send},
 	}

@@ -35,6 +35,9 @@ type config struct {
 	limits           string
 	push             string
 	inbound          string
+	dispatchJitter   time.Duration
+	queueP50         time.Duration
+	queueP99         time.Duration
 	logLevel         slog.Level
 
 	// what is of --template
@@ -103,13 +106,16 @@ func (c *config) flags(fs *flag.FlagSet) []option {
 	fs.BoolVar(&c.corsCredentials, n, false, u)
 	text(&c.limits, "limits", "NAME", "aws", "limits to enforce: aws (those of API Gateway) or none (binary frames, large messages)")
 	text(&c.push, "push", "HOW", "direct", "pushes to connections of this process: direct (a call) or api (signed HTTP, as on AWS)")
-	text(&c.inbound, "inbound", "HOW", "", "frames of one connection: concurrent (as on AWS) or ordered (one at a time); default concurrent with --template, else ordered")
+	text(&c.inbound, "inbound", "HOW", "", "frames of one connection: ordered (one at a time) or concurrent (at once); with --template its parameter Inbound; default ordered, or the template's")
 	n, u = add("log-level", "LEVEL", "debug, info, warn or error")
 	fs.TextVar(&c.logLevel, n, slog.LevelInfo, u)
 	text(&c.template, "template", "FILE", "", "run the functions of a SAM template, as processes; what is given above overrides their environment")
 	n, u = add("parameter", "NAME=VALUE", "(with --template) a parameter of the template; may be repeated")
 	fs.Func(n, u, c.addParameter)
 	text(&c.built, "built", "DIR", "", "(with --template) folder with the functions built already, each as ID/bootstrap; empty means that they are built now")
+	duration(&c.dispatchJitter, "dispatch-jitter", 0, "(with --template) frames that come this close together may overtake each other on their way to a queue; on AWS perhaps 15ms")
+	duration(&c.queueP50, "queue-p50", 0, "(with --template) time that a FIFO queue takes to deliver, median; measured on AWS: 28ms")
+	duration(&c.queueP99, "queue-p99", 0, "(with --template) the same, 99th percentile; measured on AWS: 645ms")
 	number(&c.concurrency, "concurrency", "N", 50, "(with --template) environments of each function at a time, unless the template reserves fewer; calls above are throttled")
 	duration(&c.idle, "idle", 5*time.Minute, "(with --template) time after which an environment that is not used is ended")
 	text(&c.logs, "logs", "DIR", "", "(with --template) folder for the logs of the functions; empty means .cache/localdev beside the template")
@@ -165,7 +171,7 @@ func parseConfig(args []string, env func(string) (string, bool), out io.Writer) 
 		c.corsOrigin = map[bool]string{true: "*", false: "off"}[c.app == "protocol"]
 	}
 	if c.inbound == "" {
-		c.inbound = map[bool]string{true: "concurrent", false: "ordered"}[c.template != ""]
+		c.inbound = "ordered" // the default of our template, too
 	}
 	return c, c.check()
 }
@@ -224,7 +230,7 @@ func (c *config) check() error {
 // checkTemplate checks the options that are of --template, or do not go with it.
 func (c *config) checkTemplate(demand func(bool, string, ...any)) {
 	with := c.template != ""
-	for _, name := range []string{"parameter", "built", "concurrency", "idle", "logs"} {
+	for _, name := range []string{"parameter", "built", "concurrency", "idle", "logs", "dispatch-jitter", "queue-p50", "queue-p99"} {
 		demand(with || !c.set(name), "--%s: is of --template", name)
 	}
 	for _, name := range []string{"instances", "push", "table"} {
@@ -232,6 +238,8 @@ func (c *config) checkTemplate(demand func(bool, string, ...any)) {
 	}
 	demand(!with || c.store == "dynamodb" || !c.set("store"), "--store %s: the functions of a template use dynamodb", c.store)
 	demand(c.concurrency >= 1 && c.concurrency <= 1000, "--concurrency %d: want 1 to 1000", c.concurrency)
+	demand(c.dispatchJitter >= 0, "--dispatch-jitter %s: must not be negative", c.dispatchJitter)
+	demand(c.queueP50 >= 0 && c.queueP99 >= c.queueP50, "--queue-p99 %s: want --queue-p50 (%s) or more", c.queueP99, c.queueP50)
 	demand(c.idle > 0, "--idle %s: must be above 0", c.idle)
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 	"github.com/nonstick-io/nonstick/internal/dynamolocal"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/localdev/lambda"
+	"github.com/nonstick-io/nonstick/localdev/mapping"
 	"github.com/nonstick-io/nonstick/localdev/proxy"
 	"github.com/nonstick-io/nonstick/localdev/queue"
 	"github.com/nonstick-io/nonstick/localdev/template"
@@ -76,7 +78,14 @@ func (s *stack) read(context.Context) error {
 		prefixes = append(prefixes, enginePrefix)
 	}
 	for _, prefix := range prefixes {
-		t, err := template.Read(s.config.template, template.Options{Parameters: s.config.parameters, BaseURL: s.base, Prefix: prefix})
+		parameters := maps.Clone(s.config.parameters)
+		if s.config.set("inbound") {
+			if parameters == nil {
+				parameters = map[string]string{}
+			}
+			parameters["Inbound"] = s.config.inbound
+		}
+		t, err := template.Read(s.config.template, template.Options{Parameters: parameters, BaseURL: s.base, Prefix: prefix})
 		if err != nil {
 			return err
 		}
@@ -173,7 +182,7 @@ func (s *stack) makeQueues(context.Context) (err error) {
 	for _, t := range s.templates {
 		for _, q := range t.Queues {
 			specs = append(specs, queue.Spec{
-				Name: q.Name, FIFO: q.FIFO, ContentDedup: q.ContentDedup, Visibility: q.Visibility, Delay: q.Delay,
+				Name: q.Name, FIFO: q.FIFO, ContentDedup: q.ContentDedup, GroupDedup: q.GroupDedup, Latency: s.latency(q), Visibility: q.Visibility, Delay: q.Delay,
 				Retention: q.Retention, DeadLetters: q.DeadLetters, MaxReceives: q.MaxReceives,
 			})
 		}
@@ -244,21 +253,37 @@ func (s *stack) route(context.Context) error {
 	paths := []string{"/", enginePath}
 	for i := len(s.templates) - 1; i >= 0; i-- { // "/" is for what is left
 		t := s.templates[i]
-		h, err := proxy.New(s.functions, routes(t.HTTP), routes(t.WebSocket))
+		webSocket, err := routes(t.WebSocket)
 		if err != nil {
 			return err
 		}
-		s.service.server.Route(emulator.API{Path: paths[i], Sets: []emulator.Handlers{h}, Concurrent: s.config.inbound == "concurrent"})
+		polling, err := routes(t.HTTP)
+		if err != nil {
+			return err
+		}
+		h, err := proxy.New(s.functions, s.queues, polling, webSocket)
+		if err != nil {
+			return err
+		}
+		api := emulator.API{Path: paths[i], Sets: []emulator.Handlers{h}, Concurrent: true}
+		if queued(t.WebSocket) {
+			api.Concurrent, api.Dispatch = s.config.dispatchJitter > 0, s.dispatch()
+		}
+		s.service.server.Route(api)
 	}
 	return nil
 }
 
-func routes(from []template.Route) []proxy.Route {
+func routes(from []template.Route) ([]proxy.Route, error) {
 	var to []proxy.Route
 	for _, r := range from {
-		to = append(to, proxy.Route{Key: r.Key, Function: r.Function, Responds: r.Responds})
+		m, err := mapping.Parse(r.Mapping)
+		if err != nil {
+			return nil, fmt.Errorf("route %s: %w", r.Key, err)
+		}
+		to = append(to, proxy.Route{Key: r.Key, Function: r.Function, Responds: r.Responds, Queue: r.Queue, Mapping: m})
 	}
-	return to
+	return to, nil
 }
 
 // services finds what else is on the port: the APIs of SQS and Lambda, the state of everything, and the refusal of

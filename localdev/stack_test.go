@@ -270,22 +270,14 @@ func TestStackWebSocket(t *testing.T) {
 	}
 }
 
+// Frames that go straight to a function are handled at once.
 func TestStackInbound(t *testing.T) {
-	for _, tt := range []struct {
-		args []string
-		want []string
-	}{
-		{nil, []string{`"fast"`, `"slow"`}},
-		{[]string{"--inbound", "concurrent"}, []string{`"fast"`, `"slow"`}},
-		{[]string{"--inbound", "ordered"}, []string{`"slow"`, `"fast"`}},
-	} {
-		p := launchStack(t, tt.args...)
-		conn := p.dial(t, "v1")
-		write(t, conn, order("text", "slow", "sleep", 500))
-		write(t, conn, order("text", "fast"))
-		if got := []string{text(t, conn), text(t, conn)}; !slices.Equal(got, tt.want) {
-			t.Errorf("%v: frames = %v, want %v", tt.args, got, tt.want)
-		}
+	p := launchStack(t)
+	conn := p.dial(t, "v1")
+	write(t, conn, order("text", "slow", "sleep", 500))
+	write(t, conn, order("text", "fast"))
+	if got, want := []string{text(t, conn), text(t, conn)}, []string{`"fast"`, `"slow"`}; !slices.Equal(got, want) {
+		t.Errorf("frames = %v, want %v", got, want)
 	}
 }
 

@@ -31,6 +31,8 @@ type Options struct {
 	MaxPayload int
 	// Limits bound what is delivered to a session.
 	Limits adapter.Limits
+	// PushReplies says that frames come through a queue: an answer to one cannot travel with it, and is pushed.
+	PushReplies bool
 	// AllowRequest judges the request of a client that begins a session, on polling or on WebSocket, before anything is stored;
 	// default: every one is let in. Requests with the id of a session are not asked about. An [*engineio.Error] is the
 	// answer to the client, [engineio.Forbidden] for instance: 403 on polling, 400 on WebSocket. After any other error the

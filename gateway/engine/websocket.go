@@ -12,8 +12,20 @@ import (
 )
 
 // Message serves one message of a WebSocket. The reply, if any, is the frame to answer it with. A frame that
-// cannot be served ends the connection, so that nothing is lost in silence; the error is for the log.
+// cannot be served ends the connection, so that nothing is lost in silence; the error is for the log. With
+// [Options].PushReplies there is no reply.
 func (e *Engine) Message(ctx context.Context, conn sessionstore.Connection, frame string) (reply string, err error) {
+	reply, err = e.message(ctx, conn, frame)
+	if reply == "" || err != nil || !e.opts.PushReplies {
+		return reply, err
+	}
+	if err := e.delivery.Push(ctx, conn, reply); err != nil && !errors.Is(err, adapter.ErrGone) {
+		return "", errors.Join(fmt.Errorf("engine: answer a frame: %w", err), e.refuse(ctx, conn))
+	}
+	return "", nil
+}
+
+func (e *Engine) message(ctx context.Context, conn sessionstore.Connection, frame string) (reply string, err error) {
 	id, err := e.session(ctx, conn)
 	if errors.Is(err, sessionstore.ErrNotFound) {
 		return "", e.refuse(ctx, conn)
@@ -120,8 +132,38 @@ func (e *Engine) Disconnect(ctx context.Context, conn sessionstore.Connection) e
 	if err != nil {
 		return fmt.Errorf("engine: disconnect: %w", err)
 	}
+	return e.ended(ctx, id, conn, adapter.ReasonTransportClose, adapter.CloseOptions{IfConn: conn})
+}
+
+// Cut ends a connection, and the session that is on it, for a reason: an instance died while it handled a frame of it.
+func (e *Engine) Cut(ctx context.Context, conn sessionstore.Connection, reason string) error {
+	id, err := e.session(ctx, conn)
+	if errors.Is(err, sessionstore.ErrNotFound) {
+		return e.refuse(ctx, conn)
+	}
+	if err != nil {
+		return fmt.Errorf("engine: cut: %w", err)
+	}
+	return e.ended(ctx, id, conn, reason, adapter.CloseOptions{IfConn: conn, Doubtful: conn})
+}
+
+// Alive is told that frames of a connection wait for the one that is being handled, and maybe a pong among them: the next ping
+// is due anew.
+func (e *Engine) Alive(ctx context.Context, conn sessionstore.Connection) error {
+	id, err := e.session(ctx, conn)
+	if err == nil {
+		err = e.beat(ctx, id, e.nextPing(id, time.Now()))
+	}
+	if err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
+		return fmt.Errorf("engine: alive: %w", err)
+	}
+	return nil
+}
+
+// ended closes the session of a connection that has ended, or takes a candidate back.
+func (e *Engine) ended(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, reason string, o adapter.CloseOptions) error {
 	e.conns.drop(conn)
-	err = e.closing.Close(ctx, id, adapter.ReasonTransportClose, adapter.CloseOptions{IfConn: conn})
+	err := e.closing.Close(ctx, id, reason, o)
 	s, refused := sessionstore.Current(err)
 	if refused && s.State == sessionstore.Open && s.Candidate.Conn == conn {
 		// Whether the client has had "3probe", and so polls no more, is not known: if it does not, the ping

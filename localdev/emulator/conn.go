@@ -257,6 +257,7 @@ func (c *conn) answerApart(e events.APIGatewayWebsocketProxyRequest, now time.Ti
 // [conn.write] runs.
 func (c *conn) answer(k *call, e events.APIGatewayWebsocketProxyRequest, now time.Time) (start bool) {
 	ctx := k.begin(c, now, e.RequestContext.RequestID)
+	c.dispatch()
 	res, err := invoke(ctx, c.srv, c.api, e)
 	if !k.finish(c) {
 		return false // its time was up: the client has the error frame
@@ -269,6 +270,13 @@ func (c *conn) answer(k *call, e events.APIGatewayWebsocketProxyRequest, now tim
 		return c.reply(body)
 	}
 	return false
+}
+
+// dispatch waits as long as the service takes to hand over.
+func (c *conn) dispatch() {
+	if c.api.Dispatch != nil {
+		time.Sleep(c.api.Dispatch())
+	}
 }
 
 // reply queues a frame that answers one. Nobody would learn that a route response was lost, so a connection that
@@ -318,6 +326,7 @@ func (c *conn) disconnected() {
 	r.RouteKey, r.EventType, r.DisconnectStatusCode, r.DisconnectReason = "$disconnect", "DISCONNECT", int64(end.code), &end.reason
 	ctx := c.call.begin(c, now, r.RequestID)
 	defer c.call.release()
+	c.dispatch()
 	if _, err := invoke(ctx, c.srv, c.api, e); err != nil {
 		c.srv.log.ErrorContext(ctx, "disconnect failed", "conn", c.id, "err", err)
 	}

@@ -34,6 +34,8 @@ type API struct {
 	// Concurrent hands every frame over as it comes, as the service does: frames of one connection overtake each
 	// other, and so do the answers. Else one is handed over when the one before has been answered.
 	Concurrent bool
+	// Dispatch, if given, is how long it takes until a frame, or the end of a connection, is handed over.
+	Dispatch func() time.Duration
 }
 
 // ErrThrottled is what a handler returns if there is no function to take the call: the client of the HTTP API gets

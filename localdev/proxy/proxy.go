@@ -15,6 +15,8 @@ import (
 
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/localdev/lambda"
+	"github.com/nonstick-io/nonstick/localdev/mapping"
+	"github.com/nonstick-io/nonstick/localdev/queue"
 )
 
 // Why a function's answer is none.
@@ -35,6 +37,14 @@ type Route struct {
 	Function string
 	// Responds: what the function answers to a frame goes to the client.
 	Responds bool
+	// Queue takes the frames instead of a function, if it is not empty, as Mapping makes messages of them.
+	Queue   string
+	Mapping *mapping.Template
+}
+
+// Sender sends a message to a queue, as a form of SQS's query protocol.
+type Sender interface {
+	SendForm(queue, form string) (queue.Sent, error)
 }
 
 // Handlers serves an HTTP API and a WebSocket API by functions.
@@ -42,13 +52,14 @@ type Handlers struct {
 	invoker   Invoker
 	http      []httpRoute
 	webSocket map[string]Route
+	sender    Sender
 }
 
 var _ emulator.Handlers = (*Handlers)(nil)
 
 // New returns Handlers for the routes of both APIs.
-func New(invoker Invoker, httpRoutes, webSocketRoutes []Route) (*Handlers, error) {
-	h := &Handlers{invoker: invoker, webSocket: map[string]Route{}}
+func New(invoker Invoker, sender Sender, httpRoutes, webSocketRoutes []Route) (*Handlers, error) {
+	h := &Handlers{invoker: invoker, sender: sender, webSocket: map[string]Route{}}
 	for _, r := range httpRoutes {
 		parsed, err := parseRoute(r)
 		if err != nil {
@@ -122,6 +133,9 @@ func (h *Handlers) WebSocket(ctx context.Context, e events.APIGatewayWebsocketPr
 	}
 	if !ok {
 		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK}, nil
+	}
+	if route.Queue != "" {
+		return h.send(route, &e)
 	}
 	answer, err := invoke(ctx, h.invoker, route.Function, e)
 	if err != nil {

@@ -31,7 +31,7 @@ func (f *fake) Invoke(_ context.Context, c lambda.Call) (lambda.Result, error) {
 
 func handlers(t *testing.T, f *fake) *proxy.Handlers {
 	t.Helper()
-	h, err := proxy.New(f, []proxy.Route{
+	h, err := proxy.New(f, nil, []proxy.Route{
 		{Key: "$default", Function: "default"},
 		{Key: "OPTIONS /{proxy+}", Function: "options"},
 		{Key: "ANY /items/{id}", Function: "item"},
@@ -82,7 +82,7 @@ func TestRoutes(t *testing.T) {
 }
 
 func TestNoRoute(t *testing.T) {
-	h, err := proxy.New(&fake{}, []proxy.Route{{Key: "GET /x", Function: "f"}}, nil)
+	h, err := proxy.New(&fake{}, nil, []proxy.Route{{Key: "GET /x", Function: "f"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestNoRoute(t *testing.T) {
 	if err != nil || res.StatusCode != 404 {
 		t.Errorf("answer = %+v, %v", res, err)
 	}
-	if _, err := proxy.New(&fake{}, []proxy.Route{{Key: "nonsense"}}, nil); err == nil {
+	if _, err := proxy.New(&fake{}, nil, []proxy.Route{{Key: "nonsense"}}, nil); err == nil {
 		t.Error("a route that is none was taken")
 	}
 }
@@ -159,7 +159,7 @@ func TestWebSocketAnswers(t *testing.T) {
 // Without a route response what a function answers to a frame is thrown away.
 func TestRouteWithoutResponse(t *testing.T) {
 	f := &fake{result: lambda.Result{Payload: []byte(`{"statusCode":200,"body":"x"}`)}}
-	h, err := proxy.New(f, nil, []proxy.Route{{Key: "$default", Function: "ws"}})
+	h, err := proxy.New(f, nil, nil, []proxy.Route{{Key: "$default", Function: "ws"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestRouteWithoutResponse(t *testing.T) {
 	if res, err := h.WebSocket(t.Context(), e); err != nil || res.Body != "" {
 		t.Errorf("answer = %+v, %v, want no body", res, err)
 	}
-	none, err := proxy.New(f, nil, nil)
+	none, err := proxy.New(f, nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

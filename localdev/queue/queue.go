@@ -36,6 +36,10 @@ const (
 type Spec struct {
 	Name string
 	FIFO bool
+	// GroupDedup: a deduplication id counts within its message's group, not within the queue.
+	GroupDedup bool
+	// Latency, if given, is how long a message takes until it can be delivered; of a group it holds up those behind it.
+	Latency func() time.Duration
 	// ContentDedup: messages of a FIFO queue without a deduplication id have their body's hash.
 	ContentDedup bool
 	// Visibility, Delay and Retention default to 0, 0 and 4 days.
@@ -95,10 +99,20 @@ type Queue struct {
 	mu       sync.Mutex
 	entries  []*entry // in the order of sending
 	sequence uint64
-	dedup    map[string]remembered
+	dedup    map[dedupKey]remembered
+	used     []dedupUse    // in the order of time
 	changed  chan struct{} // closed, and made anew, when something may have become visible
 	sentEver int64
 	died     int64
+}
+
+// dedupKey is where a deduplication id counts.
+type dedupKey struct{ group, id string }
+
+// dedupUse is when one was used.
+type dedupUse struct {
+	key dedupKey
+	at  time.Time
 }
 
 // remembered is a deduplication id that was used.
@@ -111,7 +125,7 @@ func newQueue(s Spec) *Queue {
 	if s.Retention == 0 {
 		s.Retention = 4 * 24 * time.Hour
 	}
-	return &Queue{spec: s, dedup: map[string]remembered{}, changed: make(chan struct{})}
+	return &Queue{spec: s, dedup: map[dedupKey]remembered{}, changed: make(chan struct{})}
 }
 
 // Spec returns the configuration.
@@ -127,15 +141,18 @@ func (q *Queue) Send(m Message) (Sent, error) {
 	if m.Delay != nil {
 		delay = *m.Delay
 	}
+	if q.spec.Latency != nil {
+		delay += q.spec.Latency()
+	}
+	key := dedupKey{id: m.Dedup}
+	if q.spec.GroupDedup {
+		key.group = m.Group
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.spec.FIFO {
-		for id, r := range q.dedup {
-			if now.Sub(r.at) > dedupTime {
-				delete(q.dedup, id)
-			}
-		}
-		if r, ok := q.dedup[m.Dedup]; ok {
+		q.forget(now)
+		if r, ok := q.dedup[key]; ok {
 			return r.sent, nil
 		}
 	}
@@ -143,9 +160,18 @@ func (q *Queue) Send(m Message) (Sent, error) {
 	q.add(e)
 	sent := Sent{ID: e.id, Sequence: e.sequence}
 	if q.spec.FIFO {
-		q.dedup[m.Dedup] = remembered{sent, now}
+		q.dedup[key] = remembered{sent, now}
+		q.used = append(q.used, dedupUse{key, now})
 	}
 	return sent, nil
+}
+
+// forget drops deduplication ids that count no more. The caller holds mu.
+func (q *Queue) forget(now time.Time) {
+	for len(q.used) > 0 && now.Sub(q.used[0].at) > dedupTime {
+		delete(q.dedup, q.used[0].key)
+		q.used = q.used[1:]
+	}
 }
 
 // add appends an entry. The caller holds mu.

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/nonstick-io/nonstick/localdev/mapping"
 )
 
 // apis reads the APIs and their routes: those of SAM, and those that are written out.
@@ -30,7 +32,7 @@ func (r *reader) apis() {
 		p := r.props(res)
 		switch res.kind {
 		case kindStage:
-			if protocol[target(get(res.props, "ApiId"))] == "WEBSOCKET" {
+			if protocol[r.target(get(res.props, "ApiId"))] == "WEBSOCKET" {
 				r.out.Stage = r.need(p, "StageName")
 			}
 		case kindRoute:
@@ -66,17 +68,18 @@ func (r *reader) webSocketRoutes(res *resource) {
 // route reads an AWS::ApiGatewayV2::Route.
 func (r *reader) route(res *resource, protocol map[string]string) {
 	p := r.props(res)
-	kind, ok := protocol[target(get(res.props, "ApiId"))]
+	kind, ok := protocol[r.target(get(res.props, "ApiId"))]
 	if !ok {
 		r.fail(p.line, p.where, "ApiId names no API of this template")
 		return
 	}
-	integration := r.byID[target(get(res.props, "Target"))]
+	integration := r.byID[r.target(get(res.props, "Target"))]
 	if integration == nil || integration.kind != kindIntegration {
 		r.fail(p.line, p.where, "Target names no integration of this template")
 		return
 	}
-	route := Route{Key: r.need(p, "RouteKey"), Function: lastOf(r.need(r.props(integration), "IntegrationUri")), Line: p.line}
+	route := Route{Key: r.need(p, "RouteKey"), Line: p.line}
+	r.integrate(&route, r.props(integration))
 	if kind == "WEBSOCKET" {
 		route.Responds = r.responds(p, res.id)
 		r.out.WebSocket = append(r.out.WebSocket, route)
@@ -88,6 +91,35 @@ func (r *reader) route(res *resource, protocol map[string]string) {
 	r.out.HTTP = append(r.out.HTTP, route)
 }
 
+// queueTarget is what the address of a queue has before the account and its name.
+const queueTarget = ":sqs:path/"
+
+// integrate reads what a route leads to: a function, or a queue that it sends to by itself.
+func (r *reader) integrate(route *Route, p properties) {
+	uri := r.need(p, "IntegrationUri")
+	if r.str(p, "IntegrationType") != "AWS" {
+		route.Function = lastOf(uri)
+		return
+	}
+	_, path, ok := strings.Cut(uri, queueTarget)
+	account, name, _ := strings.Cut(path, "/")
+	if !ok || account != r.options.Account {
+		r.fail(p.line, p.where, "the integration with %s is not emulated: only one with a queue of SQS is", uri)
+		return
+	}
+	route.Queue = name
+	route.Mapping = r.need(p.in("RequestTemplates"), "$default")
+	if selection := r.str(p, "TemplateSelectionExpression"); selection != `\$default` {
+		r.fail(p.line, p.where, `TemplateSelectionExpression is %q: \$default is emulated`, selection)
+	}
+	if r.need(p, "CredentialsArn") == "" || r.need(p, "IntegrationMethod") != "POST" {
+		r.fail(p.line, p.where, "API Gateway needs a role, and the method POST, to send to a queue")
+	}
+	if _, err := mapping.Parse(route.Mapping); err != nil {
+		r.fail(p.line, p.where, "the template of the request: %v", err)
+	}
+}
+
 // responds reports whether what a route's function returns goes to the client: that takes a selection
 // expression and a route response.
 func (r *reader) responds(route properties, id string) bool {
@@ -95,7 +127,7 @@ func (r *reader) responds(route properties, id string) bool {
 		return false
 	}
 	return slices.ContainsFunc(r.resources, func(res *resource) bool {
-		return res.kind == kindRouteResponse && target(get(res.props, "RouteId")) == id
+		return res.kind == kindRouteResponse && r.target(get(res.props, "RouteId")) == id
 	})
 }
 
@@ -113,7 +145,7 @@ func (r *reader) httpEvent(p properties, function string) {
 }
 
 // target is the resource that a value refers to: !Ref X, or !Sub "integrations/${X}".
-func target(n *yaml.Node) string {
+func (r *reader) target(n *yaml.Node) string {
 	n = real(n)
 	if n == nil {
 		return ""
@@ -129,10 +161,24 @@ func target(n *yaml.Node) string {
 		_, rest, _ := strings.Cut(arg.Value, "${")
 		id, _, _ := strings.Cut(rest, "}")
 		return id
+	case "If":
+		args := items(arg)
+		if len(args) != 3 {
+			return ""
+		}
+		holds, err := r.condition(args[0].Value, args[0])
+		if err != nil {
+			r.errs = append(r.errs, r.at(err, n, ""))
+			return ""
+		}
+		if holds {
+			return r.target(args[1])
+		}
+		return r.target(args[2])
 	case "Join":
 		for _, part := range items(arg) {
 			for _, n := range items(part) {
-				if id := target(n); id != "" {
+				if id := r.target(n); id != "" {
 					return id
 				}
 			}
@@ -151,6 +197,12 @@ func (r *reader) check() {
 		queues[q.Name] = q
 	}
 	for _, route := range slices.Concat(r.out.HTTP, r.out.WebSocket) {
+		if route.Queue != "" {
+			if _, ok := queues[route.Queue]; !ok {
+				r.fail(route.Line, "route "+route.Key, "there is no queue %q", route.Queue)
+			}
+			continue
+		}
 		if _, ok := functions[route.Function]; !ok {
 			r.fail(route.Line, "route "+route.Key, "there is no function %q", route.Function)
 		}

@@ -152,7 +152,8 @@ func (r *reader) queue(res *resource) {
 		r.errs = append(r.errs, r.at(err, res.node, res.id))
 	}
 	q := Queue{
-		ID: res.id, Name: name, FIFO: r.flag(p, "FifoQueue"), ContentDedup: r.flag(p, "ContentBasedDeduplication"), Line: p.line,
+		ID: res.id, Name: name, FIFO: r.flag(p, "FifoQueue"), ContentDedup: r.flag(p, "ContentBasedDeduplication"),
+		GroupDedup: r.str(p, "DeduplicationScope") == "messageGroup", Line: p.line,
 		Visibility: r.seconds(p, "VisibilityTimeout", 30, 0, 43_200), Delay: r.seconds(p, "DelaySeconds", 0, 0, 900),
 		Retention: r.seconds(p, "MessageRetentionPeriod", 345_600, 60, 1_209_600),
 	}

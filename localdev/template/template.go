@@ -48,6 +48,10 @@ type Route struct {
 	// Key is "$connect" and the like, "GET /path", "ANY /{proxy+}" or "$default".
 	Key      string
 	Function string // name
+	// Queue is the name of the queue that the request goes to, if no function serves it; Mapping is the template of
+	// what is sent.
+	Queue   string
+	Mapping string
 	// Responds: what the function returns goes to the client (WebSocket API).
 	Responds bool
 	Line     int
@@ -57,8 +61,8 @@ type Route struct {
 type Queue struct {
 	ID, Name string
 	FIFO     bool
-	// ContentDedup derives the deduplication id from the body.
-	ContentDedup                 bool
+	// ContentDedup derives the deduplication id from the body; GroupDedup: ids count within a group.
+	ContentDedup, GroupDedup     bool
 	Visibility, Delay, Retention time.Duration
 	// DeadLetters is the name of the queue for messages that were received MaxReceives times; empty: none.
 	DeadLetters string

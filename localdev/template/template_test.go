@@ -306,8 +306,31 @@ func TestOurTemplate(t *testing.T) {
 		}
 	}
 	for _, r := range out.WebSocket {
-		if r.Responds != (r.Key == "$default") {
-			t.Errorf("route %s responds: %v", r.Key, r.Responds)
+		if r.Responds || (r.Queue == "") != (r.Key == "$connect") {
+			t.Errorf("route %s responds: %v, goes to the queue %q", r.Key, r.Responds, r.Queue)
+		}
+	}
+}
+
+// Without order the frames go straight to a function, which answers them, and there is nothing of the queue.
+func TestOurTemplateConcurrent(t *testing.T) {
+	out, err := Read(filepath.Join("..", "..", "template.yaml"), Options{BaseURL: "http://base", Parameters: map[string]string{"Inbound": "concurrent"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range out.WebSocket {
+		if r.Function != "WebSocketFunction" || r.Queue != "" || r.Responds != (r.Key == "$default") {
+			t.Errorf("route %+v", r)
+		}
+	}
+	for _, q := range out.Queues {
+		if strings.HasPrefix(q.ID, "Inbound") {
+			t.Errorf("there is a queue %s", q.ID)
+		}
+	}
+	for _, f := range out.Functions {
+		if f.ID == "InboundFunction" {
+			t.Error("there is an inbound function")
 		}
 	}
 }

@@ -30,6 +30,12 @@ const (
 	Recipients Metric = "Recipients"
 	// OpenDelay is the time in milliseconds from a $connect to the open packet.
 	OpenDelay Metric = "OpenDelay"
+	// FrameDelay is the time in milliseconds from API Gateway's receipt of a frame to its handler, where frames come through
+	// a queue. FramesOutOfPlace counts those that had to be put into order, FramesInDoubt those whose connection was ended
+	// because an instance had died over them.
+	FrameDelay       Metric = "FrameDelay"
+	FramesOutOfPlace Metric = "FramesOutOfPlace"
+	FramesInDoubt    Metric = "FramesInDoubt"
 	// Sessions is how many there are, as the heartbeat counts them.
 	Sessions Metric = "Sessions"
 	// SweepLag is how late the latest ping was since the last line, in milliseconds.
@@ -44,7 +50,7 @@ const (
 
 // unit returns CloudWatch's name of what a metric is counted in.
 func (m Metric) unit() string {
-	if m == OpenDelay || m == SweepLag {
+	if m == OpenDelay || m == SweepLag || m == FrameDelay {
 		return "Milliseconds"
 	}
 	return "Count"

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -84,6 +85,29 @@ func (q *Queue) SendLater(ctx context.Context, message string, d time.Duration) 
 	return q.patiently(ctx, call{QueueURL: q.url, Body: message, Delay: int(d / time.Second)})
 }
 
+// Delete removes messages that were received, up to ten, by their receipt handles. Removing what is gone is no error.
+func (q *Queue) Delete(ctx context.Context, receipts []string) error {
+	type entry struct {
+		ID            string `json:"Id"`
+		ReceiptHandle string `json:"ReceiptHandle"`
+	}
+	c := struct {
+		QueueURL string  `json:"QueueUrl"`
+		Entries  []entry `json:"Entries"`
+	}{QueueURL: q.url}
+	for i, r := range receipts {
+		c.Entries = append(c.Entries, entry{strconv.Itoa(i), r})
+	}
+	body, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("boot: delete messages: encode: %w", err)
+	}
+	if _, err := q.send(ctx, "DeleteMessageBatch", body); err != nil {
+		return fmt.Errorf("boot: delete messages: %w", err)
+	}
+	return nil
+}
+
 func (q *Queue) patiently(ctx context.Context, c call) error {
 	body, err := json.Marshal(c)
 	if err != nil {
@@ -91,7 +115,7 @@ func (q *Queue) patiently(ctx context.Context, c call) error {
 	}
 	pause := adapter.NewPause()
 	for attempt := 1; ; attempt++ {
-		again, err := q.send(ctx, body)
+		again, err := q.send(ctx, "SendMessage", body)
 		if err == nil {
 			return nil
 		}
@@ -103,13 +127,13 @@ func (q *Queue) patiently(ctx context.Context, c call) error {
 }
 
 // send makes one attempt. Again says whether another may succeed.
-func (q *Queue) send(ctx context.Context, body []byte) (again bool, err error) {
+func (q *Queue) send(ctx context.Context, action string, body []byte) (again bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, q.endpoint+"/", bytes.NewReader(body))
 	if err != nil {
 		return false, fmt.Errorf("make request: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
-	req.Header.Set("X-Amz-Target", "AmazonSQS.SendMessage")
+	req.Header.Set("X-Amz-Target", "AmazonSQS."+action)
 	sum := sha256.Sum256(body)
 	if err := q.signer.SignHTTP(ctx, q.keys, req, hex.EncodeToString(sum[:]), "sqs", q.region, time.Now()); err != nil {
 		return false, fmt.Errorf("sign request: %w", err)

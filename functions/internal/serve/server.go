@@ -42,7 +42,7 @@ func newServer(p *boot.Parts) *server {
 	}
 	b := p.Broadcasts()
 	srv := gateway.New(gateway.Config{
-		Store: p.Store, Pusher: p.Pusher, Options: o, Unordered: true, Fanout: b.Fanout, LargeRoom: b.Large, Logger: p.Log,
+		Store: p.Store, Pusher: p.Pusher, Options: o, Unordered: !o.PushReplies, Fanout: b.Fanout, LargeRoom: b.Large, Logger: p.Log,
 		DisconnectTime: p.Env.Duration("NONSTICK_DISCONNECT_TIME", defaultDisconnectTime, shortest, gateway.MaxDisconnectTime),
 		Ends:           endsOf(p), Hooks: hooks(p),
 	})
@@ -82,6 +82,12 @@ const (
 	defaultDisconnectTime = 10 * time.Second
 )
 
+// How frames of one connection come: in order through a queue, or each as it is received.
+const (
+	inboundOrdered    = "ordered"
+	inboundConcurrent = "concurrent"
+)
+
 // engineOptions are the settings of Engine.IO.
 func engineOptions(env *boot.Env) engine.Options {
 	return engine.Options{
@@ -92,6 +98,7 @@ func engineOptions(env *boot.Env) engine.Options {
 		PollHold:       env.Duration("NONSTICK_POLL_HOLD", 20*time.Second, shortest, longestHold),
 		MaxPayload:     env.Number("NONSTICK_MAX_PAYLOAD", apigw.DefaultMaxPayload, 1, maxBody),
 		Limits:         boot.Limits(env),
+		PushReplies:    env.Choice("NONSTICK_INBOUND", inboundConcurrent, inboundOrdered, inboundConcurrent) == inboundOrdered,
 	}
 }
 
