@@ -21,7 +21,7 @@ import (
 // What the stacks of these tests have in common: an application that goes wrong when told to, and times that are short,
 // so that what is stuck shows soon, but long enough for the start of a function on a busy machine.
 var faulty = []string{
-	"--app", "faults", "--ping-interval", "2s", "--ping-timeout", "3s", "--connect-timeout", "5s", "--poll-hold", "1s",
+	"--app", "faults", "--inbound", "concurrent", "--ping-interval", "2s", "--ping-timeout", "3s", "--connect-timeout", "5s", "--poll-hold", "1s",
 }
 
 // TestOverload is a load above the concurrency of the functions: some calls are throttled all the time.
@@ -82,7 +82,7 @@ func faultyTemplate(t *testing.T, journal string) string {
 		}
 		text = timeout.ReplaceAllString(text, "${1}"+functionTimeout+"\n")
 	}
-	const variables = "      Variables:\n"
+	const variables = "\n      Variables:\n"
 	if n := strings.Count(text, variables); n != 1 {
 		t.Fatalf("the template has %d environments, want that of the globals alone", n)
 	}
