@@ -20,6 +20,7 @@ var (
 	errInternal         = &Error{Message: "Internal server error"}
 	errStillLeaving     = &Error{Message: "Namespace is still being left"}
 	errAuthTooLarge     = &Error{Message: "Auth too large"}
+	errFull             = &Error{Message: "Server is full"}
 	errTooManySockets   = &Error{Message: "Too many namespaces"}
 )
 
@@ -115,6 +116,9 @@ func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Sock
 	err := s.store.PutSocket(ctx, *socket.entry, socket.hint, s.limits.Socket)
 	if errors.Is(err, sessionstore.ErrExists) {
 		return nil, twice(socket.nsp.name)
+	}
+	if errors.Is(err, sessionstore.ErrFull) {
+		return errFull, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("gateway: connect: %w", err)

@@ -2,13 +2,17 @@ package gateway_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
+	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
 
 // limitApp does what its clients ask for: in connect handlers by what auth says, and in events.
@@ -145,5 +149,48 @@ func TestNamespacesAtOnce(t *testing.T) {
 				t.Errorf("%d members of %s", members, name)
 			}
 		}
+	})
+}
+
+// What begins a session is limited on both transports, and so is the number of sessions in memory.
+func TestSessionsThatDoNotBegin(t *testing.T) {
+	large := func(n int) sessionstore.Handshake { return sessionstore.Handshake{URL: strings.Repeat("u", n)} }
+	for _, c := range []struct {
+		name      string
+		handshake sessionstore.Handshake
+		full      bool
+		want      error
+	}{
+		{"at the limit", large(sessionstore.MaxHandshake), false, nil},
+		{"above it", large(sessionstore.MaxHandshake + 1), false, engineio.ErrHandshakeTooLarge},
+		{"the store is full", large(0), true, engineio.ErrFull},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				if c.full {
+					w.store = memstore.New(memstore.Options{MaxBytes: 1})
+				}
+				s := w.server(limitApp)
+				if c.full { // it takes one, which fills it
+					w.open(s)
+				}
+				_, err := s.Engine().Handshake(t.Context(), c.handshake)
+				step, wsErr := s.Engine().Connect(t.Context(), w.connection(), c.handshake)
+				if !errors.Is(err, c.want) || !errors.Is(wsErr, c.want) || (c.want == nil) != (step.Kind == engine.StepOpen) {
+					t.Errorf("polling: %v, WebSocket: %v, %+v; want %v", err, wsErr, step, c.want)
+				}
+			})
+		})
+	}
+}
+
+// A socket that the store has no room for is refused in words.
+func TestFullStoreTakesNoSockets(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.store = memstore.New(memstore.Options{MaxBytes: 1})
+		p := w.open(w.server(limitApp))
+		p.send("40")
+		p.expect(`44{"message":"Server is full"}`)
+		p.expectOpen()
 	})
 }

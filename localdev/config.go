@@ -30,6 +30,7 @@ type config struct {
 	pollHold         time.Duration
 	maxPayload       int
 	bufferLimit      int
+	memoryLimit      int
 	corsOrigin       string
 	corsCredentials  bool
 	limits           string
@@ -101,6 +102,7 @@ func (c *config) flags(fs *flag.FlagSet) []option {
 	duration(&c.pollHold, "poll-hold", 20*time.Second, "time that a GET waits for packets, at most 28s")
 	number(&c.maxPayload, "max-payload", "BYTES", 1_000_000, "greatest body of a POST, and greatest message with --limits none")
 	number(&c.bufferLimit, "buffer-limit", "BYTES", 4<<20, "what may wait for a polling client before its session is closed")
+	number(&c.memoryLimit, "memory-limit", "MIB", 512, "what --store memory holds, roughly, before new clients are refused (503)")
 	text(&c.corsOrigin, "cors-origin", "LIST", "", "origins that may use polling, and, if it is a list, WebSockets: with commas, * for all, or off; default off, * with --app protocol")
 	n, u := add("cors-credentials", "", "let pages of those origins send cookies")
 	fs.BoolVar(&c.corsCredentials, n, false, u)
@@ -222,6 +224,7 @@ func (c *config) check() error {
 	demand(c.upgradeTimeout > 0, "--upgrade-timeout %s: must be above 0", c.upgradeTimeout)
 	demand(c.pollHold > 0 && c.pollHold <= 28*time.Second, "--poll-hold %s: want up to 28s, for a request ends after 30s", c.pollHold)
 	demand(c.maxPayload > 0 && c.maxPayload <= 10<<20, "--max-payload %d: want 1 to %d", c.maxPayload, 10<<20)
+	demand(c.memoryLimit > 0, "--memory-limit %d: must be above 0", c.memoryLimit)
 	demand(c.bufferLimit > 0, "--buffer-limit %d: must be above 0", c.bufferLimit)
 	c.checkTemplate(demand)
 	return errors.Join(wrong...)

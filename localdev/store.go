@@ -27,7 +27,7 @@ var errNoCredentials = errors.New("no AWS credentials: set AWS_ACCESS_KEY_ID and
 // openStore returns the store that sessions live in. A table at a local endpoint is made if it is not there.
 func openStore(ctx context.Context, c config, table string) (sessionstore.Store, error) {
 	if c.store == "memory" {
-		return memstore.New(memstore.Options{}), nil
+		return memstore.New(memstore.Options{MaxBytes: int64(c.memoryLimit) << 20}), nil
 	}
 	keys := dynamostore.Credentials{
 		AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: os.Getenv("AWS_SESSION_TOKEN"),

@@ -23,6 +23,8 @@ var (
 	ErrTooLarge = errors.New("sessionstore: too large")
 	// ErrSpoilt: more has come for a partial packet than it wants; it was counted, and nobody can get the packet.
 	ErrSpoilt = errors.New("sessionstore: partial packet spoilt")
+	// ErrFull: the store has no room for another session or socket; nothing was written.
+	ErrFull = errors.New("sessionstore: full")
 	// ErrTooManyRooms: the socket is in as many rooms as it may be; it joined no other.
 	ErrTooManyRooms = errors.New("sessionstore: too many rooms")
 )
@@ -81,7 +83,7 @@ func InDoubt(err error) bool {
 	if err == nil {
 		return false
 	}
-	for _, certain := range []error{ErrNotFound, ErrExists, ErrConflict, ErrThrottled, ErrUnavailable, ErrTooLarge, ErrSpoilt, ErrTooManyRooms} {
+	for _, certain := range []error{ErrNotFound, ErrExists, ErrConflict, ErrThrottled, ErrUnavailable, ErrTooLarge, ErrSpoilt, ErrTooManyRooms, ErrFull} {
 		if errors.Is(err, certain) {
 			return false
 		}

@@ -191,6 +191,31 @@ type Handshake struct {
 	Secure  bool              `json:"secure,omitempty"`
 }
 
+// MaxHandshake is the most bytes of a [Handshake]; a store refuses what is above with [ErrTooLarge].
+const MaxHandshake = 32 << 10
+
+// Bytes is the length of all text of the handshake together; 0 of none.
+func (h *Handshake) Bytes() int {
+	if h == nil {
+		return 0
+	}
+	n := len(h.Address) + len(h.URL)
+	for _, m := range []map[string]string{h.Headers, h.Query} {
+		for name, value := range m {
+			n += len(name) + len(value)
+		}
+	}
+	return n
+}
+
+// Check refuses a handshake above the limit, with [ErrTooLarge].
+func (h *Handshake) Check() error {
+	if n := h.Bytes(); n > MaxHandshake {
+		return fmt.Errorf("handshake of %d bytes: %w", n, ErrTooLarge)
+	}
+	return nil
+}
+
 // Limits of a [Partial]; a store refuses what is above with [ErrTooLarge].
 const (
 	// MaxPartialWant is the most attachments of a packet.

@@ -55,7 +55,8 @@ type CloseRequest struct {
 type Sessions interface {
 	// Create stores a session. For polling its handshake and its [Registration] too (3 writes); for
 	// WebSocket the handshake goes with the connection row, see [Connections.PutConnection], and the open
-	// step makes the registration, see [Registry.Register] (1 write). ErrExists if the id is taken.
+	// step makes the registration, see [Registry.Register] (1 write). ErrExists if the id is taken, ErrTooLarge if
+	// the handshake is above [MaxHandshake], ErrFull if the store takes no further session.
 	Create(ctx context.Context, s NewSession) error
 	// Get reads a session with its sockets' rows and partial packet in one read. ErrNotFound if there is none.
 	// A session past its time to live at now is not found.
@@ -176,7 +177,7 @@ type ConnectionRow struct {
 
 // Connections finds the session of a connection.
 type Connections interface {
-	// PutConnection stores the row.
+	// PutConnection stores the row. ErrTooLarge if the handshake is above [MaxHandshake].
 	PutConnection(ctx context.Context, r ConnectionRow) error
 	// Connection reads it. ErrNotFound if there is none.
 	Connection(ctx context.Context, c Connection) (ConnectionRow, error)
@@ -257,7 +258,8 @@ func (l SocketLimits) CheckData(data map[string]string) error {
 type Sockets interface {
 	// PutSocket stores the socket's row and its namespace's member row with the hint, one item each for auth and data
 	// if there are any, and two for each room (2 to 4 writes and two for each room; the socket's own row is the last). ErrExists if
-	// the session has a socket in that namespace; ErrTooLarge or ErrTooManyRooms above the limits.
+	// the session has a socket in that namespace; ErrTooLarge or ErrTooManyRooms above the limits, ErrFull if the
+	// store takes no further socket.
 	PutSocket(ctx context.Context, s NewSocket, hint Connection, limits SocketLimits) error
 	// RemoveSocket removes the socket's row, so that no join can follow, then its member row, auth, data and rooms (2
 	// writes, one each for auth and data, two for each room; 1 read if it was in rooms). It returns the row as it was;

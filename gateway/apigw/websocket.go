@@ -53,7 +53,7 @@ func (h *Handler) connect(ctx context.Context, conn sessionstore.Connection, e *
 		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK, Headers: withProtocol(h.cors.sets(header(e.Headers, "Origin")).empty, e)}
 	}
 	if r := refusal(err); r != nil {
-		return events.APIGatewayProxyResponse{StatusCode: http.StatusBadRequest, Headers: htmlType, Body: r.Message}
+		return events.APIGatewayProxyResponse{StatusCode: upgradeStatus(r), Headers: htmlType, Body: r.Message}
 	}
 	h.log.ErrorContext(ctx, "connect failed", "conn", conn.ID, "err", err)
 	return events.APIGatewayProxyResponse{StatusCode: http.StatusInternalServerError}
@@ -79,6 +79,17 @@ func withProtocol(headers map[string]string, e *events.APIGatewayWebsocketProxyR
 	maps.Copy(answer, headers)
 	answer[headerProtocol] = first
 	return answer
+}
+
+// upgradeStatus is the status of a refused upgrade: that of the reference server, unless the refusal is one that it
+// does not have.
+func upgradeStatus(r *engineio.Error) int {
+	switch r {
+	case engineio.ErrFull, engineio.ErrHandshakeTooLarge:
+		return r.Status
+	default:
+		return http.StatusBadRequest
+	}
 }
 
 // htmlType is the header of a refused upgrade; it carries no CORS.

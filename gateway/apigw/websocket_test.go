@@ -12,6 +12,7 @@ import (
 
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -101,6 +102,9 @@ func TestConnectRefusals(t *testing.T) {
 		{"overlong session", map[string]string{"EIO": "4", "transport": "websocket", "sid": strings.Repeat("x", 3000)}, nil, 400, "Session ID unknown"},
 		{"old protocol", map[string]string{"EIO": "3", "transport": "websocket"}, nil, 400, "Unsupported protocol version"},
 		{"no query at all", nil, nil, 400, "Transport unknown"},
+		{"refused by the application", map[string]string{"EIO": "4", "transport": "websocket"}, func(g *fakeGateway, _ *fakeQueue) { g.err = engineio.ErrForbidden }, 400, "Forbidden"},
+		{"handshake too large", map[string]string{"EIO": "4", "transport": "websocket"}, func(g *fakeGateway, _ *fakeQueue) { g.err = engineio.ErrHandshakeTooLarge }, 431, "handshake too large"},
+		{"store full", map[string]string{"EIO": "4", "transport": "websocket"}, func(g *fakeGateway, _ *fakeQueue) { g.err = engineio.ErrFull }, 503, "server is full"},
 		{"store broken", map[string]string{"EIO": "4", "transport": "websocket"}, func(g *fakeGateway, _ *fakeQueue) { g.err = broken }, 500, ""},
 		{"queue broken", map[string]string{"EIO": "4", "transport": "websocket"}, func(_ *fakeGateway, q *fakeQueue) { q.err = broken }, 500, ""},
 		{"panic", map[string]string{"EIO": "4", "transport": "websocket"}, func(g *fakeGateway, _ *fakeQueue) { g.panics = true }, 500, ""},

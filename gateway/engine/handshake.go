@@ -32,16 +32,28 @@ type Step struct {
 }
 
 // Handshake begins a session on polling and returns the body that answers the request. The error is an [*engineio.Error] if
-// Options.AllowRequest refuses it.
+// Options.AllowRequest refuses it, if it is too large, and if the store is full.
 func (e *Engine) Handshake(ctx context.Context, h sessionstore.Handshake) (string, error) {
 	if err := e.allow(ctx, h); err != nil {
 		return "", err
 	}
 	s := e.newSession(sessionstore.Polling, h)
 	if err := e.store.Create(ctx, s); err != nil {
-		return "", fmt.Errorf("engine: handshake: %w", err)
+		return "", notBegun("handshake", err)
 	}
 	return e.open(s.ID, []string{"websocket"}), nil
+}
+
+// notBegun is the error of a session that could not begin: a limit of the store is told to the client.
+func notBegun(what string, err error) error {
+	switch {
+	case errors.Is(err, sessionstore.ErrFull):
+		return engineio.ErrFull
+	case errors.Is(err, sessionstore.ErrTooLarge):
+		return engineio.ErrHandshakeTooLarge
+	default:
+		return fmt.Errorf("engine: %s: %w", what, err)
+	}
 }
 
 // allow asks the application whether a session may begin. The error is what the client is told.
@@ -92,7 +104,7 @@ func (e *Engine) Connect(ctx context.Context, conn sessionstore.Connection, h se
 	s := e.newSession(sessionstore.WebSocket, h)
 	s.Conn = conn
 	if err := e.store.Create(ctx, s); err != nil {
-		return Step{}, fmt.Errorf("engine: connect: %w", err)
+		return Step{}, notBegun("connect", err)
 	}
 	row := sessionstore.ConnectionRow{Conn: conn, Session: s.ID, Handshake: &h, ExpiresAt: s.CreatedAt.Add(connectionLife)}
 	if err := e.store.PutConnection(ctx, row); err != nil {

@@ -13,7 +13,8 @@ type Error struct {
 	Code int
 	// Message is the text in the body. A refused WebSocket upgrade has it as its whole body.
 	Message string
-	// Status is the HTTP status of the answer. A refused WebSocket upgrade is always answered 400.
+	// Status is the HTTP status of the answer. A refused WebSocket upgrade is answered 400,
+	// but for [ErrFull] and [ErrHandshakeTooLarge].
 	Status int
 }
 
@@ -43,6 +44,10 @@ var (
 	ErrInvalidContent = &Error{noCode, "invalid content", 400}
 	// ErrMethod: a request with a session id that is neither GET nor POST. The session lives on.
 	ErrMethod = &Error{noCode, "method not allowed", 500}
+	// ErrHandshakeTooLarge: the headers and the query of a request that begins a session are above what is kept.
+	ErrHandshakeTooLarge = &Error{noCode, "handshake too large", 431}
+	// ErrFull: the server takes no further session for now.
+	ErrFull = &Error{noCode, "server is full", 503}
 )
 
 // Forbidden returns the refusal of a handshake by the application, with its own message. It matches

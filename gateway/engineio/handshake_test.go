@@ -61,6 +61,8 @@ func TestErrorBodies(t *testing.T) {
 		{engineio.ErrOverlap, 400, ""},
 		{engineio.ErrInvalidContent, 400, ""},
 		{engineio.ErrMethod, 500, ""},
+		{engineio.ErrHandshakeTooLarge, 431, ""},
+		{engineio.ErrFull, 503, ""},
 	} {
 		t.Run(tt.err.Message, func(t *testing.T) {
 			if got := tt.err.Body(); got != tt.body || tt.err.Status != tt.status {

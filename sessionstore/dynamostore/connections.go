@@ -14,6 +14,9 @@ func (s *Store) PutConnection(ctx context.Context, r sessionstore.ConnectionRow)
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("put connection: %w", err)
 	}
+	if err := r.Handshake.Check(); err != nil {
+		return fmt.Errorf("put connection: %w", err)
+	}
 	it := connectionKey(r.Conn).item()
 	it[attrSession] = str(r.Session)
 	if !r.ExpiresAt.IsZero() {

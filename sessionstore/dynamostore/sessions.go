@@ -25,6 +25,9 @@ func (s *Store) Create(ctx context.Context, n sessionstore.NewSession) error {
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("create session: %w", err)
 	}
+	if err := n.Handshake.Check(); err != nil {
+		return fmt.Errorf("create session: %w", err)
+	}
 	if n.Transport != sessionstore.Polling {
 		err := s.put(ctx, op, s.sessionItem(n), absent)
 		if err != nil {

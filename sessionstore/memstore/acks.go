@@ -11,6 +11,7 @@ import (
 // ack is an acknowledgement's row and its time to live.
 type ack struct {
 	row    sessionstore.Ack
+	bytes  int
 	expiry *expiry
 }
 
@@ -30,7 +31,10 @@ func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
 	if e.acks == nil {
 		e.acks = make(map[uint64]*ack, 1)
 	}
-	e.acks[a.ID] = &ack{row: a, expiry: st.expire(a.ExpiresAt, func() { st.removeAck(a.Session, a.ID) })}
+	n := ackWeight + len(a.State)
+	e.ackBytes += n
+	e.acks[a.ID] = &ack{row: a, bytes: n, expiry: st.expire(a.ExpiresAt, func() { st.removeAck(a.Session, a.ID) })}
+	st.settle(e)
 	e.wake()
 	return nil
 }
@@ -71,6 +75,11 @@ func (s *Store) AnswerAck(ctx context.Context, a sessionstore.Ack, now time.Time
 		return sessionstore.Ack{}, fmt.Errorf("answer acknowledgement: %w", sessionstore.ErrNotFound)
 	}
 	k.row.Answer = a.Answer
+	for _, frame := range a.Answer {
+		k.bytes += len(frame)
+		st.entries[a.Session].ackBytes += len(frame)
+	}
+	st.settle(st.entries[a.Session])
 	if k.row.Continuation != "" {
 		st.removeAck(a.Session, a.ID)
 	} else {
@@ -124,6 +133,7 @@ func (st *stripe) removeAck(id sessionstore.SessionID, n uint64) {
 	st.keep(k.expiry)
 	e := st.entries[id]
 	delete(e.acks, n)
+	e.ackBytes -= k.bytes
 	e.wake()
 	st.tidy(id, e)
 }

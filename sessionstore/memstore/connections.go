@@ -22,6 +22,9 @@ func (s *Store) PutConnection(ctx context.Context, r sessionstore.ConnectionRow)
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return err
 	}
+	if err := r.Handshake.Check(); err != nil {
+		return fmt.Errorf("put connection: %w", err)
+	}
 	s.wrote(sessionstore.OpPutConnection, 1)
 	st := s.connectionStripe(r.Conn)
 	st.mu.Lock()
@@ -29,8 +32,9 @@ func (s *Store) PutConnection(ctx context.Context, r sessionstore.ConnectionRow)
 	st.removeConnection(r.Conn)
 	st.connections[r.Conn] = &connection{
 		row:    r,
-		expiry: st.expire(r.ExpiresAt, func() { delete(st.connections, r.Conn) }),
+		expiry: st.expire(r.ExpiresAt, func() { st.removeConnection(r.Conn) }),
 	}
+	st.heldBytes.Add(weighConnection(r))
 	return nil
 }
 
@@ -67,5 +71,10 @@ func (st *stripe) removeConnection(c sessionstore.Connection) {
 	if k := st.connections[c]; k != nil {
 		st.keep(k.expiry)
 		delete(st.connections, c)
+		st.heldBytes.Add(-weighConnection(k.row))
 	}
+}
+
+func weighConnection(r sessionstore.ConnectionRow) int64 {
+	return int64(connectionWeight + r.Handshake.Bytes())
 }

@@ -126,7 +126,7 @@ func TestExpiryOfReplacedRows(t *testing.T) {
 		t.Errorf("held %s, want the last rows", got)
 	}
 	sweepAll(t, s, start.Add(time.Hour))
-	if got := fmt.Sprint(s.held()); got != "0 0 0 0 0" {
+	if got := fmt.Sprint(s.held()) + fmt.Sprint(" ", s.Bytes()); got != "0 0 0 0 0 0" {
 		t.Errorf("held %s, want nothing", got)
 	}
 }

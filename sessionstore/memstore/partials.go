@@ -40,6 +40,7 @@ func (st *stripe) setPartial(id sessionstore.SessionID, e *entry, p *sessionstor
 		e.partial = nil
 		st.tidy(id, e)
 	})
+	st.settle(e)
 }
 
 // PutPartial implements [sessionstore.Partials].

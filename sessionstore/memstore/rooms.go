@@ -110,6 +110,8 @@ func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionsto
 			own.rooms = make(map[sessionstore.Room]struct{}, 1)
 		}
 		own.rooms[room] = struct{}{}
+		own.bytes += weighRoom(string(room))
+		st.settle(e)
 		e.replace(i, func(row *sessionstore.Socket) { row.Rooms++ })
 	}
 	s.putMember(inRoom(k.Namespace, room), sessionstore.Member{Socket: k.ID, Session: k.Session, Hint: hint})
@@ -129,6 +131,8 @@ func (s *Store) Leave(ctx context.Context, k sessionstore.Socket, room sessionst
 		own := e.kept[k.ID]
 		if _, there := own.rooms[room]; there {
 			delete(own.rooms, room)
+			own.bytes -= weighRoom(string(room))
+			st.settle(e)
 			e.replace(i, func(row *sessionstore.Socket) { row.Rooms-- })
 			s.meter.Add(sessionstore.OpLeave, sessionstore.Usage{Writes: 1})
 		}

@@ -13,6 +13,12 @@ func (s *Store) Create(ctx context.Context, n sessionstore.NewSession) error {
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return err
 	}
+	if s.full() {
+		return fmt.Errorf("create session: %w", sessionstore.ErrFull)
+	}
+	if err := n.Handshake.Check(); err != nil {
+		return fmt.Errorf("create session: %w", err)
+	}
 	polling := n.Transport == sessionstore.Polling
 	if polling {
 		s.wrote(sessionstore.OpCreate, 3)
@@ -44,6 +50,7 @@ func (s *Store) create(n sessionstore.NewSession, polling bool) error {
 	if polling {
 		e.handshake = &n.Handshake
 	}
+	st.settle(e)
 	e.wake()
 	return nil
 }
@@ -140,6 +147,6 @@ func (s *Store) forget(st *stripe, id sessionstore.SessionID) {
 		s.removeRows(id, k)
 	}
 	st.setPartial(id, e, nil)
-	*e = entry{acks: e.acks}
+	*e = entry{acks: e.acks, ackBytes: e.ackBytes, weight: e.weight}
 	st.tidy(id, e)
 }

@@ -53,6 +53,9 @@ func (s *Store) PutSocket(ctx context.Context, n sessionstore.NewSocket, hint se
 	if err := limits.Check(&n); err != nil {
 		return fmt.Errorf("put socket: %w", err)
 	}
+	if s.full() {
+		return fmt.Errorf("put socket: %w", sessionstore.ErrFull)
+	}
 	k := n.Row()
 	s.wrote(sessionstore.OpPutSocket, 2+writesOf(&k))
 	st := s.stripe(k.Session)
@@ -63,7 +66,7 @@ func (s *Store) PutSocket(ctx context.Context, n sessionstore.NewSocket, hint se
 	if found {
 		return fmt.Errorf("put socket: %w", sessionstore.ErrExists)
 	}
-	own := &kept{nsp: k.Namespace, auth: n.Auth, data: maps.Clone(n.Data)}
+	own := &kept{nsp: k.Namespace, auth: n.Auth, data: maps.Clone(n.Data), bytes: len(n.Auth) + weighData(n.Data)}
 	m := sessionstore.Member{Socket: k.ID, Session: k.Session, Hint: hint}
 	s.putMember(s.everybody(k.Namespace, k.ID), m)
 	for _, room := range n.Rooms {
@@ -71,6 +74,7 @@ func (s *Store) PutSocket(ctx context.Context, n sessionstore.NewSocket, hint se
 			own.rooms = make(map[sessionstore.Room]struct{}, len(n.Rooms))
 		}
 		own.rooms[room] = struct{}{}
+		own.bytes += weighRoom(string(room))
 		s.putMember(inRoom(k.Namespace, room), m)
 	}
 	e.sockets = slices.Insert(slices.Clip(e.sockets), i, k)
@@ -78,6 +82,7 @@ func (s *Store) PutSocket(ctx context.Context, n sessionstore.NewSocket, hint se
 		e.kept = make(map[sessionstore.SocketID]*kept, 1)
 	}
 	e.kept[k.ID] = own
+	st.settle(e)
 	return nil
 }
 
@@ -225,7 +230,9 @@ func (s *Store) SetData(ctx context.Context, k sessionstore.Socket, key, value s
 	} else if err := limits.CheckData(data); err != nil {
 		return fmt.Errorf("set data: socket: %w", err)
 	}
+	own.bytes += weighData(data) - weighData(own.data)
 	own.data = data
+	st.settle(e)
 	if !e.sockets[i].HasData {
 		e.replace(i, func(row *sessionstore.Socket) { row.HasData = true })
 	}

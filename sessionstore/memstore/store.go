@@ -3,7 +3,9 @@ package memstore
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -24,17 +26,22 @@ type Options struct {
 	Shards int
 	// Meter counts operations; nil counts nothing.
 	Meter *sessionstore.Meter
+	// MaxBytes is how many bytes, roughly, the store may hold before it refuses new sessions and sockets with
+	// sessionstore.ErrFull; DefaultMaxBytes if 0, no limit if below. Those that it has go on, within their own limits.
+	MaxBytes int64
 }
 
 // Store keeps sessions in memory. Use [New]. It is safe for concurrent use.
 //
 // Locks are taken in the order sessions, then rooms; never two of one kind.
 type Store struct {
-	meter    *sessionstore.Meter
-	sessions [stripes]stripe
-	rooms    [stripes]roomStripe
-	registry []registryShard
-	claims   claims
+	meter     *sessionstore.Meter
+	maxBytes  int64
+	heldBytes atomic.Int64
+	sessions  [stripes]stripe
+	rooms     [stripes]roomStripe
+	registry  []registryShard
+	claims    claims
 }
 
 var (
@@ -47,8 +54,15 @@ func New(o Options) *Store {
 	if o.Shards <= 0 {
 		o.Shards = DefaultShards
 	}
-	s := &Store{meter: o.Meter, registry: make([]registryShard, o.Shards)}
+	s := &Store{meter: o.Meter, registry: make([]registryShard, o.Shards), maxBytes: o.MaxBytes}
+	switch {
+	case s.maxBytes == 0:
+		s.maxBytes = DefaultMaxBytes
+	case s.maxBytes < 0:
+		s.maxBytes = math.MaxInt64
+	}
 	for i := range s.sessions {
+		s.sessions[i].heldBytes = &s.heldBytes
 		s.sessions[i].entries = make(map[sessionstore.SessionID]*entry)
 		s.sessions[i].connections = make(map[sessionstore.Connection]*connection)
 	}
@@ -64,6 +78,7 @@ type stripe struct {
 	entries     map[sessionstore.SessionID]*entry
 	connections map[sessionstore.Connection]*connection
 	expiries    expiryQueue
+	heldBytes   *atomic.Int64 // of the whole store
 }
 
 // entry holds the rows of one session. Those of sockets, the partial packet and acknowledgements may be
@@ -78,6 +93,8 @@ type entry struct {
 	kept      map[sessionstore.SocketID]*kept
 	partial   *partial
 	acks      map[uint64]*ack
+	ackBytes  int
+	weight    int           // as it counts into what the store holds
 	changed   chan struct{} // nil unless somebody waits
 }
 
@@ -87,6 +104,7 @@ type kept struct {
 	auth  string
 	data  map[string]string // replaced, never changed in place: readers share it
 	rooms map[sessionstore.Room]struct{}
+	bytes int // of all of it
 }
 
 // view is the session as a caller may keep it. Buffer's capacity is clipped, because the store appends in
@@ -120,8 +138,9 @@ func (st *stripe) entry(id sessionstore.SessionID) *entry {
 	return e
 }
 
-// tidy forgets an entry that has become empty.
+// tidy weighs an entry that has changed, and forgets it if it has become empty.
 func (st *stripe) tidy(id sessionstore.SessionID, e *entry) {
+	st.settle(e)
 	if e.empty() {
 		e.wake()
 		delete(st.entries, id)
@@ -150,6 +169,7 @@ func (s *Store) transition(ctx context.Context, op sessionstore.Op, id sessionst
 		return &sessionstore.ConflictError{Op: op, Session: e.view()}
 	}
 	apply(e)
+	st.settle(e)
 	e.wake()
 	return nil
 }

@@ -11,11 +11,22 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, func(*testing.T) sessionstore.Store { return memstore.New(memstore.Options{}) })
+	storetest.Run(t, func(t *testing.T) sessionstore.Store { return counted(t, memstore.New(memstore.Options{})) })
 }
 
 func TestConformanceOneShard(t *testing.T) {
-	storetest.Run(t, func(*testing.T) sessionstore.Store { return memstore.New(memstore.Options{Shards: 1}) })
+	storetest.Run(t, func(t *testing.T) sessionstore.Store { return counted(t, memstore.New(memstore.Options{Shards: 1})) })
+}
+
+// counted checks in the end that the store has kept count of what it holds.
+func counted(t *testing.T, s *memstore.Store) *memstore.Store {
+	t.Helper()
+	t.Cleanup(func() {
+		if got, want := s.Bytes(), s.Recount(); got != want {
+			t.Errorf("holds %d bytes, and counts %d", want, got)
+		}
+	})
+	return s
 }
 
 func TestChangedOfNoSession(t *testing.T) {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -15,6 +16,7 @@ var sessionTests = []test{
 	{"get sockets and partial", getWhole},
 	{"handshake", handshake},
 	{"times as read", timesAsRead},
+	{"a large handshake", largeHandshake},
 	{"close returns the session before", closeReturns},
 	{"a lost close tells the winner", closeLost},
 	{"finish", finish},
@@ -109,6 +111,32 @@ func handshake(x *tester) {
 	x.must(err)
 	got.Time = got.Time.UTC()
 	equal(x, "the handshake", got, n.Handshake)
+}
+
+// largeHandshake: what a request brings along has a limit, with and without a connection's row.
+func largeHandshake(x *tester) {
+	for above := range 2 {
+		n := newSession(sessionstore.Polling)
+		n.Handshake.Query["q"] = ""
+		n.Handshake.Query["q"] = strings.Repeat("\x01", sessionstore.MaxHandshake-n.Handshake.Bytes()+above)
+		row := newRow(sessionstore.Connection{ID: string(n.ID)})
+		row.Handshake = &n.Handshake
+		errs := []error{x.store.Create(x.Context(), n), x.store.PutConnection(x.Context(), row)}
+		if above > 0 {
+			x.is(errs[0], sessionstore.ErrTooLarge)
+			x.is(errs[1], sessionstore.ErrTooLarge)
+			_, err := x.store.Get(x.Context(), n.ID, start)
+			x.is(err, sessionstore.ErrNotFound)
+			_, err = x.store.Connection(x.Context(), row.Conn)
+			x.is(err, sessionstore.ErrNotFound)
+			continue
+		}
+		x.must(errs[0])
+		x.must(errs[1])
+		got, err := x.store.Handshake(x.Context(), n.ID)
+		x.must(err)
+		equal(x, "the query", got.Query, n.Handshake.Query)
+	}
 }
 
 // timesAsRead: a time that was read must match as a condition, whatever precision the store keeps.

@@ -1,0 +1,31 @@
+package memstore
+
+// Recount weighs everything anew: it must be what Bytes says.
+func (s *Store) Recount() int64 {
+	var n int64
+	for i := range s.sessions {
+		st := &s.sessions[i]
+		st.mu.Lock()
+		for _, e := range st.entries {
+			for _, k := range e.kept {
+				k.bytes = len(k.auth) + weighData(k.data)
+				for room := range k.rooms {
+					k.bytes += weighRoom(string(room))
+				}
+			}
+			e.ackBytes = 0
+			for _, a := range e.acks {
+				e.ackBytes += ackWeight + len(a.row.State)
+				for _, frame := range a.row.Answer {
+					e.ackBytes += len(frame)
+				}
+			}
+			n += int64(e.weigh())
+		}
+		for _, c := range st.connections {
+			n += weighConnection(c.row)
+		}
+		st.mu.Unlock()
+	}
+	return n
+}
