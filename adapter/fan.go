@@ -17,46 +17,77 @@ const (
 	// waits at all. While some get on, it is the platform that is at its limit, and not the clients.
 	busyStuck   = 500 * time.Millisecond
 	busyLongest = 1500 * time.Millisecond
-	// busyMost is how many members of a broadcast may be waited for at a time; more are not waited for.
+	// busyMost bounds the members of a broadcast that are delivered to or waited for at a time.
 	busyMost = 4096
-	// fanPush bounds one push of a broadcast. One that takes longer is in doubt.
-	fanPush = 2 * time.Second
+	// fanPush bounds one push of a broadcast. One that takes longer is in doubt. After fanQuick a delivery gives its place to another.
+	fanPush  = 2 * time.Second
+	fanQuick = 100 * time.Millisecond
 )
 
-// fan is one broadcast on its way. A member that is busy gives its place to others while it is waited for, so all of them together
-// take as long as one.
+// fan is one broadcast on its way. A member that is busy or slow gives its place to others while it is waited for, so all of them
+// together take about as long as one.
 type fan struct {
-	a        *Adapter
-	delivery *Delivery // that waits as a broadcast does
-	nsp      sessionstore.Namespace
-	room     sessionstore.Room
-	packet   []sessionstore.Packet
-	places   chan struct{}
-	group    sync.WaitGroup
+	a      *Adapter
+	nsp    sessionstore.Namespace
+	room   sessionstore.Room
+	packet []sessionstore.Packet
+	places chan struct{} // of deliveries that have just begun
+	all    chan struct{} // of all deliveries
+	group  sync.WaitGroup
 
-	mu      sync.Mutex
-	result  Result
-	errs    []error // of the packet
-	failed  []error // of members
-	waiting int
-	gotOn   time.Time // when a busy member last took its packet
+	mu     sync.Mutex
+	result Result
+	errs   []error   // of the packet
+	failed []error   // of members
+	gotOn  time.Time // when a busy member last took its packet
 }
 
 func newFan(a *Adapter, nsp sessionstore.Namespace, room sessionstore.Room, p sessionstore.Packet) *fan {
-	f := &fan{a: a, nsp: nsp, room: room, packet: []sessionstore.Packet{p}, places: make(chan struct{}, fanOut)}
-	d := *a.delivery
-	d.patiently = f.patiently
-	f.delivery = &d
-	return f
+	return &fan{
+		a: a, nsp: nsp, room: room, packet: []sessionstore.Packet{p},
+		places: make(chan struct{}, fanOut), all: make(chan struct{}, busyMost),
+	}
 }
 
 // start delivers to a member, once there is a place.
 func (f *fan) start(ctx context.Context, m sessionstore.Member) {
-	f.places <- struct{}{}
+	f.all <- struct{}{}
+	p := &place{f: f}
+	p.take()
 	f.group.Go(func() {
-		defer func() { <-f.places }()
-		f.deliver(ctx, m)
+		defer func() { <-f.all }()
+		defer p.give()
+		f.deliver(ctx, m, p)
 	})
+}
+
+// place is one of the places of a broadcast, held by a delivery.
+type place struct {
+	f *fan
+
+	mu    sync.Mutex
+	held  bool
+	limit *time.Timer
+}
+
+// take waits for a place, and holds it for fanQuick at most.
+func (p *place) take() {
+	p.f.places <- struct{}{}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held = true
+	p.limit = time.AfterFunc(fanQuick, p.give)
+}
+
+// give gives the place to another, if it is still held.
+func (p *place) give() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held {
+		p.held = false
+		p.limit.Stop()
+		<-p.f.places
+	}
 }
 
 // end waits for all members and tells what became of them.
@@ -70,8 +101,10 @@ func (f *fan) end(ctx context.Context) (Result, error) {
 	return f.result, errors.Join(f.errs...)
 }
 
-func (f *fan) deliver(ctx context.Context, m sessionstore.Member) {
-	truth, err := f.delivery.Deliver(ctx, Target{Session: m.Session, Hint: m.Hint}, f.packet)
+func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place) {
+	delivery := *f.a.delivery
+	delivery.patiently = p.patiently
+	truth, err := delivery.Deliver(ctx, Target{Session: m.Session, Hint: m.Hint}, f.packet)
 	gone := errors.Is(err, ErrClosed)
 	switch {
 	case gone:
@@ -99,22 +132,16 @@ func (f *fan) deliver(ctx context.Context, m sessionstore.Member) {
 }
 
 // patiently repeats a push while the connection is busy, and leaves its place to others meanwhile.
-func (f *fan) patiently(ctx context.Context, push func(context.Context) error) error {
+func (p *place) patiently(ctx context.Context, push func(context.Context) error) error {
 	err := bounded(ctx, push)
-	if !errors.Is(err, ErrBusy) || !f.wait(1) {
-		return err
-	}
-	defer f.wait(-1)
-	<-f.places
-	defer func() { f.places <- struct{}{} }()
 	begun := time.Now()
 	pause := NewPause()
-	for f.worth(begun) && ctx.Err() == nil {
+	for errors.Is(err, ErrBusy) && p.f.worth(begun) && ctx.Err() == nil {
+		p.give()
 		pause.Wait(ctx)
-		if err = bounded(ctx, push); !errors.Is(err, ErrBusy) {
-			f.got(err)
-			return err
-		}
+		p.take()
+		err = bounded(ctx, push)
+		p.f.got(err)
 	}
 	return err
 }
@@ -123,17 +150,6 @@ func bounded(ctx context.Context, push func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, fanPush)
 	defer cancel()
 	return push(ctx)
-}
-
-// wait counts a member that is waited for, or one less. It reports whether there is room.
-func (f *fan) wait(n int) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.waiting+n > busyMost {
-		return false
-	}
-	f.waiting += n
-	return true
 }
 
 // got notes that a busy member took its packet.

@@ -88,6 +88,9 @@ func (s *Server) remove(ctx context.Context, row sessionstore.Socket) error {
 	return nil
 }
 
+// handlerQuick is how long a disconnect handler may hold up the ends of other sessions.
+const handlerQuick = time.Second
+
 // disconnected runs the disconnect handler of one socket. What goes wrong in it is logged, for nothing can be undone; only a
 // handler that failed because its time was up is late, and may be tried again.
 func (s *Server) disconnected(ctx context.Context, row sessionstore.Socket, reason string) (late bool) {
@@ -97,6 +100,8 @@ func (s *Server) disconnected(ctx context.Context, row sessionstore.Socket, reas
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.handlerTime)
 	defer cancel()
+	slow := time.AfterFunc(handlerQuick, func() { engine.Yield(ctx) })
+	defer slow.Stop()
 	defer func() {
 		if r := recover(); r != nil {
 			s.log.ErrorContext(ctx, "disconnect handler panicked", "nsp", string(n.name), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))

@@ -74,7 +74,9 @@ func (p *parting) run(ctx context.Context, reason string) (settled bool, err err
 			if !p.s.disconnected(ctx, p.row, reason) {
 				return true, nil
 			}
-			last, from = next, p.mine
+			if last, from = next, p.mine; ctx.Err() != nil && time.Until(next.until) > adapter.LeaseMargin {
+				last.number-- // the go ended before the handler had its time: that was no try
+			}
 		} else {
 			before, ok := parseTry(held)
 			if before.ran {
@@ -89,7 +91,7 @@ func (p *parting) run(ctx context.Context, reason string) (settled bool, err err
 			p.giveUp(ctx, last.number)
 			return true, nil
 		}
-		if held == "" && !p.s.hasTime(ctx) {
+		if held == "" && (ctx.Err() != nil || !p.s.hasTime(ctx)) {
 			last.until = time.Now() // the next try need not wait
 			p.note(ctx, last)
 			return false, engine.ErrUnfinished

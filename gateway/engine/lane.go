@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// lane bounds how much work of one kind is under way. Work that takes long makes room for other work after a while, so that a
-// few slow pieces hold nobody up; a second, greater bound is for all of it.
+// lane bounds how much work of one kind is under way. Work that takes long makes room for other work, so that a few slow pieces hold
+// nobody up; a second, greater bound is for all of it.
 type lane struct {
-	quick time.Duration // how long a piece holds one of the slots at most
+	quick time.Duration // how long a piece holds one of the slots at most; 0 if it holds it until it frees it
 	slots chan struct{}
 	all   chan struct{}
 	group sync.WaitGroup
@@ -22,6 +22,11 @@ func newLane(slots, most int, quick time.Duration) *lane {
 
 // start runs f beside its caller once there is room, for which it waits until ctx ends. It reports whether f runs.
 func (l *lane) start(ctx context.Context, f func()) bool {
+	return l.startFreeing(ctx, func(func()) { f() })
+}
+
+// startFreeing is start for work that can free its slot before it ends.
+func (l *lane) startFreeing(ctx context.Context, f func(free func())) bool {
 	if ctx.Err() != nil {
 		return false
 	}
@@ -39,10 +44,12 @@ func (l *lane) start(ctx context.Context, f func()) bool {
 	l.group.Go(func() {
 		defer func() { <-l.all }()
 		free := sync.OnceFunc(func() { <-l.slots })
-		slow := time.AfterFunc(l.quick, free)
 		defer free()
-		defer slow.Stop()
-		f()
+		if l.quick > 0 {
+			slow := time.AfterFunc(l.quick, free)
+			defer slow.Stop()
+		}
+		f(free)
 	})
 	return true
 }

@@ -10,9 +10,8 @@ import (
 
 // Bounds of a [Pool].
 const (
-	endsAtOnce  = 64   // ends that have just begun
-	endsInAll   = 1024 // and all that are under way
-	endQuick    = time.Second
+	endsAtOnce  = 32      // ends that work; more would overload the store, which all others need too
+	endsInAll   = 1024    // and those that wait in a disconnect handler
 	endsWaiting = 100_000 // ends that wait; more are left to the sweeper, which finds them when their leases are over
 	endAbandon  = 90 * time.Second
 	drainTime   = 10 * time.Second
@@ -21,8 +20,8 @@ const (
 // ErrPoolFull says that a [Pool] takes no more ends: too many wait, or it has been told to end.
 var ErrPoolFull = errors.New("engine: the pool of ends is full")
 
-// Pool finishes the ends of sessions in this process, as many at once as is good. An end that is slow makes room for the others after
-// a second. Engines of one store may share a Pool.
+// Pool finishes the ends of sessions in this process, as many at once as is good. An end whose disconnect handler is slow makes room
+// for the others, see [Yield]. Engines of one store may share a Pool.
 type Pool struct {
 	log  *slog.Logger
 	more chan struct{} // there may be something in waiting
@@ -67,7 +66,7 @@ func (p *Pool) wake() {
 func (p *Pool) Run(ctx context.Context, finish func(context.Context, End) error) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	r := &poolRun{p: p, finish: finish, lane: newLane(endsAtOnce, endsInAll, endQuick)}
+	r := &poolRun{p: p, finish: finish, lane: newLane(endsAtOnce, endsInAll, 0)}
 	r.until(work, ctx.Done())
 	p.stop()
 	drained := make(chan struct{})
@@ -118,6 +117,15 @@ func (p *Pool) next() (End, bool) {
 	return end, true
 }
 
+type yieldKey struct{}
+
+// Yield has the pool that runs the end under ctx begin another beside it: a disconnect handler takes long. Without a pool it does nothing.
+func Yield(ctx context.Context) {
+	if free, ok := ctx.Value(yieldKey{}).(func()); ok {
+		free()
+	}
+}
+
 // poolRun is one run of a Pool.
 type poolRun struct {
 	p      *Pool
@@ -130,7 +138,7 @@ func (r *poolRun) until(ctx context.Context, over <-chan struct{}) {
 	for ctx.Err() == nil {
 		end, ok := r.p.next()
 		if ok {
-			r.lane.start(ctx, func() { r.one(ctx, end) })
+			r.lane.startFreeing(ctx, func(free func()) { r.one(context.WithValue(ctx, yieldKey{}, free), end) })
 			continue
 		}
 		select {

@@ -30,7 +30,7 @@ const (
 	pingsInAll    = 1024
 	pingQuick     = 100 * time.Millisecond
 	looksAtOnce   = 32
-	looksInAll    = 512
+	looksInAll    = 64
 	lookQuick     = 250 * time.Millisecond
 	looksWaiting  = 4096 // more are found again at the next tick
 	examineTime   = 10 * time.Second

@@ -34,7 +34,7 @@ func (e *Engine) message(ctx context.Context, conn sessionstore.Connection, fram
 		return "", errors.Join(fmt.Errorf("engine: message: %w", err), e.refuse(ctx, conn))
 	}
 	if frame == engineio.PongFrame {
-		return "", e.beatOf(ctx, id, conn)
+		return "", e.beatOf(ctx, id)
 	}
 	s, err := e.store.Get(ctx, id, time.Now())
 	switch {
@@ -74,12 +74,24 @@ func (e *Engine) dropped(ctx context.Context, id sessionstore.SessionID, conn se
 	return errors.Join(fmt.Errorf("engine: message: %w", cause), err)
 }
 
-// beatOf is the pong of a WebSocket: its times live in the registry, so the session is not read.
-func (e *Engine) beatOf(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) error {
-	if err := e.beat(ctx, id, e.nextPing(id, time.Now())); err != nil {
-		return e.dropped(ctx, id, conn, err)
+// beatRepeats bounds the repeats of a pong's write, which may be applied twice.
+const beatRepeats = 3
+
+// beatOf is the pong of a WebSocket: its times live in the registry, so the session is not read. A pong that cannot be written ends
+// nothing: the sweeper is in the same trouble with the store, and pings once more.
+func (e *Engine) beatOf(ctx context.Context, id sessionstore.SessionID) error {
+	next := e.nextPing(id, time.Now())
+	pause := adapter.NewPause()
+	for try := 1; ; try++ {
+		err := e.beat(ctx, id, next)
+		if err == nil {
+			return nil
+		}
+		if try == beatRepeats || ctx.Err() != nil {
+			return fmt.Errorf("engine: pong: %w", err)
+		}
+		pause.Wait(ctx)
 	}
-	return nil
 }
 
 // frame serves a frame by what the connection is to the session.
@@ -117,7 +129,7 @@ func (e *Engine) established(ctx context.Context, s *sessionstore.Session, conn 
 	case engineio.Ping: // the heartbeat goes the other way
 		return "", e.Fail(ctx, s.ID, adapter.ReasonTransportError)
 	case engineio.Pong:
-		return "", e.beatOf(ctx, s.ID, conn)
+		return "", e.beatOf(ctx, s.ID)
 	case engineio.Open, engineio.Upgrade, engineio.Noop:
 	}
 	return "", nil

@@ -162,7 +162,6 @@ func TestFrameInTrouble(t *testing.T) {
 		op          sessionstore.Op
 	}{
 		{"the session cannot be read", "4a", sessionstore.OpGet},
-		{"the pong cannot be written", "3", sessionstore.OpBeat},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
@@ -176,6 +175,22 @@ func TestFrameInTrouble(t *testing.T) {
 					t.Error("the connection was not closed")
 				}
 			})
+		})
+	}
+}
+
+// A pong is written all the same if the store fails once, and ends nothing if it cannot be: the client is pinged again.
+func TestPongInTrouble(t *testing.T) {
+	for _, faults := range []int{1, 10} {
+		inWorld(t, heartbeat, func(t *testing.T, w *world) {
+			id, conn := w.webSocket()
+			for range faults {
+				w.store.faults[sessionstore.OpBeat] = append(w.store.faults[sessionstore.OpBeat], fault{errNoAnswer, false})
+			}
+			if _, err := w.engine.Message(t.Context(), conn, "3"); (err != nil) != (faults > 1) {
+				t.Errorf("%d faults: error %v", faults, err)
+			}
+			w.expectState(id, "")
 		})
 	}
 }

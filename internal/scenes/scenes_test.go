@@ -1,0 +1,86 @@
+//go:build unix
+
+package scenes
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/nonstick-io/nonstick/internal/dynamotest"
+	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
+	"github.com/nonstick-io/nonstick/sessionstore/memstore"
+)
+
+// On the store in memory, in simulated time.
+func TestNeighboursInMemory(t *testing.T) {
+	for _, s := range scenes {
+		for _, ping := range []struct{ interval, timeout time.Duration }{{10 * time.Second, 4 * time.Second}, {60 * time.Second, 20 * time.Second}} {
+			t.Run(fmt.Sprintf("%s/%s", s.name, ping.interval), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { play(t, s, memstore.New(memstore.Options{}), ping.interval, ping.timeout) })
+			})
+		}
+	}
+}
+
+// On DynamoDB, with the time that a real table takes, everything at once.
+func TestNeighboursOnDynamoDB(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a minute of real time")
+	}
+	t.Parallel()
+	const table = "scenes"
+	client := dynamostore.NewClient(dynamostore.ClientOptions{
+		Region: "eu-central-1", Endpoint: dynamotest.Start(t), Credentials: dynamostore.Credentials{AccessKeyID: "scenes", SecretAccessKey: "s"},
+	})
+	if err := dynamostore.CreateTable(t.Context(), client, table); err != nil {
+		t.Fatal(err)
+	}
+	interval, timeout := times(t)
+	play(t, everything, dynamostore.New(distant{client}, dynamostore.Options{Table: table}), interval, timeout)
+}
+
+// distance is what DynamoDB takes for a call, beyond what DynamoDB Local takes.
+const distance = 6 * time.Millisecond
+
+// distant is a client of a table that is some way off.
+type distant struct{ dynamostore.Client }
+
+func (d distant) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	time.Sleep(distance)
+	return d.Client.PutItem(ctx, in, o...)
+}
+
+func (d distant) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+	time.Sleep(distance)
+	return d.Client.UpdateItem(ctx, in, o...)
+}
+
+func (d distant) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, o ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
+	time.Sleep(distance)
+	return d.Client.DeleteItem(ctx, in, o...)
+}
+
+func (d distant) GetItem(ctx context.Context, in *dynamodb.GetItemInput, o ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+	time.Sleep(distance)
+	return d.Client.GetItem(ctx, in, o...)
+}
+
+func (d distant) Query(ctx context.Context, in *dynamodb.QueryInput, o ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	time.Sleep(distance)
+	return d.Client.Query(ctx, in, o...)
+}
+
+func (d distant) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, o ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+	time.Sleep(distance)
+	return d.Client.BatchGetItem(ctx, in, o...)
+}
+
+func (d distant) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, o ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
+	time.Sleep(distance)
+	return d.Client.BatchWriteItem(ctx, in, o...)
+}
