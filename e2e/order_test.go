@@ -29,7 +29,7 @@ func TestOrder(t *testing.T) {
 		{"ordered", "ordered", 0, 0, nil},
 		{"ordered, functions are killed", "ordered", *orderKills, 0, nil},
 		{"ordered, jitter", "ordered", 0, 15, []string{"--dispatch-jitter", "15ms", "--queue-p50", "28ms", "--queue-p99", "645ms"}},
-		{"concurrent", "concurrent", 0, 0, nil},
+		{"concurrent, functions are killed", "concurrent", *orderKills, 0, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			url, journal := startOrder(t, append([]string{"--inbound", c.inbound}, c.args...)...)

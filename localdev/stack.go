@@ -267,7 +267,7 @@ func (s *stack) route(context.Context) error {
 		}
 		api := emulator.API{Path: paths[i], Sets: []emulator.Handlers{h}, Concurrent: true}
 		if queued(t.WebSocket) {
-			api.Concurrent, api.Dispatch = s.config.dispatchJitter > 0, s.dispatch()
+			api.Concurrent, api.Dispatch = false, s.dispatch()
 		}
 		s.service.server.Route(api)
 	}
@@ -325,7 +325,8 @@ func (s *stack) state(w http.ResponseWriter, _ *http.Request) {
 	b, err := json.MarshalIndent(struct {
 		Functions []lambda.Stats `json:"functions"`
 		Queues    []queue.Stats  `json:"queues"`
-	}{s.functions.Stats(), s.queues.Stats()}, "", "  ")
+		Gateway   emulator.Stats `json:"gateway"`
+	}{s.functions.Stats(), s.queues.Stats(), s.service.server.Stats()}, "", "  ")
 	if err != nil {
 		panic(err) // numbers and strings always marshal
 	}

@@ -31,6 +31,11 @@ export async function counts() {
   };
 }
 
+/** The counts of API Gateway. */
+export async function gateway() {
+  return (await (await fetch(new URL('/localdev/state', base))).json()).gateway;
+}
+
 /** The counts of one function. */
 export async function countsOf(name) {
   return (await counts()).functions[name];

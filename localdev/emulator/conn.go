@@ -32,6 +32,7 @@ type conn struct {
 	call    call
 	running chan struct{} // has room for a frame that is handed over concurrently
 	calls   sync.WaitGroup
+	lane    lane
 
 	// shared
 	out    outbox
@@ -146,7 +147,11 @@ func (c *conn) serve() {
 	}
 	c.end.CompareAndSwap(nil, &ending{statusAbnormal, ""})
 	c.finish()
-	c.disconnected()
+	if c.api.Dispatch != nil {
+		c.dispatch(c.disconnected)
+	} else {
+		c.disconnected()
+	}
 	c.calls.Wait()
 }
 
@@ -231,7 +236,17 @@ func (c *conn) message(op ws.OpCode, payload []byte) {
 	now := time.Now()
 	c.stamp(&e.RequestContext, now)
 	e.RequestContext.MessageID = e.RequestContext.RequestID
-	if c.api.Concurrent {
+	switch {
+	case c.api.Dispatch != nil:
+		c.dispatch(func() {
+			var k call
+			defer k.release()
+			if c.answer(&k, e, now) {
+				c.write()
+			}
+		})
+		return
+	case c.api.Concurrent:
 		c.answerApart(e, now)
 		return
 	}
@@ -257,7 +272,6 @@ func (c *conn) answerApart(e events.APIGatewayWebsocketProxyRequest, now time.Ti
 // [conn.write] runs.
 func (c *conn) answer(k *call, e events.APIGatewayWebsocketProxyRequest, now time.Time) (start bool) {
 	ctx := k.begin(c, now, e.RequestContext.RequestID)
-	c.dispatch()
 	res, err := invoke(ctx, c.srv, c.api, e)
 	if !k.finish(c) {
 		return false // its time was up: the client has the error frame
@@ -272,11 +286,14 @@ func (c *conn) answer(k *call, e events.APIGatewayWebsocketProxyRequest, now tim
 	return false
 }
 
-// dispatch waits as long as the service takes to hand over.
-func (c *conn) dispatch() {
-	if c.api.Dispatch != nil {
-		time.Sleep(c.api.Dispatch())
-	}
+// dispatch hands over a frame, or the end of the connection, after the time that the service takes for it.
+func (c *conn) dispatch(call func()) {
+	c.lane.enter(c.api.Dispatch(), func(number int) {
+		if c.lane.overtaken(number) {
+			c.srv.overtaken.Add(1)
+		}
+		call()
+	}, c.calls.Go)
 }
 
 // reply queues a frame that answers one. Nobody would learn that a route response was lost, so a connection that
@@ -326,7 +343,6 @@ func (c *conn) disconnected() {
 	r.RouteKey, r.EventType, r.DisconnectStatusCode, r.DisconnectReason = "$disconnect", "DISCONNECT", int64(end.code), &end.reason
 	ctx := c.call.begin(c, now, r.RequestID)
 	defer c.call.release()
-	c.dispatch()
 	if _, err := invoke(ctx, c.srv, c.api, e); err != nil {
 		c.srv.log.ErrorContext(ctx, "disconnect failed", "conn", c.id, "err", err)
 	}

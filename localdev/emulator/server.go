@@ -80,6 +80,7 @@ type Server struct {
 	cancelBase, endGETs context.CancelFunc
 	clock               atomic.Int64 // UnixNano, as of the last tick
 	requests            atomic.Int64 // being served
+	overtaken           atomic.Int64 // frames handed over after one that was received later
 	conns               connTable
 	sweepDone, serveEnd chan struct{}
 
@@ -136,6 +137,15 @@ func stageOf(endpoint string) string {
 	}
 	return ""
 }
+
+// Stats are counts since the start.
+type Stats struct {
+	// Overtaken counts frames that were handed over after one of their connection that was received later, see API.Dispatch.
+	Overtaken int64 `json:"overtaken"`
+}
+
+// Stats returns the counts.
+func (s *Server) Stats() Stats { return Stats{Overtaken: s.overtaken.Load()} }
 
 // Route adds an API. All routes must be added before [Server.Serve].
 func (s *Server) Route(a API) { s.apis = append(s.apis, &api{API: a}) }
