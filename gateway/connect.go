@@ -20,6 +20,7 @@ var (
 	errInternal         = &Error{Message: "Internal server error"}
 	errStillLeaving     = &Error{Message: "Namespace is still being left"}
 	errAuthTooLarge     = &Error{Message: "Auth too large"}
+	errBusy             = &Error{Message: "Server is busy"}
 	errFull             = &Error{Message: "Server is full"}
 	errTooManySockets   = &Error{Message: "Too many namespaces"}
 )
@@ -119,6 +120,9 @@ func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Sock
 	}
 	if errors.Is(err, sessionstore.ErrFull) {
 		return errFull, nil
+	}
+	if errors.Is(err, ErrBusy) {
+		return errBusy, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("gateway: connect: %w", err)

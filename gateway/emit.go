@@ -22,6 +22,8 @@ var (
 	ErrDisconnected = errors.New("gateway: socket is disconnected")
 	// ErrTooManyRooms: the socket is in as many rooms as it may be, see adapter.Limits.
 	ErrTooManyRooms = sessionstore.ErrTooManyRooms
+	// ErrBusy: the store refused a join, or another change, for its rate, for as long as the context of the call had time.
+	ErrBusy = sessionstore.ErrThrottled
 	// ErrTooLarge: the socket's data would take more than they may, see adapter.Limits.
 	ErrTooLarge = sessionstore.ErrTooLarge
 	// ErrHandlerReturned: a [Socket] was kept and used after its handler had returned. What it would emit leaves with what the
@@ -55,6 +57,8 @@ func withLimit(err error) error {
 		return &limitError{"Too many rooms", err}
 	case errors.Is(err, ErrTooLarge):
 		return &limitError{"Data too large", err}
+	case errors.Is(err, ErrBusy):
+		return &limitError{"Server is busy", err}
 	case errors.Is(err, ErrRoomName):
 		return &limitError{"Invalid room name", err}
 	default:

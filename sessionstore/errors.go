@@ -15,7 +15,8 @@ var (
 	ErrExists = errors.New("sessionstore: exists already")
 	// ErrConflict: the condition of a write failed, so nothing was written. See [ConflictError].
 	ErrConflict = errors.New("sessionstore: condition failed")
-	// ErrThrottled: the store refused the call for its rate; nothing was written.
+	// ErrThrottled: the store refused the call for its rate; nothing was written. What joins and leaves rooms is
+	// repeated before, as long as its context has time: all members of a room are one partition of a table.
 	ErrThrottled = errors.New("sessionstore: throttled")
 	// ErrUnavailable: the call never reached the store; nothing was written.
 	ErrUnavailable = errors.New("sessionstore: unavailable")

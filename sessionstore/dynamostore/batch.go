@@ -87,8 +87,8 @@ func (s *Store) writeBatch(ctx context.Context, op sessionstore.Op, writes []typ
 		if len(writes) == 0 {
 			return nil
 		}
-		if attempt == attempts || backOff(ctx, attempt) != nil {
-			err := fmt.Errorf("%w: %d of %d writes left over", sessionstore.ErrThrottled, len(writes), all)
+		err = fmt.Errorf("%w: %d of %d writes left over", sessionstore.ErrThrottled, len(writes), all)
+		if !again(ctx, attempt, err) {
 			if len(writes) < all {
 				return partly(err)
 			}

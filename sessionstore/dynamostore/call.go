@@ -15,9 +15,33 @@ import (
 const (
 	// attempts is how often a call is made at most.
 	attempts = 5
-	// firstPause is the longest pause after the first attempt; it doubles from one to the next.
-	firstPause = 25 * time.Millisecond
+	// firstPause is the longest pause after the first attempt; it doubles from one to the next, up to longestPause.
+	firstPause   = 25 * time.Millisecond
+	longestPause = time.Second
+	// patienceMargin is what a patient call leaves of its context's time, for its caller to tell of the error.
+	patienceMargin = time.Second
 )
+
+type patienceKey struct{}
+
+// patient returns the context of calls that wait while the table is busy, as long as ctx has time: a room is one
+// partition, and many who join it at once wait for one another.
+func patient(ctx context.Context) context.Context {
+	return context.WithValue(ctx, patienceKey{}, true)
+}
+
+// again pauses after a failed attempt, and reports whether there is to be another.
+func again(ctx context.Context, attempt int, err error) bool {
+	if attempt < attempts {
+		return backOff(ctx, attempt) == nil
+	}
+	end, ok := ctx.Deadline()
+	if ctx.Value(patienceKey{}) == nil || !ok || !errors.Is(err, sessionstore.ErrThrottled) {
+		return false
+	}
+	pause := pauseAfter(attempt)
+	return time.Until(end) > pause+patienceMargin && sleep(ctx, pause) == nil
+}
 
 // send makes a call of the client, repeats it where that is safe, and translates its error. A write is
 // repeated only if it is certain that nothing was written.
@@ -34,7 +58,7 @@ func send[In, Out any](ctx context.Context, in In, read bool,
 			return out, nil
 		}
 		err = translate(err)
-		if attempt == attempts || !repeatable(err, read) || backOff(ctx, attempt) != nil {
+		if !repeatable(err, read) || !again(ctx, attempt, err) {
 			var none Out
 			return none, err
 		}
@@ -48,8 +72,15 @@ func repeatable(err error, read bool) bool {
 
 // backOff pauses after an attempt, for a random time so that many who failed together do not come back together.
 func backOff(ctx context.Context, attempt int) error {
-	longest := firstPause << (attempt - 1)
-	return sleep(ctx, longest/2+rand.N(longest/2))
+	return sleep(ctx, pauseAfter(attempt))
+}
+
+func pauseAfter(attempt int) time.Duration {
+	longest := longestPause
+	if attempt < 7 { // or the shift would overflow in the end
+		longest = min(longest, firstPause<<(attempt-1))
+	}
+	return longest/2 + rand.N(longest/2)
 }
 
 // sleep returns early if the context ends, and does not begin what the context's deadline would cut short.

@@ -19,12 +19,19 @@ func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionsto
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("join room: %w", err)
 	}
+	ctx = patient(ctx)
 	there, err := s.putOver(ctx, op, s.keptItem(keptRoomKey(&k, room), &k))
 	if err != nil {
 		return fmt.Errorf("join room: %w", err)
 	}
 	if err := s.put(ctx, op, s.memberItem(roomKey(k.Namespace, room, k.ID), k.Session, hint), ""); err != nil {
-		return fmt.Errorf("join room: member: %w", partly(err))
+		if there || sessionstore.InDoubt(err) {
+			return fmt.Errorf("join room: member: %w", partly(err))
+		}
+		if _, e := s.remove(ctx, op, keptRoomKey(&k, room), "", nil); e != nil {
+			return fmt.Errorf("join room: member: %w", partly(err))
+		}
+		return fmt.Errorf("join room: member: %w", err) // as if nothing had been written
 	}
 	c := change{key: socketKey(k.Session, k.Namespace), condition: isSocket, values: item{":id": str(k.ID), ":n": num(1)}}
 	if there { // counted already
@@ -66,6 +73,7 @@ func (s *Store) Leave(ctx context.Context, k sessionstore.Socket, room sessionst
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("leave room: %w", err)
 	}
+	ctx = patient(ctx)
 	if _, err := s.remove(ctx, op, roomKey(k.Namespace, room, k.ID), "", nil); err != nil {
 		return fmt.Errorf("leave room: %w", err)
 	}

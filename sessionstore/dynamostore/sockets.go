@@ -75,6 +75,7 @@ func (s *Store) PutSocket(ctx context.Context, n sessionstore.NewSocket, hint se
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("put socket: %w", err)
 	}
+	ctx = patient(ctx)
 	n.Rooms = slices.Compact(slices.Sorted(slices.Values(n.Rooms)))
 	if err := limits.Check(&n); err != nil {
 		return fmt.Errorf("put socket: %w", err)
@@ -138,6 +139,7 @@ func (s *Store) RemoveSocket(ctx context.Context, k sessionstore.Socket) (sessio
 	if err := s.begin(ctx, op); err != nil {
 		return sessionstore.Socket{}, fmt.Errorf("remove socket: %w", err)
 	}
+	ctx = patient(ctx)
 	it, err := s.remove(ctx, op, socketKey(k.Session, k.Namespace), isSocket, item{":id": str(k.ID)})
 	if refused(err) != nil {
 		k.Rooms = 1 // that may be left is not known
@@ -181,7 +183,7 @@ func (s *Store) ClearSockets(ctx context.Context, id sessionstore.SessionID) err
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("clear sockets: %w", err)
 	}
-	if err := s.clear(ctx, op, id, skKept); err != nil {
+	if err := s.clear(patient(ctx), op, id, skKept); err != nil {
 		return fmt.Errorf("clear sockets: %w", err)
 	}
 	return nil
