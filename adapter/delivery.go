@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"strings"
 	"time"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -30,7 +32,8 @@ type Limits struct {
 	// Sockets is the most namespaces that a session may be in at a time; default 32.
 	Sockets int
 
-	// Buffer bounds a session's buffer; default 1,000 packets and 4 MB.
+	// Buffer bounds a session's buffer; default 1,000 entries and 4 MB. What one request sends to its own session is one entry
+	// for each 256 KB, however many packets that is.
 	Buffer sessionstore.BufferLimits
 	// Frame is the most bytes of one Engine.IO packet. A packet taken while the client polls must fit after
 	// the upgrade, so one limit holds for every transport; default 128 KB, API Gateway's limit for a message.
@@ -139,17 +142,36 @@ func (d *Delivery) check(packets []sessionstore.Packet) error {
 	return nil
 }
 
-// mayMix reports whether a packet consists of several messages, between which those of others could come.
+// mayMix reports whether there is a packet of several messages, between which those of others could come.
 func (d *Delivery) mayMix(packets []sessionstore.Packet) bool {
 	if d.groups != nil {
 		return false
 	}
 	for _, p := range packets {
-		if len(p.Frames) > 1 {
-			return true
+		for group := range groups(p.Frames) {
+			if len(group) > 1 {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// groups walks the messages of an entry of a buffer, those together that belong together: a packet and its attachments.
+// An entry may hold several packets.
+func groups(frames []string) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for len(frames) > 0 {
+			n := 1
+			for n < len(frames) && strings.HasPrefix(frames[n], "b") {
+				n++
+			}
+			if !yield(frames[:n:n]) {
+				return
+			}
+			frames = frames[n:]
+		}
+	}
 }
 
 // push sends the packets to a connection. A push that is not a clear success ends the session: it is never
@@ -163,13 +185,14 @@ func (d *Delivery) push(ctx context.Context, id sessionstore.SessionID, conn ses
 	return nil
 }
 
-// pushPacket sends the messages of one packet, as a group if they are several and the pusher can.
+// pushPacket sends the messages of one entry, those that belong together as a group.
 func (d *Delivery) pushPacket(ctx context.Context, conn sessionstore.Connection, frames []string) error {
-	if len(frames) > 1 && d.groups != nil {
-		return d.patiently(ctx, func(ctx context.Context) error { return d.groups.PushGroup(ctx, conn, frames) })
-	}
-	for _, frame := range frames {
-		if err := d.Push(ctx, conn, frame); err != nil {
+	for group := range groups(frames) {
+		push := func(ctx context.Context) error { return d.pusher.Push(ctx, conn, group[0]) }
+		if len(group) > 1 { // which only a pusher of groups is given
+			push = func(ctx context.Context) error { return d.groups.PushGroup(ctx, conn, group) }
+		}
+		if err := d.patiently(ctx, push); err != nil {
 			return err
 		}
 	}

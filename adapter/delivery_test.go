@@ -267,6 +267,36 @@ func TestDoubtOutlivesTheCaller(t *testing.T) {
 	})
 }
 
+// An entry of several packets is no packet of several messages: it goes to any WebSocket, one message after the other. An
+// attachment among them makes it one for a serial session.
+func TestSeveralPackets(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		serial bool
+		frames []string
+		err    error
+		pushed string
+	}{
+		{"not serial", false, []string{"42[1]", "42[2]", "43"}, nil, "42[1] 42[2] 43"},
+		{"not serial, with an attachment", false, []string{"42[1]", "451-[]", "bAA==", "43"}, adapter.ErrNotSerial, ""},
+		{"serial, with an attachment", true, []string{"42[1]", "451-[]", "bAA==", "43"}, nil, "42[1] 451-[] bAA== 43"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+				n := sessionstore.NewSession{ID: sid, Transport: sessionstore.WebSocket, Conn: conn("S"), CreatedAt: time.Now(), Serial: c.serial}
+				w.must(w.store.Create(t.Context(), n))
+				_, err := w.delivery.Deliver(t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet(c.frames...)})
+				if !errors.Is(err, c.err) {
+					t.Errorf("error %v, want %v", err, c.err)
+				}
+				if got := strings.Join(w.pusher.Take(conn("S")), " "); got != c.pushed {
+					t.Errorf("pushed %q, want %q", got, c.pushed)
+				}
+			})
+		})
+	}
+}
+
 // A packet of several messages is for a serial session: elsewhere those of others could come between them.
 func TestAttachments(t *testing.T) {
 	for _, c := range []struct {

@@ -57,7 +57,8 @@ type Poll struct {
 func (p Poll) Live(now time.Time) bool { return p.T != "" && now.Before(p.Until) }
 
 // Packet is one entry of a session's outbound buffer: the Engine.IO packets of one message, which reach
-// the client next to one another or not at all (a Socket.IO packet and its attachments, for instance).
+// the client next to one another or not at all: a Socket.IO packet and its attachments, or several such packets of one
+// sender. A message that begins with "b" belongs to the one before it.
 type Packet struct {
 	ID PacketID
 	// Frames are Engine.IO packets encoded as text: a type digit and data, or "b" and base64.

@@ -13,8 +13,12 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// maxCollected is how many packets an invocation collects before it sends them on.
-const maxCollected = 256
+// An invocation collects packets up to so many bytes and messages before it sends them on. What it sends on to a buffer is one
+// entry there, however many packets that are: a handler may emit thousands. A body that is stored apart takes as many.
+const (
+	maxCollectedBytes  = 256 << 10
+	maxCollectedFrames = 4000
+)
 
 // Invocation is one request of one session: a POST, or a WebSocket message. Packets for the session itself
 // are collected and leave, in order, when its messages have been handled; so a reply never overtakes what was
@@ -35,6 +39,8 @@ type Invocation struct {
 
 	mu     sync.Mutex
 	out    []sessionstore.Packet
+	bytes  int  // of out
+	frames int  // of out
 	reply  bool // the last packet of out may travel as the answer to the request
 	reason string
 }
@@ -95,15 +101,17 @@ func (i *Invocation) send(ctx context.Context, frames []string, reply bool) erro
 	if err := i.engine.delivery.Check(frames); err != nil {
 		return err
 	}
+	p := sessionstore.Packet{Frames: frames}
+	bytes := p.Bytes()
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if len(i.out) >= maxCollected {
+	if len(i.out) > 0 && (i.bytes+bytes > maxCollectedBytes || i.frames+len(frames) > maxCollectedFrames) {
 		if err := i.deliver(ctx, i.out); err != nil {
 			return err
 		}
-		i.out = i.out[:0]
+		i.out, i.bytes, i.frames = i.out[:0], 0, 0
 	}
-	i.out = append(i.out, sessionstore.Packet{Frames: frames})
+	i.out, i.bytes, i.frames = append(i.out, p), i.bytes+bytes, i.frames+len(frames)
 	i.reply = reply
 	return nil
 }
@@ -193,10 +201,21 @@ func (i *Invocation) answerable(p sessionstore.Packet) bool {
 func (i *Invocation) deliver(ctx context.Context, packets []sessionstore.Packet) error {
 	hint := i.Session.Hint()
 	if hint.IsZero() {
-		for k := range packets {
-			packets[k].ID = sessionstore.PacketID(sessionstore.NewID())
-		}
+		packets = []sessionstore.Packet{oneEntry(packets)}
 	}
 	_, err := i.engine.delivery.Deliver(ctx, adapter.Target{Session: i.Session.ID, Hint: hint}, packets)
 	return err
+}
+
+// oneEntry puts packets together to one entry of a buffer.
+func oneEntry(packets []sessionstore.Packet) sessionstore.Packet {
+	one := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: packets[0].Frames}
+	if len(packets) == 1 {
+		return one
+	}
+	one.Frames = nil
+	for _, p := range packets {
+		one.Frames = append(one.Frames, p.Frames...)
+	}
+	return one
 }

@@ -11,9 +11,6 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// maxPostPackets bounds the packets of one POST.
-const maxPostPackets = 10_000
-
 // Post serves a POST of a session: it handles the packets of the body in order. A body that does not parse
 // closes the session after what came before the bad packet has been handled; the POST itself succeeds all the same, as
 // the reference server has it.
@@ -31,18 +28,8 @@ func (e *Engine) Post(ctx context.Context, id sessionstore.SessionID, body strin
 	case s.Transport != sessionstore.Polling:
 		return engineio.ErrBadRequest
 	}
-	packets, parseErr := engineio.DecodePayload(body, maxPostPackets)
 	inv := e.newInvocation(s, sessionstore.Connection{})
-	failure := "" // the reason to close the session at once, if the client asked for it or broke a rule
-	for _, p := range packets {
-		if failure, err = e.posted(ctx, inv, p); err != nil || failure != "" || inv.Closing() {
-			break
-		}
-	}
-	if failure == "" && parseErr != nil && !inv.Closing() {
-		e.unreadable(ctx, id, parseErr)
-		failure = adapter.ReasonParseError
-	}
+	failure, err := e.postedAll(ctx, inv, body)
 	if _, finishErr := inv.finish(ctx); !errors.Is(finishErr, adapter.ErrClosed) {
 		err = errors.Join(err, finishErr)
 	}
@@ -55,13 +42,28 @@ func (e *Engine) Post(ctx context.Context, id sessionstore.SessionID, body strin
 	return nil
 }
 
+// postedAll handles the packets of a body, in order, until one ends the session. The reason is that to close the session for
+// at once: the client asked for it, or broke a rule.
+func (e *Engine) postedAll(ctx context.Context, inv *Invocation, body string) (reason string, err error) {
+	for p, parseErr := range engineio.DecodePayload(body) {
+		if parseErr != nil {
+			e.unreadable(ctx, inv.Session.ID, parseErr)
+			return adapter.ReasonParseError, nil
+		}
+		if reason, err = e.posted(ctx, inv, p); err != nil || reason != "" || inv.Closing() {
+			return reason, err
+		}
+	}
+	return "", nil
+}
+
 // posted handles one packet that came by POST. The reason is that to close the session for, if it has to be.
 func (e *Engine) posted(ctx context.Context, inv *Invocation, p engineio.Packet) (reason string, err error) {
 	switch p.Type {
 	case engineio.Message:
 		inv.handle(ctx, p)
 	case engineio.Pong:
-		err = e.pong(ctx, inv.Session.ID)
+		err = e.pong(ctx, &inv.Session)
 	case engineio.Close:
 		reason = adapter.ReasonTransportClose
 	case engineio.Ping: // the heartbeat goes the other way
@@ -72,9 +74,14 @@ func (e *Engine) posted(ctx context.Context, inv *Invocation, p engineio.Packet)
 }
 
 // pong moves the ping of a polling session on, in its item and in the registry. A refusal means that
-// the session has moved on by itself.
-func (e *Engine) pong(ctx context.Context, id sessionstore.SessionID) error {
-	next := e.nextPing(id, time.Now())
+// the session has moved on by itself. A pong that nobody asked for is no write: a client can send thousands in one POST.
+func (e *Engine) pong(ctx context.Context, s *sessionstore.Session) error {
+	now := time.Now()
+	if !s.Pinged && now.Before(s.PingAt) {
+		return nil
+	}
+	id, next := s.ID, e.nextPing(s.ID, now)
+	s.Pinged, s.PingAt = false, next
 	err := e.store.Pong(ctx, id, next)
 	if errors.Is(err, sessionstore.ErrConflict) || errors.Is(err, sessionstore.ErrNotFound) {
 		return nil

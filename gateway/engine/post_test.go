@@ -126,8 +126,12 @@ func TestPingsSpread(t *testing.T) {
 	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
 		const herd, crowd = 100, 30
 		due := map[time.Duration]int{} // in tenths of a second
+		var ids []sessionstore.SessionID
 		for range herd {
-			id := w.polling()
+			ids = append(ids, w.polling())
+		}
+		time.Sleep(25 * time.Second)
+		for _, id := range ids {
 			w.must(w.engine.Post(t.Context(), id, "3"))
 			due[time.Until(w.session(id).PingAt).Truncate(100*time.Millisecond)]++
 		}
@@ -157,19 +161,50 @@ func TestPongOnPolling(t *testing.T) {
 	})
 }
 
-// What an invocation sends is sent on when it becomes much, in order.
+// What an invocation sends is sent on when it becomes much, in order. It takes few entries of the buffer, however many packets
+// it is: bytes are limited, not packets.
 func TestManyAnswers(t *testing.T) {
 	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
-		id := w.polling()
-		var body, want []string
-		for i := range 600 {
-			body = append(body, fmt.Sprint("4send ", i))
-			want = append(want, fmt.Sprint("4", i))
+		for _, n := range []int{1, 600, 12_000} {
+			id := w.polling()
+			var body, want []string
+			for i := range n {
+				body = append(body, fmt.Sprint("4send ", i))
+				want = append(want, fmt.Sprint("4", i))
+			}
+			w.must(w.engine.Post(t.Context(), id, strings.Join(body, "\x1e")))
+			if entries := len(w.session(id).Buffer); entries > 1+n/4000 {
+				t.Errorf("%d packets take %d entries", n, entries)
+			}
+			if got := w.get(id, "t1"); got != strings.Join(want, " ") {
+				t.Errorf("%d packets: got %.200s...", n, got)
+			}
 		}
-		w.must(w.engine.Post(t.Context(), id, strings.Join(body, "\x1e")))
-		got := w.get(id, "t1") + " " + w.get(id, "t2")
-		if got != strings.Join(want, " ") {
-			t.Errorf("got %.200s...", got)
+	})
+}
+
+// Pongs that nobody asked for cost no write, and a due one costs those of one pong.
+func TestPongsThatNobodyAskedFor(t *testing.T) {
+	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+		id := w.polling()
+		pongs := strings.Repeat("3\x1e", 999) + "3"
+		cost := func() int64 {
+			before := w.meter.Total()
+			w.must(w.engine.Post(t.Context(), id, pongs))
+			return w.meter.Total().Sub(before).Writes
+		}
+		if n := cost(); n != 0 {
+			t.Errorf("before a ping: %d writes, want none", n)
+		}
+		time.Sleep(25 * time.Second)
+		if got := w.get(id, "t1"); got != "2" {
+			t.Errorf("GET: %q, want the ping", got)
+		}
+		if n := cost(); n != 2 {
+			t.Errorf("after a ping: %d writes, want 2: the session and its registration", n)
+		}
+		if n := cost(); n != 0 {
+			t.Errorf("after its pong: %d writes, want none", n)
 		}
 	})
 }

@@ -43,8 +43,6 @@ var (
 	ErrEmptyPacket = fmt.Errorf("%w: empty packet", ErrParse)
 	// ErrUnknownType: the first character is no packet type; a byte order mark is such a character.
 	ErrUnknownType = fmt.Errorf("%w: unknown packet type", ErrParse)
-	// ErrTooManyPackets: a payload has more packets than the caller allows.
-	ErrTooManyPackets = fmt.Errorf("%w: too many packets", ErrParse)
 )
 
 // Packet is one Engine.IO packet.

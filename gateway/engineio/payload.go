@@ -1,35 +1,27 @@
 package engineio
 
-import "strings"
+import (
+	"iter"
+	"strings"
+)
 
 // separator stands between the packets of a payload.
 const separator = "\x1e"
 
-// DecodePayload reads the body of a POST: text frames with the record separator between them. On an
-// error it returns the packets before the bad one together with the error: the protocol delivers those
-// first. The data of text packets shares memory with body.
-//
-// A body of more than max packets is refused whole, before anything is allocated; max <= 0 means no
-// limit. Size in bytes is for the caller to limit.
-//
-// Errors: those of [Decode], and [ErrTooManyPackets].
-func DecodePayload(body string, max int) ([]Packet, error) {
-	n := strings.Count(body, separator) + 1
-	if max > 0 && n > max {
-		return nil, ErrTooManyPackets
-	}
-	packets := make([]Packet, 0, n)
-	for {
-		frame, rest, more := strings.Cut(body, separator)
-		p, err := Decode(frame)
-		if err != nil {
-			return packets, err
+// DecodePayload reads the body of a POST: text frames with the record separator between them. It decodes a packet when
+// the caller asks for it, so that a body of very many packets takes no more memory than its bytes, and yields the packets before a bad
+// one first, as the protocol delivers them. The bad one comes with an error of [Decode] and is the last. The data of text
+// packets shares memory with body.
+func DecodePayload(body string) iter.Seq2[Packet, error] {
+	return func(yield func(Packet, error) bool) {
+		for more := true; more; {
+			var frame string
+			frame, body, more = strings.Cut(body, separator)
+			p, err := Decode(frame)
+			if !yield(p, err) || err != nil {
+				return
+			}
 		}
-		packets = append(packets, p)
-		if !more {
-			return packets, nil
-		}
-		body = rest
 	}
 }
 

@@ -13,6 +13,17 @@ func message(data string) engineio.Packet {
 	return engineio.Packet{Type: engineio.Message, Data: data}
 }
 
+// decodeAll returns the packets before a bad one, and the error.
+func decodeAll(body string) (packets []engineio.Packet, err error) {
+	for p, err := range engineio.DecodePayload(body) {
+		if err != nil {
+			return packets, err
+		}
+		packets = append(packets, p)
+	}
+	return packets, nil
+}
+
 func TestPayloadBothWays(t *testing.T) {
 	for _, tt := range []struct {
 		name, body string
@@ -28,7 +39,7 @@ func TestPayloadBothWays(t *testing.T) {
 		{"closing", "6\x1e1", []engineio.Packet{{Type: engineio.Noop}, {Type: engineio.Close}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := engineio.DecodePayload(tt.body, len(tt.packets))
+			got, err := decodeAll(tt.body)
 			if err != nil || !slices.Equal(got, tt.packets) {
 				t.Errorf("DecodePayload(%q) = %+v, %v; want %+v", tt.body, got, err, tt.packets)
 			}
@@ -55,10 +66,9 @@ func TestDecodePayloadRefuses(t *testing.T) {
 		{"separator at the start", "\x1e4a", nil, engineio.ErrEmptyPacket},
 		{"two separators", "4a\x1e\x1e4b", []engineio.Packet{message("a")}, engineio.ErrEmptyPacket},
 		{"byte order mark", "\uFEFF4a", nil, engineio.ErrUnknownType},
-		{"one too many", "4a\x1e4b\x1e4c\x1e4d", nil, engineio.ErrTooManyPackets},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := engineio.DecodePayload(tt.body, 3)
+			got, err := decodeAll(tt.body)
 			if !errors.Is(err, tt.want) || !errors.Is(err, engineio.ErrParse) || !slices.Equal(got, tt.before) {
 				t.Errorf("DecodePayload(%q) = %+v, %v; want %+v, %v", tt.body, got, err, tt.before, tt.want)
 			}
@@ -66,22 +76,24 @@ func TestDecodePayloadRefuses(t *testing.T) {
 	}
 }
 
-func TestPayloadWithoutLimit(t *testing.T) {
-	got, err := engineio.DecodePayload(strings.Repeat("4\x1e", 999)+"4", 0)
-	if err != nil || len(got) != 1000 {
-		t.Errorf("got %d packets, %v; want 1000", len(got), err)
-	}
-}
-
-func TestPayloadLimitAllocatesNothing(t *testing.T) {
-	body := strings.Repeat("4\x1e", 100_000)
-	allocs := testing.AllocsPerRun(10, func() {
-		if _, err := engineio.DecodePayload(body, 1000); !errors.Is(err, engineio.ErrTooManyPackets) {
-			t.Fatalf("got %v, want ErrTooManyPackets", err)
+// Bytes are limited, packets are not: a body of very many takes no memory before they are asked for, nor behind a bad one.
+func TestPayloadOfManyPackets(t *testing.T) {
+	body := strings.Repeat("4\x1e", 99_999) + "4"
+	n := 0
+	allocs := testing.AllocsPerRun(1, func() {
+		n = 0
+		for _, err := range engineio.DecodePayload(body) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
 		}
 	})
-	if allocs != 0 {
-		t.Errorf("%v allocations, want none", allocs)
+	if n != 100_000 || allocs > 10 {
+		t.Errorf("%d packets with %v allocations, want 100,000 with hardly any", n, allocs)
+	}
+	for range engineio.DecodePayload(body) {
+		break // the caller may stop
 	}
 }
 
@@ -89,10 +101,7 @@ func FuzzDecodePayload(f *testing.F) {
 	f.Add("4a\x1ebAQ==\x1e6")
 	f.Add("4a\x1e")
 	f.Fuzz(func(t *testing.T, body string) {
-		packets, err := engineio.DecodePayload(body, 100)
-		if len(packets) > 100 {
-			t.Fatalf("%d packets are over the limit", len(packets))
-		}
+		packets, err := decodeAll(body)
 		if err != nil {
 			return
 		}
@@ -100,7 +109,7 @@ func FuzzDecodePayload(f *testing.F) {
 		for i, p := range packets {
 			frames[i] = p.Encode()
 		}
-		again, err := engineio.DecodePayload(engineio.EncodePayload(frames), 100)
+		again, err := decodeAll(engineio.EncodePayload(frames))
 		if err != nil || !slices.Equal(again, packets) {
 			t.Fatalf("%q: %+v came back as %+v, %v", body, packets, again, err)
 		}
@@ -112,8 +121,10 @@ func BenchmarkDecodePayload(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		if _, err := engineio.DecodePayload(body, 64); err != nil {
-			b.Fatal(err)
+		for _, err := range engineio.DecodePayload(body) {
+			if err != nil {
+				b.Fatal(err)
+			}
 		}
 	}
 }

@@ -13,6 +13,7 @@ var bufferTests = []test{
 	{"a packet of 900 KB", bigPacket},
 	{"many packets of 2 KB", manyPackets},
 	{"small among large", mixedPackets},
+	{"an entry of 4,000 packets", entryOfMany},
 	{"bodies across upgrade", bodiesAcrossUpgrade},
 	{"nothing of a refused delivery", refusedBig},
 	{"what was acknowledged makes room", acknowledgedMakesRoom},
@@ -176,4 +177,16 @@ func acknowledgedMakesRoom(x *tester) {
 	x.answer(id, "t3", 1)
 	x.must(deliver(30))
 	x.conflict(deliver(1), sessionstore.OpDeliver, x.get(id))
+}
+
+// entryOfMany is what a handler that emits thousands of packets delivers, some of them with attachments, and some empty.
+func entryOfMany(x *tester) {
+	id := x.polling()
+	p := packet()
+	for i := range 4000 {
+		p.Frames = append(p.Frames, fmt.Sprintf("42[\"self\",%d]", i))
+	}
+	p.Frames[1], p.Frames[2], p.Frames[3999] = "451-[]", "bAA==", "6"
+	x.must(x.store.Deliver(x.Context(), id, []sessionstore.Packet{p}, sessionstore.BufferLimits{Packets: 1, Bytes: 1 << 20}))
+	x.holds(id, []sessionstore.Packet{p})
 }
