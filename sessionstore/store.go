@@ -352,7 +352,7 @@ type Ack struct {
 	ID        uint64
 	// Continuation names the handler that takes the answer; empty if a caller waits for it.
 	Continuation string
-	// State is JSON that the continuation gets back.
+	// State is JSON that the continuation gets back; at most [MaxAckState] bytes.
 	State string
 	// Answer is the client's answer as encoded Socket.IO frames; nil until it came.
 	Answer    []string
@@ -362,10 +362,13 @@ type Ack struct {
 // MaxPendingAcks is how many ids [Acks.PendingAcks] returns at most, which bounds what it reads.
 const MaxPendingAcks = 100
 
+// MaxAckState is the most bytes of [Ack.State]: those of all that are pending are read when a client answers several at once.
+const MaxAckState = 4 << 10
+
 // Acks are the acknowledgements that the server waits for.
 type Acks interface {
 	// PutAck stores a pending acknowledgement. ErrExists if one of its id is stored for the session, whatever its state: the
-	// id is in use.
+	// id is in use. ErrTooLarge if its state is above [MaxAckState].
 	PutAck(ctx context.Context, a Ack) error
 	// PendingAcks returns the ids of acknowledgements that are stored for the session, so that what a client sends for
 	// others need not be written. They are MaxPendingAcks at most; all is false if there may be more. Some of them may be

@@ -21,6 +21,9 @@ func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("put acknowledgement: %w", err)
 	}
+	if len(a.State) > sessionstore.MaxAckState {
+		return fmt.Errorf("put acknowledgement: state of %d bytes: %w", len(a.State), sessionstore.ErrTooLarge)
+	}
 	it := ackKey(a.Session, a.ID).item()
 	with(it, attrNamespace, a.Namespace)
 	with(it, attrContinuation, a.Continuation)

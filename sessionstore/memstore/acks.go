@@ -20,6 +20,9 @@ func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return err
 	}
+	if len(a.State) > sessionstore.MaxAckState {
+		return fmt.Errorf("put acknowledgement: state of %d bytes: %w", len(a.State), sessionstore.ErrTooLarge)
+	}
 	s.wrote(sessionstore.OpAck, 1)
 	st := s.stripe(a.Session)
 	st.mu.Lock()

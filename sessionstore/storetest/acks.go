@@ -10,6 +10,7 @@ import (
 )
 
 var ackTests = []test{
+	{"a large state", ackState},
 	{"a caller waits", ackWaiter},
 	{"a continuation", ackContinuation},
 	{"ids and sessions are apart", acksApart},
@@ -172,4 +173,15 @@ func acksPending(x *tester) {
 	if all || len(got) != sessionstore.MaxPendingAcks {
 		x.Errorf("%d ids, all of them %v; want %d and more", len(got), all, sessionstore.MaxPendingAcks)
 	}
+}
+
+// ackState: what a continuation keeps is limited.
+func ackState(x *tester) {
+	a := newAck(x.polling(), 1)
+	a.State = `"` + strings.Repeat("s", sessionstore.MaxAckState-1) + `"`
+	x.is(x.store.PutAck(x.Context(), a), sessionstore.ErrTooLarge)
+	x.noAck(a)
+	a.State = a.State[1:]
+	x.must(x.store.PutAck(x.Context(), a))
+	x.pending(a)
 }
