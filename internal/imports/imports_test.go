@@ -57,7 +57,8 @@ var rules = []rule{
 	{pkg: "functions/fanout", never: []string{module + "gateway", module + "gateway/engine", module + "gateway/apigw"}, why: "to emit takes no server"},
 	{pkg: "localdev/lambda", never: []string{module}, why: "the emulator stands for the service, not for our functions"},
 	{pkg: "localdev/queue", never: []string{module}, why: "the emulator stands for the service, not for our functions"},
-	{pkg: "localdev/template", never: []string{module}, why: "a template is read without knowing whose it is"},
+	{pkg: "localdev/template", never: []string{module}, except: []string{module + "localdev/mapping"}, why: "a template is read without knowing whose it is"},
+	{pkg: "localdev/mapping", never: []string{module}, why: "templates of the service, whatever is in them"},
 	{pkg: "localdev/proxy", never: []string{module + "functions/", module + "sessionstore/", module + "gateway", module + "gateway/engine"}, why: "the emulator stands for the service, not for our server"},
 	{pkg: "localdev/emulator", never: []string{module + "functions/", module + "sessionstore/"}, why: "the emulator stands for the service, not for our server"},
 }

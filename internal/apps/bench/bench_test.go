@@ -21,7 +21,7 @@ func TestBench(t *testing.T) {
 		{"echo", []string{`421["echo",1,{"a":"b"}]`}, []string{`431[1,{"a":"b"}]`}, nil},
 		{"echo of nothing", []string{`421["echo"]`}, []string{"431[]"}, nil},
 		{"join", []string{`421["join","b"]`}, []string{`431["ok"]`}, nil},
-		{"join without a room", []string{`421["join"]`}, nil, nil},
+		{"join without a room", []string{`421["join"]`}, []string{`431[{"message":"Invalid room name"}]`}, nil},
 		{"leave", []string{`421["leave","b"]`}, []string{`431["ok"]`}, nil},
 		{"broadcast to all", []string{`421["broadcast",{"n":1}]`}, []string{`42["broadcast",{"n":1}]`, "431[true]"}, []string{`42["broadcast",{"n":1}]`}},
 		{"broadcast to a null room", []string{`421["broadcast",{"room":null}]`}, []string{`42["broadcast",{"room":null}]`, "431[true]"}, []string{`42["broadcast",{"room":null}]`}},
