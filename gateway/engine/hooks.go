@@ -10,6 +10,8 @@ import (
 type Hooks struct {
 	// Pinged is called for each ping that the platform took, with how late it was.
 	Pinged func(late time.Duration)
+	// Walked is called after each walk of a shard of the registry with the number of its rows.
+	Walked func(shard, rows int)
 	// TakenOver is called for each session whose end was begun and not finished in time, so that the sweeper took it over.
 	TakenOver func()
 	// HandlerGivenUp is called for each disconnect handler that used up its tries.
@@ -21,6 +23,12 @@ type Hooks struct {
 func (h *Hooks) pinged(late time.Duration) {
 	if h.Pinged != nil {
 		h.Pinged(late)
+	}
+}
+
+func (h *Hooks) walked(shard, rows int) {
+	if h.Walked != nil {
+		h.Walked(shard, rows)
 	}
 }
 

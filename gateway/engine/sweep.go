@@ -43,7 +43,10 @@ const (
 
 // Part is a part of the registry: of its shards those whose number leaves Index when it is divided by Count. The zero value
 // is all of them.
-type Part struct{ Index, Count int }
+type Part struct {
+	Index int `json:"index"`
+	Count int `json:"count"`
+}
 
 func (p Part) has(shard int) bool { return p.Count < 2 || shard%p.Count == p.Index }
 
@@ -233,6 +236,7 @@ func (s *shard) sweep(ctx context.Context) error {
 func (s *shard) walk(ctx context.Context) error {
 	s.walks++
 	s.got(time.Now())
+	rows := 0
 	for r, err := range s.e.store.Registrations(ctx, s.number) {
 		if err != nil {
 			return fmt.Errorf("engine: walk shard: %w", err)
@@ -240,11 +244,13 @@ func (s *shard) walk(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		rows++
 		now := time.Now()
 		s.got(now)
 		s.row(ctx, r, now)
 	}
 	s.got(time.Now())
+	s.e.hooks.walked(s.number, rows)
 	s.tidy()
 	return nil
 }

@@ -66,7 +66,7 @@ func play(t *testing.T, s scene, store sessionstore.Store, interval, timeout, sl
 	t.Helper()
 	w := &world{t: t, scene: s, store: store, interval: interval, timeout: timeout, slack: slack}
 	w.platform = &platform{interval: interval, clients: map[string]*client{}}
-	var out io.Writer = io.Discard
+	out := io.Discard
 	if testing.Verbose() {
 		out = os.Stderr
 	}

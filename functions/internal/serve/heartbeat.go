@@ -31,7 +31,9 @@ const (
 // heartbeat pings and times out sessions while there are any.
 type heartbeat struct {
 	store   sessionstore.Store
-	sweep   func(context.Context) error
+	sweep   func(context.Context, engine.Part) error
+	walks   *walks
+	sizes   sizes
 	queue   sender
 	metrics *boot.Metrics
 	log     *slog.Logger
@@ -42,7 +44,8 @@ func Heartbeat(p *boot.Parts) boot.Handler {
 	s := newServer(p)
 	f := &heartbeat{
 		store: p.Store, queue: p.Queue("NONSTICK_HEARTBEAT_QUEUE"), metrics: p.Metrics, log: p.Log,
-		sweep: func(ctx context.Context) error { return s.engine.SweepAs(ctx, beatSweeper, engine.Part{}) },
+		walks: s.walks, sizes: newSizes(p.Env, p.Store.Shards()),
+		sweep: func(ctx context.Context, part engine.Part) error { return s.engine.SweepAs(ctx, beatSweeper, part) },
 	}
 	return boot.JSON(f.serve)
 }
@@ -56,7 +59,7 @@ func (f *heartbeat) serve(ctx context.Context, e events.SQSEvent) (events.SQSEve
 			f.log.ErrorContext(ctx, "heartbeat not understood", "err", err)
 			continue // to try it again would not help
 		}
-		if err := f.beat(ctx, l.Holder); err != nil {
+		if err := f.beat(ctx, l); err != nil {
 			f.log.ErrorContext(ctx, "heartbeat failed", "err", err)
 			res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: e.Records[i].MessageId})
 		}
@@ -66,61 +69,73 @@ func (f *heartbeat) serve(ctx context.Context, e events.SQSEvent) (events.SQSEve
 
 // beat is one link of the chain; a watch names no holder, and begins a chain only if there are sessions. It sweeps to its
 // end, also while it hands over and while it looks whether the chain may end: short pings leave no time for a gap.
-func (f *heartbeat) beat(ctx context.Context, from sessionstore.Owner) error {
-	if from == "" {
+func (f *heartbeat) beat(ctx context.Context, l link) error {
+	if l.Help != nil {
+		return f.lend(ctx, l.Help)
+	}
+	if l.Holder == "" {
 		if n, err := f.sessions(ctx); n == 0 && err == nil {
 			return nil
 		}
 	}
 	me := newOwner()
-	if mine, err := f.claim(ctx, me, from); !mine || err != nil {
+	if mine, err := f.claim(ctx, me, l.Holder); !mine || err != nil {
 		return err
 	}
-	stop := f.startSweep(ctx)
+	f.walks.forget()
+	parts := f.sizes.parts(l.Sessions)
+	first := engine.Part{Count: parts}
+	stop := f.startSweep(ctx, append(f.callHelp(ctx, me, parts), first)...)
 	defer stop()
 	if !f.work(ctx, me) {
 		return nil
 	}
-	next, err := f.successor(ctx, me)
+	next, n, err := f.successor(ctx, me)
 	if next == "" || err != nil {
 		return err
 	}
-	if err := queueLink(ctx, f.queue, next); err != nil {
+	if err := queueLink(ctx, f.queue, link{Holder: next, Sessions: n}); err != nil {
 		return err
 	}
 	wait(ctx, handOver)
 	return nil
 }
 
-// startSweep sweeps until stop is called, which waits for the end.
-func (f *heartbeat) startSweep(ctx context.Context) (stop func()) {
+// startSweep sweeps parts until stop is called, which waits for the end.
+func (f *heartbeat) startSweep(ctx context.Context, parts ...engine.Part) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var sweeping sync.WaitGroup
-	sweeping.Go(func() {
-		if err := f.sweep(ctx); err != nil {
-			f.log.ErrorContext(ctx, "sweep failed", "err", err)
-		}
-	})
+	for _, part := range parts {
+		sweeping.Go(func() {
+			if err := f.sweep(ctx, part); err != nil {
+				f.log.ErrorContext(ctx, "sweep failed", "err", err)
+			}
+		})
+	}
 	return func() {
 		cancel()
 		sweeping.Wait()
 	}
 }
 
-// successor returns from whom the next invocation is to take the chain over; nobody if there is to be none.
-func (f *heartbeat) successor(ctx context.Context, me sessionstore.Owner) (sessionstore.Owner, error) {
-	n, err := f.sessions(ctx)
-	if err != nil {
-		f.log.WarnContext(ctx, "sessions not counted", "err", err)
+// successor returns from whom the next invocation is to take the chain over, nobody if there is to be none; and how many sessions there
+// are. The sweep has met them. They are counted only where that tells nothing: to read them all takes long if they are many.
+func (f *heartbeat) successor(ctx context.Context, me sessionstore.Owner) (next sessionstore.Owner, n int, err error) {
+	n, known := f.walks.sessions(f.store.Shards())
+	if !known || n == 0 {
+		if n, err = f.sessions(ctx); err != nil {
+			f.log.WarnContext(ctx, "sessions not counted", "err", err)
+		}
 	}
 	f.metrics.Add(boot.Sessions, n)
 	if n == 0 && err == nil {
-		return f.end(ctx, me)
+		next, err = f.end(ctx, me)
+		return next, 0, err
 	}
 	if mine, err := f.claim(ctx, me, ""); !mine || err != nil {
-		return "", err
+		return "", n, err
 	}
-	return me, nil
+	return me, n, nil
 }
 
 // claim takes, renews or takes over the chain. It is not mine if another has it.
@@ -177,7 +192,7 @@ func (f *heartbeat) renew(ctx context.Context, me sessionstore.Owner) bool {
 
 // watch sends a watch. Without one a chain that breaks is begun anew at the next request.
 func (f *heartbeat) watch(ctx context.Context) {
-	body, err := encodeLink("")
+	body, err := encodeLink(link{})
 	if err == nil {
 		err = f.queue.SendLater(ctx, body, watchAfter)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
+	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
@@ -32,7 +33,7 @@ func inChain(t *testing.T, f func(t *testing.T, c *chain)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		c := &chain{t: t, store: memstore.New(memstore.Options{}), queue: &queue{}}
-		c.beat = &heartbeat{store: c.store, queue: c.queue, log: slog.New(slog.DiscardHandler), sweep: func(ctx context.Context) error {
+		c.beat = &heartbeat{store: c.store, queue: c.queue, log: slog.New(slog.DiscardHandler), sweep: func(ctx context.Context, _ engine.Part) error {
 			c.most.Store(max(c.most.Load(), c.sweeps.Add(1)))
 			defer c.sweeps.Add(-1)
 			<-ctx.Done()
@@ -52,7 +53,7 @@ func (c *chain) run(l link) time.Duration {
 	begun := time.Now()
 	ctx, cancel := context.WithTimeout(c.t.Context(), 60*time.Second)
 	defer cancel()
-	if err := c.beat.beat(ctx, l.Holder); err != nil {
+	if err := c.beat.beat(ctx, l); err != nil {
 		c.t.Error(err)
 	}
 	return time.Since(begun)
@@ -313,7 +314,7 @@ func TestChainThatCrashes(t *testing.T) {
 				crashed := make(chan struct{})
 				go func() {
 					defer close(crashed)
-					_ = victim.beat(ctx, first.Holder) // it dies
+					_ = victim.beat(ctx, first) // it dies
 				}()
 				time.Sleep(crash)
 				dead.Store(true)

@@ -21,12 +21,13 @@ type server struct {
 	engine     *engine.Engine
 	path       string
 	maxPayload int
+	walks      *walks
 }
 
 // newServer reads the configuration and makes the server of the application.
 func newServer(p *boot.Parts) *server {
 	all := apps()
-	s := &server{Parts: p, app: all[p.Env.Choice("NONSTICK_APP", "chat", names(all)...)]}
+	s := &server{Parts: p, walks: &walks{}, app: all[p.Env.Choice("NONSTICK_APP", "chat", names(all)...)]}
 	s.path = p.Env.Text("NONSTICK_PATH", apigw.DefaultPath)
 	if len(s.path) < 3 || s.path[0] != '/' || !strings.HasSuffix(s.path, "/") {
 		p.Env.Fail("NONSTICK_PATH", "want a path with a slash at both ends")
@@ -34,7 +35,7 @@ func newServer(p *boot.Parts) *server {
 	o := engineOptions(p.Env)
 	s.maxPayload = o.MaxPayload
 	if s.app.Register == nil {
-		s.engine = engine.New(engine.Config{Store: p.Store, Pusher: p.Pusher, Handler: s.app.Messages, Options: o, Ends: endsOf(p), Hooks: hooks(p), Logger: p.Log})
+		s.engine = engine.New(engine.Config{Store: p.Store, Pusher: p.Pusher, Handler: s.app.Messages, Options: o, Ends: endsOf(p), Hooks: hooks(p, s.walks), Logger: p.Log})
 		return s
 	}
 	if o.ConnectTimeout == 0 {
@@ -44,7 +45,7 @@ func newServer(p *boot.Parts) *server {
 	srv := gateway.New(gateway.Config{
 		Store: p.Store, Pusher: p.Pusher, Options: o, Unordered: !o.PushReplies, Fanout: b.Fanout, LargeRoom: b.Large, Logger: p.Log,
 		DisconnectTime: p.Env.Duration("NONSTICK_DISCONNECT_TIME", defaultDisconnectTime, shortest, gateway.MaxDisconnectTime),
-		Ends:           endsOf(p), Hooks: hooks(p),
+		Ends:           endsOf(p), Hooks: hooks(p, s.walks),
 	})
 	s.app.Register(srv)
 	s.engine = srv.Engine()
@@ -61,8 +62,9 @@ func endsOf(p *boot.Parts) engine.Ends {
 }
 
 // hooks count what happens in the engine.
-func hooks(p *boot.Parts) engine.Hooks {
+func hooks(p *boot.Parts, w *walks) engine.Hooks {
 	return engine.Hooks{
+		Walked:         w.note,
 		Pinged:         func(late time.Duration) { p.Metrics.Most(boot.SweepLag, float64(late.Milliseconds())) },
 		TakenOver:      func() { p.Metrics.Add(boot.EndsTakenOver, 1) },
 		HandlerGivenUp: func() { p.Metrics.Add(boot.HandlersGivenUp, 1) },

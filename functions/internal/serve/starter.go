@@ -40,11 +40,15 @@ const (
 type link struct {
 	// Holder is whom it takes the claim over from; nobody in a watch, which takes one that has ended.
 	Holder sessionstore.Owner `json:"holder"`
+	// Sessions is how many there were, about.
+	Sessions int `json:"sessions,omitempty"`
+	// Help makes it the message of a helper.
+	Help *help `json:"help,omitempty"`
 }
 
 // queueLink sends it.
-func queueLink(ctx context.Context, queue sender, holder sessionstore.Owner) error {
-	body, err := encodeLink(holder)
+func queueLink(ctx context.Context, queue sender, l link) error {
+	body, err := encodeLink(l)
 	if err != nil {
 		return err
 	}
@@ -54,8 +58,8 @@ func queueLink(ctx context.Context, queue sender, holder sessionstore.Owner) err
 	return nil
 }
 
-func encodeLink(holder sessionstore.Owner) (string, error) {
-	body, err := json.Marshal(link{holder})
+func encodeLink(l link) (string, error) {
+	body, err := json.Marshal(l)
 	if err != nil {
 		return "", fmt.Errorf("serve: encode heartbeat: %w", err)
 	}
@@ -107,7 +111,7 @@ func (s *starter) ensure(ctx context.Context) {
 
 // begin queues the chain's first message, or gives the claim up.
 func (s *starter) begin(ctx context.Context, me sessionstore.Owner) error {
-	err := queueLink(ctx, s.queue, me)
+	err := queueLink(ctx, s.queue, link{Holder: me})
 	if err == nil {
 		return nil
 	}

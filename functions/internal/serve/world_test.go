@@ -155,10 +155,15 @@ func (q *queue) SendLater(_ context.Context, body string, d time.Duration) error
 func (q *queue) arrived() (all []link) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.later) > 0 && !q.later[0].at.After(time.Now()) {
-		all = append(all, q.later[0].link)
-		q.later = q.later[1:]
+	var rest []delayed
+	for _, l := range q.later {
+		if l.at.After(time.Now()) {
+			rest = append(rest, l)
+		} else {
+			all = append(all, l.link)
+		}
 	}
+	q.later = rest
 	return all
 }
 
