@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -152,7 +153,8 @@ func (w *wiring) engineOptions() engine.Options {
 func (w *wiring) deliveryLimits() adapter.Limits {
 	l := adapter.Limits{Buffer: sessionstore.BufferLimits{Bytes: w.config.bufferLimit}}
 	if w.config.limits == "none" {
-		l.Frame = max(w.config.maxPayload, l.WithDefaults().Frame)
+		largest := len("b") + base64.StdEncoding.EncodedLen(w.config.maxPayload) // a binary message, which is counted as it is kept
+		l.Frame = max(largest, l.WithDefaults().Frame)
 	}
 	return l
 }

@@ -126,12 +126,32 @@ func bodyOf(e *events.APIGatewayV2HTTPRequest) (string, error) {
 	return string(raw), err
 }
 
-// toUTF8 replaces each byte that is not UTF-8 by U+FFFD, as a text decoder does.
+// toUTF8 replaces what is not UTF-8 by U+FFFD, as a text decoder does.
 func toUTF8(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}
-	return string([]rune(s))
+	out := make([]byte, 0, len(s)+len(s)/4)
+	for len(s) > 0 {
+		if r, size := utf8.DecodeRuneInString(s); r != utf8.RuneError || size > 1 {
+			out, s = append(out, s[:size]...), s[size:]
+			continue
+		}
+		out, s = utf8.AppendRune(out, utf8.RuneError), s[brokenRune(s):]
+	}
+	return string(out)
+}
+
+// brokenRune is how many bytes at the start of s, which is no whole character, one replacement stands for: as many as could
+// begin a character, as the WHATWG and Node have it.
+func brokenRune(s string) int {
+	const longest = 4
+	for n := min(longest-1, len(s)); n > 1; n-- {
+		if !utf8.FullRuneInString(s[:n]) { // more bytes could complete it
+			return n
+		}
+	}
+	return 1
 }
 
 // pathOf returns the request's path behind the stage.

@@ -277,3 +277,28 @@ func TestFailuresSayNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestBrokenUTF8 has what Node's StringDecoder makes of each body.
+func TestBrokenUTF8(t *testing.T) {
+	const r = "\uFFFD"
+	for body, want := range map[string]string{
+		"4\xff\xfea":        "4" + r + r + "a",
+		"4\xe2\x82":         "4" + r,
+		"4\xe2\x82a":        "4" + r + "a",
+		"4\xf0\x9f\x99":     "4" + r,
+		"4\xf0\x9f\x99\xf0": "4" + r + r,
+		"4\xed\xa0\x80":     "4" + r + r + r,
+		"4\xf5\x80":         "4" + r + r,
+		"4\xe2\x82\xac":     "4\u20ac",
+		"4\uFFFD":           "4" + r,
+		"4\xc0\x80":         "4" + r + r,
+	} {
+		g := newFake()
+		h := handler(g, nil, nil)
+		e := request("POST", "EIO=4&transport=polling&sid=SESSION", base64.StdEncoding.EncodeToString([]byte(body)))
+		e.IsBase64Encoded = true
+		if res := serve(t, h, e); res.StatusCode != 200 || g.sessions["SESSION"].posted != want {
+			t.Errorf("%q: %d, %q, want %q", body, res.StatusCode, g.sessions["SESSION"].posted, want)
+		}
+	}
+}

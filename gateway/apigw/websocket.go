@@ -119,6 +119,8 @@ func (h *Handler) begin(ctx context.Context, conn sessionstore.Connection, e *ev
 		}
 	}
 	switch {
+	case err != nil && req.SID != "" && !engineio.Supported(query):
+		return engine.Step{}, err
 	case err != nil && req.Transport == engineio.Polling:
 		return engine.Step{Kind: engine.StepClose, Conn: conn}, nil
 	case err != nil:

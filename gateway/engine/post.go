@@ -104,7 +104,7 @@ func (e *Engine) beat(ctx context.Context, id sessionstore.SessionID, next time.
 
 // parkPatience is how long the end of a polling session waits for its client's GET. At a client's close, until the
 // GET is parked: the two are sent together, and the GET is to be answered like any other that is open, not as one of
-// an unknown session. At an error, until a parked GET has taken what was said before it.
+// an unknown session. A GET that is parked already takes what was said before the end.
 const (
 	parkPatience = 100 * time.Millisecond
 	parkReread   = 10 * time.Millisecond
@@ -113,10 +113,10 @@ const (
 // endPolling closes a polling session because of what its client posted.
 func (e *Engine) endPolling(ctx context.Context, s sessionstore.Session, reason string) error {
 	switch {
-	case reason == adapter.ReasonTransportClose:
-		e.await(ctx, s, func(s *sessionstore.Session) bool { return s.Poll.Live(time.Now()) })
 	case s.Poll.Live(time.Now()):
 		e.await(ctx, s, func(s *sessionstore.Session) bool { return len(s.Pending()) == 0 })
+	case reason == adapter.ReasonTransportClose:
+		e.await(ctx, s, func(s *sessionstore.Session) bool { return s.Poll.Live(time.Now()) })
 	}
 	return e.Fail(ctx, s.ID, reason)
 }

@@ -24,6 +24,8 @@ func (e *Engine) Bind(ctx context.Context, conn sessionstore.Connection, id sess
 	switch {
 	case errors.Is(err, sessionstore.ErrNotFound):
 		return Step{}, errors.Join(engineio.ErrUnknownSession, e.store.DeleteConnection(ctx, conn))
+	case errors.Is(err, sessionstore.ErrConflict) && isOver(err):
+		return Step{}, errors.Join(engineio.ErrUnknownSession, e.store.DeleteConnection(ctx, conn))
 	case errors.Is(err, sessionstore.ErrConflict):
 		return Step{Kind: StepClose, Conn: conn}, nil
 	case err != nil:
@@ -32,8 +34,14 @@ func (e *Engine) Bind(ctx context.Context, conn sessionstore.Connection, id sess
 	if err := e.store.Look(ctx, id, until); err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
 		return Step{}, fmt.Errorf("engine: bind: %w", err)
 	}
-	e.conns.put(conn, id)
+	e.conns.put(conn, cached{session: id, candidate: true})
 	return Step{Kind: StepNone, Conn: conn, Session: id}, nil
+}
+
+// isOver reports whether a write was refused because its session has ended for good.
+func isOver(err error) bool {
+	s, ok := sessionstore.Current(err)
+	return ok && s.State != sessionstore.Open && !s.Drain
 }
 
 // candidate serves a frame of a WebSocket that wants to take over from polling.

@@ -33,7 +33,7 @@ func (e *Engine) message(ctx context.Context, conn sessionstore.Connection, fram
 	if err != nil {
 		return "", errors.Join(fmt.Errorf("engine: message: %w", err), e.refuse(ctx, conn))
 	}
-	if frame == engineio.PongFrame {
+	if k, _ := e.conns.get(conn); frame == engineio.PongFrame && !k.candidate {
 		return "", e.beatOf(ctx, id)
 	}
 	s, err := e.store.Get(ctx, id, time.Now())
@@ -48,14 +48,14 @@ func (e *Engine) message(ctx context.Context, conn sessionstore.Connection, fram
 
 // session finds the session of a connection.
 func (e *Engine) session(ctx context.Context, conn sessionstore.Connection) (sessionstore.SessionID, error) {
-	if id, ok := e.conns.get(conn); ok {
-		return id, nil
+	if k, ok := e.conns.get(conn); ok {
+		return k.session, nil
 	}
 	row, err := e.store.Connection(ctx, conn)
 	if err != nil {
 		return "", err
 	}
-	e.conns.put(conn, row.Session)
+	e.conns.put(conn, cached{session: row.Session})
 	return row.Session, nil
 }
 
@@ -100,6 +100,9 @@ func (e *Engine) frame(ctx context.Context, s *sessionstore.Session, conn sessio
 	case s.State != sessionstore.Open:
 		return "", e.refuse(ctx, conn)
 	case s.Conn == conn:
+		if k, ok := e.conns.get(conn); ok && k.candidate { // it has taken over
+			e.conns.put(conn, cached{session: s.ID})
+		}
 		return e.established(ctx, s, conn, frame)
 	case s.Candidate.Conn == conn:
 		return e.candidate(ctx, s, conn, frame)

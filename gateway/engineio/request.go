@@ -73,6 +73,9 @@ func ParseRequest(method string, query map[string]string, websocket bool) (Reque
 // supportedVersion is the protocol's version as the query parameter EIO has it.
 const supportedVersion = "4"
 
+// Supported reports whether a query asks for the version of the protocol that this server speaks.
+func Supported(query map[string]string) bool { return query["EIO"] == supportedVersion }
+
 // inSession sets the kind of a request that names a session.
 func inSession(r Request, method, version string, websocket bool) (Request, error) {
 	switch {

@@ -1,0 +1,37 @@
+// The reference: socket.io of npm with the application that localdev calls "protocol".
+
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import { Server } from 'socket.io';
+
+// The engine.io that socket.io uses, whatever else is installed.
+const { attach } = createRequire(createRequire(import.meta.url).resolve('socket.io'))('engine.io');
+
+const times = { pingInterval: 25_000, pingTimeout: 20_000 };
+
+/** Starts the server on a free port; resolves with its URL and a function that ends it. */
+export async function startReference() {
+  const server = createServer((req, res) => {
+    res.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' });
+    res.end('404 page not found\n'); // what is not Socket.IO's is not compared
+  });
+  const engine = attach(server, { path: '/engine.io/', ...times, destroyUpgrade: false });
+  engine.on('connection', (socket) => socket.on('message', (data) => socket.send(data)));
+  const io = new Server(server, { ...times, serveClient: false, destroyUpgrade: false });
+  const greet = (socket) => socket.emit('auth', socket.handshake.auth);
+  io.on('connection', (socket) => {
+    greet(socket);
+    socket.on('message', (...args) => socket.emit('message-back', ...args));
+    socket.on('message-with-ack', (...args) => args.pop()(...args));
+  });
+  io.of('/custom').on('connection', greet);
+  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    stop() {
+      engine.close();
+      io.close();
+      server.closeAllConnections();
+    },
+  };
+}
