@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -55,7 +56,7 @@ func passed(results []result, err error) bool {
 }
 
 // nodeTime bounds one run of a file.
-const nodeTime = 3 * time.Minute
+var nodeTime = flag.Duration("node-time", 3*time.Minute, "how long one file of Node tests may run")
 
 // execNode runs a file of Node tests once. The error says that Node itself failed, which it also does if a test has.
 func execNode(t *testing.T, file, url string, env ...string) ([]result, error) {
@@ -63,7 +64,7 @@ func execNode(t *testing.T, file, url string, env ...string) ([]result, error) {
 	if _, err := os.Stat("node_modules"); err != nil {
 		t.Fatal("the Node packages are missing: run `make e2e`, or `npm ci` in e2e")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), nodeTime)
+	ctx, cancel := context.WithTimeout(t.Context(), *nodeTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", "--test-reporter=./node/report.mjs", "node/"+file)
 	cmd.Env = append(append(os.Environ(), "NONSTICK_URL="+url), env...)
