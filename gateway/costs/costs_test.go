@@ -43,6 +43,10 @@ const rereads = 12
 
 var prices = []price{
 	{"event on WebSocket, acknowledged", 1, 0, 2, 0, func(w *worst) { w.ws.send(`421["echo",1]`) }},
+	{"the same, at an instance that does not know the connection", 2, 0, 2 + 3, 0, func(w *worst) {
+		w.another()
+		w.ws.send(`421["echo",1]`)
+	}},
 	{"pong on WebSocket", 0, 1, 0, 1, func(w *worst) { w.ws.send("3") }},
 	{"event in a POST, acknowledged", 1, 1, 2, 2, func(w *worst) { w.polling.send(`421["echo",1]`) }},
 	{"GET that carries the acknowledgement", 1, 1, 2, 2, func(w *worst) { w.polling.get() }},
@@ -71,6 +75,14 @@ var prices = []price{
 	{"pong, half a packet waiting", 1, 2, 2, 2, func(w *worst) { w.half.send("3") }},
 	{"GET, half a packet waiting", rereads, 2, rereads * 2, 4, func(w *worst) { w.half.get() }},
 
+	{"1,000 acknowledgements in a POST that nobody waits for", 2, 0, 3, 0, func(w *worst) {
+		var frames []string
+		for i := range 1000 {
+			frames = append(frames, fmt.Sprintf("43%d[]", i))
+		}
+		w.polling.send(frames...)
+	}},
+	{"2,000 pongs in a POST", 1, 2, 2, 2, func(w *worst) { w.polling.send(strings.Split(strings.Repeat("3|", 1999)+"3", "|")...) }},
 	{"polling handshake", 0, 3, 0, 13, func(w *worst) { w.begun = w.world.polling() }},
 	{"CONNECT on polling, with 32 KB of auth", 3, 5, 4, 40, func(w *worst) { w.begun.send("40" + text(limits.Socket.Auth-20)) }},
 	{"WebSocket from handshake to open", 0, 3, 0, 12, func(w *worst) { w.begun = w.webSocket() }},

@@ -66,6 +66,12 @@ func newWorld(t *testing.T, makeStore func(*testing.T, *sessionstore.Meter) sess
 	t.Helper()
 	w := &world{t: t, meter: new(sessionstore.Meter), pusher: pushtest.New()}
 	w.store = makeStore(t, w.meter)
+	w.another()
+	return w
+}
+
+// another goes on with an instance that has seen nothing.
+func (w *world) another() {
 	w.server = gateway.New(gateway.Config{
 		Store: w.store, Pusher: w.pusher, Options: engine.Options{PollHold: 400 * time.Millisecond},
 	})
@@ -97,7 +103,6 @@ func newWorld(t *testing.T, makeStore func(*testing.T, *sessionstore.Meter) sess
 			return len(auth), err
 		})
 	}
-	return w
 }
 
 func (w *world) must(err error) {
