@@ -22,6 +22,9 @@ var (
 	ErrAckOwnSession = errors.New("gateway: cannot wait for an acknowledgement of the client whose message is being handled: emit with EmitThen, and take the answer with OnAck")
 	// ErrAckTimeout: the client did not acknowledge in time.
 	ErrAckTimeout = errors.New("gateway: acknowledgement timed out")
+	// ErrTooManyAcks: the client owes as many acknowledgements as it may, see sessionstore.AckPlaces; with very many the
+	// error may come a little earlier. Nothing was emitted.
+	ErrTooManyAcks = errors.New("gateway: too many acknowledgements pending")
 	// ErrNoHandler: no [OnAck] of that name is registered.
 	ErrNoHandler = errors.New("gateway: no such acknowledgement handler")
 )
@@ -33,7 +36,7 @@ const (
 	// have little of it: a quarter of that.
 	answerMargin = 3 * time.Second
 	// ackDraws bounds how often an id is drawn again because it is in use.
-	ackDraws = 8
+	ackDraws = 16
 	// ackLife is how long a continuation is kept.
 	ackLife = 24 * time.Hour
 	// maxAckID is the greatest id that every client reads: those in Java, Kotlin and Rust have 31 bits for it, and lose the
@@ -214,6 +217,9 @@ func (s *Server) expectAck(ctx context.Context, a sessionstore.Ack) (sessionstor
 		if !errors.Is(err, sessionstore.ErrExists) {
 			break
 		}
+	}
+	if errors.Is(err, sessionstore.ErrExists) {
+		return a, &limitError{"Too many acknowledgements pending", ErrTooManyAcks}
 	}
 	return a, fmt.Errorf("gateway: ask: %w", err)
 }

@@ -194,3 +194,31 @@ func TestFullStoreTakesNoSockets(t *testing.T) {
 		p.expectOpen()
 	})
 }
+
+// A client that owes very many acknowledgements is not asked for more, and the handler says so.
+func TestTooManyAcks(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		p := w.join(w.server(func(s *gateway.Server) {
+			n := s.Of("/")
+			gateway.OnAck(n, "done", func(context.Context, *gateway.Socket, gateway.None, string) error { return nil })
+			gateway.On(n, "ask", func(ctx context.Context, k *gateway.Socket, _ gateway.None) (gateway.None, error) {
+				err := gateway.EmitThen(ctx, k, "question", 1, "done", "state")
+				if err != nil && !errors.Is(err, gateway.ErrTooManyAcks) {
+					t.Errorf("error %v", err)
+				}
+				return gateway.None{}, err
+			})
+		}))
+		for i := range uint64(sessionstore.AckPlaces) {
+			if err := w.store.PutAck(t.Context(), sessionstore.Ack{Session: p.sid, ID: i}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.send(`421["ask"]`)
+		p.expect(`431[{"message":"Too many acknowledgements pending"}]`)
+		if err := w.store.DeleteAck(t.Context(), p.sid, 5); err != nil {
+			t.Fatal(err)
+		}
+		p.expectOpen()
+	})
+}

@@ -362,13 +362,20 @@ type Ack struct {
 // MaxPendingAcks is how many ids [Acks.PendingAcks] returns at most, which bounds what it reads.
 const MaxPendingAcks = 100
 
+// AckPlaces is the most acknowledgements that may be stored for a session. The place of one is its id modulo AckPlaces, and a place
+// takes one at a time: so the limit is exact and costs nothing. Ids are drawn at random, and drawn again if the place is taken.
+const AckPlaces = 1024
+
+// AckPlace is where an acknowledgement is stored among those of its session.
+func AckPlace(id uint64) uint64 { return id % AckPlaces }
+
 // MaxAckState is the most bytes of [Ack.State]: those of all that are pending are read when a client answers several at once.
-const MaxAckState = 4 << 10
+const MaxAckState = 1 << 10
 
 // Acks are the acknowledgements that the server waits for.
 type Acks interface {
-	// PutAck stores a pending acknowledgement. ErrExists if one of its id is stored for the session, whatever its state: the
-	// id is in use. ErrTooLarge if its state is above [MaxAckState].
+	// PutAck stores a pending acknowledgement. ErrExists if one of its id, or of its place, is stored for the session, whatever its
+	// state: the id is not free. ErrTooLarge if its state is above [MaxAckState].
 	PutAck(ctx context.Context, a Ack) error
 	// PendingAcks returns the ids of acknowledgements that are stored for the session, so that what a client sends for
 	// others need not be written. They are MaxPendingAcks at most; all is false if there may be more. Some of them may be

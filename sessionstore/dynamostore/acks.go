@@ -25,6 +25,7 @@ func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
 		return fmt.Errorf("put acknowledgement: state of %d bytes: %w", len(a.State), sessionstore.ErrTooLarge)
 	}
 	it := ackKey(a.Session, a.ID).item()
+	it[attrID] = ackID(a.ID)
 	with(it, attrNamespace, a.Namespace)
 	with(it, attrContinuation, a.Continuation)
 	with(it, attrAckState, a.State)
@@ -49,7 +50,7 @@ func (s *Store) PendingAcks(ctx context.Context, id sessionstore.SessionID) (ids
 	condition := "#" + attrPK + " = :pk AND " + sk + " < :behind"
 	out, err := send(ctx, &dynamodb.QueryInput{
 		TableName: &s.table, KeyConditionExpression: &condition, ConsistentRead: new(true), Limit: new(int32(sessionstore.MaxPendingAcks)),
-		ExpressionAttributeNames: names(condition), ProjectionExpression: new(sk),
+		ExpressionAttributeNames: names(condition, "#"+attrID), ProjectionExpression: new("#" + attrID),
 		ExpressionAttributeValues: item{":pk": str(ackPK(id)), ":behind": str("A")},
 		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
 	}, true, s.client.Query)
@@ -58,7 +59,7 @@ func (s *Store) PendingAcks(ctx context.Context, id sessionstore.SessionID) (ids
 	}
 	s.countRead(op, out.ConsumedCapacity)
 	for _, it := range out.Items {
-		n, err := strconv.ParseUint(text(it, attrSK), 10, 64)
+		n, err := strconv.ParseUint(text(it, attrID), 10, 64)
 		if err != nil {
 			return nil, false, fmt.Errorf("%s: id: %w", what, err)
 		}
@@ -66,6 +67,12 @@ func (s *Store) PendingAcks(ctx context.Context, id sessionstore.SessionID) (ids
 	}
 	return ids, len(out.LastEvaluatedKey) == 0, nil
 }
+
+// ackID is an acknowledgement's own id: its key is but the place.
+func ackID(n uint64) types.AttributeValue { return str(strconv.FormatUint(n, 10)) }
+
+// isAck is the condition that a place holds this very acknowledgement.
+const isAck = "#" + attrID + " = :id"
 
 func ackOf(id sessionstore.SessionID, n uint64, it item) sessionstore.Ack {
 	return sessionstore.Ack{
@@ -76,7 +83,7 @@ func ackOf(id sessionstore.SessionID, n uint64, it item) sessionstore.Ack {
 }
 
 // isPending is the condition of an acknowledgement that may still be answered.
-const isPending = present + " AND attribute_not_exists(#" + attrAnswer + ") AND (attribute_not_exists(#" +
+const isPending = isAck + " AND attribute_not_exists(#" + attrAnswer + ") AND (attribute_not_exists(#" +
 	attrExpiresAt + ") OR #" + attrExpiresAt + " > :now)"
 
 // AnswerAck implements [sessionstore.Acks]. One with a continuation takes a second write, which removes it; a
@@ -88,7 +95,7 @@ func (s *Store) AnswerAck(ctx context.Context, a sessionstore.Ack, now time.Time
 	}
 	it, err := s.answerAck(ctx, a, now)
 	if r := refused(err); r != nil && text(r.found, attrContinuation) != "" {
-		it, err = s.remove(ctx, op, ackKey(a.Session, a.ID), isPending, item{":now": millis(now)})
+		it, err = s.remove(ctx, op, ackKey(a.Session, a.ID), isPending, item{":id": ackID(a.ID), ":now": millis(now)})
 	}
 	if err != nil {
 		return sessionstore.Ack{}, lost(err, what, sessionstore.ErrNotFound)
@@ -114,7 +121,7 @@ func (s *Store) answerAck(ctx context.Context, a sessionstore.Ack, now time.Time
 		key:       ackKey(a.Session, a.ID),
 		update:    "SET #" + attrAnswer + " = :answer",
 		condition: isPending + " AND attribute_not_exists(#" + attrContinuation + ")",
-		values:    item{":now": millis(now), ":answer": answer},
+		values:    item{":id": ackID(a.ID), ":now": millis(now), ":answer": answer},
 		returns:   types.ReturnValueAllNew,
 	})
 }
@@ -126,7 +133,7 @@ func (s *Store) Ack(ctx context.Context, id sessionstore.SessionID, n uint64) (s
 		return sessionstore.Ack{}, fmt.Errorf("read acknowledgement: %w", err)
 	}
 	it, err := s.get(ctx, op, ackKey(id, n))
-	if err == nil && it == nil {
+	if err == nil && text(it, attrID) != strconv.FormatUint(n, 10) {
 		err = sessionstore.ErrNotFound
 	}
 	if err != nil {
@@ -150,7 +157,8 @@ func (s *Store) DeleteAck(ctx context.Context, id sessionstore.SessionID, n uint
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("delete acknowledgement: %w", err)
 	}
-	if _, err := s.remove(ctx, op, ackKey(id, n), "", nil); err != nil {
+	_, err := s.remove(ctx, op, ackKey(id, n), isAck, item{":id": ackID(n)})
+	if err != nil && refused(err) == nil {
 		return fmt.Errorf("delete acknowledgement: %w", err)
 	}
 	return nil

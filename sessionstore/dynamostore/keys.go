@@ -156,7 +156,7 @@ func roomPK(nsp sessionstore.Namespace, room sessionstore.Room) string {
 func ackPK(id sessionstore.SessionID) string { return "K#" + string(id) }
 
 func ackKey(id sessionstore.SessionID, n uint64) key {
-	return key{ackPK(id), strconv.FormatUint(n, 10)}
+	return key{ackPK(id), strconv.FormatUint(sessionstore.AckPlace(n), 10)}
 }
 
 func answerBody(id sessionstore.SessionID, answer string) bodyKey {

@@ -28,7 +28,7 @@ func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	e := st.entry(a.Session)
-	if e.acks[a.ID] != nil {
+	if e.acks[sessionstore.AckPlace(a.ID)] != nil {
 		return fmt.Errorf("put acknowledgement: %w", sessionstore.ErrExists)
 	}
 	if e.acks == nil {
@@ -36,7 +36,7 @@ func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
 	}
 	n := ackWeight + len(a.State)
 	e.ackBytes += n
-	e.acks[a.ID] = &ack{row: a, bytes: n, expiry: st.expire(a.ExpiresAt, func() { st.removeAck(a.Session, a.ID) })}
+	e.acks[sessionstore.AckPlace(a.ID)] = &ack{row: a, bytes: n, expiry: st.expire(a.ExpiresAt, func() { st.removeAck(a.Session, a.ID) })}
 	st.settle(e)
 	e.wake()
 	return nil
@@ -55,11 +55,11 @@ func (s *Store) PendingAcks(ctx context.Context, id sessionstore.SessionID) (ids
 	if e == nil {
 		return nil, true, nil
 	}
-	for n := range e.acks {
+	for _, k := range e.acks {
 		if len(ids) == sessionstore.MaxPendingAcks {
 			return ids, false, nil
 		}
-		ids = append(ids, n)
+		ids = append(ids, k.row.ID)
 	}
 	return ids, true, nil
 }
@@ -121,8 +121,10 @@ func (s *Store) DeleteAck(ctx context.Context, id sessionstore.SessionID, n uint
 }
 
 func (st *stripe) ack(id sessionstore.SessionID, n uint64) (*ack, error) {
-	if e := st.entries[id]; e != nil && e.acks[n] != nil {
-		return e.acks[n], nil
+	if e := st.entries[id]; e != nil {
+		if k := e.acks[sessionstore.AckPlace(n)]; k != nil && k.row.ID == n {
+			return k, nil
+		}
 	}
 	return nil, fmt.Errorf("read acknowledgement: %w", sessionstore.ErrNotFound)
 }
@@ -135,7 +137,7 @@ func (st *stripe) removeAck(id sessionstore.SessionID, n uint64) {
 	}
 	st.keep(k.expiry)
 	e := st.entries[id]
-	delete(e.acks, n)
+	delete(e.acks, sessionstore.AckPlace(n))
 	e.ackBytes -= k.bytes
 	e.wake()
 	st.tidy(id, e)

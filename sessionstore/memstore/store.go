@@ -92,7 +92,7 @@ type entry struct {
 	sockets   []sessionstore.Socket // by namespace; replaced, never changed in place: readers share it
 	kept      map[sessionstore.SocketID]*kept
 	partial   *partial
-	acks      map[uint64]*ack
+	acks      map[uint64]*ack // by place
 	ackBytes  int
 	weight    int           // as it counts into what the store holds
 	changed   chan struct{} // nil unless somebody waits

@@ -18,6 +18,7 @@ var ackTests = []test{
 	{"delete", ackDelete},
 	{"an id in use", ackInUse},
 	{"which are pending", acksPending},
+	{"too many", tooManyAcks},
 }
 
 func newAck(id sessionstore.SessionID, n uint64) sessionstore.Ack {
@@ -166,7 +167,7 @@ func acksPending(x *tester) {
 	x.must(x.store.DeleteAck(x.Context(), id, 20)) // leaves no id behind, whatever else it leaves
 	pending(0, math.MaxInt32)
 	for n := range uint64(sessionstore.MaxPendingAcks) {
-		x.must(x.store.PutAck(x.Context(), newAck(id, 1000+n)))
+		x.must(x.store.PutAck(x.Context(), newAck(id, 500+n)))
 	}
 	got, all, err := x.store.PendingAcks(x.Context(), id)
 	x.must(err)
@@ -184,4 +185,26 @@ func ackState(x *tester) {
 	a.State = a.State[1:]
 	x.must(x.store.PutAck(x.Context(), a))
 	x.pending(a)
+}
+
+// tooManyAcks: a session has so many places, and each takes one at a time.
+func tooManyAcks(x *tester) {
+	id := x.polling()
+	x.must(limited(sessionstore.AckPlaces, 8, func(i int) error {
+		return x.store.PutAck(x.Context(), newAck(id, uint64(i)+7*sessionstore.AckPlaces))
+	}))
+	a := newAck(id, 12*sessionstore.AckPlaces+5)
+	for n := range uint64(3) {
+		x.is(x.store.PutAck(x.Context(), newAck(id, a.ID+n)), sessionstore.ErrExists)
+	}
+	x.must(x.store.PutAck(x.Context(), newAck(x.polling(), a.ID)))
+	// Who has the place is not touched by what is meant for another.
+	x.noAck(a)
+	x.must(x.store.DeleteAck(x.Context(), id, a.ID))
+	was := newAck(id, 7*sessionstore.AckPlaces+5)
+	x.pending(was)
+	x.must(x.store.DeleteAck(x.Context(), id, was.ID))
+	x.must(x.store.PutAck(x.Context(), a))
+	x.pending(a)
+	x.noAck(was)
 }
