@@ -14,7 +14,9 @@ import (
 
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/localdev/lambda"
+	"github.com/nonstick-io/nonstick/localdev/mapping"
 	"github.com/nonstick-io/nonstick/localdev/proxy"
+	"github.com/nonstick-io/nonstick/localdev/queue"
 )
 
 // fake remembers its call and answers as it is told.
@@ -174,5 +176,42 @@ func TestRouteWithoutResponse(t *testing.T) {
 	}
 	if _, err := none.WebSocket(t.Context(), e); err == nil {
 		t.Error("a frame without a route is no error")
+	}
+}
+
+// sender is a queue that remembers what it was sent.
+type sender struct {
+	queue, form string
+	err         error
+}
+
+func (s *sender) SendForm(name, form string) (queue.Sent, error) {
+	s.queue, s.form = name, form
+	return queue.Sent{}, s.err
+}
+
+// A route to a queue sends what the template says; if it cannot, that is an error of the integration.
+func TestRouteToAQueue(t *testing.T) {
+	m, err := mapping.Parse("g=$util.urlEncode($context.connectionId)&t=$context.requestTimeEpoch&e=$context.eventType&m=$context.messageId&b=.$util.urlEncode($input.body)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &sender{}
+	h, err := proxy.New(&fake{}, s, nil, []proxy.Route{{Key: "$default", Queue: "q.fifo", Mapping: m}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := events.APIGatewayWebsocketProxyRequest{Body: "42[\"a b\"]"}
+	r := &e.RequestContext
+	r.RouteKey, r.ConnectionID, r.RequestTimeEpoch, r.EventType, r.MessageID = "$default", "c=", 17, "MESSAGE", "m1"
+	if res, err := h.WebSocket(t.Context(), e); err != nil || res.StatusCode != 200 || res.Body != "" {
+		t.Errorf("answer = %+v, %v", res, err)
+	}
+	if want := "g=c%3D&t=17&e=MESSAGE&m=m1&b=.42%5B%22a+b%22%5D"; s.queue != "q.fifo" || s.form != want {
+		t.Errorf("sent to %s\n%s, want\n%s", s.queue, s.form, want)
+	}
+	s.err = queue.ErrInvalid
+	if _, err := h.WebSocket(t.Context(), e); !errors.Is(err, queue.ErrInvalid) {
+		t.Errorf("a queue that refuses: %v", err)
 	}
 }

@@ -225,6 +225,51 @@ func TestQueuesAndWhatTheyFeed(t *testing.T) {
 	}
 }
 
+// Routes of a WebSocket API may go straight to a queue, as their integration's template says.
+func TestRoutesToAQueue(t *testing.T) {
+	text := func(change ...string) string {
+		resources := `
+  Ws: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET}}
+  Q: {Type: AWS::SQS::Queue, Properties: {FifoQueue: true, DeduplicationScope: messageGroup}}
+  Send:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties:
+      ApiId: !Ref Ws
+      IntegrationType: AWS
+      IntegrationMethod: POST
+      CredentialsArn: role
+      IntegrationUri: !Sub "arn:aws:apigateway:${AWS::Region}:sqs:path/${AWS::AccountId}/${Q.QueueName}"
+      TemplateSelectionExpression: \$default
+      RequestTemplates: {$default: "b=$input.body"}
+  Call: {Type: AWS::ApiGatewayV2::Integration, Properties: {ApiId: !Ref Ws, IntegrationUri: !GetAtt F.Arn}}
+  Default: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Ws, RouteKey: $default, Target: !If [Dev, !Sub "integrations/${Send}", !Sub "integrations/${Call}"]}}
+`
+		return function("", strings.NewReplacer(change...).Replace(resources))
+	}
+	out := read(t, text(), Options{Prefix: "p-"})
+	if r := out.WebSocket[0]; r.Queue != "p-Q.fifo" || r.Mapping != "b=$input.body" || r.Function != "" {
+		t.Errorf("route %+v", r)
+	}
+	if !out.Queues[0].GroupDedup {
+		t.Error("deduplication is of the queue")
+	}
+	if r := read(t, text(), Options{Parameters: map[string]string{"Stage": "prod"}}).WebSocket[0]; r.Queue != "" || r.Function != "F" {
+		t.Errorf("by the condition: route %+v", r)
+	}
+	for _, tt := range [][3]string{
+		{"$input.body", "$input.json('$')", "this is not emulated"},
+		{"sqs:path", "sns:path", "only one with a queue of SQS is"},
+		{"${Q.QueueName}", "other", `there is no queue "other"`},
+		{"      CredentialsArn: role\n", "", "CredentialsArn is missing"},
+		{`TemplateSelectionExpression: \$default`, "Description: x", "TemplateSelectionExpression is"},
+	} {
+		_, err := parse("t.yaml", "/dir", []byte(text(tt[0], tt[1])), Options{})
+		if err == nil || !strings.Contains(err.Error(), tt[2]) {
+			t.Errorf("%q for %q: %v, want %q", tt[1], tt[0], err, tt[2])
+		}
+	}
+}
+
 func TestTable(t *testing.T) {
 	out := read(t, `
 Resources:
