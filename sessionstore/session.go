@@ -46,8 +46,8 @@ type Candidate struct {
 	Until time.Time
 }
 
-// Poll is the lease of a parked GET. It belongs to the GET, named by its cache buster t, and not to the
-// handler: a copy of the same GET may park and answer too.
+// Poll is the lease of a parked GET. It belongs to the GET that T names. Where that is the client's cache buster, a copy of
+// the same GET may park and answer too; else each handler of one has a name of its own.
 type Poll struct {
 	T     string
 	Until time.Time
@@ -100,9 +100,11 @@ type Session struct {
 	Poll Poll
 	// Buffer holds what has not been acknowledged by the client, oldest first.
 	Buffer []Packet
-	// Given is how many of the first entries of Buffer the last answered GET carried, LastT that GET's t.
+	// Given is how many of the first entries of Buffer the last answered GET carried, LastT the name of that GET.
 	Given int
 	LastT string
+	// OpenedT is the t of the handshake, if it is one that names a request: a GET with the same is not named by it.
+	OpenedT string
 	// PingAt is when the next ping is due, Pinged that it has been sent (polling only: the times of a
 	// session on WebSocket live in its [Registration]).
 	PingAt time.Time

@@ -35,6 +35,8 @@ type NewSession struct {
 	// LookAt and Serial go into the session's [Registration]; Serial into the session as well.
 	LookAt time.Time
 	Serial bool
+	// OpenedT is kept in the session; see [Session.OpenedT].
+	OpenedT string
 }
 
 // CloseRequest asks to close a session.
@@ -110,7 +112,7 @@ func (l BufferLimits) Exceeded(s *Session, packets []Packet) bool {
 type AnswerRequest struct {
 	// Read is the session as read: State, LastT, Given and Buffer are used.
 	Read *Session
-	// T is this GET's t; it becomes LastT.
+	// T names this GET; it becomes LastT.
 	T string
 	// Give is how many entries after Read.Given the answer carries; 0 for an answer of "2", "6" or "1" alone.
 	Give int

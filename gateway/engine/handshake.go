@@ -74,9 +74,13 @@ func (e *Engine) allow(ctx context.Context, h sessionstore.Handshake) error {
 
 func (e *Engine) newSession(t sessionstore.Transport, h sessionstore.Handshake) sessionstore.NewSession {
 	now := time.Now()
+	openedT := h.Query["t"]
+	if t == sessionstore.WebSocket || !engineio.Unique(openedT, now) {
+		openedT = ""
+	}
 	return sessionstore.NewSession{
 		ID: sessionstore.SessionID(sessionstore.NewID()), Transport: t, Handshake: h,
-		CreatedAt: now, PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now), Serial: e.serial,
+		CreatedAt: now, PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now), Serial: e.serial, OpenedT: openedT,
 	}
 }
 

@@ -28,15 +28,15 @@ const (
 const pollAttempts = 100
 
 // Poll serves a GET of a session: it answers what is in the buffer, or parks until something is to be said.
-// t names the GET (the client's cache buster), so that a repetition by a proxy gets the same answer; a
-// client that sends none is given one.
+// t is the client's cache buster, of any length and form. Where it names the GET (engineio.Unique, and not the handshake's), a repetition
+// by a proxy gets the same answer; else each call is a GET of its own.
 //
 // Errors are of the catalogue in package engineio, or the store's.
 func (e *Engine) Poll(ctx context.Context, id sessionstore.SessionID, t string) (string, error) {
-	if t == "" {
+	now := time.Now()
+	if !engineio.Unique(t, now) {
 		t = sessionstore.NewID()
 	}
-	now := time.Now()
 	p := &poller{e: e, id: id, t: t, began: now, deadline: e.pollDeadline(ctx, now), reread: firstReread, retry: adapter.NewPause()}
 	for range pollAttempts {
 		payload, err := p.until(ctx)
@@ -70,7 +70,7 @@ var errAgain = errors.New("engine: read again")
 type poller struct {
 	e        *Engine
 	id       sessionstore.SessionID
-	t        string
+	t        string // names the GET
 	began    time.Time
 	deadline time.Time
 	parked   bool
@@ -94,6 +94,9 @@ func (p *poller) until(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", p.again(err)
 		}
+		if s.OpenedT == p.t { // it does not change from one request to the next
+			p.t = sessionstore.NewID()
+		}
 		payload, done, err := p.act(ctx, &s, time.Now())
 		if done || err != nil {
 			return payload, err
@@ -114,12 +117,8 @@ func (p *poller) act(ctx context.Context, s *sessionstore.Session, now time.Time
 	switch {
 	case s.State != sessionstore.Open:
 		payload, err = p.ended(ctx, s)
-	case s.Transport == sessionstore.WebSocket && p.parked && s.Probed:
-		payload = engineio.NoopFrame
-	case s.Transport == sessionstore.WebSocket && p.parked: // "5" came without a probe, which let this GET go on
-		payload = engineio.CloseFrame
 	case s.Transport == sessionstore.WebSocket:
-		err = engineio.ErrBadRequest
+		payload, err = p.upgraded(s)
 	case p.e.timedOut(s.PingAt, now): // by the stored time, whether or not a sweeper has come by
 		if err = p.e.pollTimeout(ctx, s); err == nil {
 			err = p.again(sessionstore.ErrConflict) // what it is now, the next reading tells
@@ -142,6 +141,21 @@ func (p *poller) act(ctx context.Context, s *sessionstore.Session, now time.Time
 		return "", false, p.park(ctx, s)
 	}
 	return payload, true, err
+}
+
+// upgraded answers a GET that finds the session on WebSocket. One that was parked when the probe came is let go. One that began
+// later is none of a client that upgrades: that waits for its last answer before it sends "5".
+func (p *poller) upgraded(s *sessionstore.Session) (string, error) {
+	switch {
+	case !p.parked:
+		return "", engineio.ErrBadRequest
+	case !s.Probed: // "5" came without a probe, which let this GET go on
+		return engineio.CloseFrame, nil
+	case p.unprobed:
+		return engineio.NoopFrame, nil
+	default:
+		return "", engineio.ErrBadRequest
+	}
 }
 
 // pingDue reports whether the answer is to be the ping, which goes alone. Packets go first for a while, but not so long

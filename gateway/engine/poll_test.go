@@ -119,6 +119,12 @@ func TestPollRules(t *testing.T) {
 		{"4: probed, with packets", func(w *world, id sessionstore.SessionID) { w.message(w.bind(id), "2probe"); w.deliver(id, "4a") }, "t1", "4a", nil, 1, ""},
 		{"5: parked to its end", func(*world, sessionstore.SessionID) {}, "t1", "6", nil, 2, ""},
 		{"5: parked, bound but not probed", func(w *world, id sessionstore.SessionID) { w.bind(id) }, "t1", "6", nil, 2, ""},
+		{"4: a t that is no name, after the same", func(w *world, id sessionstore.SessionID) {
+			w.deliver(id, "4a")
+			w.get(id, "1764188000")
+			w.deliver(id, "4b")
+		}, "1764188000", "4b", nil, 1, ""},
+		{"3: overlap of two without names", func(w *world, id sessionstore.SessionID) { w.park(id, "1764188000") }, "1764188000", "", engineio.ErrOverlap, -1, "transport error"},
 		{"5: without t", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); w.get(id, "") }, "", "6", nil, 2, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -126,7 +132,7 @@ func TestPollRules(t *testing.T) {
 				id := w.polling()
 				c.prepare(w, id)
 				before := w.meter.Total().Writes
-				got, err := w.engine.Poll(t.Context(), id, c.t)
+				got, err := w.engine.Poll(t.Context(), id, stamp(c.t))
 				if readable(got) != c.want || !errors.Is(err, c.err) {
 					t.Errorf("got %q, %v; want %q, %v", readable(got), err, c.want, c.err)
 				}
@@ -166,7 +172,7 @@ func TestParked(t *testing.T) {
 		{"the server closes", func(w *world, id sessionstore.SessionID) { w.must(w.engine.Close(w.t.Context(), id, "test")) }, "1", nil, 0, "test"},
 		{"an error", func(w *world, id sessionstore.SessionID) { w.must(w.engine.Fail(w.t.Context(), id, "test")) }, "1", nil, 0, "test"},
 		{"another GET", func(w *world, id sessionstore.SessionID) {
-			if _, err := w.engine.Poll(w.t.Context(), id, "other"); !errors.Is(err, engineio.ErrOverlap) {
+			if _, err := w.engine.Poll(w.t.Context(), id, stamp("t2")); !errors.Is(err, engineio.ErrOverlap) {
 				w.t.Errorf("the other GET: %v", err)
 			}
 		}, "1", nil, 0, "transport error"},
@@ -216,6 +222,73 @@ func TestCopyOfParked(t *testing.T) {
 		}
 		w.expectState(id, "")
 	})
+}
+
+// Each GET gets what came after the last, whatever the client sends as t: each event once, and none is left behind.
+func TestTimestampIsNoIdentity(t *testing.T) {
+	for _, c := range []struct{ name, handshake, t string }{
+		{"none", "", ""},
+		{"the second, as .NET", "1764188000", "1764188000"},
+		{"the application's own", "tenant-1", "tenant-1"},
+		{"the application's own, of the form of a name", "tenant_", "tenant_"},
+		{"random, but the same each time", "ws2z3k4f", "ws2z3k4f"},
+		{"9,000 bytes", strings.Repeat("a", 9000), strings.Repeat("a", 9000)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+				open, err := w.engine.Handshake(t.Context(), sessionstore.Handshake{Query: map[string]string{"t": c.handshake}})
+				w.must(err)
+				id := sidOf(t, open)
+				for i := range 3 {
+					w.must(w.engine.Post(t.Context(), id, fmt.Sprint("4reply ", i)))
+					if got := w.get(id, c.t); got != fmt.Sprint("4", i) {
+						t.Errorf("GET %d: %q", i, got)
+					}
+				}
+				if got := <-w.park(id, c.t); got.body != "6" || got.after != 20*time.Second {
+					t.Errorf("with nothing to say: %+v", got)
+				}
+				if s := w.session(id); len(s.LastT)+len(s.OpenedT) > 40 {
+					t.Errorf("the session keeps %d and %d bytes of it", len(s.LastT), len(s.OpenedT))
+				}
+				w.expectState(id, "")
+			})
+		})
+	}
+}
+
+// A GET that began after the probe is none of a client that upgrades; one from before is let go.
+func TestGETThatRacesTheUpgrade(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		before bool // than the probe
+		want   string
+		err    error
+	}{
+		{"parked before the probe", true, "6", nil},
+		{"begun after the probe", false, "", engineio.ErrBadRequest},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+				id := w.polling()
+				at := w.instance(false) // which hears of the probe only when it reads again
+				var parked <-chan answer
+				if c.before {
+					parked = w.parkAt(t.Context(), at, id, "t1")
+				}
+				conn := w.bind(id)
+				w.message(conn, "2probe")
+				if !c.before {
+					parked = w.parkAt(t.Context(), at, id, "t1")
+				}
+				w.message(conn, "5")
+				if got := <-parked; got.body != c.want || !errors.Is(got.err, c.err) {
+					t.Errorf("got %+v", got)
+				}
+				w.expectState(id, "")
+			})
+		})
+	}
 }
 
 // The platform's time: a GET ends before its context does, and one whose context ended is answered all the same.
@@ -334,7 +407,7 @@ func TestDrain(t *testing.T) {
 				t.Errorf("GET %d: %q, want %q", i+1, got, want)
 			}
 		}
-		if _, err := w.engine.Poll(t.Context(), id, "t9"); !errors.Is(err, engineio.ErrUnknownSession) {
+		if _, err := w.engine.Poll(t.Context(), id, stamp("t9")); !errors.Is(err, engineio.ErrUnknownSession) {
 			t.Errorf("afterwards: %v", err)
 		}
 		if len(w.app.seen()) > 0 {

@@ -312,10 +312,18 @@ func (w *world) pushed(conn sessionstore.Connection) string {
 // readable shows a payload with its separators as spaces.
 func readable(payload string) string { return strings.ReplaceAll(payload, "\x1e", " ") }
 
+// stamp makes of a short name a t as the official client sends it. Other values of t stay as they are.
+func stamp(t string) string {
+	if len(t) == 2 {
+		return "PggDzUx." + t
+	}
+	return t
+}
+
 // get is one GET that must succeed.
 func (w *world) get(id sessionstore.SessionID, t string) string {
 	w.t.Helper()
-	body, err := w.engine.Poll(w.t.Context(), id, t)
+	body, err := w.engine.Poll(w.t.Context(), id, stamp(t))
 	if err != nil {
 		w.t.Errorf("GET %s: %v", t, err)
 	}
@@ -339,7 +347,7 @@ func (w *world) parkAt(ctx context.Context, e *engine.Engine, id sessionstore.Se
 	start := time.Now()
 	c := make(chan answer, 1)
 	go func() {
-		body, err := e.Poll(ctx, id, t)
+		body, err := e.Poll(ctx, id, stamp(t))
 		c <- answer{readable(body), err, time.Since(start)}
 	}()
 	synctest.Wait()

@@ -12,11 +12,15 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
+// mostGETs is more than a client sends in any schedule.
+const mostGETs = 500
+
 // client is a client as the official one behaves: one GET at a time, a probe, a pause of polling, "5"; it gives up at
 // the first request that fails, or when no ping came in time.
 type client struct {
 	run     *run
 	name    string
+	stamps  stamps
 	upgrade time.Duration // when it begins to upgrade; never if 0
 
 	mu        sync.Mutex
@@ -37,13 +41,17 @@ type client struct {
 }
 
 func newClient(r *run, name string, upgrade time.Duration) *client {
-	return &client{run: r, name: name, upgrade: upgrade, connected: make(chan struct{}), probed: make(chan struct{}), got: map[string]bool{}, handlers: map[int][]*proc{}}
+	return &client{run: r, name: name, stamps: min(stamps(r.w.rng.IntN(2*int(allStamps))), official), upgrade: upgrade, connected: make(chan struct{}), probed: make(chan struct{}), got: map[string]bool{}, handlers: map[int][]*proc{}}
 }
 
 // live opens the session and lives on until the client gives up or ctx ends.
 func (c *client) live(ctx context.Context) {
+	handshake := sessionstore.Handshake{Query: map[string]string{"t": c.stamp(0)}}
+	if c.run.mutant == "t-of-the-handshake-names" {
+		handshake.Query = nil
+	}
 	payload, err := c.request(ctx, "handshake", func(ctx context.Context, e *engine.Engine) (string, error) {
-		return e.Handshake(ctx, sessionstore.Handshake{})
+		return e.Handshake(ctx, handshake)
 	})
 	if err != nil {
 		return
@@ -140,6 +148,11 @@ func (c *client) poll(ctx context.Context) {
 		if stop {
 			return
 		}
+		if n > mostGETs {
+			c.run.w.violation("%s: one GET after the other is answered at once", c.name)
+			c.die("spins")
+			return
+		}
 		payload, err := c.get(ctx, n)
 		if err != nil {
 			c.die(fmt.Sprintf("GET %d: %v", n, err))
@@ -153,7 +166,7 @@ func (c *client) poll(ctx context.Context) {
 
 // get sends a GET, or two of the same t, of which the first answer counts.
 func (c *client) get(ctx context.Context, n int) (string, error) {
-	t := fmt.Sprintf("%s-t%d", c.name, n)
+	t := c.stamp(n)
 	ask := func(ctx context.Context, e *engine.Engine) (string, error) {
 		c.mu.Lock()
 		c.handlers[n] = append(c.handlers[n], ctx.Value(procKey{}).(*proc))
@@ -165,7 +178,7 @@ func (c *client) get(ctx context.Context, n int) (string, error) {
 		c.run.w.retire(p) // see docs/protocol.md: exact as long as no copy reads after the GET after it was answered
 	}
 	c.mu.Unlock()
-	if !c.run.repeats(n) {
+	if c.stamps != official || !c.run.repeats(n) { // a copy of what has no name is an overlap
 		return c.request(ctx, fmt.Sprintf("GET%d", n), ask)
 	}
 	type result struct {

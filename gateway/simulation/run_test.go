@@ -31,6 +31,7 @@ const (
 // run is one schedule: some instances, one client, emitters, a sweeper.
 type run struct {
 	w        *world
+	mutant   string
 	net      *network
 	servers  []*gateway.Server
 	adapters []*adapter.Adapter
@@ -76,7 +77,7 @@ func simulate(t *testing.T, seed uint64, mutant string, trace func(string)) (bad
 
 func newRun(w *world, mutant string) *run {
 	r := &run{
-		w: w, accepted: map[string]bool{}, before: map[string]map[string]bool{}, closed: map[string]int{}, entered: map[string]bool{},
+		w: w, mutant: mutant, accepted: map[string]bool{}, before: map[string]map[string]bool{}, closed: map[string]int{}, entered: map[string]bool{},
 		copies: w.rng.IntN(3) == 0, serial: w.rng.IntN(2) == 0,
 	}
 	r.real = memstore.New(memstore.Options{Shards: 1})

@@ -66,6 +66,9 @@ var mutants = []string{
 	"everybody-claims",
 	"enqueue-shares-the-hold",
 	"nobody-takes-over",
+	"t-is-an-identity",
+	"t-of-the-handshake-names",
+	"t-names-nothing",
 }
 
 // mutantSchedules bounds the search for a schedule that catches a mutant.

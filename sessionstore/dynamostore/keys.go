@@ -33,6 +33,7 @@ const (
 	attrInlineSize    = "bi" // bytes of those within the item
 	attrGiven         = "g"
 	attrLastT         = "lt"
+	attrOpenedT       = "ot"
 	attrPingAt        = "pa"
 	attrPinged        = "pi"
 	attrReason        = "r"

@@ -75,6 +75,7 @@ func (s *Store) sessionItem(n sessionstore.NewSession) item {
 	it[attrTransport] = str(n.Transport)
 	it[attrTTL] = seconds(s.rowsEnd())
 	with(it, attrConn, n.Conn.String())
+	with(it, attrOpenedT, n.OpenedT)
 	withTime(it, attrCreatedAt, n.CreatedAt)
 	withTime(it, attrPingAt, n.PingAt)
 	if n.Serial {
@@ -112,6 +113,7 @@ func sessionOf(id sessionstore.SessionID, it item) sessionstore.Session {
 		Buffer:    bufferOf(it),
 		Given:     int(number(it, attrGiven)),
 		LastT:     text(it, attrLastT),
+		OpenedT:   text(it, attrOpenedT),
 		PingAt:    moment(it, attrPingAt),
 		Pinged:    flag(it, attrPinged),
 		Reason:    text(it, attrReason),

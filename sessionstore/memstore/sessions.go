@@ -45,7 +45,7 @@ func (s *Store) create(n sessionstore.NewSession, polling bool) error {
 	e.exists = true
 	e.session = sessionstore.Session{
 		ID: n.ID, State: sessionstore.Open, Transport: n.Transport, Conn: n.Conn,
-		PingAt: n.PingAt, CreatedAt: n.CreatedAt, Serial: n.Serial,
+		PingAt: n.PingAt, CreatedAt: n.CreatedAt, Serial: n.Serial, OpenedT: n.OpenedT,
 	}
 	if polling {
 		e.handshake = &n.Handshake

@@ -45,7 +45,7 @@ func newSession(transport sessionstore.Transport) sessionstore.NewSession {
 			Headers: map[string]string{"user-agent": "test", "x-a.b:c#d": "é"},
 			Query:   map[string]string{"EIO": "4", "": "empty"},
 		},
-		CreatedAt: start, PingAt: after(25*time.Second + 123*time.Millisecond), LookAt: after(45 * time.Second),
+		CreatedAt: start, PingAt: after(25*time.Second + 123*time.Millisecond), LookAt: after(45 * time.Second), OpenedT: "PggDzUx.1",
 	}
 	if transport == sessionstore.WebSocket {
 		n.Conn = connA
@@ -58,7 +58,7 @@ func newSession(transport sessionstore.Transport) sessionstore.NewSession {
 func created(n sessionstore.NewSession) sessionstore.Session {
 	return sessionstore.Session{
 		ID: n.ID, State: sessionstore.Open, Transport: n.Transport, Conn: n.Conn, PingAt: n.PingAt, CreatedAt: n.CreatedAt,
-		Serial: n.Serial,
+		Serial: n.Serial, OpenedT: n.OpenedT,
 	}
 }
 
