@@ -54,13 +54,27 @@ func (a App) Register(srv *gateway.Server) {
 
 // wishes are what a client may ask for by its auth. Times are milliseconds.
 type wishes struct {
-	Deny  bool   `json:"deny"`  // refuse, with data
+	Deny  truthy `json:"deny"`  // refuse, with data
 	Room  string `json:"room"`  // join this room
 	Delay int    `json:"delay"` // take so long to connect
-	Hello bool   `json:"hello"` // emit "hello" with the namespace's name
+	Hello truthy `json:"hello"` // emit "hello" with the namespace's name
 	Leave int    `json:"leave"` // take so long in the disconnect handler, whatever its context says
 	Bye   int    `json:"bye"`   // the same, but heed the context, as one that calls a slow service does
-	Late  bool   `json:"late"`  // register a handler inside the connection, see traps.go
+	Late  truthy `json:"late"`  // register a handler inside the connection, see traps.go
+}
+
+// truthy is what JavaScript takes for true: some clients can only send texts.
+type truthy bool
+
+// UnmarshalJSON takes any JSON.
+func (t *truthy) UnmarshalJSON(b []byte) error {
+	switch string(b) {
+	case "null", "false", "0", `""`:
+		*t = false
+	default:
+		*t = true
+	}
+	return nil
 }
 
 // wishesOf reads the auth of a socket. One that is something else altogether wishes for nothing.

@@ -150,6 +150,7 @@ func TestAuth(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		c := w.client()
 		c.expect(c.send(`40{"deny":true}`), `44{"message":"denied","data":{"code":7,"text":"ü😀"}}`)
+		c.expect(c.send(`40{"deny":"yes"}`), `44{"message":"denied","data":{"code":7,"text":"ü😀"}}`)
 		c.expect(c.send(`40{"late":true}`), `44{"message":"Internal server error"}`)
 		began := time.Now()
 		got := c.send(`40/a/b,{"room":"r","hello":true,"delay":70}`)

@@ -1,0 +1,153 @@
+// The scenarios of the client matrix, spoken by a version of socket.io-client:
+//
+//   node client.mjs PACKAGE URL TRANSPORT FRAMES
+//
+// PACKAGE is the name under which the version is installed; the rest is in ../README.md.
+
+import assert from 'node:assert/strict';
+
+const [name, url, transport, frames] = process.argv.slice(2);
+const { io, Manager } = await import(name);
+
+const patience = 10_000;
+const transports = { polling: ['polling'], websocket: ['websocket'], upgrade: ['polling', 'websocket'] }[transport];
+const options = { transports, forceBase64: frames === 'text', reconnectionDelay: 50, reconnectionDelayMax: 200 };
+
+const print = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
+
+/** The arguments of the next event of that name. */
+function once(emitter, event) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no "${event}" in ${patience} ms`)), patience);
+    emitter.once(event, (...args) => { clearTimeout(timer); resolve(args); });
+  });
+}
+
+/** What the server acknowledges an event with. */
+function ask(socket, event, ...args) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`"${event}" was not acknowledged in ${patience} ms`)), patience);
+    socket.emit(event, ...args, (...answer) => { clearTimeout(timer); resolve(answer); });
+  });
+}
+
+const open = [];
+
+function start(auth = {}) {
+  const socket = io(url, { ...options, auth, forceNew: true });
+  open.push(socket.io);
+  return socket;
+}
+
+/** A client that is connected, and on WebSocket if it is to upgrade. */
+async function connect(auth) {
+  const socket = start(auth);
+  await once(socket, 'connect');
+  await upgraded(socket);
+  return socket;
+}
+
+async function upgraded(socket) {
+  if (transport === 'upgrade' && socket.io.engine.transport.name !== 'websocket') await once(socket.io.engine, 'upgrade');
+}
+
+const scenarios = {
+  async connect() {
+    const socket = start({ hello: true, text: 'ü😀' });
+    const [hello] = await once(socket, 'hello');
+    assert.deepEqual(hello, { nsp: '/' });
+    await upgraded(socket);
+    assert.deepEqual(await ask(socket, 'auth'), [{ hello: true, text: 'ü😀' }]);
+  },
+
+  async refused() {
+    const [error] = await once(start({ deny: true }), 'connect_error');
+    assert.equal(error.message, 'denied');
+    assert.deepEqual(error.data, { code: 7, text: 'ü😀' });
+  },
+
+  async acknowledged() {
+    const socket = await connect();
+    const args = [1, 'ü😀', null, { a: [true, 0.5] }];
+    assert.deepEqual(await ask(socket, 'echo', ...args), args);
+    assert.deepEqual(await ask(socket, 'refuse'), [{ message: 'no' }]);
+  },
+
+  async asked() {
+    const socket = await connect();
+    socket.on('question', (text, answer) => answer(`${text}!`, 2));
+    const answered = once(socket, 'answered');
+    socket.emit('ask', 'why');
+    assert.deepEqual(await answered, ['why!', 2]);
+  },
+
+  async waited() {
+    const [asking, other] = await Promise.all([connect(), connect()]);
+    other.on('q', (text, answer) => answer(`pong ${text}`));
+    assert.deepEqual(await ask(asking, 'askother', other.id), ['pong hi']);
+  },
+
+  async binary() {
+    const socket = await connect();
+    const all = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+    const [same] = await ask(socket, 'bin', all);
+    assert.deepEqual(Buffer.from(same), all);
+    const back = once(socket, 'back');
+    socket.emit('back', { list: [all, Buffer.from('x')] }, 'text');
+    const [{ list }, text] = await back;
+    assert.deepEqual([...list.map((part) => Buffer.from(part)), text], [all, Buffer.from('x'), 'text']);
+  },
+
+  async rooms() {
+    const room = `room ${Math.random()}`;
+    const [a, b] = await Promise.all([connect({ room }), connect()]);
+    assert.deepEqual(await ask(b, 'join', room), ['ok']);
+    const both = [once(a, 'said'), once(b, 'said')];
+    assert.deepEqual(await ask(a, 'say', room, { n: 1 }), [true]);
+    assert.deepEqual(await Promise.all(both), [[{ n: 1 }], [{ n: 1 }]]);
+    assert.deepEqual(await ask(a, 'leave', room), ['ok']);
+    a.on('said', () => assert.fail('a socket that has left the room was reached'));
+    const left = once(b, 'said');
+    await ask(a, 'say', room, 2);
+    assert.deepEqual(await left, [2]);
+  },
+
+  async namespaces() {
+    const manager = new Manager(url, options);
+    open.push(manager);
+    const [main, custom] = [manager.socket('/'), manager.socket('/custom', { auth: { hello: true } })];
+    const [[hello]] = await Promise.all([once(custom, 'hello'), once(main, 'connect')]);
+    assert.deepEqual(hello, { nsp: '/custom' });
+    assert.deepEqual(await Promise.all([ask(main, 'echo', 1), ask(custom, 'echo', 2)]), [[1], [2]]);
+    custom.disconnect();
+    assert.deepEqual(await ask(main, 'echo', 3), [3]);
+  },
+
+  async ended() {
+    const socket = await connect();
+    const last = once(socket, 'last');
+    const end = once(socket, 'disconnect');
+    socket.emit('bye');
+    assert.deepEqual(await last, [1]);
+    assert.equal((await end)[0], 'io server disconnect');
+  },
+
+  async reconnected() {
+    const socket = await connect();
+    const before = socket.id;
+    const end = once(socket, 'disconnect');
+    print({ cut: true });
+    await end;
+    await once(socket, 'connect');
+    assert.notEqual(socket.id, before);
+    assert.deepEqual(await ask(socket, 'echo', 'again'), ['again']);
+  },
+};
+
+for (const [scenario, run] of Object.entries(scenarios)) {
+  const began = Date.now();
+  const error = await run().then(() => '', (e) => e.message);
+  print({ name: scenario, status: error ? 'fail' : 'pass', ms: Date.now() - began, error });
+  for (const manager of open.splice(0)) manager._close();
+}
+process.exit(0);
