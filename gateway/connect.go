@@ -166,14 +166,14 @@ func (s *Server) tooLate(ctx context.Context, inv *engine.Invocation, socket *So
 		}
 		pause.Wait(ctx)
 	}
-	row, err := s.store.RemoveSocket(ctx, socket.row)
+	_, err := s.store.RemoveSocket(ctx, socket.row)
 	switch {
 	case errors.Is(err, sessionstore.ErrNotFound):
 		return gone
 	case err != nil:
 		return fmt.Errorf("gateway: connect: %w", err)
 	}
-	s.disconnected(ctx, row, reason)
+	s.disconnected(ctx, socket.row, socket.entry, reason) // what it kept is gone from the store, and still at hand
 	return gone
 }
 

@@ -93,7 +93,8 @@ const handlerQuick = time.Second
 
 // disconnected runs the disconnect handler of one socket. What goes wrong in it is logged, for nothing can be undone; only a
 // handler that failed because its time was up is late, and may be tried again.
-func (s *Server) disconnected(ctx context.Context, row sessionstore.Socket, reason string) (late bool) {
+// The entry, unless nil, is what the socket kept, where the store has it no more.
+func (s *Server) disconnected(ctx context.Context, row sessionstore.Socket, entry *sessionstore.NewSocket, reason string) (late bool) {
 	n := s.namespaces[row.Namespace]
 	if n == nil || n.onDisconnect == nil {
 		return false
@@ -107,7 +108,7 @@ func (s *Server) disconnected(ctx context.Context, row sessionstore.Socket, reas
 			s.log.ErrorContext(ctx, "disconnect handler panicked", "nsp", string(n.name), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 		}
 	}()
-	socket := &Socket{nsp: n, row: row, phase: disconnected}
+	socket := &Socket{nsp: n, row: row, entry: entry, phase: disconnected}
 	defer socket.end()
 	err := n.onDisconnect(withCall(ctx, &call{socket: socket}), socket, reason)
 	if err != nil {

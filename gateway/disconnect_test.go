@@ -322,3 +322,39 @@ func TestDisconnectHandlerAfterADeath(t *testing.T) {
 		dying.Wait()
 	})
 }
+
+// A socket whose session closes while it connects has its disconnect handler run with all that it was to keep.
+func TestClosedDuringConnect(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var p *peer
+		var left []string
+		s := w.server(func(s *gateway.Server) {
+			n := s.Of("/")
+			n.OnConnect(func(ctx context.Context, k *gateway.Socket) error {
+				lease := sessionstore.Lease{Owner: "x", Until: time.Now().Add(time.Minute)}
+				_, err := w.store.Close(ctx, sessionstore.CloseRequest{Session: p.sid, Reason: "test", Handler: lease})
+				return errors.Join(err, w.store.Finish(ctx, p.sid, "x", time.Now().Add(time.Minute)),
+					k.Join(ctx, "b", "a"), gateway.SetData(ctx, k, "name", "Ann"))
+			})
+			n.OnDisconnect(func(ctx context.Context, k *gateway.Socket, reason string) error {
+				auth, err := k.Auth(ctx)
+				rooms, roomsErr := k.Rooms(ctx)
+				in, inErr := k.InRoom(ctx, "a")
+				name, _, dataErr := gateway.Data[string](ctx, k, "name")
+				left = append(left, fmt.Sprintf("%s %s %v %v %s", reason, auth, rooms, in, name))
+				if err := k.Join(ctx, "c"); !errors.Is(err, gateway.ErrDisconnected) {
+					t.Errorf("join: %v", err)
+				}
+				return errors.Join(err, roomsErr, inErr, dataErr)
+			})
+		})
+		p = w.open(s)
+		_ = p.try(`40{"x":1}`) // refused in one way or another: its session is closed
+		if want := []string{`test {"x":1} [a b] true Ann`}; !slices.Equal(left, want) {
+			t.Errorf("left %q, want %q", left, want)
+		}
+		for m := range w.store.Members(t.Context(), "/", "a", sessionstore.Range{}) {
+			t.Errorf("%+v is in the room", m)
+		}
+	})
+}

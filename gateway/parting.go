@@ -71,7 +71,7 @@ func (p *parting) run(ctx context.Context, reason string) (settled bool, err err
 			return false, err
 		}
 		if held == "" {
-			if !p.s.disconnected(ctx, p.row, reason) {
+			if !p.s.disconnected(ctx, p.row, nil, reason) {
 				return true, nil
 			}
 			if last, from = next, p.mine; ctx.Err() != nil && time.Until(next.until) > adapter.LeaseMargin {

@@ -33,7 +33,7 @@ const (
 type Socket struct {
 	nsp      *Namespace
 	row      sessionstore.Socket
-	entry    *sessionstore.NewSocket // in a connect handler: what will be stored
+	entry    *sessionstore.NewSocket // what will be stored, in a connect handler; or what was
 	hint     sessionstore.Connection
 	inv      *engine.Invocation // nil in a disconnect handler
 	phase    phase

@@ -206,10 +206,11 @@ func (s *Store) clear(ctx context.Context, op sessionstore.Op, id sessionstore.S
 		if err != nil {
 			return err
 		}
-		at, sk := key{}, text(it, attrSK)
+		sk := text(it, attrSK)
 		nsp := sessionstore.Namespace(text(it, attrNamespace))
 		socket, room := keptBy(sk)
-		if at = s.everybodyKey(nsp, socket); strings.Contains(sk, keptRoom) {
+		at := s.everybodyKey(nsp, socket)
+		if strings.Contains(sk, keptRoom) {
 			at = roomKey(nsp, room, socket)
 		}
 		if !met[at] {
