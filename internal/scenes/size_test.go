@@ -26,8 +26,9 @@ import (
 )
 
 // TestSize measures the sweeper: NONSTICK_SIZE=100000 go test ./internal/scenes -run TestSize -v -timeout 20m. It registers so many
-// sessions at the template's pace of pings, sweeps for two intervals, and prints what that cost, in this process and at the
-// table. Pongs are written by other functions and are not in it; DynamoDB Local, a process of its own, is not either.
+// sessions at the template's pace, sweeps for two minutes, and prints what that cost, in this process and at the table. DynamoDB Local,
+// a process of its own, is not in it. It takes no more than some hundred writes a second, so that with it few of the sessions are due: what it
+// shows is the walks, and the store in memory the pings.
 func TestSize(t *testing.T) {
 	n, err := strconv.Atoi(os.Getenv("NONSTICK_SIZE"))
 	if err != nil {
@@ -35,7 +36,7 @@ func TestSize(t *testing.T) {
 	}
 	t.Run("memory", func(t *testing.T) {
 		meter := &sessionstore.Meter{}
-		measure(t, n, memstore.New(memstore.Options{Meter: meter}), meter)
+		measure(t, n, pingInterval, memstore.New(memstore.Options{Meter: meter}), meter)
 	})
 	t.Run("DynamoDB Local", func(t *testing.T) {
 		client := dynamostore.NewClient(dynamostore.ClientOptions{
@@ -45,7 +46,7 @@ func TestSize(t *testing.T) {
 			t.Fatal(err)
 		}
 		meter := &sessionstore.Meter{}
-		measure(t, n, dynamostore.New(client, dynamostore.Options{Table: "size", Meter: meter}), meter)
+		measure(t, n, time.Duration(n/50)*time.Second, dynamostore.New(client, dynamostore.Options{Table: "size", Meter: meter}), meter)
 	})
 }
 
@@ -68,20 +69,26 @@ func (p *taker) Push(ctx context.Context, conn sessionstore.Connection, _ string
 
 func (*taker) Close(context.Context, sessionstore.Connection) error { return nil }
 
-func measure(t *testing.T, n int, store sessionstore.Store, meter *sessionstore.Meter) {
+const pingInterval, pingTimeout = 60 * time.Second, 20 * time.Second
+
+// measure sweeps over n sessions whose first pings are due within spread.
+func measure(t *testing.T, n int, spread time.Duration, store sessionstore.Store, meter *sessionstore.Meter) {
 	t.Helper()
-	const interval, timeout = 60 * time.Second, 20 * time.Second
-	p := &taker{store: store, interval: interval}
-	e := engine.New(engine.Config{Store: store, Pusher: p, Options: engine.Options{PingInterval: interval, PingTimeout: timeout}, Hooks: engine.Hooks{
+	p := &taker{store: store, interval: max(spread, pingInterval)}
+	e := engine.New(engine.Config{Store: store, Pusher: p, Options: engine.Options{PingInterval: pingInterval, PingTimeout: pingTimeout}, Hooks: engine.Hooks{
 		Pinged: func(late time.Duration) { p.late.Store(max(p.late.Load(), late.Milliseconds())) },
 	}})
 	var group errgroup.Group
 	group.SetLimit(64)
+	late := time.Duration(n/400+10) * time.Second // after all have been registered
+	if spread == pingInterval {
+		late = 15 * time.Second
+	}
 	begun := time.Now()
 	for i := range n {
 		group.Go(func() error {
 			id := sessionstore.NewID()
-			at := time.Now().Add(interval * time.Duration(i) / time.Duration(n))
+			at := begun.Add(late + spread*time.Duration(i)/time.Duration(n))
 			return store.Register(t.Context(), sessionstore.Registration{
 				Session: sessionstore.SessionID(id), Conn: sessionstore.Connection{ID: id, Endpoint: "https://abcdefghij.execute-api.eu-central-1.amazonaws.com/v1"}, PingAt: at,
 			})
@@ -91,10 +98,11 @@ func measure(t *testing.T, n int, store sessionstore.Store, meter *sessionstore.
 		t.Fatal(err)
 	}
 	t.Logf("%d sessions registered in %s", n, time.Since(begun).Round(time.Second))
+	time.Sleep(time.Until(begun.Add(late - 5*time.Second)))
 	runtime.GC()
 	heap, cpu, used := heapBytes(), processTime(), meter.Total()
 	walks := meter.Op(sessionstore.OpRegistrations)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*interval)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*pingInterval)
 	defer cancel()
 	peak := watch(ctx)
 	if err := e.Sweep(ctx); err != nil {
@@ -102,7 +110,7 @@ func measure(t *testing.T, n int, store sessionstore.Store, meter *sessionstore.
 	}
 	took, spent := processTime()-cpu, meter.Total().Sub(used)
 	w := meter.Op(sessionstore.OpRegistrations).Sub(walks)
-	seconds := (2 * interval).Seconds()
+	seconds := (2 * pingInterval).Seconds()
 	pushes := p.pushes.Load()
 	t.Logf("%d pings in %.0f s, latest %d ms late; processor %.2f s a second, %.0f us a ping (walks and pongs' writes included)",
 		pushes, seconds, p.late.Load(), took.Seconds()/seconds, float64(took.Microseconds())/float64(max(pushes, 1)))
