@@ -14,7 +14,7 @@ export const quiet = Number(process.env.NONSTICK_QUIET ?? 150);
 /** The headers that clients look at. */
 const headersThatCount = [
   'content-type', 'content-encoding', 'cache-control', 'set-cookie', 'vary', 'sec-websocket-protocol',
-  'access-control-allow-origin', 'access-control-allow-credentials',
+  'access-control-allow-origin', 'access-control-allow-credentials', 'access-control-allow-methods', 'access-control-allow-headers',
 ];
 
 let serial = 0;
@@ -35,7 +35,11 @@ export class Peer {
 
   /** Ids differ between servers: each is written as the place where it was first seen. */
   plain(text) {
-    let out = text.replace(/"sid":"([^"]+)"/g, (_, id) => {
+    let out = text.replace(/^(42|45\d-)(\d+)(\["question")/, (_, type, id, rest) => {
+      this.asked = id; // our own answer needs it
+      return `${type}ID${rest}`;
+    });
+    out = out.replace(/"sid":"([^"]+)"/g, (_, id) => {
       if (!this.names.has(id)) this.names.set(id, `id${this.names.size}`);
       return `"sid":"${this.names.get(id)}"`;
     });

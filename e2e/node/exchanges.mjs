@@ -249,3 +249,71 @@ add('WebSocket is cut', async (p) => { const wire = await p.wsSession(); wire.ws
 add('POST of a closed session', async (p) => { await p.open(); await p.post('1'); await p.post('4a'); await p.get(); });
 add('two closes', async (p) => { await p.open(); await p.post('1'); await p.post('1'); });
 add('no bytes over WebSocket', async (p) => { const wire = await p.wsSession(); await wire.drain(); await wire.alive(); });
+
+// Acknowledgements that the server asked for.
+const answers = [
+  ['3ID[1,"a"]'], ['3ID[]'], ['3ID'], ['3 ID [2]'], ['30ID[3]'], ['3ID[1]', '3ID[2]'], ['3/,ID[4]'], ['3/custom,ID[5]'], [`61-ID[${place(0)}]`, one], ['61-ID[6]', one], ['61-ID', one], ['3ID{}'], ['3IDx'], ['3ID.0[1]'], ['39ID[1]', '3ID[8]'], ['3ID["connect"]'], ['3ID[null]'],
+];
+for (const list of answers) {
+  const name = list.map(shown).join(' ');
+  const packet = (p, part) => part.replace('ID', p.asked);
+  add(`answer polling ${name}`, async (p) => {
+    await p.join();
+    await p.post('42["ask","what"]');
+    await p.fetch();
+    for (const part of list) await p.post(Buffer.isBuffer(part) ? `b${part.toString('base64')}` : `4${packet(p, part)}`);
+    await p.fetch();
+  });
+  add(`answer websocket ${name}`, async (p) => {
+    const wire = await p.wsSession('/socket.io/');
+    wire.send('42["ask",{"a":1}]');
+    await wire.drain();
+    wire.send(...list.map((part) => (Buffer.isBuffer(part) ? part : `4${packet(p, part)}`)));
+    await wire.drain();
+    if (!wire.closed) await wire.alive();
+  });
+}
+
+// The server disconnects.
+for (const client of [false, true]) {
+  for (const parked of [false, true]) {
+    add(`server disconnects ${client ? 'the client' : 'the socket'}${parked ? ', GET parked' : ''}`, async (p) => {
+      await p.join();
+      const poll = parked ? p.park() : null;
+      await poll?.ready;
+      await p.post(`42["bye",${client}]`);
+      if (poll) await poll.end(); else await p.get({ wait: 500 });
+      await sleep(quiet);
+      await p.post('42["message",1]');
+      await p.get({ wait: 500 });
+      await p.get({ wait: 500 });
+    });
+  }
+  add(`server disconnects ${client ? 'the client' : 'the socket'} on WebSocket`, async (p) => {
+    const wire = await p.wsSession('/socket.io/');
+    wire.send(`42["bye",${client}]`);
+    await wire.drain();
+    if (!wire.closed) await wire.alive();
+    wire.send('40');
+    await wire.drain();
+  });
+}
+
+// Pages of other origins; both servers allow one, with credentials.
+const withCORS = (name, play) => all.push({ name: `cors ${name}`, play, cors: true });
+for (const origin of ['http://allowed.example', 'http://other.example', 'null', null]) {
+  const headers = origin ? { origin } : {};
+  const page = origin ?? 'no page';
+  for (const session of ['none', 'unknown', 'polling']) {
+    withCORS(`preflight of ${page}, sid=${session}`, async (p) => { const sid = await sessions[session](p); await p.request('OPTIONS', { query: { sid }, headers: { ...headers, 'access-control-request-method': 'POST', 'access-control-request-headers': 'x-a, X-B' } }); });
+    withCORS(`bare OPTIONS of ${page}, sid=${session}`, async (p) => { const sid = await sessions[session](p); await p.request('OPTIONS', { query: { sid }, headers }); });
+    withCORS(`GET of ${page}, sid=${session}`, async (p) => { const sid = await sessions[session](p); if (session === 'polling') await p.post('4a', { headers }); await p.request('GET', { query: { sid }, headers }); });
+    withCORS(`PUT of ${page}, sid=${session}`, async (p) => { const sid = await sessions[session](p); await p.request('PUT', { query: { sid }, headers }); });
+  }
+  withCORS(`large answer to ${page}`, async (p) => { await p.open(); await p.post(`4${'z'.repeat(3000)}`, { headers }); await p.get({ headers: { ...headers, 'accept-encoding': 'gzip' } }); });
+  withCORS(`too large from ${page}`, async (p) => { await p.open(); await p.post(`6${'z'.repeat(1_000_000)}`, { headers }); });
+  withCORS(`raw bytes from ${page}`, async (p) => { await p.open(); await p.post('4a', { headers: { ...headers, 'content-type': 'application/octet-stream' } }); });
+  withCORS(`overlap from ${page}`, async (p) => { await p.open(); const poll = p.park({ headers }); await poll.ready; await p.get({ headers }); await poll.end(); });
+  withCORS(`WebSocket of ${page}`, async (p) => { const wire = await p.ws({ headers }); if (wire.opened) await wire.drain(); });
+  withCORS(`WebSocket of ${page}, sid=unknown`, async (p) => { const wire = await p.ws({ headers, query: { sid: 'unknown' } }); if (wire.opened) await wire.drain(); });
+}

@@ -12,6 +12,7 @@ const meant = [
   { names: /^upgrade sid=(none|empty) EIO=(3|null) transport=websocket$/, reason: 'refused as such; the reference opens the WebSocket and writes HTTP into it' },
   { names: /^upgrade sid=websocket EIO=4 transport=websocket$/, reason: 'a second WebSocket is always opened and closed; the reference lets it take over a session that began on one' },
   { names: /^request \w+ sid=websocket EIO=4 transport=websocket$/, reason: 'answered with code 3; the reference never answers' },
+  { names: /^cors WebSocket of (http:\/\/other\.example|null)$/, reason: 'a list of origins holds for WebSockets too' },
   { names: /^frame close$/, reason: 'packet 1 closes a session on WebSocket at once; the reference waits for its ping timeout' },
   { names: /^body (two messages|binary and text), GET parked$/, reason: 'one answer has all packets; the reference makes two of them' },
   { names: /^a GET is aborted$/, reason: 'API Gateway does not tell; the next GET is the overlap that closes the session' },
@@ -27,9 +28,12 @@ const allowed = 5;
 const atOnce = 48;
 const tries = 3;
 
+const cors = { origin: ['http://allowed.example'], credentials: true };
+
 let reference;
-before(async () => { reference = await startReference(); });
-after(() => reference.stop());
+let referenceWithCORS;
+before(async () => { [reference, referenceWithCORS] = await Promise.all([startReference(), startReference({ cors })]); });
+after(() => { reference.stop(); referenceWithCORS.stop(); });
 
 async function play(url, exchange) {
   const peer = new Peer(url);
@@ -44,10 +48,11 @@ async function play(url, exchange) {
 
 /** Plays an exchange with both; what differs because the machine was busy does not differ again. */
 async function compare(exchange, attempts) {
+  const [us, them] = exchange.cors ? [process.env.NONSTICK_CORS_URL, referenceWithCORS.url] : [process.env.NONSTICK_URL, reference.url];
   let ours;
   let theirs;
   for (let i = 0; i < attempts; i++) {
-    [ours, theirs] = await Promise.all([play(process.env.NONSTICK_URL, exchange), play(reference.url, exchange)]);
+    [ours, theirs] = await Promise.all([play(us, exchange), play(them, exchange)]);
     if (ours.join('\n') === theirs.join('\n')) return null;
   }
   return { name: exchange.name, ours, theirs };

@@ -131,6 +131,7 @@ func (s *Server) accept(c *conn, w http.ResponseWriter, r *http.Request, res eve
 	setHeaders(header, res.Headers)
 	header.Del("Content-Type")
 	header.Del("Content-Length")
+	r.Header.Set("Connection", "Upgrade") // it is, see upgradeStatus; gobwas looks at the first line alone
 	nc, rw, _, err := ws.HTTPUpgrader{Header: header, Timeout: 10 * time.Second}.Upgrade(r, w)
 	if err != nil {
 		s.log.Info("upgrade failed", "conn", c.id, "err", err)

@@ -112,6 +112,10 @@ var prices = []price{
 		}
 		return nil
 	}},
+	{"what is pending: PendingAcks", 1, 0, 1, 0, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		_, _, err := s.PendingAcks(ctx, v.ID)
+		return err
+	}},
 	{"a handler's ack: PutAck, AnswerAck", 0, 3, 0, 3, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		a := sessionstore.Ack{Session: v.ID, ID: 1, Continuation: "c", ExpiresAt: now.Add(time.Minute)}
 		if err := s.PutAck(ctx, a); err != nil {
