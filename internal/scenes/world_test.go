@@ -59,6 +59,7 @@ type world struct {
 	givenUp  atomic.Int32
 	took     time.Duration // of the emit
 	slack    time.Duration // what the store may be slower than a real one, when very much is to be done at once
+	stall    atomic.Int64  // the longest read of one item, in nanoseconds: so long this machine held everything up
 }
 
 // play plays a scene: everybody connects, and is there for two pings; then all ends have to be finished.
@@ -84,6 +85,7 @@ func play(t *testing.T, s scene, store sessionstore.Store, interval, timeout, sl
 	var background sync.WaitGroup
 	background.Go(func() { _ = w.server.Engine().Sweep(ctx) })
 	background.Go(func() { pool.Run(ctx, w.server.Engine().Finish) })
+	background.Go(func() { w.probe(ctx) })
 	defer background.Wait()
 	defer w.platform.end()
 	defer cancel()
@@ -98,6 +100,18 @@ func play(t *testing.T, s scene, store sessionstore.Store, interval, timeout, sl
 	// Two pings; and who cannot be pinged has given up an interval and a timeout after the first.
 	time.Sleep(2*interval + 2*timeout)
 	w.check(begun)
+}
+
+// probe reads an item again and again: a machine that is busy with something else is not the server's fault.
+func (w *world) probe(ctx context.Context) {
+	for ctx.Err() == nil {
+		begun := time.Now()
+		if _, err := w.store.Get(ctx, "none", begun); err != nil && !errors.Is(err, sessionstore.ErrNotFound) && ctx.Err() == nil {
+			w.t.Logf("probe: %v", err)
+		}
+		w.stall.Store(max(w.stall.Load(), int64(time.Since(begun))))
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 func (w *world) register() {
@@ -196,9 +210,9 @@ func (w *world) check(begun time.Time) {
 			time.Sleep(50 * time.Millisecond)
 		}
 	}
-	w.t.Logf("healthy clients cut: %d of %d; latest ping %s late; unfinished ends %d; handlers given up %d; the emit took %s; all in %s",
-		cut, healthyClients, late.Round(time.Millisecond), open, w.givenUp.Load(), w.took.Round(time.Millisecond), time.Since(begun).Round(time.Millisecond))
-	if cut > 0 || unpinged > 0 || open > 0 || late > w.timeout/2 {
+	w.t.Logf("healthy clients cut: %d of %d; latest ping %s late; unfinished ends %d; handlers given up %d; the emit took %s; longest read of an item %s; all in %s",
+		cut, healthyClients, late.Round(time.Millisecond), open, w.givenUp.Load(), w.took.Round(time.Millisecond), time.Duration(w.stall.Load()).Round(time.Millisecond), time.Since(begun).Round(time.Millisecond))
+	if cut > 0 || unpinged > 0 || open > 0 || late > w.timeout/2+2*time.Duration(w.stall.Load()) {
 		w.t.Errorf("healthy clients cut: %d, without their two pings: %d; latest ping %s late; unfinished ends: %d", cut, unpinged, late, open)
 	}
 	if got, want := int(w.givenUp.Load()), w.scene.trouble[hanging]; got != want {
