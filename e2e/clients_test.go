@@ -22,6 +22,19 @@ type program struct {
 	ready string
 	// cannot are scenarios that this client cannot pass by itself, with the reason: they have to fail.
 	cannot func(c combination, scenario string) (reason string)
+	// unasked are scenarios that this client passes at times, whatever the server, with the reason. Nil means none.
+	unasked func(c combination, scenario string) (reason string)
+}
+
+// asked are the scenarios that a client is asked for.
+func (p program) asked(c combination) []string {
+	var asked []string
+	for _, scenario := range scenarios {
+		if p.unasked == nil || p.unasked(c, scenario) == "" {
+			asked = append(asked, scenario)
+		}
+	}
+	return asked
 }
 
 // A combination is one run of a client.
@@ -48,13 +61,28 @@ func binaryFrames(c combination, scenario string) string {
 
 func everything(combination, string) string { return "" }
 
+// goTrouble is what the Go client does not do by itself. It does no better with the reference server.
+func goTrouble(c combination, scenario string) string {
+	switch {
+	case c.transport == "polling":
+		return "the client's polling times out by itself"
+	case scenario == "namespaces":
+		return "a namespace that joins an open connection takes its acknowledgements away"
+	case scenario == "reconnected":
+		return "the client does not always come back from a network that failed"
+	default:
+		return ""
+	}
+}
+
 var programs = []program{
-	{"javascript 4.8.4", []string{"node", "clients/javascript/client.mjs", "socket.io-client"}, "node_modules/socket.io-client", everything},
-	{"javascript 4.0.0", []string{"node", "clients/javascript/client.mjs", "socket.io-client-4-0"}, "node_modules/socket.io-client-4-0", everything},
-	{"javascript 3.1.3", []string{"node", "clients/javascript/client.mjs", "socket.io-client-3-1"}, "node_modules/socket.io-client-3-1", everything},
-	{"python sync", []string{cache("python", "bin", "python"), "clients/python/client.py", "sync"}, cache("python", ".installed"), binaryFrames},
-	{"python asyncio", []string{cache("python", "bin", "python"), "clients/python/client.py", "asyncio"}, cache("python", ".installed"), binaryFrames},
-	{"java 2.1.2", []string{"java", "-cp", cache("java", "lib") + "/*:" + cache("java", "classes"), "Client"}, cache("java", ".installed"), binaryFrames},
+	{"javascript 4.8.4", []string{"node", "clients/javascript/client.mjs", "socket.io-client"}, "node_modules/socket.io-client", everything, nil},
+	{"javascript 4.0.0", []string{"node", "clients/javascript/client.mjs", "socket.io-client-4-0"}, "node_modules/socket.io-client-4-0", everything, nil},
+	{"javascript 3.1.3", []string{"node", "clients/javascript/client.mjs", "socket.io-client-3-1"}, "node_modules/socket.io-client-3-1", everything, nil},
+	{"python sync", []string{cache("python", "bin", "python"), "clients/python/client.py", "sync"}, cache("python", ".installed"), binaryFrames, nil},
+	{"python asyncio", []string{cache("python", "bin", "python"), "clients/python/client.py", "asyncio"}, cache("python", ".installed"), binaryFrames, nil},
+	{"java 2.1.2", []string{"java", "-cp", cache("java", "lib") + "/*:" + cache("java", "classes"), "Client"}, cache("java", ".installed"), binaryFrames, nil},
+	{"go 3.0.0", []string{cache("go", "client")}, cache("go", ".installed"), everything, goTrouble},
 }
 
 // TestClients has the clients of other languages, and old ones, speak to two setups: in one process, whose limits are off
@@ -90,6 +118,10 @@ func runClients(t *testing.T, url, setup, frames string) {
 // the clients, and machines are busy at times.
 func runClient(t *testing.T, client program, url string, c combination) {
 	t.Helper()
+	if len(client.asked(c)) == 0 {
+		t.Logf("not asked: %s", client.unasked(c, scenarios[0]))
+		return
+	}
 	results, err := execClient(t, client, url, c)
 	if wrong := misses(client, c, results); len(wrong) > 0 || err != nil {
 		t.Logf("run again: %v, %v", wrong, err)
@@ -99,7 +131,7 @@ func runClient(t *testing.T, client program, url string, c combination) {
 		t.Errorf("%s: %v", client.name, err)
 	}
 	wrong := misses(client, c, results)
-	for _, scenario := range scenarios {
+	for _, scenario := range client.asked(c) {
 		t.Run(scenario, func(t *testing.T) {
 			if reason := client.cannot(c, scenario); reason != "" {
 				t.Logf("expected to fail: %s", reason)
@@ -114,7 +146,7 @@ func runClient(t *testing.T, client program, url string, c combination) {
 // misses are the scenarios that did not end as they have to, with what is wrong.
 func misses(client program, c combination, results []result) map[string]string {
 	wrong := map[string]string{}
-	for _, scenario := range scenarios {
+	for _, scenario := range client.asked(c) {
 		wrong[scenario] = "the client did not report it"
 	}
 	for _, r := range results {
@@ -141,6 +173,9 @@ func execClient(t *testing.T, client program, url string, c combination) ([]resu
 	defer cancel()
 	wire := newWire(t, strings.TrimPrefix(url, "http://"))
 	args := append(client.command[1:len(client.command):len(client.command)], wire.url(), c.transport, c.frames)
+	if asked := client.asked(c); len(asked) < len(scenarios) {
+		args = append(args, asked...)
+	}
 	cmd := exec.CommandContext(ctx, client.command[0], args...)
 	cmd.WaitDelay = stopTime
 	var stderr output
