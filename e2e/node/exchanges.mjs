@@ -81,7 +81,7 @@ for (const [name, body] of Object.entries(bodies)) {
   for (const parked of [false, true]) {
     add(`body ${name}${parked ? ', GET parked' : ''}`, async (p) => {
       await p.open();
-      const poll = parked ? p.park({ wait: 1000 }) : null;
+      const poll = parked ? p.park() : null;
       await poll?.ready;
       await p.post(body);
       if (poll) {
@@ -127,7 +127,7 @@ for (const [name, list] of Object.entries(frames)) {
         if (probed) p.note('frame', await wire.next());
         if (probed) await poll?.end();
         wire.send(...list);
-        await wire.drain(list.some((frame) => /^[4b]/.test(frame.toString('latin1')) || Buffer.isBuffer(frame)) ? 1400 : quiet);
+        await wire.drain(list.some((frame) => /^[4b]/.test(frame.toString('latin1')) || Buffer.isBuffer(frame)) ? 2200 : quiet);
         if (poll && !probed) {
           await p.send('POST', { body: '4end', query: { sid: p.sid } });
           await poll.end();
@@ -316,4 +316,48 @@ for (const origin of ['http://allowed.example', 'http://other.example', 'null', 
   withCORS(`overlap from ${page}`, async (p) => { await p.open(); const poll = p.park({ headers }); await poll.ready; await p.get({ headers }); await poll.end(); });
   withCORS(`WebSocket of ${page}`, async (p) => { const wire = await p.ws({ headers }); if (wire.opened) await wire.drain(); });
   withCORS(`WebSocket of ${page}, sid=unknown`, async (p) => { const wire = await p.ws({ headers, query: { sid: 'unknown' } }); if (wire.opened) await wire.drain(); });
+}
+
+// HTTP and WebSocket themselves.
+for (const [name, options] of Object.entries({
+  'b64=1': { query: { b64: 1 } }, 'b64=0': { query: { b64: 0 } }, 'b64 empty': { query: { b64: '' } },
+})) {
+  add(`WebSocket with ${name}`, async (p) => {
+    const wire = await p.ws(options);
+    await wire.next();
+    wire.send(Buffer.from([1, 2]), 'bAQI=', '4a');
+    await wire.drain();
+    await wire.alive();
+  });
+}
+for (const code of [1000, 1001, 3000, 4999]) {
+  add(`client closes with ${code}`, async (p) => { const wire = await p.wsSession(); wire.ws.close(code, 'why'); await wire.drain(); await sleep(quiet); await p.get(); });
+}
+add('WebSocket ping', async (p) => { const wire = await p.wsSession(); wire.ws.on('pong', (data) => p.note('pong', data.toString())); wire.ws.ping('hey'); await wire.drain(); await wire.alive(); });
+add('WebSocket pong', async (p) => { const wire = await p.wsSession(); wire.ws.pong('hey'); await wire.drain(); await wire.alive(); });
+add('fragments', async (p) => { const wire = await p.wsSession(); wire.ws.send('4a', { fin: false }); wire.ws.send('b', { fin: false }); wire.ws.send('c', { fin: true }); await wire.drain(); await wire.alive(); });
+add('fragments of binary', async (p) => { const wire = await p.wsSession(); wire.ws.send(Buffer.from([1]), { fin: false }); wire.ws.send(Buffer.from([2]), { fin: true }); await wire.drain(); await wire.alive(); });
+for (const headers of [{ 'sec-websocket-version': '8' }, { 'sec-websocket-version': '99' }, { 'sec-websocket-key': 'short' }, { upgrade: 'h2c' }, { upgrade: 'WEBSOCKET' }]) {
+  add(`upgrade by hand with ${JSON.stringify(headers)}`, async (p) => {
+    const answer = await p.send('GET', { query: { transport: 'websocket' }, headers: { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', ...headers }, wait: 700 });
+    p.note(answer.error ?? answer.status);
+  });
+}
+add('chunked body', async (p) => { await p.open(); await p.post('4a', { headers: { 'content-length': undefined, 'transfer-encoding': 'chunked' } }); await p.fetch(); });
+add('body of a GET', async (p) => { await p.open(); await p.send('POST', { body: '4a', query: { sid: p.sid } }); await p.request('GET', { body: '4ignored', query: { sid: p.sid } }); await p.fetch(); });
+add('cookies and odd headers', async (p) => { await p.request('GET', { headers: { cookie: 'a=b; c=d', 'x-forwarded-for': '1.2.3.4', authorization: 'Bearer x', referer: 'http://x' } }); });
+for (const agent of ['Mozilla/5.0 (compatible; MSIE 10.0; Trident/6.0)', 'curl/8']) {
+  add(`user agent ${agent}`, async (p) => { await p.request('GET', { headers: { 'user-agent': agent } }); });
+}
+add('a long query', async (p) => { await p.request('GET', { query: { x: 'y'.repeat(5000) } }); });
+add('many keys', async (p) => { await p.request('GET', { query: Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`k${i}`, i])) }); });
+add('keys of the prototype', async (p) => { await p.request('GET', { query: { __proto__x: 1, constructor: 1, toString: 2, hasOwnProperty: 3 } }); });
+for (const n of [1, 100, 2000]) {
+  add(`${n} events in one POST`, async (p) => { await p.join(); await p.post(Array.from({ length: n }, (_, i) => `42["message",${i}]`).join(RS)); await p.fetch(); });
+}
+add('events in many POSTs', async (p) => { await p.join(); for (let i = 0; i < 20; i++) await p.post(`42${i}["message-with-ack",${i}]`); await p.fetch(); });
+add('large events both ways', async (p) => { await p.join(); await p.post(`42["message","${'ä'.repeat(60_000)}"]`); await p.fetch(); await p.post(`42["message","${'b'.repeat(400_000)}"]`); await p.fetch(); });
+add('large binary both ways', async (p) => { await p.join(); await p.post(`451-["message",${place(0)}]${RS}b${Buffer.alloc(400_000, 7).toString('base64')}`); await p.fetch(); });
+for (const size of [700_000, 999_000]) {
+  add(`large binary on WebSocket ${size}`, async (p) => { const wire = await p.wsSession('/socket.io/'); wire.send(`451-["message",${place(0)}]`, Buffer.alloc(size, 7)); await wire.drain(700); if (!wire.closed) await wire.alive(); });
 }

@@ -13,6 +13,7 @@ const meant = [
   { names: /^upgrade sid=websocket EIO=4 transport=websocket$/, reason: 'a second WebSocket is always opened and closed; the reference lets it take over a session that began on one' },
   { names: /^request \w+ sid=websocket EIO=4 transport=websocket$/, reason: 'answered with code 3; the reference never answers' },
   { names: /^cors WebSocket of (http:\/\/other\.example|null)$/, reason: 'a list of origins holds for WebSockets too' },
+  { names: /^upgrade by hand with {"sec-websocket-version/, reason: 'the platform answers other versions of WebSocket than 13 itself, with 426' },
   { names: /^frame close$/, reason: 'packet 1 closes a session on WebSocket at once; the reference waits for its ping timeout' },
   { names: /^body (two messages|binary and text), GET parked$/, reason: 'one answer has all packets; the reference makes two of them' },
   { names: /^a GET is aborted$/, reason: 'API Gateway does not tell; the next GET is the overlap that closes the session' },
