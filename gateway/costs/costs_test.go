@@ -50,12 +50,12 @@ var prices = []price{
 	{"pong on WebSocket", 0, 1, 0, 1, func(w *worst) { w.ws.send("3") }},
 	{"event in a POST, acknowledged", 1, 1, 2, 2, func(w *worst) { w.polling.send(`421["echo",1]`) }},
 	{"GET that carries the acknowledgement", 1, 1, 2, 2, func(w *worst) { w.polling.get() }},
-	{"100 events in a POST, acknowledged", 1, 1, 2, 9, func(w *worst) {
+	{"100 events in a POST, acknowledged", 1, 1, 2, 4, func(w *worst) {
 		w.polling.send(strings.Split(strings.Repeat(`421["echo",1]|`, 99)+`421["echo",1]`, "|")...)
 	}},
-	{"GET that carries 100 acknowledgements", 1, 1, 4, 9, func(w *worst) { w.polling.get() }},
+	{"GET that carries 100 acknowledgements", 1, 1, 4, 4, func(w *worst) { w.polling.get() }},
 	{"GET that is parked and ends", rereads, 2, rereads * 2, 9, func(w *worst) { w.polling.get() }},
-	{"pong on polling", 1, 2, 2, 2, func(w *worst) { w.polling.send("3") }},
+	{"pong on polling that nobody asked for", 1, 0, 2, 0, func(w *worst) { w.polling.send("3") }},
 
 	{"event that joins", 1, 3, 2, 4, func(w *worst) { w.ws.send(`42["join",["new"]]`) }},
 	{"event that joins again, at the limit", 1, 3, 2, 4, func(w *worst) { w.ws.send(`42["join",["new"]]`) }},
@@ -70,9 +70,9 @@ var prices = []price{
 	{"event that reads its rooms (999 of 512 bytes)", 2, 0, 150, 0, func(w *worst) { w.ws.send(`42["rooms"]`) }},
 
 	{"event in a POST, the buffer full", 1, 1, 12, 46, func(w *worst) { w.full.send(`421["echo",1]`) }},
-	{"pong, the buffer full", 1, 2, 12, 46, func(w *worst) { w.full.send("3") }},
+	{"pong that nobody asked for, the buffer full", 1, 0, 12, 0, func(w *worst) { w.full.send("3") }},
 	{"GET that carries 400 packets stored apart", 9, 1, 410, 46, func(w *worst) { w.full.get() }},
-	{"pong, half a packet waiting", 1, 2, 2, 2, func(w *worst) { w.half.send("3") }},
+	{"pong that nobody asked for, half a packet waiting", 1, 0, 2, 0, func(w *worst) { w.half.send("3") }},
 	{"GET, half a packet waiting", rereads, 2, rereads * 2, 4, func(w *worst) { w.half.get() }},
 
 	{"1,000 acknowledgements in a POST that nobody waits for", 2, 0, 3, 0, func(w *worst) {
@@ -82,7 +82,7 @@ var prices = []price{
 		}
 		w.polling.send(frames...)
 	}},
-	{"2,000 pongs in a POST", 1, 2, 2, 2, func(w *worst) { w.polling.send(strings.Split(strings.Repeat("3|", 1999)+"3", "|")...) }},
+	{"2,000 pongs in a POST", 1, 0, 2, 0, func(w *worst) { w.polling.send(strings.Split(strings.Repeat("3|", 1999)+"3", "|")...) }},
 	{"polling handshake", 0, 3, 0, 13, func(w *worst) { w.begun = w.world.polling() }},
 	{"CONNECT on polling, with 32 KB of auth", 3, 5, 4, 40, func(w *worst) { w.begun.send("40" + text(limits.Socket.Auth-20)) }},
 	{"WebSocket from handshake to open", 0, 3, 0, 12, func(w *worst) { w.begun = w.webSocket() }},
