@@ -55,7 +55,7 @@ func (e *Engine) session(ctx context.Context, conn sessionstore.Connection) (ses
 	if err != nil {
 		return "", err
 	}
-	e.conns.put(conn, cached{session: row.Session})
+	e.conns.put(conn, cached{session: row.Session, candidate: row.Handshake == nil}) // the next frame tells whether it still is
 	return row.Session, nil
 }
 
