@@ -38,10 +38,32 @@ type client struct {
 	got       map[string]bool
 	header    string // of the packet whose attachment has to come next
 	ws        *socket
+	acts      []act
+	sent      []string // events that it sent
+	acks      map[int]chan struct{}
+	socket    string // its id in "/"
+
+	member  membership      // under the run's lock, as the next
+	foreign map[string]bool // packets of others that are none of its own: it had left the room
 }
 
-func newClient(r *run, name string, upgrade time.Duration) *client {
-	return &client{run: r, name: name, stamps: min(stamps(r.w.rng.IntN(2*int(allStamps))), official), upgrade: upgrade, connected: make(chan struct{}), probed: make(chan struct{}), got: map[string]bool{}, handlers: map[int][]*proc{}}
+func newClient(r *run, name string) *client {
+	rng := r.w.rng
+	c := &client{
+		run: r, name: name, stamps: min(stamps(rng.IntN(2*int(allStamps))), official), connected: make(chan struct{}), probed: make(chan struct{}),
+		got: map[string]bool{}, handlers: map[int][]*proc{}, acks: map[int]chan struct{}{}, foreign: map[string]bool{},
+		member: membership{moving: 1}, // it enters at some moment of its connect
+	}
+	if rng.IntN(4) != 0 {
+		c.upgrade = time.Duration(1+rng.IntN(60)) * 10 * time.Millisecond
+	}
+	if rng.IntN(2) == 0 { // half of the clients only listen
+		for range rng.IntN(5) {
+			event := []string{"leave", "join", "data"}[rng.IntN(3)]
+			c.acts = append(c.acts, act{event, time.Duration(rng.IntN(200)) * time.Millisecond})
+		}
+	}
+	return c
 }
 
 // live opens the session and lives on until the client gives up or ctx ends.
@@ -63,7 +85,7 @@ func (c *client) live(ctx context.Context) {
 	c.polling.Add(1)
 	c.spawn(ctx, "poll", c.poll)
 	c.spawn(ctx, "watch", c.watch)
-	c.post(ctx, "40")
+	c.post(ctx, fmt.Sprintf(`40{"name":%q}`, c.name))
 	if c.upgrade > 0 {
 		c.spawn(ctx, "upgrade", c.change)
 	}
@@ -315,21 +337,32 @@ func (c *client) take(ctx context.Context, frame string) {
 	case frame == engineio.CloseFrame:
 		c.die("told to close")
 	case strings.HasPrefix(frame, "40"):
-		c.join()
+		c.join(ctx, frame)
+	case strings.HasPrefix(frame, "43"):
+		c.answered(strings.TrimPrefix(frame, "43"))
 	case strings.HasPrefix(frame, "42"):
 		c.event(strings.TrimPrefix(frame, "42"))
 	}
 }
 
-func (c *client) join() {
+// join takes the answer to CONNECT.
+func (c *client) join(ctx context.Context, frame string) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.joined {
 		c.run.w.violation("%s: connected twice", c.name)
+		c.mu.Unlock()
 		return
 	}
 	c.joined = true
+	c.socket, _, _ = strings.Cut(strings.TrimPrefix(frame, `40{"sid":"`), `"`)
+	c.mu.Unlock()
+	c.run.mu.Lock()
+	c.member.in = true
+	c.member.moving--
+	c.member.epoch++
+	c.run.mu.Unlock()
 	close(c.connected)
+	c.spawn(ctx, "act", c.act)
 }
 
 // awaitProbe waits until the probe has been answered, or for a second.
@@ -343,17 +376,15 @@ func (c *client) awaitProbe(ctx context.Context) {
 	}
 }
 
-// event checks one packet of an emitter: once, in order, and after everything that was accepted before it was emitted.
+// event checks one packet of an emitter: once, in order, and after everything that was accepted before it was emitted. It may come
+// before the answer to CONNECT, for the client is in the room by then: clients keep it until that comes.
 func (c *client) event(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.got[id] {
 		c.run.w.violation("%s: %s came twice", c.name, id)
 	}
-	if !c.joined {
-		c.run.w.violation("%s: %s came before the client was connected", c.name, id)
-	}
-	for before := range c.run.owedBefore(id) {
+	for before := range c.run.owedBefore(c, id) {
 		if !c.got[before] {
 			c.run.w.violation("%s: %s came, but %s, accepted before it was emitted, has not", c.name, id, before)
 		}

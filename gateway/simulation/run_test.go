@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -24,11 +25,12 @@ const (
 	pingTimeout  = 3 * time.Second
 	room         = "room"
 	emitters     = 3
+	mostClients  = 3
 	packets      = 4
 	maxSkew      = 250 // by how many milliseconds a clock is wrong: two differ by at most 500
 )
 
-// run is one schedule: some instances, one client, emitters, a sweeper.
+// run is one schedule: some instances, clients in one room, emitters, sweepers.
 type run struct {
 	w        *world
 	mutant   string
@@ -36,18 +38,19 @@ type run struct {
 	servers  []*gateway.Server
 	adapters []*adapter.Adapter
 	real     *memstore.Store
-	client   *client
+	clients  []*client
 	copies   bool
 	serial   bool          // some packets have attachments
 	closeAt  time.Duration // when the server closes the session; never if 0
 	plans    [emitters]plan
 
 	mu       sync.Mutex
-	accepted map[string]bool
-	before   map[string]map[string]bool // what was accepted when an emit began
-	atClose  map[string]bool            // what was accepted when the server began to close
-	closed   map[string]int             // runs of the disconnect handler by socket
-	entered  map[string]bool            // sockets whose connect handler has run
+	accepted map[*client]map[string]bool
+	before   map[string]map[*client]map[string]bool // what was accepted when an emit began
+	atClose  map[string]bool                        // what was accepted for the first client when the server began to close its session
+	closed   map[string]int                         // runs of the disconnect handler by socket
+	owners   map[string]*client                     // by socket, once its connect handler has run
+	handled  map[string]int                         // runs of the handler by event
 	turn     int
 }
 
@@ -77,7 +80,8 @@ func simulate(t *testing.T, seed uint64, mutant string, trace func(string)) (bad
 
 func newRun(w *world, mutant string) *run {
 	r := &run{
-		w: w, mutant: mutant, accepted: map[string]bool{}, before: map[string]map[string]bool{}, closed: map[string]int{}, entered: map[string]bool{},
+		w: w, mutant: mutant, accepted: map[*client]map[string]bool{}, before: map[string]map[*client]map[string]bool{},
+		closed: map[string]int{}, owners: map[string]*client{}, handled: map[string]int{},
 		copies: w.rng.IntN(3) == 0, serial: w.rng.IntN(2) == 0,
 	}
 	r.real = memstore.New(memstore.Options{Shards: 1})
@@ -94,11 +98,7 @@ func newRun(w *world, mutant string) *run {
 		}})
 		r.register(srv)
 		r.servers = append(r.servers, srv)
-		r.adapters = append(r.adapters, adapter.New(st, srv.Engine().Delivery(), adapter.Options{}))
-	}
-	upgrade := time.Duration(0)
-	if w.rng.IntN(4) != 0 {
-		upgrade = time.Duration(1+w.rng.IntN(60)) * 10 * time.Millisecond
+		r.adapters = append(r.adapters, adapter.New(st, srv.Engine().Delivery(), adapter.Options{Logger: slog.New(failures{})}))
 	}
 	for e := range r.plans {
 		r.plans[e] = newPlan(w.rng)
@@ -106,7 +106,11 @@ func newRun(w *world, mutant string) *run {
 	if w.rng.IntN(6) == 0 {
 		r.closeAt = time.Duration(1+w.rng.IntN(100)) * 10 * time.Millisecond
 	}
-	r.client = newClient(r, "client", upgrade)
+	for n := range 1 + w.rng.IntN(mostClients) {
+		c := newClient(r, fmt.Sprintf("client%d", n))
+		r.clients = append(r.clients, c)
+		r.accepted[c] = map[string]bool{}
+	}
 	return r
 }
 
@@ -126,11 +130,20 @@ func (r *run) register(srv *gateway.Server) {
 		nsp.AllowAttachments()
 	}
 	nsp.OnConnect(func(ctx context.Context, s *gateway.Socket) error {
+		who, err := gateway.Auth[struct{ Name string }](ctx, s)
+		if err != nil {
+			return err
+		}
 		r.mu.Lock()
-		r.entered[s.ID()] = true
+		for _, c := range r.clients {
+			if c.name == who.Name {
+				r.owners[s.ID()] = c
+			}
+		}
 		r.mu.Unlock()
 		return s.Join(ctx, room)
 	})
+	r.members(nsp)
 	nsp.OnDisconnect(func(ctx context.Context, s *gateway.Socket, reason string) error {
 		r.mu.Lock()
 		r.closed[s.ID()]++
@@ -165,7 +178,9 @@ func (r *run) play(ctx context.Context) {
 	for i, srv := range r.servers[:2] {
 		r.w.spawn(sweep, fmt.Sprintf("sweeper%d", i), func(ctx context.Context, _ *proc) { _ = srv.Engine().Sweep(ctx) })
 	}
-	r.w.spawn(ctx, "client", func(ctx context.Context, _ *proc) { r.client.live(ctx) })
+	for _, c := range r.clients {
+		r.w.spawn(ctx, c.name, func(ctx context.Context, _ *proc) { c.live(ctx) })
+	}
 	for e := range emitters {
 		r.w.spawn(ctx, fmt.Sprintf("emitter%d", e), func(ctx context.Context, p *proc) { r.emit(ctx, p, e) })
 	}
@@ -179,8 +194,12 @@ func (r *run) play(ctx context.Context) {
 		r.w.spawn(sweep, fmt.Sprintf("sweeper%d'", i), func(ctx context.Context, _ *proc) { _ = srv.Engine().Sweep(ctx) })
 	}
 	r.w.run(60 * time.Second)
-	r.checkLive(ctx)
-	r.end(ctx)
+	for _, c := range r.clients {
+		r.checkLive(ctx, c)
+	}
+	for _, c := range r.clients {
+		r.end(ctx, c)
+	}
 	r.w.run(60 * time.Second)
 	r.checkLeftovers(ctx)
 	r.net.idle()
@@ -191,32 +210,31 @@ func (r *run) play(ctx context.Context) {
 	r.w.wg.Wait()
 }
 
-// end ends the session: the server closes it, or the client leaves, which on WebSocket are two things at once.
-func (r *run) end(ctx context.Context) {
-	if ws := r.client.open(); ws != nil && r.w.rng.IntN(2) == 0 {
-		r.w.spawn(ctx, "leave", func(ctx context.Context, _ *proc) { _, _ = r.instance().Message(ctx, ws.conn, "41") })
-		r.client.die("leaves")
+// end ends a session: the server closes it, or the client leaves, which on WebSocket are two things at once.
+func (r *run) end(ctx context.Context, c *client) {
+	if ws := c.open(); ws != nil && r.w.rng.IntN(2) == 0 {
+		r.w.spawn(ctx, c.name+"/leave", func(ctx context.Context, _ *proc) { _, _ = r.instance().Message(ctx, ws.conn, "41") })
+		c.die("leaves")
 		return
 	}
-	r.w.spawn(ctx, "close", func(ctx context.Context, _ *proc) {
-		if r.client.sid != "" {
-			_ = r.instance().Fail(ctx, r.client.sid, adapter.ReasonForcedClose)
+	r.w.spawn(ctx, c.name+"/close", func(ctx context.Context, _ *proc) {
+		if c.sid != "" {
+			_ = r.instance().Fail(ctx, c.sid, adapter.ReasonForcedClose)
 		}
 	})
 }
 
-// close is the server's own close of the session, in the middle of things: what was accepted before is still fetched.
+// close is the server's own close of the first session, in the middle of things: what was accepted before is still fetched.
 func (r *run) close(ctx context.Context, _ *proc) {
+	c := r.clients[0]
 	select {
-	case <-r.client.connected:
+	case <-c.connected:
 	case <-ctx.Done():
 		return
 	}
 	after(ctx, r.closeAt)
-	r.mu.Lock()
-	owed := maps.Clone(r.accepted)
-	r.mu.Unlock()
-	if err := r.instance().Close(ctx, r.client.sid, adapter.ReasonForcedServer); err == nil {
+	owed := r.acceptedNow()[c]
+	if err := r.instance().Close(ctx, c.sid, adapter.ReasonForcedServer); err == nil {
 		r.mu.Lock()
 		r.atClose = owed
 		r.mu.Unlock()
@@ -225,122 +243,157 @@ func (r *run) close(ctx context.Context, _ *proc) {
 
 // emit is one emitter: it broadcasts its packets one after the other, each when the one before is settled.
 func (r *run) emit(ctx context.Context, p *proc, e int) {
+	first := r.clients[e%len(r.clients)]
 	select {
-	case <-r.client.connected:
+	case <-first.connected:
 	case <-ctx.Done():
 		return
 	}
 	plan := r.plans[e]
 	for k := range packets {
 		if k == plan.atProbe {
-			r.client.awaitProbe(ctx)
+			first.awaitProbe(ctx)
 		}
 		after(ctx, plan.pauses[k])
 		id := fmt.Sprintf(`["m%d.%d"]`, e, k)
+		accepted := r.acceptedNow()
 		r.mu.Lock()
-		r.before[id] = maps.Clone(r.accepted)
+		r.before[id] = accepted
 		r.mu.Unlock()
 		packet := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: []string{"42" + id}}
 		if r.serial && (e+k)%2 == 0 {
 			packet.Frames = []string{"451-" + id, "b" + id}
 		}
-		sel := adapter.Selection{Namespace: "/", Rooms: []sessionstore.Room{room}}
-		res, err := r.adapters[(plan.instance+k)%len(r.adapters)].Broadcast(ctx, sel, packet, nil)
+		r.broadcast(ctx, p, r.adapters[(plan.instance+k)%len(r.adapters)], id, packet)
 		if p.crashed {
 			return
-		}
-		if err == nil && res.Delivered == 1 {
-			r.mu.Lock()
-			r.accepted[id] = true
-			r.mu.Unlock()
-			r.w.note("accepted " + id)
 		}
 	}
 }
 
-// owedBefore returns what had been accepted when a packet's emit began.
-func (r *run) owedBefore(id string) map[string]bool {
+// broadcast emits one packet to the room and notes what became of it.
+func (r *run) broadcast(ctx context.Context, p *proc, a *adapter.Adapter, id string, packet sessionstore.Packet) {
+	e := &emission{met: map[sessionstore.SocketID]bool{}, gone: map[sessionstore.SocketID]bool{}}
+	before := r.memberships()
+	sel := adapter.Selection{Namespace: "/", Rooms: []sessionstore.Room{room}}
+	res, err := a.Broadcast(context.WithValue(ctx, emissionKey{}, e), sel, packet, nil)
+	if p.crashed {
+		return
+	}
+	r.settle(ctx, id, e, before, r.memberships(), err)
+	r.w.note(fmt.Sprintf("emitted %s: %d delivered, %d gone, %d failed, %v", id, res.Delivered, res.Gone, res.Failed, err))
+	if err != nil && r.w.faultless() {
+		r.w.violation("%s: a broadcast failed though nothing else did: %v", id, err)
+	}
+}
+
+// owedBefore returns what had been accepted for a client when a packet's emit began.
+func (r *run) owedBefore(c *client, id string) map[string]bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.before[id]
+	return r.before[id][c]
 }
 
 // checkLive checks, after the calm, that a client that lives has everything, and that one that does not has no
 // open session.
-func (r *run) checkLive(ctx context.Context) {
-	c := r.client
+func (r *run) checkLive(ctx context.Context, c *client) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s, err := r.real.Get(ctx, c.sid, time.Now())
 	open := err == nil && s.State == sessionstore.Open
+	untouched := r.w.faultless() && !r.closes(c)
 	switch {
 	case c.alive && !open:
-		r.w.violation("the client lives on a session that is %s (%v)", s.State, err)
+		r.w.violation("%s lives on a session that is %s (%v)", c.name, s.State, err)
 	case !c.alive && open:
-		r.w.violation("the client is gone, its session is open")
-	case !c.alive && r.w.faults == 0 && r.closeAt == 0:
-		r.w.violation("the client was dropped though nothing failed")
-	case r.w.faults == 0 && r.closeAt > 0:
-		r.checkDrained()
+		r.w.violation("%s is gone, its session is open", c.name)
+	case !c.alive && untouched:
+		r.w.violation("%s was dropped though nothing failed: %s", c.name, s.Reason)
+	case r.w.faultless() && r.closes(c):
+		r.checkDrained(c)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(c.foreign)) {
+		if c.got[id] {
+			r.w.violation("%s: %s came though it had left the room", c.name, id)
+		}
 	}
 	if !c.alive {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, id := range slices.Sorted(maps.Keys(r.accepted)) {
+	for _, id := range slices.Sorted(maps.Keys(r.accepted[c])) {
 		if !c.got[id] {
-			r.w.violation("%s was accepted and never came", id)
+			r.w.violation("%s: %s was accepted and never came", c.name, id)
 		}
 	}
-	if r.w.faults == 0 && r.closeAt == 0 && len(r.accepted) != emitters*packets {
-		r.w.violation("%d of %d packets accepted though nothing failed", len(r.accepted), emitters*packets)
+	if untouched {
+		r.checkAnswers(c)
 	}
 	if s.Hold.Held() {
-		r.w.violation("a hold outlived its owner")
+		r.w.violation("a hold of %s outlived its owner", c.name)
+	}
+}
+
+// closes reports whether the server closes a client's session.
+func (r *run) closes(c *client) bool { return r.closeAt > 0 && c == r.clients[0] }
+
+// checkAnswers checks that everything that an undisturbed client asked for was handled and answered. All is locked.
+func (r *run) checkAnswers(c *client) {
+	for k, key := range c.sent {
+		if r.handled[key] == 0 {
+			r.w.violation("%s was never handled", key)
+		} else if !isClosed(c.ack(k)) {
+			r.w.violation("%s was never answered", key)
+		}
+	}
+	if len(c.sent) != len(c.acts) {
+		r.w.violation("%s asked for %d of %d things", c.name, len(c.sent), len(c.acts))
 	}
 }
 
 // checkDrained checks that a session that the server closed gave out what had been accepted before, unless its client was
 // in the middle of an upgrade: then it gives up at once. The client is locked.
-func (r *run) checkDrained() {
-	if r.client.paused {
+func (r *run) checkDrained(c *client) {
+	if c.paused {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(r.atClose)) {
-		if !r.client.got[id] {
+		if !c.got[id] {
 			r.w.violation("%s was accepted before the server closed and never came", id)
 		}
 	}
 }
 
-// checkLeftovers checks that a closed session leaves nothing behind, and that disconnect handlers ran as often as
+// checkLeftovers checks that closed sessions leave nothing behind, and that disconnect handlers ran as often as
 // they should.
 func (r *run) checkLeftovers(ctx context.Context) {
-	if s, err := r.real.Get(ctx, r.client.sid, time.Now()); err == nil && s.State != sessionstore.Closed {
-		r.w.violation("the session is stuck in %s", s.State)
-	} else if err == nil && len(s.Sockets) > 0 && r.w.crashes == 0 {
-		r.w.violation("a closed session has sockets")
+	for _, c := range r.clients {
+		if s, err := r.real.Get(ctx, c.sid, time.Now()); err == nil && s.State != sessionstore.Closed {
+			r.w.violation("the session of %s is stuck in %s", c.name, s.State)
+		} else if err == nil && len(s.Sockets) > 0 && r.w.crashes == 0 {
+			r.w.violation("a closed session has sockets")
+		}
 	}
 	for reg, err := range r.real.Registrations(ctx, 0) {
 		r.w.violation("the registry still has %s (%v)", reg.Session, err)
 	}
-	if r.w.faults == 0 {
+	if r.w.faultless() {
 		for m := range r.real.Members(ctx, "/", room, sessionstore.Range{}) {
 			r.w.violation("the room still has %s", m.Socket)
 		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for id := range r.entered {
+	for id, c := range r.owners {
 		n := r.closed[id]
-		if n > 1 && r.w.faults == 0 || n > 1+r.w.faults {
-			r.w.violation("the disconnect handler ran %d times", n)
+		if n > 1 && r.w.faultless() || n > 1+r.w.faults {
+			r.w.violation("the disconnect handler of %s ran %d times", c.name, n)
 		}
-		if n == 0 && r.client.joined {
-			r.w.violation("the disconnect handler never ran")
+		if n == 0 && c.joined {
+			r.w.violation("the disconnect handler of %s never ran", c.name)
 		}
 	}
 }

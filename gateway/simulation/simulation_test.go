@@ -69,6 +69,8 @@ var mutants = []string{
 	"t-is-an-identity",
 	"t-of-the-handshake-names",
 	"t-names-nothing",
+	"join-does-nothing",
+	"leave-does-nothing",
 }
 
 // mutantSchedules bounds the search for a schedule that catches a mutant.

@@ -298,6 +298,7 @@ func (s *store) Members(ctx context.Context, nsp sessionstore.Namespace, room se
 	return func(yield func(sessionstore.Member, error) bool) {
 		s.w.at(ctx, "Members", kindOther)
 		for m, err := range s.Store.Members(ctx, nsp, room, ids) {
+			meets(ctx, m.Socket)
 			if !yield(m, err) {
 				return
 			}
@@ -306,5 +307,28 @@ func (s *store) Members(ctx context.Context, nsp sessionstore.Namespace, room se
 }
 
 func (s *store) Reap(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, id sessionstore.SocketID) error {
+	reaps(ctx, id)
 	return s.write(ctx, "Reap", func(ctx context.Context) error { return s.Store.Reap(ctx, nsp, room, id) })
+}
+
+func (s *store) Join(ctx context.Context, k sessionstore.Socket, room sessionstore.Room, hint sessionstore.Connection, l sessionstore.SocketLimits) error {
+	return s.write(ctx, "Join", func(ctx context.Context) error {
+		if s.mutant == "join-does-nothing" {
+			return nil
+		}
+		return s.Store.Join(ctx, k, room, hint, l)
+	})
+}
+
+func (s *store) Leave(ctx context.Context, k sessionstore.Socket, room sessionstore.Room) error {
+	return s.write(ctx, "Leave", func(ctx context.Context) error {
+		if s.mutant == "leave-does-nothing" {
+			return nil
+		}
+		return s.Store.Leave(ctx, k, room)
+	})
+}
+
+func (s *store) SetData(ctx context.Context, k sessionstore.Socket, key, value string, l sessionstore.SocketLimits) error {
+	return s.write(ctx, "SetData", func(ctx context.Context) error { return s.Store.SetData(ctx, k, key, value, l) })
 }

@@ -250,6 +250,13 @@ func (w *world) judge(p *point) (verdict, time.Duration) {
 	return choices[n], 0
 }
 
+// faultless reports whether nothing has failed.
+func (w *world) faultless() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.faults == 0
+}
+
 // later has a write applied at a later moment.
 func (w *world) later(f func()) {
 	w.mu.Lock()
