@@ -106,7 +106,7 @@ func (c *client) request(ctx context.Context, what string, f func(context.Contex
 		r := result{err: errDoubt}
 		defer func() { out <- r }()
 		payload, err := f(ctx, c.run.instance())
-		if !p.crashed {
+		if !p.crashed.Load() {
 			r = result{payload, err}
 		}
 	})

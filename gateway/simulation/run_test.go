@@ -265,7 +265,7 @@ func (r *run) emit(ctx context.Context, p *proc, e int) {
 			packet.Frames = []string{"451-" + id, "b" + id}
 		}
 		r.broadcast(ctx, p, r.adapters[(plan.instance+k)%len(r.adapters)], id, packet)
-		if p.crashed {
+		if p.crashed.Load() {
 			return
 		}
 	}
@@ -277,7 +277,7 @@ func (r *run) broadcast(ctx context.Context, p *proc, a *adapter.Adapter, id str
 	before := r.memberships()
 	sel := adapter.Selection{Namespace: "/", Rooms: []sessionstore.Room{room}}
 	res, err := a.Broadcast(context.WithValue(ctx, emissionKey{}, e), sel, packet, nil)
-	if p.crashed {
+	if p.crashed.Load() {
 		return
 	}
 	r.settle(ctx, id, e, before, r.memberships(), err)

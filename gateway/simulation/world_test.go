@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
 
@@ -58,8 +59,8 @@ type point struct {
 // proc is one request at one instance: what a crash ends.
 type proc struct {
 	name    string
-	crashed bool
-	retired bool // it reads no more: nobody can still be listening to it
+	crashed atomic.Bool // a sweeper is several goroutines
+	retired bool        // it reads no more: nobody can still be listening to it
 }
 
 type procKey struct{}
@@ -113,7 +114,7 @@ func (w *world) at(ctx context.Context, name string, k kind) verdict {
 	if p == nil {
 		p = &proc{name: "nobody"}
 	}
-	if p.crashed {
+	if p.crashed.Load() {
 		runtime.Goexit()
 	}
 	pt := &point{proc: p, name: name, kind: k, grant: make(chan verdict)}
@@ -126,13 +127,13 @@ func (w *world) at(ctx context.Context, name string, k kind) verdict {
 	}
 	v := <-pt.grant
 	if k == kindRead && w.isRetired(p) {
-		p.crashed = true
+		p.crashed.Store(true)
 		runtime.Goexit()
 	}
-	if v == crash || p.crashed {
+	if v == crash || p.crashed.Load() {
 		w.mu.Lock()
-		if !p.crashed {
-			p.crashed = true
+		if !p.crashed.Load() {
+			p.crashed.Store(true)
 			w.crashes++
 		}
 		w.mu.Unlock()

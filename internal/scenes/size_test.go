@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix && size
 
 package scenes
 
@@ -25,14 +25,14 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
 
-// TestSize measures the sweeper: NONSTICK_SIZE=100000 go test ./internal/scenes -run TestSize -v -timeout 20m. It registers so many
+// TestSize measures the sweeper: NONSTICK_SIZE=100000 go test -tags size ./internal/scenes -run TestSize -v -timeout 20m. It registers so many
 // sessions at the template's pace, sweeps for two minutes, and prints what that cost, in this process and at the table. DynamoDB Local,
 // a process of its own, is not in it. It takes no more than some hundred writes a second, so that with it few of the sessions are due: what it
 // shows is the walks, and the store in memory the pings.
 func TestSize(t *testing.T) {
 	n, err := strconv.Atoi(os.Getenv("NONSTICK_SIZE"))
 	if err != nil {
-		t.Skip("a measurement: NONSTICK_SIZE says of how many sessions")
+		t.Fatalf("NONSTICK_SIZE says how many sessions to measure with: %v", err)
 	}
 	t.Run("memory", func(t *testing.T) {
 		meter := &sessionstore.Meter{}
