@@ -38,6 +38,11 @@ type client struct {
 	got       map[string]bool
 	header    string // of the packet whose attachment has to come next
 	ws        *socket
+	direct    bool // it begins on WebSocket
+	opened    bool // has had its open packet
+	steps     int  // how often its open step is run
+	stepDelay time.Duration
+	ending    ending
 	acts      []act
 	sent      []string // events that it sent
 	acks      map[int]chan struct{}
@@ -57,6 +62,16 @@ func newClient(r *run, name string) *client {
 	if rng.IntN(4) != 0 {
 		c.upgrade = time.Duration(1+rng.IntN(60)) * 10 * time.Millisecond
 	}
+	if rng.IntN(4) == 0 {
+		c.direct, c.upgrade = true, 0
+		c.steps, c.stepDelay = 1+rng.IntN(2), time.Duration(rng.IntN(800))*time.Millisecond
+	}
+	if rng.IntN(3) == 0 {
+		c.ending = ending(rng.IntN(int(allEndings)))
+	}
+	if c.ending == neverEnding && r.handover == byCloser {
+		c.ending = lateEnding // that it holds up whom it may is no news
+	}
 	if rng.IntN(2) == 0 { // half of the clients only listen
 		for range rng.IntN(5) {
 			event := []string{"leave", "join", "data"}[rng.IntN(3)]
@@ -68,6 +83,10 @@ func newClient(r *run, name string) *client {
 
 // live opens the session and lives on until the client gives up or ctx ends.
 func (c *client) live(ctx context.Context) {
+	if c.direct {
+		c.begin(ctx)
+		return
+	}
 	handshake := sessionstore.Handshake{Query: map[string]string{"t": c.stamp(0)}}
 	if c.run.mutant == "t-of-the-handshake-names" {
 		handshake.Query = nil
@@ -182,6 +201,9 @@ func (c *client) poll(ctx context.Context) {
 		}
 		for frame := range strings.SplitSeq(payload, "\x1e") {
 			c.take(ctx, frame)
+		}
+		if c.run.tight {
+			after(ctx, 300*time.Millisecond)
 		}
 	}
 }
@@ -319,8 +341,13 @@ func (c *client) take(ctx context.Context, frame string) {
 		}
 		c.header = ""
 		c.event(frame[1:])
+	case frame[0] == '0':
+		c.open0(ctx)
 	case frame == engineio.PingFrame:
 		c.mu.Lock()
+		if late := time.Since(c.lastPing) - pingInterval; late > pingTimeout/2 && c.run.w.spared(c.name) {
+			c.run.w.violation("%s was pinged %v late", c.name, late)
+		}
 		c.lastPing = time.Now()
 		ws := c.ws
 		if !c.upgraded {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
@@ -17,6 +18,8 @@ type network struct {
 	// disconnected tells an instance that a connection has ended.
 	disconnected func(sessionstore.Connection)
 
+	hanging atomic.Int32 // pushes
+
 	mu    sync.Mutex
 	conns map[sessionstore.Connection]*socket
 }
@@ -29,6 +32,7 @@ type socket struct {
 	frames chan string
 	ended  chan struct{}
 	once   sync.Once
+	busy   time.Time // until when pushes are refused
 }
 
 func (n *network) open(conn sessionstore.Connection) *socket {
@@ -89,7 +93,10 @@ func (n *network) Push(ctx context.Context, conn sessionstore.Connection, frame 
 }
 
 func (n *network) push(ctx context.Context, conn sessionstore.Connection, frame string) error {
-	v := n.w.at(ctx, "Push "+frame, kindPush)
+	for n.mutant == "a-slow-push-holds-all" && n.hanging.Load() > 0 && ctx.Err() == nil {
+		after(ctx, 20*time.Millisecond)
+	}
+	v := n.w.at(ctx, "Push "+conn.ID+" "+frame, kindPush)
 	if v == refuse {
 		return adapter.ErrBusy
 	}
@@ -97,7 +104,20 @@ func (n *network) push(ctx context.Context, conn sessionstore.Connection, frame 
 	if s == nil {
 		return adapter.ErrGone
 	}
+	if v == busy {
+		n.makeBusy(s)
+	}
+	if n.isBusy(s) {
+		return adapter.ErrBusy
+	}
 	switch v {
+	case hangBefore:
+		n.hang(ctx)
+		return errDoubt
+	case hangAfter:
+		s.frames <- frame
+		n.hang(ctx)
+		return errDoubt
 	case failBefore:
 		return errDoubt
 	case failAfter:
@@ -110,6 +130,30 @@ func (n *network) push(ctx context.Context, conn sessionstore.Connection, frame 
 		s.frames <- frame
 		return nil
 	}
+}
+
+// longestHang is how long a push hangs of which its caller does not tire, busyFor how long a connection is busy.
+const (
+	longestHang = 10 * time.Second
+	busyFor     = 6 * time.Second
+)
+
+func (n *network) hang(ctx context.Context) {
+	n.hanging.Add(1)
+	defer n.hanging.Add(-1)
+	after(ctx, longestHang)
+}
+
+func (n *network) makeBusy(s *socket) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s.busy = time.Now().Add(busyFor)
+}
+
+func (n *network) isBusy(s *socket) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return time.Now().Before(s.busy)
 }
 
 // Close ends a connection.

@@ -26,6 +26,8 @@ const (
 	room         = "room"
 	emitters     = 3
 	mostClients  = 3
+	tightBuffer  = 3
+	longestEmit  = 5 * time.Second
 	packets      = 4
 	maxSkew      = 250 // by how many milliseconds a clock is wrong: two differ by at most 500
 )
@@ -40,7 +42,12 @@ type run struct {
 	real     *memstore.Store
 	clients  []*client
 	copies   bool
-	serial   bool          // some packets have attachments
+	serial   bool // some packets have attachments
+	tight    bool // buffers are small, and clients poll slowly
+	handover handover
+	pool     *engine.Pool
+	queue    *queue
+	over     chan struct{}
 	closeAt  time.Duration // when the server closes the session; never if 0
 	plans    [emitters]plan
 
@@ -51,6 +58,7 @@ type run struct {
 	closed   map[string]int                         // runs of the disconnect handler by socket
 	owners   map[string]*client                     // by socket, once its connect handler has run
 	handled  map[string]int                         // runs of the handler by event
+	ending   int                                    // disconnect handlers that are running
 	turn     int
 }
 
@@ -82,8 +90,11 @@ func newRun(w *world, mutant string) *run {
 	r := &run{
 		w: w, mutant: mutant, accepted: map[*client]map[string]bool{}, before: map[string]map[*client]map[string]bool{},
 		closed: map[string]int{}, owners: map[string]*client{}, handled: map[string]int{},
-		copies: w.rng.IntN(3) == 0, serial: w.rng.IntN(2) == 0,
+		copies: w.rng.IntN(3) == 0, serial: w.rng.IntN(2) == 0, tight: w.rng.IntN(8) == 0, handover: handover(w.rng.IntN(int(allHandovers))),
+		pool: engine.NewPool(nil), over: make(chan struct{}),
 	}
+	r.queue = &queue{r: r, twice: w.rng.IntN(2) == 0}
+	w.sparing(w.rng)
 	r.real = memstore.New(memstore.Options{Shards: 1})
 	waking, skewed := w.rng.IntN(2) == 0, w.rng.IntN(2) == 0
 	r.net = &network{w: w, mutant: mutant, conns: map[sessionstore.Connection]*socket{}}
@@ -92,10 +103,8 @@ func newRun(w *world, mutant string) *run {
 		if skewed {
 			skew = time.Duration(w.rng.IntN(2*maxSkew)-maxSkew) * time.Millisecond
 		}
-		st := newStore(w, r.real, mutant, waking, skew)
-		srv := gateway.New(gateway.Config{Store: st, Pusher: r.net, Unordered: true, Options: engine.Options{
-			PingInterval: pingInterval, PingTimeout: pingTimeout, PollHold: 4 * time.Second, UpgradeTimeout: 4 * time.Second, ConnectTimeout: 6 * time.Second,
-		}})
+		st := newStore(r, waking, skew)
+		srv := gateway.New(r.config(st))
 		r.register(srv)
 		r.servers = append(r.servers, srv)
 		r.adapters = append(r.adapters, adapter.New(st, srv.Engine().Delivery(), adapter.Options{Logger: slog.New(failures{})}))
@@ -112,6 +121,19 @@ func newRun(w *world, mutant string) *run {
 		r.accepted[c] = map[string]bool{}
 	}
 	return r
+}
+
+// config is that of every instance.
+func (r *run) config(st sessionstore.Store) gateway.Config {
+	o := engine.Options{
+		PingInterval: pingInterval, PingTimeout: pingTimeout, PollHold: 4 * time.Second, UpgradeTimeout: 4 * time.Second, ConnectTimeout: 6 * time.Second,
+	}
+	if r.tight {
+		o.Limits.Buffer.Packets = tightBuffer
+	}
+	return gateway.Config{
+		Store: st, Pusher: r.net, Unordered: true, Options: o, Ends: r.ends(), DisconnectTime: handlerTime, DisconnectTries: handlerTries,
+	}
 }
 
 func newPlan(rng *rand.Rand) plan {
@@ -144,13 +166,7 @@ func (r *run) register(srv *gateway.Server) {
 		return s.Join(ctx, room)
 	})
 	r.members(nsp)
-	nsp.OnDisconnect(func(ctx context.Context, s *gateway.Socket, reason string) error {
-		r.mu.Lock()
-		r.closed[s.ID()]++
-		r.mu.Unlock()
-		r.w.note("disconnect handler: " + reason)
-		return nil
-	})
+	nsp.OnDisconnect(r.disconnect)
 }
 
 // instance deals the instances round robin.
@@ -174,6 +190,8 @@ func (r *run) play(ctx context.Context) {
 			_ = r.instance().Disconnect(ctx, conn)
 		})
 	}
+	r.queue.ctx = ctx
+	r.w.spawn(ctx, "pool", func(ctx context.Context, _ *proc) { r.runPool(ctx) })
 	sweep, stopSweep := context.WithCancel(ctx)
 	for i, srv := range r.servers[:2] {
 		r.w.spawn(sweep, fmt.Sprintf("sweeper%d", i), func(ctx context.Context, _ *proc) { _ = srv.Engine().Sweep(ctx) })
@@ -201,12 +219,19 @@ func (r *run) play(ctx context.Context) {
 		r.end(ctx, c)
 	}
 	r.w.run(60 * time.Second)
+	for _, c := range r.clients {
+		if c.ending > slowEnding { // each try of its handler ends with a lease
+			r.w.run(70 * time.Second)
+		}
+	}
 	r.checkLeftovers(ctx)
+	close(r.over)
 	r.net.idle()
 	stopSweep()
 	stop()
 	r.w.run(12 * time.Second)
 	synctest.Wait()
+	r.w.end()
 	r.w.wg.Wait()
 }
 
@@ -274,7 +299,7 @@ func (r *run) emit(ctx context.Context, p *proc, e int) {
 // broadcast emits one packet to the room and notes what became of it.
 func (r *run) broadcast(ctx context.Context, p *proc, a *adapter.Adapter, id string, packet sessionstore.Packet) {
 	e := &emission{met: map[sessionstore.SocketID]bool{}, gone: map[sessionstore.SocketID]bool{}}
-	before := r.memberships()
+	before, begun := r.memberships(), time.Now()
 	sel := adapter.Selection{Namespace: "/", Rooms: []sessionstore.Room{room}}
 	res, err := a.Broadcast(context.WithValue(ctx, emissionKey{}, e), sel, packet, nil)
 	if p.crashed.Load() {
@@ -282,8 +307,11 @@ func (r *run) broadcast(ctx context.Context, p *proc, a *adapter.Adapter, id str
 	}
 	r.settle(ctx, id, e, before, r.memberships(), err)
 	r.w.note(fmt.Sprintf("emitted %s: %d delivered, %d gone, %d failed, %v", id, res.Delivered, res.Gone, res.Failed, err))
-	if err != nil && r.w.faultless() {
+	if err != nil && r.w.fair() {
 		r.w.violation("%s: a broadcast failed though nothing else did: %v", id, err)
+	}
+	if took := time.Since(begun); took > longestEmit && r.w.fair() && r.handover != byCloser {
+		r.w.violation("%s: members held the broadcast up for %v", id, took)
 	}
 }
 
@@ -301,15 +329,17 @@ func (r *run) checkLive(ctx context.Context, c *client) {
 	defer c.mu.Unlock()
 	s, err := r.real.Get(ctx, c.sid, time.Now())
 	open := err == nil && s.State == sessionstore.Open
-	untouched := r.w.faultless() && !r.closes(c)
+	untouched := r.w.spared(c.name) && !r.closes(c) && !r.tight
 	switch {
 	case c.alive && !open:
 		r.w.violation("%s lives on a session that is %s (%v)", c.name, s.State, err)
 	case !c.alive && open:
 		r.w.violation("%s is gone, its session is open", c.name)
 	case !c.alive && untouched:
-		r.w.violation("%s was dropped though nothing failed: %s", c.name, s.Reason)
-	case r.w.faultless() && r.closes(c):
+		r.w.violation("%s was dropped though nothing failed: %s", c.name, r.w.reason(c.sid))
+	case r.tight && !c.alive && r.w.faultless() && !r.closes(c) && r.w.reason(c.sid) != adapter.ReasonBufferFull:
+		r.w.violation("%s was dropped: %s", c.name, r.w.reason(c.sid))
+	case r.w.faultless() && r.closes(c) && !r.tight:
 		r.checkDrained(c)
 	}
 	r.mu.Lock()
@@ -388,12 +418,6 @@ func (r *run) checkLeftovers(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, c := range r.owners {
-		n := r.closed[id]
-		if n > 1 && r.w.faultless() || n > 1+r.w.faults {
-			r.w.violation("the disconnect handler of %s ran %d times", c.name, n)
-		}
-		if n == 0 && c.joined {
-			r.w.violation("the disconnect handler of %s never ran", c.name)
-		}
+		r.checkEnding(c, r.closed[id])
 	}
 }

@@ -71,6 +71,12 @@ var mutants = []string{
 	"t-names-nothing",
 	"join-does-nothing",
 	"leave-does-nothing",
+	"expire-without-ping",
+	"ping-waits-for-closes",
+	"a-slow-push-holds-all",
+	"end-forgets-rooms",
+	"open-step-is-no-claim",
+	"full-is-silent",
 }
 
 // mutantSchedules bounds the search for a schedule that catches a mutant.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
-	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
 
 // store is the embedded store with a scheduling point, and maybe a fault, at every call.
@@ -15,6 +14,7 @@ type store struct {
 	sessionstore.Store // the real one
 	w                  *world
 	mutant             string
+	r                  *run
 	skew               time.Duration // by how much the clock of this instance is wrong
 }
 
@@ -24,10 +24,10 @@ type wakingStore struct {
 	sessionstore.Waker
 }
 
-func newStore(w *world, m *memstore.Store, mutant string, waking bool, skew time.Duration) sessionstore.Store {
-	s := &store{Store: m, w: w, mutant: mutant, skew: skew}
+func newStore(r *run, waking bool, skew time.Duration) sessionstore.Store {
+	s := &store{Store: r.real, w: r.w, mutant: r.mutant, r: r, skew: skew}
 	if waking {
-		return wakingStore{s, m}
+		return wakingStore{s, r.real}
 	}
 	return s
 }
@@ -85,7 +85,7 @@ func (s *store) Close(ctx context.Context, r sessionstore.CloseRequest) (old ses
 		old, err = cur, nil
 	}
 	if err == nil {
-		s.w.won(r.Session, r.Handler.Owner)
+		s.w.won(r)
 	}
 	return old, err
 }
@@ -119,6 +119,9 @@ func (s *store) Deliver(ctx context.Context, id sessionstore.SessionID, p []sess
 		}
 		return s.Store.Deliver(ctx, id, p, l)
 	})
+	if cur, ok := sessionstore.Current(err); ok && s.mutant == "full-is-silent" && l.Exceeded(&cur, p) {
+		return nil
+	}
 	switch {
 	case !sessionstore.InDoubt(err):
 	case s.mutant == "doubt-is-success":
@@ -230,7 +233,11 @@ func (s *store) DeleteConnection(ctx context.Context, c sessionstore.Connection)
 }
 
 func (s *store) Register(ctx context.Context, r sessionstore.Registration) error {
-	return s.write(ctx, "Register", func(ctx context.Context) error { return s.Store.Register(ctx, r) })
+	err := s.write(ctx, "Register", func(ctx context.Context) error { return s.Store.Register(ctx, r) })
+	if errors.Is(err, sessionstore.ErrExists) && s.mutant == "open-step-is-no-claim" {
+		return nil
+	}
+	return err
 }
 
 func (s *store) Update(ctx context.Context, r sessionstore.Registration) error {
@@ -261,7 +268,13 @@ func (s *store) Unregister(ctx context.Context, id sessionstore.SessionID) error
 func (s *store) Registrations(ctx context.Context, shard int) iter.Seq2[sessionstore.Registration, error] {
 	return func(yield func(sessionstore.Registration, error) bool) {
 		s.w.at(ctx, "Registrations", kindOther)
+		for s.mutant == "ping-waits-for-closes" && s.r.endings() > 0 && ctx.Err() == nil {
+			after(ctx, 50*time.Millisecond)
+		}
 		for r, err := range s.Store.Registrations(ctx, shard) {
+			if s.mutant == "expire-without-ping" {
+				r.PingedAt = r.PingAt
+			}
 			if !yield(r, err) {
 				return
 			}
@@ -274,6 +287,9 @@ func (s *store) PutSocket(ctx context.Context, k sessionstore.NewSocket, hint se
 }
 
 func (s *store) RemoveSocket(ctx context.Context, k sessionstore.Socket) (row sessionstore.Socket, err error) {
+	if s.mutant == "end-forgets-rooms" {
+		return k, nil
+	}
 	err = s.write(ctx, "RemoveSocket", func(ctx context.Context) (err error) {
 		row, err = s.Store.RemoveSocket(ctx, k)
 		return err
@@ -282,6 +298,9 @@ func (s *store) RemoveSocket(ctx context.Context, k sessionstore.Socket) (row se
 }
 
 func (s *store) ClearSockets(ctx context.Context, id sessionstore.SessionID) error {
+	if s.mutant == "end-forgets-rooms" {
+		return nil
+	}
 	return s.write(ctx, "ClearSockets", func(ctx context.Context) error { return s.Store.ClearSockets(ctx, id) })
 }
 

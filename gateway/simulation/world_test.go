@@ -27,11 +27,14 @@ const (
 	refuse             // certain: throttled (store), busy (push)
 	cutAfter           // push: accepted, but the connection ends before it arrives
 	crash              // the instance dies here
+	hangBefore         // push: no answer for long, and it never happens
+	hangAfter          // push: no answer for long, and it has happened
+	busy               // push: refused, and so are the next ones for long
 )
 
 var verdictNames = map[verdict]string{
 	proceed: "", failBefore: " [fails before]", failAfter: " [fails after]", failLater: " [fails, applied later]",
-	refuse: " [refused]", cutAfter: " [accepted, then cut]", crash: " [crash]",
+	hangBefore: " [hangs]", hangAfter: " [hangs, applied]", busy: " [busy for long]", refuse: " [refused]", cutAfter: " [accepted, then cut]", crash: " [crash]",
 }
 
 // errDoubt is a call whose outcome nobody knows.
@@ -68,7 +71,8 @@ type procKey struct{}
 // world schedules one run.
 type world struct {
 	rng    *rand.Rand
-	budget int // faults left
+	budget int    // faults left
+	victim string // the client that all faults are of; any if empty
 	trace  func(string)
 	began  time.Time
 
@@ -76,15 +80,16 @@ type world struct {
 	pending []*point
 	ghosts  []func() // writes that failed and will be applied
 	crashes int      // instances that died
+	ended   bool     // the run is over
 	faults  int
-	bad     []string                                      // violations
-	winners map[sessionstore.SessionID]sessionstore.Owner // of a Close
-	wake    chan struct{}                                 // something waits for its turn
+	bad     []string                                             // violations
+	winners map[sessionstore.SessionID]sessionstore.CloseRequest // of a Close
+	wake    chan struct{}                                        // something waits for its turn
 	wg      sync.WaitGroup
 }
 
 func newWorld(seed uint64, budget int, trace func(string)) *world {
-	return &world{rng: rand.New(rand.NewPCG(seed, 0x5eed)), budget: budget, trace: trace, began: time.Now(), wake: make(chan struct{}, 1), winners: map[sessionstore.SessionID]sessionstore.Owner{}}
+	return &world{rng: rand.New(rand.NewPCG(seed, 0x5eed)), budget: budget, trace: trace, began: time.Now(), wake: make(chan struct{}, 1), winners: map[sessionstore.SessionID]sessionstore.CloseRequest{}}
 }
 
 // go starts a process; its name orders it among those that wait, so it must be unique.
@@ -98,14 +103,21 @@ func (w *world) spawn(ctx context.Context, name string, f func(context.Context, 
 }
 
 // won notes whose Close of a session was applied: one and the same, whatever fails.
-func (w *world) won(id sessionstore.SessionID, owner sessionstore.Owner) {
+func (w *world) won(r sessionstore.CloseRequest) {
 	w.mu.Lock()
-	first, was := w.winners[id]
-	w.winners[id] = owner
+	first, was := w.winners[r.Session]
+	w.winners[r.Session] = r
 	w.mu.Unlock()
-	if was && first != owner {
+	if was && first.Handler.Owner != r.Handler.Owner {
 		w.violation("two have won the Close")
 	}
+}
+
+// reason is why a session was closed.
+func (w *world) reason(id sessionstore.SessionID) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.winners[id].Reason
 }
 
 // at is a scheduling point: it waits until the scheduler lets this call go on.
@@ -119,6 +131,10 @@ func (w *world) at(ctx context.Context, name string, k kind) verdict {
 	}
 	pt := &point{proc: p, name: name, kind: k, grant: make(chan verdict)}
 	w.mu.Lock()
+	if w.ended {
+		w.mu.Unlock()
+		runtime.Goexit()
+	}
 	w.pending = append(w.pending, pt)
 	w.mu.Unlock()
 	select {
@@ -227,9 +243,30 @@ func (w *world) step() bool {
 	return true
 }
 
+// sparing has half of the schedules with faults direct more of them at one client alone.
+func (w *world) sparing(rng *rand.Rand) {
+	if w.budget > 0 && rng.IntN(2) == 0 {
+		w.victim, w.budget = "client0", 2*w.budget
+	}
+}
+
+// of reports whether a call is a client's own, or a push to it.
+func (p *point) of(client string) bool {
+	return strings.HasPrefix(p.proc.name, client+"/") || p.pushTo(client)
+}
+
+func (p *point) pushTo(client string) bool { return strings.HasPrefix(p.name, "Push "+client+"-") }
+
 // judge decides what becomes of a call.
 func (w *world) judge(p *point) (verdict, time.Duration) {
-	if w.budget == 0 || p.kind == kindOther || w.rng.IntN(25) != 0 {
+	if w.budget == 0 || p.kind == kindOther || w.victim != "" && !p.of(w.victim) {
+		return proceed, 0
+	}
+	odds := 25
+	if w.victim != "" {
+		odds = 8
+	}
+	if w.rng.IntN(odds) != 0 {
 		return proceed, 0
 	}
 	w.budget--
@@ -239,16 +276,42 @@ func (w *world) judge(p *point) (verdict, time.Duration) {
 	case kindWrite:
 		choices = []verdict{failBefore, failAfter, failLater, refuse, crash}
 	case kindPush:
-		choices = []verdict{failBefore, failAfter, refuse, cutAfter, crash}
+		choices = []verdict{failBefore, failAfter, hangBefore, hangAfter, busy, refuse, cutAfter}
+		if w.victim == "" { // else the others would feel the end of the instance
+			choices = append(choices, crash)
+		}
 	case kindRead:
 		choices = []verdict{failBefore, crash}
 	case kindOther:
 	}
-	n := w.rng.IntN(len(choices) + 1)
+	stalls := 1
+	if w.victim != "" && p.kind == kindPush {
+		stalls = 0
+	}
+	n := w.rng.IntN(len(choices) + stalls)
 	if n == len(choices) {
 		return proceed, []time.Duration{100 * time.Millisecond, 2 * time.Second, 50 * time.Second}[w.rng.IntN(3)]
 	}
 	return choices[n], 0
+}
+
+// spared reports whether nothing that failed was of a client's doing.
+func (w *world) spared(client string) bool {
+	return w.faultless() || w.victim != "" && w.victim != client
+}
+
+// fair reports whether nothing failed but what is of one client's doing.
+func (w *world) fair() bool { return w.faultless() || w.victim != "" }
+
+// end ends what has not ended.
+func (w *world) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	for _, p := range w.pending {
+		p.grant <- crash
+	}
+	w.pending = nil
 }
 
 // faultless reports whether nothing has failed.

@@ -1,0 +1,173 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick/gateway/engine"
+)
+
+// ending is how a client's disconnect handler behaves.
+type ending int
+
+const (
+	quickEnding ending = iota
+	slowEnding         // takes a while
+	lateEnding         // takes until its time is up, each time
+	neverEnding        // does not even return then
+	allEndings
+)
+
+// The budget of disconnect handlers.
+const (
+	handlerTime  = 4 * time.Second
+	handlerTries = 2
+)
+
+// handover is who finishes the ends of sessions.
+type handover int
+
+const (
+	byCloser handover = iota // nobody but those that close them
+	byPool
+	byQueue
+	allHandovers
+)
+
+var errOver = errors.New("simulation: over")
+
+// disconnect is the disconnect handler.
+func (r *run) disconnect(ctx context.Context, s *gateway.Socket, reason string) error {
+	c := r.owner(s.ID())
+	r.mu.Lock()
+	r.closed[s.ID()]++
+	r.ending++
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.ending--
+	}()
+	r.w.note("disconnect handler of " + c.name + ": " + reason)
+	switch c.ending {
+	case slowEnding:
+		after(ctx, handlerTime/2)
+		return ctx.Err()
+	case lateEnding:
+		<-ctx.Done()
+		return ctx.Err()
+	case neverEnding:
+		<-r.over
+		return errOver
+	case quickEnding, allEndings:
+	}
+	return nil
+}
+
+// checkEnding checks how often a disconnect handler ran.
+func (r *run) checkEnding(c *client, n int) {
+	want := 1
+	if c.ending > slowEnding {
+		want = handlerTries
+	}
+	switch {
+	case n > want && r.w.faultless(), n > want+r.w.faults:
+		r.w.violation("the disconnect handler of %s ran %d times", c.name, n)
+	case n < want && r.w.faultless():
+		r.w.violation("the disconnect handler of %s ran %d of %d times", c.name, n, want)
+	case n == 0 && c.joined:
+		r.w.violation("the disconnect handler of %s never ran", c.name)
+	}
+}
+
+// queue takes the ends of sessions as a queue of AWS does: at least once.
+type queue struct {
+	r     *run
+	twice bool
+
+	mu  sync.Mutex
+	ctx context.Context // of the run, for what takes the ends
+	n   int
+}
+
+var _ engine.Ends = (*queue)(nil)
+
+// HandOver puts an end into the queue.
+func (q *queue) HandOver(ctx context.Context, end engine.End) error {
+	put := func() {
+		q.take(end, 0)
+		if q.twice {
+			q.take(end, 0)
+		}
+	}
+	switch q.r.w.at(ctx, "HandOver", kindWrite) {
+	case failBefore:
+		return errDoubt
+	case failAfter:
+		put()
+		return errDoubt
+	case failLater:
+		q.r.w.later(put)
+		return errDoubt
+	case refuse:
+		return engine.ErrPoolFull
+	default:
+		put()
+		return nil
+	}
+}
+
+// take has an instance finish an end; if that dies, the queue hands the end out again.
+func (q *queue) take(end engine.End, try int) {
+	q.mu.Lock()
+	q.n++
+	name := fmt.Sprintf("end%d.%d", q.n, try)
+	ctx := q.ctx
+	q.mu.Unlock()
+	q.r.w.spawn(ctx, name, func(ctx context.Context, p *proc) {
+		defer func() {
+			if p.crashed.Load() && try < 2 && ctx.Err() == nil {
+				q.take(end, try+1)
+			}
+		}()
+		if try > 0 {
+			after(ctx, 5*time.Second)
+		}
+		_ = q.r.instance().Finish(ctx, end)
+	})
+}
+
+// pool runs a pool of ends. An instance that dies in the middle of one ends that alone.
+func (r *run) runPool(ctx context.Context) {
+	n := 0
+	r.pool.Run(ctx, func(ctx context.Context, end engine.End) error {
+		r.mu.Lock()
+		n++
+		p := &proc{name: fmt.Sprintf("end%d", n)}
+		r.mu.Unlock()
+		return r.instance().Finish(context.WithValue(ctx, procKey{}, p), end)
+	})
+}
+
+// ends returns who takes the ends of sessions.
+func (r *run) ends() engine.Ends {
+	switch r.handover {
+	case byPool:
+		return r.pool
+	case byQueue:
+		return r.queue
+	case byCloser, allHandovers:
+	}
+	return nil
+}
+
+// endings counts the disconnect handlers that are running.
+func (r *run) endings() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ending
+}
