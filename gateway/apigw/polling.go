@@ -71,14 +71,23 @@ func (h *Handler) polling(ctx context.Context, sets *headerSets, e *events.APIGa
 	return answered(sets, payload, e.Headers["accept-encoding"]), nil
 }
 
+// plainUpTo is the greatest answer that goes as it is. A function's answer is JSON, where a character may take six bytes ("<", the separator
+// of packets), and is 6 MB at most; base64 takes a third more, whatever is in it.
+const plainUpTo = 900_000
+
 // answered is the answer to a GET: packets, compressed if they are many and the client likes it.
 func answered(sets *headerSets, payload, accept string) events.APIGatewayV2HTTPResponse {
 	coding := ""
 	if len(payload) >= compressFrom {
 		coding = codingFor(accept)
 	}
-	if coding == "" {
+	if coding == "" && len(payload) <= plainUpTo {
 		return response(http.StatusOK, sets.payload, payload)
+	}
+	if coding == "" {
+		res := response(http.StatusOK, sets.payload, base64.StdEncoding.EncodeToString([]byte(payload)))
+		res.IsBase64Encoded = true
+		return res
 	}
 	res := response(http.StatusOK, sets.coded[coding], compress(coding, payload))
 	res.IsBase64Encoded = true

@@ -5,9 +5,11 @@ import (
 	"compress/zlib"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
@@ -133,6 +135,44 @@ func TestCompression(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An answer as large as there may be fits into the 6 MB of a function's answer, whatever is in it and whether or not the client takes gzip.
+func TestLargestAnswer(t *testing.T) {
+	noise := make([]byte, 3<<20)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
+	for name, payload := range map[string]string{
+		"HTML":                      "4" + strings.Repeat("<p>&amp;</p>", 4<<20/12),
+		"separators":                strings.Repeat("4\x1e", 2<<20-1) + "4",
+		"not compressible":          "b" + base64.StdEncoding.EncodeToString(noise),
+		"all that is sent as it is": strings.Repeat("<", 900_000),
+	} {
+		for _, accept := range []string{"", "gzip"} {
+			t.Run(name+"/"+accept, func(t *testing.T) {
+				g := newFake()
+				g.sessions["SESSION"].posted = payload
+				res := serve(t, handler(g, nil, nil), request("GET", "EIO=4&transport=polling&sid=SESSION", "", "accept-encoding", accept))
+				answer, err := json.Marshal(res)
+				if err != nil || len(answer) > 6<<20-4096 {
+					t.Errorf("%d bytes, %v", len(answer), err)
+				}
+				got := res.Body
+				switch {
+				case res.IsBase64Encoded && accept != "":
+					got = unzip(t, accept, res.Body)
+				case res.IsBase64Encoded:
+					raw, err := base64.StdEncoding.DecodeString(res.Body)
+					if err != nil {
+						t.Fatal(err)
+					}
+					got = string(raw)
+				}
+				if got != payload {
+					t.Errorf("%d bytes came, want %d", len(got), len(payload))
+				}
+			})
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // What one answer to a GET may carry: an update expression of DynamoDB removes at most some 400 entries, and
-// a Lambda's answer has 6 MB.
+// a Lambda's answer has 6 MB, of which base64 takes a quarter. The bytes are those of the answer, with its separators.
 const (
 	maxAnswerPackets = 400
 	maxAnswerBytes   = 4 << 20
@@ -218,7 +218,7 @@ func (p *poller) ended(ctx context.Context, s *sessionstore.Session) (string, er
 func (p *poller) repeat(ctx context.Context, s *sessionstore.Session) (string, error) {
 	switch {
 	case s.Given > 0:
-		return p.payload(ctx, s.Buffer[:s.Given])
+		return p.given(ctx, s)
 	case s.State != sessionstore.Open:
 		return engineio.EncodePayload([]string{engineio.NoopFrame, engineio.CloseFrame}), nil
 	case s.Pinged:
@@ -238,32 +238,41 @@ func (p *poller) overlap(ctx context.Context) error {
 
 // give answers with the longest prefix of what is pending that fits.
 func (p *poller) give(ctx context.Context, s *sessionstore.Session) (string, error) {
-	pending := s.Pending()
-	n, bytes := 0, 0
-	for n < len(pending) && n < maxAnswerPackets {
-		bytes += pending[n].Bytes()
-		if n > 0 && bytes > maxAnswerBytes {
-			break
-		}
-		n++
-	}
-	payload, err := p.payload(ctx, pending[:n])
+	whole, err := p.e.store.Bodies(ctx, p.id, fitting(s.Pending()))
 	if err != nil {
 		return "", p.again(err)
 	}
-	return payload, p.answer(ctx, sessionstore.AnswerRequest{Read: s, T: p.t, Give: n})
+	whole = fitting(whole) // now that it is known how many frames they are
+	return encoded(whole), p.answer(ctx, sessionstore.AnswerRequest{Read: s, T: p.t, Give: len(whole)})
 }
 
-func (p *poller) payload(ctx context.Context, packets []sessionstore.Packet) (string, error) {
-	packets, err := p.e.store.Bodies(ctx, p.id, packets)
+// fitting returns the longest prefix of packets that one answer may carry, but at least one.
+func fitting(packets []sessionstore.Packet) []sessionstore.Packet {
+	bytes := 0
+	for n, q := range packets {
+		bytes += q.Bytes() + max(len(q.Frames), 1)
+		if n > 0 && bytes > maxAnswerBytes || n == maxAnswerPackets {
+			return packets[:n]
+		}
+	}
+	return packets
+}
+
+// given is what the GET before was answered.
+func (p *poller) given(ctx context.Context, s *sessionstore.Session) (string, error) {
+	packets, err := p.e.store.Bodies(ctx, p.id, s.Buffer[:s.Given])
 	if err != nil {
 		return "", err
 	}
+	return encoded(packets), nil
+}
+
+func encoded(packets []sessionstore.Packet) string {
 	frames := make([]string, 0, len(packets))
 	for _, q := range packets {
 		frames = append(frames, q.Frames...)
 	}
-	return engineio.EncodePayload(frames), nil
+	return engineio.EncodePayload(frames)
 }
 
 func (p *poller) answer(ctx context.Context, r sessionstore.AnswerRequest) error {

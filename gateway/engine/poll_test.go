@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -322,7 +323,8 @@ func TestAnswerIsBounded(t *testing.T) {
 		want    []int // packets in each answer
 	}{
 		{"by count", 850, 4, []int{400, 400, 50}},
-		{"by bytes", 5, 1 << 20, []int{4, 1}},
+		{"by bytes", 5, 1<<20 - 1, []int{4, 1}},
+		{"by bytes, with separators", 5, 1 << 20, []int{3, 2}},
 		{"one above the bound", 2, 5 << 20, []int{1, 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -340,6 +342,29 @@ func TestAnswerIsBounded(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What one request sent is one entry of many frames: the separators between them count too.
+func TestAnswerCountsSeparators(t *testing.T) {
+	const entries, frames = 400, 8000
+	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+		id := w.polling()
+		for range entries {
+			p := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: slices.Repeat([]string{"4"}, frames)}
+			w.must(w.store.Deliver(t.Context(), id, []sessionstore.Packet{p}, sessionstore.BufferLimits{Packets: 1000, Bytes: 4 << 20}))
+		}
+		got := 0
+		for i := 0; got < entries*frames && i < 9; i++ {
+			body := w.get(id, fmt.Sprint("t", i))
+			if len(body) > 4<<20 {
+				t.Errorf("answer %d has %d bytes", i+1, len(body))
+			}
+			got += len(strings.Fields(body))
+		}
+		if got != entries*frames {
+			t.Errorf("got %d packets, want %d", got, entries*frames)
+		}
+	})
 }
 
 // A write of a GET that is refused or in doubt makes it read again: no packet is lost or given to two GETs.
