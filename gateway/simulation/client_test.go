@@ -23,30 +23,34 @@ type client struct {
 	stamps  stamps
 	upgrade time.Duration // when it begins to upgrade; never if 0
 
-	mu        sync.Mutex
-	sid       sessionstore.SessionID
-	alive     bool
-	connected chan struct{} // closed with "40{...}"
-	joined    bool
-	probed    chan struct{} // closed with "3probe"
-	lastPing  time.Time
-	paused    bool // has had 3probe: polls no more
-	upgraded  bool
-	polling   sync.WaitGroup
-	gets      int
-	handlers  map[int][]*proc // who serves each GET
-	got       map[string]bool
-	header    string // of the packet whose attachment has to come next
-	ws        *socket
-	direct    bool // it begins on WebSocket
-	opened    bool // has had its open packet
-	steps     int  // how often its open step is run
-	stepDelay time.Duration
-	ending    ending
-	acts      []act
-	sent      []string // events that it sent
-	acks      map[int]chan struct{}
-	socket    string // its id in "/"
+	mu                          sync.Mutex
+	sid                         sessionstore.SessionID
+	alive                       bool
+	connected                   chan struct{} // closed with "40{...}"
+	joined                      bool
+	probed                      chan struct{} // closed with "3probe"
+	lastPing                    time.Time
+	paused                      bool // has had 3probe: polls no more
+	upgraded                    bool
+	polling                     sync.WaitGroup
+	gets                        int
+	handlers                    map[int][]*proc // who serves each GET
+	got                         map[string]bool
+	header                      string // of the packet whose attachment has to come next
+	ws                          *socket
+	direct                      bool // it begins on WebSocket
+	opened                      bool // has had its open packet
+	steps                       int  // how often its open step is run
+	stepDelay                   time.Duration
+	ending                      ending
+	acts                        []act
+	done                        int  // how many of the acts
+	paired                      bool // has sent two packets with attachments at once
+	inSecond                    bool // is in the second namespace
+	secondAsked, secondAnswered int
+	sent                        map[int]string // events that it sent
+	acks                        map[int]chan struct{}
+	socket                      string // its id in "/"
 
 	member  membership      // under the run's lock, as the next
 	foreign map[string]bool // packets of others that are none of its own: it had left the room
@@ -56,7 +60,7 @@ func newClient(r *run, name string) *client {
 	rng := r.w.rng
 	c := &client{
 		run: r, name: name, stamps: min(stamps(rng.IntN(2*int(allStamps))), official), connected: make(chan struct{}), probed: make(chan struct{}),
-		got: map[string]bool{}, handlers: map[int][]*proc{}, acks: map[int]chan struct{}{}, foreign: map[string]bool{},
+		got: map[string]bool{}, handlers: map[int][]*proc{}, acks: map[int]chan struct{}{}, sent: map[int]string{}, foreign: map[string]bool{},
 		member: membership{moving: 1}, // it enters at some moment of its connect
 	}
 	if rng.IntN(4) != 0 {
@@ -74,7 +78,7 @@ func newClient(r *run, name string) *client {
 	}
 	if rng.IntN(2) == 0 { // half of the clients only listen
 		for range rng.IntN(5) {
-			event := []string{"leave", "join", "data"}[rng.IntN(3)]
+			event := []string{"leave", "join", "data", binary, hop, pair, excess}[rng.IntN(7)]
 			c.acts = append(c.acts, act{event, time.Duration(rng.IntN(200)) * time.Millisecond})
 		}
 	}
@@ -363,6 +367,8 @@ func (c *client) take(ctx context.Context, frame string) {
 		})
 	case frame == engineio.CloseFrame:
 		c.die("told to close")
+	case strings.HasPrefix(frame[1:], frame[1:min(2, len(frame))]+second):
+		c.takeSecond(frame)
 	case strings.HasPrefix(frame, "40"):
 		c.join(ctx, frame)
 	case strings.HasPrefix(frame, "43"):
@@ -401,20 +407,4 @@ func (c *client) awaitProbe(ctx context.Context) {
 	case <-t.C:
 	case <-ctx.Done():
 	}
-}
-
-// event checks one packet of an emitter: once, in order, and after everything that was accepted before it was emitted. It may come
-// before the answer to CONNECT, for the client is in the room by then: clients keep it until that comes.
-func (c *client) event(id string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.got[id] {
-		c.run.w.violation("%s: %s came twice", c.name, id)
-	}
-	for before := range c.run.owedBefore(c, id) {
-		if !c.got[before] {
-			c.run.w.violation("%s: %s came, but %s, accepted before it was emitted, has not", c.name, id, before)
-		}
-	}
-	c.got[id] = true
 }

@@ -150,11 +150,20 @@ func (c *client) act(ctx context.Context) {
 	for k, a := range c.acts {
 		after(ctx, a.pause)
 		key := fmt.Sprintf("%s.%d", c.name, k)
-		if !c.send(ctx, fmt.Sprintf(`42%d[%q,%q]`, k, a.event, key)) {
-			return
+		switch a.event {
+		case binary, pair, excess, hop:
+			if !c.atOnce(ctx, k, a.event, key) {
+				return
+			}
+		default:
+			if !c.send(ctx, fmt.Sprintf(`42%d[%q,%q]`, k, a.event, key)) {
+				return
+			}
 		}
-		c.asked(key)
-		c.awaitAck(ctx, k)
+		c.asked(k, key, a.event)
+		if a.event != hop {
+			c.awaitAck(ctx, k)
+		}
 	}
 }
 
@@ -194,18 +203,21 @@ func (c *client) send(ctx context.Context, frames ...string) bool {
 }
 
 // asked notes an event that was sent whole.
-func (c *client) asked(key string) {
+func (c *client) asked(k int, key, event string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sent = append(c.sent, key)
+	c.done++
+	if event != pair && event != excess && event != hop { // of these nobody promises that they are handled
+		c.sent[k] = key
+	}
 }
 
-// awaitAck waits until an event has been answered, for two seconds at most.
+// awaitAck waits until an event has been answered, for five seconds at most.
 func (c *client) awaitAck(ctx context.Context, id int) {
 	c.mu.Lock()
 	answered := c.ack(id)
 	c.mu.Unlock()
-	t := time.NewTimer(2 * time.Second)
+	t := time.NewTimer(5 * time.Second)
 	defer t.Stop()
 	select {
 	case <-answered:

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -34,32 +32,34 @@ const (
 
 // run is one schedule: some instances, clients in one room, emitters, sweepers.
 type run struct {
-	w        *world
-	mutant   string
-	net      *network
-	servers  []*gateway.Server
-	adapters []*adapter.Adapter
-	real     *memstore.Store
-	clients  []*client
-	copies   bool
-	serial   bool // some packets have attachments
-	tight    bool // buffers are small, and clients poll slowly
-	handover handover
-	pool     *engine.Pool
-	queue    *queue
-	over     chan struct{}
-	closeAt  time.Duration // when the server closes the session; never if 0
-	plans    [emitters]plan
+	w            *world
+	mutant       string
+	net          *network
+	servers      []*gateway.Server
+	adapters     []*adapter.Adapter
+	real         *memstore.Store
+	clients      []*client
+	copies       bool
+	serial       bool // some packets have attachments
+	tight        bool // buffers are small, and clients poll slowly
+	handover     handover
+	pool         *engine.Pool
+	queue        *queue
+	over         chan struct{}
+	secondLeaves time.Duration // how long the disconnect handler of the second namespace takes
+	closeAt      time.Duration // when the server closes the session; never if 0
+	plans        [emitters]plan
 
-	mu       sync.Mutex
-	accepted map[*client]map[string]bool
-	before   map[string]map[*client]map[string]bool // what was accepted when an emit began
-	atClose  map[string]bool                        // what was accepted for the first client when the server began to close its session
-	closed   map[string]int                         // runs of the disconnect handler by socket
-	owners   map[string]*client                     // by socket, once its connect handler has run
-	handled  map[string]int                         // runs of the handler by event
-	ending   int                                    // disconnect handlers that are running
-	turn     int
+	mu           sync.Mutex
+	accepted     map[*client]map[string]bool
+	before       map[string]map[*client]map[string]bool // what was accepted when an emit began
+	atClose      map[string]bool                        // what was accepted for the first client when the server began to close its session
+	closed       map[string]int                         // runs of the disconnect handler by socket
+	closedSecond map[string]int                         // the same of the second namespace
+	owners       map[string]*client                     // by socket, once its connect handler has run
+	handled      map[string]int                         // runs of the handler by event
+	ending       int                                    // disconnect handlers that are running
+	turn         int
 }
 
 // plan is what one emitter does: a pause before each packet, and whether it waits for the client's probe to be
@@ -89,12 +89,15 @@ func simulate(t *testing.T, seed uint64, mutant string, trace func(string)) (bad
 func newRun(w *world, mutant string) *run {
 	r := &run{
 		w: w, mutant: mutant, accepted: map[*client]map[string]bool{}, before: map[string]map[*client]map[string]bool{},
-		closed: map[string]int{}, owners: map[string]*client{}, handled: map[string]int{},
+		closed: map[string]int{}, closedSecond: map[string]int{}, owners: map[string]*client{}, handled: map[string]int{},
 		copies: w.rng.IntN(3) == 0, serial: w.rng.IntN(2) == 0, tight: w.rng.IntN(8) == 0, handover: handover(w.rng.IntN(int(allHandovers))),
 		pool: engine.NewPool(nil), over: make(chan struct{}),
 	}
 	r.queue = &queue{r: r, twice: w.rng.IntN(2) == 0}
 	w.sparing(w.rng)
+	if w.rng.IntN(3) == 0 {
+		r.secondLeaves = 2 * time.Second
+	}
 	r.real = memstore.New(memstore.Options{Shards: 1})
 	waking, skewed := w.rng.IntN(2) == 0, w.rng.IntN(2) == 0
 	r.net = &network{w: w, mutant: mutant, conns: map[sessionstore.Connection]*socket{}}
@@ -166,6 +169,7 @@ func (r *run) register(srv *gateway.Server) {
 		return s.Join(ctx, room)
 	})
 	r.members(nsp)
+	r.uploads(srv)
 	nsp.OnDisconnect(r.disconnect)
 }
 
@@ -320,104 +324,4 @@ func (r *run) owedBefore(c *client, id string) map[string]bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.before[id][c]
-}
-
-// checkLive checks, after the calm, that a client that lives has everything, and that one that does not has no
-// open session.
-func (r *run) checkLive(ctx context.Context, c *client) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s, err := r.real.Get(ctx, c.sid, time.Now())
-	open := err == nil && s.State == sessionstore.Open
-	untouched := r.w.spared(c.name) && !r.closes(c) && !r.tight
-	switch {
-	case c.alive && !open:
-		r.w.violation("%s lives on a session that is %s (%v)", c.name, s.State, err)
-	case !c.alive && open:
-		r.w.violation("%s is gone, its session is open", c.name)
-	case !c.alive && untouched:
-		r.w.violation("%s was dropped though nothing failed: %s", c.name, r.w.reason(c.sid))
-	case r.tight && !c.alive && r.w.faultless() && !r.closes(c) && r.w.reason(c.sid) != adapter.ReasonBufferFull:
-		r.w.violation("%s was dropped: %s", c.name, r.w.reason(c.sid))
-	case r.w.faultless() && r.closes(c) && !r.tight:
-		r.checkDrained(c)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, id := range slices.Sorted(maps.Keys(c.foreign)) {
-		if c.got[id] {
-			r.w.violation("%s: %s came though it had left the room", c.name, id)
-		}
-	}
-	if !c.alive {
-		return
-	}
-	for _, id := range slices.Sorted(maps.Keys(r.accepted[c])) {
-		if !c.got[id] {
-			r.w.violation("%s: %s was accepted and never came", c.name, id)
-		}
-	}
-	if untouched {
-		r.checkAnswers(c)
-	}
-	if s.Hold.Held() {
-		r.w.violation("a hold of %s outlived its owner", c.name)
-	}
-}
-
-// closes reports whether the server closes a client's session.
-func (r *run) closes(c *client) bool { return r.closeAt > 0 && c == r.clients[0] }
-
-// checkAnswers checks that everything that an undisturbed client asked for was handled and answered. All is locked.
-func (r *run) checkAnswers(c *client) {
-	for k, key := range c.sent {
-		if r.handled[key] == 0 {
-			r.w.violation("%s was never handled", key)
-		} else if !isClosed(c.ack(k)) {
-			r.w.violation("%s was never answered", key)
-		}
-	}
-	if len(c.sent) != len(c.acts) {
-		r.w.violation("%s asked for %d of %d things", c.name, len(c.sent), len(c.acts))
-	}
-}
-
-// checkDrained checks that a session that the server closed gave out what had been accepted before, unless its client was
-// in the middle of an upgrade: then it gives up at once. The client is locked.
-func (r *run) checkDrained(c *client) {
-	if c.paused {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, id := range slices.Sorted(maps.Keys(r.atClose)) {
-		if !c.got[id] {
-			r.w.violation("%s was accepted before the server closed and never came", id)
-		}
-	}
-}
-
-// checkLeftovers checks that closed sessions leave nothing behind, and that disconnect handlers ran as often as
-// they should.
-func (r *run) checkLeftovers(ctx context.Context) {
-	for _, c := range r.clients {
-		if s, err := r.real.Get(ctx, c.sid, time.Now()); err == nil && s.State != sessionstore.Closed {
-			r.w.violation("the session of %s is stuck in %s", c.name, s.State)
-		} else if err == nil && len(s.Sockets) > 0 && r.w.crashes == 0 {
-			r.w.violation("a closed session has sockets")
-		}
-	}
-	for reg, err := range r.real.Registrations(ctx, 0) {
-		r.w.violation("the registry still has %s (%v)", reg.Session, err)
-	}
-	if r.w.faultless() {
-		for m := range r.real.Members(ctx, "/", room, sessionstore.Range{}) {
-			r.w.violation("the room still has %s", m.Socket)
-		}
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for id, c := range r.owners {
-		r.checkEnding(c, r.closed[id])
-	}
 }

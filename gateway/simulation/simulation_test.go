@@ -77,6 +77,9 @@ var mutants = []string{
 	"end-forgets-rooms",
 	"open-step-is-no-claim",
 	"full-is-silent",
+	"attachment-without-condition",
+	"second-header-accepted",
+	"left-is-forgotten",
 }
 
 // mutantSchedules bounds the search for a schedule that catches a mutant.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -91,6 +92,9 @@ func (s *store) Close(ctx context.Context, r sessionstore.CloseRequest) (old ses
 }
 
 func (s *store) Claim(ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
+	if s.mutant == "left-is-forgotten" && strings.HasPrefix(name, "gone/") {
+		return nil
+	}
 	err := s.write(ctx, "Claim", func(ctx context.Context) error { return s.Store.Claim(ctx, name, s.lease(l), from, now.Add(s.skew)) })
 	if errors.Is(err, sessionstore.ErrExists) && s.mutant == "everybody-claims" {
 		return nil

@@ -82,6 +82,7 @@ type world struct {
 	crashes int      // instances that died
 	ended   bool     // the run is over
 	faults  int
+	stalled int
 	bad     []string                                             // violations
 	winners map[sessionstore.SessionID]sessionstore.CloseRequest // of a Close
 	wake    chan struct{}                                        // something waits for its turn
@@ -290,6 +291,7 @@ func (w *world) judge(p *point) (verdict, time.Duration) {
 	}
 	n := w.rng.IntN(len(choices) + stalls)
 	if n == len(choices) {
+		w.stalled++
 		return proceed, []time.Duration{100 * time.Millisecond, 2 * time.Second, 50 * time.Second}[w.rng.IntN(3)]
 	}
 	return choices[n], 0
@@ -298,6 +300,13 @@ func (w *world) judge(p *point) (verdict, time.Duration) {
 // spared reports whether nothing that failed was of a client's doing.
 func (w *world) spared(client string) bool {
 	return w.faultless() || w.victim != "" && w.victim != client
+}
+
+// stalls counts the calls that were held up.
+func (w *world) stalls() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stalled
 }
 
 // fair reports whether nothing failed but what is of one client's doing.

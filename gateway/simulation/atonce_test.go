@@ -1,0 +1,220 @@
+package simulation
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// second is a namespace that clients leave and join again.
+const second = "/n"
+
+// What a client may do whose frames are handled at once.
+const (
+	binary = "bin"  // a packet with an attachment
+	pair   = "pair" // two of them at a time: nobody can tell whose an attachment is
+	excess = "more" // one attachment too many
+	hop    = "hop"  // an event for a namespace, and the namespace left and joined again
+)
+
+// uploads registers what takes attachments, and the second namespace.
+func (r *run) uploads(srv *gateway.Server) {
+	gateway.On(srv.Of("/"), binary, func(_ context.Context, _ *gateway.Socket, in gateway.Args2[string, gateway.Binary]) (string, error) {
+		r.handles(in.First)
+		// An attachment that stalls for longer than any may be late can be taken for another's: see docs/protocol.md.
+		if string(in.Second) != in.First && r.w.stalls() == 0 {
+			r.w.violation("the handler of %s got the attachment of %s", in.First, in.Second)
+		}
+		return in.First, nil
+	})
+	n := srv.Of(second)
+	gateway.On(n, "n", func(_ context.Context, _ *gateway.Socket, key string) (string, error) {
+		r.handles(key)
+		return key, nil
+	})
+	n.OnDisconnect(func(ctx context.Context, s *gateway.Socket, _ string) error {
+		r.mu.Lock()
+		r.closedSecond[s.ID()]++
+		n := r.closedSecond[s.ID()]
+		r.mu.Unlock()
+		if n > 1 && r.w.faultless() {
+			r.w.violation("the disconnect handler of %s ran %d times", second, n)
+		}
+		after(ctx, r.secondLeaves)
+		return nil
+	})
+}
+
+// binaryFrames are a packet with an attachment that says whose it is.
+func binaryFrames(id int, key string) []string {
+	return []string{
+		fmt.Sprintf(`451-%d[%q,%q,{"_placeholder":true,"num":0}]`, id, binary, key),
+		"b" + base64.StdEncoding.EncodeToString([]byte(key)),
+	}
+}
+
+// atOnce does one of the things above.
+func (c *client) atOnce(ctx context.Context, k int, event, key string) bool {
+	c.awaitUpgrade(ctx)
+	switch event {
+	case pair, excess:
+		c.mu.Lock()
+		c.paired = true
+		c.mu.Unlock()
+		more := binaryFrames(100+k, key+"b")
+		if event == excess && c.open() != nil {
+			more = more[1:]
+		}
+		return c.together(ctx, append(binaryFrames(k, key+"a"), more...))
+	case hop:
+		if !c.secondJoined(ctx) {
+			return false
+		}
+		frames := []string{fmt.Sprintf(`42%s,["n",%q]`, second, key), "41" + second + ",", "40" + second + ","}
+		c.expectSecond()
+		sent := c.together(ctx, frames)
+		c.awaitSecond(ctx)
+		return sent
+	default:
+		return c.together(ctx, binaryFrames(k, key))
+	}
+}
+
+// awaitUpgrade waits a second for an upgrade that the client is about to make.
+func (c *client) awaitUpgrade(ctx context.Context) {
+	for end := time.Now().Add(time.Second); c.upgrade > 0 && c.open() == nil && time.Now().Before(end) && ctx.Err() == nil; {
+		after(ctx, 50*time.Millisecond)
+	}
+}
+
+// together sends frames that are handled at once, where the client has a WebSocket.
+func (c *client) together(ctx context.Context, frames []string) bool {
+	ws := c.open()
+	if ws == nil {
+		return c.send(ctx, frames...)
+	}
+	var all sync.WaitGroup
+	for i, f := range frames {
+		all.Add(1)
+		c.run.w.spawn(ctx, fmt.Sprintf("%s/at once %d", c.name, i), func(ctx context.Context, _ *proc) {
+			defer all.Done()
+			c.message(ctx, ws, f)
+		})
+	}
+	all.Wait()
+	return c.isAlive()
+}
+
+// secondJoined joins the second namespace, unless the client is in it.
+func (c *client) secondJoined(ctx context.Context) bool {
+	c.mu.Lock()
+	in := c.inSecond
+	c.mu.Unlock()
+	if in {
+		return true
+	}
+	c.expectSecond()
+	sent := c.send(ctx, "40"+second+",")
+	c.awaitSecond(ctx)
+	return sent
+}
+
+// expectSecond notes that a CONNECT is to be answered.
+func (c *client) expectSecond() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.secondAsked++
+	c.inSecond = false
+}
+
+// awaitSecond waits until each CONNECT has been answered, for five seconds at most.
+func (c *client) awaitSecond(ctx context.Context) {
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end) && c.isAlive() && ctx.Err() == nil; {
+		c.mu.Lock()
+		done := c.secondAnswered >= c.secondAsked
+		c.mu.Unlock()
+		if done {
+			return
+		}
+		after(ctx, 50*time.Millisecond)
+	}
+}
+
+// takeSecond takes what comes for the second namespace.
+func (c *client) takeSecond(frame string) {
+	kind, _, _ := strings.Cut(frame, second)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch kind {
+	case "40", "44":
+		c.secondAnswered++
+		c.inSecond = kind == "40"
+	case "41":
+		c.inSecond = false
+	}
+	if c.secondAnswered > c.secondAsked {
+		c.run.w.violation("%s: CONNECT to %s answered %d times, asked %d times", c.name, second, c.secondAnswered, c.secondAsked)
+	}
+}
+
+// checkSecond checks that an undisturbed client got an answer to each CONNECT. The client is locked.
+func (c *client) checkSecond() {
+	if c.secondAnswered != c.secondAsked {
+		c.run.w.violation("%s: CONNECT to %s answered %d times, asked %d times", c.name, second, c.secondAnswered, c.secondAsked)
+	}
+}
+
+func (s *store) PutPartial(ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, now time.Time) error {
+	return s.write(ctx, "PutPartial", func(ctx context.Context) error {
+		err := s.Store.PutPartial(ctx, id, p, now)
+		if err != nil && s.mutant == "second-header-accepted" {
+			_ = s.Store.DeletePartial(ctx, id)
+			err = s.Store.PutPartial(ctx, id, p, now)
+		}
+		return err
+	})
+}
+
+func (s *store) AddAttachments(ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, more sessionstore.Packet) (after sessionstore.Partial, err error) {
+	err = s.write(ctx, "AddAttachments", func(ctx context.Context) (err error) {
+		after, err = s.Store.AddAttachments(ctx, id, p, more)
+		return err
+	})
+	return after, err
+}
+
+func (s *store) CountAttachment(ctx context.Context, id sessionstore.SessionID, now time.Time) (p sessionstore.Partial, err error) {
+	err = s.write(ctx, "CountAttachment", func(ctx context.Context) (err error) {
+		p, err = s.Store.CountAttachment(ctx, id, now)
+		if cur, e := s.Store.Get(ctx, id, now); e == nil && cur.Partial != nil && s.mutant == "attachment-without-condition" {
+			p, err = *cur.Partial, nil
+			p.Count = p.Want
+		}
+		return err
+	})
+	return p, err
+}
+
+func (s *store) TakePartial(ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial) error {
+	return s.write(ctx, "TakePartial", func(ctx context.Context) error {
+		err := s.Store.TakePartial(ctx, id, p)
+		if err != nil && s.mutant == "attachment-without-condition" {
+			return nil
+		}
+		return err
+	})
+}
+
+func (s *store) DeletePartial(ctx context.Context, id sessionstore.SessionID) error {
+	return s.write(ctx, "DeletePartial", func(ctx context.Context) error { return s.Store.DeletePartial(ctx, id) })
+}
+
+func (s *store) Bodies(ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet) ([]sessionstore.Packet, error) {
+	return read(ctx, s, "Bodies", func() ([]sessionstore.Packet, error) { return s.Store.Bodies(ctx, id, p) })
+}
