@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 )
 
@@ -132,7 +133,13 @@ func (s *summary) finish(key string, e event) {
 	delete(s.output, key)
 	s.status[key] = e.Action
 	s.order = append(s.order, key)
+	if e.Elapsed >= slow && !strings.Contains(e.Test, "/") {
+		fmt.Fprintf(s.out, "%-4s %s %s %.0f s\n", e.Action, e.Package, e.Test, e.Elapsed)
+	}
 }
+
+// slow is from how many seconds on a test is told of, so that a long run shows how it gets on.
+const slow = 20
 
 // finishPackage prints one line; the package's own output too when it failed without a failing test.
 func (s *summary) finishPackage(key string, e event) {

@@ -17,6 +17,7 @@ func TestSummary(t *testing.T) {
 		want     []string // parts of what is printed
 	}{
 		{"passed", pass, true, []string{"pass p 1.5s", "1 passed, 0 failed, 0 skipped"}},
+		{"slow", `{"Action":"pass","Package":"p","Test":"A","Elapsed":20.4}` + "\n", true, []string{"pass p A 20 s"}},
 		{"nothing", "", false, []string{"0 passed, 0 failed, 0 skipped", "No test passed"}},
 		{
 			"skipped", pass + `{"Action":"output","Package":"p","Test":"B","Output":"no service\n"}
