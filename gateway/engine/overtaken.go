@@ -37,8 +37,9 @@ func (e *Engine) Overtaken(ctx context.Context, id sessionstore.SessionID, patie
 	}
 	defer func() {
 		now := time.Now()
+		over := now.Add(-adapter.LeaseMargin) // for an instance whose clock is slow, too
 		// If it fails, nobody waits until the lease has ended.
-		_ = e.store.Claim(context.WithoutCancel(ctx), place, sessionstore.Lease{Owner: me, Until: now}, "", now)
+		_ = e.store.Claim(context.WithoutCancel(ctx), place, sessionstore.Lease{Owner: me, Until: over}, "", now)
 	}()
 	return e.readUntil(ctx, id, patience, ready)
 }

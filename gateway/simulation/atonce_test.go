@@ -27,8 +27,8 @@ const (
 func (r *run) uploads(srv *gateway.Server) {
 	gateway.On(srv.Of("/"), binary, func(_ context.Context, _ *gateway.Socket, in gateway.Args2[string, gateway.Binary]) (string, error) {
 		r.handles(in.First)
-		// An attachment that stalls for longer than any may be late can be taken for another's: see docs/protocol.md.
-		if string(in.Second) != in.First && r.w.stalls() == 0 {
+		// If one stalls for longer than any may be late, or is lost with its instance, another's may be taken for it: docs/protocol.md.
+		if string(in.Second) != in.First && r.w.late() == 0 {
 			r.w.violation("the handler of %s got the attachment of %s", in.First, in.Second)
 		}
 		return in.First, nil
@@ -61,7 +61,9 @@ func binaryFrames(id int, key string) []string {
 
 // atOnce does one of the things above.
 func (c *client) atOnce(ctx context.Context, k int, event, key string) bool {
-	c.awaitUpgrade(ctx)
+	if event != binary {
+		c.awaitUpgrade(ctx)
+	}
 	switch event {
 	case pair, excess:
 		c.mu.Lock()
@@ -82,7 +84,11 @@ func (c *client) atOnce(ctx context.Context, k int, event, key string) bool {
 		c.awaitSecond(ctx)
 		return sent
 	default:
-		return c.together(ctx, binaryFrames(k, key))
+		frames := binaryFrames(k, key)
+		if c.open() == nil && k%2 == 0 { // in two POSTs, or one before the upgrade and one after
+			return c.send(ctx, frames[0]) && c.send(ctx, frames[1])
+		}
+		return c.together(ctx, frames)
 	}
 }
 

@@ -61,6 +61,11 @@ func (r *run) closes(c *client) bool { return r.closeAt > 0 && c == r.clients[0]
 // checkAnswers checks that everything that an undisturbed client asked for was handled and answered. All is locked.
 func (r *run) checkAnswers(c *client) {
 	c.checkSecond()
+	for _, q := range c.questions {
+		if r.handled[q] == 0 {
+			r.w.violation("%s: the %s was never handled", c.name, q)
+		}
+	}
 	for k, key := range c.sent {
 		if r.handled[key] == 0 {
 			r.w.violation("%s was never handled", key)

@@ -44,7 +44,9 @@ type client struct {
 	stepDelay                   time.Duration
 	ending                      ending
 	acts                        []act
-	done                        int  // how many of the acts
+	done                        int // how many of the acts
+	answers                     int // how often it answers a question
+	questions                   []string
 	paired                      bool // has sent two packets with attachments at once
 	inSecond                    bool // is in the second namespace
 	secondAsked, secondAnswered int
@@ -63,6 +65,7 @@ func newClient(r *run, name string) *client {
 		got: map[string]bool{}, handlers: map[int][]*proc{}, acks: map[int]chan struct{}{}, sent: map[int]string{}, foreign: map[string]bool{},
 		member: membership{moving: 1}, // it enters at some moment of its connect
 	}
+	c.answers = 1 + rng.IntN(2)
 	if rng.IntN(4) != 0 {
 		c.upgrade = time.Duration(1+rng.IntN(60)) * 10 * time.Millisecond
 	}
@@ -78,7 +81,7 @@ func newClient(r *run, name string) *client {
 	}
 	if rng.IntN(2) == 0 { // half of the clients only listen
 		for range rng.IntN(5) {
-			event := []string{"leave", "join", "data", binary, hop, pair, excess}[rng.IntN(7)]
+			event := []string{"leave", "join", "data", binary, hop, pair, excess, ask}[rng.IntN(8)]
 			c.acts = append(c.acts, act{event, time.Duration(rng.IntN(200)) * time.Millisecond})
 		}
 	}
@@ -373,6 +376,8 @@ func (c *client) take(ctx context.Context, frame string) {
 		c.join(ctx, frame)
 	case strings.HasPrefix(frame, "43"):
 		c.answered(strings.TrimPrefix(frame, "43"))
+	case strings.Contains(frame, `["question",`):
+		c.question(ctx, frame)
 	case strings.HasPrefix(frame, "42"):
 		c.event(strings.TrimPrefix(frame, "42"))
 	}

@@ -170,6 +170,7 @@ func (r *run) register(srv *gateway.Server) {
 	})
 	r.members(nsp)
 	r.uploads(srv)
+	r.asks(nsp)
 	nsp.OnDisconnect(r.disconnect)
 }
 

@@ -80,6 +80,8 @@ var mutants = []string{
 	"attachment-without-condition",
 	"second-header-accepted",
 	"left-is-forgotten",
+	"claim-ends-at-once",
+	"answer-stays",
 }
 
 // mutantSchedules bounds the search for a schedule that catches a mutant.

@@ -95,6 +95,9 @@ func (s *store) Claim(ctx context.Context, name string, l sessionstore.Lease, fr
 	if s.mutant == "left-is-forgotten" && strings.HasPrefix(name, "gone/") {
 		return nil
 	}
+	if s.mutant == "claim-ends-at-once" && strings.HasPrefix(name, "left/") {
+		l.Until = now
+	}
 	err := s.write(ctx, "Claim", func(ctx context.Context) error { return s.Store.Claim(ctx, name, s.lease(l), from, now.Add(s.skew)) })
 	if errors.Is(err, sessionstore.ErrExists) && s.mutant == "everybody-claims" {
 		return nil

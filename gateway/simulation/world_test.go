@@ -302,11 +302,11 @@ func (w *world) spared(client string) bool {
 	return w.faultless() || w.victim != "" && w.victim != client
 }
 
-// stalls counts the calls that were held up.
-func (w *world) stalls() int {
+// late counts what may have come late, or not at all, with nobody told: calls that were held up, and instances that died.
+func (w *world) late() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.stalled
+	return w.stalled + w.crashes
 }
 
 // fair reports whether nothing failed but what is of one client's doing.

@@ -1,0 +1,70 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// ask has the server ask the client something and take its answer in a continuation.
+const ask = "ask"
+
+// asks registers it.
+func (r *run) asks(nsp *gateway.Namespace) {
+	gateway.On(nsp, ask, func(ctx context.Context, s *gateway.Socket, key string) (string, error) {
+		r.handles(key)
+		return key, gateway.EmitThen(ctx, s, "question", key, "answered", key)
+	})
+	gateway.OnAck(nsp, "answered", func(_ context.Context, s *gateway.Socket, answer string, key string) error {
+		r.handles("answer to " + key)
+		if answer != key {
+			r.w.violation("the answer to %s was taken for that to %s", answer, key)
+		}
+		return nil
+	})
+}
+
+// question answers what the server asks: some clients do so twice at once.
+func (c *client) question(ctx context.Context, frame string) {
+	id, text, _ := strings.Cut(strings.TrimPrefix(frame, "42"), `["question",`)
+	answer := "43" + id + "[" + strings.TrimSuffix(text, "]") + "]"
+	for n := range c.answers {
+		c.spawn(ctx, fmt.Sprintf("answer%d %s", n, text), func(ctx context.Context) { c.send(ctx, answer) })
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.questions = append(c.questions, "answer to "+strings.Trim(text, `"]`))
+}
+
+func (s *store) PutAck(ctx context.Context, a sessionstore.Ack) error {
+	return s.write(ctx, "PutAck", func(ctx context.Context) error { return s.Store.PutAck(ctx, a) })
+}
+
+func (s *store) PendingAcks(ctx context.Context, id sessionstore.SessionID) (ids []uint64, all bool, err error) {
+	_, err = read(ctx, s, "PendingAcks", func() (struct{}, error) {
+		ids, all, err = s.Store.PendingAcks(ctx, id)
+		return struct{}{}, err
+	})
+	return ids, all, err
+}
+
+func (s *store) AnswerAck(ctx context.Context, a sessionstore.Ack, now time.Time) (was sessionstore.Ack, err error) {
+	err = s.write(ctx, "AnswerAck", func(ctx context.Context) (err error) {
+		was, err = s.Store.AnswerAck(ctx, a, now)
+		if err == nil && s.mutant == "answer-stays" {
+			again := was
+			again.Answer = nil
+			_ = s.Store.PutAck(ctx, again)
+		}
+		return err
+	})
+	return was, err
+}
+
+func (s *store) DeleteAck(ctx context.Context, id sessionstore.SessionID, ack uint64) error {
+	return s.write(ctx, "DeleteAck", func(ctx context.Context) error { return s.Store.DeleteAck(ctx, id, ack) })
+}
