@@ -96,6 +96,9 @@ func (n *network) push(ctx context.Context, conn sessionstore.Connection, frame 
 	for n.mutant == "a-slow-push-holds-all" && n.hanging.Load() > 0 && ctx.Err() == nil {
 		after(ctx, 20*time.Millisecond)
 	}
+	if ctx.Err() != nil {
+		return errDoubt
+	}
 	v := n.w.at(ctx, "Push "+conn.ID+" "+frame, kindPush)
 	if v == refuse {
 		return adapter.ErrBusy
@@ -141,6 +144,9 @@ const (
 func (n *network) hang(ctx context.Context) {
 	n.hanging.Add(1)
 	defer n.hanging.Add(-1)
+	if n.mutant == "a-slow-push-holds-all" {
+		ctx = context.WithoutCancel(ctx)
+	}
 	after(ctx, longestHang)
 }
 
