@@ -81,7 +81,7 @@ func newClient(r *run, name string) *client {
 	}
 	if rng.IntN(2) == 0 { // half of the clients only listen
 		for range rng.IntN(5) {
-			event := []string{"leave", "join", "data", binary, hop, pair, excess, ask}[rng.IntN(8)]
+			event := []string{"leave", "join", "data", binary, hop, hop, hop, pair, pair, pair, excess, ask}[rng.IntN(12)]
 			c.acts = append(c.acts, act{event, time.Duration(rng.IntN(200)) * time.Millisecond})
 		}
 	}
