@@ -46,7 +46,7 @@ template: tools ## check template.yaml with the SAM CLI and cfn-lint
 test: tools lint template ## install what tests need, lint, run every test; a skipped test fails
 	go build ./...
 	go run ./scripts/gotest -race -timeout 10m $$(go list ./... | grep -v /e2e)
-	go run ./scripts/gotest -race -count 1 -timeout 25m ./e2e
+	go run ./scripts/gotest -race -count 1 -timeout 45m ./e2e
 
 e2e: tools ## only the tests from outside: every setup, the official client, a browser
 	go run ./scripts/gotest -count 1 -timeout 30m ./e2e
