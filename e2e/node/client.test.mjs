@@ -79,6 +79,14 @@ function connecting(mode) {
   });
 }
 
+/**
+ * Without order, a packet with an attachment and the frame that ends an upgrade may overtake each other, which the server cannot
+ * tell from worse, and ends the connection: such a client waits for an answer first.
+ */
+async function settled(mode, socket) {
+  if (!keepsOrder(mode)) await socket.emitWithAck('message-with-ack', 'after the upgrade');
+}
+
 function messages(mode) {
   const values = [1, -0.5, 'text', '', null, true, [], {}, { a: [{ b: null }] }, '€ü\u{1F600}\u2028', '\u0000\x1e"\\'];
 
@@ -104,6 +112,7 @@ function messages(mode) {
   for (const forceBase64 of textOnly ? [true] : [false, true]) {
     test(`carries binary both ways${forceBase64 ? ' as base64' : ''}`, async () => {
       const socket = await connectIn(mode, { forceBase64 });
+      await settled(mode, socket);
       const bytes = Buffer.from(Array.from({ length: 300 }, (_, i) => i % 256));
       // Attachments that overtake each other cannot be told apart: where they may, there is one.
       const more = keepsOrder(mode) ? [{ b: Buffer.from('x') }, Buffer.alloc(0)] : [];
@@ -122,10 +131,11 @@ function messages(mode) {
   const kept = keepsOrder(mode) ? 'keeps the order of many' : 'brings back each of many once';
   test(`${kept}, text and binary mixed`, async () => {
     const socket = await connectIn(mode, { forceBase64: textOnly });
+    await settled(mode, socket);
     const got = [];
     socket.on('message-back', (i) => got.push(i));
     for (let i = 0; i < 100; i++) {
-      const binary = i % 3 === 0;
+      const binary = i % (keepsOrder(mode) ? 3 : 25) === 0; // without order each takes a second
       socket.emit('message', i, binary ? Buffer.from([i]) : 'text');
       // Nothing in an attachment says whose it is: without order one packet with attachments is on its way at a time.
       if (binary && !keepsOrder(mode)) await until(() => got.includes(i), `${i} did not come back`);
