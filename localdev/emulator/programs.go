@@ -13,17 +13,32 @@ import (
 // Sec-Fetch-Site, which no page can take away. So are those for a host that is not this server's (endpoint is its URL), as a
 // page sends them whose name was made to point to this machine.
 func ForPrograms(endpoint string, h http.Handler) http.Handler {
-	own := ""
-	if u, err := url.Parse(endpoint); err == nil {
-		own = u.Hostname()
-	}
+	g := newGuard(endpoint)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if fromPage(r) || !ownHost(r.Host, own) {
-			awsError(w, http.StatusForbidden, "ForbiddenException", "Forbidden: this is for programs of this machine, and not for pages")
-			return
+		if !g.refuses(w, r) {
+			h.ServeHTTP(w, r)
 		}
-		h.ServeHTTP(w, r)
 	})
+}
+
+// guard knows the name that the server goes by.
+type guard struct{ own string }
+
+func newGuard(endpoint string) guard {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return guard{}
+	}
+	return guard{u.Hostname()}
+}
+
+// refuses answers a request that no program of this machine makes, and reports whether it did.
+func (g guard) refuses(w http.ResponseWriter, r *http.Request) bool {
+	if !fromPage(r) && ownHost(r.Host, g.own) {
+		return false
+	}
+	awsError(w, http.StatusForbidden, "ForbiddenException", "Forbidden: this is for programs of this machine, and not for pages")
+	return true
 }
 
 // fromPage reports whether a page makes the request. A user who types the address into the browser is no page.
@@ -47,9 +62,4 @@ func ownHost(host, own string) bool {
 		return true
 	}
 	return name == "localhost" || strings.HasSuffix(name, ".localhost") || name == strings.ToLower(own) && own != ""
-}
-
-// programs calls the management API for a request that may.
-func (s *Server) programs(w http.ResponseWriter, r *http.Request, serve func()) {
-	ForPrograms(s.endpoint, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { serve() })).ServeHTTP(w, r)
 }

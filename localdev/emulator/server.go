@@ -73,6 +73,7 @@ type Server struct {
 	maps     sync.Pool // of map[string]string, for the headers of events
 	bodies   sync.Pool // of *[]byte, for request bodies
 	large    largeBodies
+	guard    guard
 	out      sync.Pool // of *frames, for outboxes
 
 	// base ends when the server gives up waiting, drain as soon as it stops: parked GETs end then.
@@ -111,7 +112,7 @@ func New(c Config) *Server {
 	if s.fallback == nil {
 		s.fallback = http.NotFoundHandler()
 	}
-	s.stage = stageOf(c.Endpoint)
+	s.stage, s.guard = stageOf(c.Endpoint), newGuard(c.Endpoint)
 	s.large = newLargeBodies(s.limits)
 	s.ids = newRequestIDs()
 	s.conns.byID = make(map[string]*conn)
@@ -172,11 +173,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if id, ok := strings.CutPrefix(r.URL.Path, s.stage+groupPath); ok {
-		s.programs(w, r, func() { s.manageGroup(w, r, id) })
+		if !s.guard.refuses(w, r) {
+			s.manageGroup(w, r, id)
+		}
 		return
 	}
 	if id, ok := strings.CutPrefix(r.URL.Path, s.stage+managementPath); ok {
-		s.programs(w, r, func() { s.manage(w, r, id) })
+		if !s.guard.refuses(w, r) {
+			s.manage(w, r, id)
+		}
 		return
 	}
 	for _, a := range s.apis {
@@ -191,7 +196,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if _, id, ok := strings.Cut(r.URL.Path, managementPath); ok {
-		s.programs(w, r, func() { s.manage(w, r, id) })
+		if !s.guard.refuses(w, r) {
+			s.manage(w, r, id)
+		}
 		return
 	}
 	s.fallback.ServeHTTP(w, r)
