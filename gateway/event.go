@@ -168,7 +168,7 @@ func (s *Server) joined(ctx context.Context, inv *engine.Invocation, p socketio.
 			return row, false, err
 		}
 		if left {
-			s.log.InfoContext(ctx, "packet dropped: it was overtaken by the end of its namespace", "sid", string(inv.Session.ID), "nsp", p.Namespace, "type", p.Type.String())
+			s.log.InfoContext(ctx, "packet dropped: it was overtaken by the end of its namespace", "session", engine.NameInLog(inv.Session.ID), "nsp", p.Namespace, "type", p.Type.String())
 			return row, false, nil
 		}
 	}

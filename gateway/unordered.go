@@ -174,7 +174,7 @@ func (s *Server) vacate(ctx context.Context, inv *engine.Invocation, row session
 		inv.Session, inv.Incoming = now, nil
 		return true, nil
 	case errors.Is(err, engine.ErrCrowded), errors.Is(err, engine.ErrNeverCame):
-		s.log.WarnContext(ctx, "CONNECT refused: the namespace is joined", "sid", string(inv.Session.ID), "nsp", string(row.Namespace), "error", err)
+		s.log.WarnContext(ctx, "CONNECT refused: the namespace is joined", "session", engine.NameInLog(inv.Session.ID), "nsp", string(row.Namespace), "error", err)
 		return false, s.refuse(ctx, inv, string(row.Namespace), errStillLeaving)
 	default:
 		return false, err

@@ -68,7 +68,7 @@ func (e *Engine) handOver(ctx context.Context, end End) error {
 	if err == nil {
 		return nil
 	}
-	e.log.WarnContext(ctx, "end of a session not handed over, left to the sweeper", "sid", end.Session, "error", err)
+	e.log.WarnContext(ctx, "end of a session not handed over, left to the sweeper", "session", NameInLog(end.Session), "error", err)
 	return e.lookAgain(ctx, end.Session, end.Until)
 }
 

@@ -163,9 +163,9 @@ func (i *Invocation) guard(ctx context.Context, f func() error) {
 	var c *CloseError
 	if errors.As(err, &c) {
 		reason = c.Reason
-		i.engine.log.InfoContext(ctx, "session closed by its handler", "session", nameInLog(i.Session.ID), "reason", reason, "cause", c.Cause)
+		i.engine.log.InfoContext(ctx, "session closed by its handler", "session", NameInLog(i.Session.ID), "reason", reason, "cause", c.Cause)
 	} else {
-		i.engine.log.ErrorContext(ctx, "handler failed", "session", nameInLog(i.Session.ID), "error", err)
+		i.engine.log.ErrorContext(ctx, "handler failed", "session", NameInLog(i.Session.ID), "error", err)
 	}
 	i.Close(reason)
 }

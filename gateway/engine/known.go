@@ -30,8 +30,8 @@ func (e *Engine) Known(ctx context.Context, id sessionstore.SessionID, on engine
 	return nil
 }
 
-// nameInLog is what a session is called in the log: its id is a secret.
-func nameInLog(id sessionstore.SessionID) string {
+// NameInLog is what a session is called in a log: a hash, for its id is a secret, and a log may be anybody's.
+func NameInLog(id sessionstore.SessionID) string {
 	const bytes = 6 // enough to tell sessions apart
 	sum := sha256.Sum256([]byte(id))
 	return hex.EncodeToString(sum[:bytes])
@@ -39,5 +39,5 @@ func nameInLog(id sessionstore.SessionID) string {
 
 // unreadable logs why a session is closed whose client sent what is no packet.
 func (e *Engine) unreadable(ctx context.Context, id sessionstore.SessionID, cause error) {
-	e.log.InfoContext(ctx, "session closed: parse error", "session", nameInLog(id), "cause", cause)
+	e.log.InfoContext(ctx, "session closed: parse error", "session", NameInLog(id), "cause", cause)
 }

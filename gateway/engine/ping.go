@@ -129,7 +129,7 @@ func (s *shard) push(ctx context.Context, r sessionstore.Registration) {
 		gone := sessionstore.Registration{Session: r.Session, Conn: r.Conn, PingAt: r.PingAt, LookAt: r.LookAt, Expired: true}
 		s.w.later(ctx, r.Session, func(ctx context.Context) error { return s.e.look(ctx, gone) })
 	default:
-		s.e.log.DebugContext(ctx, "ping not pushed", "sid", r.Session, "error", err)
+		s.e.log.DebugContext(ctx, "ping not pushed", "session", NameInLog(r.Session), "error", err)
 	}
 }
 

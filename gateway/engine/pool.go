@@ -157,7 +157,7 @@ func (r *poolRun) one(ctx context.Context, end End) {
 	go func() {
 		defer close(done)
 		if err := r.finish(ctx, end); err != nil {
-			r.p.log.WarnContext(ctx, "end of a session failed, left to the sweeper", "sid", end.Session, "error", err)
+			r.p.log.WarnContext(ctx, "end of a session failed, left to the sweeper", "session", NameInLog(end.Session), "error", err)
 		}
 	}()
 	limit := time.NewTimer(endAbandon)
@@ -165,6 +165,6 @@ func (r *poolRun) one(ctx context.Context, end End) {
 	select {
 	case <-done:
 	case <-limit.C:
-		r.p.log.ErrorContext(ctx, "a disconnect handler does not heed its context: its goroutine is left behind", "sid", end.Session)
+		r.p.log.ErrorContext(ctx, "a disconnect handler does not heed its context: its goroutine is left behind", "session", NameInLog(end.Session))
 	}
 }

@@ -149,7 +149,7 @@ func (w *sweeper) examine(ctx context.Context, id sessionstore.SessionID, do fun
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), examineTime)
 	defer cancel()
 	if err := do(work); err != nil {
-		w.e.log.WarnContext(ctx, "sweep of a session failed", "sid", id, "error", err)
+		w.e.log.WarnContext(ctx, "sweep of a session failed", "session", NameInLog(id), "error", err)
 	}
 }
 

@@ -85,7 +85,7 @@ func (e *Engine) early(ctx context.Context, id sessionstore.SessionID, conn sess
 		s, err = e.readUntil(ctx, id, crowdedPatience, upgraded)
 	}
 	if err != nil { // no upgrade packet: a wrong frame, which costs the client its WebSocket and nothing else
-		e.log.InfoContext(ctx, "upgrade aborted: a message came before the upgrade packet", "session", nameInLog(id), "cause", err)
+		e.log.InfoContext(ctx, "upgrade aborted: a message came before the upgrade packet", "session", NameInLog(id), "cause", err)
 		return "", e.giveUp(ctx, id, conn)
 	}
 	return e.frame(ctx, &s, conn, frame)

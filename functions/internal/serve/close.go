@@ -49,7 +49,7 @@ func (c *closer) serve(ctx context.Context, e events.SQSEvent) (events.SQSEventR
 			continue // to try it again would not help
 		}
 		if err := c.finish(ctx, end); err != nil {
-			c.log.ErrorContext(ctx, "end of a session failed", "sid", end.Session, "err", err)
+			c.log.ErrorContext(ctx, "end of a session failed", "session", engine.NameInLog(end.Session), "err", err)
 			res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: e.Records[i].MessageId})
 		}
 	}
