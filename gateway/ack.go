@@ -2,8 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +10,7 @@ import (
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/internal/ids"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -210,7 +209,7 @@ func (s *Server) answer(a sessionstore.Ack) (Args, error) {
 func (s *Server) expectAck(ctx context.Context, a sessionstore.Ack) (sessionstore.Ack, error) {
 	var err error
 	for range ackDraws {
-		a.ID = newAckID()
+		a.ID = uint64(ids.Number(ctx) & maxAckID)
 		if err = s.store.PutAck(ctx, a); err == nil {
 			return a, nil
 		}
@@ -222,12 +221,6 @@ func (s *Server) expectAck(ctx context.Context, a sessionstore.Ack) (sessionstor
 		return a, &limitError{"Too many acknowledgements pending", ErrTooManyAcks}
 	}
 	return a, fmt.Errorf("gateway: ask: %w", err)
-}
-
-func newAckID() uint64 {
-	var b [4]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return uint64(binary.BigEndian.Uint32(b[:]) & maxAckID)
 }
 
 // OnAck sets the handler that takes the answers to events emitted by [EmitThen] under its name: on whichever instance

@@ -11,6 +11,7 @@ import (
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/internal/ids"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -45,7 +46,7 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 		return s.refuse(ctx, inv, p.Namespace, errTooManySockets)
 	}
 	entry := &sessionstore.NewSocket{
-		ID: sessionstore.SocketID(sessionstore.NewID()), Session: inv.Session.ID, Namespace: name,
+		ID: sessionstore.SocketID(ids.New(ctx)), Session: inv.Session.ID, Namespace: name,
 		Auth: string(p.Data), ConnectedAt: time.Now(),
 	}
 	socket := &Socket{nsp: n, inv: inv, hint: inv.Session.Hint(), row: entry.Row(), entry: entry}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/ids"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -37,7 +38,7 @@ func (e *Engine) Handshake(ctx context.Context, h sessionstore.Handshake) (strin
 	if err := e.allow(ctx, h); err != nil {
 		return "", err
 	}
-	s := e.newSession(sessionstore.Polling, h)
+	s := e.newSession(ctx, sessionstore.Polling, h)
 	if err := e.store.Create(ctx, s); err != nil {
 		return "", notBegun("handshake", err)
 	}
@@ -72,14 +73,14 @@ func (e *Engine) allow(ctx context.Context, h sessionstore.Handshake) error {
 	return engineio.ErrForbidden
 }
 
-func (e *Engine) newSession(t sessionstore.Transport, h sessionstore.Handshake) sessionstore.NewSession {
+func (e *Engine) newSession(ctx context.Context, t sessionstore.Transport, h sessionstore.Handshake) sessionstore.NewSession {
 	now := time.Now()
 	openedT := h.Query["t"]
 	if t == sessionstore.WebSocket || !engineio.Unique(openedT, now) {
 		openedT = ""
 	}
 	return sessionstore.NewSession{
-		ID: sessionstore.SessionID(sessionstore.NewID()), Transport: t, Handshake: h,
+		ID: sessionstore.SessionID(ids.New(ctx)), Transport: t, Handshake: h,
 		CreatedAt: now, PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now), Serial: e.serial, OpenedT: openedT,
 	}
 }
@@ -105,7 +106,7 @@ func (e *Engine) Connect(ctx context.Context, conn sessionstore.Connection, h se
 	if err := e.allow(ctx, h); err != nil {
 		return Step{}, err
 	}
-	s := e.newSession(sessionstore.WebSocket, h)
+	s := e.newSession(ctx, sessionstore.WebSocket, h)
 	s.Conn = conn
 	if err := e.store.Create(ctx, s); err != nil {
 		return Step{}, notBegun("connect", err)

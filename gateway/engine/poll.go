@@ -8,6 +8,7 @@ import (
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/ids"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -35,7 +36,7 @@ const pollAttempts = 100
 func (e *Engine) Poll(ctx context.Context, id sessionstore.SessionID, t string) (string, error) {
 	now := time.Now()
 	if !engineio.Unique(t, now) {
-		t = sessionstore.NewID()
+		t = ids.New(ctx)
 	}
 	p := &poller{e: e, id: id, t: t, began: now, deadline: e.pollDeadline(ctx, now), reread: firstReread, retry: adapter.NewPause()}
 	for range pollAttempts {
@@ -95,7 +96,7 @@ func (p *poller) until(ctx context.Context) (string, error) {
 			return "", p.again(err)
 		}
 		if s.OpenedT == p.t { // it does not change from one request to the next
-			p.t = sessionstore.NewID()
+			p.t = ids.New(ctx)
 		}
 		payload, done, err := p.act(ctx, &s, time.Now())
 		if done || err != nil {

@@ -41,11 +41,11 @@ func (c *client) question(ctx context.Context, frame string) {
 }
 
 func (s *store) PutAck(ctx context.Context, a sessionstore.Ack) error {
-	return s.write(ctx, "PutAck", func(ctx context.Context) error { return s.Store.PutAck(ctx, a) })
+	return s.write(ctx, "PutAck "+string(a.Session), func(ctx context.Context) error { return s.Store.PutAck(ctx, a) })
 }
 
 func (s *store) PendingAcks(ctx context.Context, id sessionstore.SessionID) (ids []uint64, all bool, err error) {
-	_, err = read(ctx, s, "PendingAcks", func() (struct{}, error) {
+	_, err = read(ctx, s, "PendingAcks "+string(id), func() (struct{}, error) {
 		ids, all, err = s.Store.PendingAcks(ctx, id)
 		return struct{}{}, err
 	})
@@ -53,7 +53,7 @@ func (s *store) PendingAcks(ctx context.Context, id sessionstore.SessionID) (ids
 }
 
 func (s *store) AnswerAck(ctx context.Context, a sessionstore.Ack, now time.Time) (was sessionstore.Ack, err error) {
-	err = s.write(ctx, "AnswerAck", func(ctx context.Context) (err error) {
+	err = s.write(ctx, "AnswerAck "+string(a.Session), func(ctx context.Context) (err error) {
 		was, err = s.Store.AnswerAck(ctx, a, now)
 		if err == nil && s.mutant == "answer-stays" {
 			again := was
@@ -66,5 +66,5 @@ func (s *store) AnswerAck(ctx context.Context, a sessionstore.Ack, now time.Time
 }
 
 func (s *store) DeleteAck(ctx context.Context, id sessionstore.SessionID, ack uint64) error {
-	return s.write(ctx, "DeleteAck", func(ctx context.Context) error { return s.Store.DeleteAck(ctx, id, ack) })
+	return s.write(ctx, "DeleteAck "+string(id), func(ctx context.Context) error { return s.Store.DeleteAck(ctx, id, ack) })
 }

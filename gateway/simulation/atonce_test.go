@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nonstick-io/nonstick/gateway"
@@ -105,15 +104,13 @@ func (c *client) together(ctx context.Context, frames []string) bool {
 	if ws == nil {
 		return c.send(ctx, frames...)
 	}
-	var all sync.WaitGroup
+	sent := make([]<-chan struct{}, len(frames))
 	for i, f := range frames {
-		all.Add(1)
-		c.run.w.spawn(ctx, fmt.Sprintf("%s/at once %d", c.name, i), func(ctx context.Context, _ *proc) {
-			defer all.Done()
-			c.message(ctx, ws, f)
-		})
+		sent[i] = c.run.w.spawn(ctx, fmt.Sprintf("%s/at once %d", c.name, i), func(ctx context.Context, _ *proc) { c.message(ctx, ws, f) })
 	}
-	all.Wait()
+	for _, done := range sent {
+		<-done
+	}
 	return c.isAlive()
 }
 
@@ -177,7 +174,7 @@ func (c *client) checkSecond() {
 }
 
 func (s *store) PutPartial(ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, now time.Time) error {
-	return s.write(ctx, "PutPartial", func(ctx context.Context) error {
+	return s.write(ctx, "PutPartial "+string(id), func(ctx context.Context) error {
 		err := s.Store.PutPartial(ctx, id, p, now)
 		if err != nil && s.mutant == "second-header-accepted" {
 			_ = s.Store.DeletePartial(ctx, id)
@@ -188,7 +185,7 @@ func (s *store) PutPartial(ctx context.Context, id sessionstore.SessionID, p ses
 }
 
 func (s *store) AddAttachments(ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, more sessionstore.Packet) (after sessionstore.Partial, err error) {
-	err = s.write(ctx, "AddAttachments", func(ctx context.Context) (err error) {
+	err = s.write(ctx, "AddAttachments "+string(id), func(ctx context.Context) (err error) {
 		after, err = s.Store.AddAttachments(ctx, id, p, more)
 		return err
 	})
@@ -196,7 +193,7 @@ func (s *store) AddAttachments(ctx context.Context, id sessionstore.SessionID, p
 }
 
 func (s *store) CountAttachment(ctx context.Context, id sessionstore.SessionID, now time.Time) (p sessionstore.Partial, err error) {
-	err = s.write(ctx, "CountAttachment", func(ctx context.Context) (err error) {
+	err = s.write(ctx, "CountAttachment "+string(id), func(ctx context.Context) (err error) {
 		p, err = s.Store.CountAttachment(ctx, id, now)
 		if cur, e := s.Store.Get(ctx, id, now); e == nil && cur.Partial != nil && s.mutant == "attachment-without-condition" {
 			p, err = *cur.Partial, nil
@@ -208,7 +205,7 @@ func (s *store) CountAttachment(ctx context.Context, id sessionstore.SessionID, 
 }
 
 func (s *store) TakePartial(ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial) error {
-	return s.write(ctx, "TakePartial", func(ctx context.Context) error {
+	return s.write(ctx, "TakePartial "+string(id), func(ctx context.Context) error {
 		err := s.Store.TakePartial(ctx, id, p)
 		if err != nil && s.mutant == "attachment-without-condition" {
 			return nil
@@ -218,9 +215,9 @@ func (s *store) TakePartial(ctx context.Context, id sessionstore.SessionID, p se
 }
 
 func (s *store) DeletePartial(ctx context.Context, id sessionstore.SessionID) error {
-	return s.write(ctx, "DeletePartial", func(ctx context.Context) error { return s.Store.DeletePartial(ctx, id) })
+	return s.write(ctx, "DeletePartial "+string(id), func(ctx context.Context) error { return s.Store.DeletePartial(ctx, id) })
 }
 
 func (s *store) Bodies(ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet) ([]sessionstore.Packet, error) {
-	return read(ctx, s, "Bodies", func() ([]sessionstore.Packet, error) { return s.Store.Bodies(ctx, id, p) })
+	return read(ctx, s, "Bodies "+string(id), func() ([]sessionstore.Packet, error) { return s.Store.Bodies(ctx, id, p) })
 }

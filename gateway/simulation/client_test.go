@@ -127,16 +127,13 @@ func (c *client) request(ctx context.Context, what string, f func(context.Contex
 		payload string
 		err     error
 	}
-	out := make(chan result, 1)
-	c.run.w.spawn(ctx, c.name+"/"+what, func(ctx context.Context, p *proc) {
-		r := result{err: errDoubt}
-		defer func() { out <- r }()
-		payload, err := f(ctx, c.run.instance())
+	r := result{err: errDoubt}
+	<-c.run.w.spawn(ctx, c.name+"/"+what, func(ctx context.Context, p *proc) {
+		payload, err := f(ctx, c.run.instance(ctx))
 		if !p.crashed.Load() {
 			r = result{payload, err}
 		}
 	})
-	r := <-out
 	return r.payload, r.err
 }
 
@@ -220,7 +217,7 @@ func (c *client) get(ctx context.Context, n int) (string, error) {
 	t := c.stamp(n)
 	ask := func(ctx context.Context, e *engine.Engine) (string, error) {
 		c.mu.Lock()
-		c.handlers[n] = append(c.handlers[n], ctx.Value(procKey{}).(*proc))
+		c.handlers[n] = append(c.handlers[n], procOf(ctx))
 		c.mu.Unlock()
 		return e.Poll(ctx, c.sid, t)
 	}

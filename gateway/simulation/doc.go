@@ -7,7 +7,7 @@
 //	go test ./gateway/simulation -run Schedules -seed 1234 -v     # one schedule again, step by step
 //	go test ./gateway/simulation -run Mutants                     # broken rules, each of which must be caught
 //
-// A schedule is decided by its seed and by the ids of sessions and sockets, which are random: the clock is that of a
-// testing/synctest bubble, and one goroutine goes on at a time. The ids decide when a WebSocket is pinged within a twentieth of the ping
-// interval, and in which order members are met. So a schedule that failed may have to be run some times (-count 50) to fail again.
+// A schedule is decided by its seed alone, and so fails again, or not, whenever it is run: the clock is that of a testing/synctest bubble,
+// one process goes on at a time, and the ids of sessions, sockets, GETs and acknowledgements come from the seed and the name of
+// the process that makes them. TestReplay runs schedules twice and compares.
 package simulation

@@ -137,19 +137,15 @@ func (q *queue) take(end engine.End, try int) {
 		if try > 0 {
 			after(ctx, 5*time.Second)
 		}
-		_ = q.r.instance().Finish(ctx, end)
+		_ = q.r.instance(ctx).Finish(ctx, end)
 	})
 }
 
-// pool runs a pool of ends. An instance that dies in the middle of one ends that alone.
+// runPool runs a pool of ends. An instance that dies in the middle of one ends that alone.
 func (r *run) runPool(ctx context.Context) {
-	n := 0
 	r.pool.Run(ctx, func(ctx context.Context, end engine.End) error {
-		r.mu.Lock()
-		n++
-		p := &proc{name: fmt.Sprintf("end%d", n)}
-		r.mu.Unlock()
-		return r.instance().Finish(context.WithValue(ctx, procKey{}, p), end)
+		ctx, _ = r.w.newProc(ctx, "end of "+string(end.Session))
+		return r.instance(ctx).Finish(ctx, end)
 	})
 }
 

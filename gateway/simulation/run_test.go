@@ -59,7 +59,6 @@ type run struct {
 	owners       map[string]*client                     // by socket, once its connect handler has run
 	handled      map[string]int                         // runs of the handler by event
 	ending       int                                    // disconnect handlers that are running
-	turn         int
 }
 
 // plan is what one emitter does: a pause before each packet, and whether it waits for the client's probe to be
@@ -70,8 +69,15 @@ type plan struct {
 	instance int
 }
 
-// simulate runs the schedule of a seed and returns what was wrong.
-func simulate(t *testing.T, seed uint64, mutant string, trace func(string)) (bad []string, faults int) {
+// outcome is what a schedule showed.
+type outcome struct {
+	bad    []string // what was wrong
+	faults int      // calls that went wrong
+	digest uint64   // of all that the scheduler decided
+}
+
+// simulate runs the schedule of a seed.
+func simulate(t *testing.T, seed uint64, mutant string, trace func(string)) (o outcome) {
 	synctest.Test(t, func(t *testing.T) {
 		// The first eighth of the seeds have no fault: then nothing may be lost at all.
 		budget := int(seed % 8)
@@ -81,9 +87,9 @@ func simulate(t *testing.T, seed uint64, mutant string, trace func(string)) (bad
 		w := newWorld(seed, budget, trace)
 		r := newRun(w, mutant)
 		r.play(t.Context())
-		bad, faults = w.bad, w.faults
+		o = outcome{w.bad, w.faults, w.digest.Sum64()}
 	})
-	return bad, faults
+	return o
 }
 
 func newRun(w *world, mutant string) *run {
@@ -174,12 +180,9 @@ func (r *run) register(srv *gateway.Server) {
 	nsp.OnDisconnect(r.disconnect)
 }
 
-// instance deals the instances round robin.
-func (r *run) instance() *engine.Engine {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.turn++
-	return r.servers[r.turn%len(r.servers)].Engine()
+// instance is the one that serves a process.
+func (r *run) instance(ctx context.Context) *engine.Engine {
+	return r.servers[procOf(ctx).draw(len(r.servers))].Engine()
 }
 
 // repeats decides if a proxy repeats the nth GET.
@@ -192,7 +195,7 @@ func (r *run) play(ctx context.Context) {
 	defer stop()
 	r.net.disconnected = func(conn sessionstore.Connection) {
 		r.w.spawn(ctx, "disconnect "+conn.ID, func(ctx context.Context, _ *proc) {
-			_ = r.instance().Disconnect(ctx, conn)
+			_ = r.instance(ctx).Disconnect(ctx, conn)
 		})
 	}
 	r.queue.ctx = ctx
@@ -243,13 +246,13 @@ func (r *run) play(ctx context.Context) {
 // end ends a session: the server closes it, or the client leaves, which on WebSocket are two things at once.
 func (r *run) end(ctx context.Context, c *client) {
 	if ws := c.open(); ws != nil && r.w.rng.IntN(2) == 0 {
-		r.w.spawn(ctx, c.name+"/leave", func(ctx context.Context, _ *proc) { _, _ = r.instance().Message(ctx, ws.conn, "41") })
+		r.w.spawn(ctx, c.name+"/leave", func(ctx context.Context, _ *proc) { _, _ = r.instance(ctx).Message(ctx, ws.conn, "41") })
 		c.die("leaves")
 		return
 	}
 	r.w.spawn(ctx, c.name+"/close", func(ctx context.Context, _ *proc) {
 		if c.sid != "" {
-			_ = r.instance().Fail(ctx, c.sid, adapter.ReasonForcedClose)
+			_ = r.instance(ctx).Fail(ctx, c.sid, adapter.ReasonForcedClose)
 		}
 	})
 }
@@ -264,7 +267,7 @@ func (r *run) close(ctx context.Context, _ *proc) {
 	}
 	after(ctx, r.closeAt)
 	owed := r.acceptedNow()[c]
-	if err := r.instance().Close(ctx, c.sid, adapter.ReasonForcedServer); err == nil {
+	if err := r.instance(ctx).Close(ctx, c.sid, adapter.ReasonForcedServer); err == nil {
 		r.mu.Lock()
 		r.atClose = owed
 		r.mu.Unlock()

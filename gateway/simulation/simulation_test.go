@@ -2,6 +2,8 @@ package simulation
 
 import (
 	"flag"
+	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ var (
 	schedules = flag.Int("schedules", 400, "how many schedules to run")
 	seed      = flag.Uint64("seed", 0, "run the schedule of this seed alone, and tell each step with -v")
 	first     = flag.Uint64("first", 1, "the first seed")
+	replays   = flag.Int("replays", 100, "how many schedules to run twice")
 	mutantArg = flag.String("mutant", "", "break this rule (see mutants)")
 )
 
@@ -20,8 +23,9 @@ const workers = 2
 // TestSchedules runs many schedules; each must be without violation.
 func TestSchedules(t *testing.T) {
 	if *seed != 0 {
-		bad, _ := simulate(t, *seed, *mutantArg, func(s string) { t.Log(s) })
-		for _, b := range bad {
+		o := simulate(t, *seed, *mutantArg, func(s string) { t.Log(s) })
+		t.Logf("digest %016x", o.digest)
+		for _, b := range o.bad {
 			t.Error(b)
 		}
 		return
@@ -34,10 +38,10 @@ func TestSchedules(t *testing.T) {
 				t.Parallel()
 				for n := w; n < *schedules && failed.Load() < 5; n += workers {
 					s := *first + uint64(n)
-					bad, f := simulate(t, s, "", nil)
+					o := simulate(t, s, "", nil)
 					ran.Add(1)
-					faults.Add(int64(f))
-					for _, b := range bad {
+					faults.Add(int64(o.faults))
+					for _, b := range o.bad {
 						failed.Add(1)
 						t.Errorf("seed %d: %s (again: -run TestSchedules -seed %d -v)", s, b, s)
 					}
@@ -48,57 +52,27 @@ func TestSchedules(t *testing.T) {
 	t.Logf("%d schedules, %d faults, %v", ran.Load(), faults.Load(), time.Since(began).Round(time.Millisecond))
 }
 
-// mutants are rules broken on purpose, each by what a store or a pusher then does.
-var mutants = []string{
-	"answer-ignores-what-was-read",
-	"answer-removes-what-it-gives",
-	"deliver-ignores-the-hold",
-	"doubt-is-success",
-	"doubt-is-refusal",
-	"upgrade-does-not-hold",
-	"upgrade-pushes-what-was-given",
-	"hint-before-release",
-	"release-forgets-what-was-appended",
-	"push-in-doubt-is-repeated",
-	"push-in-doubt-is-success",
-	"gone-is-success",
-	"close-has-two-winners",
-	"everybody-claims",
-	"enqueue-shares-the-hold",
-	"nobody-takes-over",
-	"t-is-an-identity",
-	"t-of-the-handshake-names",
-	"t-names-nothing",
-	"join-does-nothing",
-	"leave-does-nothing",
-	"expire-without-ping",
-	"ping-waits-for-closes",
-	"a-slow-push-holds-all",
-	"end-forgets-rooms",
-	"open-step-is-no-claim",
-	"full-is-silent",
-	"attachment-without-condition",
-	"second-header-accepted",
-	"left-is-forgotten",
-	"claim-ends-at-once",
-	"answer-stays",
+// TestReplay runs schedules twice: the scheduler must decide the same, whatever else the machine does.
+func TestReplay(t *testing.T) {
+	for n := range uint64(*replays) {
+		s := *first + n
+		var traces [2][]string
+		var digests [2]uint64
+		for i := range traces {
+			digests[i] = simulate(t, s, *mutantArg, func(line string) { traces[i] = append(traces[i], line) }).digest
+		}
+		if digests[0] != digests[1] {
+			t.Errorf("seed %d was played in two ways: %s", s, firstDifference(traces[0], traces[1]))
+		}
+	}
 }
 
-// mutantSchedules bounds the search for a schedule that catches a mutant.
-const mutantSchedules = 2000
-
-// TestMutants breaks one rule after the other; each must be caught.
-func TestMutants(t *testing.T) {
-	for _, m := range mutants {
-		t.Run(m, func(t *testing.T) {
-			t.Parallel()
-			for n := range uint64(mutantSchedules) {
-				if bad, _ := simulate(t, 1+n, m, nil); len(bad) > 0 {
-					t.Logf("caught by seed %d: %s", 1+n, bad[0])
-					return
-				}
-			}
-			t.Errorf("not caught in %d schedules", mutantSchedules)
-		})
+// firstDifference tells where two traces part.
+func firstDifference(a, b []string) string {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
 	}
+	lines := func(t []string) string { return strings.Join(t[min(max(n-3, 0), len(t)):min(n+3, len(t))], "\n\t") }
+	return fmt.Sprintf("\n\t%s\nand\n\t%s", lines(a), lines(b))
 }

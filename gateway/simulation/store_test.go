@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"strconv"
 	"strings"
 	"time"
 
@@ -68,16 +69,16 @@ func read[T any](ctx context.Context, s *store, name string, f func() (T, error)
 }
 
 func (s *store) Create(ctx context.Context, n sessionstore.NewSession) error {
-	return s.write(ctx, "Create", func(ctx context.Context) error { return s.Store.Create(ctx, n) })
+	return s.write(ctx, "Create "+string(n.ID), func(ctx context.Context) error { return s.Store.Create(ctx, n) })
 }
 
 func (s *store) Get(ctx context.Context, id sessionstore.SessionID, now time.Time) (sessionstore.Session, error) {
-	return read(ctx, s, "Get", func() (sessionstore.Session, error) { return s.Store.Get(ctx, id, now) })
+	return read(ctx, s, "Get "+string(id), func() (sessionstore.Session, error) { return s.Store.Get(ctx, id, now) })
 }
 
 func (s *store) Close(ctx context.Context, r sessionstore.CloseRequest) (old sessionstore.Session, err error) {
 	r.Handler = s.lease(r.Handler)
-	err = s.write(ctx, "Close "+r.Reason, func(ctx context.Context) (err error) {
+	err = s.write(ctx, "Close "+string(r.Session)+" "+r.Reason, func(ctx context.Context) (err error) {
 		old, err = s.Store.Close(ctx, r)
 		return err
 	})
@@ -98,7 +99,7 @@ func (s *store) Claim(ctx context.Context, name string, l sessionstore.Lease, fr
 	if s.mutant == "claim-ends-at-once" && strings.HasPrefix(name, "left/") {
 		l.Until = now
 	}
-	err := s.write(ctx, "Claim", func(ctx context.Context) error { return s.Store.Claim(ctx, name, s.lease(l), from, now.Add(s.skew)) })
+	err := s.write(ctx, "Claim "+name, func(ctx context.Context) error { return s.Store.Claim(ctx, name, s.lease(l), from, now.Add(s.skew)) })
 	if errors.Is(err, sessionstore.ErrExists) && s.mutant == "everybody-claims" {
 		return nil
 	}
@@ -109,15 +110,15 @@ func (s *store) TakeOver(ctx context.Context, id sessionstore.SessionID, l sessi
 	if s.mutant == "nobody-takes-over" {
 		return sessionstore.ErrConflict
 	}
-	return s.write(ctx, "TakeOver", func(ctx context.Context) error { return s.Store.TakeOver(ctx, id, s.lease(l), from, now.Add(s.skew)) })
+	return s.write(ctx, "TakeOver "+string(id), func(ctx context.Context) error { return s.Store.TakeOver(ctx, id, s.lease(l), from, now.Add(s.skew)) })
 }
 
 func (s *store) Finish(ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, at time.Time) error {
-	return s.write(ctx, "Finish", func(ctx context.Context) error { return s.Store.Finish(ctx, id, owner, at) })
+	return s.write(ctx, "Finish "+string(id), func(ctx context.Context) error { return s.Store.Finish(ctx, id, owner, at) })
 }
 
 func (s *store) Deliver(ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits) error {
-	err := s.write(ctx, "Deliver", func(ctx context.Context) error {
+	err := s.write(ctx, "Deliver "+string(id), func(ctx context.Context) error {
 		if s.mutant == "deliver-ignores-the-hold" {
 			if cur, e := s.Store.Get(ctx, id, time.Now()); e == nil && cur.State == sessionstore.Open && cur.Hold.Held() {
 				cur.Hold = sessionstore.Lease{}
@@ -140,7 +141,7 @@ func (s *store) Deliver(ctx context.Context, id sessionstore.SessionID, p []sess
 }
 
 func (s *store) Answer(ctx context.Context, r sessionstore.AnswerRequest) error {
-	return s.write(ctx, "Answer "+r.T, func(ctx context.Context) error {
+	return s.write(ctx, "Answer "+string(r.Read.ID)+" "+r.T, func(ctx context.Context) error {
 		if s.mutant == "answer-ignores-what-was-read" {
 			if cur, err := s.Store.Get(ctx, r.Read.ID, time.Now()); err == nil {
 				r.Read = &cur
@@ -158,28 +159,28 @@ func (s *store) Answer(ctx context.Context, r sessionstore.AnswerRequest) error 
 
 func (s *store) Park(ctx context.Context, r sessionstore.ParkRequest) error {
 	r.Poll.Until = r.Poll.Until.Add(s.skew)
-	return s.write(ctx, "Park "+r.Poll.T, func(ctx context.Context) error { return s.Store.Park(ctx, r) })
+	return s.write(ctx, "Park "+string(r.Read.ID)+" "+r.Poll.T, func(ctx context.Context) error { return s.Store.Park(ctx, r) })
 }
 
 func (s *store) Pong(ctx context.Context, id sessionstore.SessionID, at time.Time) error {
-	return s.write(ctx, "Pong", func(ctx context.Context) error { return s.Store.Pong(ctx, id, at.Add(s.skew)) })
+	return s.write(ctx, "Pong "+string(id), func(ctx context.Context) error { return s.Store.Pong(ctx, id, at.Add(s.skew)) })
 }
 
 func (s *store) Bind(ctx context.Context, id sessionstore.SessionID, c sessionstore.Candidate, now time.Time) error {
 	c.Until = c.Until.Add(s.skew)
-	return s.write(ctx, "Bind", func(ctx context.Context) error { return s.Store.Bind(ctx, id, c, now.Add(s.skew)) })
+	return s.write(ctx, "Bind "+string(id), func(ctx context.Context) error { return s.Store.Bind(ctx, id, c, now.Add(s.skew)) })
 }
 
 func (s *store) Probe(ctx context.Context, id sessionstore.SessionID, c sessionstore.Connection) error {
-	return s.write(ctx, "Probe", func(ctx context.Context) error { return s.Store.Probe(ctx, id, c) })
+	return s.write(ctx, "Probe "+string(id), func(ctx context.Context) error { return s.Store.Probe(ctx, id, c) })
 }
 
 func (s *store) Abort(ctx context.Context, id sessionstore.SessionID, c sessionstore.Connection) error {
-	return s.write(ctx, "Abort", func(ctx context.Context) error { return s.Store.Abort(ctx, id, c) })
+	return s.write(ctx, "Abort "+string(id), func(ctx context.Context) error { return s.Store.Abort(ctx, id, c) })
 }
 
 func (s *store) Upgrade(ctx context.Context, id sessionstore.SessionID, c sessionstore.Connection, l sessionstore.Lease) (after sessionstore.Session, err error) {
-	err = s.write(ctx, "Upgrade", func(ctx context.Context) (err error) {
+	err = s.write(ctx, "Upgrade "+string(id), func(ctx context.Context) (err error) {
 		after, err = s.Store.Upgrade(ctx, id, c, s.lease(l))
 		if err != nil {
 			return err
@@ -202,7 +203,7 @@ func (s *store) Upgrade(ctx context.Context, id sessionstore.SessionID, c sessio
 }
 
 func (s *store) Enqueue(ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits, hold sessionstore.Lease) (after sessionstore.Session, err error) {
-	err = s.write(ctx, "Enqueue", func(ctx context.Context) (err error) {
+	err = s.write(ctx, "Enqueue "+string(id), func(ctx context.Context) (err error) {
 		after, err = s.Store.Enqueue(ctx, id, p, l, s.lease(hold))
 		return err
 	})
@@ -213,11 +214,11 @@ func (s *store) Enqueue(ctx context.Context, id sessionstore.SessionID, p []sess
 }
 
 func (s *store) Renew(ctx context.Context, id sessionstore.SessionID, l sessionstore.Lease) error {
-	return s.write(ctx, "Renew", func(ctx context.Context) error { return s.Store.Renew(ctx, id, s.lease(l)) })
+	return s.write(ctx, "Renew "+string(id), func(ctx context.Context) error { return s.Store.Renew(ctx, id, s.lease(l)) })
 }
 
 func (s *store) Release(ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, n int) error {
-	return s.write(ctx, "Release", func(ctx context.Context) error {
+	return s.write(ctx, "Release "+string(id), func(ctx context.Context) error {
 		if s.mutant == "release-forgets-what-was-appended" {
 			if cur, err := s.Store.Get(ctx, id, time.Now()); err == nil {
 				n = len(cur.Buffer)
@@ -228,19 +229,19 @@ func (s *store) Release(ctx context.Context, id sessionstore.SessionID, owner se
 }
 
 func (s *store) PutConnection(ctx context.Context, r sessionstore.ConnectionRow) error {
-	return s.write(ctx, "PutConnection", func(ctx context.Context) error { return s.Store.PutConnection(ctx, r) })
+	return s.write(ctx, "PutConnection "+r.Conn.ID, func(ctx context.Context) error { return s.Store.PutConnection(ctx, r) })
 }
 
 func (s *store) Connection(ctx context.Context, c sessionstore.Connection) (sessionstore.ConnectionRow, error) {
-	return read(ctx, s, "Connection", func() (sessionstore.ConnectionRow, error) { return s.Store.Connection(ctx, c) })
+	return read(ctx, s, "Connection "+c.ID, func() (sessionstore.ConnectionRow, error) { return s.Store.Connection(ctx, c) })
 }
 
 func (s *store) DeleteConnection(ctx context.Context, c sessionstore.Connection) error {
-	return s.write(ctx, "DeleteConnection", func(ctx context.Context) error { return s.Store.DeleteConnection(ctx, c) })
+	return s.write(ctx, "DeleteConnection "+c.ID, func(ctx context.Context) error { return s.Store.DeleteConnection(ctx, c) })
 }
 
 func (s *store) Register(ctx context.Context, r sessionstore.Registration) error {
-	err := s.write(ctx, "Register", func(ctx context.Context) error { return s.Store.Register(ctx, r) })
+	err := s.write(ctx, "Register "+string(r.Session), func(ctx context.Context) error { return s.Store.Register(ctx, r) })
 	if errors.Is(err, sessionstore.ErrExists) && s.mutant == "open-step-is-no-claim" {
 		return nil
 	}
@@ -248,33 +249,33 @@ func (s *store) Register(ctx context.Context, r sessionstore.Registration) error
 }
 
 func (s *store) Update(ctx context.Context, r sessionstore.Registration) error {
-	return s.write(ctx, "Update", func(ctx context.Context) error { return s.Store.Update(ctx, r) })
+	return s.write(ctx, "Update "+string(r.Session), func(ctx context.Context) error { return s.Store.Update(ctx, r) })
 }
 
 func (s *store) Look(ctx context.Context, id sessionstore.SessionID, at time.Time) error {
-	return s.write(ctx, "Look", func(ctx context.Context) error { return s.Store.Look(ctx, id, at) })
+	return s.write(ctx, "Look "+string(id), func(ctx context.Context) error { return s.Store.Look(ctx, id, at) })
 }
 
 func (s *store) Beat(ctx context.Context, id sessionstore.SessionID, at time.Time) error {
-	return s.write(ctx, "Beat", func(ctx context.Context) error { return s.Store.Beat(ctx, id, at.Add(s.skew)) })
+	return s.write(ctx, "Beat "+string(id), func(ctx context.Context) error { return s.Store.Beat(ctx, id, at.Add(s.skew)) })
 }
 
 func (s *store) Pinged(ctx context.Context, r sessionstore.Registration, at time.Time) error {
-	return s.write(ctx, "Pinged", func(ctx context.Context) error { return s.Store.Pinged(ctx, r, at) })
+	return s.write(ctx, "Pinged "+string(r.Session), func(ctx context.Context) error { return s.Store.Pinged(ctx, r, at) })
 }
 
 func (s *store) Expire(ctx context.Context, r sessionstore.Registration, at time.Time) error {
-	return s.write(ctx, "Expire", func(ctx context.Context) error { return s.Store.Expire(ctx, r, at) })
+	return s.write(ctx, "Expire "+string(r.Session), func(ctx context.Context) error { return s.Store.Expire(ctx, r, at) })
 }
 
 func (s *store) Unregister(ctx context.Context, id sessionstore.SessionID) error {
-	return s.write(ctx, "Unregister", func(ctx context.Context) error { return s.Store.Unregister(ctx, id) })
+	return s.write(ctx, "Unregister "+string(id), func(ctx context.Context) error { return s.Store.Unregister(ctx, id) })
 }
 
 // Registrations reads a page, then gives it out: what it says may be old by then.
 func (s *store) Registrations(ctx context.Context, shard int) iter.Seq2[sessionstore.Registration, error] {
 	return func(yield func(sessionstore.Registration, error) bool) {
-		s.w.at(ctx, "Registrations", kindOther)
+		s.w.at(ctx, "Registrations "+strconv.Itoa(shard), kindOther)
 		for s.mutant == "ping-waits-for-closes" && s.r.endings() > 0 && ctx.Err() == nil {
 			after(ctx, 50*time.Millisecond)
 		}
@@ -290,14 +291,14 @@ func (s *store) Registrations(ctx context.Context, shard int) iter.Seq2[sessions
 }
 
 func (s *store) PutSocket(ctx context.Context, k sessionstore.NewSocket, hint sessionstore.Connection, l sessionstore.SocketLimits) error {
-	return s.write(ctx, "PutSocket", func(ctx context.Context) error { return s.Store.PutSocket(ctx, k, hint, l) })
+	return s.write(ctx, "PutSocket "+string(k.ID), func(ctx context.Context) error { return s.Store.PutSocket(ctx, k, hint, l) })
 }
 
 func (s *store) RemoveSocket(ctx context.Context, k sessionstore.Socket) (row sessionstore.Socket, err error) {
 	if s.mutant == "end-forgets-rooms" {
 		return k, nil
 	}
-	err = s.write(ctx, "RemoveSocket", func(ctx context.Context) (err error) {
+	err = s.write(ctx, "RemoveSocket "+string(k.ID), func(ctx context.Context) (err error) {
 		row, err = s.Store.RemoveSocket(ctx, k)
 		return err
 	})
@@ -308,21 +309,21 @@ func (s *store) ClearSockets(ctx context.Context, id sessionstore.SessionID) err
 	if s.mutant == "end-forgets-rooms" {
 		return nil
 	}
-	return s.write(ctx, "ClearSockets", func(ctx context.Context) error { return s.Store.ClearSockets(ctx, id) })
+	return s.write(ctx, "ClearSockets "+string(id), func(ctx context.Context) error { return s.Store.ClearSockets(ctx, id) })
 }
 
 func (s *store) RepairHint(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member) error {
-	return s.write(ctx, "RepairHint", func(ctx context.Context) error { return s.Store.RepairHint(ctx, nsp, room, m) })
+	return s.write(ctx, "RepairHint "+string(m.Socket), func(ctx context.Context) error { return s.Store.RepairHint(ctx, nsp, room, m) })
 }
 
 func (s *store) SetHint(ctx context.Context, k sessionstore.Socket, hint sessionstore.Connection) error {
-	return s.write(ctx, "SetHint", func(ctx context.Context) error { return s.Store.SetHint(ctx, k, hint) })
+	return s.write(ctx, "SetHint "+string(k.ID), func(ctx context.Context) error { return s.Store.SetHint(ctx, k, hint) })
 }
 
 // Members reads a page, then gives it out.
 func (s *store) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
 	return func(yield func(sessionstore.Member, error) bool) {
-		s.w.at(ctx, "Members", kindOther)
+		s.w.at(ctx, "Members "+string(room), kindOther)
 		for m, err := range s.Store.Members(ctx, nsp, room, ids) {
 			meets(ctx, m.Socket)
 			if !yield(m, err) {
@@ -334,11 +335,11 @@ func (s *store) Members(ctx context.Context, nsp sessionstore.Namespace, room se
 
 func (s *store) Reap(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, id sessionstore.SocketID) error {
 	reaps(ctx, id)
-	return s.write(ctx, "Reap", func(ctx context.Context) error { return s.Store.Reap(ctx, nsp, room, id) })
+	return s.write(ctx, "Reap "+string(id), func(ctx context.Context) error { return s.Store.Reap(ctx, nsp, room, id) })
 }
 
 func (s *store) Join(ctx context.Context, k sessionstore.Socket, room sessionstore.Room, hint sessionstore.Connection, l sessionstore.SocketLimits) error {
-	return s.write(ctx, "Join", func(ctx context.Context) error {
+	return s.write(ctx, "Join "+string(k.ID), func(ctx context.Context) error {
 		if s.mutant == "join-does-nothing" {
 			return nil
 		}
@@ -347,7 +348,7 @@ func (s *store) Join(ctx context.Context, k sessionstore.Socket, room sessionsto
 }
 
 func (s *store) Leave(ctx context.Context, k sessionstore.Socket, room sessionstore.Room) error {
-	return s.write(ctx, "Leave", func(ctx context.Context) error {
+	return s.write(ctx, "Leave "+string(k.ID), func(ctx context.Context) error {
 		if s.mutant == "leave-does-nothing" {
 			return nil
 		}
@@ -356,5 +357,5 @@ func (s *store) Leave(ctx context.Context, k sessionstore.Socket, room sessionst
 }
 
 func (s *store) SetData(ctx context.Context, k sessionstore.Socket, key, value string, l sessionstore.SocketLimits) error {
-	return s.write(ctx, "SetData", func(ctx context.Context) error { return s.Store.SetData(ctx, k, key, value, l) })
+	return s.write(ctx, "SetData "+string(k.ID), func(ctx context.Context) error { return s.Store.SetData(ctx, k, key, value, l) })
 }

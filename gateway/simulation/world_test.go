@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash"
+	"hash/fnv"
 	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing/synctest"
 	"time"
 
@@ -59,24 +60,18 @@ type point struct {
 	grant     chan verdict
 }
 
-// proc is one request at one instance: what a crash ends.
-type proc struct {
-	name    string
-	crashed atomic.Bool // a sweeper is several goroutines
-	retired bool        // it reads no more: nobody can still be listening to it
-}
-
-type procKey struct{}
-
 // world schedules one run.
 type world struct {
+	seed   uint64
 	rng    *rand.Rand
-	budget int    // faults left
-	victim string // the client that all faults are of; any if empty
+	digest hash.Hash64 // of what the scheduler has decided
+	budget int         // faults left
+	victim string      // the client that all faults are of; any if empty
 	trace  func(string)
 	began  time.Time
 
 	mu      sync.Mutex
+	names   map[string]int // of processes, how often each was given
 	pending []*point
 	ghosts  []func() // writes that failed and will be applied
 	crashes int      // instances that died
@@ -90,17 +85,10 @@ type world struct {
 }
 
 func newWorld(seed uint64, budget int, trace func(string)) *world {
-	return &world{rng: rand.New(rand.NewPCG(seed, 0x5eed)), budget: budget, trace: trace, began: time.Now(), wake: make(chan struct{}, 1), winners: map[sessionstore.SessionID]sessionstore.CloseRequest{}}
-}
-
-// go starts a process; its name orders it among those that wait, so it must be unique.
-func (w *world) spawn(ctx context.Context, name string, f func(context.Context, *proc)) {
-	p := &proc{name: name}
-	w.wg.Add(1)
-	go func() {
-		defer w.wg.Done()
-		f(context.WithValue(ctx, procKey{}, p), p)
-	}()
+	return &world{
+		seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5eed)), digest: fnv.New64a(), budget: budget, trace: trace, began: time.Now(),
+		names: map[string]int{}, wake: make(chan struct{}, 1), winners: map[sessionstore.SessionID]sessionstore.CloseRequest{},
+	}
 }
 
 // won notes whose Close of a session was applied: one and the same, whatever fails.
@@ -123,10 +111,7 @@ func (w *world) reason(id sessionstore.SessionID) string {
 
 // at is a scheduling point: it waits until the scheduler lets this call go on.
 func (w *world) at(ctx context.Context, name string, k kind) verdict {
-	p, _ := ctx.Value(procKey{}).(*proc)
-	if p == nil {
-		p = &proc{name: "nobody"}
-	}
+	p := procOf(ctx)
 	if p.crashed.Load() {
 		runtime.Goexit()
 	}
@@ -174,22 +159,22 @@ func (w *world) isRetired(p *proc) bool {
 
 // run lets points go on, one at a time, for a while of the simulated time.
 func (w *world) run(d time.Duration) {
-	end := time.NewTimer(d)
-	defer end.Stop()
+	end := time.Now().Add(d)
 	for {
 		synctest.Wait()
 		if w.step() {
 			continue
 		}
-		stall := time.NewTimer(w.nextStall())
-		select {
-		case <-w.wake:
-		case <-stall.C:
-		case <-end.C:
-			stall.Stop()
+		left := time.Until(end)
+		if left <= 0 {
 			return
 		}
-		stall.Stop()
+		next := time.NewTimer(min(left, w.nextStall()))
+		select {
+		case <-w.wake:
+		case <-next.C:
+		}
+		next.Stop()
 	}
 }
 
@@ -211,7 +196,7 @@ func (w *world) step() bool {
 		ghost := w.ghosts[0]
 		w.ghosts = w.ghosts[1:]
 		w.mu.Unlock()
-		w.note("a late write is applied")
+		w.decide("a late write is applied")
 		ghost()
 		return true
 	}
@@ -234,12 +219,12 @@ func (w *world) step() bool {
 	if stall > 0 {
 		p.notBefore = now.Add(stall)
 		w.mu.Unlock()
-		w.note(fmt.Sprintf("%s: %s stalls for %v", p.proc.name, p.name, stall))
+		w.decide(fmt.Sprintf("%s: %s stalls for %v", p.proc.name, p.name, stall))
 		return true
 	}
 	w.pending = slices.DeleteFunc(w.pending, func(q *point) bool { return q == p })
 	w.mu.Unlock()
-	w.note(p.proc.name + ": " + p.name + verdictNames[v])
+	w.decide(p.proc.name + ": " + p.name + verdictNames[v])
 	p.grant <- v
 	return true
 }
@@ -343,6 +328,12 @@ func (w *world) violation(format string, args ...any) {
 	w.bad = append(w.bad, fmt.Sprintf(format, args...))
 	w.mu.Unlock()
 	w.note("VIOLATION: " + fmt.Sprintf(format, args...))
+}
+
+// decide notes what the scheduler has decided, and when.
+func (w *world) decide(s string) {
+	_, _ = fmt.Fprintln(w.digest, time.Since(w.began), s) // never fails
+	w.note(s)
 }
 
 func (w *world) note(s string) {

@@ -1,6 +1,7 @@
 package imports
 
 import (
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -104,6 +105,27 @@ func TestAWSStaysInItsPackages(t *testing.T) {
 				t.Errorf("%s imports %s", pkg, dep)
 			}
 		}
+	}
+}
+
+// No program replaces the source of random ids.
+func TestIDsAreRandom(t *testing.T) {
+	root, found := strings.TrimSpace(strings.Join(list(t, "list", "-m", "-f", "{{.Dir}}"), " ")), 0
+	for _, file := range list(t, "list", "-f", `{{$dir := .Dir}}{{range .GoFiles}}{{$dir}}/{{.}}{{"\n"}}{{end}}`, module+"...") {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch name := strings.TrimPrefix(file, root+"/"); {
+		case !strings.Contains(string(source), "WithSource"):
+		case name == "internal/ids/ids.go":
+			found++
+		default:
+			t.Errorf("%s replaces the source of random ids, which is for tests", name)
+		}
+	}
+	if found != 1 {
+		t.Error("ids.WithSource is not where this test looks for it")
 	}
 }
 
