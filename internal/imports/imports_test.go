@@ -48,6 +48,7 @@ var rules = []rule{
 	},
 	{pkg: "gateway/engine", never: []string{aws, module + "gateway/apigw", module + "gateway"}, why: "Engine.IO is below Socket.IO and knows no cloud"},
 	{pkg: "gateway", never: []string{aws, module + "gateway/apigw"}, why: "the server knows no cloud"},
+	{pkg: "gateway/inbound", never: []string{aws, module + "gateway/"}, except: []string{module + "gateway/engineio", module + "gateway/socketio"}, why: "whatever the queue and the server are"},
 	{pkg: "gateway/apigw", never: []string{module + "localdev/", module + "functions/", module + "sessionstore/"}, why: "handlers are given their store, and know no program"},
 	{
 		pkg: "gateway/management", never: []string{module},

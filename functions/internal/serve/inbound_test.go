@@ -18,6 +18,7 @@ import (
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/gateway/inbound"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
@@ -61,7 +62,8 @@ func (r *released) Delete(_ context.Context, receipts []string) error {
 // line is an inbound function with connections, and a queue that delivers what the test says.
 type line struct {
 	t        *testing.T
-	f        *inbound
+	f        *frames
+	engine   *engine.Engine
 	app      *noter
 	store    *memstore.Store
 	pusher   *pushtest.Pusher
@@ -80,10 +82,9 @@ func newLine(t *testing.T) *line {
 	e := engine.New(engine.Config{
 		Store: l.store, Pusher: l.pusher, Handler: l.app, Logger: p.Log, Options: engine.Options{PushReplies: true, PingTimeout: 20 * time.Second},
 	})
-	l.f = &inbound{
-		Parts: p, engine: e, handler: apigw.New(apigw.Config{Gateway: e, Endpoint: lineEndpoint, Logger: p.Log}), queue: l.released, endpoint: lineEndpoint,
-		starter: &starter{claims: l.store, queue: &queue{}, log: p.Log}, alive: 5 * time.Second,
-	}
+	l.engine = e
+	h := apigw.New(apigw.Config{Gateway: e, Endpoint: lineEndpoint, Logger: p.Log})
+	l.f = newFrames(p, h, e, &starter{claims: l.store, queue: &queue{}, log: p.Log}, l.released, lineEndpoint, 5*time.Second)
 	return l
 }
 
@@ -92,9 +93,9 @@ func (l *line) connect(names ...string) {
 	l.t.Helper()
 	for _, name := range names {
 		conn := sessionstore.Connection{ID: name, Endpoint: lineEndpoint}
-		step, err := l.f.engine.Connect(l.t.Context(), conn, sessionstore.Handshake{})
+		step, err := l.engine.Connect(l.t.Context(), conn, sessionstore.Handshake{})
 		if err == nil {
-			err = l.f.engine.Run(l.t.Context(), step)
+			err = l.engine.Run(l.t.Context(), step)
 		}
 		if err != nil {
 			l.t.Fatal(err)
@@ -110,8 +111,8 @@ func (l *line) message(conn, body string, received, receives int) events.SQSMess
 		return events.SQSMessageAttribute{StringValue: &s, DataType: "String"}
 	}
 	event := "MESSAGE"
-	if body == disconnectEvent {
-		event, body = disconnectEvent, ""
+	if body == inbound.Disconnect {
+		event, body = inbound.Disconnect, ""
 	}
 	id := fmt.Sprint("m", l.messages)
 	return events.SQSMessage{
@@ -155,7 +156,7 @@ func TestInboundOrder(t *testing.T) {
 			t.Errorf("pushed %q", got)
 		}
 		// The end comes last, whatever its time says.
-		l.deliver(t.Context(), l.message("b", disconnectEvent, 10, 1), l.message("b", "4x", 20, 1))
+		l.deliver(t.Context(), l.message("b", inbound.Disconnect, 10, 1), l.message("b", "4x", 20, 1))
 		l.expect("x")
 		if !slices.Equal(l.app.ends, []string{"transport close"}) {
 			t.Errorf("ended %q", l.app.ends)
@@ -178,7 +179,7 @@ func TestInboundDeath(t *testing.T) {
 		if !strings.Contains(l.log.String(), "nobody knows what was handled") {
 			t.Errorf("the log does not say so: %s", l.log)
 		}
-		l.deliver(t.Context(), l.message("a", "44", 40, 1), l.message("c", disconnectEvent, 10, 2), l.message("nobody", "45", 1, 2))
+		l.deliver(t.Context(), l.message("a", "44", 40, 1), l.message("c", inbound.Disconnect, 10, 2), l.message("nobody", "45", 1, 2))
 		l.expect()
 		if !slices.Equal(l.app.ends, []string{"frame in doubt", "transport close"}) {
 			t.Errorf("ended %q: an end that comes again is no doubt", l.app.ends)
@@ -230,7 +231,7 @@ func TestInboundNeighbours(t *testing.T) {
 		if want := []string{"rm2", "rm3"}; !slices.Equal(l.released.receipts, want) {
 			t.Errorf("taken out of the queue: %q, want %q", l.released.receipts, want)
 		}
-		for i, most := range []time.Duration{neighbourPatience, time.Second} {
+		for i, most := range []time.Duration{inbound.Patience, time.Second} {
 			if d := l.released.at[i].Sub(start); d > most {
 				t.Errorf("%s was taken out after %v", l.released.receipts[i], d)
 			}
@@ -289,7 +290,7 @@ func TestInboundNoFrames(t *testing.T) {
 				m.MessageAttributes[k] = v
 			}
 			change(&m)
-			if _, err := parseFrame(&m); !errors.Is(err, errFrame) {
+			if _, err := parseFrame(&m, lineEndpoint); !errors.Is(err, errFrame) {
 				t.Errorf("%s: %v", name, err)
 			}
 			if again := l.deliver(t.Context(), m, l.message("a", "41", 1, 1)); again != "" {
