@@ -75,6 +75,18 @@ func goTrouble(c combination, scenario string) string {
 	}
 }
 
+// rustTrouble is what the Rust client cannot do by itself. It does no better with the reference server.
+func rustTrouble(c combination, scenario string) string {
+	switch {
+	case scenario == "asked" || scenario == "waited":
+		return "the client has no way to acknowledge an event of the server"
+	case scenario == "binary" && c.transport != "polling":
+		return "the client does not read binary data over WebSocket, nor sends it as base64"
+	default:
+		return ""
+	}
+}
+
 var programs = []program{
 	{"javascript 4.8.4", []string{"node", "clients/javascript/client.mjs", "socket.io-client"}, "node_modules/socket.io-client", everything, nil},
 	{"javascript 4.0.0", []string{"node", "clients/javascript/client.mjs", "socket.io-client-4-0"}, "node_modules/socket.io-client-4-0", everything, nil},
@@ -83,6 +95,7 @@ var programs = []program{
 	{"python asyncio", []string{cache("python", "bin", "python"), "clients/python/client.py", "asyncio"}, cache("python", ".installed"), binaryFrames, nil},
 	{"java 2.1.2", []string{"java", "-cp", cache("java", "lib") + "/*:" + cache("java", "classes"), "Client"}, cache("java", ".installed"), binaryFrames, nil},
 	{"go 3.0.0", []string{cache("go", "client")}, cache("go", ".installed"), everything, goTrouble},
+	{"rust 0.6.0", []string{cache("rust", "client")}, cache("rust", ".installed"), rustTrouble, nil},
 }
 
 // TestClients has the clients of other languages, and old ones, speak to two setups: in one process, whose limits are off
