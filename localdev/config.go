@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/url"
 	"regexp"
@@ -17,6 +18,8 @@ import (
 // config is what the flags and the environment say.
 type config struct {
 	addr             string
+	hosts            string
+	webSocketAddr    string
 	path             string
 	store            string
 	dynamoDBEndpoint string
@@ -59,69 +62,52 @@ func (c *config) set(name string) bool {
 	return ok
 }
 
-// option is one flag, which is an environment variable too.
-type option struct {
-	name, arg, usage string
-}
+// flags declares the options on fs.
+func (c *config) flags(fs *flag.FlagSet) *declaration {
+	d := &declaration{fs: fs}
+	d.group = "What is served, and where:"
+	d.text(&c.addr, "addr", "HOST:PORT", "127.0.0.1:3000", "address to listen on; port 0 picks a free one")
+	d.text(&c.hosts, "hosts", "HOW", "one", "one (both APIs on the address, as behind a front) or two (the WebSocket API on a port of its own, as AWS has them without a front)")
+	d.text(&c.webSocketAddr, "websocket-addr", "HOST:PORT", "", "(with --hosts two) address of the WebSocket API; empty means the next port after that of --addr")
+	d.text(&c.path, "path", "PATH", "/socket.io/", "path of the Socket.IO API, with a slash at both ends")
+	d.text(&c.app, "app", "NAME", "chat", "application to serve: chat, protocol (what the official test suites ask for), bench (to measure) or cases (a handler for each thing that users ask about)")
+	d.text(&c.corsOrigin, "cors-origin", "LIST", "", "origins that may use polling, and, if it is a list, WebSockets: with commas, * for all, or off; default off, * with --app protocol")
+	d.toggle(&c.corsCredentials, "cors-credentials", "let pages of those origins send cookies")
+	d.level(&c.logLevel, "log-level", "LEVEL", slog.LevelInfo, "debug, info, warn or error")
 
-// env is the option's environment variable: NONSTICK_PING_INTERVAL for --ping-interval.
-func (o option) env() string {
-	return "NONSTICK_" + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_"))
-}
+	d.group = "Sessions and their times:"
+	positive := func(most time.Duration) span { return span{least: time.Millisecond, most: most} }
+	d.duration(&c.pingInterval, "ping-interval", 25*time.Second, positive(0), "time between a pong and the next ping")
+	d.duration(&c.pingTimeout, "ping-timeout", 20*time.Second, positive(0), "time to answer a ping")
+	d.duration(&c.connectTimeout, "connect-timeout", 45*time.Second, span{}, "time to join a namespace; 0 means for ever")
+	d.duration(&c.upgradeTimeout, "upgrade-timeout", 10*time.Second, positive(0), "time to complete an upgrade to WebSocket")
+	d.duration(&c.pollHold, "poll-hold", 20*time.Second, positive(28*time.Second), "time that a GET waits for packets, at most 28s: a request ends after 30s")
+	d.number(&c.maxPayload, "max-payload", "BYTES", 1_000_000, 1, 10<<20, "greatest body of a POST, and greatest message with --limits none")
+	d.number(&c.bufferLimit, "buffer-limit", "BYTES", 4<<20, 1, math.MaxInt32, "what may wait for a polling client before its session is closed")
 
-// flags declares the options on fs and returns them in the order of the help text.
-func (c *config) flags(fs *flag.FlagSet) []option {
-	var all []option
-	add := func(name, arg, usage string) (string, string) {
-		all = append(all, option{name, arg, usage})
-		return name, usage
-	}
-	text := func(p *string, name, arg, value, usage string) {
-		n, u := add(name, arg, usage)
-		fs.StringVar(p, n, value, u)
-	}
-	number := func(p *int, name, arg string, value int, usage string) {
-		n, u := add(name, arg, usage)
-		fs.IntVar(p, n, value, u)
-	}
-	duration := func(p *time.Duration, name string, value time.Duration, usage string) {
-		n, u := add(name, "DURATION", usage)
-		fs.DurationVar(p, n, value, u)
-	}
-	text(&c.addr, "addr", "HOST:PORT", "127.0.0.1:3000", "address to listen on; port 0 picks a free one")
-	text(&c.path, "path", "PATH", "/socket.io/", "path of the Socket.IO API, with a slash at both ends")
-	text(&c.app, "app", "NAME", "chat", "application to serve: chat, protocol (what the official test suites ask for), bench (to measure) or cases (a handler for each thing that users ask about)")
-	text(&c.store, "store", "NAME", "memory", "where sessions live: memory or dynamodb")
-	text(&c.dynamoDBEndpoint, "dynamodb-endpoint", "URL", "", "endpoint of DynamoDB, for instance http://127.0.0.1:8000; empty means that of the AWS region")
-	text(&c.table, "table", "NAME", "nonstick", "name of the DynamoDB table; created if an endpoint is given")
-	number(&c.instances, "instances", "N", 1, "sets of handlers that take turns at every request and every frame, 1 to 64")
-	duration(&c.pingInterval, "ping-interval", 25*time.Second, "time between a pong and the next ping")
-	duration(&c.pingTimeout, "ping-timeout", 20*time.Second, "time to answer a ping")
-	duration(&c.connectTimeout, "connect-timeout", 45*time.Second, "time to join a namespace; 0 means for ever")
-	duration(&c.upgradeTimeout, "upgrade-timeout", 10*time.Second, "time to complete an upgrade to WebSocket")
-	duration(&c.pollHold, "poll-hold", 20*time.Second, "time that a GET waits for packets, at most 28s")
-	number(&c.maxPayload, "max-payload", "BYTES", 1_000_000, "greatest body of a POST, and greatest message with --limits none")
-	number(&c.bufferLimit, "buffer-limit", "BYTES", 4<<20, "what may wait for a polling client before its session is closed")
-	number(&c.memoryLimit, "memory-limit", "MIB", 512, "what --store memory holds, roughly, before new clients are refused (503)")
-	text(&c.corsOrigin, "cors-origin", "LIST", "", "origins that may use polling, and, if it is a list, WebSockets: with commas, * for all, or off; default off, * with --app protocol")
-	n, u := add("cors-credentials", "", "let pages of those origins send cookies")
-	fs.BoolVar(&c.corsCredentials, n, false, u)
-	text(&c.limits, "limits", "NAME", "aws", "limits to enforce: aws (those of API Gateway) or none (binary frames, large messages)")
-	text(&c.push, "push", "HOW", "direct", "pushes to connections of this process: direct (a call) or api (signed HTTP, as on AWS)")
-	text(&c.inbound, "inbound", "HOW", "", "frames of one connection: ordered (one at a time) or concurrent (at once); with --template its parameter Inbound; default ordered, or the template's")
-	n, u = add("log-level", "LEVEL", "debug, info, warn or error")
-	fs.TextVar(&c.logLevel, n, slog.LevelInfo, u)
-	text(&c.template, "template", "FILE", "", "run the functions of a SAM template, as processes; what is given above overrides their environment")
-	n, u = add("parameter", "NAME=VALUE", "(with --template) a parameter of the template; may be repeated")
-	fs.Func(n, u, c.addParameter)
-	text(&c.built, "built", "DIR", "", "(with --template) folder with the functions built already, each as ID/bootstrap; empty means that they are built now")
-	duration(&c.dispatchJitter, "dispatch-jitter", 0, "(with --template) frames that come this close together may overtake each other on their way to a queue; on AWS perhaps 15ms")
-	duration(&c.queueP50, "queue-p50", 0, "(with --template) time that a FIFO queue takes to deliver, median; measured on AWS: 28ms")
-	duration(&c.queueP99, "queue-p99", 0, "(with --template) the same, 99th percentile; measured on AWS: 645ms")
-	number(&c.concurrency, "concurrency", "N", 50, "(with --template) environments of each function at a time, unless the template reserves fewer; calls above are throttled")
-	duration(&c.idle, "idle", 5*time.Minute, "(with --template) time after which an environment that is not used is ended")
-	text(&c.logs, "logs", "DIR", "", "(with --template) folder for the logs of the functions; empty means .cache/localdev beside the template")
-	return all
+	d.group = "Where sessions live:"
+	d.text(&c.store, "store", "NAME", "memory", "memory or dynamodb")
+	d.number(&c.memoryLimit, "memory-limit", "MIB", 512, 1, 1<<20, "(with --store memory) what it holds, roughly, before new clients are refused (503)")
+	d.text(&c.dynamoDBEndpoint, "dynamodb-endpoint", "URL", "", "(with --store dynamodb or --template) endpoint of DynamoDB, for instance http://127.0.0.1:8000; empty means that of the AWS region, with --template a DynamoDB Local of its own")
+	d.text(&c.table, "table", "NAME", "nonstick", "(with --store dynamodb) name of the table; created if an endpoint is given")
+
+	d.group = "The platform:"
+	d.text(&c.limits, "limits", "NAME", "aws", "limits to enforce: aws (those of API Gateway) or none (binary frames, large messages)")
+	d.text(&c.inbound, "inbound", "HOW", "", "frames of one connection: ordered (one at a time) or concurrent (at once); with --template its parameter Inbound; default ordered, or the template's")
+	d.text(&c.push, "push", "HOW", "direct", "pushes to connections of this process: direct (a call) or api (signed HTTP, as on AWS)")
+	d.number(&c.instances, "instances", "N", 1, 1, 64, "sets of handlers that take turns at every request and every frame")
+
+	d.group = "With --template:"
+	d.text(&c.template, "template", "FILE", "", "run the functions of a SAM template, as processes; what is given above overrides their environment")
+	d.add("parameter", "NAME=VALUE", "a parameter of the template; may be repeated", c.addParameter, func() string { return "" })
+	d.text(&c.built, "built", "DIR", "", "folder with the functions built already, each as ID/bootstrap; empty means that they are built now")
+	d.number(&c.concurrency, "concurrency", "N", 50, 1, 1000, "environments of each function at a time, unless the template reserves fewer; calls above are throttled")
+	d.duration(&c.idle, "idle", 5*time.Minute, positive(0), "time after which an environment that is not used is ended")
+	d.text(&c.logs, "logs", "DIR", "", "folder for the logs of the functions; empty means .cache/localdev beside the template")
+	d.duration(&c.dispatchJitter, "dispatch-jitter", 0, span{example: 15 * time.Millisecond}, "frames that come this close together may overtake each other on their way to a queue; on AWS perhaps 15ms")
+	d.duration(&c.queueP50, "queue-p50", 0, span{example: 28 * time.Millisecond}, "time that a FIFO queue takes to deliver, median; measured on AWS: 28ms")
+	d.duration(&c.queueP99, "queue-p99", 0, span{example: 645 * time.Millisecond}, "the same, 99th percentile; measured on AWS: 645ms")
+	return d
 }
 
 // addParameter reads NAME=VALUE.
@@ -137,35 +123,35 @@ func (c *config) addParameter(s string) error {
 	return nil
 }
 
-var errParameter = errors.New("want NAME=VALUE")
+var errParameter = errors.New("want NAME=VALUE, for example PingInterval=60s")
 
 // parseConfig reads the arguments, then the environment for what they do not say. It returns flag.ErrHelp
-// after it has written the help text to out.
+// after it has written the help text to out; another error says all that is wrong.
 func parseConfig(args []string, env func(string) (string, bool), out io.Writer) (config, error) {
 	var c config
 	fs := flag.NewFlagSet("localdev", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	options := c.flags(fs)
+	d := c.flags(fs)
 	err := fs.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
-		help(fs, options, out)
+		help(fs, d.options, out)
 		return c, err
 	}
 	if err != nil {
-		return c, err
+		return c, errors.New(strings.Replace(err.Error(), ": -", ": --", 1)) // as the help text writes flags
 	}
 	if fs.NArg() > 0 {
 		return c, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
 	c.given = map[string]string{}
 	fs.Visit(func(f *flag.Flag) { c.given[f.Name] = f.Value.String() })
-	for _, o := range options {
+	for _, o := range d.options {
 		value, ok := env(o.env())
 		if !ok || c.set(o.name) {
 			continue
 		}
-		if err := fs.Set(o.name, value); err != nil {
-			return c, fmt.Errorf("invalid value %q for %s: %w", value, o.env(), err)
+		if err := o.read(value); err != nil {
+			d.wrong = append(d.wrong, badValue(o.env(), value, err))
 		}
 		c.given[o.name] = value
 	}
@@ -175,32 +161,7 @@ func parseConfig(args []string, env func(string) (string, bool), out io.Writer) 
 	if c.inbound == "" {
 		c.inbound = "ordered" // the default of our template, too
 	}
-	return c, c.check()
-}
-
-// help writes the help text.
-func help(fs *flag.FlagSet, options []option, out io.Writer) {
-	fmt.Fprint(out, `localdev runs Nonstick on this machine: API Gateway (HTTP, WebSocket and @connections), the functions
-behind it, their queue and the sweeper, all in one process; or, with --template, the functions of a SAM
-template as processes of their own, as Lambda runs them, with SQS and DynamoDB Local.
-
-Usage: localdev [flags]
-
-Every flag is an environment variable too; the flag wins.
-
-`)
-	for _, o := range options {
-		fmt.Fprintf(out, "  --%s\n        %s\n        %s", strings.TrimSpace(o.name+" "+o.arg), o.usage, o.env())
-		if def := fs.Lookup(o.name).DefValue; def != "" {
-			fmt.Fprintf(out, " (default %s)", def)
-		}
-		fmt.Fprintln(out)
-	}
-	fmt.Fprint(out, `
-GET /healthz answers 200 while the server accepts connections. With --template, GET /localdev/state counts
-functions and queues, and POST /localdev/deploy builds the functions anew and goes on with the new ones,
-while connections stay. An interrupt stops everything in an orderly way; a second one at once.
-`)
+	return c, errors.Join(append(d.wrong, c.check())...)
 }
 
 // check says what is wrong with the configuration, all of it.
@@ -211,39 +172,13 @@ func (c *config) check() error {
 			wrong = append(wrong, fmt.Errorf(format, args...))
 		}
 	}
-	_, port, err := net.SplitHostPort(c.addr)
-	n, portErr := strconv.ParseUint(port, 10, 16)
-	demand(err == nil && portErr == nil && n <= 65535, "--addr %q: want HOST:PORT", c.addr)
-	demand(len(c.path) > 2 && strings.HasPrefix(c.path, "/") && strings.HasSuffix(c.path, "/"), "--path %q: want a path with a slash at both ends", c.path)
+	demand(isAddress(c.addr), "--addr %q: want HOST:PORT, for example 127.0.0.1:3000", c.addr)
+	demand(c.webSocketAddr == "" || isAddress(c.webSocketAddr), "--websocket-addr %q: want HOST:PORT, for example 127.0.0.1:3001", c.webSocketAddr)
+	demand(len(c.path) > 2 && strings.HasPrefix(c.path, "/") && strings.HasSuffix(c.path, "/"), "--path %q: want a path with a slash at both ends, for example /socket.io/", c.path)
 	demand(c.path != enginePath || c.app != "protocol", "--path %s: is taken by --app protocol", enginePath)
 	c.checkNames(demand)
-	demand(c.instances >= 1 && c.instances <= 64, "--instances %d: want 1 to 64", c.instances)
-	demand(c.pingInterval > 0, "--ping-interval %s: must be above 0", c.pingInterval)
-	demand(c.pingTimeout > 0, "--ping-timeout %s: must be above 0", c.pingTimeout)
-	demand(c.connectTimeout >= 0, "--connect-timeout %s: must not be negative", c.connectTimeout)
-	demand(c.upgradeTimeout > 0, "--upgrade-timeout %s: must be above 0", c.upgradeTimeout)
-	demand(c.pollHold > 0 && c.pollHold <= 28*time.Second, "--poll-hold %s: want up to 28s, for a request ends after 30s", c.pollHold)
-	demand(c.maxPayload > 0 && c.maxPayload <= 10<<20, "--max-payload %d: want 1 to %d", c.maxPayload, 10<<20)
-	demand(c.memoryLimit > 0, "--memory-limit %d: must be above 0", c.memoryLimit)
-	demand(c.bufferLimit > 0, "--buffer-limit %d: must be above 0", c.bufferLimit)
-	c.checkTemplate(demand)
+	c.checkModes(demand)
 	return errors.Join(wrong...)
-}
-
-// checkTemplate checks the options that are of --template, or do not go with it.
-func (c *config) checkTemplate(demand func(bool, string, ...any)) {
-	with := c.template != ""
-	for _, name := range []string{"parameter", "built", "concurrency", "idle", "logs", "dispatch-jitter", "queue-p50", "queue-p99"} {
-		demand(with || !c.set(name), "--%s: is of --template", name)
-	}
-	for _, name := range []string{"instances", "push", "table"} {
-		demand(!with || !c.set(name), "--%s: does not go with --template", name)
-	}
-	demand(!with || c.store == "dynamodb" || !c.set("store"), "--store %s: the functions of a template use dynamodb", c.store)
-	demand(c.concurrency >= 1 && c.concurrency <= 1000, "--concurrency %d: want 1 to 1000", c.concurrency)
-	demand(c.dispatchJitter >= 0, "--dispatch-jitter %s: must not be negative", c.dispatchJitter)
-	demand(c.queueP50 >= 0 && c.queueP99 >= c.queueP50, "--queue-p99 %s: want --queue-p50 (%s) or more", c.queueP99, c.queueP50)
-	demand(c.idle > 0, "--idle %s: must be above 0", c.idle)
 }
 
 // checkNames checks the options that choose by name.
@@ -254,16 +189,17 @@ func (c *config) checkNames(demand func(bool, string, ...any)) {
 				return
 			}
 		}
-		demand(false, "--%s %q: want %s", name, value, strings.Join(allowed, ", "))
+		demand(false, "--%s %q: want one of %s", name, value, strings.Join(allowed, ", "))
 	}
 	if c.template == "" { // else the functions know which they have
 		oneOf("app", c.app, "chat", "protocol", "bench", "cases")
 	}
+	oneOf("hosts", c.hosts, "one", "two")
 	oneOf("store", c.store, "memory", "dynamodb")
 	oneOf("limits", c.limits, "aws", "none")
 	oneOf("push", c.push, "direct", "api")
 	oneOf("inbound", c.inbound, "concurrent", "ordered")
-	demand(tableName.MatchString(c.table), "--table %q: want 3 to 200 letters, digits and _-.", c.table)
+	demand(tableName.MatchString(c.table), "--table %q: want 3 to 200 letters, digits and _-., for example nonstick", c.table)
 	demand(c.dynamoDBEndpoint == "" || isURL(c.dynamoDBEndpoint), "--dynamodb-endpoint %q: want a URL as http://127.0.0.1:8000", c.dynamoDBEndpoint)
 	for _, o := range c.origins() {
 		demand(o == "*" || isURL(o), "--cors-origin %q: want an origin as https://example.com, * or off", o)
@@ -286,6 +222,13 @@ func (c *config) origins() []string {
 
 // tableName is what DynamoDB takes, with room for a suffix of ours.
 var tableName = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,200}$`)
+
+// isAddress reports whether s is an address to listen on.
+func isAddress(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	_, portErr := strconv.ParseUint(port, 10, 16)
+	return err == nil && portErr == nil
+}
 
 func isURL(s string) bool {
 	u, err := url.Parse(s)

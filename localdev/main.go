@@ -10,12 +10,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
+	"text/tabwriter"
 	"time"
 )
 
@@ -48,7 +49,7 @@ func run(args []string, env func(string) (string, bool), stdout, stderr io.Write
 		fmt.Fprintf(stderr, "localdev: %v\nRun localdev --help for the options.\n", err)
 		return exitUsage
 	}
-	l, err := listen(c.addr)
+	l, err := listenAll(c)
 	if err != nil {
 		fmt.Fprintf(stderr, "localdev: %v\n", err)
 		return exitFailed
@@ -82,22 +83,13 @@ func run(args []string, env func(string) (string, bool), stdout, stderr io.Write
 // hurryTime is how long the end takes at most after a second signal.
 const hurryTime = 300 * time.Millisecond
 
-// listen opens the port, with an error that says what to do.
-func listen(addr string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%s is in use by another process: stop it, or choose another address with --addr", addr)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", addr, err)
-	}
-	return l, nil
-}
-
 // serve runs everything until stop ends, and then as long as an orderly end takes, or until now ends.
-func serve(stop, now context.Context, c config, l net.Listener, log *slog.Logger, stdout, stderr io.Writer) int {
-	base := baseURL(l.Addr())
-	s, err := build(stop, c, base, log)
+func serve(stop, now context.Context, c config, l listeners, log *slog.Logger, stdout, stderr io.Writer) int {
+	urls := l.urls()
+	for _, idle := range c.idleOptions() {
+		log.Warn(withoutEffect, "what", idle)
+	}
+	s, err := build(stop, c, urls, log)
 	if err != nil {
 		fmt.Fprintf(stderr, "localdev: cannot start: %v\n", err)
 		return exitFailed
@@ -112,8 +104,8 @@ func serve(stop, now context.Context, c config, l net.Listener, log *slog.Logger
 		})
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- s.server.Serve(l) }()
-	fmt.Fprintf(stdout, "Nonstick listens on %s (%s)\n", base+"/", s.about)
+	go func() { failed <- l.serve(s.server) }()
+	s.announce(stdout, urls)
 
 	code := exitOK
 	select {
@@ -135,20 +127,28 @@ func serve(stop, now context.Context, c config, l net.Listener, log *slog.Logger
 	return code
 }
 
+// withoutEffect is said of options that were given in vain.
+const withoutEffect = "option without effect"
+
+// announce says what is there, and at last where. Programs that start localdev wait for that line.
+func (s *service) announce(stdout io.Writer, urls addresses) {
+	if len(s.outputs) > 0 {
+		fmt.Fprintln(stdout, "Outputs of the template:")
+		w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+		for _, o := range s.outputs {
+			fmt.Fprintf(w, "  %s\t%s\n", o.name, o.value)
+		}
+		_ = w.Flush() // nobody may be reading
+	}
+	webSocket := ""
+	if urls.twoHosts() {
+		webSocket = "WebSocket API on " + "ws" + strings.TrimPrefix(urls.webSocket, "http") + s.stage + ", "
+	}
+	fmt.Fprintf(stdout, "Nonstick listens on %s (%s%s)\n", urls.polling+"/", webSocket, s.about)
+}
+
 // stage is the path of the management API.
 const stage = "/local"
-
-// baseURL is how this machine reaches a listener: by the loopback address if it listens on all.
-func baseURL(a net.Addr) string {
-	host, port, err := net.SplitHostPort(a.String())
-	if err != nil {
-		return "http://" + a.String()
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return "http://" + net.JoinHostPort(host, port)
-}
 
 // fallback serves what is not part of an API: the health check, and the application's pages.
 func fallback(pages http.Handler) http.Handler {

@@ -28,7 +28,7 @@ type process struct {
 	signals chan os.Signal
 	exit    chan int
 	stderr  *safeBuffer
-	said    string // the line that tells that it is ready
+	said    string // until it was ready
 }
 
 // safeBuffer is a buffer that is written by others.
@@ -61,11 +61,7 @@ func launch(t *testing.T, args ...string) *process {
 		w.Close()
 		p.exit <- code
 	}()
-	line, err := bufio.NewReader(r).ReadString('\n')
-	p.said = line
-	if p.url = listening.FindString(line); p.url == "" {
-		t.Fatalf("it said %q (%v), and %s", line, err, p.stderr)
-	}
+	p.listen(t, r)
 	t.Cleanup(func() {
 		select {
 		case p.signals <- os.Interrupt:
@@ -73,6 +69,21 @@ func launch(t *testing.T, args ...string) *process {
 		}
 	})
 	return p
+}
+
+// listen reads what localdev says until it is ready.
+func (p *process) listen(t *testing.T, out io.Reader) {
+	t.Helper()
+	lines := bufio.NewReader(out)
+	for p.url == "" {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatalf("it said %q (%v), and %s", p.said, err, p.stderr)
+		}
+		if p.said += line; strings.HasPrefix(line, "Nonstick listens on ") {
+			p.url = listening.FindString(line)
+		}
+	}
 }
 
 // wait returns the exit code.
@@ -204,7 +215,7 @@ func TestPortInUse(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	var out, errOut bytes.Buffer
-	if code := run([]string{"--instances", "0"}, environment{}.lookup, &out, &errOut, nil); code != exitUsage || !strings.Contains(errOut.String(), "--instances 0") {
+	if code := run([]string{"--instances", "0"}, environment{}.lookup, &out, &errOut, nil); code != exitUsage || !strings.Contains(errOut.String(), `--instances "0"`) {
 		t.Errorf("exit code = %d, it said %q", code, errOut.String())
 	}
 	if code := run([]string{"--help"}, environment{}.lookup, &out, &errOut, nil); code != exitOK || !strings.Contains(out.String(), "NONSTICK_ADDR") {

@@ -5,16 +5,13 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -36,7 +33,7 @@ const enginePrefix = "EngineIO-"
 // stack is a template at work.
 type stack struct {
 	config  config
-	base    string // URL of this process
+	urls    addresses
 	log     *slog.Logger
 	service *service
 
@@ -49,14 +46,14 @@ type stack struct {
 }
 
 // buildStack starts what a template describes. Functions are built, but no process of theirs is started yet.
-func buildStack(ctx context.Context, c config, base string, log *slog.Logger) (_ *service, err error) {
-	s := &stack{config: c, base: base, log: log, service: &service{}}
+func buildStack(ctx context.Context, c config, urls addresses, log *slog.Logger) (_ *service, err error) {
+	s := &stack{config: c, urls: urls, log: log, service: &service{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.service.stop())
 		}
 	}()
-	for _, step := range []func(context.Context) error{s.read, s.buildFunctions, s.startTables, s.makeQueues, s.startFunctions, s.route} {
+	for _, step := range []func(context.Context) error{s.read, s.buildFunctions, s.checkPage, s.startTables, s.makeQueues, s.startFunctions, s.route} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -85,11 +82,17 @@ func (s *stack) read(context.Context) error {
 			}
 			parameters["Inbound"] = s.config.inbound
 		}
-		t, err := template.Read(s.config.template, template.Options{Parameters: parameters, BaseURL: s.base, Prefix: prefix})
+		t, err := template.Read(s.config.template, template.Options{
+			Parameters: parameters, BaseURL: s.urls.polling, WebSocketURL: s.urls.webSocket, Prefix: prefix,
+		})
 		if err != nil {
 			return err
 		}
 		s.templates = append(s.templates, t)
+	}
+	s.service.stage = "/" + s.templates[0].Stage
+	for _, o := range s.templates[0].Outputs {
+		s.service.outputs = append(s.service.outputs, output{o.Name, o.Value})
 	}
 	for _, note := range s.templates[0].Notes {
 		s.log.Warn("not emulated", "what", note)
@@ -140,6 +143,25 @@ func buildAll(ctx context.Context, functions []template.Function, to string) err
 	return group.Wait()
 }
 
+// checkPage says so if the chat page is served, and its client is beside no function.
+func (s *stack) checkPage(context.Context) error {
+	served := false
+	for _, f := range s.templates[0].Functions {
+		app := f.Environment["NONSTICK_APP"]
+		if s.config.set("app") {
+			app = s.config.app
+		}
+		served = served || app == "chat"
+		if chat.HasClient(filepath.Join(s.built, f.ID, "client")) {
+			return nil
+		}
+	}
+	if served {
+		s.log.Warn(noClient, "folder", chat.ClientDir)
+	}
+	return nil
+}
+
 // linkClient puts the Socket.IO client for browsers beside a function, where the build for AWS puts it too.
 func linkClient(dir string) error {
 	client, err := filepath.Abs(chat.ClientDir)
@@ -187,7 +209,7 @@ func (s *stack) makeQueues(context.Context) (err error) {
 			})
 		}
 	}
-	s.queues, err = queue.New(s.base, localRegion, specs)
+	s.queues, err = queue.New(s.urls.polling, localRegion, specs)
 	return err
 }
 
@@ -212,7 +234,7 @@ func (s *stack) startFunctions(context.Context) (err error) {
 		Functions: all, Region: localRegion, Idle: s.config.idle, Logs: s.logs(), Logger: s.log,
 		Environment: map[string]string{
 			"AWS_ACCESS_KEY_ID": localKey, "AWS_SECRET_ACCESS_KEY": localKey, "AWS_SESSION_TOKEN": localKey,
-			"AWS_ENDPOINT_URL": s.base, "AWS_ENDPOINT_URL_DYNAMODB": s.dynamodb,
+			"AWS_ENDPOINT_URL": s.urls.polling, "AWS_ENDPOINT_URL_DYNAMODB": s.dynamodb,
 		},
 	})
 	if err == nil {
@@ -220,9 +242,6 @@ func (s *stack) startFunctions(context.Context) (err error) {
 	}
 	return err
 }
-
-// localKey is the access key, and its secret, of local processes.
-const localKey = "local"
 
 // overriding are the options that a function's environment has too, by the names of their variables.
 var overriding = []string{
@@ -248,7 +267,7 @@ func (s *stack) override(env map[string]string, engineIO bool) {
 // route makes the APIs.
 func (s *stack) route(context.Context) error {
 	s.service.server = emulator.New(emulator.Config{
-		Endpoint: s.base + "/" + s.templates[0].Stage, Limits: limitsOf(s.config), Services: s.services, Logger: s.log,
+		Endpoint: s.urls.webSocket + s.service.stage, Limits: limitsOf(s.config), Services: s.services, Logger: s.log,
 	})
 	paths := []string{"/", enginePath}
 	for i := len(s.templates) - 1; i >= 0; i-- { // "/" is for what is left
@@ -271,7 +290,19 @@ func (s *stack) route(context.Context) error {
 		}
 		s.service.server.Route(api)
 	}
+	s.checkTimes()
 	return nil
+}
+
+// checkTimes names the options that are of queues, where the template has none that they are about.
+func (s *stack) checkTimes() {
+	t := s.templates[0]
+	if s.config.dispatchJitter > 0 && !queued(t.WebSocket) {
+		s.log.Warn(withoutEffect, "what", "--dispatch-jitter: no frame of the WebSocket API goes to a queue")
+	}
+	if s.config.queueP50 > 0 && !slices.ContainsFunc(t.Queues, func(q template.Queue) bool { return q.FIFO }) {
+		s.log.Warn(withoutEffect, "what", "--queue-p50: the template has no FIFO queue")
+	}
 }
 
 func routes(from []template.Route) ([]proxy.Route, error) {
@@ -284,54 +315,6 @@ func routes(from []template.Route) ([]proxy.Route, error) {
 		to = append(to, proxy.Route{Key: r.Key, Function: r.Function, Responds: r.Responds, Queue: r.Queue, Mapping: m})
 	}
 	return to, nil
-}
-
-// services finds what else is on the port: the APIs of SQS and Lambda, the state of everything, and the refusal of
-// a WebSocket at a path that the service has none at.
-func (s *stack) services(r *http.Request) http.Handler {
-	switch {
-	case r.URL.Path == "/" && strings.HasPrefix(r.Header.Get("X-Amz-Target"), queue.Target): // elsewhere the header means nothing
-		return emulator.ForPrograms(s.base, s.queues)
-	case strings.HasPrefix(r.URL.Path, lambda.InvokePath):
-		return emulator.ForPrograms(s.base, s.functions)
-	case r.URL.Path == "/healthz":
-		return fallback(nil)
-	case r.URL.Path == deployPath && r.Method == http.MethodPost:
-		return emulator.ForPrograms(s.base, http.HandlerFunc(s.deploy))
-	case r.URL.Path == "/localdev/state" && r.Method == http.MethodGet:
-		return emulator.ForPrograms(s.base, http.HandlerFunc(s.state))
-	case strings.EqualFold(r.Header.Get("Upgrade"), "websocket") && !s.takesWebSockets(r.URL.Path):
-		return http.HandlerFunc(forbid)
-	}
-	return nil
-}
-
-// takesWebSockets reports whether a path is one of a WebSocket API: the stage, or what a front like CloudFront maps
-// to it.
-func (s *stack) takesWebSockets(path string) bool {
-	stage := "/" + s.templates[0].Stage
-	engineIO := len(s.templates) > 1 && strings.HasPrefix(path, enginePath)
-	return path == stage || path == stage+"/" || strings.HasPrefix(path, s.config.path) || engineIO
-}
-
-func forbid(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusForbidden)
-	_, _ = io.WriteString(w, `{"message":"Forbidden"}`) // the client may be gone
-}
-
-// state tells the counts of functions and queues.
-func (s *stack) state(w http.ResponseWriter, _ *http.Request) {
-	b, err := json.MarshalIndent(struct {
-		Functions []lambda.Stats `json:"functions"`
-		Queues    []queue.Stats  `json:"queues"`
-		Gateway   emulator.Stats `json:"gateway"`
-	}{s.functions.Stats(), s.queues.Stats(), s.service.server.Stats()}, "", "  ")
-	if err != nil {
-		panic(err) // numbers and strings always marshal
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(b, '\n')) // the client may be gone
 }
 
 // feed connects queues and schedules to functions.

@@ -12,4 +12,6 @@ import (
 var errUnix = errors.New("--template needs Linux, macOS or another Unix; without it everything runs in this process")
 
 // buildStack starts nothing.
-func buildStack(context.Context, config, string, *slog.Logger) (*service, error) { return nil, errUnix }
+func buildStack(context.Context, config, addresses, *slog.Logger) (*service, error) {
+	return nil, errUnix
+}

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"os"
 	"os/exec"
@@ -87,11 +86,8 @@ func spawn(t *testing.T) (*exec.Cmd, *process) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	line, err := bufio.NewReader(out).ReadString('\n')
-	p := &process{url: listening.FindString(line), said: line, stderr: said}
-	if p.url == "" {
-		t.Fatalf("it said %q (%v), and %s", line, err, said)
-	}
+	p := &process{stderr: said}
+	p.listen(t, out)
 	return cmd, p
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -270,6 +271,39 @@ func TestStackWebSocket(t *testing.T) {
 	}
 }
 
+// Each API of a template has its host, and its functions and its user are told which.
+func TestStackTwoHosts(t *testing.T) {
+	p := launchStack(t, "--hosts", "two")
+	at := webSocketHost.FindStringSubmatch(p.said)
+	if at == nil || at[2] != "v1" {
+		t.Fatalf("it said %q, and nothing of the second host", p.said)
+	}
+	second := &process{url: "http" + strings.TrimPrefix(at[1], "ws") + "/"}
+	if want := regexp.MustCompile(`Outputs of the template:\n  Page +` + p.url + `\n  Socket +` + at[0][len("WebSocket API on "):] + "\nNonstick"); !want.MatchString(p.said) {
+		t.Errorf("it said %q, want %s", p.said, want)
+	}
+	for name, want := range map[string]string{"ENDPOINT": second.url + "v1", "AWS_ENDPOINT_URL": strings.TrimSuffix(p.url, "/")} {
+		if _, got := p.post(t, "api/x", order("do", "env", "text", name)); got != strconv.Quote(want) {
+			t.Errorf("%s = %s, want %q", name, got, want)
+		}
+	}
+	for _, path := range []string{"v1", "v1/"} {
+		conn := second.dial(t, path)
+		write(t, conn, order("text", "hello"))
+		if got := text(t, conn); got != `"hello"` {
+			t.Errorf("%s: frame = %s", path, got)
+		}
+	}
+	for _, url := range []string{p.url + "v1", second.url + "socket.io/?EIO=4", second.url} {
+		if got := upgrade(t, "ws"+strings.TrimPrefix(url, "http")); got != 403 && got != 404 {
+			t.Errorf("WebSocket at %s: %d", url, got)
+		}
+	}
+	if status, body := second.post(t, "api/x", order("text", "hello")); status != 403 {
+		t.Errorf("the HTTP API at the other's host: %d %s", status, body)
+	}
+}
+
 // Frames that go straight to a function are handled at once.
 func TestStackInbound(t *testing.T) {
 	p := launchStack(t)
@@ -282,10 +316,11 @@ func TestStackInbound(t *testing.T) {
 }
 
 func TestStackEnvironment(t *testing.T) {
-	p := launchStack(t, "--ping-interval", "300ms", "--app", "chat", "--dynamodb-endpoint", "http://127.0.0.1:1")
+	dynamoDB := answering(t, 400, `{"__type":"com.amazon.coral.service#UnrecognizedClientException","message":"The security token included in the request is invalid."}`)
+	p := launchStack(t, "--ping-interval", "300ms", "--app", "chat", "--dynamodb-endpoint", dynamoDB.URL)
 	for name, want := range map[string]string{
 		"NONSTICK_PING_INTERVAL": "300ms", "NONSTICK_APP": "chat", "NONSTICK_PING_TIMEOUT": "", "ENDPOINT": strings.TrimSuffix(p.url, "/") + "/v1",
-		"AWS_ENDPOINT_URL": strings.TrimSuffix(p.url, "/"), "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1", "AWS_REGION": "us-east-1",
+		"AWS_ENDPOINT_URL": strings.TrimSuffix(p.url, "/"), "AWS_ENDPOINT_URL_DYNAMODB": dynamoDB.URL, "AWS_REGION": "us-east-1",
 	} {
 		if _, got := p.post(t, "api/x", order("do", "env", "text", name)); got != strconv.Quote(want) {
 			t.Errorf("%s = %s, want %q", name, got, want)
@@ -405,7 +440,7 @@ func TestStackRefusals(t *testing.T) {
 		{"memory", []string{"--template", stackTemplate, "--store", "memory"}, exitUsage, "--store memory"},
 		{"instances", []string{"--template", stackTemplate, "--instances", "2"}, exitUsage, "--instances"},
 		{"concurrency alone", []string{"--concurrency", "2"}, exitUsage, "--concurrency"},
-		{"concurrency", []string{"--template", stackTemplate, "--concurrency", "0"}, exitUsage, "--concurrency 0"},
+		{"concurrency", []string{"--template", stackTemplate, "--concurrency", "0"}, exitUsage, `--concurrency "0"`},
 		{"inbound", []string{"--inbound", "sideways"}, exitUsage, "--inbound"},
 	}
 	for _, tt := range tests {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -34,9 +35,13 @@ type service struct {
 	sweeps []func(context.Context) error
 	// stops end what has been started, the last one first, when the sweeps have been told to end.
 	stops []func() error
-	// about says what runs.
-	about string
+	// about says what runs; stage is the path of the WebSocket API; outputs are what the template gives.
+	about, stage string
+	outputs      []output
 }
+
+// output is something that a template tells its user.
+type output struct{ name, value string }
 
 // stop ends what has been started.
 func (s *service) stop() error {
@@ -47,14 +52,20 @@ func (s *service) stop() error {
 	return errors.Join(errs...)
 }
 
-// build puts together what the configuration asks for. Base is the URL of this process.
-func build(ctx context.Context, c config, base string, log *slog.Logger) (*service, error) {
-	if c.template != "" {
-		return buildStack(ctx, c, base, log)
+// build puts together what the configuration asks for.
+func build(ctx context.Context, c config, urls addresses, log *slog.Logger) (*service, error) {
+	if err := checkDynamoDB(ctx, c); err != nil {
+		return nil, err
 	}
-	endpoint := base + stage
-	s := &service{server: emulator.New(emulator.Config{
-		Endpoint: endpoint, Limits: limitsOf(c), Fallback: fallback(pages(c)), Logger: log,
+	if c.template != "" {
+		return buildStack(ctx, c, urls, log)
+	}
+	if c.app == "chat" && !chat.HasClient(chat.ClientDir) {
+		log.Warn(noClient, "folder", chat.ClientDir)
+	}
+	endpoint := urls.webSocket + stage
+	s := &service{stage: stage, server: emulator.New(emulator.Config{
+		Endpoint: endpoint, Limits: limitsOf(c), Fallback: fallback(pages(c, urls)), Logger: log,
 	})}
 	s.about = fmt.Sprintf("app %s, store %s, limits %s", c.app, c.store, c.limits)
 	w := wiring{config: c, pusher: pusherOf(c, s.server), endpoint: endpoint, log: log}
@@ -84,12 +95,21 @@ func (s *service) add(ctx context.Context, w wiring, path, table string, newEngi
 	return nil
 }
 
+// noClient is said where the page would be of no use.
+const noClient = "the chat page lacks its Socket.IO client for browsers: scripts/chat-client fetches it, as make run does"
+
 // pages returns what the application shows to a browser, or nil.
-func pages(c config) http.Handler {
-	if c.app == "chat" {
-		return chat.Page(chat.ClientDir)
+func pages(c config, urls addresses) http.Handler {
+	if c.app != "chat" {
+		return nil
 	}
-	return nil
+	mux := http.NewServeMux()
+	mux.Handle("/", chat.Page(chat.ClientDir))
+	mux.HandleFunc("GET "+chat.ConfigPath, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, urls.clientOptions()) // the client may be gone
+	})
+	return mux
 }
 
 func limitsOf(c config) emulator.Limits {

@@ -172,8 +172,9 @@ func TestServicesComeFirst(t *testing.T) {
 	api := set{http: answering(httpAnswer{StatusCode: 200, Body: "api"})}
 	s := startAPI(t, emulator.Config{Limits: emulator.AWS(), Services: services}, emulator.API{Path: "/", Sets: []emulator.Handlers{api}})
 	for path, want := range map[string]string{
-		"/healthz": "service", "/": "api", "/other": "api", "/other/@connections/x": "api",
+		"/healthz": "service", "/": "api", "/other": "api", "/other/deep/@connections/x": "api",
 		"/local/@connections/x": `{"message":"Missing Authentication Token"}`,
+		"/other/@connections/x": `{"message":"Forbidden"}`, "/@connections/x": `{"message":"Forbidden"}`,
 	} {
 		if _, _, got := do(t, "GET", "http://"+s.addr+path, "", ""); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)

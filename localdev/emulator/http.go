@@ -23,6 +23,7 @@ const apiID = "localdev"
 const (
 	msgInternal    = `{"message":"Internal Server Error"}`
 	msgUnavailable = `{"message":"Service Unavailable"}`
+	msgForbidden   = `{"message":"Forbidden"}`
 	msgTimeout     = `{"message":"Request Timeout"}`
 	msgTooLarge    = `{"message":"Request Entity Too Large"}`
 	msgHeaders     = `{"message":"Request Header Fields Too Large"}`

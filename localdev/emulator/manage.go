@@ -12,6 +12,23 @@ import (
 // managementPath is what stands between the stage and a connection's id.
 const managementPath = "/@connections/"
 
+// serveManagement serves a request of the management API, or of [groupPath], at whatever stage, and reports whether it was one.
+func (s *Server) serveManagement(w http.ResponseWriter, r *http.Request) bool {
+	group, isGroup := strings.CutPrefix(r.URL.Path, s.stage+groupPath)
+	stage, id, isManagement := strings.Cut(r.URL.Path, managementPath)
+	isManagement = isManagement && strings.LastIndexByte(stage, '/') <= 0 // else it is the path of an application
+	switch {
+	case !isGroup && !isManagement:
+		return false
+	case s.guard.refuses(w, r):
+	case isGroup:
+		s.manageGroup(w, r, group)
+	default:
+		s.manage(w, r, id)
+	}
+	return true
+}
+
 // manage serves the management API: POST sends, GET looks, DELETE closes.
 func (s *Server) manage(w http.ResponseWriter, r *http.Request, id string) {
 	stage, _, _ := strings.Cut(r.URL.Path, managementPath)

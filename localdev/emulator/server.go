@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"golang.org/x/sync/errgroup"
 )
 
 // Handlers is one function set behind an API: what Lambda would run. Methods are called concurrently. The
@@ -151,54 +152,53 @@ func (s *Server) Stats() Stats { return Stats{Overtaken: s.overtaken.Load()} }
 // Route adds an API. All routes must be added before [Server.Serve].
 func (s *Server) Route(a API) { s.apis = append(s.apis, &api{API: a}) }
 
-// Serve accepts connections until [Server.Shutdown]; then it returns nil. It must be called once.
-func (s *Server) Serve(l net.Listener) error {
+// Serve accepts connections until [Server.Shutdown]; then it returns nil. Both APIs are at the one address, as behind a front.
+// Serve or [Server.ServeHosts] must be called once.
+func (s *Server) Serve(l net.Listener) error { return s.serve(l) }
+
+func (s *Server) serve(listeners ...net.Listener) error {
 	defer close(s.serveEnd)
 	go s.sweep()
-	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		s.endGETs()
-		return err
+	var all errgroup.Group
+	for _, l := range listeners {
+		all.Go(func() error {
+			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				s.endGETs()
+				return errors.Join(err, s.http.Close()) // one listener does not go on without the other
+			}
+			return nil
+		})
 	}
-	return nil
+	return all.Wait()
 }
 
 // ServeHTTP routes a request: to a service, to the management API, to an API by its path, else to the fallback.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.requests.Add(1)
 	defer s.requests.Add(-1)
+	at := hostOf(r)
+	if at == hostWebSocket {
+		s.serveWebSocketHost(w, r)
+		return
+	}
 	if s.services != nil {
 		if h := s.services(r); h != nil {
 			h.ServeHTTP(w, r)
 			return
 		}
 	}
-	if id, ok := strings.CutPrefix(r.URL.Path, s.stage+groupPath); ok {
-		if !s.guard.refuses(w, r) {
-			s.manageGroup(w, r, id)
-		}
-		return
-	}
-	if id, ok := strings.CutPrefix(r.URL.Path, s.stage+managementPath); ok {
-		if !s.guard.refuses(w, r) {
-			s.manage(w, r, id)
-		}
+	if at == hostBoth && s.serveManagement(w, r) {
 		return
 	}
 	for _, a := range s.apis {
 		if !strings.HasPrefix(r.URL.Path, a.Path) {
 			continue
 		}
-		if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") { // others (h2c) may be ignored, and must be
+		if at == hostBoth && isUpgrade(r) {
 			s.connect(w, r, a) //nolint:contextcheck // a client that leaves does not end the call
 			return
 		}
 		s.request(w, r, a) //nolint:contextcheck // a client that leaves does not end the call
-		return
-	}
-	if _, id, ok := strings.Cut(r.URL.Path, managementPath); ok {
-		if !s.guard.refuses(w, r) {
-			s.manage(w, r, id)
-		}
 		return
 	}
 	s.fallback.ServeHTTP(w, r)

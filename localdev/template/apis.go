@@ -40,6 +40,10 @@ func (r *reader) apis() {
 		}
 	}
 	r.one(protocol)
+	r.webSockets = map[string]bool{}
+	for id, kind := range protocol {
+		r.webSockets[id] = kind == "WEBSOCKET"
+	}
 }
 
 // one complains about a second API of a kind: there is one front.

@@ -12,6 +12,7 @@ type document struct {
 	file       string
 	options    Options
 	globals    *yaml.Node // of functions; may be nil
+	outputNode *yaml.Node // may be nil
 	parameters map[string]string
 	lists      map[string][]any // parameters that are lists
 	conditions map[string]*yaml.Node
@@ -43,7 +44,7 @@ func newDocument(file string, root *yaml.Node, o Options) (*document, error) {
 	for name, n := range pairs(get(top, "Conditions")) {
 		d.conditions[name.Value] = n
 	}
-	d.globals = get(get(top, "Globals"), "Function")
+	d.globals, d.outputNode = get(get(top, "Globals"), "Function"), get(top, "Outputs")
 	resources := get(top, "Resources")
 	if resources == nil {
 		return nil, &Error{file, top.Line, "", "there are no Resources"}

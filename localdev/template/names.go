@@ -2,6 +2,7 @@ package template
 
 import (
 	"fmt"
+	"net"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -111,7 +112,7 @@ func (d *document) attribute(id, attribute string) (any, error) {
 	case r.kind == kindTable && attribute == "Arn":
 		return d.arn("dynamodb", "table/"+name), nil
 	case attribute == "ApiEndpoint":
-		return d.apiHost(id), nil
+		return "https://" + d.apiHost(id), nil
 	case attribute == "Arn":
 		return d.arn(strings.ToLower(strings.Split(r.kind, "::")[1]), name), nil
 	}
@@ -122,7 +123,38 @@ func (d *document) arn(service, what string) string {
 	return "arn:aws:" + service + ":" + d.options.Region + ":" + d.options.Account + ":" + what
 }
 
-// apiHost is the URL of an API on AWS, as templates put it together, without the stage.
+// apiHost is the host of an API on AWS, as templates put it together.
 func (d *document) apiHost(id string) string {
-	return "https://" + id + ".execute-api." + d.options.Region + ".amazonaws.com"
+	return id + ".execute-api." + d.options.Region + ".amazonaws.com"
+}
+
+// local puts where the APIs are reached in the place of their hosts on AWS.
+func (r *reader) local(s string) string {
+	if !strings.Contains(s, ".execute-api.") {
+		return s
+	}
+	for _, res := range r.resources {
+		switch res.kind {
+		case kindHTTPAPI, kindWebSocketAPI, kindAPI:
+			base := r.options.BaseURL
+			if r.webSockets[res.id] {
+				base = r.options.WebSocketURL
+			}
+			s = localHost(s, r.apiHost(res.id), base)
+		}
+	}
+	return s
+}
+
+// localHost puts a base URL in the place of a host: in URLs, as an option hostname of a client, which has the port apart, and by
+// itself.
+func localHost(s, host, base string) string {
+	plain := strings.TrimPrefix(base, "http://")
+	option := `hostname: "` + plain + `"`
+	if name, port, err := net.SplitHostPort(plain); err == nil {
+		option = `hostname: "` + name + `", port: "` + port + `"`
+	}
+	return strings.NewReplacer(
+		"https://"+host, base, "wss://"+host, "ws://"+plain, `hostname: "`+host+`"`, option, host, plain,
+	).Replace(s)
 }

@@ -15,6 +15,8 @@ type reader struct {
 	dir  string
 	out  Template
 	errs []error
+	// webSockets are the APIs that are WebSocket APIs.
+	webSockets map[string]bool
 }
 
 // all reads every resource.
@@ -34,7 +36,25 @@ func (r *reader) all() {
 			r.note(res.node.Line, res.id, "authorizers are not emulated: every request passes")
 		}
 	}
+	r.outputs()
 	r.check()
+}
+
+// outputs reads what the template tells its user.
+func (r *reader) outputs() {
+	for name, n := range pairs(r.outputNode) {
+		if c := get(n, "Condition"); c != nil {
+			holds, err := r.condition(c.Value, c)
+			if err != nil {
+				r.errs = append(r.errs, r.at(err, c, name.Value))
+			}
+			if !holds {
+				continue
+			}
+		}
+		p := properties{where: name.Value, line: name.Line, own: n}
+		r.out.Outputs = append(r.out.Outputs, Output{name.Value, r.local(r.need(p, "Value"))})
+	}
 }
 
 func (r *reader) fail(line int, where, format string, args ...any) {

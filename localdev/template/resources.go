@@ -61,17 +61,6 @@ func (r *reader) environment(p properties) map[string]string {
 	return all
 }
 
-// local puts the base URL in the place of the hosts of the APIs.
-func (r *reader) local(s string) string {
-	for _, res := range r.resources {
-		switch res.kind {
-		case kindHTTPAPI, kindWebSocketAPI, kindAPI:
-			s = strings.ReplaceAll(s, r.apiHost(res.id), r.options.BaseURL)
-		}
-	}
-	return s
-}
-
 // event reads what calls a function.
 func (r *reader) event(res *resource, event, kind string, p properties, function string) {
 	switch kind {

@@ -21,9 +21,14 @@ type Template struct {
 	Tables    []Table
 	// Stage is that of the WebSocket API.
 	Stage string
+	// Outputs are those whose conditions hold, with the addresses of this machine.
+	Outputs []Output
 	// Notes say what the template asks for in vain.
 	Notes []string
 }
+
+// Output is something that a template tells its user.
+type Output struct{ Name, Value string }
 
 // Function is an AWS::Serverless::Function.
 type Function struct {
@@ -116,6 +121,8 @@ type Options struct {
 	// BaseURL is where the APIs and the queues are reached, without a trailing slash: it takes the place of
 	// the hosts of AWS.
 	BaseURL string
+	// WebSocketURL is where the WebSocket API is reached, if that is elsewhere; else it is BaseURL.
+	WebSocketURL string
 }
 
 // Error is what is wrong with a template, and where.
@@ -169,7 +176,7 @@ func (o *Options) defaults() {
 	for _, d := range []struct {
 		to    *string
 		value string
-	}{{&o.Region, "us-east-1"}, {&o.Account, "000000000000"}, {&o.Stack, "local"}, {&o.BaseURL, "http://127.0.0.1:3000"}} {
+	}{{&o.Region, "us-east-1"}, {&o.Account, "000000000000"}, {&o.Stack, "local"}, {&o.BaseURL, "http://127.0.0.1:3000"}, {&o.WebSocketURL, o.BaseURL}} {
 		if *d.to == "" {
 			*d.to = d.value
 		}

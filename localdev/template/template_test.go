@@ -5,6 +5,7 @@ import (
 	"maps"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -329,6 +330,47 @@ func TestErrors(t *testing.T) {
 	_, err := parse("t.yaml", "/dir", []byte(function("      Timeout: x\n      MemorySize: y\n", "")), Options{})
 	if e, ok := errors.AsType[*Error](err); !ok || e.Resource != "F" || strings.Count(err.Error(), "\n") != 1 {
 		t.Errorf("err = %v, want both mistakes", err)
+	}
+}
+
+func TestOutputs(t *testing.T) {
+	text := function("", `
+  Http: {Type: AWS::Serverless::HttpApi}
+  Ws: {Type: AWS::Serverless::WebSocketApi}
+  Q: {Type: AWS::SQS::Queue}
+Outputs:
+  Page: {Description: a page, Value: !Sub "https://${Http}.execute-api.${AWS::Region}.${AWS::URLSuffix}/x"}
+  Socket: {Value: !Sub "wss://${Ws}.execute-api.${AWS::Region}.amazonaws.com/v1"}
+  Option: {Value: !Sub 'io({ hostname: "${Ws}.execute-api.${AWS::Region}.amazonaws.com", path: "/v1" })'}
+  Host: {Value: !Sub "${Ws}.execute-api.${AWS::Region}.amazonaws.com"}
+  Never: {Condition: Prod, Value: !GetAtt Nobody.Arn}
+  Queue: {Condition: Dev, Value: !Ref Q}
+`)
+	one := []Output{
+		{"Page", "http://base:1/x"},
+		{"Socket", "ws://base:1/v1"},
+		{"Option", `io({ hostname: "base", port: "1", path: "/v1" })`},
+		{"Host", "base:1"},
+		{"Queue", "http://base:1/000000000000/Q"},
+	}
+	if got := read(t, text, Options{BaseURL: "http://base:1"}).Outputs; !slices.Equal(got, one) {
+		t.Errorf("outputs = %q, want %q", got, one)
+	}
+	two := []Output{
+		{"Page", "http://base:1/x"},
+		{"Socket", "ws://base:2/v1"},
+		{"Option", `io({ hostname: "base", port: "2", path: "/v1" })`},
+		{"Host", "base:2"},
+		{"Queue", "http://base:1/000000000000/Q"},
+	}
+	if got := read(t, text, Options{BaseURL: "http://base:1", WebSocketURL: "http://base:2"}).Outputs; !slices.Equal(got, two) {
+		t.Errorf("outputs = %q, want %q", got, two)
+	}
+	for part, want := range map[string]string{"A: {}": "Value is missing", "A: {Value: !Ref Nobody}": "Nobody", "A: {Condition: Nobody, Value: x}": "no condition Nobody"} {
+		_, err := parse("t.yaml", "/dir", []byte(function("", "Outputs:\n  "+part+"\n")), Options{})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", part, err, want)
+		}
 	}
 }
 

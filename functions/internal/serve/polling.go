@@ -70,18 +70,27 @@ type clientOptions struct {
 	TransportOptions struct {
 		WebSocket struct {
 			Hostname string `json:"hostname"`
+			Port     string `json:"port,omitempty"`
 			Path     string `json:"path"`
 		} `json:"websocket"`
 	} `json:"transportOptions,omitzero"`
 }
 
-// config tells the page how to reach both APIs. Only at the hosts of API Gateway itself are there two: a domain of one's
-// own, with something in front that picks the API, is one.
+// apart reports whether the WebSocket API is not where the page is.
+func apart(webSocket *url.URL, page string) bool {
+	if port := webSocket.Port(); port != "" {
+		return !strings.HasSuffix(page, ":"+port)
+	}
+	return strings.Contains(webSocket.Hostname(), ownHost) && strings.Contains(page, ownHost)
+}
+
+// config tells the page how to reach both APIs. Only at the hosts of API Gateway itself are there two, and at two ports of
+// localdev: a domain of one's own, with something in front that picks the API, is one.
 func (f *polling) config(e *events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	o := clientOptions{ForceBase64: true} // API Gateway takes no binary frames
-	if f.webSocket != nil && strings.Contains(f.webSocket.Hostname(), ownHost) && strings.Contains(e.RequestContext.DomainName, ownHost) {
-		o.TransportOptions.WebSocket.Hostname = f.webSocket.Hostname()
-		o.TransportOptions.WebSocket.Path = f.webSocket.Path
+	if f.webSocket != nil && apart(f.webSocket, e.RequestContext.DomainName) {
+		ws := &o.TransportOptions.WebSocket
+		ws.Hostname, ws.Port, ws.Path = f.webSocket.Hostname(), f.webSocket.Port(), f.webSocket.Path
 	}
 	body, err := json.Marshal(o)
 	if err != nil {

@@ -3,6 +3,7 @@ package serve
 import (
 	"encoding/base64"
 	"encoding/json"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -92,6 +93,15 @@ func TestPage(t *testing.T) {
 	}
 	if res := invoke[events.APIGatewayV2HTTPResponse](t, h, get("//[", "%", "")); res.StatusCode < 300 {
 		t.Errorf("a path that is none: %+v", res)
+	}
+}
+
+// At localdev the two are apart if their ports are.
+func TestPageOfTwoPorts(t *testing.T) {
+	for page, want := range map[string]bool{"127.0.0.1:3000": true, "127.0.0.1:3001": false, "localhost:3001": false, "chat.example.com": true} {
+		if got := apart(&url.URL{Scheme: "http", Host: "127.0.0.1:3001", Path: "/v1"}, page); got != want {
+			t.Errorf("page at %s: apart = %v, want %v", page, got, want)
+		}
 	}
 }
 

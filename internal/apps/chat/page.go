@@ -22,6 +22,15 @@ const ConfigPath = "/config.json"
 // policy lets the page load nothing but its own parts and talk to nobody but this host.
 const policy = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; frame-ancestors 'none'"
 
+// HasClient reports whether a directory has the Socket.IO client for browsers.
+func HasClient(clientDir string) bool {
+	_, err := os.Stat(filepath.Join(clientDir, clientFile))
+	return err == nil
+}
+
+// clientFile is what the page loads.
+const clientFile = "socket.io.min.js"
+
 // Page serves the chat page, and the Socket.IO client for browsers from a directory. Where that has no client the page
 // says what to run.
 func Page(clientDir string) http.Handler {
