@@ -58,8 +58,8 @@ e2e: tools ## only the tests from outside: every setup, the official client, a b
 bench: ## run the Go benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
-screenshot: tools ## take docs/chat.png anew
-	NONSTICK_SCREENSHOT=$(CURDIR)/docs/chat.png go test -count 1 -run 'TestBrowser/memory' ./e2e
+screenshot: tools ## take the pictures of the chat in docs anew
+	NONSTICK_SCREENSHOTS=$(CURDIR)/docs go test -count 1 -run '^TestPage$$' ./e2e
 
 tools: ## install what the tests need: Node, Chromium, nginx, Java, DynamoDB Local
 	@scripts/install-tools

@@ -49,13 +49,18 @@ func TestLoad(t *testing.T) {
 	runNode(t, "load.test.mjs", behindNginx(t, bench...))
 }
 
-// TestBrowser runs the chat page in Chromium, on every setup.
+// TestBrowser chats in Chromium, on every setup.
 func TestBrowser(t *testing.T) {
 	for _, setup := range setups {
 		t.Run(setup.name, func(t *testing.T) {
 			runNode(t, "browser.test.mjs", setup.start(t, chat...))
 		})
 	}
+}
+
+// TestPage looks at the page itself: what fits, what can be read and reached, what it says when the server is not there.
+func TestPage(t *testing.T) {
+	runNode(t, "page.test.mjs", inMemory(t, chat...))
 }
 
 // TestCORS looks at the headers for pages of other origins.

@@ -1,87 +1,16 @@
-// The chat page in a real browser: two people, each in a tab of their own, over each transport and on
-// a phone. The server runs the app "chat".
-//
-// CHROMIUM names the browser (/usr/bin/chromium). NONSTICK_SCREENSHOT=FILE keeps a picture of the page.
+// The chat in a real browser: two people, each in a browser of their own, over each transport. The server runs the app
+// "chat". page.test.mjs looks at the page itself.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, test } from 'node:test';
-import { chromium } from 'playwright-core';
-import { base } from './wire.mjs';
-
-const flags = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-quic', '--no-first-run'];
-const desk = { width: 1280, height: 800 };
-const phone = { width: 390, height: 780 };
-const shown = { polling: 'polling', websocket: 'websocket', upgrade: 'websocket' };
-
-let browser;
-let contexts = [];
-let faults = [];
-let names = 0;
-const run = Math.random().toString(36).slice(2, 6); // a server may remember an earlier run
-
-before(async () => {
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags });
-});
-after(() => browser?.close());
-
-afterEach(async () => {
-  await Promise.all(contexts.splice(0).map((context) => context.close()));
-  assert.deepEqual(faults.splice(0), []);
-});
-
-const newName = (name) => `${name} ${run}${++names}`;
-const newRoom = (name) => `${name}-${run}${++names}`;
-
-/** Opens the page in a browser of its own and notes what goes wrong in it. */
-async function open({ viewport = desk, ...options } = {}) {
-  const context = await browser.newContext({ viewport, ...options });
-  contexts.push(context);
-  context.setDefaultTimeout(10_000);
-  const page = await context.newPage();
-  page.on('pageerror', (error) => faults.push(error.message));
-  page.on('request', (request) => {
-    const { host, protocol } = new URL(request.url());
-    if (protocol !== 'data:' && host !== base.host) faults.push(`asks ${host}`);
-  });
-  await page.goto(base.origin);
-  return page;
-}
-
-/** Opens the page and enters the chat. */
-async function enter(name, { mode = 'upgrade', ...options } = {}) {
-  const page = await open(options);
-  await page.getByLabel('Transport').selectOption(mode);
-  await page.getByLabel('Your name', { exact: true }).fill(name);
-  await page.getByRole('button', { name: 'Enter the chat' }).click();
-  await page.locator('#state[data-state="on"]').waitFor();
-  await page.locator('#room-name', { hasText: 'lobby' }).waitFor();
-  return page;
-}
-
-async function say(page, text) {
-  await page.getByLabel('Message', { exact: true }).fill(text);
-  await page.getByRole('button', { name: 'Send' }).click();
-}
-
-/** Waits until a message is in the log, and asserts that it is there once and not pending. */
-async function sees(page, text) {
-  const body = page.locator('.message:not(.pending) .body', { hasText: text });
-  await body.first().waitFor();
-  assert.equal(await body.count(), 1, `"${text}" once`);
-}
-
-async function openRoom(page, name) {
-  await page.getByLabel('New room').fill(name);
-  await page.getByRole('button', { name: 'Open' }).click();
-  await page.locator('#room-name', { hasText: name }).waitFor();
-}
+import { describe, test } from 'node:test';
+import { enter, enterAs, message, newName, newRoom, on, open, openRoom, phone, say, sees, setMode, shown } from './chatpage.mjs';
 
 for (const mode of Object.keys(shown)) {
   describe(mode, () => {
     test('two people talk', async () => {
       const [ada, bob] = [newName('Ada'), newName('Bob')];
       const [one, two] = [await enter(ada, { mode }), await enter(bob, { mode })];
-      for (const page of [one, two]) await page.locator('#transport', { hasText: shown[mode] }).waitFor();
+      for (const page of [one, two]) await on(page, shown[mode]);
 
       await one.locator('#people', { hasText: bob }).waitFor();
       await two.locator('#people', { hasText: ada }).waitFor();
@@ -97,7 +26,7 @@ for (const mode of Object.keys(shown)) {
 test('who types is shown, and no longer once the message is there', async () => {
   const ada = newName('Ada');
   const [one, two] = [await enter(ada), await enter(newName('Bob'))];
-  await one.getByLabel('Message', { exact: true }).pressSequentially('so');
+  await message(one).pressSequentially('so');
   await two.getByText(`${ada} is typing…`).waitFor();
   await say(one, `done, says ${ada}`);
   await sees(two, `done, says ${ada}`);
@@ -133,21 +62,47 @@ test('a new name is seen by the others', async () => {
   const [ada, bob] = [newName('Ada'), newName('Bob')];
   const [one, two] = [await enter(ada), await enter(bob)];
   await two.locator('#people', { hasText: ada }).waitFor();
-  await one.getByRole('button', { name: ada }).click();
+  await one.getByRole('button', { name: 'Change name' }).click();
   await one.getByLabel('New name').fill(`${ada} Lovelace`);
   await one.getByRole('button', { name: 'Change', exact: true }).click();
   await two.locator('#people', { hasText: `${ada} Lovelace` }).waitFor();
 });
 
-test('a name that is too long is refused in words, and can be mended', async () => {
+test('what the server refuses is said at its field, and can be mended', async () => {
   const page = await open();
-  await page.locator('#name').evaluate((input) => input.removeAttribute('maxlength'));
-  await page.getByLabel('Your name', { exact: true }).fill('x'.repeat(33));
-  await page.getByRole('button', { name: 'Enter the chat' }).click();
-  await page.locator('#enter-error', { hasText: 'does not let you in' }).waitFor();
-  await page.getByLabel('Your name', { exact: true }).fill(newName('Short'));
-  await page.getByRole('button', { name: 'Enter the chat' }).click();
+  const twoLines = 'a\u2028b'; // the page sees nothing wrong in it
+  await enterAs(page, twoLines);
+  await page.locator('#name-error', { hasText: 'The name has characters that cannot be shown' }).waitFor();
+  assert.equal(await page.locator('#name').getAttribute('aria-invalid'), 'true');
+  await enterAs(page, newName('Mended'));
   await page.locator('#room-name', { hasText: 'lobby' }).waitFor();
+
+  await page.getByLabel('New room').fill(twoLines);
+  await page.getByRole('button', { name: 'Open' }).click();
+  await page.locator('#new-room-error', { hasText: "The room's name has characters" }).waitFor();
+  assert.equal(await page.getByLabel('New room').inputValue(), twoLines);
+  await openRoom(page, newRoom('mended'));
+
+  await message(page).fill('\u200b'); // nothing that could be seen
+  await page.getByRole('button', { name: 'Send' }).click();
+  await page.locator('#text-error', { hasText: 'The message is empty.' }).waitFor();
+  assert.equal(await page.locator('.message').count(), 0);
+  await say(page, `mended in ${await page.title()}`);
+  await sees(page, 'mended in');
+});
+
+test('after a reload the name, the rooms and the room that was shown are there again', async () => {
+  const [ada, bob] = [newName('Ada'), newName('Bob')];
+  const [one, two] = [await enter(ada), await enter(bob)];
+  const [kitchen, garden] = [newRoom('kitchen'), newRoom('garden')];
+  for (const page of [one, two]) for (const name of [kitchen, garden]) await openRoom(page, name);
+  await one.reload();
+  await one.locator('#room-name', { hasText: garden }).waitFor();
+  await one.locator('#people', { hasText: `${ada} (you)` }).waitFor();
+  await two.locator(`[data-room="${kitchen}"]`).click();
+  await two.locator('#people', { hasText: ada }).waitFor();
+  await say(two, `tea in ${kitchen}`);
+  await one.locator(`[data-room="${kitchen}"] .badge`).waitFor();
 });
 
 test('another transport is taken without losing the room', async () => {
@@ -155,9 +110,8 @@ test('another transport is taken without losing the room', async () => {
   const name = newRoom('moving');
   await openRoom(page, name);
   await say(page, 'over polling');
-  await page.getByLabel('Transport').selectOption('websocket');
-  await page.locator('#transport', { hasText: 'websocket' }).waitFor();
-  await page.locator('#state[data-state="on"]').waitFor();
+  await setMode(page, 'websocket');
+  await on(page, 'websocket');
   await page.locator('#people', { hasText: '(you)' }).waitFor();
   await say(page, 'over websocket');
   await sees(page, 'over polling');
@@ -181,7 +135,7 @@ test('after a time offline the rooms are joined again, and nothing is shown twic
   assert.equal(await one.locator('.message .body', { hasText: 'before the tunnel' }).count(), 1);
 });
 
-test('on a phone: drawers, a room, a message, nothing wider than the screen', async () => {
+test('on a phone: drawers, a room, a message', async () => {
   const page = await enter(newName('Ada'), { viewport: phone, hasTouch: true, isMobile: true, colorScheme: 'dark' });
   await page.getByRole('button', { name: 'Rooms' }).tap();
   await openRoom(page, newRoom('pocket'));
@@ -189,38 +143,4 @@ test('on a phone: drawers, a room, a message, nothing wider than the screen', as
   await sees(page, 'a long word');
   await page.getByRole('button', { name: 'online' }).tap();
   await page.locator('#people', { hasText: '(you)' }).waitFor();
-  await page.keyboard.press('Escape');
-  const width = await page.evaluate(() => document.documentElement.scrollWidth);
-  assert.ok(width <= phone.width, `${width} px wide`);
 });
-
-test('the page works by keyboard alone', async () => {
-  const page = await open();
-  const name = newName('Key');
-  await page.keyboard.type(name);
-  await page.keyboard.press('Enter');
-  await page.locator('#room-name', { hasText: 'lobby' }).waitFor();
-  await page.getByLabel('Message', { exact: true }).focus();
-  await page.keyboard.type(`typed by ${name}`);
-  await page.keyboard.press('Enter');
-  await sees(page, `typed by ${name}`);
-});
-
-const picture = process.env.NONSTICK_SCREENSHOT;
-if (picture) {
-  test('a picture of the page', async () => {
-    const one = await enter('Ada', { colorScheme: 'light' });
-    const two = await enter('Grace', { mode: 'polling' });
-    for (const page of [one, two]) await openRoom(page, 'tea-kitchen');
-    await one.locator('#people', { hasText: 'Grace' }).waitFor();
-    await say(one, 'Which instance are you talking to?');
-    await sees(two, 'Which instance are you talking to?');
-    await say(two, 'A different one for every poll. Nobody minds.');
-    await sees(one, 'A different one for every poll. Nobody minds.');
-    await say(one, 'No sticky sessions, then.');
-    await sees(two, 'No sticky sessions, then.');
-    await two.getByLabel('Message', { exact: true }).pressSequentially('None');
-    await one.getByText('Grace is typing…').waitFor();
-    await one.screenshot({ path: picture });
-  });
-}

@@ -4,24 +4,12 @@ package chat
 
 import (
 	"context"
+	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/sessionstore"
-)
-
-// What a person may send.
-const (
-	maxNameRunes = 32
-	maxRoomRunes = 32
-	maxTextRunes = 2000
-	// maxShown is how many people of a room are listed.
-	maxShown = 200
-	// maxRooms is how many rooms one person may be in. Each is a row to remove when they leave.
-	maxRooms = 50
 )
 
 // rooms are those that everybody is shown; others come into being when somebody joins them.
@@ -91,7 +79,7 @@ func (a app) connect(ctx context.Context, s *gateway.Socket) error {
 	if err != nil {
 		return &gateway.Error{Message: "your name is not a text"}
 	}
-	name, problem := tidy(auth.Name, "name", maxNameRunes)
+	name, problem := tidyName(auth.Name, "name", most.Name)
 	if problem != "" {
 		return &gateway.Error{Message: problem}
 	}
@@ -118,7 +106,7 @@ func (a app) tell(ctx context.Context, s *gateway.Socket, event string, about us
 }
 
 func (a app) join(ctx context.Context, s *gateway.Socket, name string) (answer, error) {
-	room, problem := tidy(name, "room's name", maxRoomRunes)
+	room, problem := tidyName(name, "room's name", most.Room)
 	if problem != "" {
 		return answer{Error: problem}, nil
 	}
@@ -126,8 +114,8 @@ func (a app) join(ctx context.Context, s *gateway.Socket, name string) (answer, 
 	if err != nil {
 		return answer{}, err
 	}
-	if len(mine) >= maxRooms && !slices.Contains(mine, room) {
-		return answer{Error: "you are in too many rooms"}, nil
+	if len(mine) >= most.Rooms && !slices.Contains(mine, room) {
+		return answer{Error: fmt.Sprintf("you are in %d rooms, which is the limit: leave one first", len(mine))}, nil
 	}
 	if err := s.Join(ctx, room); err != nil {
 		return answer{}, err
@@ -135,7 +123,7 @@ func (a app) join(ctx context.Context, s *gateway.Socket, name string) (answer, 
 	if err := gateway.Emit(ctx, s.To(room), "joined", inRoom{room, a.who(ctx, s)}); err != nil {
 		return answer{}, err
 	}
-	others, err := a.nsp.To(room).FetchSockets(ctx, maxShown)
+	others, err := a.nsp.To(room).FetchSockets(ctx, most.People)
 	if err != nil {
 		return answer{}, err
 	}
@@ -161,7 +149,7 @@ func (a app) leave(ctx context.Context, s *gateway.Socket, room string) (answer,
 }
 
 func (a app) message(ctx context.Context, s *gateway.Socket, in said) (answer, error) {
-	text, problem := tidy(in.Text, "message", maxTextRunes)
+	text, problem := tidy(in.Text, "message", most.Text)
 	if problem != "" {
 		return answer{Error: problem}, nil
 	}
@@ -193,7 +181,7 @@ func (a app) typing(ctx context.Context, s *gateway.Socket, in struct {
 }
 
 func (a app) rename(ctx context.Context, s *gateway.Socket, to string) (answer, error) {
-	name, problem := tidy(to, "name", maxNameRunes)
+	name, problem := tidyName(to, "name", most.Name)
 	if problem != "" {
 		return answer{Error: problem}, nil
 	}
@@ -210,16 +198,4 @@ func (a app) who(ctx context.Context, s *gateway.Socket) user {
 		name = "?"
 	}
 	return user{s.ID(), name}
-}
-
-// tidy trims what a person typed; the problem is in words for a reader.
-func tidy(text, what string, most int) (tidied, problem string) {
-	tidied = strings.TrimSpace(text)
-	switch {
-	case tidied == "":
-		return "", "the " + what + " is empty"
-	case utf8.RuneCountInString(tidied) > most:
-		return "", "the " + what + " is too long"
-	}
-	return tidied, ""
 }

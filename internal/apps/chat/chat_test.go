@@ -119,7 +119,10 @@ func TestNames(t *testing.T) {
 	for _, c := range []struct{ name, auth, want string }{
 		{"none", "", "the name is empty"},
 		{"blank", `{"name":"  "}`, "the name is empty"},
-		{"too long", `{"name":"` + strings.Repeat("ä", 33) + `"}`, "the name is too long"},
+		{"too long", `{"name":"` + strings.Repeat("ä", 33) + `"}`, "the name is too long: it has 33 characters, 32 are the limit"},
+		{"nothing to see", `{"name":"\u200b\u2060"}`, "the name is empty"},
+		{"two lines", `{"name":"a\nb"}`, "the name has characters that cannot be shown in one line"},
+		{"another direction", `{"name":"a\u202eb"}`, "the name has characters that cannot be shown in one line"},
 		{"no text", `{"name":7}`, "your name is not a text"},
 		{"at the limit", `{"name":" ` + strings.Repeat("ä", 32) + ` "}`, ""},
 	} {
@@ -195,13 +198,14 @@ func TestRefused(t *testing.T) {
 	}{
 		{"message elsewhere", "message", map[string]string{"room": "help", "text": "x"}, `{"error":"you are not in that room"}`},
 		{"empty message", "message", map[string]string{"room": "lobby", "text": " "}, `{"error":"the message is empty"}`},
-		{"long message", "message", map[string]string{"room": "lobby", "text": strings.Repeat("ü", 2001)}, `{"error":"the message is too long"}`},
+		{"long message", "message", map[string]string{"room": "lobby", "text": strings.Repeat("ü", 2001)}, `{"error":"the message is too long: it has 2001 characters, 2000 are the limit"}`},
 		{"no message", "message", "x", `{"message":"Invalid arguments"}`},
 		{"room without a name", "join", "", `{"error":"the room's name is empty"}`},
-		{"long room", "join", strings.Repeat("x", 33), `{"error":"the room's name is too long"}`},
+		{"long room", "join", strings.Repeat("x", 33), `{"error":"the room's name is too long: it has 33 characters, 32 are the limit"}`},
+		{"room in two lines", "join", "a\u2028b", `{"error":"the room's name has characters that cannot be shown in one line"}`},
 		{"leaving elsewhere", "leave", "help", `{"room":"help"}`},
 		{"empty name", "rename", " ", `{"error":"the name is empty"}`},
-		{"long name", "rename", strings.Repeat("x", 33), `{"error":"the name is too long"}`},
+		{"long name", "rename", strings.Repeat("x", 33), `{"error":"the name is too long: it has 33 characters, 32 are the limit"}`},
 		{"typing elsewhere", "typing", map[string]any{"room": "help", "on": true}, ""},
 	} {
 		if got := ann.ask(c.event, c.arg); got != c.want {
@@ -223,7 +227,7 @@ func TestManyRooms(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ room, want string }{
-		{"one more", `{"error":"you are in too many rooms"}`},
+		{"one more", `{"error":"you are in 50 rooms, which is the limit: leave one first"}`},
 		{"room 7", `{"room":"room 7",`},
 	} {
 		if got := ann.ask("join", c.room); !strings.HasPrefix(got, c.want) {
@@ -239,6 +243,23 @@ func TestManyRooms(t *testing.T) {
 	ann.expect(`42["gone",{"id":"` + ben.id + `","name":"Bob"}]`)
 }
 
+// The limits are the server's: the page's own files have no number that says what a person may type.
+func TestPageHasNoLimitsOfItsOwn(t *testing.T) {
+	files, err := filepath.Glob("page/*")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(strings.ToLower(string(text)), "maxlength") {
+			t.Errorf("%s limits what may be typed", name)
+		}
+	}
+}
+
 func TestPage(t *testing.T) {
 	client := t.TempDir()
 	if err := os.WriteFile(filepath.Join(client, "socket.io.js"), []byte("// client"), 0o600); err != nil {
@@ -251,6 +272,7 @@ func TestPage(t *testing.T) {
 	}{
 		{"the page", "GET", "/", 200, "<!doctype html>"},
 		{"the client", "GET", "/client/socket.io.js", 200, "// client"},
+		{"the limits", "GET", "/limits.js", 200, `export const limits = {"name":32,"room":32,"text":2000,"rooms":50,"people":200};`},
 		{"a client that is not there", "GET", "/client/other.js", 404, "make run"},
 		{"a way out", "GET", "/client/..%2f..%2fetc%2fpasswd", 404, ""},
 		{"nothing", "GET", "/none", 404, ""},

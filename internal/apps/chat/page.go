@@ -2,6 +2,7 @@ package chat
 
 import (
 	"embed"
+	"encoding/json"
 	"io"
 	"io/fs"
 	"net/http"
@@ -18,6 +19,9 @@ const ClientDir = "internal/apps/chat/client/node_modules/socket.io-client/dist"
 // ConfigPath is where the page asks for options of the Socket.IO client: what else it has to know where the WebSocket is on
 // another host than the page. [Page] answers that there are none; whoever knows better answers in its place.
 const ConfigPath = "/config.json"
+
+// limitsPath is the module of the page that tells it what the server takes. It is written here, from what the handlers hold to.
+const limitsPath = "/limits.js"
 
 // policy lets the page load nothing but its own parts and talk to nobody but this host.
 const policy = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; frame-ancestors 'none'"
@@ -38,6 +42,10 @@ func Page(clientDir string) http.Handler {
 	if err != nil {
 		panic(err) // the directory is embedded above
 	}
+	told, err := json.Marshal(most)
+	if err != nil {
+		panic(err) // numbers can be encoded
+	}
 	files := http.FileServerFS(page)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /client/{file}", func(w http.ResponseWriter, r *http.Request) {
@@ -51,6 +59,12 @@ func Page(clientDir string) http.Handler {
 	mux.HandleFunc("GET "+ConfigPath, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, "{}") // the page's own host serves all
+	})
+	mux.HandleFunc("GET "+limitsPath, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-cache")
+		_, _ = io.WriteString(w, "export const limits = "+string(told)+";\n")
 	})
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", policy)

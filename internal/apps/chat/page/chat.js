@@ -1,7 +1,12 @@
 // The chat page: what a person does becomes an event to the server, what the server says is shown.
 
-import { Connection } from './connection.js';
-import { Room, typingText } from './rooms.js';
+import { Connection, Refusal, idle, modes } from './connection.js';
+import { Drawer, closeDrawer, holdFocus } from './drawers.js';
+import { Field } from './fields.js';
+import { limits } from './limits.js'; // written by the server
+import * as memory from './memory.js';
+import { Room } from './rooms.js';
+import { typingText } from './words.js';
 import * as view from './view.js';
 
 const { $ } = view;
@@ -10,61 +15,68 @@ const myIDs = new Set(); // a reconnect gives a new id
 let me = { id: '', name: '' };
 let current = null;
 
-const connection = new Connection({
-  state: view.showState,
-  transport: view.showTransport,
-  refused,
-  welcome,
-  message: heard,
-  typing: typed,
-  joined,
-  left,
-  gone,
-  renamed,
-});
+const fields = {
+  name: new Field('name', 'a name', limits.name),
+  newName: new Field('new-name', 'a name', limits.name),
+  newRoom: new Field('new-room', 'the name of a room', limits.room),
+  text: new Field('text', 'a message', limits.text),
+};
+
+const connection = new Connection({ state: view.showState, refused, welcome, message: heard, typing: typed, joined, left, gone, renamed });
 
 const room = (name) => rooms.get(name) ?? rooms.set(name, new Room(name)).get(name);
-const showRooms = () => view.showRooms([...rooms.values()], current, switchTo);
+const mine = () => [...rooms.values()].filter((one) => one.joined);
 const isMe = (id) => myIDs.has(id);
 const isShown = (one) => one === current && document.visibilityState === 'visible';
+const showRooms = () => view.showRooms([...rooms.values()], current, pickRoom);
+const showRoom = () => view.showRoom(current, me.id, limits.people);
+const remember = () => memory.remember({ name: me.name, room: current?.name, rooms: mine().map(({ name }) => name) });
 
 // What the server says
 
-function refused(message) {
+function refused(words) {
   connection.close();
-  view.showState('off', 'not connected');
-  view.showTransport('');
-  $('chat').hidden = true;
-  $('welcome').hidden = false;
-  $('enter-error').textContent = kindly(message);
-  $('name').focus();
-}
-
-function kindly(message) {
-  return `The server does not let you in: ${message || 'it gave no reason'}.`;
+  closeDrawer({ giveBack: false });
+  for (const dialog of document.querySelectorAll('dialog')) dialog.close();
+  view.showState(idle);
+  view.showChat(false);
+  memory.forget();
+  fields.name.refuse(words);
 }
 
 async function welcome({ id, name, rooms: names = [] }) {
+  const isNew = !view.isInside();
   me = { id: id ?? connection.id, name };
   myIDs.add(me.id);
   $('my-name').textContent = name;
-  $('welcome').hidden = true;
-  $('chat').hidden = false;
   for (const each of names) room(each);
-  const again = [...rooms.values()].filter(({ joined: was }) => was);
-  if (!current) current = room(names[0] ?? 'lobby');
-  for (const one of new Set([current, ...again])) await enter(one);
+  inOrder(names);
+  const again = mine();
+  for (const one of again) one.joined = false; // the server knows this connection in no room yet
+  current ??= room(names[0] ?? 'lobby');
+  view.showChat(true);
+  showRoom();
+  showRooms();
+  if (isNew) fields.text.focus();
+  for (const one of new Set([current, ...again])) await enter(one).catch((error) => view.showNotice(`#${one.name} cannot be opened. ${error.message}`));
   showRooms();
 }
 
-/** Joins a room, for the first time or after a reconnect. */
-async function enter(one) {
-  try {
-    one.enter(await connection.ask('join', one.name));
-    if (one === current) view.showRoom(one, me.id);
-  } catch (error) {
-    view.showNotice(`#${one.name} cannot be opened. ${error.message}`);
+/** Lists the rooms of the server first, then those that came into being here. */
+function inOrder(names) {
+  const own = [...rooms].filter(([name]) => !names.includes(name));
+  for (const [name, one] of own) {
+    rooms.delete(name);
+    rooms.set(name, one);
   }
+}
+
+/** Joins a room, for the first time or after a reconnect. Rejects with words for a reader. */
+async function enter(one) {
+  one.enter(await connection.ask('join', one.name));
+  one.users.set(me.id, me.name); // of a full room the server lists some
+  remember();
+  if (one === current) showRoom();
 }
 
 function heard(message) {
@@ -123,7 +135,7 @@ function renamed({ id, name: who }) {
 function peopleChanged(one, event) {
   if (event) one.addEvent(event);
   if (event && one === current) view.appendItem(one);
-  if (one === current) view.showPeople(one, me.id);
+  if (one === current) view.showPeople(one, me.id, limits.people);
   showTyping();
 }
 
@@ -131,77 +143,97 @@ function peopleChanged(one, event) {
 
 function enterChat(event) {
   event.preventDefault();
-  const name = $('name').value.trim();
-  if (!name) return $('name').focus();
-  $('enter-error').textContent = '';
-  localStorage.setItem('name', name);
+  const name = fields.name.take();
+  if (name) open(name);
+}
+
+function open(name) {
   me.name = name;
   connection.open(name, $('mode').value);
 }
 
 function changeMode() {
-  localStorage.setItem('mode', $('mode').value);
-  if (me.name && !$('chat').hidden) connection.open(me.name, $('mode').value);
+  memory.choose('mode', $('mode').value);
+  if (connection.isWanted) open(me.name);
 }
 
+/** Shows a room, and joins it before if need be. Rejects with words for a reader. */
 async function switchTo(name) {
   stopTyping();
-  current = room(name);
+  const one = rooms.get(name) ?? new Room(name);
+  if (!one.joined) await enter(one);
+  rooms.set(one.name, one);
+  current = one;
   current.unread = 0;
-  view.closeDrawers();
-  view.showRoom(current, me.id);
+  fields.newRoom.text = '';
+  closeDrawer({ giveBack: false });
+  showRoom();
   showRooms();
   showTyping();
-  if (!current.joined) await enter(current);
-  showRooms();
-  $('text').focus();
+  remember();
+  fields.text.focus();
 }
 
-function createRoom(event) {
+function pickRoom(name) {
+  return switchTo(name).catch((error) => {
+    closeDrawer();
+    view.showNotice(`#${name} cannot be opened. ${error.message}`);
+  });
+}
+
+async function openRoom(event) {
   event.preventDefault();
-  const name = $('new-room').value.trim().replace(/^#\s*/, '');
-  if (!name) return;
-  $('new-room').value = '';
-  switchTo(name);
+  const name = fields.newRoom.take();
+  if (name) await switchTo(name.replace(/^#\s*/, '')).catch((error) => fields.newRoom.refuse(error.message));
 }
 
 async function leaveRoom() {
-  const gone = current;
+  const from = current;
   try {
-    await connection.ask('leave', gone.name);
+    await connection.ask('leave', from.name);
   } catch (error) {
-    return view.showNotice(`You are still in #${gone.name}. ${error.message}`);
+    return view.showNotice(`You are still in #${from.name}. ${error.message}`);
   }
-  gone.joined = false;
-  gone.users.clear();
-  gone.unread = 0;
-  const next = [...rooms.values()].find((one) => one.joined) ?? rooms.values().next().value;
-  if (next !== gone) return switchTo(next.name);
-  view.showPeople(gone, me.id);
+  from.joined = false;
+  from.users.clear();
+  from.unread = 0;
+  const next = mine()[0] ?? rooms.values().next().value;
+  if (next !== from) return pickRoom(next.name);
+  remember();
+  showRoom();
   showRooms();
 }
 
 async function send(event) {
   event.preventDefault();
-  const text = $('text').value.trim();
-  if (!text || !current) return;
-  if (!connection.isOpen) return view.showNotice('You are not connected right now. Your message is kept.');
+  const text = fields.text.take();
+  if (!text) return;
+  if (!connection.isOpen) return fields.text.refuse('You are not connected. Your message stays here; send it again once you are.');
   const one = current;
-  $('text').value = '';
+  fields.text.text = '';
   stopTyping();
-  if (!one.joined) await enter(one);
   const item = one.addPending(me.name, text);
   item.from = me.id;
   added(one, { counts: false });
   try {
+    if (!one.joined) await enter(one);
     const taken = await connection.ask('message', { room: one.name, text });
     if (!one.confirm(item, taken)) view.removeItem(item);
   } catch (error) {
     if (!item.pending) return; // it had arrived all the same
     item.pending = false;
-    item.fault = `Not sent. ${error.message}`;
+    if (error instanceof Refusal && one === current && !fields.text.text) return takeBack(one, item, error.message);
+    item.fault = error instanceof Refusal ? `Not sent. ${error.message}` : `Perhaps not sent. ${error.message}`;
   }
   view.refreshItem(item);
+}
+
+/** A message that the server refused is in the field again, to be mended. */
+function takeBack(one, item, words) {
+  one.withdraw(item);
+  view.removeItem(item);
+  fields.text.text = item.text;
+  fields.text.refuse(words);
 }
 
 let typingRoom = null;
@@ -226,41 +258,38 @@ function stopTyping() {
 }
 
 function openRename() {
-  $('rename-input').value = me.name;
-  $('rename-error').textContent = '';
+  fields.newName.text = me.name;
   $('rename-dialog').showModal();
-  $('rename-input').select();
+  fields.newName.input.select();
 }
 
 async function rename(event) {
   event.preventDefault();
-  const name = $('rename-input').value.trim();
-  if (!name || name === me.name) return $('rename-dialog').close();
+  const name = fields.newName.take();
+  if (!name) return;
   try {
-    await connection.ask('rename', name);
+    if (name !== me.name) me.name = (await connection.ask('rename', name)).name;
   } catch (error) {
-    $('rename-error').textContent = error.message;
-    return;
+    return fields.newName.refuse(error.message);
   }
-  me.name = name;
-  connection.rememberName(name);
-  localStorage.setItem('name', name);
-  $('my-name').textContent = name;
+  connection.rememberName(me.name);
+  remember();
+  $('my-name').textContent = me.name;
   $('rename-dialog').close();
 }
 
-const themes = { '': 'as the system', light: 'light', dark: 'dark' };
+const themes = { system: 'as the system', light: 'light', dark: 'dark' };
 
 function setTheme(theme) {
   document.documentElement.dataset.theme = theme;
-  localStorage.setItem('theme', theme);
+  memory.choose('theme', theme);
   $('theme-text').textContent = `Colours: ${themes[theme]}`;
   $('theme').title = $('theme-text').textContent;
 }
 
 function nextTheme() {
   const names = Object.keys(themes);
-  setTheme(names[(names.indexOf(document.documentElement.dataset.theme ?? '') + 1) % names.length]);
+  setTheme(names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length]);
 }
 
 function seenAgain() {
@@ -271,8 +300,7 @@ function seenAgain() {
 
 function listen() {
   $('enter').addEventListener('submit', enterChat);
-  $('mode').addEventListener('change', changeMode);
-  $('create').addEventListener('submit', createRoom);
+  $('create').addEventListener('submit', openRoom);
   $('leave').addEventListener('click', leaveRoom);
   $('send').addEventListener('submit', send);
   $('text').addEventListener('input', keyPressed);
@@ -284,28 +312,39 @@ function listen() {
   $('rename').addEventListener('click', openRename);
   $('rename-form').addEventListener('submit', rename);
   $('rename-cancel').addEventListener('click', () => $('rename-dialog').close());
-  $('theme').addEventListener('click', nextTheme);
-  $('menu').addEventListener('click', () => view.drawer('rooms-panel', 'menu', true));
-  $('people-toggle').addEventListener('click', () => view.drawer('people-panel', 'people-toggle', true));
-  $('shade').addEventListener('click', view.closeDrawers);
-  $('state').addEventListener('click', () => $('state').dataset.state === 'off' && connection.retry());
-  document.addEventListener('keydown', (event) => event.key === 'Escape' && view.closeDrawers());
+  $('state').addEventListener('click', () => $('connection').showModal());
+  $('mode').addEventListener('change', changeMode);
+  $('retry').addEventListener('click', () => connection.retry());
+  $('notice-close').addEventListener('click', () => view.showNotice(''));
+  for (const dialog of document.querySelectorAll('dialog')) holdFocus(dialog);
+  new Drawer('rooms-panel', 'menu');
+  new Drawer('people-panel', 'people-toggle');
   document.addEventListener('visibilitychange', seenAgain);
   setInterval(showTyping, 1_000);
 }
 
+/** Goes back into the chat after a reload, with the name and into the rooms of before. */
+function comeBack({ name, room: shown, rooms: names }) {
+  for (const each of names) room(each).joined = true;
+  current = rooms.get(shown) ?? null;
+  open(name);
+}
+
 function begin() {
-  setTheme(localStorage.getItem('theme') ?? '');
-  $('mode').value = localStorage.getItem('mode') ?? 'upgrade';
-  $('name').value = localStorage.getItem('name') ?? '';
-  view.showState('idle', 'not connected');
+  setTheme(memory.choice('theme', Object.keys(themes)));
+  $('theme').addEventListener('click', nextTheme);
+  $('mode').value = memory.choice('mode', modes);
+  const before = memory.who();
+  fields.name.text = before.name;
+  view.showState(idle);
   if (!window.io) {
     view.showNotice('The Socket.IO client is not there. Stop the server and start it with: make run', { stay: true });
     $('enter').querySelector('button').disabled = true;
     return;
   }
   listen();
-  $('name').focus();
+  fields.name.focus();
+  if (before.inside) comeBack(before);
 }
 
 begin();

@@ -1,35 +1,37 @@
 // The Socket.IO connection of the page: one socket, made anew when the transport changes.
 
+import { clock, explain, sentence } from './words.js';
+
 const transports = {
-  upgrade: ['polling', 'websocket'],
+  automatic: ['polling', 'websocket'],
   websocket: ['websocket'],
   polling: ['polling'],
 };
 
-const patience = 10_000; // milliseconds to wait for an answer
+/** What the transport may be, the default first. */
+export const modes = Object.keys(transports);
 
-const reasons = {
-  'io server disconnect': 'The server ended the connection.',
-  'ping timeout': 'The server has gone silent.',
-  'transport close': 'The connection was cut.',
-  'transport error': 'The connection broke.',
-  'parse error': 'The server said something that is not Socket.IO.',
-};
+const shown = { polling: 'polling', websocket: 'WebSocket' };
+
+const events = ['welcome', 'message', 'typing', 'joined', 'left', 'gone', 'renamed'];
+
+const patience = 10_000; // milliseconds to wait for an answer
 
 // Options of the client that the server knows best, as where the WebSocket is if that is another host.
 const options = await fetch('config.json').then((answer) => answer.json()).catch(() => ({}));
 
-/** Says in plain words why a connection ended. */
-export function explain(reason) {
-  return reasons[reason] ?? `Disconnected: ${reason}.`;
-}
+/** The server's answer to what it does not take, in words for a reader. */
+export class Refusal extends Error {}
+
+export const idle = { kind: 'idle', text: 'Not connected', detail: 'Enter the chat to connect.', transport: '' };
 
 export class Connection {
   #socket = null;
+  #lost = null; // when the server was last there, while it is not
 
   /**
-   * handlers: state(kind, text), transport(name), refused(message), and one function for each event
-   * of the server by its name.
+   * handlers: state({kind, text, detail, transport}), refused(words), and one function for each event of the server by its
+   * name. kind is wait, on or off.
    */
   constructor(handlers) {
     this.handlers = handlers;
@@ -39,6 +41,11 @@ export class Connection {
     return this.#socket?.connected ?? false;
   }
 
+  /** Whether there is a connection, or the page tries to have one. */
+  get isWanted() {
+    return this.#socket !== null;
+  }
+
   get id() {
     return this.#socket?.id;
   }
@@ -46,32 +53,42 @@ export class Connection {
   open(name, mode) {
     this.close();
     const path = new URLSearchParams(location.search).get('path') ?? '/socket.io/';
-    const socket = window.io({ path, transports: transports[mode] ?? transports.upgrade, auth: { name }, forceNew: true, ...options });
+    const socket = window.io({ path, transports: transports[mode], auth: { name }, forceNew: true, ...options });
     this.#socket = socket;
-    this.handlers.state('wait', 'connecting…');
+    this.#say('wait', 'Connecting…', 'The server has not answered yet.');
     this.#watch(socket);
-    for (const event of ['welcome', 'message', 'typing', 'joined', 'left', 'gone', 'renamed']) {
-      socket.on(event, (data) => this.handlers[event](data ?? {}));
-    }
+    for (const event of events) socket.on(event, (data) => this.handlers[event](data ?? {}));
   }
 
   #watch(socket) {
     const mine = (act) => (...args) => this.#socket === socket && act(...args);
-    socket.on('connect', mine(() => this.handlers.state('on', 'connected')));
+    socket.on('connect', mine(() => this.#connected()));
     socket.on('disconnect', mine((reason) => {
-      const back = socket.active ? ' Connecting again…' : '';
-      this.handlers.state(socket.active ? 'wait' : 'off', explain(reason) + back);
-      this.handlers.transport('');
+      this.#lost = new Date();
+      if (socket.active) this.#say('wait', 'Reconnecting…', explain(reason));
+      else this.#say('off', 'Disconnected', explain(reason));
     }));
     socket.on('connect_error', mine((error) => {
-      if (socket.active) this.handlers.state('wait', 'The server cannot be reached. Trying again…');
-      else this.handlers.refused(error.message);
+      if (socket.active) this.#unreachable();
+      else this.handlers.refused(sentence(error.message));
     }));
-    socket.io.on('open', mine(() => {
-      const { engine } = socket.io;
-      this.handlers.transport(engine.transport.name);
-      engine.on('upgrade', mine(({ name }) => this.handlers.transport(name)));
-    }));
+    socket.io.on('open', mine(() => socket.io.engine.on('upgrade', mine(() => this.isOpen && this.#connected()))));
+  }
+
+  #connected() {
+    const { name } = this.#socket.io.engine.transport;
+    this.#lost = null;
+    this.#say('on', `Connected · ${shown[name] ?? name}`, `The page talks to the server by ${shown[name] ?? name}.`, name);
+  }
+
+  #unreachable() {
+    this.#lost ??= new Date();
+    const what = navigator.onLine ? 'Server unreachable' : 'Device offline';
+    this.#say('off', `${what} since ${clock(this.#lost)}`, 'The page tries again every few seconds. What you write stays here.');
+  }
+
+  #say(kind, text, detail, transport = '') {
+    this.handlers.state({ kind, text, detail, transport });
   }
 
   /** The name that a later reconnect will give. */
@@ -79,7 +96,7 @@ export class Connection {
     if (this.#socket) this.#socket.auth = { name };
   }
 
-  /** Emits and resolves with the answer. Rejects with words for a reader when there is none. */
+  /** Emits and resolves with the answer. Rejects with a Refusal, or with words for a reader when there is no answer. */
   async ask(event, ...args) {
     if (!this.isOpen) throw new Error('You are not connected right now.');
     let answer;
@@ -88,7 +105,8 @@ export class Connection {
     } catch {
       throw new Error('The server did not answer in time.');
     }
-    if (answer?.error) throw new Error(String(answer.error.message ?? answer.error));
+    const problem = answer?.error ?? answer?.message;
+    if (problem) throw new Refusal(sentence(problem.message ?? problem));
     return answer ?? {};
   }
 
@@ -97,14 +115,17 @@ export class Connection {
     if (this.isOpen) this.#socket.volatile.emit(event, data);
   }
 
-  /** Connects again after the server ended the connection. */
+  /** Connects at once: after the server ended the connection, or in place of waiting for the next try. */
   retry() {
-    this.#socket?.connect();
+    if (!this.#socket || this.isOpen) return;
+    this.#say('wait', 'Connecting…', 'The server has not answered yet.');
+    this.#socket.disconnect().connect();
   }
 
   close() {
     const socket = this.#socket;
     this.#socket = null;
+    this.#lost = null;
     socket?.disconnect();
   }
 }

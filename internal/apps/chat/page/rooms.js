@@ -54,6 +54,11 @@ export class Room {
     return true;
   }
 
+  /** Takes back a message that the server refused. */
+  withdraw(item) {
+    this.items = this.items.filter((each) => each !== item);
+  }
+
   addEvent(text) {
     return this.#push({ kind: 'event', text });
   }
@@ -76,12 +81,4 @@ export class Room {
     for (const [id, { until }] of this.typing) if (until < now) this.typing.delete(id);
     return [...this.typing.values()].map(({ name }) => name);
   }
-}
-
-/** "Ada is typing…", "Ada and Bob are typing…", "Several people are typing…". */
-export function typingText(names) {
-  if (names.length === 0) return '';
-  if (names.length === 1) return `${names[0]} is typing…`;
-  if (names.length === 2) return `${names[0]} and ${names[1]} are typing…`;
-  return 'Several people are typing…';
 }

@@ -1,5 +1,7 @@
 // The page's elements and how they show things. Whatever people wrote is put in by textContent only.
 
+import { clock } from './words.js';
+
 export const $ = (id) => document.getElementById(id);
 
 /** Makes an element of text, never of markup. */
@@ -8,6 +10,11 @@ function make(tag, className, text) {
   if (className) element.className = className;
   if (text !== undefined) element.textContent = text;
   return element;
+}
+
+/** Sets a text unless it is there: live regions are read out at each change. */
+function put(id, text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
 }
 
 /** A colour for a name, always the same. */
@@ -24,28 +31,31 @@ function face(name) {
   return element;
 }
 
-/** The connection as a dot and words; kind is idle, wait, on or off. */
-export function showState(kind, text) {
+/** Goes from the entrance into the chat, or back. */
+export function showChat(inside) {
+  $('welcome').hidden = inside;
+  for (const id of ['chat', 'menu', 'skip']) $(id).hidden = !inside;
+}
+
+export const isInside = () => !$('chat').hidden;
+
+/** The connection in words, and by a colour; kind is idle, wait, on or off. */
+export function showState({ kind, text, detail, transport }) {
   $('state').dataset.state = kind;
-  $('state').title = text;
-  if ($('state-text').textContent !== text) $('state-text').textContent = text;
-  $('send-button').disabled = kind !== 'on';
+  $('state').dataset.transport = transport;
+  put('state-text', text);
+  put('state-detail', detail);
+  const isTrying = kind === 'wait' || kind === 'off';
+  $('retry').hidden = !isTrying;
+  $('enter-progress').hidden = !isTrying;
+  put('enter-progress', kind === 'off' ? `${text}. ${detail}` : text);
 }
 
-/** The transport in use; an empty name hides it. */
-export function showTransport(name) {
-  $('transport').hidden = !name;
-  $('transport').textContent = name;
-}
-
-let noticeTimer;
-
-/** A message to the reader above everything; it goes after a while unless it is to stay. */
+/** A message to the reader above everything, until it is closed or there is another; an empty one closes it. */
 export function showNotice(text, { stay = false } = {}) {
-  clearTimeout(noticeTimer);
   $('notice').hidden = !text;
-  $('notice').textContent = text;
-  if (text && !stay) noticeTimer = setTimeout(() => showNotice(''), 6_000);
+  $('notice-close').hidden = stay;
+  put('notice-text', text);
 }
 
 /** The list of rooms; pick(name) is called on a click. */
@@ -55,19 +65,22 @@ export function showRooms(rooms, current, pick) {
   if (focused !== undefined) $('rooms').querySelector(`[data-room="${CSS.escape(focused)}"]`)?.focus();
   const unread = rooms.reduce((sum, room) => sum + room.unread, 0);
   $('menu-unread').hidden = unread === 0;
-  $('menu-unread').textContent = unread;
+  $('menu-unread').replaceChildren(...unreadText(unread));
   document.title = unread ? `(${unread}) Nonstick chat` : 'Nonstick chat';
 }
+
+/** A count for the eye, and the word to it for who hears the page. */
+const unreadText = (n) => [n > 99 ? '99+' : String(n), make('span', 'unseen', ' unread')];
 
 function roomItem(room, isCurrent, pick) {
   const button = make('button', room.joined ? '' : 'away');
   button.type = 'button';
   button.dataset.room = room.name;
-  button.append(make('span', '', `# ${room.name}`));
+  button.append(make('span', '', `#\u00a0${room.name}`));
   if (isCurrent) button.setAttribute('aria-current', 'true');
   if (room.unread > 0) {
-    const badge = make('span', 'badge', room.unread);
-    badge.append(make('span', 'hidden', ' unread'));
+    const badge = make('span', 'badge');
+    badge.append(...unreadText(room.unread));
     button.append(badge);
   }
   button.addEventListener('click', () => pick(room.name));
@@ -76,17 +89,16 @@ function roomItem(room, isCurrent, pick) {
   return item;
 }
 
-/** Everything of one room, at a switch. */
-export function showRoom(room, myID) {
-  $('room-name').textContent = `# ${room.name}`;
-  $('text').placeholder = `Write to #${room.name}`;
+/** Everything of one room, at a switch. listed is how many people a server lists at most. */
+export function showRoom(room, myID, listed) {
+  put('room-name', `#\u00a0${room.name}`);
   showLog(room);
-  showPeople(room, myID);
+  showPeople(room, myID, listed);
 }
 
-export function showPeople(room, myID) {
+export function showPeople(room, myID, listed) {
   const people = [...room.users].sort(([, a], [, b]) => a.localeCompare(b));
-  $('people-count').textContent = people.length;
+  put('people-count', people.length < listed ? String(people.length) : `${listed}+`);
   $('people').replaceChildren(...people.map(([id, name]) => {
     const item = make('li');
     item.append(face(name), make('span', '', id === myID ? `${name} (you)` : name));
@@ -95,23 +107,17 @@ export function showPeople(room, myID) {
 }
 
 /** The whole log of a room. */
-export function showLog(room) {
-  const log = $('log');
-  if (room.items.length === 0) {
-    log.replaceChildren(make('p', 'empty', 'Nothing here yet. Say hello!'));
-    return;
-  }
-  log.replaceChildren(...room.items.map((item, index) => logItem(item, room.items[index - 1])));
+function showLog(room) {
+  $('items').replaceChildren(...room.items.map((item, index) => logItem(item, room.items[index - 1])));
   toEnd();
 }
 
 /** Adds the last item of a room to its log; stays where the reader is, if not at the end. */
 export function appendItem(room) {
-  const log = $('log');
+  const items = $('items');
   const atEnd = isAtEnd();
-  log.querySelector('.empty')?.remove();
-  log.append(logItem(room.items.at(-1), room.items.at(-2)));
-  while (log.childElementCount > room.items.length) log.firstElementChild.remove();
+  items.append(logItem(room.items.at(-1), room.items.at(-2)));
+  while (items.childElementCount > room.items.length) items.firstElementChild.remove();
   if (atEnd || room.items.at(-1).mine) toEnd();
   else $('newer').hidden = false;
 }
@@ -132,15 +138,21 @@ function logItem(item, before) {
   if (item.kind === 'event') return make('p', 'event', item.text);
   const element = make('article', 'message');
   element.classList.toggle('mine', Boolean(item.mine));
-  element.classList.toggle('pending', Boolean(item.pending));
   element.classList.toggle('follows', follows(item, before));
   const by = make('p', 'by');
-  const time = make('time', '', clock(item.at));
-  by.append(make('b', '', item.name), ' ', time);
+  by.append(make('b', '', item.name), ' ', make('time', '', clock(item.at)));
   element.append(face(item.name ?? '?'), by, make('p', 'body', item.text));
-  if (item.fault) element.append(make('p', 'fault', item.fault));
   item.element = element;
+  showFate(item);
   return element;
+}
+
+/** What became of a message of ours: it waits for the server, or was not taken. */
+function showFate(item) {
+  item.element.classList.toggle('pending', Boolean(item.pending));
+  item.element.querySelector('.fate')?.remove();
+  if (item.fault) item.element.append(make('p', 'fate error', item.fault));
+  else if (item.pending) item.element.append(make('p', 'fate', 'Sending…'));
 }
 
 /** A message goes under the one before when the same person wrote both within two minutes. */
@@ -149,34 +161,13 @@ function follows(item, before) {
   return new Date(item.at) - new Date(before.at) < 120_000;
 }
 
-function clock(at) {
-  const when = new Date(at);
-  return Number.isNaN(when.getTime()) ? '' : when.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
-}
-
 /** Shows again what has changed in an item: sent, or not taken. */
 export function refreshItem(item) {
-  if (!item.element?.isConnected) return;
-  item.element.classList.toggle('pending', Boolean(item.pending));
-  if (item.fault) item.element.append(make('p', 'fault', item.fault));
+  if (item.element?.isConnected) showFate(item);
 }
 
 export function removeItem(item) {
   item.element?.remove();
 }
 
-export function showTyping(text) {
-  if ($('typing').textContent !== text) $('typing').textContent = text;
-}
-
-/** Opens or closes one of the two drawers of a narrow page. */
-export function drawer(panel, button, open) {
-  $(panel).classList.toggle('open', open);
-  $(button).setAttribute('aria-expanded', String(open));
-  $('shade').hidden = !open;
-}
-
-export function closeDrawers() {
-  drawer('rooms-panel', 'menu', false);
-  drawer('people-panel', 'people-toggle', false);
-}
+export const showTyping = (text) => put('typing', text);
