@@ -2,10 +2,8 @@ package adapter
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -15,16 +13,6 @@ import (
 	"github.com/nonstick-io/nonstick/gateway/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
-
-// RemoteSocket is a socket as [Emission.Fetch] reads it.
-type RemoteSocket struct {
-	ID sessionstore.SocketID
-	// Rooms are those that it is in, sorted, without that of its own id.
-	Rooms []sessionstore.Room
-	// Data is the application's data: JSON values by key.
-	Data        map[string]json.RawMessage
-	ConnectedAt time.Time
-}
 
 // SocketsJoin puts the selected sockets into rooms. Delivered counts those that are in all of them; one that is in
 // as many as it may be fails with sessionstore.ErrTooManyRooms.
@@ -97,45 +85,6 @@ func (e *Emitter) disconnect(ctx context.Context, s *sessionstore.Session, socke
 	return errors.Join(err, e.closing.Close(ctx, s.ID, ReasonServerDisconnect, CloseOptions{Drain: true}))
 }
 
-// Fetch reads the selected sockets: one read of the store each and one for its rooms, at most limit of them. Who joins or leaves meanwhile may
-// be missed.
-func (b Emission) Fetch(ctx context.Context, limit int) ([]RemoteSocket, error) {
-	var mu sync.Mutex
-	var found []RemoteSocket
-	taken := 0
-	_, err := b.walk(ctx, nil, func() bool { taken++; return taken <= limit }, func(ctx context.Context, m sessionstore.Member) error {
-		r, err := b.fetch(ctx, m)
-		if err != nil {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		found = append(found, r)
-		return nil
-	})
-	slices.SortFunc(found, func(x, y RemoteSocket) int { return x.ConnectedAt.Compare(y.ConnectedAt) })
-	return found, err
-}
-
-// fetch reads one socket with its data and rooms. ErrClosed if it has gone.
-func (b Emission) fetch(ctx context.Context, m sessionstore.Member) (RemoteSocket, error) {
-	k, data, err := b.e.store.ReadSocket(ctx, b.sel.Namespace, m)
-	if errors.Is(err, sessionstore.ErrNotFound) {
-		return RemoteSocket{}, ErrClosed
-	}
-	if err != nil {
-		return RemoteSocket{}, err
-	}
-	r := RemoteSocket{ID: k.ID, ConnectedAt: k.ConnectedAt, Data: make(map[string]json.RawMessage, len(data))}
-	if r.Rooms, err = b.e.store.RoomsOf(ctx, k); err != nil {
-		return RemoteSocket{}, err
-	}
-	for name, value := range data {
-		r.Data[name] = json.RawMessage(value)
-	}
-	return r, nil
-}
-
 // read reads a member's session and socket. ErrClosed if either has gone.
 func (b Emission) read(ctx context.Context, m sessionstore.Member) (sessionstore.Session, sessionstore.Socket, error) {
 	s, err := b.e.store.Get(ctx, m.Session, time.Now())
@@ -163,11 +112,6 @@ func checkRooms(rooms []string) error {
 
 // each does something with every socket selected, several at a time, and counts how it went.
 func (b Emission) each(ctx context.Context, mistake error, do func(context.Context, sessionstore.Member) error) (Result, error) {
-	return b.walk(ctx, mistake, func() bool { return true }, do)
-}
-
-// walk is each while more says so.
-func (b Emission) walk(ctx context.Context, mistake error, more func() bool, do func(context.Context, sessionstore.Member) error) (Result, error) {
 	if err := errors.Join(b.err, mistake); err != nil {
 		return Result{}, err
 	}
@@ -178,9 +122,6 @@ func (b Emission) walk(ctx context.Context, mistake error, more func() bool, do 
 	for m, err := range b.e.adapter.Select(ctx, b.sel) {
 		if err != nil {
 			readErr = fmt.Errorf("adapter: find sockets: %w", err)
-			break
-		}
-		if !more() {
 			break
 		}
 		group.Go(func() error { t.count(m, do(ctx, m)); return nil })

@@ -22,7 +22,7 @@ const binaryType = "application/octet-stream"
 // error. The headers of the answer are shared and must not be modified.
 func (h *Handler) HTTP(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	sets := h.cors.sets(e.Headers["origin"])
-	if !strings.HasPrefix(pathOf(&e), h.path) {
+	if !strings.HasPrefix(Path(&e), h.path) {
 		return response(http.StatusNotFound, sets.empty, ""), nil
 	}
 	if h.cors.on && e.RequestContext.HTTP.Method == http.MethodOptions {
@@ -163,16 +163,22 @@ func brokenRune(s string) int {
 	return 1
 }
 
-// pathOf returns the request's path behind the stage.
-func pathOf(e *events.APIGatewayV2HTTPRequest) string {
+// Path returns a request's path without the stage: at the host of API Gateway itself the path of an API whose stage has a name begins
+// with that; with the stage "$default", and at a domain of one's own, it does not.
+func Path(e *events.APIGatewayV2HTTPRequest) string {
 	stage := e.RequestContext.Stage
 	if stage == "" || stage == "$default" {
 		return e.RawPath
 	}
-	if rest, ok := strings.CutPrefix(e.RawPath, "/"+stage+"/"); ok {
-		return "/" + rest
+	rest, ok := strings.CutPrefix(e.RawPath, "/"+stage)
+	switch {
+	case ok && rest == "":
+		return "/"
+	case ok && rest[0] == '/':
+		return rest
+	default:
+		return e.RawPath
 	}
-	return e.RawPath
 }
 
 // refused is the answer to a request against the rules.

@@ -43,8 +43,9 @@ func (p *Platform) deliver(f *function, c Call) {
 	}
 	end := time.Now().Add(age)
 	throttled := throttlePause
+	id := newRequestID() // of all attempts
 	for failures := 0; ; {
-		res, err := p.Invoke(context.Background(), c)
+		res, err := p.invoke(context.Background(), f, newInvocation(id, c.Payload))
 		var pause time.Duration
 		switch {
 		case err == nil && res.FunctionError == "":

@@ -151,6 +151,13 @@ func (f *function) crashed() {
 	f.counts.Crashes++
 }
 
+// answered notes the size of an answer.
+func (f *function) answered(size int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counts.LargestAnswer = max(f.counts.LargestAnswer, size)
+}
+
 // reap ends the environments that are idle since before a time.
 func (f *function) reap(before time.Time) {
 	f.mu.Lock()

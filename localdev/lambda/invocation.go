@@ -21,8 +21,8 @@ type invocation struct {
 	result          Result    // written before done is closed
 }
 
-func newInvocation(payload []byte) *invocation {
-	inv := &invocation{id: newRequestID(), payload: payload, over: make(chan struct{}), done: make(chan struct{})}
+func newInvocation(id string, payload []byte) *invocation {
+	inv := &invocation{id: id, payload: payload, over: make(chan struct{}), done: make(chan struct{})}
 	inv.result.RequestID = inv.id
 	return inv
 }

@@ -21,8 +21,9 @@ var (
 
 // Limits of the service, in bytes.
 const (
-	MaxPayload      = 6 << 20 // of a call and of its answer
-	MaxAsyncPayload = 1 << 20 // of an asynchronous call
+	MaxPayload      = 6 << 20     // of a call
+	MaxAnswer       = 6<<20 + 100 // of the answer to one
+	MaxAsyncPayload = 1 << 20     // of an asynchronous call
 )
 
 // Function is a function as it is deployed.
@@ -138,15 +139,19 @@ func (p *Platform) Invoke(ctx context.Context, c Call) (Result, error) {
 	if len(c.Payload) > MaxPayload {
 		return Result{}, fmt.Errorf("invoke %s with %d bytes: %w", c.Function, len(c.Payload), ErrTooLarge)
 	}
-	inv := newInvocation(c.Payload)
+	return p.invoke(ctx, f, newInvocation(newRequestID(), c.Payload))
+}
+
+// invoke makes a call whose invocation has its id.
+func (p *Platform) invoke(ctx context.Context, f *function, inv *invocation) (Result, error) {
 	if err := f.begin(inv); err != nil {
-		return Result{}, fmt.Errorf("invoke %s: %w", c.Function, err)
+		return Result{}, fmt.Errorf("invoke %s: %w", f.Name, err)
 	}
 	select {
 	case <-inv.done:
 		return inv.result, nil
 	case <-ctx.Done():
-		return Result{}, fmt.Errorf("invoke %s: %w", c.Function, ctx.Err())
+		return Result{}, fmt.Errorf("invoke %s: %w", f.Name, ctx.Err())
 	}
 }
 
@@ -221,9 +226,11 @@ type Stats struct {
 	Timeouts    int64  `json:"timeouts"` // invocations killed for their time
 	Throttles   int64  `json:"throttles"`
 	Concurrency int    `json:"concurrency"` // the limit
-	Busy        int    `json:"busy"`        // environments that serve an invocation
-	Peak        int    `json:"peak"`        // the most environments at a time
-	PIDs        []int  `json:"pids"`
+	// LargestAnswer is in bytes, as the function sent it: what the limit is on.
+	LargestAnswer int   `json:"largestAnswer"`
+	Busy          int   `json:"busy"` // environments that serve an invocation
+	Peak          int   `json:"peak"` // the most environments at a time
+	PIDs          []int `json:"pids"`
 }
 
 // Stats returns the counts of all functions, in the order of the configuration.

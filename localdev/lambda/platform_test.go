@@ -185,6 +185,20 @@ func TestFailures(t *testing.T) {
 }
 
 // Whoever kills a process from outside, idle or busy, loses at most the call that it served.
+// The largest answer there may be, and one byte more.
+func TestLargestAnswer(t *testing.T) {
+	s := start(t, nil)
+	const quotes = len(`""`)
+	res := s.invoke(t, "do", "large", "bytes", lambda.MaxAnswer-quotes)
+	if got := s.stats().LargestAnswer; res.FunctionError != "" || len(res.Payload) != lambda.MaxAnswer || got != lambda.MaxAnswer {
+		t.Errorf("answer of %d bytes %s, the largest has %d; want %d", len(res.Payload), res.FunctionError, got, lambda.MaxAnswer)
+	}
+	res = s.invoke(t, "do", "large", "bytes", lambda.MaxAnswer-quotes+1)
+	if want := "exceeded maximum allowed payload size (6291556 bytes)"; res.FunctionError == "" || !strings.Contains(string(res.Payload), want) {
+		t.Errorf("answer %.300s %s, want %s", res.Payload, res.FunctionError, want)
+	}
+}
+
 func TestKilledFromOutside(t *testing.T) {
 	s := start(t, nil)
 	s.invoke(t)
@@ -358,6 +372,29 @@ func TestAsync(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		if got := s.stats().Errors; got != 3 {
 			t.Errorf("%d attempts, want 3", got)
+		}
+	})
+	t.Run("each attempt has the id of the first", func(t *testing.T) {
+		s := start(t, func(c *lambda.Config, f *lambda.Function) {
+			c.AsyncPauses, f.AsyncRetries = []time.Duration{time.Millisecond}, 2
+		})
+		f := file(t)
+		for range 2 {
+			if err := s.InvokeAsync(lambda.Call{Function: "probe", Payload: order("do", "id", "file", f)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		eventually(t, "three attempts each", func() bool { return lines(f) == 6 })
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := map[string]int{}
+		for _, id := range strings.Fields(string(b)) {
+			ids[id]++
+		}
+		if len(ids) != 2 {
+			t.Errorf("attempts by id: %v, want two ids", ids)
 		}
 	})
 	t.Run("again after throttles", func(t *testing.T) {

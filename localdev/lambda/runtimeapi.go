@@ -88,7 +88,7 @@ func (a *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, MaxPayload+1))
+	body, err := io.ReadAll(io.LimitReader(r.Body, MaxAnswer+1))
 	if err != nil {
 		refuse(w, http.StatusBadRequest, "InvalidRequest", "the body could not be read")
 		return
@@ -97,14 +97,15 @@ func (a *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
 		a.env.end(outOfMemory())
 		return
 	}
-	if len(body) > MaxPayload {
-		why := &fault{kind: kindResponse, message: fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", MaxPayload)}
+	if len(body) > MaxAnswer {
+		why := &fault{kind: kindResponse, message: fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", MaxAnswer)}
 		if a.answer(w, r, func(inv *invocation) { inv.fail(why) }) {
 			refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", why.message)
 		}
 		return
 	}
 	if a.answer(w, r, func(inv *invocation) { inv.result.Payload = body }) {
+		a.env.fn.answered(len(body))
 		accepted(w)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/nonstick-io/nonstick/adapter"
@@ -38,7 +39,19 @@ type Parts struct {
 type Handler func(ctx context.Context, payload []byte) ([]byte, error)
 
 // Invoke implements [lambda.Handler].
-func (h Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) { return h(ctx, payload) }
+func (h Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	answer, err := h(ctx, payload)
+	if f, ok := errors.AsType[*TypedError](err); ok {
+		err = messages.InvokeResponse_Error{Type: f.Type, Message: f.Message}
+	}
+	return answer, err
+}
+
+// TypedError is an error of a function with the type and the message that its caller reads, or the destination of failed invocations.
+type TypedError struct{ Type, Message string }
+
+// Error implements error.
+func (f *TypedError) Error() string { return f.Type + ": " + f.Message }
 
 // Build makes a function's handler.
 type Build func(*Parts) Handler
@@ -113,6 +126,13 @@ func Limits(env *Env) adapter.Limits {
 // endMargin is what an invocation leaves of its time, so that it can still tell how it ended.
 const endMargin = 500 * time.Millisecond
 
+// MaxAnswer is what AWS Lambda takes of a function's answer, in bytes: 6 MB and a little.
+const MaxAnswer = 6<<20 + 100
+
+// ErrAnswerTooLarge is the end of an invocation whose answer Lambda would refuse, which would end the process with it. What a function may answer
+// is bounded where the answer is made; this is for what was forgotten.
+var ErrAnswerTooLarge = errors.New("boot: answer too large")
+
 // ErrPanic is the end of an invocation whose handler panicked. The log has its stack.
 var ErrPanic = errors.New("boot: panic")
 
@@ -136,25 +156,13 @@ func (p *Parts) surround(h Handler) Handler {
 				p.Log.ErrorContext(ctx, "panic", "value", fmt.Sprint(r), "stack", string(debug.Stack()))
 			}
 		}()
-		if answer, err = h(ctx, payload); err != nil {
+		if answer, err = h(ctx, payload); err == nil && len(answer) > MaxAnswer {
+			answer, err = nil, fmt.Errorf("%w: %d bytes, at most %d", ErrAnswerTooLarge, len(answer), MaxAnswer)
+		}
+		if err != nil {
 			p.Log.ErrorContext(ctx, "invocation failed", "err", err)
 		}
 		return answer, err
-	}
-}
-
-// JSON makes a handler of a function that takes one kind of event.
-func JSON[In, Out any](f func(context.Context, In) (Out, error)) Handler {
-	return func(ctx context.Context, payload []byte) ([]byte, error) {
-		var in In
-		if err := json.Unmarshal(payload, &in); err != nil {
-			return nil, fmt.Errorf("boot: decode event: %w", err)
-		}
-		out, err := f(ctx, in)
-		if err != nil {
-			return nil, err
-		}
-		return Encode(out)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"github.com/nonstick-io/nonstick/adapter"
@@ -212,6 +214,12 @@ func TestInvocation(t *testing.T) {
 					panic("oh")
 				case "fail":
 					return nil, errors.New("broken")
+				case "refuse":
+					return nil, fmt.Errorf("wrapped: %w", &TypedError{"Mine", `{"ok":false}`})
+				case "large":
+					return make([]byte, MaxAnswer+1), nil
+				case "largest":
+					return make([]byte, MaxAnswer), nil
 				}
 				return payload, nil
 			}
@@ -233,21 +241,15 @@ func TestInvocation(t *testing.T) {
 		if _, err := h(ctx, []byte("fail")); err == nil || !strings.Contains(out.String(), "broken") {
 			t.Errorf("%v, log %s", err, &out)
 		}
-	})
-}
-
-func TestJSON(t *testing.T) {
-	type number struct{ N int }
-	h := JSON(func(_ context.Context, in number) (number, error) {
-		if in.N == 0 {
-			return in, errors.New("zero")
+		var told messages.InvokeResponse_Error
+		if _, err := h.Invoke(ctx, []byte("refuse")); !errors.As(err, &told) || told.Type != "Mine" || told.Message != `{"ok":false}` {
+			t.Errorf("the caller is told %v", err)
 		}
-		return number{in.N + 1}, nil
-	})
-	for payload, want := range map[string]string{`{"N":1}`: `{"N":2}`, `{"N":0}`: "", `{"N":"x"}`: "", `{`: ""} {
-		got, err := h.Invoke(t.Context(), []byte(payload))
-		if string(got) != want || (err == nil) != (want != "") {
-			t.Errorf("%s: %s, %v", payload, got, err)
+		if answer, err := h(ctx, []byte("largest")); err != nil || len(answer) != MaxAnswer {
+			t.Errorf("the largest answer: %v", err)
 		}
-	}
+		if answer, err := h(ctx, []byte("large")); !errors.Is(err, ErrAnswerTooLarge) || answer != nil {
+			t.Errorf("an answer that is too large: %v", err)
+		}
+	})
 }

@@ -28,6 +28,8 @@ const (
 	WriteUnits Metric = "WriteUnits"
 	// Recipients counts sockets that an emit from outside was delivered to.
 	Recipients Metric = "Recipients"
+	// EmitsFailed counts requests to the emit function that were not, or not wholly, carried out, and parts of large broadcasts.
+	EmitsFailed Metric = "EmitsFailed"
 	// OpenDelay is the time in milliseconds from a $connect to the open packet.
 	OpenDelay Metric = "OpenDelay"
 	// FrameDelay is the time in milliseconds from API Gateway's receipt of a frame to its handler, where frames come through

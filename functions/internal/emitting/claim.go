@@ -2,36 +2,77 @@ package emitting
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
+	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// claim is the right to do something once. When it has been done, the name of the claim's owner is the answer.
+// claim is the right to do something once, bound to what is to be done. Its owner is the digest of that, and either a name that nobody else has
+// or, when it has been done, the answer.
 type claim struct {
 	claims sessionstore.Claims
 	name   string
+	digest string
 	owner  sessionstore.Owner
 	until  time.Time
 }
 
-// maxKept bounds the answer that is kept, in bytes: a claim is a small item.
-const maxKept = 2 << 10
+// claimTries is how often a claim is tried.
+const claimTries = 3
 
-// take reports whether nobody has done it, or begun to, within its life. If somebody has, answer is theirs, or nil while
-// there is none.
-func (c *claim) take(ctx context.Context, life time.Duration) (first bool, answer *Answer, err error) {
-	now := time.Now()
-	c.owner, c.until = sessionstore.Owner(sessionstore.NewID()), now.Add(life)
-	err = c.claims.Claim(ctx, c.name, sessionstore.Lease{Owner: c.owner, Until: c.until}, "", now)
-	held, taken := sessionstore.Holder(err)
-	if !taken {
-		return err == nil, nil, err
+// errKeyReused tells who asks for something with a key that was used to ask for something else.
+var errKeyReused = errors.New("the key was used for another request")
+
+// errUnfinished: whoever began with the request has not told how it ended: it is still at it, or it died.
+var errUnfinished = errors.New("a request with this key was begun and has not ended, so what it did is not known")
+
+// newClaim returns the claim of a request.
+func newClaim(claims sessionstore.Claims, name string, r *Request) (*claim, error) {
+	asked := *r
+	asked.Key = ""
+	b, err := json.Marshal(asked)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errRequest, err) // arguments that are no JSON
 	}
-	answer = &Answer{}
-	if json.Unmarshal([]byte(held.Owner), answer) != nil { // not done yet, or with an answer that was not kept
-		answer = nil
+	sum := sha256.Sum256(b)
+	return &claim{claims: claims, name: name, digest: base64.RawURLEncoding.EncodeToString(sum[:16])}, nil
+}
+
+func (c *claim) ownedBy(s string) sessionstore.Owner { return sessionstore.Owner(c.digest + " " + s) }
+
+// take reports whether nobody has done it, or begun to, within its life. If somebody has, answer is theirs, or the error matches
+// [errUnfinished] while there is none, and [errKeyReused] if it is not the same that was asked for.
+func (c *claim) take(ctx context.Context, life time.Duration) (first bool, answer Answer, err error) {
+	now := time.Now()
+	c.owner, c.until = c.ownedBy(sessionstore.NewID()), now.Add(life)
+	pause := adapter.NewPause()
+	for try := 1; ; try++ { // one that is in doubt is safe to repeat
+		err = c.claims.Claim(ctx, c.name, sessionstore.Lease{Owner: c.owner, Until: c.until}, "", now)
+		if err == nil || errors.Is(err, sessionstore.ErrExists) || try == claimTries {
+			break
+		}
+		pause.Wait(ctx)
+	}
+	held, taken := sessionstore.Holder(err)
+	switch {
+	case err == nil:
+		return true, answer, nil
+	case !taken:
+		return false, answer, fmt.Errorf("key not claimed: %w", err)
+	}
+	digest, kept, _ := strings.Cut(string(held.Owner), " ")
+	if digest != c.digest {
+		return false, answer, fmt.Errorf("%w: %w", errRequest, errKeyReused)
+	}
+	if json.Unmarshal([]byte(kept), &answer) != nil {
+		return false, answer, errUnfinished
 	}
 	return false, answer, nil
 }
@@ -40,10 +81,10 @@ func (c *claim) take(ctx context.Context, life time.Duration) (first bool, answe
 func (c *claim) keep(ctx context.Context, a Answer) error {
 	a.Sockets, a.Results = nil, nil // they may be many
 	b, err := json.Marshal(a)
-	if err != nil || len(b) > maxKept {
-		return err
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
 	}
-	kept := sessionstore.Lease{Owner: sessionstore.Owner(b), Until: c.until}
+	kept := sessionstore.Lease{Owner: c.ownedBy(string(b)), Until: c.until}
 	return c.claims.Claim(context.WithoutCancel(ctx), c.name, kept, c.owner, time.Now())
 }
 

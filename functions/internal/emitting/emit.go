@@ -35,76 +35,88 @@ func newEmitter(p *boot.Parts, o adapter.Options) *adapter.Emitter {
 	return adapter.NewEmitter(p.Store, p.Pusher, adapter.EmitterOptions{Limits: boot.Limits(p.Env), Options: o})
 }
 
-// carryOut does what a request in JSON asks for. A request that has no key of its own gets the one of its message, if it
-// came as one.
-func (f *emit) carryOut(ctx context.Context, raw []byte, key string) Answer {
+// carryOut does what a request in JSON asks for. A request that has no key of its own is done once for the id of the message, or of the
+// invocation, that it came with.
+func (f *emit) carryOut(ctx context.Context, raw []byte, id string) Answer {
+	var a Answer
 	r, err := parse(raw)
 	if err != nil {
-		a := Answer{}
-		a.fail(err)
-		return a
+		a = notDone(err)
+	} else {
+		a = f.once(ctx, &r, id, newSpace())
 	}
-	if r.Key == "" {
-		r.Key = key
-	}
-	a := f.once(ctx, &r)
 	if !a.Duplicate {
 		f.metrics.Add(boot.Recipients, a.Recipients)
+	}
+	if !a.OK {
+		f.metrics.Add(boot.EmitsFailed, 1)
 	}
 	return a
 }
 
-// once does a request unless one of its key has been done. A claim is given back only if surely nothing was done, so
-// a request may be lost, but is never done twice.
-func (f *emit) once(ctx context.Context, r *Request) Answer {
-	if r.Key == "" {
-		return f.do(ctx, r)
+// once does a request unless it has been done with its key, or with the id that it came with. A claim is given back only if surely nothing was
+// done, so a request may be lost, but is never done twice.
+func (f *emit) once(ctx context.Context, r *Request, id string, in *space) Answer {
+	name := r.claimName(id)
+	if name == "" {
+		return f.do(ctx, r, in)
 	}
-	c := claim{claims: f.claims, name: "emit#" + r.Key}
+	c, err := newClaim(f.claims, name, r)
+	if err != nil {
+		return notDone(err)
+	}
 	first, earlier, err := c.take(ctx, keyLife)
 	switch {
 	case err != nil:
-		a := Answer{again: true}
-		a.fail(fmt.Errorf("key not claimed: %w", err))
-		return a
-	case earlier != nil:
-		earlier.Duplicate = true
-		return *earlier
+		return notDone(err)
 	case !first:
-		return Answer{OK: true, Duplicate: true}
+		earlier.Duplicate, earlier.repeatable = true, true
+		return earlier
 	}
-	a := f.do(ctx, r)
-	if !a.again {
-		if err := c.keep(ctx, a); err != nil {
-			f.log.WarnContext(ctx, "answer not kept for the key", "err", err)
+	a := f.do(ctx, r, in)
+	if a.again || a.invalid {
+		if err := c.giveBack(ctx); err != nil {
+			f.log.WarnContext(ctx, "key not given back", "err", err)
+			a.again = false
 		}
-		return a
+	} else if err := c.keep(ctx, a); err != nil {
+		f.log.WarnContext(ctx, "answer not kept for the key", "err", err)
 	}
-	if err := c.giveBack(ctx); err != nil {
-		f.log.WarnContext(ctx, "key not given back", "err", err)
-		a.again = false
-	}
+	a.repeatable = a.repeatable || r.Key != ""
+	return a
+}
+
+// notDone is the answer to a request that was not begun with.
+func notDone(err error) Answer {
+	invalid := errors.Is(err, errRequest)
+	a := Answer{again: !invalid, repeatable: true, invalid: invalid, Duplicate: errors.Is(err, errUnfinished)}
+	a.fail(err)
 	return a
 }
 
 // do does a request.
-func (f *emit) do(ctx context.Context, r *Request) Answer {
+func (f *emit) do(ctx context.Context, r *Request, in *space) Answer {
 	if r.Batch != nil {
-		return f.batch(ctx, r.Batch)
+		return f.batch(ctx, r.Batch, in)
 	}
 	a := Answer{OK: true}
-	result, err := f.act(ctx, r, &a)
+	result, err := f.act(ctx, r, &a, in)
 	a.count(result)
-	if errors.Is(err, adapter.ErrEvent) || errors.Is(err, adapter.ErrName) || errors.Is(err, adapter.ErrPacketTooLarge) {
-		err = fmt.Errorf("%w: %w", errRequest, err)
+	for _, mistake := range []error{adapter.ErrEvent, adapter.ErrName, adapter.ErrPlace, adapter.ErrPacketTooLarge} {
+		if errors.Is(err, mistake) {
+			err = fmt.Errorf("%w: %w", errRequest, err)
+			break
+		}
 	}
-	a.again = err != nil && !errors.Is(err, errRequest) && result == adapter.Result{}
+	a.invalid = errors.Is(err, errRequest)
+	a.again = err != nil && !a.invalid && (r.reads() || result == adapter.Result{})
+	a.repeatable = a.again || a.invalid || r.reads()
 	a.fail(err)
 	return a
 }
 
 // act calls the emitter.
-func (f *emit) act(ctx context.Context, r *Request, a *Answer) (adapter.Result, error) {
+func (f *emit) act(ctx context.Context, r *Request, a *Answer, in *space) (adapter.Result, error) {
 	nsp := r.Namespace
 	if nsp == "" {
 		nsp = socketio.MainNamespace
@@ -120,30 +132,33 @@ func (f *emit) act(ctx context.Context, r *Request, a *Answer) (adapter.Result, 
 	case r.Disconnect != "":
 		return to.DisconnectSockets(ctx, r.Disconnect == DisconnectSession)
 	default:
-		found, err := to.Fetch(ctx, r.Fetch)
-		a.Sockets = sockets(found)
-		return adapter.Result{Delivered: len(found)}, err
+		err := f.fetch(ctx, to, r, a, in)
+		return adapter.Result{Delivered: len(a.Sockets)}, err
 	}
 }
 
-func sockets(found []adapter.RemoteSocket) []Socket {
-	list := make([]Socket, len(found))
-	for i, k := range found {
-		list[i] = Socket{ID: string(k.ID), Rooms: make([]string, len(k.Rooms)), Data: k.Data, ConnectedAt: k.ConnectedAt.UnixMilli()}
-		for j, r := range k.Rooms {
-			list[i].Rooms[j] = string(r)
+// fetch reads sockets into the answer, as many as fit.
+func (f *emit) fetch(ctx context.Context, from adapter.Emission, r *Request, a *Answer, in *space) error {
+	var errs []error
+	next, err := from.FetchEach(ctx, r.After, r.Fetch, func(k adapter.RemoteSocket) bool {
+		taken, err := in.add(a, k)
+		if err != nil {
+			errs = append(errs, err)
 		}
-	}
-	return list
+		return taken
+	})
+	a.Next = next
+	return errors.Join(append(errs, err)...)
 }
 
-// batch does requests in order, whatever becomes of each.
-func (f *emit) batch(ctx context.Context, requests []Request) Answer {
+// batch does requests in order, whatever becomes of each. All of it may be done again if some of that may succeed later and none of the rest would
+// do harm.
+func (f *emit) batch(ctx context.Context, requests []Request, space *space) Answer {
 	in := *f
 	in.emitter = f.emitter.InOrder()
-	sum := Answer{OK: true, again: true, Results: make([]Answer, len(requests))}
+	sum := Answer{OK: true, repeatable: true, invalid: true, Results: make([]Answer, len(requests))}
 	for i := range requests {
-		a := in.once(ctx, &requests[i])
+		a := in.once(ctx, &requests[i], "", space)
 		sum.Results[i] = a
 		if !a.Duplicate { // it tells of another time
 			sum.Recipients += a.Recipients
@@ -152,7 +167,10 @@ func (f *emit) batch(ctx context.Context, requests []Request) Answer {
 			sum.Queued = sum.Queued || a.Queued
 		}
 		sum.OK = sum.OK && a.OK
-		sum.again = sum.again && a.again
+		sum.again = sum.again || a.again
+		sum.repeatable = sum.repeatable && a.repeatable
+		sum.invalid = sum.invalid && a.invalid
 	}
+	sum.again = sum.again && sum.repeatable
 	return sum
 }

@@ -22,39 +22,48 @@ type fanout struct {
 // Fanout makes the fanout function.
 func Fanout(p *boot.Parts) boot.Handler {
 	f := &fanout{emitter: newEmitter(p, adapter.Options{Logger: p.Log}), metrics: p.Metrics, log: p.Log}
-	return boot.JSON(f.serve)
+	return boot.SQS(f.serve)
 }
 
-// serve takes a batch of a FIFO queue. The first message that has to come again takes those behind it along, or they would
-// overtake it.
-func (f *fanout) serve(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+// errAgain says that some of a broadcast is left.
+var errAgain = errors.New("emitting: a part of a broadcast is left")
+
+// serve takes a batch of a FIFO queue. The first part that has to come again takes those behind it along, or they would overtake it. A message that
+// is no part comes again until it is among the dead letters, and holds nothing up.
+func (f *fanout) serve(ctx context.Context, messages []events.SQSMessage) events.SQSEventResponse {
 	res := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
-	for i := range e.Records {
-		err := f.part(ctx, &e.Records[i])
-		if err != nil {
-			f.log.ErrorContext(ctx, "broadcast failed", "message", e.Records[i].MessageId, "err", err, "again", errors.Is(err, errAgain))
-		}
-		if !errors.Is(err, errAgain) {
+	for i := range messages {
+		err := f.part(ctx, &messages[i])
+		if err == nil {
 			continue
 		}
-		for _, m := range e.Records[i:] {
-			res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
+		f.metrics.Add(boot.EmitsFailed, 1)
+		f.log.ErrorContext(ctx, "broadcast failed", "message", messages[i].MessageId, "err", err)
+		switch {
+		case errors.Is(err, errAgain):
+			res.BatchItemFailures = append(res.BatchItemFailures, boot.Failed(messages[i:]...)...)
+			return res
+		case errors.Is(err, boot.ErrMalformed):
+			res.BatchItemFailures = append(res.BatchItemFailures, boot.Failed(messages[i])...)
 		}
-		break
 	}
-	return res, nil
+	return res
 }
 
-// part delivers what a message says. The error matches errAgain if some of it is left.
+// part delivers what a message says. The error matches errAgain if some of it is left, and boot.ErrMalformed if it is nothing to be delivered.
 func (f *fanout) part(ctx context.Context, m *events.SQSMessage) error {
 	p, err := adapter.ParsePart(m.Body)
 	if err != nil {
-		return err
+		return boot.Malformed(err)
 	}
 	result, err := f.emitter.Carry(ctx, p)
 	f.metrics.Add(boot.Recipients, result.Delivered)
-	if errors.Is(err, adapter.ErrUnfinished) {
+	switch {
+	case errors.Is(err, adapter.ErrUnfinished):
 		return fmt.Errorf("%w: %w", errAgain, err)
+	case errors.Is(err, adapter.ErrName), errors.Is(err, adapter.ErrPacketTooLarge):
+		return boot.Malformed(err)
+	default:
+		return err
 	}
-	return err
 }

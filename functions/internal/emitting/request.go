@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/nonstick-io/nonstick/adapter"
 )
 
 // What a request may ask for. docs/emit.schema.json says the same.
@@ -16,6 +14,7 @@ const (
 	maxNames = 1000 // rooms in one list
 	maxFetch = 1000
 	maxKey   = 256 // bytes
+	maxAfter = 64  // bytes
 )
 
 // errRequest: a request that cannot be carried out, whenever it is tried.
@@ -54,54 +53,13 @@ type Request struct {
 	Join       []string   `json:"join,omitempty"`
 	Leave      []string   `json:"leave,omitempty"`
 	Disconnect Disconnect `json:"disconnect,omitempty"`
-	// Fetch is how many sockets to read at most.
+	// Fetch is how many sockets to read at most, After the Next of the answer before.
 	Fetch int       `json:"fetch,omitempty"`
+	After string    `json:"after,omitempty"`
 	Batch []Request `json:"batch,omitempty"`
 
 	// Key makes the request happen once within a day, however often it comes.
 	Key string `json:"key,omitempty"`
-}
-
-// Socket is a socket that was fetched.
-type Socket struct {
-	ID    string                     `json:"id"`
-	Rooms []string                   `json:"rooms"`
-	Data  map[string]json.RawMessage `json:"data"`
-	// ConnectedAt is in milliseconds since 1970.
-	ConnectedAt int64 `json:"connectedAt"`
-}
-
-// Answer says what became of a request.
-type Answer struct {
-	// OK is false if there are Errors.
-	OK bool `json:"ok"`
-	// Recipients counts the sockets that were reached, Gone those that had left without a word, Failed those that
-	// could not be reached; of a batch, of all its requests.
-	Recipients int `json:"recipients"`
-	Gone       int `json:"gone"`
-	Failed     int `json:"failed"`
-	// Queued says that there were so many recipients that the event was queued: it is on its way to them, uncounted.
-	Queued bool `json:"queued,omitempty"`
-	// Duplicate says that a request of this key has been carried out, or begun, before: nothing was done.
-	Duplicate bool     `json:"duplicate,omitempty"`
-	Errors    []string `json:"errors,omitempty"`
-	Sockets   []Socket `json:"sockets,omitempty"`
-	// Results are those of a batch, in its order.
-	Results []Answer `json:"results,omitempty"`
-
-	again bool // nothing was done, and it may succeed later
-}
-
-func (a *Answer) count(r adapter.Result) {
-	a.Recipients, a.Gone, a.Failed, a.Queued = r.Delivered, r.Gone, r.Failed, r.Queued
-}
-
-// fail adds an error.
-func (a *Answer) fail(err error) {
-	if err != nil {
-		a.OK = false
-		a.Errors = append(a.Errors, err.Error())
-	}
 }
 
 // parse reads a request. The error matches errRequest.
@@ -134,6 +92,10 @@ func (r *Request) check(outer bool) error {
 		return fmt.Errorf("%w: fetch %d, want 1 to %d", errRequest, r.Fetch, maxFetch)
 	case r.Event == nil && (r.Args != nil || r.Attachments != nil):
 		return fmt.Errorf("%w: args and attachments belong to an event", errRequest)
+	case r.Fetch == 0 && r.After != "":
+		return fmt.Errorf("%w: after belongs to fetch", errRequest)
+	case len(r.After) > maxAfter:
+		return fmt.Errorf("%w: after of %d bytes, at most %d", errRequest, len(r.After), maxAfter)
 	case r.Batch != nil && !outer:
 		return fmt.Errorf("%w: a batch within a batch", errRequest)
 	}
@@ -167,4 +129,27 @@ func (r *Request) actions() int {
 		}
 	}
 	return n
+}
+
+// reads reports whether a request changes nothing.
+func (r *Request) reads() bool {
+	for i := range r.Batch {
+		if !r.Batch[i].reads() {
+			return false
+		}
+	}
+	return r.Fetch != 0 || r.Batch != nil
+}
+
+// claimName is the name of the claim that makes the request happen once: of its key, or else of the message or invocation that it came with.
+// Empty if there is none, or nothing to make sure of.
+func (r *Request) claimName(id string) string {
+	switch {
+	case r.Key != "":
+		return "emit#key#" + r.Key
+	case id != "" && !r.reads():
+		return "emit#id#" + id
+	default:
+		return ""
+	}
 }

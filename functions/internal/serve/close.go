@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -35,23 +36,34 @@ type closer struct {
 // Close makes the close function.
 func Close(p *boot.Parts) boot.Handler {
 	c := &closer{finish: newServer(p).engine.Finish, log: p.Log}
-	return boot.JSON(c.serve)
+	return boot.SQS(c.serve)
 }
 
 // serve takes the messages of the queue, one in each batch as the template has it: so an end that is slow has an environment to
 // itself, and one whose handler never returns takes no other with it when the platform ends that.
-func (c *closer) serve(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+func (c *closer) serve(ctx context.Context, messages []events.SQSMessage) events.SQSEventResponse {
 	res := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
-	for i := range e.Records {
-		var end engine.End
-		if err := json.Unmarshal([]byte(e.Records[i].Body), &end); err != nil || end.Session == "" {
-			c.log.ErrorContext(ctx, "end of a session not understood", "err", err)
-			continue // to try it again would not help
+	for i := range messages {
+		end, err := parseEnd(messages[i].Body)
+		if err == nil {
+			err = c.finish(ctx, end)
 		}
-		if err := c.finish(ctx, end); err != nil {
-			c.log.ErrorContext(ctx, "end of a session failed", "session", engine.NameInLog(end.Session), "err", err)
-			res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: e.Records[i].MessageId})
+		if err != nil {
+			c.log.ErrorContext(ctx, "end of a session failed", "message", messages[i].MessageId, "session", engine.NameInLog(end.Session), "err", err)
+			res.BatchItemFailures = append(res.BatchItemFailures, boot.Failed(messages[i])...)
 		}
 	}
-	return res, nil
+	return res
+}
+
+func parseEnd(body string) (engine.End, error) {
+	var end engine.End
+	err := json.Unmarshal([]byte(body), &end)
+	if err == nil && end.Session == "" {
+		err = errors.New("no session")
+	}
+	if err != nil {
+		return engine.End{}, boot.Malformed(err)
+	}
+	return end, nil
 }

@@ -47,24 +47,26 @@ func Heartbeat(p *boot.Parts) boot.Handler {
 		walks: s.walks, sizes: newSizes(p.Env, p.Store.Shards()),
 		sweep: func(ctx context.Context, part engine.Part) error { return s.engine.SweepAs(ctx, beatSweeper, part) },
 	}
-	return boot.JSON(f.serve)
+	return boot.SQS(f.serve)
 }
 
 // serve takes the messages of the queue, one in each batch as the template has it.
-func (f *heartbeat) serve(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+func (f *heartbeat) serve(ctx context.Context, messages []events.SQSMessage) events.SQSEventResponse {
 	res := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
-	for i := range e.Records {
+	for i := range messages {
 		var l link
-		if err := json.Unmarshal([]byte(e.Records[i].Body), &l); err != nil {
-			f.log.ErrorContext(ctx, "heartbeat not understood", "err", err)
-			continue // to try it again would not help
+		err := json.Unmarshal([]byte(messages[i].Body), &l)
+		if err == nil {
+			err = f.beat(ctx, l)
+		} else {
+			err = boot.Malformed(err)
 		}
-		if err := f.beat(ctx, l); err != nil {
-			f.log.ErrorContext(ctx, "heartbeat failed", "err", err)
-			res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: e.Records[i].MessageId})
+		if err != nil {
+			f.log.ErrorContext(ctx, "heartbeat failed", "message", messages[i].MessageId, "err", err)
+			res.BatchItemFailures = append(res.BatchItemFailures, boot.Failed(messages[i])...)
 		}
 	}
-	return res, nil
+	return res
 }
 
 // beat is one link of the chain; a watch names no holder, and begins a chain only if there are sessions. It sweeps to its

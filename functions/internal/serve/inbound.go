@@ -28,7 +28,7 @@ func Inbound(p *boot.Parts) boot.Handler {
 	}
 	alive := max(engineOptions(p.Env).PingTimeout/4, 50*time.Millisecond)
 	endpoint := p.Env.URL("NONSTICK_MANAGEMENT_ENDPOINT")
-	return boot.JSON(newFrames(p, s.handler(nil), s.engine, newStarter(p), p.Queue("NONSTICK_INBOUND_QUEUE"), endpoint, alive).serve)
+	return boot.SQS(newFrames(p, s.handler(nil), s.engine, newStarter(p), p.Queue("NONSTICK_INBOUND_QUEUE"), endpoint, alive).serve)
 }
 
 func newFrames(
@@ -51,20 +51,21 @@ func newFrames(
 }
 
 // serve takes a batch.
-func (f *frames) serve(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+func (f *frames) serve(ctx context.Context, messages []events.SQSMessage) events.SQSEventResponse {
 	defer f.starter.ensure(ctx)
-	batch := make([]inbound.Frame, 0, len(e.Records))
-	for i := range e.Records {
-		frame, err := parseFrame(&e.Records[i], f.endpoint)
+	res := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
+	batch := make([]inbound.Frame, 0, len(messages))
+	for i := range messages {
+		frame, err := parseFrame(&messages[i], f.endpoint)
 		if err != nil {
-			f.Log.ErrorContext(ctx, "message dropped", "message", e.Records[i].MessageId, "err", err)
+			f.Log.ErrorContext(ctx, "frame not understood", "message", messages[i].MessageId, "err", boot.Malformed(err))
+			res.BatchItemFailures = append(res.BatchItemFailures, boot.Failed(messages[i])...)
 			continue
 		}
 		batch = append(batch, frame)
 	}
-	res := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	for _, id := range f.consumer.Serve(ctx, batch) {
 		res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: id})
 	}
-	return res, nil
+	return res
 }

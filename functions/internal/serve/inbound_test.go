@@ -116,7 +116,7 @@ func (l *line) message(conn, body string, received, receives int) events.SQSMess
 	}
 	id := fmt.Sprint("m", l.messages)
 	return events.SQSMessage{
-		MessageId: id, ReceiptHandle: "r" + id, Body: "." + body, Attributes: map[string]string{"ApproximateReceiveCount": fmt.Sprint(receives)},
+		MessageId: id, EventSource: "aws:sqs", ReceiptHandle: "r" + id, Body: "." + body, Attributes: map[string]string{"ApproximateReceiveCount": fmt.Sprint(receives)},
 		MessageAttributes: map[string]events.SQSMessageAttribute{"connection": text(conn), "event": text(event), "received": text(fmt.Sprint(received))},
 	}
 }
@@ -128,7 +128,7 @@ func (l *line) deliver(ctx context.Context, messages ...events.SQSMessage) strin
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	answer, err := boot.JSON(l.f.serve)(ctx, payload)
+	answer, err := boot.SQS(l.f.serve)(ctx, payload)
 	var res events.SQSEventResponse
 	if err != nil || json.Unmarshal(answer, &res) != nil {
 		l.t.Fatal(err)
@@ -268,7 +268,7 @@ func TestInboundKeepsAlive(t *testing.T) {
 	})
 }
 
-// What is no frame is dropped with a line in the log, and holds nobody up.
+// What is no frame is left to the dead letters, and holds nobody up.
 func TestInboundNoFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine(t)
@@ -293,8 +293,8 @@ func TestInboundNoFrames(t *testing.T) {
 			if _, err := parseFrame(&m, lineEndpoint); !errors.Is(err, errFrame) {
 				t.Errorf("%s: %v", name, err)
 			}
-			if again := l.deliver(t.Context(), m, l.message("a", "41", 1, 1)); again != "" {
-				t.Errorf("%s: again %s", name, again)
+			if again := l.deliver(t.Context(), m, l.message("a", "41", 1, 1)); again != m.MessageId {
+				t.Errorf("%s: again %s, want %s", name, again, m.MessageId)
 			}
 			l.expect("1")
 		}

@@ -11,9 +11,9 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// page lets a handler of net/http answer a request of the HTTP API.
-func page(ctx context.Context, h http.Handler, e *events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-	url := e.RawPath
+// page lets a handler of net/http answer a request of the HTTP API, whose path is given without the stage.
+func page(ctx context.Context, h http.Handler, path string, e *events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+	url := path
 	if e.RawQueryString != "" {
 		url += "?" + e.RawQueryString
 	}

@@ -37,7 +37,7 @@ func Polling(p *boot.Parts) boot.Handler {
 	if u, err := url.Parse(p.Env.URL("NONSTICK_MANAGEMENT_ENDPOINT")); err == nil {
 		f.webSocket = u
 	}
-	return boot.JSON(f.serve)
+	return boot.HTTP(p.Log, f.serve)
 }
 
 // clientDir is where the build puts the Socket.IO client for browsers: beside the binary.
@@ -50,11 +50,12 @@ func clientDir(env *boot.Env) string {
 }
 
 func (f *polling) serve(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-	if f.page != nil && e.RawPath == chat.ConfigPath {
+	path := apigw.Path(&e)
+	if f.page != nil && path == chat.ConfigPath {
 		return f.config(&e)
 	}
-	if f.page != nil && !strings.HasPrefix(e.RawPath, f.path) {
-		return page(ctx, f.page, &e)
+	if f.page != nil && !strings.HasPrefix(path, f.path) {
+		return page(ctx, f.page, path, &e)
 	}
 	res, err := f.handler.HTTP(ctx, e)
 	f.starter.ensure(ctx)

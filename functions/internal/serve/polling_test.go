@@ -41,8 +41,8 @@ func TestPolling(t *testing.T) {
 	if res.StatusCode != 400 || !strings.Contains(res.Body, "Session ID unknown") {
 		t.Errorf("unknown session: %+v", res)
 	}
-	if _, err := h(t.Context(), []byte("{")); err == nil {
-		t.Error("no event is no error")
+	if res = invoke[events.APIGatewayV2HTTPResponse](t, h, `{"order":7}`); res.StatusCode != 500 || !strings.Contains(w.log.String(), "event not served") {
+		t.Errorf("no event: %+v, log %s", res, w.log)
 	}
 }
 
@@ -61,6 +61,41 @@ func TestPollingWithoutHeartbeat(t *testing.T) {
 	invoke[events.APIGatewayV2HTTPResponse](t, h, handshake)
 	if got := w.messages("heartbeat"); len(got) != 1 {
 		t.Errorf("the heartbeat was sent %q", got)
+	}
+}
+
+// At the host of API Gateway the path of a stage that has a name begins with it.
+func TestNamedStage(t *testing.T) {
+	w := newWorld(t)
+	h := w.start(Polling)
+	for path, want := range map[string]string{
+		"/prod/socket.io/":  `0{"sid":"`,
+		"/socket.io/":       `0{"sid":"`, // at a domain of one's own
+		"/prod/config.json": `{"forceBase64":true}`,
+		"/prod/":            "<title>Nonstick chat</title>",
+		"/prod":             "<title>Nonstick chat</title>",
+	} {
+		var e events.APIGatewayV2HTTPRequest
+		if err := json.Unmarshal([]byte(get(path, "EIO=4&transport=polling", "")), &e); err != nil {
+			t.Fatal(err)
+		}
+		e.RequestContext.Stage = "prod"
+		event, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res := invoke[events.APIGatewayV2HTTPResponse](t, h, string(event))
+		body := res.Body
+		if res.IsBase64Encoded {
+			raw, err := base64.StdEncoding.DecodeString(body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body = string(raw)
+		}
+		if res.StatusCode != 200 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %.200s", path, res.StatusCode, body)
+		}
 	}
 }
 

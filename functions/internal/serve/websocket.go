@@ -3,7 +3,7 @@ package serve
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -40,13 +40,19 @@ type event struct {
 // one of its own into the client's connection, which no client understands.
 func (f *webSocket) serve(ctx context.Context, payload []byte) ([]byte, error) {
 	var e event
-	if err := json.Unmarshal(payload, &e); err != nil {
+	err := json.Unmarshal(payload, &e)
+	switch {
+	case err == nil && boot.FromSQS(e.Records):
+		defer f.starter.ensure(ctx)
+		return boot.Encode(f.steps(ctx, e.Records))
+	case err == nil && e.RequestContext.ConnectionID != "":
+		defer f.starter.ensure(ctx)
+	case boot.Kind(payload) == boot.KindWebSocket:
 		f.Log.ErrorContext(ctx, "event not understood", "err", err)
 		return boot.Encode(events.APIGatewayProxyResponse{StatusCode: http.StatusOK})
-	}
-	defer f.starter.ensure(ctx)
-	if e.Records != nil {
-		return boot.Encode(f.steps(ctx, e.Records))
+	default:
+		f.Log.ErrorContext(ctx, "event not served", "err", boot.NotServed(payload, boot.KindWebSocket+" or "+boot.KindSQS))
+		return boot.Encode(events.APIGatewayProxyResponse{StatusCode: http.StatusInternalServerError})
 	}
 	res, err := f.handler.WebSocket(ctx, e.APIGatewayWebsocketProxyRequest)
 	if err != nil {
@@ -58,6 +64,8 @@ func (f *webSocket) serve(ctx context.Context, payload []byte) ([]byte, error) {
 // stepsAtOnce is how many steps of a batch are done at a time; SQS gives up to ten.
 const stepsAtOnce = 10
 
+var errNoStep = errors.New("no step")
+
 // steps does the steps of a batch, and names those that the queue should deliver again.
 func (f *webSocket) steps(ctx context.Context, records []events.SQSMessage) events.SQSEventResponse {
 	failed := make([]bool, len(records))
@@ -67,7 +75,7 @@ func (f *webSocket) steps(ctx context.Context, records []events.SQSMessage) even
 		group.Go(func() error {
 			if err := f.step(ctx, &records[i]); err != nil {
 				failed[i] = true
-				f.Log.ErrorContext(ctx, "step failed", "err", err)
+				f.Log.ErrorContext(ctx, "step failed", "message", records[i].MessageId, "err", err)
 			}
 			return nil
 		})
@@ -76,7 +84,7 @@ func (f *webSocket) steps(ctx context.Context, records []events.SQSMessage) even
 	res := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	for i, bad := range failed {
 		if bad {
-			res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: records[i].MessageId})
+			res.BatchItemFailures = append(res.BatchItemFailures, boot.Failed(records[i])...)
 		}
 	}
 	return res
@@ -85,7 +93,10 @@ func (f *webSocket) steps(ctx context.Context, records []events.SQSMessage) even
 func (f *webSocket) step(ctx context.Context, m *events.SQSMessage) error {
 	var step engine.Step
 	if err := json.Unmarshal([]byte(m.Body), &step); err != nil {
-		return fmt.Errorf("serve: decode step: %w", err)
+		return boot.Malformed(err)
+	}
+	if step.Kind == engine.StepNone {
+		return boot.Malformed(errNoStep)
 	}
 	if err := f.handler.Step(ctx, step); err != nil {
 		return err

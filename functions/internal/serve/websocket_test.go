@@ -86,8 +86,8 @@ func TestStepsThatFail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := failures(invoke[events.SQSEventResponse](t, h, batch("{", string(refused), string(unknown)))); got != "0 2" {
-		t.Errorf("to be delivered again: %q, want 0 2", got)
+	if got := failures(invoke[events.SQSEventResponse](t, h, batch("{", string(refused), string(unknown), "{}"))); got != "0 2 3" {
+		t.Errorf("to be delivered again: %q, want 0 2 3", got)
 	}
 	if !w.pusher.Closed(sessionstore.Connection{ID: "c"}) {
 		t.Error("the connection was not closed")
@@ -99,16 +99,22 @@ func TestWebSocketNeverFails(t *testing.T) {
 	w := newWorld(t)
 	h := w.start(WebSocket)
 	for name, event := range map[string]string{
-		"no JSON":            "{",
-		"another event":      `{"detail-type":"x"}`,
-		"unknown connection": frame("MESSAGE", "nobody", "2probe"),
-		"no packet":          frame("MESSAGE", "nobody", "{"),
+		"a body that is none": `{"requestContext":{"eventType":"MESSAGE","connectionId":"nobody"},"body":7}`,
+		"unknown connection":  frame("MESSAGE", "nobody", "2probe"),
+		"no packet":           frame("MESSAGE", "nobody", "{"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if res := invoke[events.APIGatewayProxyResponse](t, h, event); res.StatusCode != 200 || res.Body != "" {
 				t.Errorf("answered %+v", res)
 			}
 		})
+	}
+	for _, event := range []string{"{", `{"detail-type":"x"}`, get("/socket.io/", "EIO=4&transport=polling", "")} { // nobody's frame
+		w.log.Reset()
+		res := invoke[events.APIGatewayProxyResponse](t, h, event)
+		if res.StatusCode != 500 || strings.Count(w.log.String(), "level=ERROR") != 1 {
+			t.Errorf("%s: %+v, log %s", event, res, w.log)
+		}
 	}
 	w.mu.Lock()
 	w.down = true

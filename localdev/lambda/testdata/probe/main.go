@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
 // order is what to do: the event itself, the body of an HTTP request, of a frame, or of a queue's message.
@@ -22,6 +23,7 @@ type order struct {
 	Text  string `json:"text"`
 	Sleep int    `json:"sleep"` // ms, before anything else
 	MB    int    `json:"mb"`
+	Bytes int    `json:"bytes"`
 	File  string `json:"file"` // gets Text as a line
 }
 
@@ -110,7 +112,7 @@ func requested(ctx context.Context, e event) (any, error) {
 }
 
 // act does an order.
-func act(_ context.Context, o order) (any, error) {
+func act(ctx context.Context, o order) (any, error) {
 	time.Sleep(time.Duration(o.Sleep) * time.Millisecond)
 	switch o.Do {
 	case "", "echo":
@@ -135,7 +137,15 @@ func act(_ context.Context, o order) (any, error) {
 		kept = []byte(strings.Repeat("x", o.MB<<20))
 		return len(kept), nil
 	case "large":
-		return strings.Repeat("x", o.MB<<20), nil
+		return strings.Repeat("x", o.MB<<20+o.Bytes), nil
+	case "id":
+		if c, ok := lambdacontext.FromContext(ctx); ok {
+			o.Text = c.AwsRequestID
+		}
+		if err := note(o); err != nil {
+			return nil, err
+		}
+		return nil, errors.New("again")
 	case "tick":
 		go func() {
 			for range time.Tick(time.Millisecond) {
@@ -150,13 +160,18 @@ func act(_ context.Context, o order) (any, error) {
 		err := cmd.Start()
 		return cmd.Process.Pid, err
 	case "note":
-		f, err := os.OpenFile(o.File, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		_, err = f.WriteString(o.Text + "\n")
-		return nil, err
+		return nil, note(o)
 	}
 	return nil, fmt.Errorf("unknown order %q", o.Do)
+}
+
+// note writes a line.
+func note(o order) error {
+	f, err := os.OpenFile(o.File, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString(o.Text + "\n")
+	return err
 }

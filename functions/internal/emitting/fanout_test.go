@@ -1,0 +1,64 @@
+package emitting
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+func TestFanout(t *testing.T) {
+	w := newWorld(t)
+	w.client("one", "a")
+	w.client("two", "a", "b")
+	h := Fanout(w.parts)
+	deliver := func(bodies ...string) string {
+		t.Helper()
+		var records []map[string]string
+		for i, b := range bodies {
+			records = append(records, map[string]string{"messageId": fmt.Sprint(i), "body": b, "eventSource": "aws:sqs"})
+		}
+		event, err := json.Marshal(map[string]any{"Records": records})
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := h(t.Context(), event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(answer)
+	}
+	part := func(n int) string {
+		return fmt.Sprintf(`{"namespace":"/","rooms":["a"],"except":["b"],"id":"p","range":%d,"frames":["42[\"x\"]"]}`, n)
+	}
+	var all []string // the client's socket is in one of the ranges
+	for n := range 16 {
+		all = append(all, part(n))
+	}
+	w.store.walks = sessionstore.ErrUnavailable
+	if got := deliver(part(0), part(1)); got != `{"batchItemFailures":[{"itemIdentifier":"0"},{"itemIdentifier":"1"}]}` {
+		t.Errorf("while the store is away: %s", got)
+	}
+	w.store.walks = nil
+	for _, want := range []string{`42["x"]`, ""} { // the second time, all have been delivered
+		if got := deliver(append(all, all...)...); got != `{"batchItemFailures":[]}` {
+			t.Errorf("answered %s", got)
+		}
+		if one, two := w.got("one"), w.got("two"); one != want || two != "" {
+			t.Errorf("one got %q, two %q, want %q", one, two, want)
+		}
+	}
+
+	// What makes no sense is left to the dead letters, and holds nothing up.
+	for name, garbage := range map[string]string{
+		"no JSON": "{", "nothing": "{}", "no such range": part(16), "no namespace": strings.Replace(all[0], `"/"`, `""`, 1), "a number": "7",
+		"too large": strings.Replace(all[0], "42[", "42["+strings.Repeat(" ", 200<<10), 1),
+	} {
+		w.log.Reset()
+		if got := deliver(garbage, part(1)); got != `{"batchItemFailures":[{"itemIdentifier":"0"}]}` || strings.Count(w.log.String(), "ERROR") != 1 {
+			t.Errorf("%s: %s, log %s", name, got, w.log)
+		}
+	}
+}
