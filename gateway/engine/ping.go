@@ -106,9 +106,7 @@ func (s *shard) change(r sessionstore.Registration, f func(a *attempt, now time.
 // connection that is busy is no reason to end a session, for it is there.
 func (s *shard) push(ctx context.Context, r sessionstore.Registration) {
 	o := &s.e.opts
-	one, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(longestPush, o.PingTimeout/unpingedAfter))
-	defer cancel()
-	err := s.e.pusher.Push(one, r.Conn, engineio.PingFrame)
+	err := s.e.pingOnce(context.WithoutCancel(ctx), r.Conn)
 	var late time.Duration
 	s.change(r, func(a *attempt, now time.Time) {
 		a.pushing = false
@@ -131,6 +129,13 @@ func (s *shard) push(ctx context.Context, r sessionstore.Registration) {
 	default:
 		s.e.log.DebugContext(ctx, "ping not pushed", "session", NameInLog(r.Session), "error", err)
 	}
+}
+
+// pingOnce pushes a ping to a connection, in one try that is given little time.
+func (e *Engine) pingOnce(ctx context.Context, conn sessionstore.Connection) error {
+	ctx, cancel := context.WithTimeout(ctx, min(longestPush, e.opts.PingTimeout/unpingedAfter))
+	defer cancel()
+	return e.pusher.Push(ctx, conn, engineio.PingFrame)
 }
 
 // record tells the next sweeper of a ping that is not answered. So few clients take so long that it costs next to nothing.

@@ -1,11 +1,13 @@
 package engine_test
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -55,7 +57,8 @@ func TestCut(t *testing.T) {
 	})
 }
 
-// Alive makes the next ping due anew, and says nothing of who is unknown.
+// Alive pings, and makes the next ping due anew: a client that is not pinged within an interval and a timeout gives up. One that cannot be
+// pinged is left to the sweeper. It says nothing of who is unknown.
 func TestAlive(t *testing.T) {
 	inWorld(t, engine.Options{PingInterval: time.Minute}, func(t *testing.T, w *world) {
 		id, conn := w.webSocket()
@@ -72,9 +75,21 @@ func TestAlive(t *testing.T) {
 		}
 		time.Sleep(30 * time.Second)
 		before := pingAt()
+		w.pusher.Answer(conn, adapter.ErrBusy)
+		if err := w.engine.Alive(t.Context(), conn); !errors.Is(err, adapter.ErrBusy) || !pingAt().Equal(before) {
+			t.Errorf("moved by %v, %v, though the client is not pinged", pingAt().Sub(before), err)
+		}
 		w.must(w.engine.Alive(t.Context(), conn))
 		if moved := pingAt().Sub(before); moved < 20*time.Second {
 			t.Errorf("moved by %v", moved)
+		}
+		if got := w.pushed(conn); got != "2" {
+			t.Errorf("pushed %q, want a ping", got)
+		}
+		candidate := w.bind(w.polling())
+		w.must(w.engine.Alive(t.Context(), candidate))
+		if got := w.pushed(candidate); got != "" {
+			t.Errorf("pushed %q to a candidate", got)
 		}
 		w.must(w.engine.Alive(t.Context(), w.connection()))
 	})

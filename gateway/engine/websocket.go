@@ -163,13 +163,22 @@ func (e *Engine) Cut(ctx context.Context, conn sessionstore.Connection, reason s
 }
 
 // Alive is told that frames of a connection wait for the one that is being handled, and maybe a pong among them: the next ping
-// is due anew.
+// is due anew. The client is pinged first, since it gives up if it is not pinged in time; if it cannot be, all stays as it was.
 func (e *Engine) Alive(ctx context.Context, conn sessionstore.Connection) error {
 	id, err := e.session(ctx, conn)
+	if errors.Is(err, sessionstore.ErrNotFound) {
+		return nil
+	}
+	if k, _ := e.conns.get(conn); err == nil && !k.candidate { // that is not on the session yet: only a probe's answer may come over it
+		err = e.pingOnce(ctx, conn)
+	}
+	if errors.Is(err, adapter.ErrGone) {
+		return nil // its end is on its way
+	}
 	if err == nil {
 		err = e.beat(ctx, id, e.nextPing(id, time.Now()))
 	}
-	if err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
+	if err != nil {
 		return fmt.Errorf("engine: alive: %w", err)
 	}
 	return nil

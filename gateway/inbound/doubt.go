@@ -13,7 +13,7 @@ import (
 // inDoubt reports whether a process died over one of the frames. The end of a connection is safe to handle again.
 func (c *Consumer) inDoubt(ctx context.Context, frames []Frame) (bool, error) {
 	for i := range frames {
-		if frames[i].Receives <= 1 || frames[i].Event == Disconnect {
+		if !cameBack(frames[i]) {
 			continue
 		}
 		given, err := c.wasGivenBack(ctx, &frames[i])
@@ -23,6 +23,9 @@ func (c *Consumer) inDoubt(ctx context.Context, frames []Frame) (bool, error) {
 	}
 	return false, nil
 }
+
+// cameBack reports whether a frame was delivered before.
+func cameBack(f Frame) bool { return f.Receives > 1 && f.Event != Disconnect }
 
 // cut ends a connection of which nobody knows what was handled. All its frames are done with.
 func (c *Consumer) cut(ctx context.Context, conn sessionstore.Connection, frames []Frame) error {

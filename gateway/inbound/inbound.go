@@ -9,6 +9,7 @@ package inbound
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +24,7 @@ const Patience = 50 * time.Millisecond
 type Sessions interface {
 	// Cut ends a connection, and the session on it with the reason.
 	Cut(ctx context.Context, conn sessionstore.Connection, reason string) error
-	// Alive says that the client of a connection lives.
+	// Alive says that the client of a connection lives, and pings it.
 	Alive(ctx context.Context, conn sessionstore.Connection) error
 }
 
@@ -159,6 +160,9 @@ func (c *Consumer) connection(ctx context.Context, conn sessionstore.Connection,
 		return frames
 	case doubt:
 		return nil
+	}
+	if slices.ContainsFunc(frames, cameBack) {
+		c.isAlive(ctx, conn) // its pongs have waited with them, and it was not pinged
 	}
 	c.Hooks.OutOfPlace(inOrder(frames))
 	total, limited := left(ctx)

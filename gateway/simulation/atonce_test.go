@@ -66,7 +66,7 @@ func (c *client) atOnce(ctx context.Context, k int, event, key string) bool {
 	switch event {
 	case pair, excess:
 		c.mu.Lock()
-		c.paired = true
+		c.paired = c.run.line == nil
 		c.mu.Unlock()
 		more := binaryFrames(100+k, key+"b")
 		if event == excess && c.open() != nil {
@@ -103,6 +103,15 @@ func (c *client) together(ctx context.Context, frames []string) bool {
 	ws := c.open()
 	if ws == nil {
 		return c.send(ctx, frames...)
+	}
+	if c.run.line != nil {
+		for _, f := range frames {
+			c.message(ctx, ws, f)
+			if c.run.line.jitter {
+				after(ctx, time.Millisecond)
+			}
+		}
+		return c.isAlive()
 	}
 	sent := make([]<-chan struct{}, len(frames))
 	for i, f := range frames {

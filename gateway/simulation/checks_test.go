@@ -17,7 +17,7 @@ func (r *run) checkLive(ctx context.Context, c *client) {
 	defer c.mu.Unlock()
 	s, err := r.real.Get(ctx, c.sid, time.Now())
 	open := err == nil && s.State == sessionstore.Open
-	untouched := r.w.spared(c.name) && !r.closes(c) && !r.tight && !c.paired
+	untouched := r.w.spared(c.name) && !r.closes(c) && !r.tight && !c.paired && !c.excused
 	switch {
 	case c.alive && !open:
 		r.w.violation("%s lives on a session that is %s (%v)", c.name, s.State, err)
@@ -25,6 +25,8 @@ func (r *run) checkLive(ctx context.Context, c *client) {
 		r.w.violation("%s is gone, its session is open", c.name)
 	case !c.alive && untouched:
 		r.w.violation("%s was dropped though nothing failed: %s", c.name, r.w.reason(c.sid))
+	case c.excused && !c.alive:
+		r.checkInDoubt(c)
 	case c.paired && !c.alive && r.w.spared(c.name) && !r.closes(c) && !r.tight && r.w.reason(c.sid) != adapter.ReasonOutOfOrder:
 		r.w.violation("%s was dropped: %s", c.name, r.w.reason(c.sid))
 	case r.tight && !c.paired && !c.alive && r.w.faultless() && !r.closes(c) && r.w.reason(c.sid) != adapter.ReasonBufferFull:
@@ -46,6 +48,9 @@ func (r *run) checkLive(ctx context.Context, c *client) {
 		if !c.got[id] {
 			r.w.violation("%s: %s was accepted and never came", c.name, id)
 		}
+	}
+	if r.line != nil {
+		r.checkSent(c)
 	}
 	if untouched {
 		r.checkAnswers(c)
@@ -113,6 +118,9 @@ func (r *run) checkLeftovers(ctx context.Context) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.line != nil {
+		r.checkLine()
+	}
 	for id, c := range r.owners {
 		r.checkEnding(c, r.closed[id])
 	}

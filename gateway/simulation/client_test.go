@@ -47,14 +47,19 @@ type client struct {
 	done                        int // how many of the acts
 	answers                     int // how often it answers a question
 	questions                   []string
-	paired                      bool // has sent two packets with attachments at once
-	inSecond                    bool // is in the second namespace
+	unanswered                  []string // events that it sent and that have no answer
+	farewell                    string   // the event that it sent before it left
+	excused                     bool     // a function died over its frames, or nobody knows their order
+	disordered                  bool     // that it is their order
+	paired                      bool     // has sent two packets with attachments at once
+	inSecond                    bool     // is in the second namespace
 	secondAsked, secondAnswered int
 	sent                        map[int]string // events that it sent
 	acks                        map[int]chan struct{}
 	socket                      string // its id in "/"
 
 	member  membership      // under the run's lock, as the next
+	kept    []string        // keys of its socket's data
 	foreign map[string]bool // packets of others that are none of its own: it had left the room
 }
 
@@ -81,7 +86,14 @@ func newClient(r *run, name string) *client {
 	}
 	if rng.IntN(2) == 0 { // half of the clients only listen
 		for range rng.IntN(5) {
-			event := []string{"leave", "join", "data", binary, hop, hop, hop, pair, pair, pair, excess, ask}[rng.IntN(12)]
+			events := []string{"leave", "join", data, data, data, binary, hop, hop, hop, pair, pair, pair, excess, ask}
+			if r.line != nil {
+				events = []string{"leave", "join", data, binary, hop, pair, pair, ask, burst, burst, burst, slow, poison}
+			}
+			event := events[rng.IntN(len(events))]
+			if event == poison && r.w.victim != "" {
+				event = burst // it may end others too
+			}
 			c.acts = append(c.acts, act{event, time.Duration(rng.IntN(200)) * time.Millisecond})
 		}
 	}
@@ -181,82 +193,6 @@ func (c *client) watch(ctx context.Context) {
 	}
 }
 
-// poll sends one GET after the other; a proxy may repeat one.
-func (c *client) poll(ctx context.Context) {
-	defer c.polling.Done()
-	for ctx.Err() == nil {
-		c.mu.Lock()
-		stop := !c.alive || c.paused
-		c.gets++
-		n := c.gets
-		c.mu.Unlock()
-		if stop {
-			return
-		}
-		if n > mostGETs {
-			c.run.w.violation("%s: one GET after the other is answered at once", c.name)
-			c.die("spins")
-			return
-		}
-		payload, err := c.get(ctx, n)
-		if err != nil {
-			c.die(fmt.Sprintf("GET %d: %v", n, err))
-			return
-		}
-		for frame := range strings.SplitSeq(payload, "\x1e") {
-			c.take(ctx, frame)
-		}
-		if c.run.tight {
-			after(ctx, 300*time.Millisecond)
-		}
-	}
-}
-
-// get sends a GET, or two of the same t, of which the first answer counts.
-func (c *client) get(ctx context.Context, n int) (string, error) {
-	t := c.stamp(n)
-	ask := func(ctx context.Context, e *engine.Engine) (string, error) {
-		c.mu.Lock()
-		c.handlers[n] = append(c.handlers[n], procOf(ctx))
-		c.mu.Unlock()
-		return e.Poll(ctx, c.sid, t)
-	}
-	c.mu.Lock()
-	for _, p := range c.handlers[n-2] {
-		c.run.w.retire(p) // see docs/protocol.md: exact as long as no copy reads after the GET after it was answered
-	}
-	c.mu.Unlock()
-	if c.stamps != official || !c.run.repeats(n) { // a copy of what has no name is an overlap
-		return c.request(ctx, fmt.Sprintf("GET%d", n), ask)
-	}
-	type result struct {
-		payload string
-		err     error
-	}
-	both := make(chan result, 2)
-	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	for i := range 2 {
-		wg.Go(func() {
-			payload, err := c.request(ctx, fmt.Sprintf("GET%d.%d", n, i), ask)
-			both <- result{payload, err}
-		})
-	}
-	r := <-both
-	c.run.w.wg.Go(func() { wg.Wait(); cancel() })
-	return r.payload, r.err
-}
-
-// post sends one POST and waits for its answer.
-func (c *client) post(ctx context.Context, body string) {
-	_, err := c.request(ctx, "POST "+body, func(ctx context.Context, e *engine.Engine) (string, error) {
-		return "", e.Post(ctx, c.sid, body)
-	})
-	if err != nil {
-		c.die("POST: " + err.Error())
-	}
-}
-
 // change is the upgrade: bind, probe, pause, "5".
 func (c *client) change(ctx context.Context) {
 	after(ctx, c.upgrade)
@@ -317,6 +253,12 @@ func (c *client) five(ctx context.Context, ws *socket) {
 
 // message sends one frame over a WebSocket; the answer comes over it too, if it is still open.
 func (c *client) message(ctx context.Context, ws *socket, frame string) {
+	if l := c.run.line; l != nil {
+		if c.run.net.find(ws.conn) != nil {
+			l.put(ctx, ws.conn, "MESSAGE", frame)
+		}
+		return
+	}
 	reply, err := c.request(ctx, "frame "+frame, func(ctx context.Context, e *engine.Engine) (string, error) {
 		return e.Message(ctx, ws.conn, frame)
 	})

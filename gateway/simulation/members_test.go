@@ -114,7 +114,7 @@ func (r *run) owner(id string) *client {
 	return r.owners[id]
 }
 
-// members registers what a client asks for to join and leave the room, and to change its data.
+// members registers what a client asks for to join and leave the room.
 func (r *run) members(nsp *gateway.Namespace) {
 	change := func(event string, in bool, f func(context.Context, *gateway.Socket) error) {
 		gateway.On(nsp, event, func(ctx context.Context, s *gateway.Socket, key string) (string, error) {
@@ -127,10 +127,6 @@ func (r *run) members(nsp *gateway.Namespace) {
 	}
 	change("join", true, func(ctx context.Context, s *gateway.Socket) error { return s.Join(ctx, room) })
 	change("leave", false, func(ctx context.Context, s *gateway.Socket) error { return s.Leave(ctx, room) })
-	gateway.On(nsp, "data", func(ctx context.Context, s *gateway.Socket, key string) (string, error) {
-		r.handles(key)
-		return key, gateway.SetData(ctx, s, "last", key)
-	})
 }
 
 // handles notes that an event is handled: once.
@@ -151,6 +147,10 @@ func (c *client) act(ctx context.Context) {
 		after(ctx, a.pause)
 		key := fmt.Sprintf("%s.%d", c.name, k)
 		switch a.event {
+		case burst, slow, poison:
+			if !c.queue(ctx, k, a.event, key) {
+				return
+			}
 		case binary, pair, excess, hop:
 			if !c.atOnce(ctx, k, a.event, key) {
 				return
@@ -161,7 +161,7 @@ func (c *client) act(ctx context.Context) {
 			}
 		}
 		c.asked(k, key, a.event)
-		if a.event != hop {
+		if a.event != hop && a.event != burst && a.event != slow && a.event != poison {
 			c.awaitAck(ctx, k)
 		}
 	}
@@ -207,7 +207,18 @@ func (c *client) asked(k int, key, event string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.done++
-	if event != pair && event != excess && event != hop { // of these nobody promises that they are handled
+	switch event {
+	case pair, excess, hop: // of these nobody promises that they are handled, unless it is in order
+		if c.run.line == nil {
+			return
+		}
+		keys := []string{key}
+		if event == pair {
+			keys = []string{key + "a", key + "b"}
+		}
+		c.unanswered = append(c.unanswered, keys...)
+	case burst, slow, poison:
+	default:
 		c.sent[k] = key
 	}
 }

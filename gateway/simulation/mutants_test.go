@@ -36,6 +36,14 @@ var mutants = []string{
 	"left-is-forgotten",
 	"claim-ends-at-once",
 	"answer-stays",
+	"delivered-again-is-new",
+	"batch-as-it-comes",
+	"end-overtakes",
+	"frames-without-group",
+	"given-back-is-deleted",
+	"given-back-is-in-doubt",
+	"a-walk-that-fails-ends",
+	"data-is-overwritten",
 }
 
 // mutantSchedules bounds the search for a schedule that catches a mutant.

@@ -13,12 +13,11 @@ import (
 
 // proc is one request at one instance: what a crash ends.
 type proc struct {
+	*source // decided by the seed and the name, whatever other processes do
+
 	name    string
 	crashed atomic.Bool // a sweeper is several goroutines
 	retired bool        // it reads no more: nobody can still be listening to it
-
-	mu     sync.Mutex
-	chance *rand.ChaCha8 // decided by the seed and the name, whatever other processes do
 }
 
 type procKey struct{}
@@ -26,34 +25,50 @@ type procKey struct{}
 // procOf returns the process that runs under a context.
 func procOf(ctx context.Context) *proc { return ctx.Value(procKey{}).(*proc) }
 
-// newProc makes a process and the context that it runs under. Names that are given twice get a number.
+// newProc makes a process and the context that it runs under.
 func (w *world) newProc(ctx context.Context, name string) (context.Context, *proc) {
+	name = w.newName(name)
+	p := &proc{name: name, source: w.newSource(name)}
+	return context.WithValue(ids.WithSource(ctx, p), procKey{}, p), p
+}
+
+// newName makes a name one that nobody has had: it gets a number if it was given before.
+func (w *world) newName(name string) string {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.names[name]++
 	if n := w.names[name]; n > 1 {
 		name = fmt.Sprintf("%s#%d", name, n)
 	}
-	w.mu.Unlock()
+	return name
+}
+
+// source is a source of chance that is decided by a seed and a name.
+type source struct {
+	mu     sync.Mutex
+	chance *rand.ChaCha8
+}
+
+func (w *world) newSource(name string) *source {
 	var seed [32]byte
 	h := fnv.New128a()
 	_, _ = fmt.Fprint(h, w.seed, " ", name) // never fails
 	h.Sum(seed[:0])
-	p := &proc{name: name, chance: rand.NewChaCha8(seed)}
-	return context.WithValue(ids.WithSource(ctx, p), procKey{}, p), p
+	return &source{chance: rand.NewChaCha8(seed)}
 }
 
-// Read makes the process a source of ids.
-func (p *proc) Read(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.chance.Read(b)
+// Read makes it a source of ids.
+func (s *source) Read(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.chance.Read(b)
 }
 
 // draw returns a number below n.
-func (p *proc) draw(n int) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return int(p.chance.Uint64() % uint64(n))
+func (s *source) draw(n int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return int(s.chance.Uint64() % uint64(n))
 }
 
 // spawn starts a process, which begins when the scheduler lets it; its name orders it among those that wait. The channel is closed

@@ -13,6 +13,7 @@ import (
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/inbound"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
@@ -45,6 +46,7 @@ type run struct {
 	handover     handover
 	pool         *engine.Pool
 	queue        *queue
+	line         *line // of frames; nil if they are handled at once
 	over         chan struct{}
 	secondLeaves time.Duration // how long the disconnect handler of the second namespace takes
 	closeAt      time.Duration // when the server closes the session; never if 0
@@ -102,6 +104,9 @@ func newRun(w *world, mutant string) *run {
 	r.queue = &queue{r: r, twice: w.rng.IntN(2) == 0}
 	w.sparing(w.rng)
 	if w.rng.IntN(3) == 0 {
+		r.line = newLine(r)
+	}
+	if w.rng.IntN(3) == 0 {
 		r.secondLeaves = 2 * time.Second
 	}
 	r.real = memstore.New(memstore.Options{Shards: 1})
@@ -115,6 +120,9 @@ func newRun(w *world, mutant string) *run {
 		st := newStore(r, waking, skew)
 		srv := gateway.New(r.config(st))
 		r.register(srv)
+		if r.line != nil {
+			r.line.serve(srv, st)
+		}
 		r.servers = append(r.servers, srv)
 		r.adapters = append(r.adapters, adapter.New(st, srv.Engine().Delivery(), adapter.Options{Logger: slog.New(failures{})}))
 	}
@@ -137,11 +145,12 @@ func (r *run) config(st sessionstore.Store) gateway.Config {
 	o := engine.Options{
 		PingInterval: pingInterval, PingTimeout: pingTimeout, PollHold: 4 * time.Second, UpgradeTimeout: 4 * time.Second, ConnectTimeout: 6 * time.Second,
 	}
+	o.PushReplies = r.line != nil
 	if r.tight {
 		o.Limits.Buffer.Packets = tightBuffer
 	}
 	return gateway.Config{
-		Store: st, Pusher: r.net, Unordered: true, Options: o, Ends: r.ends(), DisconnectTime: handlerTime, DisconnectTries: handlerTries,
+		Store: st, Pusher: r.net, Unordered: r.line == nil, Options: o, Ends: r.ends(), DisconnectTime: handlerTime, DisconnectTries: handlerTries,
 	}
 }
 
@@ -175,6 +184,8 @@ func (r *run) register(srv *gateway.Server) {
 		return s.Join(ctx, room)
 	})
 	r.members(nsp)
+	r.keeps(nsp)
+	r.queued(nsp)
 	r.uploads(srv)
 	r.asks(nsp)
 	nsp.OnDisconnect(r.disconnect)
@@ -195,10 +206,17 @@ func (r *run) play(ctx context.Context) {
 	defer stop()
 	r.net.disconnected = func(conn sessionstore.Connection) {
 		r.w.spawn(ctx, "disconnect "+conn.ID, func(ctx context.Context, _ *proc) {
+			if r.line != nil {
+				r.line.put(ctx, conn, inbound.Disconnect, "")
+				return
+			}
 			_ = r.instance(ctx).Disconnect(ctx, conn)
 		})
 	}
 	r.queue.ctx = ctx
+	if r.line != nil {
+		r.line.run(ctx)
+	}
 	r.w.spawn(ctx, "pool", func(ctx context.Context, _ *proc) { r.runPool(ctx) })
 	sweep, stopSweep := context.WithCancel(ctx)
 	for i, srv := range r.servers[:2] {
@@ -246,6 +264,10 @@ func (r *run) play(ctx context.Context) {
 // end ends a session: the server closes it, or the client leaves, which on WebSocket are two things at once.
 func (r *run) end(ctx context.Context, c *client) {
 	if ws := c.open(); ws != nil && r.w.rng.IntN(2) == 0 {
+		if r.line != nil {
+			r.w.spawn(ctx, c.name+"/leave", func(ctx context.Context, _ *proc) { c.leaves(ctx, ws) })
+			return
+		}
 		r.w.spawn(ctx, c.name+"/leave", func(ctx context.Context, _ *proc) { _, _ = r.instance(ctx).Message(ctx, ws.conn, "41") })
 		c.die("leaves")
 		return

@@ -3,8 +3,6 @@ package simulation
 import (
 	"context"
 	"errors"
-	"iter"
-	"strconv"
 	"strings"
 	"time"
 
@@ -94,6 +92,9 @@ func (s *store) Close(ctx context.Context, r sessionstore.CloseRequest) (old ses
 
 func (s *store) Claim(ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
 	if s.mutant == "left-is-forgotten" && strings.HasPrefix(name, "gone/") {
+		return nil
+	}
+	if s.mutant == "given-back-is-in-doubt" && strings.HasPrefix(name, "given/") {
 		return nil
 	}
 	if s.mutant == "claim-ends-at-once" && strings.HasPrefix(name, "left/") {
@@ -272,24 +273,6 @@ func (s *store) Unregister(ctx context.Context, id sessionstore.SessionID) error
 	return s.write(ctx, "Unregister "+string(id), func(ctx context.Context) error { return s.Store.Unregister(ctx, id) })
 }
 
-// Registrations reads a page, then gives it out: what it says may be old by then.
-func (s *store) Registrations(ctx context.Context, shard int) iter.Seq2[sessionstore.Registration, error] {
-	return func(yield func(sessionstore.Registration, error) bool) {
-		s.w.at(ctx, "Registrations "+strconv.Itoa(shard), kindOther)
-		for s.mutant == "ping-waits-for-closes" && s.r.endings() > 0 && ctx.Err() == nil {
-			after(ctx, 50*time.Millisecond)
-		}
-		for r, err := range s.Store.Registrations(ctx, shard) {
-			if s.mutant == "expire-without-ping" {
-				r.PingedAt = r.PingAt
-			}
-			if !yield(r, err) {
-				return
-			}
-		}
-	}
-}
-
 func (s *store) PutSocket(ctx context.Context, k sessionstore.NewSocket, hint sessionstore.Connection, l sessionstore.SocketLimits) error {
 	return s.write(ctx, "PutSocket "+string(k.ID), func(ctx context.Context) error { return s.Store.PutSocket(ctx, k, hint, l) })
 }
@@ -320,19 +303,6 @@ func (s *store) SetHint(ctx context.Context, k sessionstore.Socket, hint session
 	return s.write(ctx, "SetHint "+string(k.ID), func(ctx context.Context) error { return s.Store.SetHint(ctx, k, hint) })
 }
 
-// Members reads a page, then gives it out.
-func (s *store) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
-	return func(yield func(sessionstore.Member, error) bool) {
-		s.w.at(ctx, "Members "+string(room), kindOther)
-		for m, err := range s.Store.Members(ctx, nsp, room, ids) {
-			meets(ctx, m.Socket)
-			if !yield(m, err) {
-				return
-			}
-		}
-	}
-}
-
 func (s *store) Reap(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, id sessionstore.SocketID) error {
 	reaps(ctx, id)
 	return s.write(ctx, "Reap "+string(id), func(ctx context.Context) error { return s.Store.Reap(ctx, nsp, room, id) })
@@ -354,8 +324,4 @@ func (s *store) Leave(ctx context.Context, k sessionstore.Socket, room sessionst
 		}
 		return s.Store.Leave(ctx, k, room)
 	})
-}
-
-func (s *store) SetData(ctx context.Context, k sessionstore.Socket, key, value string, l sessionstore.SocketLimits) error {
-	return s.write(ctx, "SetData "+string(k.ID), func(ctx context.Context) error { return s.Store.SetData(ctx, k, key, value, l) })
 }

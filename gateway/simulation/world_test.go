@@ -48,7 +48,8 @@ const (
 	kindRead kind = iota
 	kindWrite
 	kindPush
-	kindOther // neither fails, only waits its turn
+	kindReturn // the end of a function: it may die instead
+	kindOther  // never fails, only waits its turn
 )
 
 // point is one call that waits for its turn.
@@ -77,6 +78,7 @@ type world struct {
 	crashes int      // instances that died
 	ended   bool     // the run is over
 	faults  int
+	ruins   int // of those, how many processes died of what they did
 	stalled int
 	bad     []string                                             // violations
 	winners map[sessionstore.SessionID]sessionstore.CloseRequest // of a Close
@@ -132,16 +134,31 @@ func (w *world) at(ctx context.Context, name string, k kind) verdict {
 		p.crashed.Store(true)
 		runtime.Goexit()
 	}
-	if v == crash || p.crashed.Load() {
-		w.mu.Lock()
-		if !p.crashed.Load() {
-			p.crashed.Store(true)
-			w.crashes++
-		}
-		w.mu.Unlock()
+	if v == crash {
+		w.dies(p)
+	}
+	if p.crashed.Load() {
 		runtime.Goexit()
 	}
 	return v
+}
+
+// dies ends a process.
+func (w *world) dies(p *proc) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !p.crashed.Swap(true) {
+		w.crashes++
+	}
+}
+
+// ruined is a process that dies of what it does.
+func (w *world) ruined(p *proc) {
+	w.dies(p)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults++
+	w.ruins++
 }
 
 // retire ends a process at its next read.
@@ -268,6 +285,8 @@ func (w *world) judge(p *point) (verdict, time.Duration) {
 		}
 	case kindRead:
 		choices = []verdict{failBefore, crash}
+	case kindReturn:
+		choices = []verdict{crash}
 	case kindOther:
 	}
 	stalls := 1
@@ -296,6 +315,13 @@ func (w *world) late() int {
 
 // fair reports whether nothing failed but what is of one client's doing.
 func (w *world) fair() bool { return w.faultless() || w.victim != "" }
+
+// onlyRuins reports whether nothing failed but processes that died of what they did.
+func (w *world) onlyRuins() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.faults == w.ruins
+}
 
 // end ends what has not ended.
 func (w *world) end() {

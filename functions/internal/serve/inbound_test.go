@@ -208,10 +208,15 @@ func TestInboundGivesBack(t *testing.T) {
 			again[i].Attributes = map[string]string{"ApproximateReceiveCount": "2"}
 		}
 		again = append(again, l.message("a", "4z", 5, 1))
+		conn := sessionstore.Connection{ID: "a", Endpoint: lineEndpoint}
+		l.pusher.Take(conn)
 		if got := l.deliver(limited(), again...); got != "" {
 			t.Errorf("again: %s", got)
 		}
 		l.expect("x", "y", "z")
+		if got := l.pusher.Take(conn); len(got) == 0 || got[0] != "2" {
+			t.Errorf("pushed %q, want a ping first: there was none while the frames were hidden", got)
+		}
 		again[0].Attributes = map[string]string{"ApproximateReceiveCount": "3"}
 		l.deliver(limited(), again[0])
 		l.expect()
