@@ -60,7 +60,7 @@ func TestBrowser(t *testing.T) {
 
 // TestPage looks at the page itself: what fits, what can be read and reached, what it says when the server is not there.
 func TestPage(t *testing.T) {
-	runNode(t, "page.test.mjs", inMemory(t, chat...))
+	runNode(t, "page.test.mjs", inMemory(t, append(chat[:len(chat):len(chat)], "--path", "/live/io/")...)) // which the page is told
 }
 
 // TestCORS looks at the headers for pages of other origins.

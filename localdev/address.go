@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/nonstick-io/nonstick/gateway/apigw"
+	"github.com/nonstick-io/nonstick/internal/apps/chat"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 )
 
@@ -89,11 +91,15 @@ func baseURL(a net.Addr) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// clientOptions are what a page tells its Socket.IO client of where the WebSocket API is, in JSON.
-func (a addresses) clientOptions() string {
-	if !a.twoHosts() {
-		return "{}"
+// clientOptions are what a page tells its Socket.IO client: the path of the API, and where WebSockets are.
+func (a addresses) clientOptions(path string) chat.ClientOptions {
+	var o chat.ClientOptions
+	if path != apigw.DefaultPath {
+		o.Path = path
 	}
-	host, port, _ := net.SplitHostPort(strings.TrimPrefix(a.webSocket, "http://"))
-	return fmt.Sprintf(`{"transportOptions":{"websocket":{"hostname":%q,"port":%q,"path":%q}}}`, host, port, stage)
+	if a.twoHosts() {
+		host, port, _ := net.SplitHostPort(strings.TrimPrefix(a.webSocket, "http://"))
+		o.TransportOptions.WebSocket = chat.WebSocketHost{Hostname: host, Port: port, Path: stage}
+	}
+	return o
 }

@@ -68,6 +68,15 @@ func TestNamedAtTheStart(t *testing.T) {
 
 var webSocketHost = regexp.MustCompile(`WebSocket API on (ws://[0-9.:]+)/([a-z0-9]+)`)
 
+// The page is told the path of the Socket.IO API, if it is another than the client's default.
+func TestPageIsToldThePath(t *testing.T) {
+	for path, want := range map[string]string{"/socket.io/": "{}", "/live/io/": `{"path":"/live/io/"}`} {
+		if status, body := launch(t, "--path", path).get(t, "config.json"); status != 200 || strings.TrimSpace(body) != want {
+			t.Errorf("--path %s: options of the page = %d %s, want %s", path, status, body, want)
+		}
+	}
+}
+
 // With two hosts each has its API, and nothing of the other's.
 func TestTwoHosts(t *testing.T) {
 	p := launch(t, "--hosts", "two")

@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -107,7 +107,7 @@ func pages(c config, urls addresses) http.Handler {
 	mux.Handle("/", chat.Page(chat.ClientDir))
 	mux.HandleFunc("GET "+chat.ConfigPath, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, urls.clientOptions()) // the client may be gone
+		_ = json.NewEncoder(w).Encode(urls.clientOptions(c.path)) // the client may be gone
 	})
 	return mux
 }

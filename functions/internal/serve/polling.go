@@ -65,18 +65,6 @@ func (f *polling) serve(ctx context.Context, e events.APIGatewayV2HTTPRequest) (
 // ownHost is in the names of hosts that API Gateway gives to its APIs: each API its own.
 const ownHost = ".execute-api."
 
-// clientOptions are options of the Socket.IO client for browsers.
-type clientOptions struct {
-	ForceBase64      bool `json:"forceBase64"`
-	TransportOptions struct {
-		WebSocket struct {
-			Hostname string `json:"hostname"`
-			Port     string `json:"port,omitempty"`
-			Path     string `json:"path"`
-		} `json:"websocket"`
-	} `json:"transportOptions,omitzero"`
-}
-
 // apart reports whether the WebSocket API is not where the page is.
 func apart(webSocket *url.URL, page string) bool {
 	if port := webSocket.Port(); port != "" {
@@ -88,10 +76,12 @@ func apart(webSocket *url.URL, page string) bool {
 // config tells the page how to reach both APIs. Only at the hosts of API Gateway itself are there two, and at two ports of
 // localdev: a domain of one's own, with something in front that picks the API, is one.
 func (f *polling) config(e *events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-	o := clientOptions{ForceBase64: true} // API Gateway takes no binary frames
+	o := chat.ClientOptions{ForceBase64: true} // API Gateway takes no binary frames
+	if f.path != apigw.DefaultPath {
+		o.Path = f.path
+	}
 	if f.webSocket != nil && apart(f.webSocket, e.RequestContext.DomainName) {
-		ws := &o.TransportOptions.WebSocket
-		ws.Hostname, ws.Port, ws.Path = f.webSocket.Hostname(), f.webSocket.Port(), f.webSocket.Path
+		o.TransportOptions.WebSocket = chat.WebSocketHost{Hostname: f.webSocket.Hostname(), Port: f.webSocket.Port(), Path: f.webSocket.Path}
 	}
 	body, err := json.Marshal(o)
 	if err != nil {

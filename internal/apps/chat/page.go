@@ -16,10 +16,6 @@ var assets embed.FS
 // ClientDir is where `make run` puts the Socket.IO client for browsers, from the root of the repository.
 const ClientDir = "internal/apps/chat/client/node_modules/socket.io-client/dist"
 
-// ConfigPath is where the page asks for options of the Socket.IO client: what else it has to know where the WebSocket is on
-// another host than the page. [Page] answers that there are none; whoever knows better answers in its place.
-const ConfigPath = "/config.json"
-
 // limitsPath is the module of the page that tells it what the server takes. It is written here, from what the handlers hold to.
 const limitsPath = "/limits.js"
 

@@ -52,8 +52,7 @@ export class Connection {
 
   open(name, mode) {
     this.close();
-    const path = new URLSearchParams(location.search).get('path') ?? '/socket.io/';
-    const socket = window.io({ path, transports: transports[mode], auth: { name }, forceNew: true, ...options });
+    const socket = window.io({ transports: transports[mode], auth: { name }, forceNew: true, ...options });
     this.#socket = socket;
     this.#say('wait', 'Connecting…', 'The server has not answered yet.');
     this.#watch(socket);
