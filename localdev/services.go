@@ -17,7 +17,7 @@ import (
 // a WebSocket at a path that the service has none at.
 func (s *stack) services(r *http.Request) http.Handler {
 	switch {
-	case r.URL.Path == "/" && strings.HasPrefix(r.Header.Get("X-Amz-Target"), queue.Target): // elsewhere the header means nothing
+	case queue.Serves(r):
 		return emulator.ForPrograms(s.urls.polling, s.queues)
 	case strings.HasPrefix(r.URL.Path, lambda.InvokePath):
 		return emulator.ForPrograms(s.urls.polling, s.functions)

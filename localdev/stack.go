@@ -319,6 +319,7 @@ func routes(from []template.Route) ([]proxy.Route, error) {
 
 // feed connects queues and schedules to functions.
 func (s *stack) feed() {
+	s.service.sweeps = append(s.service.sweeps, s.moveDeadLetters)
 	for _, t := range s.templates {
 		for _, m := range t.Mappings {
 			mapping := queue.Mapping{Queue: m.Queue, Function: m.Function, Batch: m.Batch, Window: m.Window, Partial: m.Partial, Concurrency: m.Concurrency}
@@ -334,6 +335,12 @@ func (s *stack) feed() {
 			})
 		}
 	}
+}
+
+// moveDeadLetters carries out StartMessageMoveTask.
+func (s *stack) moveDeadLetters(ctx context.Context) error {
+	s.queues.Move(ctx)
+	return nil
 }
 
 // call calls a function for a queue.

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"net"
@@ -364,7 +365,7 @@ func (p *process) send(t *testing.T, name, group string, orders ...string) {
 	for _, o := range orders {
 		in := &sqs.SendMessageInput{QueueUrl: out.QueueUrl, MessageBody: &o}
 		if group != "" {
-			in.MessageGroupId, in.MessageDeduplicationId = &group, &o
+			in.MessageGroupId, in.MessageDeduplicationId = &group, new(rand.Text())
 		}
 		if _, err := c.SendMessage(t.Context(), in); err != nil {
 			t.Fatal(err)

@@ -1,18 +1,12 @@
 package queue
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Target is how the header X-Amz-Target of a request to SQS begins.
@@ -23,31 +17,65 @@ const maxRequest = 8 << 20
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// ServeHTTP is the API of SQS (AWS JSON 1.0), as far as senders and receivers use it. Requests must carry a
-// signature, which is not verified.
+// Serves reports whether a request is one to SQS: in AWS JSON at "/", for elsewhere its header means nothing, or in the older query
+// protocol, signed for SQS, there or at the URL of a queue.
+func Serves(r *http.Request) bool {
+	if r.Method != http.MethodPost {
+		return false
+	}
+	if strings.HasPrefix(r.Header.Get("X-Amz-Target"), Target) {
+		return r.URL.Path == "/"
+	}
+	atQueue := r.URL.Path == "/" || strings.HasPrefix(r.URL.Path, "/"+Account+"/")
+	return atQueue && signed(r) && strings.Contains(r.Header.Get("Authorization"), "/sqs/aws4_request")
+}
+
+func signed(r *http.Request) bool { return strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-") }
+
+// ServeHTTP is the API of SQS, as far as senders and receivers use it, in AWS JSON 1.0 and in the query protocol that SDKs spoke
+// before. Requests must carry a signature, which is not verified.
 func (qs *Queues) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-") {
-		writeError(w, http.StatusForbidden, "MissingAuthenticationToken", "", "Missing Authentication Token")
+	var p protocol = jsonProtocol{}
+	if r.Header.Get("X-Amz-Target") == "" {
+		p = queryProtocol{}
+	}
+	out, action, err := qs.serve(p, r)
+	if err != nil {
+		p.refuse(w, asAPI(err))
 		return
+	}
+	p.answer(w, action, out)
+}
+
+// protocol is how a request and its answer are written.
+type protocol interface {
+	// read returns the operation, and its parameters in JSON.
+	read(r *http.Request, body []byte) (action string, parameters []byte, err error)
+	answer(w http.ResponseWriter, action string, out any)
+	refuse(w http.ResponseWriter, e *apiError)
+}
+
+func (qs *Queues) serve(p protocol, r *http.Request) (out any, action string, err error) {
+	if !signed(r) {
+		return nil, "", unsigned.says("Missing Authentication Token")
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxRequest))
 	if err != nil {
-		writeError(w, http.StatusBadRequest, "SerializationException", "", "the body could not be read")
-		return
+		return nil, "", malformed.says("the body could not be read")
 	}
-	action := strings.TrimPrefix(r.Header.Get("X-Amz-Target"), Target)
-	answer, err := qs.act(r.Context(), action, body)
+	action, parameters, err := p.read(r, body)
 	if err != nil {
-		refuse(w, err)
-		return
+		return nil, action, err
 	}
-	writeJSON(w, http.StatusOK, answer)
+	out, err = qs.act(r.Context(), action, parameters)
+	return out, action, err
 }
 
-var (
-	errAction = errors.New("queue: this operation is not emulated")
-	errJSON   = errors.New("queue: the request is no JSON of this operation")
-)
+// notEmulated are the operations of SQS that are not here: what they change is the template's.
+var notEmulated = map[string]bool{
+	"AddPermission": true, "CreateQueue": true, "DeleteQueue": true, "ListDeadLetterSourceQueues": true, "ListQueueTags": true,
+	"RemovePermission": true, "TagQueue": true, "UntagQueue": true,
+}
 
 // act does an operation.
 func (qs *Queues) act(ctx context.Context, action string, body []byte) (any, error) {
@@ -64,279 +92,69 @@ func (qs *Queues) act(ctx context.Context, action string, body []byte) (any, err
 		return perform(body, qs.removeBatch)
 	case "ChangeMessageVisibility":
 		return perform(body, qs.change)
+	case "ChangeMessageVisibilityBatch":
+		return perform(body, qs.changeBatch)
 	case "GetQueueUrl":
 		return perform(body, qs.getURL)
 	case "GetQueueAttributes":
 		return perform(body, qs.getAttributes)
+	case "SetQueueAttributes":
+		return perform(body, qs.setAttributes)
 	case "ListQueues":
 		return perform(body, qs.list)
 	case "PurgeQueue":
 		return perform(body, qs.purge)
-	default:
-		return nil, fmt.Errorf("%s: %w", action, errAction)
+	case "StartMessageMoveTask":
+		return perform(body, qs.startMove)
+	case "ListMessageMoveTasks":
+		return perform(body, qs.listMoves)
+	case "CancelMessageMoveTask":
+		return perform(body, qs.cancelMove)
 	}
+	if notEmulated[action] {
+		return nil, unsupported.says("localdev does not emulate %s: what queues there are is said by the template", action)
+	}
+	return nil, noAction.says("The action %s is not valid for this endpoint.", action)
 }
 
 func perform[In any](body []byte, do func(In) (any, error)) (any, error) {
 	var in In
 	if err := json.Unmarshal(body, &in); err != nil {
-		return nil, fmt.Errorf("%w: %w", errJSON, err)
+		return nil, malformed.says("the request has not the form of this operation: %v", err)
 	}
 	return do(in)
 }
 
-// attributeValue is a message attribute on the wire.
-type attributeValue struct {
-	DataType    string
-	StringValue string `json:",omitempty"`
-	BinaryValue []byte `json:",omitempty"`
+// jsonProtocol is AWS JSON 1.0, with the header by which SDKs know errors by their old codes.
+type jsonProtocol struct{}
+
+func (jsonProtocol) read(r *http.Request, body []byte) (string, []byte, error) {
+	return strings.TrimPrefix(r.Header.Get("X-Amz-Target"), Target), body, nil
 }
 
-type sendInput struct {
-	QueueUrl               string //nolint:revive // as on the wire
-	ID                     string `json:"Id"`
-	MessageBody            string
-	DelaySeconds           *int
-	MessageAttributes      map[string]attributeValue
-	MessageGroupId         string //nolint:revive // as on the wire
-	MessageDeduplicationId string //nolint:revive // as on the wire
+func (jsonProtocol) answer(w http.ResponseWriter, _ string, out any) {
+	writeJSON(w, http.StatusOK, out)
 }
 
-type sendOutput struct {
-	ID                     string `json:"Id,omitempty"`
-	MessageID              string `json:"MessageId"`
-	MD5OfMessageBody       string
-	MD5OfMessageAttributes string `json:",omitempty"`
-	SequenceNumber         string `json:",omitempty"`
+func (jsonProtocol) refuse(w http.ResponseWriter, e *apiError) {
+	space := "com.amazonaws.sqs#"
+	if strings.HasSuffix(e.name, "Exception") && e.name != noResource.name {
+		space = "com.amazon.coral.service#"
+	}
+	w.Header().Set("X-Amzn-Query-Error", e.code+";Sender")
+	writeJSON(w, e.status, struct {
+		Type    string `json:"__type"`
+		Message string `json:"message"`
+	}{space + e.name, e.message})
 }
 
-func (qs *Queues) send(in sendInput) (sendOutput, error) {
-	q, err := qs.Get(in.QueueUrl)
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
 	if err != nil {
-		return sendOutput{}, err
+		panic(err) // strings and numbers always marshal
 	}
-	m := Message{Body: in.MessageBody, Group: in.MessageGroupId, Dedup: in.MessageDeduplicationId, Attributes: map[string]Attribute{}}
-	if in.DelaySeconds != nil {
-		d := time.Duration(*in.DelaySeconds) * time.Second
-		m.Delay = &d
-	}
-	for k, a := range in.MessageAttributes {
-		m.Attributes[k] = Attribute{Type: a.DataType, String: a.StringValue, Binary: a.BinaryValue}
-	}
-	sent, err := q.Send(m)
-	return sendOutput{
-		ID: in.ID, MessageID: sent.ID, MD5OfMessageBody: bodyMD5(m.Body), MD5OfMessageAttributes: attributesMD5(m.Attributes), SequenceNumber: sent.Sequence,
-	}, err
-}
-
-// failure is an entry of a batch that was refused.
-type failure struct {
-	ID          string `json:"Id"`
-	SenderFault bool
-	Code        string
-	Message     string
-}
-
-func failed(id string, err error) failure {
-	_, code, _ := errorOf(err)
-	return failure{ID: id, SenderFault: true, Code: code, Message: err.Error()}
-}
-
-type sendBatchOutput struct {
-	Successful []sendOutput
-	Failed     []failure `json:",omitempty"`
-}
-
-func (qs *Queues) sendBatch(in struct {
-	QueueUrl string //nolint:revive // as on the wire
-	Entries  []sendInput
-},
-) (any, error) {
-	if _, err := qs.Get(in.QueueUrl); err != nil {
-		return nil, err
-	}
-	ids, size := map[string]bool{}, 0
-	for _, e := range in.Entries {
-		ids[e.ID] = true
-		size += len(e.MessageBody)
-	}
-	if len(in.Entries) == 0 || len(in.Entries) > MaxBatch || len(ids) < len(in.Entries) || size > MaxMessage {
-		return nil, fmt.Errorf("a batch has 1 to 10 entries with ids of their own, and 1 MiB at most: %w", ErrInvalid)
-	}
-	out := sendBatchOutput{Successful: []sendOutput{}}
-	for _, e := range in.Entries {
-		e.QueueUrl = in.QueueUrl
-		sent, err := qs.send(e)
-		if err != nil {
-			out.Failed = append(out.Failed, failed(e.ID, err))
-			continue
-		}
-		out.Successful = append(out.Successful, sent)
-	}
-	return out, nil
-}
-
-type receiveInput struct {
-	QueueUrl                    string //nolint:revive // as on the wire
-	MaxNumberOfMessages         int
-	VisibilityTimeout           *int
-	WaitTimeSeconds             int
-	AttributeNames              []string
-	MessageSystemAttributeNames []string
-	MessageAttributeNames       []string
-}
-
-type receivedMessage struct {
-	MessageID         string `json:"MessageId"`
-	ReceiptHandle     string
-	Body              string
-	MD5OfBody         string
-	Attributes        map[string]string         `json:",omitempty"`
-	MessageAttributes map[string]attributeValue `json:",omitempty"`
-}
-
-type receiveOutput struct {
-	Messages []receivedMessage `json:",omitempty"`
-}
-
-func (qs *Queues) receive(ctx context.Context, in receiveInput) (receiveOutput, error) {
-	q, err := qs.Get(in.QueueUrl)
-	if err != nil {
-		return receiveOutput{}, err
-	}
-	limit, wait := cmp.Or(in.MaxNumberOfMessages, 1), time.Duration(in.WaitTimeSeconds)*time.Second
-	if limit < 1 || limit > MaxBatch || wait < 0 || wait > maxWait {
-		return receiveOutput{}, fmt.Errorf("MaxNumberOfMessages must be 1 to 10, WaitTimeSeconds 0 to 20: %w", ErrInvalid)
-	}
-	var visibility *time.Duration
-	if in.VisibilityTimeout != nil {
-		d := time.Duration(*in.VisibilityTimeout) * time.Second
-		visibility = &d
-	}
-	var out receiveOutput
-	asked := slices.Concat(in.AttributeNames, in.MessageSystemAttributeNames)
-	for _, m := range q.Receive(ctx, limit, visibility, wait) {
-		r := receivedMessage{
-			MessageID: m.ID, ReceiptHandle: m.Receipt, Body: m.Body, MD5OfBody: bodyMD5(m.Body),
-			Attributes: qs.system(m), MessageAttributes: map[string]attributeValue{},
-		}
-		maps.DeleteFunc(r.Attributes, func(k, _ string) bool { return !wanted(asked, k) })
-		for k, a := range m.Attributes {
-			if wanted(in.MessageAttributeNames, k) {
-				r.MessageAttributes[k] = attributeValue{DataType: a.Type, StringValue: a.String, BinaryValue: a.Binary}
-			}
-		}
-		out.Messages = append(out.Messages, r)
-	}
-	return out, nil
-}
-
-// wanted reports whether a list of names asks for one of them: by itself, by "All", or by a beginning as "a.*".
-func wanted(asked []string, name string) bool {
-	return slices.ContainsFunc(asked, func(a string) bool {
-		prefix, pattern := strings.CutSuffix(a, ".*")
-		return a == name || a == "All" || pattern && strings.HasPrefix(name, prefix)
-	})
-}
-
-type receiptInput struct {
-	QueueUrl          string //nolint:revive // as on the wire
-	ReceiptHandle     string
-	VisibilityTimeout int
-}
-
-func (qs *Queues) remove(in receiptInput) (any, error) {
-	q, err := qs.Get(in.QueueUrl)
-	if err != nil {
-		return nil, err
-	}
-	q.Delete(in.ReceiptHandle)
-	return struct{}{}, nil
-}
-
-func (qs *Queues) removeBatch(in struct {
-	QueueUrl string //nolint:revive // as on the wire
-	Entries  []struct {
-		ID            string `json:"Id"`
-		ReceiptHandle string
-	}
-},
-) (any, error) {
-	q, err := qs.Get(in.QueueUrl)
-	if err != nil {
-		return nil, err
-	}
-	type done struct {
-		ID string `json:"Id"`
-	}
-	out := struct{ Successful []done }{[]done{}}
-	for _, e := range in.Entries {
-		q.Delete(e.ReceiptHandle)
-		out.Successful = append(out.Successful, done{e.ID})
-	}
-	return out, nil
-}
-
-func (qs *Queues) change(in receiptInput) (any, error) {
-	q, err := qs.Get(in.QueueUrl)
-	if err != nil {
-		return nil, err
-	}
-	return struct{}{}, q.Hide(in.ReceiptHandle, time.Duration(in.VisibilityTimeout)*time.Second)
-}
-
-func (qs *Queues) getURL(in struct{ QueueName string }) (any, error) {
-	if _, err := qs.Get(in.QueueName); err != nil {
-		return nil, err
-	}
-	return struct {
-		QueueURL string `json:"QueueUrl"`
-	}{qs.URL(in.QueueName)}, nil
-}
-
-func (qs *Queues) list(in struct{ QueueNamePrefix string }) (any, error) {
-	out := struct {
-		QueueURLs []string `json:"QueueUrls"`
-	}{[]string{}}
-	for _, q := range qs.all {
-		if strings.HasPrefix(q.spec.Name, in.QueueNamePrefix) {
-			out.QueueURLs = append(out.QueueURLs, qs.URL(q.spec.Name))
-		}
-	}
-	return out, nil
-}
-
-func (qs *Queues) purge(in receiptInput) (any, error) {
-	q, err := qs.Get(in.QueueUrl)
-	if err != nil {
-		return nil, err
-	}
-	q.Purge()
-	return struct{}{}, nil
-}
-
-func (qs *Queues) getAttributes(in struct {
-	QueueUrl       string //nolint:revive // as on the wire
-	AttributeNames []string
-},
-) (any, error) {
-	q, err := qs.Get(in.QueueUrl)
-	if err != nil {
-		return nil, err
-	}
-	s, c := q.spec, q.Stats()
-	seconds := func(d time.Duration) string { return itoa(int(d / time.Second)) }
-	all := map[string]string{
-		"QueueArn": qs.arn(s.Name), "ApproximateNumberOfMessages": itoa(c.Visible), "ApproximateNumberOfMessagesNotVisible": itoa(c.Hidden),
-		"ApproximateNumberOfMessagesDelayed": itoa(c.Delayed), "VisibilityTimeout": seconds(s.Visibility), "DelaySeconds": seconds(s.Delay),
-		"MessageRetentionPeriod": seconds(s.Retention), "MaximumMessageSize": itoa(MaxMessage),
-	}
-	if s.FIFO {
-		all["FifoQueue"], all["ContentBasedDeduplication"] = "true", strconv.FormatBool(s.ContentDedup)
-	}
-	if s.DeadLetters != "" {
-		all["RedrivePolicy"] = fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`, qs.arn(s.DeadLetters), s.MaxReceives)
-	}
-	maps.DeleteFunc(all, func(k, _ string) bool { return !wanted(in.AttributeNames, k) })
-	return struct{ Attributes map[string]string }{all}, nil
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	w.Header().Set("X-Amzn-Requestid", newID())
+	w.WriteHeader(status)
+	_, _ = w.Write(b) // the client may be gone
 }

@@ -96,8 +96,8 @@ func TestSDKBatches(t *testing.T) {
 		}
 		return e
 	}
-	out, err := c.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: q, Entries: []types.SendMessageBatchRequestEntry{entry("1", "g"), entry("2", ""), entry("3", "g")}})
-	if err != nil || len(out.Successful) != 2 || len(out.Failed) != 1 || *out.Failed[0].Id != "2" || *out.Successful[1].SequenceNumber == "" {
+	out, err := c.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: q, Entries: []types.SendMessageBatchRequestEntry{entry("1", "g"), entry("2", "a group"), entry("3", "g")}})
+	if err != nil || len(out.Successful) != 2 || len(out.Failed) != 1 || *out.Failed[0].Id != "2" || *out.Failed[0].Code != "InvalidParameterValue" || *out.Successful[1].SequenceNumber == "" {
 		t.Fatalf("sent %+v, %v", out, err)
 	}
 	got, err := c.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: q, MaxNumberOfMessages: 10})
@@ -128,9 +128,8 @@ func TestSDKErrors(t *testing.T) {
 		t.Errorf("unknown receipt: %v", err)
 	}
 	for name, in := range map[string]*sqs.SendMessageInput{
-		"too large":  {QueueUrl: q, MessageBody: new(strings.Repeat("x", MaxMessage+1))},
-		"delay":      {QueueUrl: q, MessageBody: new("x"), DelaySeconds: 901},
-		"empty body": {QueueUrl: q, MessageBody: new("")},
+		"too large": {QueueUrl: q, MessageBody: new(strings.Repeat("x", MaxMessage+1))},
+		"delay":     {QueueUrl: q, MessageBody: new("x"), DelaySeconds: 901},
 	} {
 		_, err := c.SendMessage(t.Context(), in)
 		if api, ok := errors.AsType[smithy.APIError](err); !ok || api.ErrorCode() != "InvalidParameterValue" {

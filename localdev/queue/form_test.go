@@ -62,7 +62,9 @@ func TestDeduplicationScope(t *testing.T) {
 		send(t, g, other)
 		want(t, bodies(g, 10), "a", "b")
 		time.Sleep(dedupTime + time.Second)
-		g.Purge()
+		if err := g.Purge(); err != nil {
+			t.Fatal(err)
+		}
 		send(t, g, other)
 		want(t, bodies(g, 10), "b")
 	})

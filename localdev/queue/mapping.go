@@ -135,8 +135,11 @@ func (f *feeder) deliver(ctx context.Context, batch []Received) {
 		return
 	}
 	for _, m := range batch {
-		if !failed[m.ID] {
-			f.queue.Delete(m.Receipt)
+		if failed[m.ID] {
+			continue
+		}
+		if err := f.queue.Delete(m.Receipt); err != nil {
+			f.log.Warn("a message was handled too late and will come again", "queue", f.Queue, "function", f.Function, "err", err)
 		}
 	}
 }

@@ -1,25 +1,13 @@
 package queue
 
 import (
-	"context"
 	"crypto/md5" //nolint:gosec // the protocol asks for it
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
-)
-
-// Why an operation was refused.
-var (
-	ErrNotFound = errors.New("queue: no such queue")
-	ErrInvalid  = errors.New("queue: invalid parameter")
-	ErrTooLarge = errors.New("queue: message too large")
-	ErrReceipt  = errors.New("queue: no such receipt handle")
 )
 
 // Limits of the service.
@@ -30,6 +18,7 @@ const (
 	maxVisible = 12 * time.Hour
 	maxWait    = 20 * time.Second
 	dedupTime  = 5 * time.Minute
+	purgeTime  = time.Minute // between two purges of a queue
 )
 
 // Spec is a queue as it is configured.
@@ -87,16 +76,17 @@ type entry struct {
 	Message
 	id, sequence, receipt string
 	sent, first, visible  time.Time
+	taken                 time.Time // when it was delivered last
 	receives              int
 	deadFrom              string
 }
 
 // Queue is one queue. Safe for concurrent use.
 type Queue struct {
-	spec Spec
 	dead *Queue
 
 	mu       sync.Mutex
+	spec     Spec     // its times may change
 	entries  []*entry // in the order of sending
 	sequence uint64
 	dedup    map[dedupKey]remembered
@@ -104,6 +94,7 @@ type Queue struct {
 	changed  chan struct{} // closed, and made anew, when something may have become visible
 	sentEver int64
 	died     int64
+	purged   time.Time
 }
 
 // dedupKey is where a deduplication id counts.
@@ -129,16 +120,22 @@ func newQueue(s Spec) *Queue {
 }
 
 // Spec returns the configuration.
-func (q *Queue) Spec() Spec { return q.spec }
+func (q *Queue) Spec() Spec {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.spec
+}
 
 // Send adds a message. To a FIFO queue it does so once for a deduplication id, within 5 minutes.
 func (q *Queue) Send(m Message) (Sent, error) {
 	if err := q.check(&m); err != nil {
 		return Sent{}, fmt.Errorf("send to %s: %w", q.spec.Name, err)
 	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	now := time.Now()
 	delay := q.spec.Delay
-	if m.Delay != nil {
+	if m.Delay != nil && (!q.spec.FIFO || *m.Delay > 0) {
 		delay = *m.Delay
 	}
 	if q.spec.Latency != nil {
@@ -148,8 +145,6 @@ func (q *Queue) Send(m Message) (Sent, error) {
 	if q.spec.GroupDedup {
 		key.group = m.Group
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
 	if q.spec.FIFO {
 		q.forget(now)
 		if r, ok := q.dedup[key]; ok {
@@ -191,167 +186,15 @@ func (q *Queue) notify() {
 	q.changed = make(chan struct{})
 }
 
-// check judges a message, and gives it its deduplication id.
-func (q *Queue) check(m *Message) error {
-	size := len(m.Body)
-	for k, a := range m.Attributes {
-		size += len(k) + len(a.Type) + len(a.String) + len(a.Binary)
+// Purge removes all messages, once a minute.
+func (q *Queue) Purge() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if time.Since(q.purged) < purgeTime {
+		return purgeInProgress.says("Only one PurgeQueue operation on %s is allowed every 60 seconds.", q.spec.Name)
 	}
-	switch {
-	case m.Body == "":
-		return fmt.Errorf("the body is empty: %w", ErrInvalid)
-	case size > MaxMessage:
-		return fmt.Errorf("%d bytes: %w", size, ErrTooLarge)
-	case m.Delay != nil && (*m.Delay < 0 || *m.Delay > MaxDelay):
-		return fmt.Errorf("DelaySeconds must be 0 to 900: %w", ErrInvalid)
-	case !q.spec.FIFO && m.Dedup != "":
-		return fmt.Errorf("MessageDeduplicationId is of FIFO queues: %w", ErrInvalid)
-	case !q.spec.FIFO:
-		return nil
-	case m.Delay != nil && *m.Delay > 0:
-		return fmt.Errorf("DelaySeconds cannot be given for a message of a FIFO queue: %w", ErrInvalid)
-	case m.Group == "":
-		return fmt.Errorf("a FIFO queue needs a MessageGroupId: %w", ErrInvalid)
-	case m.Dedup == "" && !q.spec.ContentDedup:
-		return fmt.Errorf("a FIFO queue needs a MessageDeduplicationId or ContentBasedDeduplication: %w", ErrInvalid)
-	case m.Dedup == "":
-		sum := sha256.Sum256([]byte(m.Body))
-		m.Dedup = hex.EncodeToString(sum[:])
-	}
+	q.purged, q.entries = time.Now(), nil
 	return nil
-}
-
-// Receive returns up to limit messages, and hides them for the visibility timeout; nil means the queue's. It waits
-// up to wait for the first of them, or until ctx ends. Of a FIFO queue's group nothing is delivered while a message
-// of it is hidden.
-func (q *Queue) Receive(ctx context.Context, limit int, visibility *time.Duration, wait time.Duration) []Received {
-	hide := q.spec.Visibility
-	if visibility != nil {
-		hide = *visibility
-	}
-	end := time.Now().Add(wait)
-	for {
-		now := time.Now()
-		got, next, changed := q.take(now, limit, hide)
-		if len(got) > 0 || !now.Before(end) || ctx.Err() != nil {
-			return got
-		}
-		if next.IsZero() || next.After(end) {
-			next = end
-		}
-		timer := time.NewTimer(time.Until(next))
-		select {
-		case <-changed:
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-	}
-}
-
-// take delivers what is visible. It returns also when something hidden becomes visible, or zero, and what closes
-// when there is something new.
-func (q *Queue) take(now time.Time, limit int, hide time.Duration) (got []Received, next time.Time, changed <-chan struct{}) {
-	var dead []*entry
-	q.mu.Lock()
-	q.expire(now)
-	blocked := map[string]bool{}
-	if q.spec.FIFO {
-		for _, e := range q.entries {
-			if e.visible.After(now) && e.receives > 0 {
-				blocked[e.Group] = true
-			}
-		}
-	}
-	q.entries = slices.DeleteFunc(q.entries, func(e *entry) bool {
-		switch {
-		case e.visible.After(now):
-			if next.IsZero() || e.visible.Before(next) {
-				next = e.visible
-			}
-			if q.spec.FIFO {
-				blocked[e.Group] = true // what is delayed holds up what follows
-			}
-			return false
-		case len(got) == limit, q.spec.FIFO && blocked[e.Group]:
-			return false
-		case q.dead != nil && e.receives >= q.spec.MaxReceives:
-			dead = append(dead, e)
-			return true
-		}
-		got = append(got, q.hide(e, now, hide))
-		return false
-	})
-	q.died += int64(len(dead))
-	changed = q.changed
-	q.mu.Unlock()
-	for _, e := range dead {
-		q.dead.bury(e, q.spec.Name)
-	}
-	return got, next, changed
-}
-
-// hide makes a delivery of an entry. The caller holds mu.
-func (q *Queue) hide(e *entry, now time.Time, hide time.Duration) Received {
-	e.receives++
-	if e.first.IsZero() {
-		e.first = now
-	}
-	e.visible = now.Add(hide)
-	e.receipt = newID()
-	return Received{
-		Message: e.Message, ID: e.id, Receipt: e.receipt, Sequence: e.sequence,
-		SentAt: e.sent, FirstAt: e.first, Receives: e.receives, DeadFrom: e.deadFrom,
-	}
-}
-
-// bury takes a dead letter.
-func (q *Queue) bury(e *entry, from string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	e.visible, e.receipt, e.receives, e.deadFrom = time.Time{}, "", 0, from
-	q.add(e)
-}
-
-// expire drops what is too old. The caller holds mu.
-func (q *Queue) expire(now time.Time) {
-	q.entries = slices.DeleteFunc(q.entries, func(e *entry) bool { return now.Sub(e.sent) > q.spec.Retention })
-}
-
-// Delete removes the message that a receipt is of. A receipt of an earlier delivery does nothing, as on a standard
-// queue of the service.
-func (q *Queue) Delete(receipt string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	n := len(q.entries)
-	q.entries = slices.DeleteFunc(q.entries, func(e *entry) bool { return receipt != "" && e.receipt == receipt })
-	if len(q.entries) < n {
-		q.notify() // the next of its group
-	}
-}
-
-// Hide changes how long from now a delivered message stays hidden; 0 gives it back.
-func (q *Queue) Hide(receipt string, d time.Duration) error {
-	if d < 0 || d > maxVisible {
-		return fmt.Errorf("VisibilityTimeout must be 0 to 43200: %w", ErrInvalid)
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, e := range q.entries {
-		if receipt != "" && e.receipt == receipt {
-			e.visible = time.Now().Add(d)
-			q.notify()
-			return nil
-		}
-	}
-	return ErrReceipt
-}
-
-// Purge removes all messages.
-func (q *Queue) Purge() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.entries = nil
 }
 
 // Stats are the counts of a queue.

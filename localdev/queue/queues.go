@@ -3,6 +3,7 @@ package queue
 import (
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // Queues are all queues of an account.
@@ -11,6 +12,10 @@ type Queues struct {
 	region string
 	byName map[string]*Queue
 	all    []*Queue
+
+	moving      sync.Mutex
+	moves       []*move       // guarded by moving; the last one first
+	moveStarted chan struct{} // wakes Move
 }
 
 // Account is the account that queues and functions belong to.
@@ -18,7 +23,7 @@ const Account = "000000000000"
 
 // New makes queues. Base is the URL that they are reached at, without a trailing slash.
 func New(base, region string, specs []Spec) (*Queues, error) {
-	qs := &Queues{base: base, region: region, byName: map[string]*Queue{}}
+	qs := &Queues{base: base, region: region, byName: map[string]*Queue{}, moveStarted: make(chan struct{}, 1)}
 	for _, s := range specs {
 		if qs.byName[s.Name] != nil {
 			return nil, fmt.Errorf("queue: two queues are called %s", s.Name)
@@ -44,7 +49,7 @@ func (qs *Queues) Get(nameOrURL string) (*Queue, error) {
 	if q := qs.byName[name]; q != nil {
 		return q, nil
 	}
-	return nil, fmt.Errorf("%q: %w", nameOrURL, ErrNotFound)
+	return nil, noQueue.says("The specified queue does not exist.")
 }
 
 // URL is where a queue is reached.
