@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -148,10 +149,25 @@ func (a *Adapter) toAll(
 	return result, errors.Join(err, readErr)
 }
 
+// tidyTime bounds what a broadcast does for the next one: it is no reason to hold up the sender.
+const tidyTime = 500 * time.Millisecond
+
+// reap removes the row of a member that is gone. One that stays costs the next broadcast a push, or goes with the end of its session.
+func (a *Adapter) reap(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member) error {
+	ctx, cancel := context.WithTimeout(ctx, tidyTime)
+	defer cancel()
+	if err := a.store.Reap(ctx, nsp, room, m.Socket); err != nil {
+		return fmt.Errorf("row of a member that is gone not removed: %w", err)
+	}
+	return nil
+}
+
 // repair writes the true hint into the row that was found stale. A repair that fails costs a call at the
 // next broadcast, no more, so it is only logged.
 func (a *Adapter) repair(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member, truth sessionstore.Connection) {
 	m.Hint = truth
+	ctx, cancel := context.WithTimeout(ctx, tidyTime)
+	defer cancel()
 	if err := a.store.RepairHint(ctx, nsp, room, m); err != nil {
 		a.log.WarnContext(ctx, "hint not repaired", "nsp", string(nsp), "socket", string(m.Socket), "error", err)
 	}

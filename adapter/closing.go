@@ -63,7 +63,24 @@ type Closing struct {
 	Announce func(ctx context.Context, id sessionstore.SessionID, at time.Time)
 	// Leave, if Finish is nil, tells the sweeper that there is a session to finish. If nil too, it finds out by itself.
 	Leave func(ctx context.Context, id sessionstore.SessionID) error
+	// Later, unless nil, takes a session that CloseWithin has no more time for, and sees to it that [Closing.Resume] is called for it
+	// until that succeeds. When it returns nil that is certain, as certain as the one who takes it can make it.
+	Later func(ctx context.Context, e Ending) error
 }
+
+// Ending is a session that is to be closed, on its way to who does it. It is encoded as JSON in a queue.
+type Ending struct {
+	Session sessionstore.SessionID `json:"session"`
+	// Owner names the close: an earlier call that was applied is recognised by it.
+	Owner sessionstore.Owner `json:"owner"`
+	// Reason is never empty.
+	Reason string `json:"reason"`
+	// Doubtful is a connection to cut, see [CloseOptions].
+	Doubtful sessionstore.Connection `json:"doubtful,omitzero"`
+}
+
+// ErrEnding says that the session is being closed: nothing is delivered to it any more, but its client may not have been cut off yet.
+var ErrEnding = errors.New("adapter: session is being closed")
 
 // CloseOptions refine [Closing.Close].
 type CloseOptions struct {
@@ -83,7 +100,42 @@ type CloseOptions struct {
 // earlier call of this very Close from somebody else's.
 func (c *Closing) Close(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) error {
 	ctx = context.WithoutCancel(ctx) // a caller that gives up must not leave the client in doubt
-	old, lease, err := c.write(ctx, id, reason, o)
+	return c.close(ctx, id, reason, sessionstore.Owner(sessionstore.NewID()), o)
+}
+
+// laterTime bounds the handing over of a close.
+const laterTime = time.Second
+
+// CloseWithin is Close for a caller who has others to see to: what is not done within patience is handed to Later, at once if that is 0, and
+// the error is [ErrEnding]. Without Later, or if that fails, it takes as long as Close. Of the options it knows Doubtful only.
+func (c *Closing) CloseWithin(ctx context.Context, patience time.Duration, id sessionstore.SessionID, reason string, o CloseOptions) error {
+	if c.Later == nil {
+		return c.Close(ctx, id, reason, o)
+	}
+	ctx = context.WithoutCancel(ctx)
+	owner := sessionstore.Owner(sessionstore.NewID())
+	if patience > 0 {
+		quick, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		if c.close(quick, id, reason, owner, o) == nil { // whatever else it says, the session has to end
+			return nil
+		}
+	}
+	handing, cancel := context.WithTimeout(ctx, laterTime)
+	defer cancel()
+	if c.Later(handing, Ending{Session: id, Owner: owner, Reason: reason, Doubtful: o.Doubtful}) == nil {
+		return ErrEnding
+	}
+	return c.close(ctx, id, reason, owner, o) // nobody else will
+}
+
+// Resume is one try at an end that was handed to Later. It may be called again, and after it has succeeded too.
+func (c *Closing) Resume(ctx context.Context, e Ending) error {
+	return c.close(ctx, e.Session, e.Reason, e.Owner, CloseOptions{Doubtful: e.Doubtful})
+}
+
+func (c *Closing) close(ctx context.Context, id sessionstore.SessionID, reason string, owner sessionstore.Owner, o CloseOptions) error {
+	old, lease, err := c.write(ctx, id, reason, owner, o)
 	if !o.Doubtful.IsZero() {
 		err = errors.Join(err, c.cut(ctx, o.Doubtful))
 	}
@@ -105,9 +157,9 @@ func (c *Closing) Close(ctx context.Context, id sessionstore.SessionID, reason s
 }
 
 // write moves the session to closing. Nobody has the lease if there is nothing left to do for this caller.
-func (c *Closing) write(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) (sessionstore.Session, sessionstore.Lease, error) {
+func (c *Closing) write(ctx context.Context, id sessionstore.SessionID, reason string, owner sessionstore.Owner, o CloseOptions) (sessionstore.Session, sessionstore.Lease, error) {
 	now := time.Now()
-	lease := sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: LeaseUntil(ctx, now)}
+	lease := sessionstore.Lease{Owner: owner, Until: LeaseUntil(context.WithoutCancel(ctx), now)} // the end is for others, too
 	if c.Finish == nil {
 		lease.Until = now
 	}
@@ -127,14 +179,17 @@ func (c *Closing) write(ctx context.Context, id sessionstore.SessionID, reason s
 			switch {
 			case cur.State == sessionstore.Open:
 				return cur, sessionstore.Lease{}, err
-			case cur.Handler.Owner == lease.Owner:
-				return cur, lease, nil
+			case cur.State == sessionstore.Closing && cur.Handler.Owner == owner:
+				return cur, cur.Handler, nil
 			default:
 				return cur, sessionstore.Lease{}, nil
 			}
 		}
 		if errors.Is(err, sessionstore.ErrNotFound) {
 			return old, sessionstore.Lease{}, nil
+		}
+		if ctx.Err() != nil {
+			break
 		}
 		pause.Wait(ctx)
 	}
@@ -148,6 +203,9 @@ func (c *Closing) cut(ctx context.Context, conn sessionstore.Connection) error {
 	for range closeRepeats {
 		if err = c.Pusher.Close(ctx, conn); err == nil || errors.Is(err, ErrGone) {
 			return nil
+		}
+		if ctx.Err() != nil {
+			break
 		}
 		pause.Wait(ctx)
 	}

@@ -66,12 +66,8 @@ func (l Limits) WithDefaults() Limits {
 	return l
 }
 
-const (
-	// busyRepeats bounds the wait for a connection that is busy to about three seconds.
-	busyRepeats = 10
-	// storeRepeats bounds the repeats of a write that was certainly not applied.
-	storeRepeats = 6
-)
+// storeRepeats bounds the repeats of a write that was certainly not applied.
+const storeRepeats = 6
 
 // Target is a session to deliver to, and how it was last known to be reached.
 type Target struct {
@@ -94,26 +90,36 @@ type Delivery struct {
 	groups  GroupPusher // nil if the pusher sends single messages only
 	closing *Closing
 	limits  Limits
-	serial  *known
-	// patiently makes a push and repeats it while the connection is busy, in place.
+	serial  *known // sessions seen to be serial and on WebSocket: neither ever changes
+	ending  *known // sessions that this process is closing
+	// end closes a session, in place.
+	end func(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) error
+	// patiently makes a push and repeats it while the connection is busy, in place; nil if the caller waits for this session alone.
 	patiently func(ctx context.Context, push func(context.Context) error) error
 }
 
 // NewDelivery returns a Delivery. Closing says what happens to sessions that have to be closed.
 func NewDelivery(store DeliveryStore, pusher Pusher, closing *Closing, limits Limits) *Delivery {
 	groups, _ := pusher.(GroupPusher)
-	return &Delivery{store: store, pusher: pusher, groups: groups, closing: closing, limits: limits.WithDefaults(), serial: &known{}, patiently: patiently}
+	return &Delivery{
+		store: store, pusher: pusher, groups: groups, closing: closing, limits: limits.WithDefaults(), serial: &known{}, ending: &known{},
+		end: closing.Close,
+	}
 }
 
 // Deliver brings packets to the target, in order, and returns how the session is reached in truth:
 // its connection, or none for its buffer.
 //
-// Errors: [ErrClosed], [ErrBufferFull], [ErrPacketTooLarge]; after any other error either nothing was
+// Errors: [ErrClosed], with [ErrEnding] if a push to the session has failed a moment ago, [ErrBufferFull], [ErrPacketTooLarge]; after any other error either nothing was
 // delivered (see sessionstore.InDoubt) or the session has been closed, for nobody knows what the client got.
 func (d *Delivery) Deliver(ctx context.Context, t Target, packets []sessionstore.Packet) (sessionstore.Connection, error) {
 	if err := d.check(packets); err != nil {
 		return t.Hint, err
 	}
+	if d.ending.has(t.Session) {
+		return t.Hint, fmt.Errorf("%w: %w", ErrClosed, ErrEnding)
+	}
+	d = d.patient()
 	if t.Hint.IsZero() {
 		return d.buffer(ctx, t.Session, packets)
 	}
@@ -201,23 +207,17 @@ func (d *Delivery) pushPacket(ctx context.Context, conn sessionstore.Connection,
 
 // Push sends one frame and waits, in place and bounded, while the connection is busy.
 func (d *Delivery) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
-	return d.patiently(ctx, func(ctx context.Context) error { return d.pusher.Push(ctx, conn, frame) })
+	return d.patient().patiently(ctx, func(ctx context.Context) error { return d.pusher.Push(ctx, conn, frame) })
 }
 
-// patiently repeats a push while the connection is busy, for some three seconds: the caller waits for this session alone.
-func patiently(ctx context.Context, push func(context.Context) error) error {
-	err := push(ctx)
-	if !errors.Is(err, ErrBusy) {
-		return err
+// patient returns d with the patience for one delivery.
+func (d *Delivery) patient() *Delivery {
+	if d.patiently != nil {
+		return d
 	}
-	pause := NewPause()
-	for range busyRepeats {
-		pause.Wait(ctx)
-		if err = push(ctx); !errors.Is(err, ErrBusy) {
-			return err
-		}
-	}
-	return err
+	one := *d
+	one.patiently = (&patience{}).push
+	return &one
 }
 
 // lost closes a session after a push that failed or is in doubt.
@@ -226,8 +226,23 @@ func (d *Delivery) lost(ctx context.Context, id sessionstore.SessionID, conn ses
 	if errors.Is(cause, ErrGone) {
 		reason, cause = ReasonTransportClose, ErrClosed
 	}
-	err := d.closing.Close(ctx, id, reason, CloseOptions{Doubtful: conn})
+	err := d.close(ctx, id, reason, conn)
 	return errors.Join(fmt.Errorf("push: %w", cause), err)
+}
+
+// endingFor is how long a session that is being closed by somebody else is given nothing. By then it is closed; or nobody can close it, and it
+// is as if the close had never been tried.
+const endingFor = time.Minute
+
+// close ends a session. From the first moment on this process delivers nothing more to it: the next packet must not come without
+// the one that is in doubt. The error matches [ErrEnding] if others see to the rest.
+func (d *Delivery) close(ctx context.Context, id sessionstore.SessionID, reason string, doubtful sessionstore.Connection) error {
+	d.ending.add(id, endingFor)
+	err := d.end(ctx, id, reason, CloseOptions{Doubtful: doubtful})
+	if !errors.Is(err, ErrEnding) {
+		d.ending.remove(id) // the store says what the session is
+	}
+	return err
 }
 
 // buffer appends to the session's buffer, and learns from a refusal where the session is.
@@ -246,7 +261,7 @@ func (d *Delivery) buffer(ctx context.Context, id sessionstore.SessionID, packet
 		case refused && cur.State != sessionstore.Open, errors.Is(err, sessionstore.ErrNotFound):
 			return none, ErrClosed
 		case refused && cur.Transport == sessionstore.WebSocket && cur.Serial:
-			d.serial.add(id)
+			d.serial.add(id, forever)
 			return none, d.enqueue(ctx, id, packets)
 		case refused && cur.Transport == sessionstore.WebSocket && !cur.Hold.Held() && d.mayMix(packets):
 			return cur.Conn, ErrNotSerial
@@ -268,7 +283,7 @@ func (d *Delivery) full(ctx context.Context, id sessionstore.SessionID, cur *ses
 	if !d.limits.Buffer.Exceeded(cur, packets) {
 		return fmt.Errorf("deliver: %w: refused an open session within its limits", sessionstore.ErrConflict)
 	}
-	return errors.Join(ErrBufferFull, d.closing.Close(ctx, id, ReasonBufferFull, CloseOptions{}))
+	return errors.Join(ErrBufferFull, d.close(ctx, id, ReasonBufferFull, sessionstore.Connection{}))
 }
 
 // inDoubt settles a delivery that may have happened. If the packet is in the buffer, it has. Otherwise it may
@@ -279,7 +294,7 @@ func (d *Delivery) inDoubt(ctx context.Context, id sessionstore.SessionID, packe
 	if waits || errors.Is(err, ErrClosed) {
 		return err
 	}
-	err = d.closing.Close(ctx, id, ReasonTransportError, CloseOptions{})
+	err = d.close(ctx, id, ReasonTransportError, sessionstore.Connection{})
 	return errors.Join(fmt.Errorf("deliver: %w", cause), err)
 }
 
@@ -291,7 +306,7 @@ func (d *Delivery) Settle(ctx context.Context, id sessionstore.SessionID, packet
 	if waits || errors.Is(err, ErrClosed) {
 		return err
 	}
-	if e := d.closing.Close(ctx, id, ReasonTransportError, CloseOptions{Doubtful: s.Conn}); e != nil {
+	if e := d.close(ctx, id, ReasonTransportError, s.Conn); e != nil {
 		return errors.Join(err, e)
 	}
 	return ErrClosed

@@ -3,6 +3,8 @@ package adapter_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -148,6 +150,49 @@ func TestBusyForEver(t *testing.T) {
 			t.Errorf("%d pushes: the second packet was tried, or the first too often", n)
 		}
 	})
+}
+
+// A client that takes each message only after a while is waited for, but for ten seconds in all: by a push and by a flush.
+func TestBusyAgainAndAgain(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		messages int
+		flush    bool
+		taken    bool
+	}{
+		{"few", 5, false, true},
+		{"many", 40, false, false},
+		{"few are flushed", 5, true, true},
+		{"many are flushed", 40, true, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+				busy := slices.Concat(slices.Repeat([]error{adapter.ErrBusy}, 6), []error{nil})
+				w.pusher.Answer(conn("S"), slices.Repeat(busy, c.messages)...)
+				var packets []sessionstore.Packet
+				for i := range c.messages {
+					packets = append(packets, w.packet(fmt.Sprint("4", i)))
+				}
+				var err error
+				start := time.Now()
+				if c.flush {
+					w.held(sid)
+					w.must(w.store.Deliver(t.Context(), sid, packets, adapter.Limits{}.WithDefaults().Buffer))
+					_, err = w.delivery.Flush(t.Context(), w.session(sid), sessionstore.Lease{Owner: "flusher", Until: time.Now().Add(time.Minute)})
+				} else {
+					w.webSocket(sid)
+					_, err = w.delivery.Deliver(t.Context(), adapter.Target{Session: sid, Hint: conn("S")}, packets)
+				}
+				took := time.Since(start)
+				switch open := w.session(sid).State == sessionstore.Open; {
+				case c.taken && (err != nil || !open):
+					t.Errorf("%v, open: %v", err, open)
+				case !c.taken && (!errors.Is(err, adapter.ErrBusy) || open || took < 9*time.Second || took > 12*time.Second):
+					t.Errorf("%v after %s, open: %v", err, took, open)
+				}
+			})
+		})
+	}
 }
 
 func TestBufferFull(t *testing.T) {

@@ -31,6 +31,9 @@ type EmitterStore interface {
 type EmitterOptions struct {
 	// Limits, and what is in Options, should be those of the server.
 	Limits Limits
+	// Later takes sessions that have to be closed and whose close takes too long for an emit, see [Closing.Later]; default none: then an
+	// emit waits for it. The server's queue of ends is one.
+	Later func(ctx context.Context, e Ending) error
 	Options
 }
 
@@ -50,7 +53,7 @@ type Emitter struct {
 // NewEmitter returns an Emitter.
 func NewEmitter(store EmitterStore, pusher Pusher, o EmitterOptions) *Emitter {
 	e := &Emitter{store: store, limits: o.Limits.WithDefaults()}
-	e.closing = &Closing{Sessions: store, Pusher: pusher, Leave: e.leave}
+	e.closing = &Closing{Sessions: store, Pusher: pusher, Leave: e.leave, Later: o.Later}
 	e.delivery = NewDelivery(store, pusher, e.closing, o.Limits)
 	e.adapter = New(store, e.delivery, o.Options)
 	return e

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -19,8 +20,12 @@ const (
 	busyLongest = 1500 * time.Millisecond
 	// busyMost bounds the members of a broadcast that are delivered to or waited for at a time.
 	busyMost = 4096
-	// fanPush bounds one push of a broadcast. One that takes longer is in doubt. After fanQuick a delivery gives its place to another.
-	fanPush  = 2 * time.Second
+	// fanPush bounds one push of a broadcast, fanLastPush one to a member that has been busy before. One that takes longer is in doubt.
+	fanPush     = 2 * time.Second
+	fanLastPush = time.Second
+	// closePatience is how long a broadcast waits for the end of a member: two writes and a cut, which take some 20 ms.
+	closePatience = 500 * time.Millisecond
+	// After fanQuick a delivery gives its place to another.
 	fanQuick = 100 * time.Millisecond
 )
 
@@ -34,6 +39,7 @@ type fan struct {
 	places chan struct{} // of deliveries that have just begun
 	all    chan struct{} // of all deliveries
 	group  sync.WaitGroup
+	slow   atomic.Bool // closing a session has taken too long
 
 	mu     sync.Mutex
 	result Result
@@ -63,7 +69,8 @@ func (f *fan) start(ctx context.Context, m sessionstore.Member) {
 
 // place is one of the places of a broadcast, held by a delivery.
 type place struct {
-	f *fan
+	f      *fan
+	waited time.Duration // for pushes that were slow or refused
 
 	mu    sync.Mutex
 	held  bool
@@ -103,12 +110,12 @@ func (f *fan) end(ctx context.Context) (Result, error) {
 
 func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place) {
 	delivery := *f.a.delivery
-	delivery.patiently = p.patiently
+	delivery.patiently, delivery.end = p.patiently, f.close
 	truth, err := delivery.Deliver(ctx, Target{Session: m.Session, Hint: m.Hint}, f.packet)
-	gone := errors.Is(err, ErrClosed)
+	gone := errors.Is(err, ErrClosed) && !errors.Is(err, ErrEnding)
 	switch {
 	case gone:
-		err = f.a.store.Reap(ctx, f.nsp, f.room, m.Socket)
+		err = f.a.reap(ctx, f.nsp, f.room, m)
 	case err == nil && truth != m.Hint:
 		f.a.repair(ctx, f.nsp, f.room, m, truth)
 	}
@@ -131,23 +138,42 @@ func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place) {
 	}
 }
 
-// patiently repeats a push while the connection is busy, and leaves its place to others meanwhile.
-func (p *place) patiently(ctx context.Context, push func(context.Context) error) error {
-	err := bounded(ctx, push)
-	begun := time.Now()
-	pause := NewPause()
-	for errors.Is(err, ErrBusy) && p.f.worth(begun) && ctx.Err() == nil {
-		p.give()
-		pause.Wait(ctx)
-		p.take()
-		err = bounded(ctx, push)
-		p.f.got(err)
+// close ends the session of a member. The sender waits for that, so that in general it is done when the emit returns; but where the store or
+// the platform is slow, those that see to ends see to it, see [Closing.CloseWithin]: then those that come after are theirs at once.
+func (f *fan) close(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) error {
+	patience := closePatience
+	if f.slow.Load() {
+		patience = 0
+	}
+	err := f.a.delivery.closing.CloseWithin(ctx, patience, id, reason, o)
+	if errors.Is(err, ErrEnding) {
+		f.slow.Store(true)
 	}
 	return err
 }
 
-func bounded(ctx context.Context, push func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, fanPush)
+// patiently repeats a push while the connection is busy, and leaves its place to others meanwhile. All pushes to a member together wait
+// no longer than busyLongest.
+func (p *place) patiently(ctx context.Context, push func(context.Context) error) error {
+	err := bounded(ctx, fanPush, push)
+	if !errors.Is(err, ErrBusy) {
+		return err
+	}
+	begun := time.Now()
+	pause := NewPause()
+	for errors.Is(err, ErrBusy) && p.f.worth(begun, p.waited+time.Since(begun)) && ctx.Err() == nil {
+		p.give()
+		pause.Wait(ctx)
+		p.take()
+		err = bounded(ctx, fanLastPush, push)
+		p.f.got(err)
+	}
+	p.waited += time.Since(begun)
+	return err
+}
+
+func bounded(ctx context.Context, d time.Duration, push func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	return push(ctx)
 }
@@ -162,13 +188,13 @@ func (f *fan) got(err error) {
 	f.gotOn = time.Now()
 }
 
-// worth reports whether a member that has been busy since then is worth another try.
-func (f *fan) worth(begun time.Time) bool {
+// worth reports whether a member that has been busy since then is worth another try, and has been waited for so long in all.
+func (f *fan) worth(begun time.Time, waited time.Duration) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	stuck := begun
 	if f.gotOn.After(stuck) {
 		stuck = f.gotOn
 	}
-	return time.Since(stuck) < busyStuck && time.Since(begun) < busyLongest
+	return time.Since(stuck) < busyStuck && waited < busyLongest
 }

@@ -37,6 +37,7 @@ func NewHold() sessionstore.Lease {
 // again. What is appended meanwhile makes the release fail, and is pushed next. It reports false if the session
 // closed meanwhile; after an error it has been closed.
 func (d *Delivery) Flush(ctx context.Context, s sessionstore.Session, hold sessionstore.Lease) (bool, error) {
+	d = d.patient()
 	f := &flusher{d: d, id: s.ID, conn: s.Conn, hold: hold, pushed: s.Given}
 	for {
 		if err := f.push(ctx, s.Buffer[min(f.pushed, len(s.Buffer)):]); err != nil {
@@ -152,7 +153,7 @@ func (d *Delivery) enqueued(ctx context.Context, s sessionstore.Session, hold se
 		}
 		return err
 	case s.Hold.Expired(time.Now()):
-		return errors.Join(ErrClosed, d.closing.Close(ctx, s.ID, ReasonTransportError, CloseOptions{Doubtful: s.Conn}))
+		return errors.Join(ErrClosed, d.close(ctx, s.ID, ReasonTransportError, s.Conn))
 	default:
 		return nil
 	}
@@ -168,6 +169,6 @@ func (d *Delivery) enqueueInDoubt(ctx context.Context, id sessionstore.SessionID
 	case waits:
 		return d.enqueued(ctx, s, hold)
 	}
-	err = d.closing.Close(ctx, id, ReasonTransportError, CloseOptions{Doubtful: s.Conn})
+	err = d.close(ctx, id, ReasonTransportError, s.Conn)
 	return errors.Join(fmt.Errorf("deliver: %w", cause), err)
 }

@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"sync"
+	"time"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -9,25 +10,33 @@ import (
 // maxKnown bounds what is remembered; past it the memory starts anew.
 const maxKnown = 20_000
 
-// known remembers sessions that were seen to be serial and on WebSocket. Neither ever changes, so it cannot be stale;
-// it saves the delivery that such a session refuses.
+// forever is longer than any process lives.
+const forever = 100 * 365 * 24 * time.Hour
+
+// known remembers sessions for a while. What it remembers of them must not become wrong in that time. Safe for concurrent use.
 type known struct {
 	mu  sync.RWMutex
-	set map[sessionstore.SessionID]struct{}
+	set map[sessionstore.SessionID]time.Time // until when
 }
 
 func (k *known) has(id sessionstore.SessionID) bool {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	_, ok := k.set[id]
-	return ok
+	until, ok := k.set[id]
+	return ok && time.Now().Before(until)
 }
 
-func (k *known) add(id sessionstore.SessionID) {
+func (k *known) add(id sessionstore.SessionID, d time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.set == nil || len(k.set) >= maxKnown {
-		k.set = make(map[sessionstore.SessionID]struct{})
+		k.set = make(map[sessionstore.SessionID]time.Time)
 	}
-	k.set[id] = struct{}{}
+	k.set[id] = time.Now().Add(d)
+}
+
+func (k *known) remove(id sessionstore.SessionID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.set, id)
 }

@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -22,4 +23,31 @@ func (p *Pause) Wait(ctx context.Context) {
 	case <-t.C:
 	case <-ctx.Done():
 	}
+}
+
+const (
+	// busyRepeats bounds the wait for a connection that is busy to about three seconds, busyInAll what all messages of one delivery wait.
+	busyRepeats = 10
+	busyInAll   = 10 * time.Second
+)
+
+// patience is how long the pushes of one delivery have waited, for whose caller this session is the only one.
+type patience struct{ waited time.Duration }
+
+// push repeats a push while the connection is busy.
+func (p *patience) push(ctx context.Context, push func(context.Context) error) error {
+	err := push(ctx)
+	if !errors.Is(err, ErrBusy) {
+		return err
+	}
+	begun := time.Now()
+	pause := NewPause()
+	for range busyRepeats {
+		pause.Wait(ctx)
+		if err = push(ctx); !errors.Is(err, ErrBusy) || p.waited+time.Since(begun) >= busyInAll {
+			break
+		}
+	}
+	p.waited += time.Since(begun)
+	return err
 }

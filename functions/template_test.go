@@ -238,8 +238,8 @@ func TestRoles(t *testing.T) {
 		"HeartbeatFunction": {"HeartbeatQueue.Arn": append(slices.Clone(send), receive...), "ClosesQueue.Arn": send},
 		"CloseFunction":     {"ClosesQueue.Arn": append(slices.Clone(send), receive...), "FanoutQueue.Arn": send},
 		"InboundFunction":   {"HeartbeatQueue.Arn": send, "FanoutQueue.Arn": send, "ClosesQueue.Arn": send, "InboundQueue.Arn": receive},
-		"FanoutFunction":    {"FanoutQueue.Arn": receive},
-		"EmitFunction":      {"FanoutQueue.Arn": send},
+		"FanoutFunction":    {"FanoutQueue.Arn": receive, "ClosesQueue.Arn": send},
+		"EmitFunction":      {"FanoutQueue.Arn": send, "ClosesQueue.Arn": send},
 	}
 	for id, f := range functionsOf(t, tmpl) {
 		name := strings.TrimSuffix(id, "Function")

@@ -21,13 +21,25 @@ func (s protocol) Closed(ctx context.Context, session sessionstore.Session) erro
 		if i > 0 && !s.hasTime(ctx) {
 			return engine.ErrUnfinished
 		}
-		err := s.parted(ctx, row, session.Reason)
-		if errors.Is(err, engine.ErrUnfinished) {
+		err := s.inTurn(ctx, row, session.Reason)
+		if _, crowded := errors.AsType[*engine.CrowdedError](err); crowded || errors.Is(err, engine.ErrUnfinished) {
 			return err
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// inTurn is parted once the namespace may run another disconnect handler.
+func (s *Server) inTurn(ctx context.Context, row sessionstore.Socket, reason string) error {
+	if n := s.namespaces[row.Namespace]; n != nil && n.onDisconnect != nil {
+		end, err := engine.Turn(ctx, string(row.Namespace))
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
+	return s.parted(ctx, row, reason)
 }
 
 // hasTime reports whether ctx leaves a disconnect handler the time that it may take.

@@ -11,7 +11,8 @@ import (
 )
 
 // End is what remains to do for a session that was closed and whose connections were cut: its disconnect handlers, its rooms,
-// its rows. It is encoded as JSON in a queue.
+// its rows. Or, with a Reason, a session that is still to be closed, see [adapter.Ending], whose JSON it reads. It is encoded as JSON
+// in a queue.
 type End struct {
 	Session sessionstore.SessionID `json:"session"`
 	// Owner has the session's handler lease until Until.
@@ -21,11 +22,17 @@ type End struct {
 	Conns []sessionstore.Connection `json:"conns,omitempty"`
 	// Step counts how often the end was handed over because one go was not enough for it.
 	Step int `json:"step,omitempty"`
+	// Reason, unless empty, is why the session is still to be closed; Doubtful is a connection to cut whoever closes it.
+	Reason   string                  `json:"reason,omitempty"`
+	Doubtful sessionstore.Connection `json:"doubtful,omitzero"`
+
+	turn string // the namespace whose turn it was given back for, in a [Pool]
 }
 
 // Ends takes the ends of sessions from those that close them, who would be held up by a disconnect handler that is slow. What
-// takes them calls [Engine.Finish] for each. An end that is lost, or comes twice, does no harm: the sweeper hands it over
-// anew when its lease is over, and an owner does each part of it once.
+// takes them calls [Engine.Finish] for each. An end may come twice, for an owner does each part of it once. One that is lost does no harm either: the sweeper
+// hands it over anew when its lease is over. But the sweeper knows nothing of a session that is still to be closed: a queue keeps
+// those, and a process loses them only with itself.
 type Ends interface {
 	// HandOver takes an end and returns at once. After an error the end is left to the sweeper.
 	HandOver(ctx context.Context, end End) error
@@ -62,6 +69,34 @@ func (e *Engine) closed(ctx context.Context, old sessionstore.Session, lease ses
 	return e.handOver(ctx, end)
 }
 
+// later takes a close that has taken too long for its caller.
+func (e *Engine) later(ctx context.Context, c adapter.Ending) error {
+	return e.ends.HandOver(ctx, End{Session: c.Session, Owner: c.Owner, Reason: c.Reason, Doubtful: c.Doubtful})
+}
+
+// finishClose closes a session, trying until it succeeds: a push to it has failed, and nobody else knows.
+func (e *Engine) finishClose(ctx context.Context, end End) error {
+	ctx, cancel := context.WithTimeout(ctx, finishTime)
+	defer cancel()
+	pause := adapter.NewPause()
+	for {
+		err := e.closing.Resume(ctx, adapter.Ending{Session: end.Session, Owner: end.Owner, Reason: end.Reason, Doubtful: end.Doubtful})
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() == nil {
+			pause.Wait(ctx)
+			continue
+		}
+		again, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTime)
+		defer cancel()
+		if end.Step++; end.Step > maxSteps || e.ends == nil || e.ends.HandOver(again, end) != nil {
+			return fmt.Errorf("engine: close a session: %w", err)
+		}
+		return nil
+	}
+}
+
 // handOver hands an end over. If that fails, the sweeper does it when the lease is over.
 func (e *Engine) handOver(ctx context.Context, end End) error {
 	err := e.ends.HandOver(ctx, end)
@@ -72,12 +107,19 @@ func (e *Engine) handOver(ctx context.Context, end End) error {
 	return e.lookAgain(ctx, end.Session, end.Until)
 }
 
-// Finish does what remains of the end of a session: runs the disconnect handlers, removes the rows, writes closed. Where that takes
+// Finish does what remains of the end of a session: closes it, if that is still to be done; runs the disconnect handlers, removes the rows, writes closed. Where that takes
 // longer than one go may, the rest is handed over, or done in place if there is nobody to hand it to. It returns nil if
 // another is at it. After an error the sweeper sees to the rest.
 func (e *Engine) Finish(ctx context.Context, end End) error {
+	if end.Reason != "" {
+		return e.finishClose(ctx, end)
+	}
 	for {
 		err := e.finish(ctx, &end)
+		if crowded, ok := errors.AsType[*CrowdedError](err); ok {
+			crowded.end = end
+			return crowded
+		}
 		if !errors.Is(err, ErrUnfinished) {
 			return err
 		}

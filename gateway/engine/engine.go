@@ -129,6 +129,9 @@ func New(c Config) *Engine {
 	}
 	e.waker, _ = c.Store.(sessionstore.Waker)
 	e.closing = &adapter.Closing{Sessions: c.Store, Pusher: c.Pusher, Finish: e.closed, Announce: e.announce}
+	if e.ends != nil {
+		e.closing.Later = e.later
+	}
 	e.delivery = adapter.NewDelivery(c.Store, c.Pusher, e.closing, e.opts.Limits)
 	return e
 }

@@ -15,47 +15,73 @@ const (
 	endsWaiting = 100_000 // ends that wait; more are left to the sweeper, which finds them when their leases are over
 	endAbandon  = 90 * time.Second
 	drainTime   = 10 * time.Second
+
+	closesAtOnce = 32 // sessions that are being closed, and have just begun
+	closesInAll  = 256
+	closeQuick   = 250 * time.Millisecond
 )
 
 // ErrPoolFull says that a [Pool] takes no more ends: too many wait, or it has been told to end.
 var ErrPoolFull = errors.New("engine: the pool of ends is full")
 
-// Pool finishes the ends of sessions in this process, as many at once as is good. An end whose disconnect handler is slow makes room
-// for the others, see [Yield]. Engines of one store may share a Pool.
+// Pool finishes the ends of sessions in this process, as many at once as is good. Sessions that are still to be closed have a path of
+// their own, for their clients are there. An end whose disconnect handler is slow makes room for the others, see [Yield], and a namespace
+// with many such handlers leaves room to the other namespaces, see [Turn]. Engines of one store may share a Pool.
 type Pool struct {
-	log  *slog.Logger
-	more chan struct{} // there may be something in waiting
+	log   *slog.Logger
+	turns *turns
 
-	mu      sync.Mutex
-	waiting []End
-	over    bool
+	mu     sync.Mutex
+	closes backlog
+	ends   backlog
+	over   bool
 }
 
 var _ Ends = (*Pool)(nil)
+
+// backlog is ends that wait, and the word that there may be some.
+type backlog struct {
+	waiting []End
+	more    chan struct{}
+}
 
 // NewPool returns a Pool. It takes ends from now on and finishes them while [Pool.Run] runs. The logger may be nil.
 func NewPool(log *slog.Logger) *Pool {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Pool{log: log, more: make(chan struct{}, 1)}
+	p := &Pool{log: log, closes: backlog{more: make(chan struct{}, 1)}, ends: backlog{more: make(chan struct{}, 1)}}
+	p.turns = &turns{again: p.again, running: make(map[string]int), slow: make(map[string]int), waiting: make(map[string][]End)}
+	return p
 }
 
 // HandOver implements [Ends]; the error is [ErrPoolFull].
 func (p *Pool) HandOver(_ context.Context, end End) error {
+	crowded := p.turns.count()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.over || len(p.waiting) >= endsWaiting {
+	b := &p.ends
+	if end.Reason != "" {
+		b = &p.closes
+	}
+	if p.over || len(b.waiting)+crowded >= endsWaiting {
 		return ErrPoolFull
 	}
-	p.waiting = append(p.waiting, end)
-	p.wake()
+	b.put(end)
 	return nil
 }
 
-func (p *Pool) wake() {
+// again takes an end back whose turn has come. The lock of the turns is held, so whoever holds p.mu must not ask them.
+func (p *Pool) again(end End) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ends.put(end)
+}
+
+func (b *backlog) put(end End) {
+	b.waiting = append(b.waiting, end)
 	select {
-	case p.more <- struct{}{}:
+	case b.more <- struct{}{}:
 	default:
 	}
 }
@@ -66,7 +92,7 @@ func (p *Pool) wake() {
 func (p *Pool) Run(ctx context.Context, finish func(context.Context, End) error) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	r := &poolRun{p: p, finish: finish, lane: newLane(endsAtOnce, endsInAll, 0)}
+	r := &poolRun{p: p, finish: finish, ends: newLane(endsAtOnce, endsInAll, 0), closes: newLane(closesAtOnce, closesInAll, closeQuick)}
 	r.until(work, ctx.Done())
 	p.stop()
 	drained := make(chan struct{})
@@ -77,7 +103,8 @@ func (p *Pool) Run(ctx context.Context, finish func(context.Context, End) error)
 	go func() {
 		defer close(drained)
 		r.until(work, over)
-		r.lane.wait()
+		r.closes.wait()
+		r.ends.wait()
 	}()
 	select {
 	case <-drained:
@@ -99,55 +126,67 @@ func (p *Pool) stop() {
 
 // Waiting returns how many ends wait for their turn.
 func (p *Pool) Waiting() int {
+	crowded := p.turns.count()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.waiting)
+	return len(p.closes.waiting) + len(p.ends.waiting) + crowded
 }
 
 // next takes the end that has waited longest.
-func (p *Pool) next() (End, bool) {
+func (p *Pool) next(b *backlog) (End, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.waiting) == 0 {
-		p.waiting = nil
+	if len(b.waiting) == 0 {
+		b.waiting = nil
 		return End{}, false
 	}
-	end := p.waiting[0]
-	p.waiting = p.waiting[1:]
+	end := b.waiting[0]
+	b.waiting = b.waiting[1:]
 	return end, true
-}
-
-type yieldKey struct{}
-
-// Yield has the pool that runs the end under ctx begin another beside it: a disconnect handler takes long. Without a pool it does nothing.
-func Yield(ctx context.Context) {
-	if free, ok := ctx.Value(yieldKey{}).(func()); ok {
-		free()
-	}
 }
 
 // poolRun is one run of a Pool.
 type poolRun struct {
-	p      *Pool
-	finish func(context.Context, End) error
-	lane   *lane
+	p            *Pool
+	finish       func(context.Context, End) error
+	closes, ends *lane
 }
 
 // until begins ends until over is closed and none waits any more, or ctx ends.
 func (r *poolRun) until(ctx context.Context, over <-chan struct{}) {
+	var both sync.WaitGroup
+	both.Go(func() {
+		r.take(ctx, over, &r.p.closes, func(end End) { r.closes.start(ctx, func() { r.one(ctx, end) }) })
+	})
+	both.Go(func() {
+		r.take(ctx, over, &r.p.ends, func(end End) {
+			r.ends.startFreeing(ctx, func(free func()) { r.inTurn(ctx, free, end) })
+		})
+	})
+	both.Wait()
+}
+
+// take begins the ends of one backlog.
+func (r *poolRun) take(ctx context.Context, over <-chan struct{}, b *backlog, begin func(End)) {
 	for ctx.Err() == nil {
-		end, ok := r.p.next()
-		if ok {
-			r.lane.startFreeing(ctx, func(free func()) { r.one(context.WithValue(ctx, yieldKey{}, free), end) })
+		if end, ok := r.p.next(b); ok {
+			begin(end)
 			continue
 		}
 		select {
-		case <-r.p.more:
+		case <-b.more:
 		case <-over:
 			return
 		case <-ctx.Done():
 		}
 	}
+}
+
+// inTurn finishes an end whose disconnect handlers take turns.
+func (r *poolRun) inTurn(ctx context.Context, free func(), end End) {
+	c := &poolCall{turns: r.p.turns, free: free, reserved: end.turn}
+	defer c.end()
+	r.one(context.WithValue(ctx, poolCallKey{}, c), end)
 }
 
 // one finishes an end. One that does not return though its time is up is abandoned: it keeps its goroutine, and nothing else. The
@@ -156,7 +195,10 @@ func (r *poolRun) one(ctx context.Context, end End) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := r.finish(ctx, end); err != nil {
+		err := r.finish(ctx, end)
+		if later, ok := errors.AsType[*CrowdedError](err); ok {
+			r.p.turns.wait(end, later)
+		} else if err != nil {
 			r.p.log.WarnContext(ctx, "end of a session failed, left to the sweeper", "session", NameInLog(end.Session), "error", err)
 		}
 	}()

@@ -2,6 +2,7 @@ package emitting
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,7 +33,23 @@ func newEmit(p *boot.Parts) *emit {
 }
 
 func newEmitter(p *boot.Parts, o adapter.Options) *adapter.Emitter {
-	return adapter.NewEmitter(p.Store, p.Pusher, adapter.EmitterOptions{Limits: boot.Limits(p.Env), Options: o})
+	return adapter.NewEmitter(p.Store, p.Pusher, adapter.EmitterOptions{Limits: boot.Limits(p.Env), Later: later(p), Options: o})
+}
+
+// later hands sessions whose close takes too long to the queue of ends; nil if there is none.
+func later(p *boot.Parts) func(context.Context, adapter.Ending) error {
+	const name = "NONSTICK_CLOSES_QUEUE"
+	if p.Env.Text(name, "") == "" {
+		return nil
+	}
+	queue := p.Queue(name)
+	return func(ctx context.Context, e adapter.Ending) error {
+		body, err := json.Marshal(e)
+		if err != nil {
+			return fmt.Errorf("emitting: encode the end of a session: %w", err)
+		}
+		return queue.Send(ctx, string(body))
+	}
 }
 
 // carryOut does what a request in JSON asks for. A request that has no key of its own is done once for the id of the message, or of the

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -359,5 +361,35 @@ func TestExamples(t *testing.T) {
 		if a := newWorld(t).ask(r); !a.OK {
 			t.Errorf("%v: %s", a.Errors, r)
 		}
+	}
+}
+
+// A session whose close takes too long for an emit goes to the queue of ends, as the close function reads it.
+func TestLater(t *testing.T) {
+	var body string
+	queue := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var in struct{ MessageBody string }
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+			t.Error(err)
+		}
+		body = in.MessageBody
+	}))
+	defer queue.Close()
+	w := newWorld(t)
+	w.parts.Env = boot.NewEnv(func(name string) (string, bool) { return queue.URL + "/1/closes", name == "NONSTICK_CLOSES_QUEUE" })
+	want := adapter.Ending{Session: "s", Owner: "o", Reason: adapter.ReasonTransportError, Doubtful: connOf("c")}
+	if err := later(w.parts)(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	var got adapter.Ending
+	if err := json.Unmarshal([]byte(body), &got); err != nil || got != want {
+		t.Errorf("queued %s, %v", body, err)
+	}
+	queue.Close()
+	if err := later(w.parts)(t.Context(), want); err == nil {
+		t.Error("no error without a queue")
+	}
+	if later(newWorld(t).parts) != nil {
+		t.Error("later without a queue")
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -47,5 +48,48 @@ func TestEndsGoThroughTheQueue(t *testing.T) {
 		for r := range w.store.Registrations(t.Context(), shard) {
 			t.Errorf("still registered: %+v", r)
 		}
+	}
+}
+
+// A session that took too long to close for whoever emitted to it is closed by the close function: by the message of a server, or of an
+// emitter of another program.
+func TestSessionsAreClosedOutOfTheQueue(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		message func(id sessionstore.SessionID, conn sessionstore.Connection) any
+	}{
+		{"a server's", func(id sessionstore.SessionID, conn sessionstore.Connection) any {
+			return engine.End{Session: id, Owner: "o", Reason: adapter.ReasonTransportError, Doubtful: conn}
+		}},
+		{"an emitter's", func(id sessionstore.SessionID, conn sessionstore.Connection) any {
+			return adapter.Ending{Session: id, Owner: "o", Reason: adapter.ReasonTransportError, Doubtful: conn}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.env["NONSTICK_CLOSES_QUEUE"] = w.queues.URL + "/1/closes"
+			closing := w.start(Close)
+			conn := sessionstore.Connection{ID: "c1", Endpoint: w.env["NONSTICK_MANAGEMENT_ENDPOINT"]}
+			now := time.Now()
+			s := sessionstore.NewSession{ID: "s1", Transport: sessionstore.WebSocket, Conn: conn, CreatedAt: now, PingAt: now.Add(time.Minute)}
+			if err := w.store.Create(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			message, err := json.Marshal(c.message(s.ID, conn))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ends := []string{string(message), string(message)} // a queue may deliver twice
+			for len(ends) > 0 {
+				if got := failures(invoke[events.SQSEventResponse](t, closing, batch(ends[0]))); got != "" {
+					t.Errorf("failed: %s", got)
+				}
+				ends = append(ends[1:], w.messages("closes")...)
+			}
+			got, err := w.store.Get(t.Context(), s.ID, time.Now())
+			if err != nil || got.State != sessionstore.Closed || got.Reason != adapter.ReasonTransportError || !w.pusher.Closed(conn) {
+				t.Errorf("%+v, %v; cut %v", got, err, w.pusher.Closed(conn))
+			}
+		})
 	}
 }
