@@ -17,6 +17,7 @@ const (
 	// busyStuck is how long a broadcast waits for a member that is busy while none of its busy members gets on, busyLongest how long it
 	// waits at all. While some get on, it is the platform that is at its limit, and not the clients.
 	busyStuck   = 500 * time.Millisecond
+	busyPause   = 250 * time.Millisecond // the longest between two tries
 	busyLongest = 1500 * time.Millisecond
 	// busyMost bounds the members of a broadcast that are delivered to or waited for at a time.
 	busyMost = 4096
@@ -160,7 +161,7 @@ func (p *place) patiently(ctx context.Context, push func(context.Context) error)
 		return err
 	}
 	begun := time.Now()
-	pause := NewPause()
+	pause := &Pause{next: firstPause, longest: busyPause}
 	for errors.Is(err, ErrBusy) && p.f.worth(begun, p.waited+time.Since(begun)) && ctx.Err() == nil {
 		p.give()
 		pause.Wait(ctx)

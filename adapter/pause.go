@@ -8,15 +8,15 @@ import (
 
 // Pause is the wait between bounded repeats: it grows from 10 ms to 500 ms, with jitter. The clock's
 // nanoseconds are the dice, so that a simulation with a clock of its own can be replayed.
-type Pause struct{ next time.Duration }
+type Pause struct{ next, longest time.Duration }
 
 // NewPause returns a Pause at its shortest.
-func NewPause() *Pause { return &Pause{next: firstPause} }
+func NewPause() *Pause { return &Pause{next: firstPause, longest: longestPause} }
 
 // Wait waits once, or until ctx ends.
 func (p *Pause) Wait(ctx context.Context) {
 	d := p.next/2 + time.Duration(time.Now().UnixNano())%(p.next/2+1)
-	p.next = min(2*p.next, longestPause)
+	p.next = min(2*p.next, p.longest)
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

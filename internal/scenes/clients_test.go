@@ -20,12 +20,17 @@ const (
 	healthy kind = "healthy" // answers its pings
 	silent  kind = "silent"  // vanishes without a word: what is pushed to it is taken and not answered
 	hanging kind = "hanging" // the same, and its disconnect handler waits for something that never comes
-	full    kind = "full"    // reads nothing: every push is refused as busy
-	stuck   kind = "stuck"   // every push to it hangs
+	// crowding is hanging in a namespace of its own, with very many others.
+	crowding kind = "crowding"
+	full     kind = "full"  // reads nothing: every push is refused as busy
+	stuck    kind = "stuck" // every push to it hangs
 )
 
 // crowd is how many clients of each kind are in the room that is emitted to: all healthy ones, and some of the others.
 const crowd = 200
+
+// crowdedNamespace is where crowding clients are.
+const crowdedNamespace = "/crowded"
 
 // answerTime is how long a client takes to answer a ping.
 const answerTime = 5 * time.Millisecond
@@ -42,13 +47,17 @@ type client struct {
 	pings  int
 	late   time.Duration // how late the latest ping was
 	closed bool
+
+	closedAt time.Time
 }
 
 // platform pushes to the clients, and tells the server of the ends of their connections.
 type platform struct {
 	interval time.Duration
 	engine   *engine.Engine
+	missing  cure
 
+	one     chan struct{} // held by each push where pushes wait for others
 	mu      sync.Mutex
 	clients map[string]*client // by the id of the connection
 	calls   sync.WaitGroup     // of the server that go on
@@ -86,6 +95,14 @@ func (p *platform) end() {
 
 // Push implements [adapter.Pusher].
 func (p *platform) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
+	if p.missing == pushesWaitForNobody {
+		select {
+		case p.one <- struct{}{}:
+			defer func() { <-p.one }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	c := p.of(conn)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,7 +143,7 @@ func (p *platform) Close(_ context.Context, conn sessionstore.Connection) error 
 	if c.closed {
 		return adapter.ErrGone
 	}
-	c.closed = true
+	c.closed, c.closedAt = true, time.Now()
 	p.call(func(ctx context.Context) { _ = p.engine.Disconnect(ctx, conn) })
 	return nil
 }
@@ -147,7 +164,12 @@ func (p *platform) connect(ctx context.Context, n int, k kind, rooms int) (*clie
 	c.mu.Lock()
 	c.pong = time.Now() // the first ping comes an interval after the open packet
 	c.mu.Unlock()
-	reply, err := p.engine.Message(ctx, c.conn, fmt.Sprintf(`40{"kind":%q,"rooms":%d,"crowd":%v}`, k, rooms, n < crowd && k != silent))
+	nsp := ""
+	if k == crowding {
+		nsp = crowdedNamespace + ","
+	}
+	inCrowd := n < crowd && k != silent && k != crowding
+	reply, err := p.engine.Message(ctx, c.conn, fmt.Sprintf(`40%s{"kind":%q,"rooms":%d,"crowd":%v}`, nsp, k, rooms, inCrowd))
 	if err != nil || len(reply) < 2 || reply[:2] != "40" {
 		return nil, fmt.Errorf("CONNECT answered %q: %w", reply, err)
 	}

@@ -5,6 +5,7 @@ package scenes
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,7 +22,38 @@ func TestNeighboursInMemory(t *testing.T) {
 	for _, s := range scenes {
 		for _, ping := range []struct{ interval, timeout time.Duration }{{10 * time.Second, 4 * time.Second}, {60 * time.Second, 20 * time.Second}} {
 			t.Run(fmt.Sprintf("%s/%s", s.name, ping.interval), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { play(t, s, memstore.New(memstore.Options{}), ping.interval, ping.timeout, 0) })
+				synctest.Test(t, func(t *testing.T) {
+					for _, bad := range play(t, s, memstore.New(memstore.Options{}), ping.interval, ping.timeout, 0, none) {
+						t.Error(bad)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Without its cure each scene fails, so each shows what it is to show.
+func TestScenesFailWithoutTheirCures(t *testing.T) {
+	for missing, names := range map[cure][]string{
+		pushesWaitForNobody:     {"connections whose pushes hang", "everything"},
+		nobodyIsExpiredUnpinged: {"connections that are busy", "everything"},
+		endsBesideOneAnother:    {"disconnect handlers that hang", "everything"},
+		namespacesShare:         {"a namespace whose disconnect handlers all hang"},
+		closesAreHandedOver:     {"an emit while the store is slow to close sessions"},
+	} {
+		for _, s := range scenes {
+			if !slices.Contains(names, s.name) {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/%s", missing, s.name), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					bad := play(t, s, memstore.New(memstore.Options{}), 10*time.Second, 4*time.Second, 0, missing)
+					if len(bad) == 0 {
+						t.Error("the scene does not notice")
+						return
+					}
+					t.Logf("noticed: %s", bad[0])
+				})
 			})
 		}
 	}
@@ -41,7 +73,9 @@ func TestNeighboursOnDynamoDB(t *testing.T) {
 		t.Fatal(err)
 	}
 	interval, timeout := times(t)
-	play(t, everything, dynamostore.New(distant{client}, dynamostore.Options{Table: table}), interval, timeout, slack)
+	for _, bad := range play(t, everything, dynamostore.New(distant{client}, dynamostore.Options{Table: table}), interval, timeout, slack, none) {
+		t.Error(bad)
+	}
 }
 
 // slack is for DynamoDB Local, which does some hundred calls a second on a machine that is busy, and not thousands.
