@@ -12,7 +12,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -53,7 +56,7 @@ func buildStack(ctx context.Context, c config, urls addresses, log *slog.Logger)
 			err = errors.Join(err, s.service.stop())
 		}
 	}()
-	for _, step := range []func(context.Context) error{s.read, s.buildFunctions, s.checkPage, s.startTables, s.makeQueues, s.startFunctions, s.route} {
+	for _, step := range []func(context.Context) error{s.read, s.buildFunctions, s.checkPage, s.startTables, s.makeQueues, s.startFunctions, s.tryFunctions, s.route} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -226,12 +229,12 @@ func (s *stack) startFunctions(context.Context) (err error) {
 			all = append(all, lambda.Function{
 				Name: f.Name, ARN: "arn:aws:lambda:" + localRegion + ":" + queue.Account + ":function:" + f.Name, Dir: filepath.Join(s.built, f.ID),
 				Handler: f.Handler, Environment: f.Environment, Memory: f.Memory, Timeout: f.Timeout, Concurrency: limit,
-				AsyncRetries: f.AsyncRetries, AsyncAge: f.AsyncAge,
+				AsyncRetries: f.AsyncRetries, AsyncAge: f.AsyncAge, OnFailure: f.OnFailure,
 			})
 		}
 	}
 	s.functions, err = lambda.New(lambda.Config{
-		Functions: all, Region: localRegion, Idle: s.config.idle, Logs: s.logs(), Logger: s.log,
+		Functions: all, Region: localRegion, Idle: s.config.idle, Logs: s.logs(), Logger: s.log, Send: s.sendTo,
 		Environment: map[string]string{
 			"AWS_ACCESS_KEY_ID": localKey, "AWS_SECRET_ACCESS_KEY": localKey, "AWS_SESSION_TOKEN": localKey,
 			"AWS_ENDPOINT_URL": s.urls.polling, "AWS_ENDPOINT_URL_DYNAMODB": s.dynamodb,
@@ -243,17 +246,48 @@ func (s *stack) startFunctions(context.Context) (err error) {
 	return err
 }
 
+// tryFunctions starts each function once. One that cannot start with what it got is said now, and not at its first call, where a client
+// waits; as on AWS it is there all the same.
+func (s *stack) tryFunctions(context.Context) error {
+	for name, err := range s.functions.Check() {
+		s.log.Error("function cannot start with what it got", "function", name, "err", err)
+	}
+	return nil
+}
+
+// sendTo sends a message to the queue of an ARN.
+func (s *stack) sendTo(arn, body string) error {
+	q, err := s.queues.Get(arn[strings.LastIndexByte(arn, ':')+1:])
+	if err != nil {
+		return err
+	}
+	_, err = q.Send(queue.Message{Body: body})
+	return err
+}
+
 // overriding are the options that a function's environment has too, by the names of their variables.
 var overriding = []string{
 	"app", "path", "ping-interval", "ping-timeout", "connect-timeout", "upgrade-timeout", "poll-hold", "max-payload",
 	"buffer-limit", "cors-origin", "cors-credentials", "log-level",
 }
 
+// variable writes an option's value as functions read it: times as whole numbers of one unit, levels in lower case.
+func variable(value string) string {
+	if d, err := time.ParseDuration(value); err == nil && value != "0" && d%time.Millisecond == 0 {
+		return strconv.FormatInt(d.Milliseconds(), 10) + "ms"
+	}
+	var level slog.Level
+	if strings.ToUpper(value) == value && level.UnmarshalText([]byte(value)) == nil {
+		return strings.ToLower(value)
+	}
+	return value
+}
+
 // override changes a function's environment to what the options say: those that were given.
 func (s *stack) override(env map[string]string, engineIO bool) {
 	for _, name := range overriding {
 		if value, ok := s.config.given[name]; ok {
-			env[option{name: name}.env()] = value
+			env[option{name: name}.env()] = variable(value)
 		}
 	}
 	if s.config.app == "protocol" && s.config.set("app") {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -100,4 +101,44 @@ func testEvents(t *testing.T, p *process) {
 			t.Errorf("%s took %s", file, d)
 		}
 	}
+}
+
+// Parameters that CloudFormation would refuse are refused before anything is built or started: each kind that would deploy functions
+// that do not start, or that do not do what was meant.
+func TestRefusedParameters(t *testing.T) {
+	for _, tt := range []struct{ parameters, want string }{
+		{"CorsOrigin=*,CorsCredentials=true", "rule CredentialsNeedOrigins"},
+		{"PingInterval=10m", `PingInterval: "10m" is refused by the AllowedPattern`},
+		{"PingTimeout=61m", `PingTimeout: "61m" is refused by the AllowedPattern`},
+		{"ConnectTimeout=99999999999999999999s", "ConnectTimeout: "},
+		{"LargeRoom=1.5", `LargeRoom: "1.5" is refused by the AllowedPattern`},
+		{"HeartbeatSessions=2000000000", "HeartbeatSessions: "},
+		{"HeartbeatConcurrency=1", "HeartbeatConcurrency: "},
+		{"App=nothing", `App: "nothing" is not among the allowed values: AllowedValues chat`},
+		{"JwtIssuer=https://issuer.example", "rule IssuerNeedsAudience"},
+		{"JwtAudience=a", "rule AudienceNeedsIssuer"},
+		{"CorsOrigin=https://a.example/", "CorsOrigin: "},
+		{"PollingProvisioned=1", "rule ProvisionedNeedsRelease"},
+	} {
+		t.Run(tt.parameters, func(t *testing.T) {
+			args := []string{"--addr", "127.0.0.1:0", "--template", "../template.yaml", "--built", t.TempDir()} // nothing is built there
+			for _, p := range strings.Split(tt.parameters, ",") {
+				args = append(args, "--parameter", p)
+			}
+			var out, errOut bytes.Buffer
+			code := run(args, environment{}.lookup, &out, &errOut, nil)
+			if code != exitFailed || !strings.Contains(errOut.String(), tt.want) || out.Len() > 0 {
+				t.Errorf("exit code = %d, it said %s, want %q", code, errOut.String(), tt.want)
+			}
+		})
+	}
+}
+
+// What no parameter says, but an option, is for the functions to refuse: that is said at the start, with the name of the variable.
+func TestFunctionsThatCannotStart(t *testing.T) {
+	p := launchOurs(t, "--ping-interval", "10m")
+	eventually(t, "every function is named that cannot start", func() bool {
+		said := p.stderr.String()
+		return strings.Count(said, "function cannot start with what it got") == 5 && strings.Contains(said, "NONSTICK_PING_INTERVAL") && strings.Contains(said, "HeartbeatFunction")
+	})
 }

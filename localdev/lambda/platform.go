@@ -45,6 +45,8 @@ type Function struct {
 	AsyncRetries int
 	// AsyncAge is how long an asynchronous call may wait; 0 means 6 h.
 	AsyncAge time.Duration
+	// OnFailure is the ARN of the queue that is told of an asynchronous call that failed for good; empty: nobody is.
+	OnFailure string
 }
 
 // Config is what a [Platform] is made of.
@@ -59,6 +61,8 @@ type Config struct {
 	Init time.Duration
 	// AsyncPauses are the pauses before the repetitions of an asynchronous call; none means 1 and 2 minutes.
 	AsyncPauses []time.Duration
+	// Send sends a message to the queue of an ARN. It is asked for by functions with OnFailure alone.
+	Send func(arn, body string) error
 	// Logs is the folder that gets a log for each function; empty: none is kept.
 	Logs string
 	// Logger gets what goes wrong; nil discards.

@@ -223,6 +223,11 @@ func (r *reader) check() {
 			r.fail(m.Line, m.Function, "a FIFO queue delivers at most 10 messages at a time, not %d", m.Batch)
 		}
 	}
+	for _, f := range r.out.Functions {
+		if q, ok := queues[lastOf(f.OnFailure)]; f.OnFailure != "" && (!ok || q.FIFO) {
+			r.fail(f.Line, f.ID, "there is no standard queue %q for calls that fail", lastOf(f.OnFailure))
+		}
+	}
 	for _, q := range r.out.Queues {
 		dead, ok := queues[q.DeadLetters]
 		if q.DeadLetters != "" && (!ok || dead.FIFO != q.FIFO) {

@@ -1,7 +1,7 @@
 package template
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -11,6 +11,7 @@ import (
 type document struct {
 	file       string
 	options    Options
+	patterns   *patterns
 	globals    *yaml.Node // of functions; may be nil
 	outputNode *yaml.Node // may be nil
 	parameters map[string]string
@@ -28,10 +29,11 @@ type resource struct {
 	props    *yaml.Node // may be nil
 }
 
-func newDocument(file string, root *yaml.Node, o Options) (*document, error) {
+func newDocument(f *File, o Options) (*document, error) {
 	o.defaults()
+	file, root := f.name, &f.root
 	d := &document{
-		file: file, options: o, parameters: map[string]string{}, lists: map[string][]any{}, conditions: map[string]*yaml.Node{},
+		file: file, options: o, patterns: &f.patterns, parameters: map[string]string{}, lists: map[string][]any{}, conditions: map[string]*yaml.Node{},
 		byID: map[string]*resource{}, deciding: map[string]bool{},
 	}
 	if len(root.Content) == 0 || root.Content[0].Kind != yaml.MappingNode {
@@ -40,6 +42,11 @@ func newDocument(file string, root *yaml.Node, o Options) (*document, error) {
 	top := root.Content[0]
 	if err := d.readParameters(get(top, "Parameters")); err != nil {
 		return nil, err
+	}
+	if !o.Unchecked {
+		if err := d.checkRules(get(top, "Rules")); err != nil {
+			return nil, err
+		}
 	}
 	for name, n := range pairs(get(top, "Conditions")) {
 		d.conditions[name.Value] = n
@@ -54,6 +61,7 @@ func newDocument(file string, root *yaml.Node, o Options) (*document, error) {
 
 func (d *document) readParameters(section *yaml.Node) error {
 	known := map[string]bool{}
+	var refused []error
 	for name, n := range pairs(section) {
 		known[name.Value] = true
 		value, given := d.options.Parameters[name.Value]
@@ -73,16 +81,16 @@ func (d *document) readParameters(section *yaml.Node) error {
 			}
 			d.lists[name.Value] = list
 		}
-		if allowed := get(n, "AllowedValues"); allowed != nil && !contains(allowed, value) {
-			return &Error{d.file, name.Line, name.Value, fmt.Sprintf("%q is not among the allowed values", value)}
+		if err := d.constraint(n, value); err != nil && !d.options.Unchecked {
+			refused = append(refused, &Error{d.file, name.Line, name.Value, err.Error()})
 		}
 	}
 	for name := range d.options.Parameters {
 		if !known[name] {
-			return &Error{d.file, 1, "Parameters", "there is no parameter " + name}
+			refused = append(refused, &Error{d.file, 1, "Parameters", "there is no parameter " + name})
 		}
 	}
-	return nil
+	return errors.Join(refused...)
 }
 
 func contains(list *yaml.Node, value string) bool {

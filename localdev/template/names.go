@@ -11,6 +11,9 @@ import (
 // The types of resources that are read.
 const (
 	kindFunction      = "AWS::Serverless::Function"
+	kindPlainFunction = "AWS::Lambda::Function" // what SAM makes of it
+	kindVersion       = "AWS::Lambda::Version"
+	kindAlias         = "AWS::Lambda::Alias"
 	kindHTTPAPI       = "AWS::Serverless::HttpApi"
 	kindWebSocketAPI  = "AWS::Serverless::WebSocketApi"
 	kindAPI           = "AWS::ApiGatewayV2::Api"
@@ -23,6 +26,9 @@ const (
 	kindTable         = "AWS::DynamoDB::Table"
 	kindMapping       = "AWS::Lambda::EventSourceMapping"
 )
+
+// firstVersion is what every published version is called here.
+const firstVersion = "1"
 
 // ref is what Ref gives: a parameter, a pseudo parameter, or what a resource is called.
 func (d *document) ref(name string) (any, error) {
@@ -40,9 +46,9 @@ func (d *document) ref(name string) (any, error) {
 	case "AWS::AccountId":
 		return d.options.Account, nil
 	case "AWS::Partition":
-		return "aws", nil
+		return partitionOf(d.options.Region).name, nil
 	case "AWS::URLSuffix":
-		return "amazonaws.com", nil
+		return partitionOf(d.options.Region).suffix, nil
 	case "AWS::StackName":
 		return d.options.Stack, nil
 	case "AWS::StackId":
@@ -52,16 +58,33 @@ func (d *document) ref(name string) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("there is no parameter or resource %s", name)
 	}
-	if r.kind == kindQueue {
+	switch r.kind {
+	case kindQueue:
 		queue, err := d.name(r)
 		return d.options.BaseURL + "/" + d.options.Account + "/" + queue, err
+	case kindAlias:
+		return d.aliasARN(r)
 	}
 	return d.name(r)
 }
 
+// aliasARN is what Ref gives for an alias: the ARN of its function with the alias behind it.
+func (d *document) aliasARN(r *resource) (string, error) {
+	function, alias := get(r.props, "FunctionName"), get(r.props, "Name")
+	if function == nil || alias == nil {
+		return "", fmt.Errorf("the alias %s has no FunctionName, or no Name", r.id)
+	}
+	name, err := d.text(function)
+	if err != nil {
+		return "", err
+	}
+	qualifier, err := d.text(alias)
+	return d.arn("lambda", "function:"+lastOf(name)+":"+qualifier), err
+}
+
 // name is what a resource is called: as it says, else as in the template.
 func (d *document) name(r *resource) (string, error) {
-	property := map[string]string{kindFunction: "FunctionName", kindQueue: "QueueName", kindTable: "TableName"}[r.kind]
+	property := map[string]string{kindFunction: "FunctionName", kindPlainFunction: "FunctionName", kindQueue: "QueueName", kindTable: "TableName"}[r.kind]
 	if property == "" {
 		return r.id, nil
 	}
@@ -101,7 +124,7 @@ func (d *document) attribute(id, attribute string) (any, error) {
 		return nil, err
 	}
 	switch {
-	case r.kind == kindFunction && attribute == "Arn":
+	case (r.kind == kindFunction || r.kind == kindPlainFunction) && attribute == "Arn":
 		return d.arn("lambda", "function:"+name), nil
 	case r.kind == kindQueue && attribute == "Arn":
 		return d.arn("sqs", name), nil
@@ -111,21 +134,14 @@ func (d *document) attribute(id, attribute string) (any, error) {
 		return d.ref(id)
 	case r.kind == kindTable && attribute == "Arn":
 		return d.arn("dynamodb", "table/"+name), nil
+	case r.kind == kindVersion && attribute == "Version":
+		return firstVersion, nil
 	case attribute == "ApiEndpoint":
 		return "https://" + d.apiHost(id), nil
 	case attribute == "Arn":
 		return d.arn(strings.ToLower(strings.Split(r.kind, "::")[1]), name), nil
 	}
 	return nil, fmt.Errorf("the attribute %s of %s is not known here", attribute, r.kind)
-}
-
-func (d *document) arn(service, what string) string {
-	return "arn:aws:" + service + ":" + d.options.Region + ":" + d.options.Account + ":" + what
-}
-
-// apiHost is the host of an API on AWS, as templates put it together.
-func (d *document) apiHost(id string) string {
-	return id + ".execute-api." + d.options.Region + ".amazonaws.com"
 }
 
 // local puts where the APIs are reached in the place of their hosts on AWS.

@@ -152,11 +152,12 @@ func (r *reader) seconds(p properties, name string, def, least, most int) time.D
 
 func (r *reader) flag(p properties, name string) bool { return r.str(p, name) == "true" }
 
-// lastOf is what an ARN ends in: the name of a function or queue.
+// lastOf is what an ARN ends in: the name of a function, without a version or alias, or that of a queue.
 func lastOf(arn string) string {
 	_, name, ok := strings.Cut(arn, ":function:")
 	if ok {
 		name, _, _ = strings.Cut(name, "/")
+		name, _, _ = strings.Cut(name, ":")
 		return name
 	}
 	return arn[strings.LastIndexByte(arn, ':')+1:]

@@ -33,8 +33,9 @@ func (r *reader) function(res *resource) {
 	async := p.in("EventInvokeConfig")
 	f.AsyncRetries = r.number(async, "MaximumRetryAttempts", 2, 0, 2)
 	f.AsyncAge = r.seconds(async, "MaximumEventAgeInSeconds", 6*3600, 60, 6*3600)
-	if async.node("DestinationConfig") != nil || p.node("DeadLetterQueue") != nil {
-		r.note(p.line, p.where, "destinations and dead letters of asynchronous calls are not emulated: they are logged")
+	r.destinations(&f, async.in("DestinationConfig"))
+	if p.node("DeadLetterQueue") != nil {
+		r.note(p.line, p.where, "dead letters of asynchronous calls are not emulated, but a destination OnFailure is: they are logged")
 	}
 	r.out.Functions = append(r.out.Functions, f)
 	for event, n := range pairs(get(res.props, "Events")) {
@@ -45,6 +46,22 @@ func (r *reader) function(res *resource) {
 		}
 		r.event(res, event.Value, kind, e, name)
 	}
+}
+
+// destinations reads where asynchronous calls go that are over.
+func (r *reader) destinations(f *Function, p properties) {
+	if p.node("OnSuccess") != nil {
+		r.note(p.line, p.where, "the destination OnSuccess is not emulated")
+	}
+	to := p.in("OnFailure")
+	if to.own == nil && to.base == nil {
+		return
+	}
+	if kind := r.need(to, "Type"); kind != "SQS" {
+		r.note(to.line, to.where, "the destination OnFailure of type "+kind+" is not emulated, only SQS is: what fails is logged")
+		return
+	}
+	f.OnFailure = r.need(to, "Destination")
 }
 
 // environment is that of Globals and the function's own, with local addresses for those of AWS.

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -45,7 +46,9 @@ type Function struct {
 	// AsyncRetries and AsyncAge are of asynchronous calls: 0 to 2 repetitions, within so long.
 	AsyncRetries int
 	AsyncAge     time.Duration
-	Line         int
+	// OnFailure is the ARN of the queue that is told of an asynchronous call that failed for good; empty: none.
+	OnFailure string
+	Line      int
 }
 
 // Route says which function serves what.
@@ -114,6 +117,9 @@ type Attribute struct{ Name, Type string }
 type Options struct {
 	// Parameters overrides defaults.
 	Parameters map[string]string
+	// Unchecked takes values that the constraints of the parameters, or the Rules, refuse. It is for tests that compare these with
+	// what the functions refuse.
+	Unchecked bool
 	// Region, Account and Stack are what pseudo parameters give; default us-east-1, 000000000000 and local.
 	Region, Account, Stack string
 	// Prefix comes before the names that resources get; names that the template gives stay.
@@ -141,8 +147,15 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d: %s: %s", e.File, e.Line, e.Resource, e.Message)
 }
 
-// Read reads the template in a file. All that is wrong with it is in the error, as [*Error]s.
-func Read(file string, o Options) (*Template, error) {
+// File is a template that has been parsed, to be read for several worlds.
+type File struct {
+	name, dir string
+	root      yaml.Node
+	patterns  patterns
+}
+
+// Open parses the template in a file.
+func Open(file string) (*File, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read template: %w", err)
@@ -151,20 +164,35 @@ func Read(file string, o Options) (*Template, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read template: %w", err)
 	}
-	return parse(file, dir, b, o)
+	return Parse(file, dir, b)
 }
 
-// parse is Read for what is in memory.
-func parse(file, dir string, text []byte, o Options) (*Template, error) {
-	var root yaml.Node
-	if err := yaml.Unmarshal(text, &root); err != nil {
-		return nil, fmt.Errorf("read template %s: %w", file, err)
+// Parse is Open for what is in memory. Paths in the template are relative to dir.
+func Parse(name, dir string, text []byte) (*File, error) {
+	f := &File{name: name, dir: dir}
+	if err := yaml.Unmarshal(text, &f.root); err != nil {
+		return nil, fmt.Errorf("read template %s: %w", name, err)
 	}
-	d, err := newDocument(file, &root, o)
+	return f, nil
+}
+
+// Read reads the template in a file. All that is wrong with it is in the error, as [*Error]s.
+func Read(file string, o Options) (*Template, error) {
+	f, err := Open(file)
 	if err != nil {
 		return nil, err
 	}
-	r := reader{document: d, dir: dir}
+	return f.Read(o)
+}
+
+// Read says what the template describes. All that is wrong with it is in the error, as [*Error]s; parameters that are refused come first,
+// and alone.
+func (f *File) Read(o Options) (*Template, error) {
+	d, err := newDocument(f, o)
+	if err != nil {
+		return nil, err
+	}
+	r := reader{document: d, dir: f.dir}
 	r.all()
 	if err := errors.Join(r.errs...); err != nil {
 		return nil, err
@@ -176,9 +204,10 @@ func (o *Options) defaults() {
 	for _, d := range []struct {
 		to    *string
 		value string
-	}{{&o.Region, "us-east-1"}, {&o.Account, "000000000000"}, {&o.Stack, "local"}, {&o.BaseURL, "http://127.0.0.1:3000"}, {&o.WebSocketURL, o.BaseURL}} {
+	}{{&o.Region, "us-east-1"}, {&o.Account, "000000000000"}, {&o.Stack, "local"}, {&o.BaseURL, "http://127.0.0.1:3000"}} {
 		if *d.to == "" {
 			*d.to = d.value
 		}
 	}
+	o.WebSocketURL = cmp.Or(o.WebSocketURL, o.BaseURL)
 }

@@ -11,10 +11,18 @@ import (
 	"time"
 )
 
+func parse(text string, o Options) (*Template, error) {
+	f, err := Parse("t.yaml", "/dir", []byte(text))
+	if err != nil {
+		return nil, err
+	}
+	return f.Read(o)
+}
+
 // read parses a template, which must be right.
 func read(t *testing.T, text string, o Options) *Template {
 	t.Helper()
-	out, err := parse("t.yaml", "/dir", []byte(text), o)
+	out, err := parse(text, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,11 +123,13 @@ Resources:
       CodeUri: code
       Timeout: 20
       Environment: {Variables: {B: own, C: own}}
-      EventInvokeConfig: {MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60}
+      EventInvokeConfig: {MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60, DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Q.Arn}}}
+  Q: {Type: AWS::SQS::Queue}
 `, Options{Prefix: "p-"})
 	want := Function{
 		ID: "F", Name: "p-F", Source: "/dir/code", Handler: "bootstrap", Memory: 256, Timeout: 20 * time.Second,
 		Environment: map[string]string{"A": "global", "B": "own", "C": "own"}, AsyncAge: time.Minute, Line: 11,
+		OnFailure: "arn:aws:sqs:us-east-1:000000000000:p-Q",
 	}
 	if got := out.Functions[0]; !reflect.DeepEqual(got, want) {
 		t.Errorf("function = %+v, want %+v", got, want)
@@ -264,7 +274,7 @@ func TestRoutesToAQueue(t *testing.T) {
 		{"      CredentialsArn: role\n", "", "CredentialsArn is missing"},
 		{`TemplateSelectionExpression: \$default`, "Description: x", "TemplateSelectionExpression is"},
 	} {
-		_, err := parse("t.yaml", "/dir", []byte(text(tt[0], tt[1])), Options{})
+		_, err := parse(text(tt[0], tt[1]), Options{})
 		if err == nil || !strings.Contains(err.Error(), tt[2]) {
 			t.Errorf("%q for %q: %v, want %q", tt[1], tt[0], err, tt[2])
 		}
@@ -287,6 +297,63 @@ Resources:
 	}
 }
 
+// rules is a template with one rule, R, about the parameter P, which is a.
+func rules(rule string) string {
+	return "Parameters:\n  P: {Type: String, Default: a}\nRules:\n  R: {" + rule + "}\nResources: {}"
+}
+
+// A rule that does not apply refuses nothing, nor does one whose assertions hold; and tests may read on in any case.
+func TestRules(t *testing.T) {
+	for _, rule := range []string{
+		"RuleCondition: !Equals [!Ref P, c], Assertions: [{Assert: !Equals [!Ref P, b]}]",
+		"Assertions: [{Assert: !Equals [!Ref P, a]}, {Assert: !Not [!Equals [!Ref P, b]]}]",
+	} {
+		read(t, rules(rule), Options{})
+	}
+	read(t, rules("Assertions: [{Assert: !Equals [!Ref P, b]}]"), Options{Unchecked: true})
+	// All that is refused is told at once.
+	_, err := parse(rules("Assertions: [{Assert: !Equals [!Ref P, b]}, {Assert: !Equals [!Ref P, c]}]"), Options{})
+	if err == nil || strings.Count(err.Error(), "rule R") != 2 {
+		t.Errorf("error %v, want two", err)
+	}
+}
+
+// An alias stands for its function wherever a function is called.
+func TestAlias(t *testing.T) {
+	text := function("", `
+  V: {Type: AWS::Lambda::Version, Properties: {FunctionName: !Ref F, Description: !GetAtt F.Arn}}
+  A: {Type: AWS::Lambda::Alias, Properties: {FunctionName: !Ref F, FunctionVersion: !GetAtt V.Version, Name: live}}
+  Q: {Type: AWS::SQS::Queue}
+  M: {Type: AWS::Lambda::EventSourceMapping, Properties: {FunctionName: !Ref A, EventSourceArn: !GetAtt Q.Arn}}
+  Http: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: HTTP}}
+  Integration: {Type: AWS::ApiGatewayV2::Integration, Properties: {ApiId: !Ref Http, IntegrationUri: !Ref A, PayloadFormatVersion: "2.0"}}
+  Route: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Http, RouteKey: $default, Target: !Sub "integrations/${Integration}"}}
+`)
+	out := read(t, text, Options{Prefix: "p-"})
+	if out.Mappings[0].Function != "p-F" || out.HTTP[0].Function != "p-F" {
+		t.Errorf("mapping %+v, route %+v", out.Mappings[0], out.HTTP[0])
+	}
+	f, err := Parse("t.yaml", "/dir", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := f.Resources(Options{Region: "cn-north-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	properties := map[string]map[string]any{}
+	for _, r := range all {
+		properties[r.ID] = r.Properties
+	}
+	const arn = "arn:aws-cn:lambda:cn-north-1:000000000000:function:F"
+	if got := properties["M"]["FunctionName"]; got != arn+":live" {
+		t.Errorf("the mapping calls %v", got)
+	}
+	if got := properties["V"]["Description"]; got != arn || properties["A"]["FunctionVersion"] != "1" {
+		t.Errorf("version %v, alias %v", properties["V"], properties["A"])
+	}
+}
+
 // Every error names the file, the line and the resource.
 func TestErrors(t *testing.T) {
 	tests := []struct{ name, text, want string }{
@@ -296,6 +363,20 @@ func TestErrors(t *testing.T) {
 		{"no type", "Resources:\n  X: {}", "t.yaml:2: X: the resource has no Type"},
 		{"parameter without default", "Parameters:\n  P: {Type: String}\nResources: {}", "t.yaml:2: P: the parameter has no default"},
 		{"value not allowed", "Parameters:\n  P: {Type: String, Default: c, AllowedValues: [a, b]}\nResources: {}", `t.yaml:2: P: "c" is not among`},
+		{"value that the pattern refuses", "Parameters:\n  P: {Type: String, Default: ac, AllowedPattern: \"a|b\", ConstraintDescription: a or b}\nResources: {}", `t.yaml:2: P: "ac" is refused by the AllowedPattern a|b (a or b)`},
+		{"a line behind what the pattern allows", "Parameters:\n  P: {Type: String, Default: \"a\\n\", AllowedPattern: \"^a$\"}\nResources: {}", `t.yaml:2: P: "a\n" is refused by the AllowedPattern`},
+		{"pattern that is none", "Parameters:\n  P: {Type: String, Default: a, AllowedPattern: \"(\"}\nResources: {}", "t.yaml:2: P: the AllowedPattern is none"},
+		{"number too small", "Parameters:\n  P: {Type: Number, Default: 1, MinValue: 2}\nResources: {}", `t.yaml:2: P: "1" is refused by the MinValue 2`},
+		{"number too great", "Parameters:\n  P: {Type: Number, Default: 3.5, MaxValue: 3}\nResources: {}", `t.yaml:2: P: "3.5" is refused by the MaxValue 3`},
+		{"no number", "Parameters:\n  P: {Type: Number, Default: x}\nResources: {}", `t.yaml:2: P: "x" is no number`},
+		{"text too short", "Parameters:\n  P: {Type: String, Default: \"\", MinLength: 1}\nResources: {}", `t.yaml:2: P: "" is refused by the MinLength 1`},
+		{"text too long", "Parameters:\n  P: {Type: String, Default: abc, MaxLength: 2}\nResources: {}", `t.yaml:2: P: "abc" is refused by the MaxLength 2`},
+		{"rule", rules("Assertions: [{Assert: !Equals [!Ref P, b], AssertDescription: P is b}]"), "t.yaml:4: rule R: P is b"},
+		{"rule without a word", rules("Assertions: [{Assert: !Equals [!Ref P, b]}]"), "t.yaml:4: rule R: an assertion does not hold"},
+		{"rule that applies", rules("RuleCondition: !Equals [!Ref P, a], Assertions: [{Assert: !Equals [!Ref P, b]}]"), "t.yaml:4: rule R"},
+		{"rule without an assertion", rules("Assertions: [{AssertDescription: x}]"), "rule R: an assertion has no Assert"},
+		{"rule of a parameter that is not there", rules("Assertions: [{Assert: !Equals [!Ref Q, b]}]"), "rule R: there is no parameter or resource Q"},
+		{"no queue for calls that fail", function("      EventInvokeConfig: {DestinationConfig: {OnFailure: {Type: SQS, Destination: x}}}\n", ""), `F: there is no standard queue "x" for calls that fail`},
 		{"unknown name", function("      Environment: {Variables: {X: !Ref Nobody}}\n", ""), "t.yaml:17: F: there is no parameter or resource Nobody"},
 		{"unknown name in Sub", function("      Environment: {Variables: {X: !Sub \"${Nobody}\"}}\n", ""), "t.yaml:17: F: there is no parameter or resource Nobody"},
 		{"unknown attribute", function("      Environment: {Variables: {X: !GetAtt F.Nothing}}\n", ""), "t.yaml:17: F: the attribute Nothing"},
@@ -321,13 +402,13 @@ func TestErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := parse("t.yaml", "/dir", []byte(tt.text), Options{})
+			_, err := parse(tt.text, Options{})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("err = %v, want %q", err, tt.want)
 			}
 		})
 	}
-	_, err := parse("t.yaml", "/dir", []byte(function("      Timeout: x\n      MemorySize: y\n", "")), Options{})
+	_, err := parse(function("      Timeout: x\n      MemorySize: y\n", ""), Options{})
 	if e, ok := errors.AsType[*Error](err); !ok || e.Resource != "F" || strings.Count(err.Error(), "\n") != 1 {
 		t.Errorf("err = %v, want both mistakes", err)
 	}
@@ -367,7 +448,7 @@ Outputs:
 		t.Errorf("outputs = %q, want %q", got, two)
 	}
 	for part, want := range map[string]string{"A: {}": "Value is missing", "A: {Value: !Ref Nobody}": "Nobody", "A: {Condition: Nobody, Value: x}": "no condition Nobody"} {
-		_, err := parse("t.yaml", "/dir", []byte(function("", "Outputs:\n  "+part+"\n")), Options{})
+		_, err := parse(function("", "Outputs:\n  "+part+"\n"), Options{})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", part, err, want)
 		}

@@ -60,10 +60,16 @@ type Build func(*Parts) Handler
 func Run(build Build) {
 	h, err := start(build, os.LookupEnv, os.Stdout)
 	if err != nil {
-		slog.New(slog.NewJSONHandler(os.Stdout, nil)).Error("cannot start: the configuration is wrong", "err", err.Error())
+		newLogger(os.Stdout, slog.LevelInfo, nil).Error("cannot start: the configuration is wrong", "err", err.Error())
 		os.Exit(1)
 	}
 	lambda.Start(h)
+}
+
+// Check returns what keeps a function from starting in an environment; nil if nothing does. It is what Run does, with nothing started.
+func Check(build Build, lookup func(string) (string, bool)) error {
+	_, err := start(build, lookup, io.Discard)
+	return err
 }
 
 // start builds a function by its environment.
@@ -76,11 +82,12 @@ func start(build Build, lookup func(string) (string, bool), out io.Writer) (Hand
 	return p.surround(h), nil
 }
 
+// maxRelease bounds the name of a release, in bytes.
+const maxRelease = 64
+
 func newParts(env *Env, out io.Writer) *Parts {
 	var level slog.Level
-	if err := level.UnmarshalText([]byte(env.Text("NONSTICK_LOG_LEVEL", "info"))); err != nil {
-		env.Fail("NONSTICK_LOG_LEVEL", "want debug, info, warn or error")
-	}
+	_ = level.UnmarshalText([]byte(env.Choice("NONSTICK_LOG_LEVEL", "info", "debug", "info", "warn", "error"))) // each of them is one
 	p := &Parts{Env: env, region: env.Need("AWS_REGION"), keys: aws.Credentials{
 		AccessKeyID: env.Need("AWS_ACCESS_KEY_ID"), SecretAccessKey: env.Need("AWS_SECRET_ACCESS_KEY"),
 		SessionToken: env.Text("AWS_SESSION_TOKEN", ""), Source: "environment",
@@ -90,6 +97,9 @@ func newParts(env *Env, out io.Writer) *Parts {
 		p.Metrics = newMetrics(out, env.Text("AWS_LAMBDA_FUNCTION_NAME", "unknown"), meter)
 	}
 	p.Log = newLogger(out, level, p.Metrics)
+	if release := env.Word("NONSTICK_RELEASE", maxRelease); release != "" {
+		p.Log = p.Log.With("release", release)
+	}
 	client := dynamostore.NewClient(dynamostore.ClientOptions{
 		Region: p.region, Endpoint: p.endpoint("DYNAMODB"), Credentials: dynamostore.Credentials{
 			AccessKeyID: p.keys.AccessKeyID, SecretAccessKey: p.keys.SecretAccessKey, SessionToken: p.keys.SessionToken,

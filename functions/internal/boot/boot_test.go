@@ -41,7 +41,9 @@ func TestStart(t *testing.T) {
 		{"AWS_ACCESS_KEY_ID", "", "AWS_ACCESS_KEY_ID is not set"},
 		{"AWS_SECRET_ACCESS_KEY", "", "AWS_SECRET_ACCESS_KEY is not set"},
 		{"NONSTICK_TABLE", "", "NONSTICK_TABLE is not set"},
-		{"NONSTICK_LOG_LEVEL", "loud", `NONSTICK_LOG_LEVEL="loud": want debug, info, warn or error`},
+		{"NONSTICK_LOG_LEVEL", "loud", `NONSTICK_LOG_LEVEL="loud": want debug, info, warn, error`},
+		{"NONSTICK_LOG_LEVEL", "INFO", `NONSTICK_LOG_LEVEL="INFO": want debug, info, warn, error`},
+		{"NONSTICK_RELEASE", "a b", `NONSTICK_RELEASE="a b": want up to 64 letters, digits and ._-`},
 		{"NONSTICK_METRICS", "yes", `NONSTICK_METRICS="yes": want on, off`},
 	}
 	for _, tt := range tests {
@@ -98,6 +100,11 @@ func TestLog(t *testing.T) {
 		if got != hash {
 			t.Errorf("%s is %v, want %s", name, got, hash)
 		}
+	}
+	// Lambda's log format JSON reads these two, and takes a line without a time for one of the level INFO.
+	at, _ := all[0]["timestamp"].(string)
+	if _, err := time.Parse(time.RFC3339, at); err != nil || !strings.HasSuffix(at, "Z") || all[0]["time"] != nil {
+		t.Errorf("time %q of %v: %v", at, all[0], err)
 	}
 	if all[0]["requestId"] != "request" || all[0]["err"] != "broken" || all[0]["level"] != "INFO" {
 		t.Errorf("line %v", all[0])

@@ -36,6 +36,26 @@ func (e *Env) Text(name, def string) string {
 	return def
 }
 
+// Given returns a variable that may be set to nothing; def if it is not set.
+func (e *Env) Given(name, def string) string {
+	if v, ok := e.lookup(name); ok {
+		return v
+	}
+	return def
+}
+
+// Word returns a variable of letters, digits, dots, dashes and underscores, at most so many; empty if it is not set, or set to nothing.
+func (e *Env) Word(name string, most int) string {
+	v := e.Text(name, "")
+	wrong := strings.ContainsFunc(v, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '-' && r != '_'
+	})
+	if wrong || len(v) > most {
+		e.Fail(name, "want up to %d letters, digits and ._-", most)
+	}
+	return v
+}
+
 // Need returns a variable that must be set.
 func (e *Env) Need(name string) string {
 	v := e.Text(name, "")
@@ -57,9 +77,12 @@ func (e *Env) URL(name string) string {
 	return strings.TrimRight(v, "/")
 }
 
-// Choice returns a variable that is one of the allowed values.
+// Choice returns a variable that is one of the allowed values; def if it is not set.
 func (e *Env) Choice(name, def string, allowed ...string) string {
-	v := e.Text(name, def)
+	v, ok := e.lookup(name)
+	if !ok {
+		return def
+	}
 	if !slices.Contains(allowed, v) {
 		e.Fail(name, "want %s", strings.Join(allowed, ", "))
 		return def
@@ -67,30 +90,55 @@ func (e *Env) Choice(name, def string, allowed ...string) string {
 	return v
 }
 
-// Number returns a variable that is a whole number from least to most.
+// Number returns a variable that is a whole number from least to most; def if it is not set. It is written with its digits alone, as
+// the template's patterns have it: no sign but a minus, no zero before it, no point.
 func (e *Env) Number(name string, def, least, most int) int {
-	text := e.Text(name, "")
-	if text == "" {
+	text, ok := e.lookup(name)
+	if !ok {
 		return def
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < least || n > most {
+	if err != nil || strconv.Itoa(n) != text || n < least || n > most {
 		e.Fail(name, "want a number from %d to %d", least, most)
 		return def
 	}
 	return n
 }
 
-// Duration returns a variable that is a time from least to most, with its unit.
+// units are those that a time may have, the longest first where one ends like another.
+var units = []struct {
+	name string
+	unit time.Duration
+}{{"ms", time.Millisecond}, {"s", time.Second}, {"m", time.Minute}}
+
+// Duration returns a variable that is a time from least to most; def if it is not set. It is a whole number with one of the units ms, s
+// and m, as the template's patterns have it, and not all that Go takes for a duration.
 func (e *Env) Duration(name string, def, least, most time.Duration) time.Duration {
-	text := e.Text(name, "")
-	if text == "" {
+	text, ok := e.lookup(name)
+	if !ok {
 		return def
 	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < least || d > most {
-		e.Fail(name, "want a time from %s to %s, for instance %s", least, most, def)
-		return def
+	for _, u := range units {
+		digits, ok := strings.CutSuffix(text, u.name)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil || strconv.FormatInt(n, 10) != digits || n > int64(most/u.unit) || time.Duration(n)*u.unit < least {
+			break
+		}
+		return time.Duration(n) * u.unit
 	}
-	return d
+	e.Fail(name, "want a time from %s to %s as a whole number with ms, s or m, for instance %s", least, most, shortForm(def))
+	return def
+}
+
+// shortForm writes a time in the form that Duration takes.
+func shortForm(d time.Duration) string {
+	for _, u := range slices.Backward(units) {
+		if d%u.unit == 0 && d >= u.unit {
+			return strconv.FormatInt(int64(d/u.unit), 10) + u.name
+		}
+	}
+	return strconv.FormatInt(d.Milliseconds(), 10) + "ms"
 }

@@ -2,16 +2,18 @@ package boot
 
 import (
 	"context"
-	"math"
 
 	"github.com/nonstick-io/nonstick/adapter"
 )
+
+// mostLarge is the most sockets that a broadcast may be told to reach at once.
+const mostLarge = 1_000_000
 
 // Broadcasts reads what is configured about broadcasts to very many sockets. Without a queue, who broadcasts delivers to all by
 // itself.
 func (p *Parts) Broadcasts() adapter.Options {
 	const queue = "NONSTICK_FANOUT_QUEUE"
-	o := adapter.Options{Large: p.Env.Number("NONSTICK_LARGE_ROOM", adapter.DefaultLarge, 1, math.MaxInt32), Logger: p.Log}
+	o := adapter.Options{Large: p.Env.Number("NONSTICK_LARGE_ROOM", adapter.DefaultLarge, 1, mostLarge), Logger: p.Log}
 	if p.Env.Text(queue, "") != "" {
 		o.Fanout = fifo{p.Queue(queue)}
 	}

@@ -27,10 +27,12 @@ func TestBroadcasts(t *testing.T) {
 		limit              int
 		wrong              string
 	}{
-		{"none", "", "", 500, ""},
+		{"none", "", "500", 500, ""},
 		{"a queue", url, "20", 20, ""},
-		{"no URL", "fanout", "", 500, "NONSTICK_FANOUT_QUEUE"},
+		{"no URL", "fanout", "500", 500, "NONSTICK_FANOUT_QUEUE"},
 		{"no number", url, "0", 0, "NONSTICK_LARGE_ROOM"},
+		{"nothing", url, "", 0, "NONSTICK_LARGE_ROOM"},
+		{"too many", url, "1000001", 0, "NONSTICK_LARGE_ROOM"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			vars := maps.Clone(complete)

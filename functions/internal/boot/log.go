@@ -15,7 +15,7 @@ import (
 // newLogger returns a logger that writes lines of JSON, each with the id of its invocation. Every line at the
 // level of errors is counted.
 func newLogger(w io.Writer, level slog.Level, m *Metrics) *slog.Logger {
-	json := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: hideSession})
+	json := slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: replaceAttr})
 	return slog.New(logHandler{json, m})
 }
 
@@ -44,6 +44,18 @@ func (h logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 // WithGroup implements [slog.Handler].
 func (h logHandler) WithGroup(name string) slog.Handler {
 	return logHandler{h.Handler.WithGroup(name), h.metrics}
+}
+
+// timestamp is the key by which Lambda, with its log format JSON, finds the time of a line; only with one it heeds the level.
+const timestamp = "timestamp"
+
+// replaceAttr names the time as Lambda wants it, and hides sessions.
+func replaceAttr(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == slog.TimeKey && a.Value.Kind() == slog.KindTime {
+		a.Key = timestamp
+		a.Value = slog.TimeValue(a.Value.Time().UTC())
+	}
+	return hideSession(groups, a)
 }
 
 // sidKey is the attribute that says which session a line is about.

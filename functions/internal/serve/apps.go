@@ -21,7 +21,7 @@ type App struct {
 }
 
 // apps are the applications by the names that NONSTICK_APP may have. This is the place to put your own in: a line with
-// its name, and its function that registers handlers.
+// its name, and its function that registers handlers; the name belongs into the template's parameter App too.
 func apps() map[string]App {
 	all := map[string]App{
 		"chat": {Register: chat.Register, Page: chat.Page},
@@ -29,5 +29,8 @@ func apps() map[string]App {
 	maps.Copy(all, testApps())
 	return all
 }
+
+// Apps returns the names of the applications that the functions carry, in order. The template's parameter App names the same.
+func Apps() []string { return names(apps()) }
 
 func names(all map[string]App) []string { return slices.Sorted(maps.Keys(all)) }

@@ -20,9 +20,12 @@ import (
 const (
 	// defaultPerBeat is how many sessions one invocation looks after, with the template's memory; docs/deploy.md has the measurement.
 	defaultPerBeat = 10_000
-	helpLease      = 6 * time.Second
-	helpRenewal    = 2 * time.Second
-	helpWatch      = 7 * time.Second // from one watch to the next
+	// mostPerBeat and mostConcurrency bound what can be configured.
+	mostPerBeat     = 1_000_000
+	mostConcurrency = 99_999
+	helpLease       = 6 * time.Second
+	helpRenewal     = 2 * time.Second
+	helpWatch       = 7 * time.Second // from one watch to the next
 )
 
 // help is the message that a helper gets.
@@ -44,8 +47,13 @@ type sizes struct {
 
 // newSizes reads them. With a reserved concurrency a part needs two of it, for each is relieved by the next before it ends.
 func newSizes(env *boot.Env, shards int) sizes {
-	s := sizes{perBeat: env.Number("NONSTICK_HEARTBEAT_SESSIONS", defaultPerBeat, 1, 1e9), most: shards}
-	if reserved := env.Number("NONSTICK_HEARTBEAT_CONCURRENCY", -1, -1, 1e6); reserved >= 0 {
+	const concurrency = "NONSTICK_HEARTBEAT_CONCURRENCY"
+	s := sizes{perBeat: env.Number("NONSTICK_HEARTBEAT_SESSIONS", defaultPerBeat, 1, mostPerBeat), most: shards}
+	reserved := env.Number(concurrency, -1, -1, mostConcurrency)
+	if reserved == 0 || reserved == 1 {
+		env.Fail(concurrency, "want -1 for none, or at least 2: one invocation relieves the other")
+	}
+	if reserved >= 0 {
 		s.most = max(1, min(shards, reserved/2))
 	}
 	return s

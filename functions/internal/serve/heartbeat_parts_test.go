@@ -157,7 +157,6 @@ func TestParts(t *testing.T) {
 		{"", 10_000, 1},
 		{"", 10_001, 2},
 		{"", 1_000_000, 16},
-		{"0", 100_000, 1},
 		{"2", 100_000, 1},
 		{"8", 100_000, 4},
 		{"100", 100_000, 10},
@@ -167,6 +166,12 @@ func TestParts(t *testing.T) {
 		})
 		if got := newSizes(env, 16).parts(c.sessions); got != c.want {
 			t.Errorf("reserved %q, %d sessions: %d parts, want %d", c.reserved, c.sessions, got, c.want)
+		}
+	}
+	for _, wrong := range []string{"0", "1", "-2", "100000"} {
+		env := boot.NewEnv(func(name string) (string, bool) { return wrong, name == "NONSTICK_HEARTBEAT_CONCURRENCY" })
+		if newSizes(env, 16); env.Err() == nil {
+			t.Errorf("reserved %s is taken", wrong)
 		}
 	}
 	var w walks

@@ -34,7 +34,8 @@ func Polling(p *boot.Parts) boot.Handler {
 	if s.app.Page != nil {
 		f.page = s.app.Page(clientDir(p.Env))
 	}
-	if u, err := url.Parse(p.Env.URL("NONSTICK_MANAGEMENT_ENDPOINT")); err == nil {
+	// Clients connect to the API's own address, also where pushes take another way.
+	if u, err := url.Parse(p.Env.Text("NONSTICK_WEBSOCKET_URL", p.Env.URL("NONSTICK_MANAGEMENT_ENDPOINT"))); err == nil {
 		f.webSocket = u
 	}
 	return boot.HTTP(p.Log, f.serve)

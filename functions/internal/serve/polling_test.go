@@ -154,3 +154,13 @@ func TestPageIsToldWhereTheWebSocketIs(t *testing.T) {
 		}
 	}
 }
+
+// Where pushes take another way, clients do not.
+func TestPageIsToldTheAPIAndNotTheWayOfPushes(t *testing.T) {
+	w := newWorld(t)
+	w.env["NONSTICK_WEBSOCKET_URL"], w.env["NONSTICK_MANAGEMENT_ENDPOINT"] = "wss://ws.execute-api.eu-central-1.amazonaws.com/v1", "https://push.example.com/ws"
+	res := invoke[events.APIGatewayV2HTTPResponse](t, w.start(Polling), get("/config.json", "", "http.execute-api.eu-central-1.amazonaws.com"))
+	if !strings.Contains(res.Body, `"hostname":"ws.execute-api.eu-central-1.amazonaws.com","path":"/v1"`) {
+		t.Errorf("the page is told %s", res.Body)
+	}
+}

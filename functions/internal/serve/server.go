@@ -78,8 +78,10 @@ const (
 	shortest    = time.Millisecond
 	longest     = time.Hour
 	longestPing = 9*time.Minute + 30*time.Second
-	longestHold = 28 * time.Second
-	maxBody     = 6 << 20
+	longestHold = 25 * time.Second // what is left is for the answer
+	// The largest body fits into an event of 6 MB in base64; less than the smallest is a mistake, for a CONNECT may need as much.
+	minBody = 1000
+	maxBody = 4_000_000
 	// defaultDisconnectTime is the gateway's.
 	defaultDisconnectTime = 10 * time.Second
 )
@@ -98,7 +100,7 @@ func engineOptions(env *boot.Env) engine.Options {
 		ConnectTimeout: env.Duration("NONSTICK_CONNECT_TIMEOUT", 45*time.Second, 0, longest),
 		UpgradeTimeout: env.Duration("NONSTICK_UPGRADE_TIMEOUT", 10*time.Second, shortest, longest),
 		PollHold:       env.Duration("NONSTICK_POLL_HOLD", 20*time.Second, shortest, longestHold),
-		MaxPayload:     env.Number("NONSTICK_MAX_PAYLOAD", apigw.DefaultMaxPayload, 1, maxBody),
+		MaxPayload:     env.Number("NONSTICK_MAX_PAYLOAD", apigw.DefaultMaxPayload, minBody, maxBody),
 		Limits:         boot.Limits(env),
 		PushReplies:    env.Choice("NONSTICK_INBOUND", inboundConcurrent, inboundOrdered, inboundConcurrent) == inboundOrdered,
 	}
@@ -110,30 +112,6 @@ func (s *server) handler(queue apigw.Queue) *apigw.Handler {
 		Gateway: s.engine, Queue: queue, Endpoint: s.Env.URL("NONSTICK_MANAGEMENT_ENDPOINT"), Path: s.path,
 		MaxPayload: s.maxPayload, Logger: s.Log, CORS: cors(s.Env), PageOrigin: s.Env.Text("NONSTICK_PAGE_ORIGIN", ""),
 	})
-}
-
-// cors reads which pages may use polling.
-func cors(env *boot.Env) apigw.CORS {
-	const name = "NONSTICK_CORS_ORIGIN"
-	c := apigw.CORS{Credentials: env.Choice("NONSTICK_CORS_CREDENTIALS", "false", "true", "false") == "true"}
-	list := env.Text(name, "off")
-	if list == "off" {
-		return c
-	}
-	for o := range strings.SplitSeq(list, ",") {
-		c.Origins = append(c.Origins, strings.TrimSpace(o))
-	}
-	for _, o := range c.Origins {
-		switch {
-		case o == "*" && len(c.Origins) > 1:
-			env.Fail(name, "* stands alone")
-		case o == "*" && c.Credentials:
-			env.Fail(name, "with NONSTICK_CORS_CREDENTIALS browsers want the origins named, not *")
-		case o != "*" && !strings.HasPrefix(o, "https://") && !strings.HasPrefix(o, "http://"):
-			env.Fail(name, "want off, * or origins as https://example.com")
-		}
-	}
-	return c
 }
 
 // sender is a queue as this package uses one.

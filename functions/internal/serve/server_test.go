@@ -24,11 +24,15 @@ func TestConfiguration(t *testing.T) {
 		{"NONSTICK_PING_TIMEOUT", "0s", "want a time"},
 		{"NONSTICK_CONNECT_TIMEOUT", "-1s", "want a time"},
 		{"NONSTICK_UPGRADE_TIMEOUT", "x", "want a time"},
-		{"NONSTICK_POLL_HOLD", "29s", "want a time"},
+		{"NONSTICK_POLL_HOLD", "26s", "want a time"},
 		{"NONSTICK_MAX_PAYLOAD", "0", "want a number"},
 		{"NONSTICK_BUFFER_LIMIT", "4MB", "want a number"},
 		{"NONSTICK_CORS_ORIGIN", "example.com", "want off, * or origins"},
 		{"NONSTICK_CORS_ORIGIN", "https://example.com,*", "* stands alone"},
+		{"NONSTICK_CORS_ORIGIN", "https://example.com/", "want off, * or origins"},
+		{"NONSTICK_CORS_ORIGIN", "https://Example.com", "want off, * or origins"},
+		{"NONSTICK_CORS_ORIGIN", "", "want off, * or origins"},
+		{"NONSTICK_CORS_ORIGIN", "https://" + strings.Repeat("a", 1024), "want at most 1024"},
 		{"NONSTICK_CORS_CREDENTIALS", "yes", "want true, false"},
 	}
 	for _, tt := range tests {
@@ -49,13 +53,13 @@ func TestOptions(t *testing.T) {
 	w := newWorld(t)
 	for name, value := range map[string]string{
 		"NONSTICK_PING_INTERVAL": "300ms", "NONSTICK_PING_TIMEOUT": "200ms", "NONSTICK_CONNECT_TIMEOUT": "0s",
-		"NONSTICK_UPGRADE_TIMEOUT": "3s", "NONSTICK_POLL_HOLD": "2s", "NONSTICK_MAX_PAYLOAD": "99", "NONSTICK_BUFFER_LIMIT": "77",
+		"NONSTICK_UPGRADE_TIMEOUT": "3s", "NONSTICK_POLL_HOLD": "2s", "NONSTICK_MAX_PAYLOAD": "1999", "NONSTICK_BUFFER_LIMIT": "77",
 	} {
 		w.env[name] = value
 	}
 	o := engineOptions(boot.NewEnv(w.env.lookup))
 	if o.PingInterval != 300*time.Millisecond || o.PingTimeout != 200*time.Millisecond || o.ConnectTimeout != 0 ||
-		o.UpgradeTimeout != 3*time.Second || o.PollHold != 2*time.Second || o.MaxPayload != 99 || o.Limits.Buffer.Bytes != 77 {
+		o.UpgradeTimeout != 3*time.Second || o.PollHold != 2*time.Second || o.MaxPayload != 1999 || o.Limits.Buffer.Bytes != 77 {
 		t.Errorf("options %+v", o)
 	}
 }
@@ -65,9 +69,9 @@ func TestCORS(t *testing.T) {
 		origin, credentials string
 		want                apigw.CORS
 	}{
-		{"", "", apigw.CORS{}},
+		{"off", "false", apigw.CORS{}},
 		{"off", "true", apigw.CORS{Credentials: true}},
-		{"*", "", apigw.CORS{Origins: []string{"*"}}},
+		{"*", "false", apigw.CORS{Origins: []string{"*"}}},
 		{"https://a.example, http://b.example", "true", apigw.CORS{Origins: []string{"https://a.example", "http://b.example"}, Credentials: true}},
 	}
 	for _, tt := range tests {

@@ -1,0 +1,206 @@
+package functions
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nonstick-io/nonstick/functions/internal/boot"
+	"github.com/nonstick-io/nonstick/functions/internal/serve"
+	"github.com/nonstick-io/nonstick/localdev/template"
+)
+
+// open parses the template of the repository.
+func open(t *testing.T) *template.File {
+	t.Helper()
+	f, err := template.Open("../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// environments are those of the functions, by their names in the template, as a deployment with the parameters has them.
+func environments(f *template.File, parameters map[string]string) (map[string]map[string]string, error) {
+	out, err := f.Read(template.Options{Parameters: parameters, Unchecked: true})
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]map[string]string{}
+	for _, fn := range out.Functions {
+		all[fn.ID] = fn.Environment
+	}
+	return all, nil
+}
+
+// defaults are the environments of a deployment with no parameter changed.
+func defaults(t *testing.T, f *template.File) map[string]map[string]string {
+	t.Helper()
+	all, err := environments(f, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// platform are the variables that Lambda sets.
+var platform = map[string]string{"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_LAMBDA_FUNCTION_NAME": "f"}
+
+// refused is what the functions say to an environment when they start; empty if all of them start.
+func refused(environments map[string]map[string]string) string {
+	for _, id := range slices.Sorted(maps.Keys(environments)) {
+		err := boot.Check(builds[id], func(name string) (string, bool) {
+			if v, ok := platform[name]; ok {
+				return v, true
+			}
+			v, ok := environments[id][name]
+			return v, ok
+		})
+		if err != nil {
+			return id + ": " + err.Error()
+		}
+	}
+	return ""
+}
+
+// onlyHere are parameters whose value the functions take in more forms than the template, and why.
+var onlyHere = map[string]string{"ManagementEndpoint": "localdev's own endpoint is plain http"}
+
+// compare demands that template and functions agree about parameters.
+func compare(t *testing.T, f *template.File, byDefault map[string]map[string]string, parameters map[string]string) {
+	t.Helper()
+	_, theirs := f.Read(template.Options{Parameters: parameters})
+	set, err := environments(f, parameters)
+	if err != nil { // Lambda would not make such a function
+		if theirs == nil {
+			t.Errorf("%q: %v", parameters, err)
+		}
+		return
+	}
+	ours := refused(set)
+	switch {
+	case theirs == nil && ours != "":
+		t.Errorf("%q: CloudFormation takes it, and the functions do not start: %s", parameters, ours)
+	case theirs != nil && ours == "" && reaches(byDefault, set):
+		for name := range parameters {
+			if onlyHere[name] != "" {
+				return
+			}
+		}
+		t.Errorf("%q: the functions take it, and CloudFormation says %v", parameters, theirs)
+	}
+}
+
+// reaches reports whether a function gets to see the difference from the defaults.
+func reaches(byDefault, set map[string]map[string]string) bool {
+	for id, env := range set {
+		if !maps.Equal(env, byDefault[id]) {
+			return true
+		}
+	}
+	return false
+}
+
+// What CloudFormation takes for a parameter is what the functions take: the extremes of every pattern, and what is close to them.
+func TestParameters(t *testing.T) {
+	f := open(t)
+	byDefault := defaults(t, f)
+	for _, p := range f.Parameters() {
+		t.Run(p.Name, func(t *testing.T) {
+			if p.Description == "" || !p.HasDefault || p.Pattern != "" && p.Type != "String" {
+				t.Errorf("description %q, default %v, type %s: CloudFormation needs String for a pattern", p.Description, p.HasDefault, p.Type)
+			}
+			values := extremes(t, p)
+			tried := map[string]bool{}
+			for _, v := range values {
+				for _, v := range append(neighbours(v), v) {
+					if !tried[v] {
+						tried[v] = true
+						compare(t, f, byDefault, map[string]string{p.Name: v})
+					}
+				}
+			}
+			t.Logf("%d values, %d with those close to them", len(values), len(tried))
+		})
+	}
+}
+
+// The same for extremes of every two parameters: what two of them must not be together is in the Rules.
+func TestPairsOfParameters(t *testing.T) {
+	f := open(t)
+	byDefault := defaults(t, f)
+	var seen []template.Parameter
+	values := map[string][]string{}
+	for _, p := range f.Parameters() {
+		all := extremes(t, p)
+		if len(p.Allowed) == 0 { // the shortest, the longest and the default: branches are looked at one by one
+			all = []string{shortestOf(all), longestOf(all), p.Default}
+			if slices.Contains(extremes(t, p), "*") {
+				all = append(all, "*")
+			}
+		}
+		for _, v := range all {
+			set, err := environments(f, map[string]string{p.Name: v})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if reaches(byDefault, set) {
+				values[p.Name], seen = all, append(seen, p)
+				break
+			}
+		}
+	}
+	if len(seen) < 15 {
+		t.Fatalf("%d parameters reach the functions", len(seen))
+	}
+	for i, a := range seen {
+		for _, b := range seen[i+1:] {
+			for _, x := range values[a.Name] {
+				for _, y := range values[b.Name] {
+					compare(t, f, byDefault, map[string]string{a.Name: x, b.Name: y})
+				}
+			}
+		}
+	}
+}
+
+// The kinds of parameters that would deploy and then keep every function from starting, or from asking whom it should.
+func TestRefusedParameters(t *testing.T) {
+	f := open(t)
+	for _, tt := range []struct {
+		name string
+		set  map[string]string
+		want string
+	}{
+		{"credentials for everybody", map[string]string{"CorsOrigin": "*", "CorsCredentials": "true"}, "CorsCredentials"},
+		{"a ping behind the end of a silent connection", map[string]string{"PingInterval": "10m"}, "PingInterval"},
+		{"a time above an hour", map[string]string{"PingTimeout": "61m"}, "PingTimeout"},
+		{"a time that is no number of ours", map[string]string{"ConnectTimeout": "99999999999999999999s"}, "ConnectTimeout"},
+		{"half a socket", map[string]string{"LargeRoom": "1.5"}, "LargeRoom"},
+		{"more than there is a number for", map[string]string{"HeartbeatSessions": "2000000000"}, "HeartbeatSessions"},
+		{"a heartbeat that nobody relieves", map[string]string{"HeartbeatConcurrency": "1"}, "HeartbeatConcurrency"},
+		{"an application that is not there", map[string]string{"App": "nothing"}, "App"},
+		{"an issuer without an audience", map[string]string{"JwtIssuer": "https://issuer.example"}, "JwtAudience"},
+		{"an audience without an issuer", map[string]string{"JwtAudience": "a"}, "JwtIssuer"},
+		{"an origin that no browser sends", map[string]string{"CorsOrigin": "https://a.example/"}, "CorsOrigin"},
+		{"warm environments without a version", map[string]string{"PollingProvisioned": "1"}, "Release"},
+		{"subnets without security groups", map[string]string{"VpcSubnetIds": "subnet-12345678"}, "VpcSecurityGroupIds"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := f.Read(template.Options{Parameters: tt.set})
+			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "template.yaml:") {
+				t.Errorf("error %v, want one about %s, with its line", err, tt.want)
+			}
+		})
+	}
+}
+
+// The template names the applications that the functions carry.
+func TestApps(t *testing.T) {
+	for _, p := range open(t).Parameters() {
+		if p.Name == "App" && !slices.Equal(p.Allowed, serve.Apps()) {
+			t.Errorf("the template allows %q, the functions carry %q", p.Allowed, serve.Apps())
+		}
+	}
+}
