@@ -21,11 +21,13 @@ help: ## say what there is
 
 run: ## serve the chat on http://127.0.0.1:3000/ (ARGS="--help" for the options)
 	@scripts/chat-client
-	go run ./localdev $(ARGS)
+	@go build -o bin/localdev ./localdev
+	bin/localdev $(ARGS)
 
 local-aws: ## the same from template.yaml: the functions as processes, on DynamoDB Local (ARGS as above)
 	@scripts/chat-client
-	go run ./localdev --template template.yaml $(ARGS)
+	@go build -o bin/localdev ./localdev
+	bin/localdev --template template.yaml $(ARGS)
 
 build: ## build localdev, and the functions as AWS Lambda wants them, into bin/
 	go build -trimpath -o bin/localdev ./localdev
@@ -61,7 +63,7 @@ bench: ## run the Go benchmarks
 screenshot: tools ## take the pictures of the chat in docs anew
 	NONSTICK_SCREENSHOTS=$(CURDIR)/docs go test -count 1 -run '^TestPage$$' ./e2e
 
-tools: ## install what the tests need: Node, Chromium, nginx, Java, DynamoDB Local
+tools: ## install what the tests need: Node, Chromium, nginx, Java, DynamoDB Local, the SAM CLI, clients of other languages
 	@scripts/install-tools
 
 clean: ## remove what was built or fetched

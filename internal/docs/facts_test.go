@@ -1,0 +1,141 @@
+package docs
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// A fact is a version that a page gives and a file decides. The group of each expression is the version.
+type fact struct{ page, inPage, file, inFile string }
+
+const number = `(\d+(?:\.\d+)*)`
+
+var facts = []fact{
+	{"README.md", `needs Go ` + number, "go.mod", `(?m)^go ` + number},
+	{"docs/first-handler.md", `with Go ` + number, "go.mod", `(?m)^go ` + number},
+	{"docs/first-handler.md", `Node.js ` + number, "scripts/install-tools", `node_major=` + number},
+	{"docs/first-handler.md", `socket.io-client@` + number, "internal/apps/chat/client/package.json", `"socket.io-client": "` + number},
+	{"docs/clients/javascript.md", "^# JavaScript\n\n`socket.io-client` " + number, "e2e/package.json", `socket.io-client-3-1": ".*@` + number},
+	{"docs/clients/javascript.md", "`socket.io-client` [0-9.]+, " + number, "e2e/package.json", `socket.io-client-4-0": ".*@` + number},
+	{"docs/clients/javascript.md", "`socket.io-client` .* and " + number + " are tested", "e2e/package.json", `"socket.io-client": "` + number},
+	{"docs/clients/python.md", "`python-socketio` " + number, "e2e/clients/python/requirements.txt", `python-socketio==` + number},
+	{"docs/clients/java.md", "`io.socket:socket.io-client` " + number, "e2e/clients/java/pom.xml", `<artifactId>socket.io-client</artifactId>\s*<version>` + number},
+	{"docs/clients/go.md", "clients/socket/v3` " + number, "e2e/clients/go/go.mod", `clients/socket/v3 v` + number},
+	{"docs/clients/rust.md", "`rust_socketio` " + number, "e2e/clients/rust/Cargo.toml", `rust_socketio = "=` + number},
+	{"docs/deploy.md", `tried with ` + number, "scripts/install-tools", `aws-sam-cli==` + number},
+	{"localdev/sam/README.md", `SAM CLI ` + number, "scripts/install-tools", `aws-sam-cli==` + number},
+	{"docs/dependencies.md", "`socket.io` " + number, "e2e/package.json", `"socket.io": "` + number},
+}
+
+// outdated says so if the page gives another version than the file. It may give the first parts of it.
+func (f fact) outdated(tree fs.FS) (string, error) {
+	said, err := find(tree, f.page, f.inPage)
+	if err != nil {
+		return "", err
+	}
+	is, err := find(tree, f.file, f.inFile)
+	if err != nil || strings.HasPrefix(is+".", strings.TrimSuffix(said, ".")+".") {
+		return "", err
+	}
+	return fmt.Sprintf("%s says %s, %s has %s", f.page, said, f.file, is), nil
+}
+
+func find(tree fs.FS, name, expression string) (string, error) {
+	text, err := fs.ReadFile(tree, name)
+	if err != nil {
+		return "", err
+	}
+	m := regexp.MustCompile(expression).FindSubmatch(text)
+	if m == nil {
+		return "", fmt.Errorf("%s has nothing like %s", name, expression)
+	}
+	return string(m[1]), nil
+}
+
+func TestVersions(t *testing.T) {
+	for _, f := range facts {
+		wrong, err := f.outdated(os.DirFS(root))
+		if err != nil || wrong != "" {
+			t.Error(wrong, err)
+		}
+	}
+}
+
+func TestOutdated(t *testing.T) {
+	f := fact{"a.md", `tea ` + number, "lock", `tea=` + number}
+	for _, tt := range []struct{ page, file, want string }{
+		{"tea 1.2.3.", "tea=1.2.3", ""},
+		{"tea 1.2", "tea=1.2.3", ""},
+		{"tea 1.2", "tea=1.20", "a.md says 1.2, lock has 1.20"},
+		{"tea 1.2.3", "tea=1.2", "a.md says 1.2.3, lock has 1.2"},
+	} {
+		got, err := f.outdated(fstest.MapFS{"a.md": {Data: []byte(tt.page)}, "lock": {Data: []byte(tt.file)}})
+		if err != nil || got != tt.want {
+			t.Errorf("%q and %q: %q %v, want %q", tt.page, tt.file, got, err, tt.want)
+		}
+	}
+	if _, err := f.outdated(fstest.MapFS{"a.md": {Data: []byte("coffee")}, "lock": {}}); err == nil {
+		t.Error("a page without the version passes")
+	}
+}
+
+// unread are the pages that no way of links leads to from the README.
+func unread(tree fs.FS) ([]string, error) {
+	all, err := pages(tree)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	next := []string{"README.md"}
+	for len(next) > 0 {
+		page := next[0]
+		next = next[1:]
+		if seen[page] {
+			continue
+		}
+		seen[page] = true
+		for _, target := range links(all[page]) {
+			target, _, _ = strings.Cut(target, "#")
+			to := path.Join(path.Dir(page), target)
+			for _, name := range []string{to, path.Join(to, "README.md")} { // a folder shows its README
+				if _, ok := all[name]; ok {
+					next = append(next, name)
+				}
+			}
+		}
+	}
+	maps.DeleteFunc(all, func(name, _ string) bool { return seen[name] })
+	return slices.Sorted(maps.Keys(all)), nil
+}
+
+func TestEveryPageIsLinked(t *testing.T) {
+	alone, err := unread(os.DirFS(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range alone {
+		t.Errorf("%s: no way of links leads here from README.md", page)
+	}
+}
+
+func TestUnread(t *testing.T) {
+	got, err := unread(fstest.MapFS{
+		"README.md":          {Data: []byte("[a](docs/a.md#x) [adr](docs/adr)")},
+		"docs/a.md":          {Data: []byte("[b](b.md)")},
+		"docs/b.md":          {Data: []byte("[a](a.md)")},
+		"docs/adr/1.md":      {},
+		"docs/alone.md":      {Data: []byte("[a](a.md)")},
+		"docs/adr/README.md": {Data: []byte("[1](1.md)")},
+	})
+	if want := "docs/alone.md"; err != nil || strings.Join(got, " ") != want {
+		t.Errorf("%q %v, want %s", got, err, want)
+	}
+}
