@@ -2,10 +2,13 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run local-aws build fmt lint template test e2e bench screenshot tools clean
+.PHONY: help run local-aws build fmt lint vuln template test fuzz e2e bench screenshot tools clean
 
 GOLANGCI_VERSION := v2.12.2
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
+GOVULNCHECK_VERSION := v1.9.0
+GOVULNCHECK := bin/govulncheck-$(GOVULNCHECK_VERSION)
+FUZZ_TIME := 20s
 CHAT_CLIENT := internal/apps/chat/client
 FUNCTIONS := $(wildcard functions/*/main.go)
 
@@ -45,14 +48,21 @@ lint: $(GOLANGCI) ## gofmt, go vet, golangci-lint
 	go vet ./...
 	$(GOLANGCI) run ./...
 
+vuln: $(GOVULNCHECK) ## look for known vulnerabilities in what is used, where their database can be reached
+	go run ./scripts/vulncheck $(GOVULNCHECK) ./...
+
 template: tools ## check template.yaml with the SAM CLI and cfn-lint
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .cache/sam/bin/sam validate --lint
 	.cache/sam/bin/cfn-lint template.yaml
 
-test: tools lint template ## install what tests need, lint, run every test; a skipped test fails
+test: tools lint vuln template ## install what tests need, lint, run every test; a skipped test fails
 	go build ./...
 	go run ./scripts/gotest -race -timeout 20m $$(go list ./... | grep -v /e2e)
+	go run ./scripts/fuzz -time $(FUZZ_TIME)
 	go run ./scripts/gotest -race -count 1 -timeout 45m ./e2e
+
+fuzz: ## fuzz every target there is (FUZZ_TIME=20s each)
+	go run ./scripts/fuzz -time $(FUZZ_TIME)
 
 e2e: tools ## only the tests from outside: every setup, the official client, a browser
 	go run ./scripts/gotest -count 1 -timeout 30m ./e2e
@@ -74,3 +84,8 @@ $(GOLANGCI):
 	@echo "build golangci-lint $(GOLANGCI_VERSION), which takes some minutes, once"
 	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	mv bin/golangci-lint $(GOLANGCI)
+
+$(GOVULNCHECK):
+	@echo "build govulncheck $(GOVULNCHECK_VERSION), once"
+	GOBIN=$(CURDIR)/bin go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+	mv bin/govulncheck $(GOVULNCHECK)
