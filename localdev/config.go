@@ -39,6 +39,7 @@ type config struct {
 	limits           string
 	push             string
 	inbound          string
+	emptyResponse    string
 	dispatchJitter   time.Duration
 	queueP50         time.Duration
 	queueP99         time.Duration
@@ -94,6 +95,7 @@ func (c *config) flags(fs *flag.FlagSet) *declaration {
 	d.group = "The platform:"
 	d.text(&c.limits, "limits", "NAME", "aws", "limits to enforce: aws (those of API Gateway) or none (binary frames, large messages)")
 	d.text(&c.inbound, "inbound", "HOW", "", "frames of one connection: ordered (one at a time) or concurrent (at once); with --template its parameter Inbound; default ordered, or the template's")
+	d.text(&c.emptyResponse, "empty-response", "HOW", "nothing", "what the client gets where a route response has an empty body: nothing or frame (an empty one); AWS does not say which")
 	d.text(&c.push, "push", "HOW", "direct", "pushes to connections of this process: direct (a call) or api (signed HTTP, as on AWS)")
 	d.number(&c.instances, "instances", "N", 1, 1, 64, "sets of handlers that take turns at every request and every frame")
 
@@ -197,6 +199,7 @@ func (c *config) checkNames(demand func(bool, string, ...any)) {
 	oneOf("hosts", c.hosts, "one", "two")
 	oneOf("store", c.store, "memory", "dynamodb")
 	oneOf("limits", c.limits, "aws", "none")
+	oneOf("empty-response", c.emptyResponse, "nothing", "frame")
 	oneOf("push", c.push, "direct", "api")
 	oneOf("inbound", c.inbound, "concurrent", "ordered")
 	demand(tableName.MatchString(c.table), "--table %q: want 3 to 200 letters, digits and _-., for example nonstick", c.table)

@@ -87,6 +87,7 @@ func TestParseConfigErrors(t *testing.T) {
 		{"unknown app", "--app game", nil, "chat, protocol, bench, cases"},
 		{"unknown store", "--store redis", nil, "memory, dynamodb"},
 		{"unknown limits", "--limits some", nil, "aws, none"},
+		{"unknown answer", "--empty-response ping", nil, "nothing, frame"},
 		{"unknown push", "--push hard", nil, "direct, api"},
 		{"no table", "--store dynamodb --table=", nil, "--table"},
 		{"short table", "--table t1", nil, "--table"},

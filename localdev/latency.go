@@ -19,6 +19,11 @@ func queued(routes []template.Route) bool {
 	return slices.ContainsFunc(routes, func(r template.Route) bool { return r.Key == "$default" && r.Queue != "" })
 }
 
+// responds reports whether what a function answers to a frame goes to the client.
+func responds(routes []template.Route) bool {
+	return slices.ContainsFunc(routes, func(r template.Route) bool { return r.Key == "$default" && r.Responds })
+}
+
 // dispatch is how long API Gateway takes to hand a frame to a queue: frames that come closer together than the jitter may
 // overtake each other.
 func (s *stack) dispatch() func() time.Duration {

@@ -319,6 +319,7 @@ func (s *stack) route(context.Context) error {
 			return err
 		}
 		api := emulator.API{Path: paths[i], Sets: []emulator.Handlers{h}, Concurrent: true}
+		api.EmptyFrames = s.config.emptyResponse == "frame" && responds(t.WebSocket)
 		if queued(t.WebSocket) {
 			api.Concurrent, api.Dispatch = false, s.dispatch()
 		}
@@ -333,6 +334,9 @@ func (s *stack) checkTimes() {
 	t := s.templates[0]
 	if s.config.dispatchJitter > 0 && !queued(t.WebSocket) {
 		s.log.Warn(withoutEffect, "what", "--dispatch-jitter: no frame of the WebSocket API goes to a queue")
+	}
+	if s.config.emptyResponse == "frame" && !responds(t.WebSocket) {
+		s.log.Warn(withoutEffect, "what", "--empty-response: the WebSocket API has no route response")
 	}
 	if s.config.queueP50 > 0 && !slices.ContainsFunc(t.Queues, func(q template.Queue) bool { return q.FIFO }) {
 		s.log.Warn(withoutEffect, "what", "--queue-p50: the template has no FIFO queue")

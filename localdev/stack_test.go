@@ -272,6 +272,23 @@ func TestStackWebSocket(t *testing.T) {
 	}
 }
 
+// An empty route response sends nothing, or an empty frame, as it is told.
+func TestStackEmptyResponse(t *testing.T) {
+	empty := order("do", "empty")
+	for how, want := range map[string]string{"nothing": `"after"`, "frame": ""} {
+		t.Run(how, func(t *testing.T) {
+			conn := launchStack(t, "--empty-response", how).dial(t, "v1")
+			write(t, conn, empty)
+			if how == "nothing" {
+				write(t, conn, order("text", "after"))
+			}
+			if got := text(t, conn); got != want {
+				t.Errorf("frame = %q, want %q", got, want)
+			}
+		})
+	}
+}
+
 // Each API of a template has its host, and its functions and its user are told which.
 func TestStackTwoHosts(t *testing.T) {
 	p := launchStack(t, "--hosts", "two")

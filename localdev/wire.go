@@ -144,7 +144,7 @@ type wiring struct {
 
 // api makes an API of as many instances as the configuration says. It returns the first of them too.
 func (w *wiring) api(path string, store sessionstore.Store, newEngine func(*wiring, sessionstore.Store) *engine.Engine) (emulator.API, *engine.Engine) {
-	api := emulator.API{Path: path, Concurrent: w.config.inbound == "concurrent"}
+	api := emulator.API{Path: path, Concurrent: w.config.inbound == "concurrent", EmptyFrames: w.config.emptyResponse == "frame"}
 	var first *engine.Engine
 	for range w.config.instances {
 		g := newEngine(w, store)

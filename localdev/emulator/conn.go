@@ -280,7 +280,7 @@ func (c *conn) answer(k *call, e events.APIGatewayWebsocketProxyRequest, now tim
 		c.srv.log.ErrorContext(ctx, "message failed", "conn", c.id, "err", err)
 		return c.reply(c.errorFrame(e.RequestContext.RequestID))
 	}
-	if body := bodyOf(res); body != "" {
+	if body := bodyOf(res); body != "" || c.api.EmptyFrames {
 		return c.reply(body)
 	}
 	return false

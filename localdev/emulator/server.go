@@ -35,6 +35,9 @@ type API struct {
 	// Concurrent hands every frame over as it comes, as the service does: frames of one connection overtake each
 	// other, and so do the answers. Else one is handed over when the one before has been answered.
 	Concurrent bool
+	// EmptyFrames sends the client an empty frame where a handler answers one with an empty body. AWS does not say what it does with
+	// an empty route response; false is what other emulators do, which send nothing.
+	EmptyFrames bool
 	// Dispatch, if given, is how long it takes until a frame, or the end of a connection, is handed over.
 	Dispatch func() time.Duration
 }

@@ -224,6 +224,19 @@ func TestEmptyRouteResponseSendsNothing(t *testing.T) {
 	c.want(ws.OpText, "loud")
 }
 
+// The other thing that AWS may do with an empty route response.
+func TestEmptyRouteResponseSendsAFrame(t *testing.T) {
+	quiet := set{message: func(_ context.Context, e wsEvent) (wsAnswer, error) {
+		return wsAnswer{StatusCode: 200, Body: strings.TrimPrefix(e.Body, "quiet")}, nil
+	}}
+	s := startAPI(t, emulator.Config{Limits: emulator.AWS()}, emulator.API{Path: "/", Sets: []emulator.Handlers{quiet}, EmptyFrames: true})
+	c := s.dial(t, "")
+	c.text("quiet")
+	c.want(ws.OpText, "")
+	c.text("loud")
+	c.want(ws.OpText, "loud")
+}
+
 func TestConnectRefused(t *testing.T) {
 	tests := []struct {
 		name   string
