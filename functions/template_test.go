@@ -129,7 +129,7 @@ func testRoles(t *testing.T, stack map[string]template.Resource, more map[string
 		"HeartbeatFunction": {"HeartbeatQueue": slices.Concat(send, receive), "ClosesQueue": send},
 		"CloseFunction":     {"ClosesQueue": slices.Concat(send, receive), "FanoutQueue.fifo": send},
 		"InboundFunction":   {"HeartbeatQueue": send, "FanoutQueue.fifo": send, "ClosesQueue": send, "InboundQueue.fifo": receive},
-		"FanoutFunction":    {"FanoutQueue.fifo": receive, "ClosesQueue": send},
+		"FanoutFunction":    {"FanoutQueue.fifo": append(slices.Clone(receive), "sqs:ChangeMessageVisibility"), "ClosesQueue": send},
 		"EmitFunction":      {"FanoutQueue.fifo": send, "ClosesQueue": send, "DeadLetters": send},
 	}
 	for id, ofQueues := range queues {

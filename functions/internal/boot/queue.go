@@ -34,6 +34,13 @@ const (
 	maxAnswer = 4 << 10
 )
 
+// Calls go on with the trace of the invocation that makes them, as those of AWS's own clients do: X-Ray puts the two together by it, and
+// Lambda finds functions that call themselves.
+const (
+	traceHeader = "X-Amzn-Trace-Id"
+	traceKey    = "x-amzn-trace-id" // by which aws-lambda-go puts it into a context
+)
+
 // Queue sends messages to one queue of SQS. It speaks the one call that is needed by itself: a client of the SDK would
 // double what the functions take to load for it. Safe for concurrent use.
 type Queue struct {
@@ -108,6 +115,23 @@ func (q *Queue) Delete(ctx context.Context, receipts []string) error {
 	return nil
 }
 
+// Return lets a message that was received be delivered again after d, in whole seconds, and not only when its visibility timeout has
+// passed.
+func (q *Queue) Return(ctx context.Context, receipt string, d time.Duration) error {
+	body, err := json.Marshal(struct {
+		QueueURL          string `json:"QueueUrl"`
+		ReceiptHandle     string `json:"ReceiptHandle"`
+		VisibilityTimeout int    `json:"VisibilityTimeout"`
+	}{q.url, receipt, int(d / time.Second)})
+	if err != nil {
+		return fmt.Errorf("boot: return message: encode: %w", err)
+	}
+	if _, err := q.send(ctx, "ChangeMessageVisibility", body); err != nil {
+		return fmt.Errorf("boot: return message: %w", err)
+	}
+	return nil
+}
+
 func (q *Queue) patiently(ctx context.Context, c call) error {
 	body, err := json.Marshal(c)
 	if err != nil {
@@ -134,6 +158,9 @@ func (q *Queue) send(ctx context.Context, action string, body []byte) (again boo
 	}
 	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
 	req.Header.Set("X-Amz-Target", "AmazonSQS."+action)
+	if trace, ok := ctx.Value(traceKey).(string); ok && trace != "" {
+		req.Header.Set(traceHeader, trace)
+	}
 	sum := sha256.Sum256(body)
 	if err := q.signer.SignHTTP(ctx, q.keys, req, hex.EncodeToString(sum[:]), "sqs", q.region, time.Now()); err != nil {
 		return false, fmt.Errorf("sign request: %w", err)

@@ -107,3 +107,58 @@ func TestQueueElsewhere(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// A message that is returned can be delivered again when that is wanted.
+func TestQueueReturn(t *testing.T) {
+	var got map[string]any
+	status := http.StatusOK
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if target := r.Header.Get("X-Amz-Target"); target != "AmazonSQS.ChangeMessageVisibility" {
+			t.Errorf("called %s", target)
+		}
+		got = nil
+		if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
+			t.Error(err)
+		}
+		w.WriteHeader(status)
+	}))
+	defer s.Close()
+	q, err := newQueue(s.URL+"/1/q", "", "eu-central-1", aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Return(t.Context(), "receipt", 4*time.Second); err != nil {
+		t.Error(err)
+	}
+	if got["ReceiptHandle"] != "receipt" || got["VisibilityTimeout"] != 4.0 || got["QueueUrl"] != s.URL+"/1/q" {
+		t.Errorf("sent %v", got)
+	}
+	status = http.StatusBadRequest
+	if err := q.Return(t.Context(), "receipt", 0); err == nil {
+		t.Error("a refusal is no error")
+	}
+}
+
+// A message goes on with the trace of the invocation that sends it.
+func TestQueueTrace(t *testing.T) {
+	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=1:5d1f9c41:0"
+	got := make(chan string, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got <- r.Header.Get("X-Amzn-Trace-Id")
+		_, _ = io.WriteString(w, "{}")
+	}))
+	defer s.Close()
+	q, err := newQueue(s.URL+"/1/q", "", "eu-central-1", aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"", trace} {
+		ctx := context.WithValue(t.Context(), traceKey, want) //nolint:staticcheck,revive // as aws-lambda-go does
+		if err := q.Send(ctx, "x"); err != nil {
+			t.Fatal(err)
+		}
+		if g := <-got; g != want {
+			t.Errorf("sent with the trace %q, want %q", g, want)
+		}
+	}
+}

@@ -1,11 +1,17 @@
 package emitting
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -60,5 +66,42 @@ func TestFanout(t *testing.T) {
 		if got := deliver(garbage, part(1)); got != `{"batchItemFailures":[{"itemIdentifier":"0"}]}` || strings.Count(w.log.String(), "ERROR") != 1 {
 			t.Errorf("%s: %s, log %s", name, got, w.log)
 		}
+	}
+}
+
+// returned is a queue to which messages are given back.
+type returned struct{ got []string }
+
+func (r *returned) Return(_ context.Context, receipt string, d time.Duration) error {
+	r.got = append(r.got, receipt+" "+d.String())
+	return nil
+}
+
+// What was not finished comes again: at once if it came to somebody, later and later while the store is away, and at once if it is not
+// understood, for then it is to be among the dead letters soon.
+func TestFanoutGivesBack(t *testing.T) {
+	w := newWorld(t)
+	w.client("one", "a")
+	q := &returned{}
+	f := &fanout{emitter: newEmitter(w.parts, adapter.Options{}), log: w.parts.Log, queue: q}
+	message := func(body, receives string) events.SQSMessage {
+		return events.SQSMessage{MessageId: "m", ReceiptHandle: "r", Body: body, Attributes: map[string]string{"ApproximateReceiveCount": receives}}
+	}
+	const part = `{"namespace":"/","rooms":["a"],"id":"p","range":0,"frames":["42[\"x\"]"]}`
+	w.store.walks = sessionstore.ErrUnavailable
+	for receives, want := range map[string]string{"1": "r 2s", "3": "r 8s", "7": "r 2m8s", "20": "r 2m8s", "": "r 2s"} {
+		q.got = nil
+		if res := f.serve(t.Context(), []events.SQSMessage{message(part, receives)}); len(res.BatchItemFailures) != 1 || !slices.Equal(q.got, []string{want}) {
+			t.Errorf("received %s times: failures %v, given back %q, want %q", receives, res.BatchItemFailures, q.got, want)
+		}
+	}
+	w.store.walks = nil
+	q.got = nil
+	if res := f.serve(t.Context(), []events.SQSMessage{message("{", "3")}); len(res.BatchItemFailures) != 1 || !slices.Equal(q.got, []string{"r 0s"}) {
+		t.Errorf("not understood: failures %v, given back %q", res.BatchItemFailures, q.got)
+	}
+	q.got = nil
+	if res := f.serve(t.Context(), []events.SQSMessage{message(part, "1")}); len(res.BatchItemFailures) != 0 || q.got != nil {
+		t.Errorf("delivered: failures %v, given back %q", res.BatchItemFailures, q.got)
 	}
 }
