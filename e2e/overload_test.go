@@ -8,11 +8,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/nonstick-io/nonstick/localdev/lambda"
 	"github.com/nonstick-io/nonstick/localdev/template"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
@@ -87,35 +85,6 @@ func faultyTemplate(t *testing.T, journal string) string {
 		t.Fatalf("the template has %d environments, want that of the globals alone", n)
 	}
 	return strings.Replace(text, variables, variables+"        NONSTICK_FAULTS_JOURNAL: "+journal+"\n", 1)
-}
-
-// functions are the functions of the template, built once.
-var functions struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-// builtFunctions returns the folder of the functions, each in one with its id.
-func builtFunctions(t *testing.T) string {
-	t.Helper()
-	functions.once.Do(func() {
-		functions.dir = filepath.Join(filepath.Dir(binary), "functions") // goes with it
-		all, err := template.Read("../template.yaml", template.Options{})
-		if err != nil {
-			functions.err = err
-			return
-		}
-		for _, f := range all.Functions {
-			if functions.err = lambda.Build(t.Context(), f.Source, filepath.Join(functions.dir, f.ID)); functions.err != nil {
-				return
-			}
-		}
-	})
-	if functions.err != nil {
-		t.Fatal(functions.err)
-	}
-	return functions.dir
 }
 
 // leftTime is how long sessions may stay after their clients have left: a dead closer's lease is the longest of it.

@@ -49,9 +49,10 @@ func TestLoad(t *testing.T) {
 	runNode(t, "load.test.mjs", behindNginx(t, bench...))
 }
 
-// TestBrowser chats in Chromium, on every setup.
+// TestBrowser chats in Chromium, on one process and on several, between which every request may change; TestTemplate does on the functions. What the
+// setups between them do is shown by the suites: a page sees no more of them.
 func TestBrowser(t *testing.T) {
-	for _, setup := range setups {
+	for _, setup := range []setup{setups[0], setups[len(setups)-1]} {
 		t.Run(setup.name, func(t *testing.T) {
 			runNode(t, "browser.test.mjs", setup.start(t, chat...))
 		})

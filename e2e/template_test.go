@@ -12,6 +12,12 @@ const templateTime = 3 * time.Minute
 // onTemplate runs the functions of the template: the binaries that Lambda gets, each frozen between its invocations.
 func onTemplate(t *testing.T, args ...string) string {
 	t.Helper()
+	return startTemplate(t, append([]string{"--built", builtFunctions(t)}, args...)...)
+}
+
+// startTemplate does the same with functions that localdev builds, unless it is told where they are.
+func startTemplate(t *testing.T, args ...string) string {
+	t.Helper()
 	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	args = append([]string{"--template", "template.yaml", "--addr", addr, "--logs", t.TempDir()}, args...)
 	s := start(t, "localdev --template", binary, args...)

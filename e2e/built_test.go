@@ -1,0 +1,54 @@
+//go:build unix
+
+package e2e
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	chatpage "github.com/nonstick-io/nonstick/internal/apps/chat"
+	"github.com/nonstick-io/nonstick/localdev/lambda"
+	"github.com/nonstick-io/nonstick/localdev/template"
+)
+
+// functions are the functions of the template, built once.
+var functions struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// builtFunctions returns the folder of the functions, each in one with its id, as localdev builds them: once for all tests.
+func builtFunctions(t *testing.T) string {
+	t.Helper()
+	functions.once.Do(func() {
+		functions.dir = filepath.Join(filepath.Dir(binary), "functions") // goes with it
+		functions.err = buildFunctions(t, functions.dir)
+	})
+	if functions.err != nil {
+		t.Fatal(functions.err)
+	}
+	return functions.dir
+}
+
+func buildFunctions(t *testing.T, to string) error {
+	t.Helper()
+	all, err := template.Read("../template.yaml", template.Options{})
+	if err != nil {
+		return err
+	}
+	client, err := filepath.Abs(filepath.Join("..", chatpage.ClientDir))
+	if err != nil {
+		return err
+	}
+	for _, f := range all.Functions {
+		dir := filepath.Join(to, f.ID)
+		if err := errors.Join(lambda.Build(t.Context(), f.Source, dir), os.Symlink(client, filepath.Join(dir, "client"))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
