@@ -203,6 +203,10 @@ func (s *Server) leave(ctx context.Context, inv *engine.Invocation, row sessions
 		}
 	}
 	inv.Session.Sockets = rest
+	if inv.Left == nil {
+		inv.Left = make(map[sessionstore.Namespace]bool)
+	}
+	inv.Left[row.Namespace] = true
 	if len(rest) > 0 {
 		return nil
 	}

@@ -169,9 +169,34 @@ func TestConnectAndMoreInOnePost(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 		p.expectOpen()
-		p.send("41", `42["int",3]`)
-		p.expectClosed("forced server close")
 	})
+}
+
+// What comes in the same POST behind the end of a namespace is ignored, whoever ended it; what comes later ends the session. So does the reference.
+func TestEventBehindTheEndOfItsNamespace(t *testing.T) {
+	for _, end := range []string{"41/admin,", `42/admin,["kick",false]`} {
+		for _, behind := range []string{`42/admin,["be","x"]`, "43/admin,1[]", "41/admin,"} {
+			t.Run(end+" "+behind, func(t *testing.T) {
+				inWorld(t, func(t *testing.T, w *world) {
+					g := &goodbyes{}
+					p := w.joinPolling(w.server(g.register))
+					p.send("40/admin,")
+					p.take()
+					p.send(end, behind, `421["be","Ann"]`)
+					if got := p.take(); got[len(got)-1] != "431[]" {
+						t.Errorf("answers %q", got)
+					}
+					p.expectOpen()
+					state := p.state()
+					if _, there := state.Socket("/admin"); there || len(g.all()) != 1 {
+						t.Errorf("still there: %v; %q", there, g.all())
+					}
+					p.send(behind)
+					p.expectClosed("forced server close")
+				})
+			})
+		}
+	}
 }
 
 // A client that connects twice to one namespace breaks the protocol.

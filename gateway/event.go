@@ -154,13 +154,16 @@ func (s *Socket) keep() {
 	s.inv.Session.Sockets = sockets
 }
 
-// joined finds the socket that a packet is for. It is false without an error for a packet that was overtaken by the end of its
-// namespace, and so is dropped.
+// joined finds the socket that a packet is for. It is false without an error for a packet that is to be ignored: it was overtaken by the end
+// of its namespace, or came in the same request right behind that end, where the reference ignores it too.
 func (s *Server) joined(ctx context.Context, inv *engine.Invocation, p socketio.Packet) (sessionstore.Socket, bool, error) {
 	name := sessionstore.Namespace(p.Namespace)
 	row, ok := inv.Session.Socket(name)
 	if ok {
 		return row, true, nil
+	}
+	if inv.Left[name] {
+		return row, false, nil
 	}
 	if s.unordered && inv.OnWebSocket() && s.namespaces[name] != nil {
 		left, err := s.justLeft(ctx, inv.Session.ID, name)

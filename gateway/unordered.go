@@ -47,7 +47,7 @@ func (s protocol) unorderedAttachment(ctx context.Context, inv *engine.Invocatio
 	}
 	p, err := s.store.CountAttachment(ctx, inv.Session.ID, time.Now())
 	if errors.Is(err, sessionstore.ErrNotFound) {
-		if _, err := s.engine.Overtaken(ctx, inv.Session.ID, engine.Lateness, func(now *sessionstore.Session) bool { return now.Partial != nil }); err != nil {
+		if _, err := s.engine.Overtaken(ctx, inv.Session.ID, engine.WaitHeader, engine.Lateness, func(now *sessionstore.Session) bool { return now.Partial != nil }); err != nil {
 			return unclear("an attachment came without its packet: %w", err)
 		}
 		p, err = s.store.CountAttachment(ctx, inv.Session.ID, time.Now())
@@ -158,7 +158,7 @@ func (s *Server) vacate(ctx context.Context, inv *engine.Invocation, row session
 		k, _ := now.Socket(row.Namespace)
 		return k.ID != row.ID
 	}
-	now, err := s.engine.Overtaken(ctx, inv.Session.ID, engine.Lateness, gone)
+	now, err := s.engine.Overtaken(ctx, inv.Session.ID, engine.WaitLeave, engine.Lateness, gone)
 	if errors.Is(err, engine.ErrNeverCame) {
 		var leaving bool
 		if leaving, err = s.held(ctx, leaveClaim(row.ID)); err != nil {
@@ -166,7 +166,7 @@ func (s *Server) vacate(ctx context.Context, inv *engine.Invocation, row session
 		}
 		err = engine.ErrNeverCame
 		if leaving { // its disconnect handler takes long
-			now, err = s.engine.Overtaken(ctx, inv.Session.ID, leavePatience, gone)
+			now, err = s.engine.Overtaken(ctx, inv.Session.ID, engine.WaitLeave, leavePatience, gone)
 		}
 	}
 	switch {

@@ -108,6 +108,58 @@ func TestBinaryAcrossTheUpgrade(t *testing.T) {
 	})
 }
 
+// An event with its attachment may come right behind the upgrade packet, and overtake it, and each other.
+func TestBinaryRightBehindTheUpgrade(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		frames []frameAt
+	}{
+		{"in order", []frameAt{{"5", 0}, {sent, ms}, {"bAQI=", 2 * ms}}},
+		{"before the upgrade packet", []frameAt{{sent, 0}, {"bAQI=", ms}, {"5", 500 * ms}}},
+		{"the attachment first", []frameAt{{"bAQI=", 0}, {sent, ms}, {"5", 500 * ms}}},
+		{"the attachment before, the header after it", []frameAt{{"bAQI=", 0}, {"5", 500 * ms}, {sent, 600 * ms}}},
+		{"the header before, the attachment after it", []frameAt{{sent, 0}, {"5", 500 * ms}, {"bAQI=", 600 * ms}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				p := w.joinPolling(w.server(binaryApp, unordered))
+				p.probe()
+				seen := w.handled(p, binaryApp, c.frames)
+				if want := []string{ack, got, "bAQI=", "bAQIh"}; !slices.Equal(seen, sorted(want)) {
+					t.Errorf("got %q, want %q", seen, want)
+				}
+				p.expectOpen()
+			})
+		})
+	}
+}
+
+func sorted(list []string) []string {
+	slices.Sort(list)
+	return list
+}
+
+// What waits for one thing is not in the way of what waits for another: an attachment that overtook its header arrives while a namespace is
+// joined again whose disconnect handler takes long.
+func TestBinaryWhileJoiningAgain(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		l := &leaving{slow: 3 * time.Second}
+		register := func(s *gateway.Server) {
+			l.register(s)
+			binaryApp(s)
+		}
+		p := w.join(w.server(register, unordered))
+		p.send("40/custom,")
+		p.take()
+		seen := w.handled(p, register, []frameAt{{"41/custom,", 0}, {"40/custom,", 50 * ms}, {"bAQI=", 100 * ms}, {sent, 400 * ms}})
+		p.expectOpen()
+		state := p.state()
+		if _, joined := state.Socket("/custom"); !joined || !slices.Contains(seen, ack) || !slices.Contains(seen, "bAQIh") {
+			t.Errorf("joined again: %v, answers %q", joined, seen)
+		}
+	})
+}
+
 // leaving counts how often handlers ran. The disconnect handler takes a while.
 type leaving struct {
 	mu                           sync.Mutex

@@ -231,6 +231,13 @@ func (w *world) session(id sessionstore.SessionID) sessionstore.Session {
 // upgrade moves a client from polling to WebSocket.
 func (c *peer) upgrade() {
 	c.w.t.Helper()
+	c.probe()
+	c.send("5")
+}
+
+// probe begins an upgrade.
+func (c *peer) probe() {
+	c.w.t.Helper()
 	conn := c.w.connection()
 	step, err := c.at.Engine().Bind(c.w.t.Context(), conn, c.sid)
 	if err != nil || step.Kind != engine.StepNone {
@@ -241,7 +248,6 @@ func (c *peer) upgrade() {
 	if got := c.take(); strings.Join(got, " ") != "3probe" {
 		c.w.t.Fatalf("answer to the probe: %q", got)
 	}
-	c.send("5")
 }
 
 // lockedBuffer is a log to search.

@@ -33,6 +33,8 @@ type Invocation struct {
 	// Acks is what the handler knows of the acknowledgements that the session owes, for the messages that follow; nil if
 	// it has not looked.
 	Acks *Acks
+	// Left are namespaces that the session has left in this request: what comes for them behind that is ignored. The handler keeps it.
+	Left map[sessionstore.Namespace]bool
 
 	engine *Engine
 	conn   sessionstore.Connection // the WebSocket that the request came by, or none

@@ -16,17 +16,32 @@ const Lateness = time.Second
 
 // Why a frame that overtook another waits no more.
 var (
-	// ErrCrowded: another frame of the session waits already. One at a time may, or a client could keep all instances busy
+	// ErrCrowded: another frame of the session waits for the like already. One at a time may, or a client could keep all instances busy
 	// with small frames.
 	ErrCrowded = errors.New("engine: another frame waits already")
 	// ErrNeverCame: what the frame waited for has not come.
 	ErrNeverCame = errors.New("engine: what it waits for has not come")
 )
 
+// Wait is what a frame that overtook another waits for. For each of them one frame of a session may wait: a client that is honest sends a
+// packet with its attachment right behind the upgrade packet, or while it joins a namespace again.
+type Wait string
+
+// What frames wait for.
+const (
+	// WaitUpgrade and WaitUpgradeBinary are for the upgrade packet, of a text frame and of an attachment.
+	WaitUpgrade       Wait = "upgrade"
+	WaitUpgradeBinary Wait = "upgrade/b"
+	// WaitHeader is for the packet that an attachment is of.
+	WaitHeader Wait = "header"
+	// WaitLeave is for the end of a namespace that is joined again.
+	WaitLeave Wait = "leave"
+)
+
 // Overtaken reads the session again until it is as a frame that overtook another needs it, and returns it as it is then. It costs
 // two writes and a read for each look. Errors: [ErrCrowded], [ErrNeverCame] after patience or if the session is not open any more.
-func (e *Engine) Overtaken(ctx context.Context, id sessionstore.SessionID, patience time.Duration, ready func(*sessionstore.Session) bool) (sessionstore.Session, error) {
-	place, now := "waits/"+string(id), time.Now()
+func (e *Engine) Overtaken(ctx context.Context, id sessionstore.SessionID, what Wait, patience time.Duration, ready func(*sessionstore.Session) bool) (sessionstore.Session, error) {
+	place, now := "waits/"+string(id)+"/"+string(what), time.Now()
 	me := sessionstore.Owner(sessionstore.NewID())
 	err := e.store.Claim(ctx, place, sessionstore.Lease{Owner: me, Until: now.Add(patience + adapter.LeaseMargin)}, "", now)
 	if errors.Is(err, sessionstore.ErrExists) {

@@ -28,7 +28,7 @@ func TestOvertakenPlaceIsFree(t *testing.T) {
 		t.Fatal(err)
 	}
 	waits := func(st sessionstore.Store, arrived bool) error {
-		_, err := engine.New(engine.Config{Store: st}).Overtaken(ctx, "s", 100*time.Millisecond, func(*sessionstore.Session) bool { return arrived })
+		_, err := engine.New(engine.Config{Store: st}).Overtaken(ctx, "s", engine.WaitHeader, 100*time.Millisecond, func(*sessionstore.Session) bool { return arrived })
 		return err
 	}
 	for _, c := range []struct {

@@ -53,7 +53,7 @@ func (e *Engine) candidate(ctx context.Context, s *sessionstore.Session, conn se
 	case err == nil && p.Type == engineio.Upgrade: // whatever comes with it
 		return "", e.upgrade(ctx, s.ID, conn)
 	case err == nil && p.Type == engineio.Message && s.Probed: // it may have overtaken the upgrade packet
-		return e.early(ctx, s.ID, conn, frame)
+		return e.early(ctx, s.ID, conn, frame, p.Binary)
 	default:
 		return "", e.giveUp(ctx, s.ID, conn)
 	}
@@ -78,9 +78,13 @@ func (e *Engine) probe(ctx context.Context, s *sessionstore.Session, conn sessio
 const crowdedPatience = 100 * time.Millisecond
 
 // early serves a message of a probed candidate once the upgrade is done.
-func (e *Engine) early(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, frame string) (string, error) {
+func (e *Engine) early(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, frame string, binary bool) (string, error) {
+	what := WaitUpgrade
+	if binary {
+		what = WaitUpgradeBinary
+	}
 	upgraded := func(s *sessionstore.Session) bool { return s.Candidate.Conn != conn }
-	s, err := e.Overtaken(ctx, id, Lateness, upgraded)
+	s, err := e.Overtaken(ctx, id, what, Lateness, upgraded)
 	if errors.Is(err, ErrCrowded) {
 		s, err = e.readUntil(ctx, id, crowdedPatience, upgraded)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/gateway/engine"
@@ -245,6 +246,28 @@ func TestInboundNeighbours(t *testing.T) {
 		l.deliver(t.Context(), l.message("a", "41", 2, 1), l.message("b", "42", 3, 1))
 		if len(l.released.receipts) > 0 {
 			t.Errorf("taken out though nobody was slow: %q", l.released.receipts)
+		}
+	})
+}
+
+// A client that does not read holds its own answer for some three seconds, then its session ends. Another connection of the batch
+// does not wait for it.
+func TestInboundClientThatDoesNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine(t)
+		l.connect("full", "a")
+		full := sessionstore.Connection{ID: "full", Endpoint: lineEndpoint}
+		l.pusher.AnswerAlways(full, adapter.ErrBusy)
+		start := time.Now()
+		l.deliver(t.Context(), l.message("full", "4hello", 1, 1), l.message("full", "4again", 2, 1), l.message("a", "41", 3, 1))
+		if took := time.Since(start); took > 4*time.Second {
+			t.Errorf("the batch took %v", took)
+		}
+		if len(l.released.receipts) == 0 || l.released.receipts[0] != "rm3" || l.released.at[0].Sub(start) > inbound.Patience {
+			t.Errorf("taken out of the queue: %q at %v", l.released.receipts, l.released.at)
+		}
+		if !l.pusher.Closed(full) {
+			t.Error("the client that does not read is not cut off")
 		}
 	})
 }
