@@ -72,7 +72,7 @@ type Result struct {
 	// their rows have been removed.
 	Delivered, Gone int
 	// Failed counts the members that it could not be delivered to: most of them did not read. Their sessions have been closed, or
-	// nothing was delivered to them.
+	// are being closed, or nothing was delivered to them.
 	Failed int
 	// Queued says that the broadcast was handed to the [Fanout], which delivers it; the numbers do not count that.
 	Queued bool
@@ -99,9 +99,9 @@ func (i *Interceptor) takes(m sessionstore.Member) bool {
 
 // Broadcast delivers one packet to everybody selected and returns when all have been tried, so that the
 // broadcasts of one caller arrive in order. A member that fails stops nobody else and is no error: it is counted and logged. One that
-// does not read is waited for half a second, or up to a second and a half while such members get on, beside all others; then its session
-// is closed. The error says that the members could not be read, or that the packet is none for them ([ErrNotSerial]). The
-// interceptor may be nil.
+// does not read is waited for half a second, or up to a second and a half while such members get on, and a push for two seconds, beside all
+// others; then its session is closed. Where that takes longer than half a second, [Closing.Later] sees to it. The error says that the members
+// could not be read, or that the packet is none for them ([ErrNotSerial]). The interceptor may be nil.
 //
 // With a [Fanout], a broadcast to more sockets than Options.Large is queued, and Broadcast returns once it is. Those that are queued
 // arrive in order too, whatever they select within a namespace. But what goes out at once, to few sockets, may arrive before

@@ -50,7 +50,7 @@ type fan struct {
 }
 
 func newFan(a *Adapter, nsp sessionstore.Namespace, room sessionstore.Room, p sessionstore.Packet) *fan {
-	return &fan{
+	return &fan{ // a channel of empty values takes the same 96 bytes whatever its size, see BenchmarkBroadcast
 		a: a, nsp: nsp, room: room, packet: []sessionstore.Packet{p},
 		places: make(chan struct{}, fanOut), all: make(chan struct{}, busyMost),
 	}
