@@ -52,20 +52,15 @@ func (l largeBodies) release(size int) {
 
 // body reads the request's body, at most the limit. The size is what has to be released when the body is no longer needed,
 // also after an error.
-func (s *Server) body(w http.ResponseWriter, r *http.Request) (text string, size int, err error) {
+func (s *Server) body(r *http.Request) (text string, size int, err error) {
 	if r.ContentLength == 0 {
 		return "", 0, nil
 	}
 	if r.ContentLength > int64(s.limits.Body) {
 		return "", 0, errTooLarge
 	}
-	conn := http.NewResponseController(w)
-	_ = conn.SetReadDeadline(time.Now().Add(s.limits.BodyTime)) // every connection of net/http can
 	p := s.bodies.Get().(*[]byte)
 	b, taken, err := s.readBody(r, (*p)[:0])
-	if err == nil { // else what is left of the body is not waited for
-		_ = conn.SetReadDeadline(time.Time{})
-	}
 	text = string(b)
 	if cap(b) <= keptFrames {
 		*p = b

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -96,6 +97,9 @@ func (c *conn) write() {
 		if cap(f.b) <= keptFrames {
 			f.b = f.b[:0]
 			c.srv.out.Put(f)
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			c.srv.log.Warn("cut a client that does not read", "conn", c.id)
 		}
 		if err != nil {
 			c.cut() // the reader notices and ends the connection

@@ -38,7 +38,7 @@ func (s *Server) ServeHosts(polling, webSocket net.Listener) error {
 	}
 	s.http.BaseContext = func(l net.Listener) context.Context {
 		h := hostHTTP
-		if l == webSocket {
+		if l.(patientListener).Listener == webSocket {
 			h = hostWebSocket
 		}
 		return context.WithValue(context.Background(), hostKey{}, h)

@@ -35,7 +35,7 @@ func (s *Server) request(w http.ResponseWriter, r *http.Request, a *api) {
 		answer(w, http.StatusRequestHeaderFieldsTooLarge, msgHeaders)
 		return
 	}
-	body, size, err := s.body(w, r)
+	body, size, err := s.body(r)
 	defer s.large.release(size)
 	if err != nil {
 		s.badBody(w, err)

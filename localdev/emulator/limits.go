@@ -17,8 +17,11 @@ type Limits struct {
 	// always have room. A body that finds none for 5 s is refused with 503. It bounds the memory of this process and is no limit
 	// of the service. Zero means 32 MiB.
 	LargeBodies int
-	// BodyTime is how long a client may take to send a body; after that, 408. Zero means 30 s.
+	// BodyTime is how long a client may take to send a body; after that, 408 (400 of a service). Zero means 30 s.
 	BodyTime time.Duration
+	// WriteTime is how long a client may read nothing of what waits for it, be it an answer or frames; after that the connection is cut.
+	// Zero means 30 s.
+	WriteTime time.Duration
 	// Outbox is how much may wait to be written to one connection before a push answers 429. A frame is
 	// always taken when nothing waits. Zero means 4 MiB.
 	Outbox int
@@ -63,6 +66,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.BodyTime == 0 {
 		l.BodyTime = 30 * time.Second
+	}
+	if l.WriteTime == 0 {
+		l.WriteTime = 30 * time.Second
 	}
 	if l.Outbox == 0 {
 		l.Outbox = 4 << 20

@@ -165,7 +165,7 @@ func (s *Server) serve(listeners ...net.Listener) error {
 	var all errgroup.Group
 	for _, l := range listeners {
 		all.Go(func() error {
-			if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			if err := s.http.Serve(patientListener{l, s.limits.WriteTime}); !errors.Is(err, http.ErrServerClosed) {
 				s.endGETs()
 				return errors.Join(err, s.http.Close()) // one listener does not go on without the other
 			}
@@ -179,6 +179,7 @@ func (s *Server) serve(listeners ...net.Listener) error {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.requests.Add(1)
 	defer s.requests.Add(-1)
+	s.bound(w, r)
 	at := hostOf(r)
 	if at == hostWebSocket {
 		s.serveWebSocketHost(w, r)
