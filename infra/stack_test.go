@@ -140,11 +140,6 @@ func (s stack) allows(role, action, resource string) bool {
 // role is the id of a function's role.
 func (s stack) role(function string) string { return last(s.text(function, "Role")) }
 
-// arn is that of a resource in the Region and account of the tests.
-func arn(service, name string) string {
-	return "arn:aws:" + service + ":us-east-1:000000000000:" + name
-}
-
 const (
 	kindFunction = "AWS::Lambda::Function"
 	kindMapping  = "AWS::Lambda::EventSourceMapping"

@@ -229,7 +229,7 @@ func (s *stack) startFunctions(context.Context) (err error) {
 			all = append(all, lambda.Function{
 				Name: f.Name, ARN: "arn:aws:lambda:" + localRegion + ":" + queue.Account + ":function:" + f.Name, Dir: filepath.Join(s.built, f.ID),
 				Handler: f.Handler, Environment: f.Environment, Memory: f.Memory, Timeout: f.Timeout, Concurrency: limit,
-				AsyncRetries: f.AsyncRetries, AsyncAge: f.AsyncAge, OnFailure: f.OnFailure,
+				AsyncRetries: f.AsyncRetries, AsyncAge: f.AsyncAge, OnFailure: f.OnFailure, AllowLoop: f.AllowLoop,
 			})
 		}
 	}
@@ -353,49 +353,4 @@ func routes(from []template.Route) ([]proxy.Route, error) {
 		to = append(to, proxy.Route{Key: r.Key, Function: r.Function, Responds: r.Responds, Queue: r.Queue, Mapping: m})
 	}
 	return to, nil
-}
-
-// feed connects queues and schedules to functions.
-func (s *stack) feed() {
-	s.service.sweeps = append(s.service.sweeps, s.moveDeadLetters)
-	for _, t := range s.templates {
-		for _, m := range t.Mappings {
-			mapping := queue.Mapping{Queue: m.Queue, Function: m.Function, Batch: m.Batch, Window: m.Window, Partial: m.Partial, Concurrency: m.Concurrency}
-			s.service.sweeps = append(s.service.sweeps, func(ctx context.Context) error {
-				return s.queues.Feed(ctx, mapping, s.call, s.log)
-			})
-		}
-		for _, x := range t.Schedules {
-			schedule := queue.Schedule{Name: x.Name, Function: x.Function, Every: x.Every, Input: x.Input}
-			s.service.sweeps = append(s.service.sweeps, func(ctx context.Context) error {
-				schedule.Run(ctx, s.callLater, s.log)
-				return nil
-			})
-		}
-	}
-}
-
-// moveDeadLetters carries out StartMessageMoveTask.
-func (s *stack) moveDeadLetters(ctx context.Context) error {
-	s.queues.Move(ctx)
-	return nil
-}
-
-// call calls a function for a queue.
-func (s *stack) call(ctx context.Context, function string, event []byte) ([]byte, error) {
-	res, err := s.functions.Invoke(ctx, lambda.Call{Function: function, Payload: event})
-	switch {
-	case errors.Is(err, lambda.ErrThrottled):
-		return nil, queue.ErrThrottled
-	case err != nil:
-		return nil, err
-	case res.FunctionError != "":
-		return nil, fmt.Errorf("%w: request %s: %s", proxy.ErrFunction, res.RequestID, res.Payload)
-	}
-	return res.Payload, nil
-}
-
-// callLater calls a function for a schedule, which does not wait for it.
-func (s *stack) callLater(_ context.Context, function string, event []byte) ([]byte, error) {
-	return nil, s.functions.InvokeAsync(lambda.Call{Function: function, Payload: event}) //nolint:contextcheck // the call outlives the request
 }

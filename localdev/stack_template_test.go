@@ -61,6 +61,7 @@ func TestOurTemplate(t *testing.T) {
 		}
 	})
 	t.Run("events of SAM", func(t *testing.T) { testEvents(t, p) })
+	t.Run("loops", func(t *testing.T) { testLoops(t, p) })
 	for _, f := range p.state(t).Functions {
 		if f.Errors > 0 || f.Crashes > 0 || f.Throttles > 0 {
 			t.Errorf("stats = %+v, want no trouble", f)

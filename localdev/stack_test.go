@@ -47,7 +47,7 @@ var built = sync.OnceValues(func() (string, error) {
 var builtDir string
 
 func buildProbe(dir string) error {
-	for i, id := range []string{"HttpFunction", "WebSocketFunction", "WorkFunction"} {
+	for i, id := range []string{"HttpFunction", "WebSocketFunction", "WorkFunction", "LoopFunction"} {
 		to := filepath.Join(dir, id)
 		if i == 0 {
 			if err := lambda.Build(context.Background(), "lambda/testdata/probe", to); err != nil {

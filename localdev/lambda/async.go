@@ -53,7 +53,7 @@ func (p *Platform) deliver(f *function, c Call) {
 	throttled := throttlePause
 	id := newRequestID() // of all attempts
 	for failures := 0; ; {
-		res, err := p.invoke(context.Background(), f, newInvocation(id, c.Payload))
+		res, err := p.invoke(context.Background(), f, newInvocation(id, c))
 		var pause time.Duration
 		switch {
 		case err == nil && res.FunctionError == "":

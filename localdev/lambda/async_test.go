@@ -3,6 +3,7 @@
 package lambda_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -154,5 +155,37 @@ func TestCheck(t *testing.T) {
 	}
 	if got := s.stats(); got.ColdStarts != 0 || got.Crashes != 0 || len(got.PIDs) != 0 {
 		t.Errorf("stats %+v, want none", got)
+	}
+}
+
+// A function that has been invoked 16 times in one chain of calls is refused in it, unless it is meant to call itself. Other chains, and
+// other functions of this one, go on.
+func TestLoop(t *testing.T) {
+	const arn = "arn:aws:lambda:local:000000000000:function:probe"
+	call := func(s *started, trace string) error {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		_, err := s.Invoke(ctx, lambda.Call{Function: "probe", Payload: order("text", "x"), Trace: trace})
+		return err
+	}
+	s := start(t, nil)
+	for trace, looped := range map[string]bool{
+		"": false, "Root=1-2-3": false, "nonsense;;Lineage=x:y,:": false,
+		lambda.Lineage(arn, 15): false, lambda.Lineage(arn, 16): true, "Root=1-2-3;" + lambda.Lineage(arn, 17): true, lambda.Lineage(arn+"2", 16): false,
+	} {
+		if err := call(s, trace); errors.Is(err, lambda.ErrLoop) != looped || err != nil && !looped {
+			t.Errorf("%q: %v, want a loop: %v", trace, err, looped)
+		}
+	}
+	if got := s.stats(); got.Loops != 2 || got.Invocations != 5 {
+		t.Errorf("stats %+v", got)
+	}
+	if err := call(start(t, func(_ *lambda.Config, f *lambda.Function) { f.AllowLoop = true }), lambda.Lineage(arn, 1000)); err != nil {
+		t.Errorf("a function that may: %v", err)
+	}
+	// What the function hands on counts this invocation too, and keeps the root.
+	res, err := s.Invoke(t.Context(), lambda.Call{Function: "probe", Payload: order("do", "env", "text", "_X_AMZN_TRACE_ID"), Trace: "Root=1-2-3;" + lambda.Lineage(arn, 3)})
+	if got := string(res.Payload); err != nil || !strings.Contains(got, "Root=1-2-3;") || !strings.Contains(got, lambda.Lineage(arn, 4)) {
+		t.Errorf("handed on: %s, %v", got, err)
 	}
 }

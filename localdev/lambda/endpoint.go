@@ -44,7 +44,7 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(payload) == 0 {
 		payload = []byte("{}")
 	}
-	p.serveCall(w, r, Call{Function: functionName(name), Payload: payload})
+	p.serveCall(w, r, Call{Function: functionName(name), Payload: payload, Trace: r.Header.Get("X-Amzn-Trace-Id")})
 }
 
 func (p *Platform) serveCall(w http.ResponseWriter, r *http.Request, c Call) {
@@ -106,6 +106,8 @@ func callError(w http.ResponseWriter, err error) {
 		serviceError(w, http.StatusNotFound, "ResourceNotFoundException", "Function not found")
 	case errors.Is(err, ErrThrottled):
 		serviceError(w, http.StatusTooManyRequests, "TooManyRequestsException", "Rate Exceeded.")
+	case errors.Is(err, ErrLoop):
+		serviceError(w, http.StatusBadRequest, "RecursiveInvocationException", "Lambda has detected the specified function being invoked in a recursive loop with other AWS resources and stopped your function's invocation.")
 	case errors.Is(err, ErrTooLarge):
 		serviceError(w, http.StatusRequestEntityTooLarge, "RequestTooLargeException", "Request must be smaller than the limit")
 	default:

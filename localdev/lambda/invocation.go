@@ -13,6 +13,7 @@ import (
 type invocation struct {
 	id      string
 	payload []byte
+	chain   chain // of calls that led here
 	// over is closed when the runtime asks for its next invocation, done when the caller may have the result.
 	over, done chan struct{}
 
@@ -21,8 +22,8 @@ type invocation struct {
 	result          Result    // written before done is closed
 }
 
-func newInvocation(id string, payload []byte) *invocation {
-	inv := &invocation{id: id, payload: payload, over: make(chan struct{}), done: make(chan struct{})}
+func newInvocation(id string, c Call) *invocation {
+	inv := &invocation{id: id, payload: c.Payload, chain: parseChain(c.Trace), over: make(chan struct{}), done: make(chan struct{})}
 	inv.result.RequestID = inv.id
 	return inv
 }

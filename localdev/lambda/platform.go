@@ -16,6 +16,7 @@ var (
 	ErrNotFound  = errors.New("lambda: no such function")
 	ErrThrottled = errors.New("lambda: the concurrency of the function is used up")
 	ErrTooLarge  = errors.New("lambda: payload too large")
+	ErrLoop      = errors.New("lambda: the function calls itself, and was stopped")
 	ErrStopping  = errors.New("lambda: the platform is stopping")
 )
 
@@ -45,6 +46,8 @@ type Function struct {
 	AsyncRetries int
 	// AsyncAge is how long an asynchronous call may wait; 0 means 6 h.
 	AsyncAge time.Duration
+	// AllowLoop lets the function be invoked more than 16 times by what its own invocations have sent or called. Else the call is refused.
+	AllowLoop bool
 	// OnFailure is the ARN of the queue that is told of an asynchronous call that failed for good; empty: nobody is.
 	OnFailure string
 }
@@ -73,6 +76,8 @@ type Config struct {
 type Call struct {
 	Function string // name
 	Payload  []byte // JSON
+	// Trace is the trace header of who calls, X-Amzn-Trace-Id; empty: the call begins a chain.
+	Trace string
 }
 
 // Result is the answer to a call that reached its function.
@@ -134,7 +139,8 @@ func (c *Config) defaults() {
 }
 
 // Invoke calls a function and waits for its answer. If ctx ends first its error is returned, and the function
-// runs on, as it does on AWS. Errors: [ErrNotFound], [ErrThrottled], [ErrTooLarge], [ErrStopping].
+// runs on, as it does on AWS. Errors: [ErrNotFound], [ErrThrottled], [ErrTooLarge], [ErrLoop],
+// [ErrStopping].
 func (p *Platform) Invoke(ctx context.Context, c Call) (Result, error) {
 	f := p.functions[c.Function]
 	if f == nil {
@@ -143,11 +149,17 @@ func (p *Platform) Invoke(ctx context.Context, c Call) (Result, error) {
 	if len(c.Payload) > MaxPayload {
 		return Result{}, fmt.Errorf("invoke %s with %d bytes: %w", c.Function, len(c.Payload), ErrTooLarge)
 	}
-	return p.invoke(ctx, f, newInvocation(newRequestID(), c.Payload))
+	return p.invoke(ctx, f, newInvocation(newRequestID(), c))
 }
 
 // invoke makes a call whose invocation has its id.
 func (p *Platform) invoke(ctx context.Context, f *function, inv *invocation) (Result, error) {
+	if !f.AllowLoop && inv.chain.loops(f.ARN) {
+		f.mu.Lock()
+		f.counts.Loops++
+		f.mu.Unlock()
+		return Result{}, fmt.Errorf("invoke %s: %w", f.Name, ErrLoop)
+	}
 	if err := f.begin(inv); err != nil {
 		return Result{}, fmt.Errorf("invoke %s: %w", f.Name, err)
 	}
@@ -229,6 +241,7 @@ type Stats struct {
 	Crashes     int64  `json:"crashes"`  // processes that ended by themselves, or were killed from outside
 	Timeouts    int64  `json:"timeouts"` // invocations killed for their time
 	Throttles   int64  `json:"throttles"`
+	Loops       int64  `json:"loops"`       // calls that were refused since the function calls itself
 	Concurrency int    `json:"concurrency"` // the limit
 	// LargestAnswer is in bytes, as the function sent it: what the limit is on.
 	LargestAnswer int   `json:"largestAnswer"`

@@ -82,7 +82,8 @@ func (a *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 	h.Set(headerRequestID, inv.id)
 	h.Set(headerDeadline, strconv.FormatInt(inv.deadline.UnixMilli(), 10))
 	h.Set(headerARN, e.fn.ARN)
-	h.Set(headerTrace, "Root=1-"+strconv.FormatInt(inv.began.Unix(), 16)+"-"+strings.ReplaceAll(inv.id, "-", "")[:24])
+	root := "Root=1-" + strconv.FormatInt(inv.began.Unix(), 16) + "-" + strings.ReplaceAll(inv.id, "-", "")[:24]
+	h.Set(headerTrace, inv.chain.header(e.fn.ARN, root))
 	h.Set("Content-Type", "application/json")
 	_, _ = w.Write(inv.payload) // a process that is gone is noticed by its watcher
 }

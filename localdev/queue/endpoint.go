@@ -67,7 +67,7 @@ func (qs *Queues) serve(p protocol, r *http.Request) (out any, action string, er
 	if err != nil {
 		return nil, action, err
 	}
-	out, err = qs.act(r.Context(), action, parameters)
+	out, err = qs.act(withTrace(r), action, parameters)
 	return out, action, err
 }
 
@@ -81,9 +81,9 @@ var notEmulated = map[string]bool{
 func (qs *Queues) act(ctx context.Context, action string, body []byte) (any, error) {
 	switch action {
 	case "SendMessage":
-		return perform(body, func(in sendInput) (any, error) { return qs.send(in) })
+		return perform(body, func(in sendInput) (any, error) { return qs.send(ctx, in) })
 	case "SendMessageBatch":
-		return perform(body, qs.sendBatch)
+		return perform(body, func(in sendBatchInput) (any, error) { return qs.sendBatch(ctx, in) })
 	case "ReceiveMessage":
 		return perform(body, func(in receiveInput) (any, error) { return qs.receive(ctx, in) })
 	case "DeleteMessage":

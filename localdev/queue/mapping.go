@@ -225,6 +225,9 @@ func (qs *Queues) system(m Received) map[string]string {
 	if m.Sequence != "" {
 		a["SequenceNumber"], a["MessageDeduplicationId"] = m.Sequence, m.Dedup
 	}
+	if m.Trace != "" {
+		a[traceAttribute] = m.Trace
+	}
 	if m.DeadFrom != "" {
 		a["DeadLetterQueueSourceArn"] = qs.arn(m.DeadFrom)
 	}

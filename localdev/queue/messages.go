@@ -68,7 +68,7 @@ func (qs *Queues) queue(url string) (*Queue, error) {
 	return qs.Get(url)
 }
 
-func (qs *Queues) send(in sendInput) (sendOutput, error) {
+func (qs *Queues) send(ctx context.Context, in sendInput) (sendOutput, error) {
 	q, err := qs.queue(in.QueueUrl)
 	if err != nil {
 		return sendOutput{}, err
@@ -77,6 +77,7 @@ func (qs *Queues) send(in sendInput) (sendOutput, error) {
 	if err != nil {
 		return sendOutput{}, err
 	}
+	m.Trace, _ = ctx.Value(traceKey{}).(string)
 	sent, err := q.Send(m)
 	return sendOutput{
 		ID: in.ID, MessageID: sent.ID, MD5OfMessageBody: bodyMD5(m.Body), MD5OfMessageAttributes: attributesMD5(m.Attributes), SequenceNumber: sent.Sequence,
@@ -247,7 +248,7 @@ type sendBatchInput struct {
 	Entries  []sendInput
 }
 
-func (qs *Queues) sendBatch(in sendBatchInput) (any, error) {
+func (qs *Queues) sendBatch(ctx context.Context, in sendBatchInput) (any, error) {
 	q, err := qs.queue(in.QueueUrl)
 	if err != nil {
 		return nil, err
@@ -270,7 +271,7 @@ func (qs *Queues) sendBatch(in sendBatchInput) (any, error) {
 	out := batchOutput{Successful: []sendOutput{}}
 	for _, e := range in.Entries {
 		e.QueueUrl = in.QueueUrl
-		sent, err := qs.send(e)
+		sent, err := qs.send(ctx, e)
 		if err != nil {
 			out.Failed = append(out.Failed, failed(e.ID, err))
 			continue

@@ -46,6 +46,8 @@ type Message struct {
 	Group, Dedup string
 	// Delay overrides the queue's; nil: the queue's.
 	Delay *time.Duration
+	// Trace is what the message belongs to, as X-Ray and Lambda's detection of loops know it; empty: nothing.
+	Trace string
 }
 
 // Attribute is a message attribute, of type String, Number or Binary, maybe with a suffix.

@@ -33,6 +33,13 @@ func (r *reader) function(res *resource) {
 	async := p.in("EventInvokeConfig")
 	f.AsyncRetries = r.number(async, "MaximumRetryAttempts", 2, 0, 2)
 	f.AsyncAge = r.seconds(async, "MaximumEventAgeInSeconds", 6*3600, 60, 6*3600)
+	switch loop := r.str(p, "RecursiveLoop"); loop {
+	case "", "Terminate":
+	case "Allow":
+		f.AllowLoop = true
+	default:
+		r.fail(p.node("RecursiveLoop").Line, p.where, "RecursiveLoop is %q, and must be Allow or Terminate", loop)
+	}
 	r.destinations(&f, async.in("DestinationConfig"))
 	if p.node("DeadLetterQueue") != nil {
 		r.note(p.line, p.where, "dead letters of asynchronous calls are not emulated, but a destination OnFailure is: they are logged")

@@ -46,6 +46,8 @@ type Function struct {
 	// AsyncRetries and AsyncAge are of asynchronous calls: 0 to 2 repetitions, within so long.
 	AsyncRetries int
 	AsyncAge     time.Duration
+	// AllowLoop: Lambda does not cut the function off when it calls itself (RecursiveLoop: Allow).
+	AllowLoop bool
 	// OnFailure is the ARN of the queue that is told of an asynchronous call that failed for good; empty: none.
 	OnFailure string
 	Line      int

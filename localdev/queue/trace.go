@@ -1,0 +1,20 @@
+package queue
+
+import (
+	"context"
+	"net/http"
+)
+
+// traceHeader is the header by which who sends a message says what it belongs to. The message has it as the attribute traceAttribute.
+const (
+	traceHeader    = "X-Amzn-Trace-Id"
+	traceAttribute = "AWSTraceHeader"
+)
+
+// traceKey is the trace of a request, in its context.
+type traceKey struct{}
+
+// withTrace returns the context of a request, with its trace.
+func withTrace(r *http.Request) context.Context {
+	return context.WithValue(r.Context(), traceKey{}, r.Header.Get(traceHeader))
+}
