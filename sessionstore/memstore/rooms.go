@@ -150,14 +150,9 @@ func (s *Store) RoomsOf(ctx context.Context, k sessionstore.Socket) ([]sessionst
 		return nil, nil
 	}
 	s.read(sessionstore.OpRoomsOf)
-	st := s.stripe(k.Session)
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	e, _ := st.socket(k)
-	if e == nil {
-		return nil, nil
-	}
-	return slices.Sorted(maps.Keys(e.kept[k.ID].rooms)), nil
+	var rooms []sessionstore.Room
+	s.lookup(k, func(_ *entry, _ int, own *kept) { rooms = slices.Sorted(maps.Keys(own.rooms)) })
+	return rooms, nil
 }
 
 // InRoom implements [sessionstore.Rooms].
@@ -169,14 +164,8 @@ func (s *Store) InRoom(ctx context.Context, k sessionstore.Socket, room sessions
 		return false, nil
 	}
 	s.read(sessionstore.OpInRoom)
-	st := s.stripe(k.Session)
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	e, _ := st.socket(k)
-	if e == nil {
-		return false, nil
-	}
-	_, there := e.kept[k.ID].rooms[room]
+	there := false
+	s.lookup(k, func(_ *entry, _ int, own *kept) { _, there = own.rooms[room] })
 	return there, nil
 }
 

@@ -36,6 +36,20 @@ func (st *stripe) socket(k sessionstore.Socket) (*entry, int) {
 	return e, i
 }
 
+// lookup calls f with the rows of this very socket's session, and with what the socket keeps, under their lock. It reports false
+// and does not call f if the socket is gone.
+func (s *Store) lookup(k sessionstore.Socket, f func(e *entry, i int, own *kept)) bool {
+	st := s.stripe(k.Session)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	e, i := st.socket(k)
+	if e == nil {
+		return false
+	}
+	f(e, i, e.kept[k.ID])
+	return true
+}
+
 // replace changes a copy of a socket's row, in a copy of the rows.
 func (e *entry) replace(i int, change func(*sessionstore.Socket)) {
 	e.sockets = slices.Clone(e.sockets)
@@ -150,14 +164,16 @@ func (s *Store) ReadSocket(ctx context.Context, nsp sessionstore.Namespace, m se
 		return sessionstore.Socket{}, nil, err
 	}
 	s.read(sessionstore.OpReadSocket)
-	st := s.stripe(m.Session)
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	e, i := st.socket(sessionstore.Socket{ID: m.Socket, Session: m.Session, Namespace: nsp})
-	if e == nil || e.session.State != sessionstore.Open {
+	var row sessionstore.Socket
+	var data map[string]string
+	open := false
+	s.lookup(sessionstore.Socket{ID: m.Socket, Session: m.Session, Namespace: nsp}, func(e *entry, i int, own *kept) {
+		row, data, open = e.sockets[i], own.data, e.session.State == sessionstore.Open
+	})
+	if !open {
 		return sessionstore.Socket{}, nil, fmt.Errorf("read socket: %w", sessionstore.ErrNotFound)
 	}
-	return e.sockets[i], e.kept[m.Socket].data, nil
+	return row, data, nil
 }
 
 // Auth implements [sessionstore.Sockets].
@@ -169,14 +185,11 @@ func (s *Store) Auth(ctx context.Context, k sessionstore.Socket) (string, error)
 		return "", nil
 	}
 	s.read(sessionstore.OpAuth)
-	st := s.stripe(k.Session)
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	e, _ := st.socket(k)
-	if e == nil {
+	var auth string
+	if !s.lookup(k, func(_ *entry, _ int, own *kept) { auth = own.auth }) {
 		return "", fmt.Errorf("read auth: %w", sessionstore.ErrNotFound)
 	}
-	return e.kept[k.ID].auth, nil
+	return auth, nil
 }
 
 // Data implements [sessionstore.Sockets].
@@ -188,14 +201,9 @@ func (s *Store) Data(ctx context.Context, k sessionstore.Socket) (map[string]str
 		return nil, nil
 	}
 	s.read(sessionstore.OpData)
-	st := s.stripe(k.Session)
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	e, _ := st.socket(k)
-	if e == nil {
-		return nil, nil
-	}
-	return e.kept[k.ID].data, nil
+	var data map[string]string
+	s.lookup(k, func(_ *entry, _ int, own *kept) { data = own.data })
+	return data, nil
 }
 
 // SetData implements [sessionstore.Sockets].
@@ -251,17 +259,11 @@ func (s *Store) SetHint(ctx context.Context, k sessionstore.Socket, hint session
 		return nil
 	}
 	s.meter.Add(op, sessionstore.Usage{Reads: 1})
-	st := s.stripe(k.Session)
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	e, _ := st.socket(k)
-	if e == nil {
-		return nil
-	}
-	own := e.kept[k.ID]
-	s.meter.Add(op, sessionstore.Usage{Writes: int64(len(own.rooms))})
-	for room := range own.rooms {
-		s.hintMember(inRoom(k.Namespace, room), k.ID, hint)
-	}
+	s.lookup(k, func(_ *entry, _ int, own *kept) {
+		s.meter.Add(op, sessionstore.Usage{Writes: int64(len(own.rooms))})
+		for room := range own.rooms {
+			s.hintMember(inRoom(k.Namespace, room), k.ID, hint)
+		}
+	})
 	return nil
 }
