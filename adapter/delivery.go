@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -312,13 +313,21 @@ func (d *Delivery) Settle(ctx context.Context, id sessionstore.SessionID, packet
 	return ErrClosed
 }
 
-// waiting reads whether a packet waits in the buffer of an open session; [ErrClosed] if it is not open.
+// waiting reads whether a packet waits in the buffer of an open session; [ErrClosed] if it is not open. The names of packets that
+// are kept in pages are read too, if need be.
 func (d *Delivery) waiting(ctx context.Context, id sessionstore.SessionID, packet sessionstore.PacketID) (s sessionstore.Session, waits bool, err error) {
 	s, err = d.readAgain(ctx, id)
 	if errors.Is(err, sessionstore.ErrNotFound) || err == nil && s.State != sessionstore.Open {
 		return s, false, ErrClosed
 	}
-	return s, err == nil && holds(s.Buffer, packet), err
+	if err != nil || holds(s.Buffer, packet) {
+		return s, err == nil, err
+	}
+	paged := slices.DeleteFunc(slices.Clone(s.Buffer), func(p sessionstore.Packet) bool { return p.Page.IsZero() })
+	if len(paged) > 0 {
+		paged, err = d.store.Bodies(ctx, id, paged)
+	}
+	return s, err == nil && holds(paged, packet), err
 }
 
 func (d *Delivery) readAgain(ctx context.Context, id sessionstore.SessionID) (s sessionstore.Session, err error) {

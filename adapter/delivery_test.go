@@ -52,6 +52,8 @@ var deliveries = []struct {
 	{name: "throttled for ever", make: polling, store: faults(sessionstore.OpDeliver, certain, certain, certain, certain, certain, certain), err: sessionstore.ErrThrottled, waits: true},
 	{name: "append in doubt, and done", make: polling, store: faults(sessionstore.OpDeliver, fault{errNoAnswer, true}), buffered: "4a 4b bAA=="},
 	{name: "append in doubt, and not done", make: polling, store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: errNoAnswer, reason: "transport error"},
+	{name: "append in doubt, and done, and in a page since", make: inPages, store: faults(sessionstore.OpDeliver, fault{errNoAnswer, true}), buffered: "4first 4a 4b bAA=="},
+	{name: "append in doubt, and not done, beside pages", make: inPages, store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: errNoAnswer, reason: "transport error"},
 	{name: "append in doubt, session closed", make: closed, store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: adapter.ErrClosed},
 	{name: "append in doubt, no such session", make: nothing, store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: adapter.ErrClosed},
 	{
@@ -70,6 +72,12 @@ func webSocket(w *world) { w.webSocket(sid) }
 func polling(w *world)   { w.polling(sid) }
 func held(w *world)      { w.held(sid) }
 func nothing(*world)     {}
+
+func inPages(w *world) {
+	w.polling(sid)
+	w.must(w.store.Deliver(w.t.Context(), sid, []sessionstore.Packet{w.packet("4first")}, sessionstore.BufferLimits{Packets: 9, Bytes: 99}))
+	w.store.paged = true
+}
 
 func closed(w *world) {
 	w.polling(sid)

@@ -30,6 +30,7 @@ type fault struct {
 type faultyStore struct {
 	*memstore.Store
 	after func() // called when a faulty call has been done
+	paged bool   // of packets that are read with their session only their places are known
 
 	mu     sync.Mutex
 	faults map[sessionstore.Op][]fault
@@ -72,7 +73,26 @@ func (s *faultyStore) Claim(ctx context.Context, name string, l sessionstore.Lea
 
 func (s *faultyStore) Get(ctx context.Context, id sessionstore.SessionID, now time.Time) (k sessionstore.Session, err error) {
 	err = s.fail(sessionstore.OpGet, func() error { k, err = s.Store.Get(ctx, id, now); return err })
+	if s.paged {
+		places := make([]sessionstore.Packet, len(k.Buffer))
+		for i, p := range k.Buffer {
+			places[i] = sessionstore.Packet{Size: p.Size, Page: sessionstore.Page{ID: string(id), At: i}}
+		}
+		k.Buffer = places
+	}
 	return k, err
+}
+
+func (s *faultyStore) Bodies(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet) ([]sessionstore.Packet, error) {
+	if !s.paged {
+		return s.Store.Bodies(ctx, id, packets)
+	}
+	k, err := s.Store.Get(ctx, id, time.Now())
+	whole := make([]sessionstore.Packet, len(packets))
+	for i, p := range packets {
+		whole[i] = k.Buffer[p.Page.At]
+	}
+	return whole, err
 }
 
 func (s *faultyStore) Close(ctx context.Context, r sessionstore.CloseRequest) (k sessionstore.Session, err error) {

@@ -67,7 +67,22 @@ type Packet struct {
 	Frames []string
 	// Size is the length of all frames together in bytes. A store fills it in for packets it returns.
 	Size int
+	// Page is where a store keeps the packet together with others. Such a packet, as it is read with its session, has neither
+	// ID nor frames, and its Size is its share of what those of its page have together: right in the sum, and no more than a
+	// guess for itself. [Buffers.Bodies] returns it whole, without a Page.
+	Page Page
 }
+
+// Page is a store's note for itself of where a packet is kept with others; the zero value says that it is not. Only the store
+// that made it can read it.
+type Page struct {
+	// ID names the page, At is the packet's place in it.
+	ID string
+	At int
+}
+
+// IsZero reports whether p is no page.
+func (p Page) IsZero() bool { return p == Page{} }
 
 // Bytes returns the length of all frames together.
 func (p Packet) Bytes() int {

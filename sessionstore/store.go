@@ -90,8 +90,8 @@ type Buffers interface {
 	// [BufferLimits.Exceeded]. Large packets are stored apart first; a body without its reference is
 	// garbage that the time to live removes.
 	Deliver(ctx context.Context, id SessionID, packets []Packet, limits BufferLimits) error
-	// Bodies returns the packets with the frames of those that are stored apart. ErrNotFound if a
-	// body is gone, which happens only after the session closed.
+	// Bodies returns the packets with the frames of those that are stored apart, and all of those that have a [Packet.Page].
+	// ErrNotFound if a body is gone, which happens only after the session closed.
 	Bodies(ctx context.Context, id SessionID, packets []Packet) ([]Packet, error)
 }
 

@@ -22,12 +22,12 @@ import (
 // stores are those that costs are measured on. Memory bills no units, but counts the same reads and writes.
 var stores = []struct {
 	name string
-	make func(t *testing.T, m *sessionstore.Meter) sessionstore.Store
+	make func(t *testing.T, m *sessionstore.Meter) (sessionstore.Store, *dynamotest.Refused)
 }{
-	{"memory", func(_ *testing.T, m *sessionstore.Meter) sessionstore.Store {
-		return memstore.New(memstore.Options{Meter: m})
+	{"memory", func(_ *testing.T, m *sessionstore.Meter) (sessionstore.Store, *dynamotest.Refused) {
+		return memstore.New(memstore.Options{Meter: m}), new(dynamotest.Refused)
 	}},
-	{"DynamoDB", func(t *testing.T, m *sessionstore.Meter) sessionstore.Store {
+	{"DynamoDB", func(t *testing.T, m *sessionstore.Meter) (sessionstore.Store, *dynamotest.Refused) {
 		t.Helper()
 		client := dynamostore.NewClient(dynamostore.ClientOptions{
 			Region: "eu-central-1", Endpoint: dynamotest.Start(t),
@@ -38,7 +38,8 @@ var stores = []struct {
 		if err := dynamostore.CreateTable(ctx, client, "costs"); err != nil {
 			t.Fatal(err)
 		}
-		return dynamostore.New(client, dynamostore.Options{Table: "costs", Meter: m})
+		refused := &dynamotest.Refused{Client: client}
+		return dynamostore.New(refused, dynamostore.Options{Table: "costs", Meter: m}), refused
 	}},
 }
 
@@ -55,17 +56,18 @@ var limits = adapter.Limits{}.WithDefaults()
 
 // world is a server and its store.
 type world struct {
-	t      *testing.T
-	store  sessionstore.Store
-	meter  *sessionstore.Meter
-	pusher *pushtest.Pusher
-	server *gateway.Server
+	t       *testing.T
+	store   sessionstore.Store
+	meter   *sessionstore.Meter
+	refused *dynamotest.Refused // counts nothing of a store in memory
+	pusher  *pushtest.Pusher
+	server  *gateway.Server
 }
 
-func newWorld(t *testing.T, makeStore func(*testing.T, *sessionstore.Meter) sessionstore.Store) *world {
+func newWorld(t *testing.T, makeStore func(*testing.T, *sessionstore.Meter) (sessionstore.Store, *dynamotest.Refused)) *world {
 	t.Helper()
 	w := &world{t: t, meter: new(sessionstore.Meter), pusher: pushtest.New()}
-	w.store = makeStore(t, w.meter)
+	w.store, w.refused = makeStore(t, w.meter)
 	w.another()
 	return w
 }
@@ -249,14 +251,20 @@ type spent struct {
 	calls         string
 }
 
+// dearer is the most of what both cost.
+func (s spent) dearer(t spent) spent {
+	return spent{reads: max(s.reads, t.reads), writes: max(s.writes, t.writes), rru: max(s.rru, t.rru), wru: max(s.wru, t.wru)}
+}
+
 func (w *world) spend(f func()) spent {
 	w.t.Helper()
 	before := map[sessionstore.Op]sessionstore.Usage{}
 	w.meter.Each(func(op sessionstore.Op, u sessionstore.Usage) { before[op] = u })
-	total := w.meter.Total()
+	total, refused := w.meter.Total(), w.refused.Units()
 	f()
 	u := w.meter.Total().Sub(total)
 	s := spent{reads: u.Reads, writes: u.Writes, rru: float64(u.ReadMilliUnits) / 1000, wru: float64(u.WriteMilliUnits) / 1000}
+	s.wru += float64(w.refused.Units() - refused)
 	var calls []string
 	w.meter.Each(func(op sessionstore.Op, u sessionstore.Usage) {
 		if d := u.Sub(before[op]); d.Calls > 0 {

@@ -12,8 +12,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// What one answer to a GET may carry: an update expression of DynamoDB removes at most some 400 entries, and
-// a Lambda's answer has 6 MB, of which base64 takes a quarter. The bytes are those of the answer, with its separators.
+// What one answer to a GET may carry: each entry may be stored apart, and is a read unit then at least; and a Lambda's answer has
+// 6 MB, of which base64 takes a quarter. The bytes are those of the answer, with its separators.
 const (
 	maxAnswerPackets = 400
 	maxAnswerBytes   = 4 << 20

@@ -112,7 +112,7 @@ func (s *Store) answerAck(ctx context.Context, a sessionstore.Ack, now time.Time
 	answer := frames(stored)
 	if n := size(stored); n > maxInlineAnswer {
 		name := sessionstore.NewID() // its own: another's answer may come first
-		if err := s.putBodies(ctx, op, []body{{answerBody(a.Session, name), stored}}); err != nil {
+		if err := s.putApart(ctx, op, body{answerBody(a.Session, name), stored}.puts()); err != nil {
 			return nil, fmt.Errorf("large answer: %w", err)
 		}
 		answer = &types.AttributeValueMemberM{Value: item{attrID: str(name), attrSize: num(n)}}

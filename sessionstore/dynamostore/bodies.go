@@ -67,15 +67,18 @@ func (b body) items() []item {
 	return items
 }
 
-// putBodies stores bodies. Nothing refers to them yet, so whatever stops it, it is certain that what they are
-// for was not written.
-func (s *Store) putBodies(ctx context.Context, op sessionstore.Op, bodies []body) error {
+// puts are the writes that store a body.
+func (b body) puts() []types.WriteRequest {
 	var writes []types.WriteRequest
-	for _, b := range bodies {
-		for _, it := range b.items() {
-			writes = append(writes, putRequest(it))
-		}
+	for _, it := range b.items() {
+		writes = append(writes, putRequest(it))
 	}
+	return writes
+}
+
+// putApart stores bodies and pages. Nothing refers to them yet, so whatever stops it, it is certain that what they are
+// for was not written.
+func (s *Store) putApart(ctx context.Context, op sessionstore.Op, writes []types.WriteRequest) error {
 	err := s.writeAll(ctx, op, writes)
 	if sessionstore.InDoubt(err) {
 		return fmt.Errorf("%w: %w", sessionstore.ErrUnavailable, err)

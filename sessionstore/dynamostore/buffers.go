@@ -3,173 +3,149 @@ package dynamostore
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-const (
-	// maxInlinePacket is the most bytes of a packet within the session's item.
-	maxInlinePacket = 1 << 10
-	// maxInline is the most bytes of all packets within the item: each write of the session is billed by its size.
-	maxInline = 8 << 10
-)
-
-// entry is a packet as the buffer holds it: the packet itself, or a reference to its body.
-func entry(p sessionstore.Packet, inline bool) types.AttributeValue {
-	m := item{attrID: str(p.ID)}
-	if inline {
-		m[attrFrames] = frames(p.Frames)
-	} else {
-		m[attrSize] = num(p.Size)
-	}
-	return &types.AttributeValueMemberM{Value: m}
-}
-
-// bufferOf reads a session's buffer; packets that are stored apart have no frames.
-func bufferOf(it item) []sessionstore.Packet {
-	entries := elements(it, attrBuffer)
-	if len(entries) == 0 {
-		return nil
-	}
-	packets := make([]sessionstore.Packet, len(entries))
-	for i, e := range entries {
-		m, ok := e.(*types.AttributeValueMemberM)
-		if !ok {
-			continue
-		}
-		p := sessionstore.Packet{ID: sessionstore.PacketID(text(m.Value, attrID)), Frames: framesOf(m.Value[attrFrames])}
-		if p.Frames == nil {
-			p.Size = int(number(m.Value, attrSize))
-		} else {
-			p.Size = size(p.Frames)
-		}
-		packets[i] = p
-	}
-	return packets
-}
-
-// sizes returns how many bytes packets as read from the store have, and how many of them are within the item.
-func sizes(packets []sessionstore.Packet) (all, inline int) {
-	for _, p := range packets {
-		all += p.Bytes()
-		if p.Frames != nil && p.Bytes() <= maxInlinePacket {
-			inline += p.Bytes()
-		}
-	}
-	return all, inline
-}
-
-// delivery is the packets of one Deliver or Enqueue, each to be put within the item or apart.
+// delivery is the packets of one Deliver or Enqueue, as they are to be appended.
 type delivery struct {
-	op          sessionstore.Op
-	hold        sessionstore.Lease // of an Enqueue
-	id          sessionstore.SessionID
-	packets     []sessionstore.Packet
-	inline      []bool
-	all, within int // bytes
+	op      sessionstore.Op
+	hold    sessionstore.Lease // of an Enqueue
+	id      sessionstore.SessionID
+	limits  sessionstore.BufferLimits
+	packets []sessionstore.Packet
+	entries []entry
+	bytes   int
+	apart   []types.WriteRequest // of bodies and pages
 }
 
-// newDelivery puts small packets within the item, as long as an empty one would take them, or none.
-func newDelivery(id sessionstore.SessionID, packets []sessionstore.Packet, apart bool) delivery {
-	d := delivery{id: id, packets: make([]sessionstore.Packet, len(packets)), inline: make([]bool, len(packets))}
-	for i, p := range packets {
+// newDelivery puts small packets within the list and large ones apart; and into pages what is too much for the list of an item.
+func newDelivery(op sessionstore.Op, id sessionstore.SessionID, packets []sessionstore.Packet, limits sessionstore.BufferLimits) *delivery {
+	d := &delivery{op: op, id: id, limits: limits, packets: slices.Clone(packets)}
+	entries := make([]entry, len(packets))
+	for i := range d.packets {
+		p := &d.packets[i]
 		p.Frames = valid(p.Frames)
 		p.Size = size(p.Frames)
-		d.packets[i] = p
-		d.all += p.Size
-		if d.inline[i] = !apart && p.Size <= maxInlinePacket && d.within+p.Size <= maxInline; d.inline[i] {
-			d.within += p.Size
+		d.bytes += p.Size
+		entries[i] = packetEntry(*p, true)
+		if entries[i].weight() > maxEntry {
+			entries[i] = packetEntry(*p, false)
+			d.apart = append(d.apart, body{packetBody(id, p.ID), p.Frames}.puts()...)
 		}
 	}
+	left, pages := pack(entries)
+	for i := range pages {
+		d.apart = append(d.apart, pages[i].put(id))
+	}
+	d.entries = left
 	return d
 }
 
-func (d delivery) bodies() []body {
-	var b []body
-	for i, p := range d.packets {
-		if !d.inline[i] {
-			b = append(b, body{packetBody(d.id, p.ID), p.Frames})
-		}
-	}
-	return b
-}
-
-// change is the append of a Deliver. It is refused also if the item has no room for what is to be within it.
-func (d delivery) change(limits sessionstore.BufferLimits) change {
-	entries := make([]types.AttributeValue, len(d.packets))
-	for i, p := range d.packets {
-		entries[i] = entry(p, d.inline[i])
-	}
-	values := item{
-		":open": valueOpen, ":new": list(entries...), ":none": list(), ":zero": num(0),
-		":all": num(d.all), ":within": num(d.within),
-	}
-	condition := isOpen + " AND " + atMost("size(#"+attrBuffer+")", attrBuffer, ":count", limits.Packets-len(d.packets), values) +
-		" AND " + atMost("#"+attrBufferSize, attrBufferSize, ":bytes", limits.Bytes-d.all, values)
-	if d.within > 0 {
-		condition += " AND " + atMost("#"+attrInlineSize, attrInlineSize, ":room", maxInline-d.within, values)
-	}
-	plus := func(name, value string) string {
-		return "#" + name + " = if_not_exists(#" + name + ", :zero) + " + value
-	}
-	c := change{
-		update: "SET #" + attrBuffer + " = list_append(if_not_exists(#" + attrBuffer + ", :none), :new), " +
-			plus(attrBufferSize, ":all") + ", " + plus(attrInlineSize, ":within"),
-		condition: condition, values: values,
-	}
+// change is the write that appends the packets. What it does with the list, and when, is for the caller to add.
+func (d *delivery) change() (*clauses, string) {
+	u := &clauses{values: item{":open": valueOpen, ":zero": num(0)}}
+	condition := isOpen + " AND " + atMost(attrPackets, ":count", d.limits.Packets-len(d.packets), u.values) +
+		" AND " + atMost(attrBufferSize, ":bytes", d.limits.Bytes-d.bytes, u.values)
+	u.add(attrPackets, len(d.packets))
+	u.add(attrBufferSize, d.bytes)
 	if d.hold.Owner == "" {
-		values[":polling"] = str(sessionstore.Polling)
-		c.condition += " AND (#" + attrTransport + " = :polling OR attribute_exists(#" + attrHold + "))"
-		return c
+		u.values[":polling"] = valuePolling
+		return u, condition + " AND (#" + attrTransport + " = :polling OR attribute_exists(#" + attrHold + "))"
 	}
-	values[":websocket"] = str(sessionstore.WebSocket)
-	values[":owner"], values[":until"] = str(d.hold.Owner), millis(d.hold.Until)
-	c.condition += " AND #" + attrTransport + " = :websocket AND attribute_exists(#" + attrSerial + ")"
-	c.update += ", #" + attrHold + " = if_not_exists(#" + attrHold + ", :owner), #" +
-		attrHoldEnds + " = if_not_exists(#" + attrHoldEnds + ", :until)"
-	c.returns = types.ReturnValueAllNew
-	return c
+	u.values[":websocket"] = str(sessionstore.WebSocket)
+	u.values[":owner"], u.values[":until"] = str(d.hold.Owner), millis(d.hold.Until)
+	u.assign(attrHold, "if_not_exists(#"+attrHold+",:owner)")
+	u.assign(attrHoldEnds, "if_not_exists(#"+attrHoldEnds+",:until)")
+	return u, condition + " AND #" + attrTransport + " = :websocket AND attribute_exists(#" + attrSerial + ")"
 }
 
-// atMost is the condition that a quantity is at most limit; an attribute that is not there counts as 0.
-func atMost(quantity, name, placeholder string, limit int, values item) string {
+// append puts the packets behind whatever is in the list, if that has room.
+func (s *Store) append(ctx context.Context, d *delivery) (item, error) {
+	u, condition := d.change()
+	weight := weightOf(d.entries)
+	condition += " AND " + atMost(attrBufferWeight, ":room", maxWeight-weight, u.values)
+	u.values[":new"], u.values[":none"] = values(d.entries), list()
+	u.assign(attrBuffer, "list_append(if_not_exists(#"+attrBuffer+",:none),:new)")
+	u.add(attrBufferWeight, weight)
+	return s.buffer(ctx, d, u, condition)
+}
+
+// appendTurned turns the list of a session as it was found into one with a new page, and puts the packets behind that. It is refused
+// if anything has changed the list. If its last entry is where it was, and still the last, then nothing was appended, turned or removed; but of the
+// first page a part may have been acknowledged, which the number of packets tells.
+func (s *Store) appendTurned(ctx context.Context, d *delivery, found item) (item, error) {
+	was := entriesOf(found)
+	now, p := turn(was, weightOf(d.entries))
+	if err := s.putApart(ctx, d.op, []types.WriteRequest{p.put(d.id)}); err != nil {
+		return nil, fmt.Errorf("put page: %w", err)
+	}
+	u, condition := d.change()
+	u.values[":was"], u.values[":length"], u.values[":last"] = num(packetsIn(was)), num(len(was)), str(was[len(was)-1].id)
+	condition += " AND #" + attrPackets + " = :was AND size(#" + attrBuffer + ") = :length AND " + at(len(was)-1) + " = :last"
+	now = append(now, d.entries...)
+	u.put(attrBuffer, values(now))
+	u.put(attrBufferWeight, num(weightOf(now)))
+	u.remove(attrFirstFrom)
+	u.remove(attrFirstSize)
+	return s.buffer(ctx, d, u, condition)
+}
+
+// at is the path of the id of an entry of the list.
+func at(i int) string { return "#" + attrBuffer + "[" + strconv.Itoa(i) + "].#" + attrID }
+
+func (s *Store) buffer(ctx context.Context, d *delivery, u *clauses, condition string) (item, error) {
+	c := change{update: u.String(), condition: condition, values: u.values}
+	if d.hold.Owner != "" {
+		c.returns = types.ReturnValueAllNew
+	}
+	return s.move(ctx, d.op, d.id, c)
+}
+
+// atMost is the condition that a number is at most limit; one that is not there counts as 0.
+func atMost(name, placeholder string, limit int, values item) string {
 	values[placeholder] = num(limit)
 	if limit < 0 {
-		return quantity + " <= " + placeholder
+		return "#" + name + " <= " + placeholder
 	}
-	return "(attribute_not_exists(#" + name + ") OR " + quantity + " <= " + placeholder + ")"
+	return "(attribute_not_exists(#" + name + ") OR #" + name + " <= " + placeholder + ")"
 }
 
-// deliver writes the bodies and then the append.
-func (s *Store) deliver(ctx context.Context, d delivery, limits sessionstore.BufferLimits) (item, error) {
-	if len(d.packets) <= limits.Packets && d.all <= limits.Bytes { // else it will be refused
-		if err := s.putBodies(ctx, d.op, d.bodies()); err != nil {
-			return nil, fmt.Errorf("put bodies: %w", err)
+// changes bounds the repeats of a write that was refused for a change of the list alone: each was somebody's success.
+const changes = 20
+
+// deliver writes what is stored apart, then appends. A refusal for want of room within the item alone turns a page, which takes two
+// writes more; so may what others append meanwhile.
+func (s *Store) deliver(ctx context.Context, d *delivery) (item, error) {
+	if err := s.begin(ctx, d.op); err != nil {
+		return nil, fmt.Errorf("%s: session: %w", d.op, err)
+	}
+	if len(d.packets) <= d.limits.Packets && d.bytes <= d.limits.Bytes { // else it will be refused
+		if err := s.putApart(ctx, d.op, d.apart); err != nil {
+			return nil, fmt.Errorf("%s: session: put bodies: %w", d.op, err)
 		}
 	}
-	return s.move(ctx, d.op, d.id, d.change(limits))
-}
-
-// append is a Deliver, or an Enqueue if there is a hold to take. A refusal for want of room within the item alone
-// takes a second write and one for each packet, which are then stored apart.
-func (s *Store) append(ctx context.Context, op sessionstore.Op, id sessionstore.SessionID, packets []sessionstore.Packet,
-	limits sessionstore.BufferLimits, hold sessionstore.Lease,
-) (item, error) {
-	if err := s.begin(ctx, op); err != nil {
-		return nil, fmt.Errorf("%s: session: %w", op, err)
+	it, err := s.append(ctx, d)
+	for range changes {
+		r := refused(err)
+		if r == nil || !d.takes(r.found) {
+			break
+		}
+		if weightOf(entriesOf(r.found))+weightOf(d.entries) <= maxWeight {
+			it, err = s.append(ctx, d)
+		} else {
+			it, err = s.appendTurned(ctx, d, r.found)
+		}
 	}
-	d := newDelivery(id, packets, false)
-	d.op, d.hold = op, hold
-	it, err := s.deliver(ctx, d, limits)
-	if r := refused(err); r != nil && d.takes(r.found, packets, limits) {
-		d = newDelivery(id, packets, true)
-		d.op, d.hold = op, hold
-		it, err = s.deliver(ctx, d, limits)
+	if r := refused(err); r != nil && d.takes(r.found) {
+		err = fmt.Errorf("%w: %d changes at once", sessionstore.ErrThrottled, changes)
 	}
 	if err != nil {
-		return nil, transitionError(op, id, err)
+		return nil, transitionError(d.op, d.id, err)
 	}
 	return it, nil
 }
@@ -178,7 +154,7 @@ func (s *Store) append(ctx context.Context, op sessionstore.Op, id sessionstore.
 func (s *Store) Deliver(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet,
 	limits sessionstore.BufferLimits,
 ) error {
-	_, err := s.append(ctx, sessionstore.OpDeliver, id, packets, limits, sessionstore.Lease{})
+	_, err := s.deliver(ctx, newDelivery(sessionstore.OpDeliver, id, packets, limits))
 	return err
 }
 
@@ -186,7 +162,9 @@ func (s *Store) Deliver(ctx context.Context, id sessionstore.SessionID, packets 
 func (s *Store) Enqueue(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet,
 	limits sessionstore.BufferLimits, hold sessionstore.Lease,
 ) (sessionstore.Session, error) {
-	it, err := s.append(ctx, sessionstore.OpEnqueue, id, packets, limits, hold)
+	d := newDelivery(sessionstore.OpEnqueue, id, packets, limits)
+	d.hold = hold
+	it, err := s.deliver(ctx, d)
 	if err != nil {
 		return sessionstore.Session{}, err
 	}
@@ -194,7 +172,7 @@ func (s *Store) Enqueue(ctx context.Context, id sessionstore.SessionID, packets 
 }
 
 // takes reports whether the session takes the packets by what the contract says.
-func (d delivery) takes(it item, packets []sessionstore.Packet, limits sessionstore.BufferLimits) bool {
+func (d *delivery) takes(it item) bool {
 	if it == nil {
 		return false
 	}
@@ -203,13 +181,17 @@ func (d delivery) takes(it item, packets []sessionstore.Packet, limits sessionst
 	if d.hold.Owner != "" {
 		buffered = v.Transport == sessionstore.WebSocket && v.Serial
 	}
-	return v.State == sessionstore.Open && buffered && !limits.Exceeded(&v, packets)
+	return v.State == sessionstore.Open && buffered && !d.limits.Exceeded(&v, d.packets)
 }
 
-// Bodies implements [sessionstore.Buffers]. It reads 100 parts a call.
+// Bodies implements [sessionstore.Buffers]. It reads 100 pages or parts of bodies a call, pages of a higher level first.
 func (s *Store) Bodies(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet) ([]sessionstore.Packet, error) {
 	const op = sessionstore.OpBodies
 	if err := s.begin(ctx, op); err != nil {
+		return nil, fmt.Errorf("%s: %w", op, err)
+	}
+	packets, err := s.unfold(ctx, op, id, packets)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", op, err)
 	}
 	var refs []bodyRef

@@ -78,7 +78,7 @@ var prices = []price{
 	{"Deliver, small", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.Deliver(ctx, v.ID, hundred(1), wide)
 	}},
-	{"Deliver, 100 of 100 bytes", 0, 14, 0, 24, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+	{"Deliver, 100 of 100 bytes", 0, 2, 0, 14, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.Deliver(ctx, v.ID, hundred(100), wide)
 	}},
 	{"Deliver, 5 KB", 0, 2, 0, 7, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {

@@ -44,6 +44,18 @@ func (c *clauses) put(name string, value types.AttributeValue) {
 	c.values[":"+name] = value
 }
 
+// add adds to a number, which is 0 if it is not there; the caller has the value :zero.
+func (c *clauses) add(name string, n int) {
+	c.values[":"+name] = num(n)
+	c.assign(name, "if_not_exists(#"+name+",:zero)+:"+name)
+}
+
+// subtract subtracts from a number that is there.
+func (c *clauses) subtract(name string, n int) {
+	c.values[":"+name] = num(n)
+	c.assign(name, "#"+name+"-:"+name)
+}
+
 // remove drops an attribute, or an element of it.
 func (c *clauses) remove(path string) { c.drop = append(c.drop, "#"+path) }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/nonstick-io/nonstick/internal/dynamotest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
 )
@@ -57,40 +58,13 @@ func find(t *testing.T, items []map[string]types.AttributeValue, pk, sk string) 
 	return nil
 }
 
-// weigh is about what DynamoDB bills of a value in bytes.
-func weigh(v types.AttributeValue) int {
-	n := 0
-	switch v := v.(type) {
-	case *types.AttributeValueMemberS:
-		n = len(v.Value)
-	case *types.AttributeValueMemberN:
-		n = len(v.Value)/2 + 1
-	case *types.AttributeValueMemberBOOL:
-		n = 1
-	case *types.AttributeValueMemberL:
-		n = 3
-		for _, e := range v.Value {
-			n += 1 + weigh(e)
-		}
-	case *types.AttributeValueMemberM:
-		n = 3
-		for k, e := range v.Value {
-			n += 1 + len(k) + weigh(e)
-		}
-	}
-	return n
-}
-
-func weight(it map[string]types.AttributeValue) int {
-	return weigh(&types.AttributeValueMemberM{Value: it}) - 3
-}
-
 // everything stores one of each kind of item.
 func everything(t *testing.T, s sessionstore.Store) sessionstore.Session {
 	t.Helper()
 	ctx := t.Context()
 	v := polling(t, s)
 	must(t, s.Deliver(ctx, v.ID, []sessionstore.Packet{packet("4" + strings.Repeat("x", 700<<10))}, wide))
+	must(t, s.Deliver(ctx, v.ID, hundred(20), wide))
 	must(t, s.PutPartial(ctx, v.ID, sessionstore.Partial{
 		Want: 3, Count: 1, Packets: []sessionstore.Packet{packet("51-"), packet("b" + strings.Repeat("x", 100<<10))}, Deadline: now.Add(time.Minute),
 	}, now))
@@ -109,7 +83,7 @@ func TestTimeToLive(t *testing.T) {
 	client := newTable(t)
 	s := dynamostore.New(client, dynamostore.Options{Table: table, RowLife: 40 * 24 * time.Hour})
 	v := everything(t, s)
-	kinds := make(map[string]bool)
+	kinds, pages := make(map[string]bool), false
 	for _, it := range scan(t, client) {
 		kind := text(it, "PK")[:2] + " " + text(it, "SK")[:1]
 		kinds[text(it, "PK")[:2]] = true
@@ -128,7 +102,8 @@ func TestTimeToLive(t *testing.T) {
 			if in < 59*time.Minute || in > time.Hour+time.Second {
 				t.Errorf("a partial packet ends in %v", in)
 			}
-		case strings.HasPrefix(text(it, "SK"), "B#"):
+		case strings.HasPrefix(text(it, "SK"), "B#"), strings.HasPrefix(text(it, "SK"), "P#"):
+			pages = pages || strings.HasPrefix(text(it, "SK"), "P#")
 			if in < 23*time.Hour || in > 25*time.Hour {
 				t.Errorf("%s ends in %v", kind, in)
 			}
@@ -137,6 +112,9 @@ func TestTimeToLive(t *testing.T) {
 				t.Errorf("%s ends in %v", kind, in)
 			}
 		}
+	}
+	if !pages {
+		t.Error("no page was looked at")
 	}
 	if want := []string{"S#", "C#", "H#", "W#", "N#", "R#", "K#"}; len(kinds) != len(want) {
 		t.Errorf("kinds %v, want %v", kinds, want)
@@ -156,7 +134,7 @@ func TestSessionSize(t *testing.T) {
 	client := newTable(t)
 	s := dynamostore.New(client, dynamostore.Options{Table: table})
 	v := polling(t, s)
-	if n := weight(find(t, scan(t, client), "S#"+string(v.ID), "A")); n > 600 {
+	if n := dynamotest.Size(find(t, scan(t, client), "S#"+string(v.ID), "A")); n > 600 {
 		t.Errorf("%d bytes when idle", n)
 	}
 	var want []string
@@ -165,7 +143,7 @@ func TestSessionSize(t *testing.T) {
 		want = append(want, p.Frames[0])
 		must(t, s.Deliver(t.Context(), v.ID, []sessionstore.Packet{p}, wide))
 	}
-	if n := weight(find(t, scan(t, client), "S#"+string(v.ID), "A")); n > 12<<10 {
+	if n := dynamotest.Size(find(t, scan(t, client), "S#"+string(v.ID), "A")); n > 12<<10 {
 		t.Errorf("%d bytes with 60 packets of 900", n)
 	}
 	whole, err := s.Bodies(t.Context(), v.ID, get(t, s, v.ID).Buffer[2:])
@@ -200,8 +178,11 @@ func TestLargestAnswer(t *testing.T) {
 		read := get(t, s, v.ID)
 		must(t, s.Answer(t.Context(), sessionstore.AnswerRequest{Read: &read, T: sessionstore.NewID(), Give: give}))
 	}
-	if got := get(t, s, v.ID); len(got.Buffer) != 101 || got.Given != 101 || got.Buffer[1].ID != packets[400].ID {
-		t.Errorf("%d packets, %d given", len(got.Buffer), got.Given)
+	got := get(t, s, v.ID)
+	whole, err := s.Bodies(t.Context(), v.ID, got.Buffer)
+	must(t, err)
+	if len(whole) != 101 || got.Given != 101 || whole[1].ID != packets[400].ID {
+		t.Errorf("%d packets, %d given", len(whole), got.Given)
 	}
 }
 

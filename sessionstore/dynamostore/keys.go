@@ -29,8 +29,13 @@ const (
 	attrPoll          = "pt"
 	attrPollEnds      = "pu"
 	attrBuffer        = "b"
+	attrPackets       = "bn" // how many the buffer has, or a page
 	attrBufferSize    = "bs" // bytes of all packets
-	attrInlineSize    = "bi" // bytes of those within the item
+	attrBufferWeight  = "bw" // bytes of the list within the item
+	attrFrom          = "fr" // the place in its page of the first packet that a reference stands for
+	attrFirstFrom     = "ff" // the same for the first entry of the buffer, if a part of its page has been acknowledged
+	attrFirstSize     = "fs" // bytes of what is left of that page
+	attrLevel         = "lv" // of a page: 1, or one more than those of the pages in it
 	attrGiven         = "g"
 	attrLastT         = "lt"
 	attrOpenedT       = "ot"
@@ -45,7 +50,7 @@ const (
 	attrHandshake     = "h"  // JSON
 	attrID            = "i"  // packet or socket
 	attrFrames        = "f"  // a string, or a list of them
-	attrSize          = "z"  // only of what is stored apart
+	attrSize          = "z"  // bytes of the frames, only of what is stored apart
 	attrText          = "v"  // a part of a body
 	attrLengths       = "l"  // of the frames of a body, comma separated; on its first part
 	attrSession       = "se"
@@ -83,6 +88,7 @@ const (
 	skSocket     = "A#"
 	skHandshake  = "H"
 	skKept       = "K#" // what sockets keep: auth, data, rooms
+	skPage       = "P#"
 )
 
 func sessionPK(id sessionstore.SessionID) string { return "S#" + string(id) }
@@ -90,6 +96,8 @@ func sessionPK(id sessionstore.SessionID) string { return "S#" + string(id) }
 func sessionKey(id sessionstore.SessionID) key   { return key{sessionPK(id), skSession} }
 func partialKey(id sessionstore.SessionID) key   { return key{sessionPK(id), skPartial} }
 func handshakeKey(id sessionstore.SessionID) key { return key{sessionPK(id), skHandshake} }
+
+func pageKey(id sessionstore.SessionID, page string) key { return key{sessionPK(id), skPage + page} }
 
 func socketKey(id sessionstore.SessionID, nsp sessionstore.Namespace) key {
 	return key{sessionPK(id), skSocket + string(nsp)}

@@ -43,19 +43,20 @@ func livePartial(it item, now time.Time) *sessionstore.Partial {
 func (s *Store) keepApart(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet, inline bool) ([]sessionstore.Packet, []types.AttributeValue, error) {
 	packets = slices.Clone(packets)
 	entries := make([]types.AttributeValue, len(packets))
-	var bodies []body
+	var apart []types.WriteRequest
 	for i, p := range packets {
 		p.Frames = valid(p.Frames)
 		p.Size = size(p.Frames)
 		within := inline && i == 0 && len(p.Frames) == 1 && p.Size <= maxInlineHeader
-		entries[i] = entry(p, within)
+		e := packetEntry(p, within)
+		entries[i] = e.value()
 		if !within {
-			bodies = append(bodies, body{packetBody(id, p.ID), p.Frames})
+			apart = append(apart, body{packetBody(id, p.ID), p.Frames}.puts()...)
 			p.Frames = nil
 		}
 		packets[i] = p
 	}
-	if err := s.putBodies(ctx, sessionstore.OpPartial, bodies); err != nil {
+	if err := s.putApart(ctx, sessionstore.OpPartial, apart); err != nil {
 		return nil, nil, fmt.Errorf("frames: %w", err)
 	}
 	return packets, entries, nil

@@ -2,6 +2,7 @@ package dynamostore
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -27,10 +28,46 @@ func asRead(read *sessionstore.Session, values item) string {
 	return condition
 }
 
-// Answer implements [sessionstore.Polls]. DynamoDB takes 4 KB of expression, which is enough for an
-// acknowledgement of about 480 packets.
+// Answer implements [sessionstore.Polls]. One that acknowledges a part of a page takes a read for each level of pages; one that meets a
+// page which has been turned since the reading takes another write.
 func (s *Store) Answer(ctx context.Context, r sessionstore.AnswerRequest) error {
-	u := clauses{values: item{":open": valueOpen, ":yes": yes()}}
+	const op = sessionstore.OpAnswer
+	if err := s.begin(ctx, op); err != nil {
+		return fmt.Errorf("%s: session: %w", op, err)
+	}
+	read := *r.Read
+	for range changes {
+		u, condition := answer(r)
+		left, err := s.acknowledge(ctx, op, u, &read)
+		if err != nil {
+			return fmt.Errorf("%s: session: %w", op, err)
+		}
+		condition += left
+		_, err = s.move(ctx, op, read.ID, change{update: u.String(), condition: condition, values: u.values})
+		if err == nil {
+			return nil
+		}
+		refusal := refused(err)
+		if refusal == nil || !answerable(refusal.found, r.Read) {
+			return transitionError(op, read.ID, err)
+		}
+		read = sessionOf(read.ID, refusal.found) // the same packets, but some of them have come into a page
+	}
+	return fmt.Errorf("%s: session: %w: %d changes at once", op, sessionstore.ErrThrottled, changes)
+}
+
+// answerable reports whether a session allows an answer by what the contract says.
+func answerable(found item, read *sessionstore.Session) bool {
+	if found == nil {
+		return false
+	}
+	v := sessionOf(read.ID, found)
+	return (v.State == sessionstore.Open || v.Drain) && v.Transport == sessionstore.Polling && v.LastT == read.LastT && v.Given == read.Given
+}
+
+// answer is the write of an answer, without what it acknowledges.
+func answer(r sessionstore.AnswerRequest) (*clauses, string) {
+	u := &clauses{values: item{":open": valueOpen, ":yes": yes()}}
 	condition := "(" + isOpen + " OR #" + attrDrain + " = :yes) AND " + asRead(r.Read, u.values)
 	if r.T == "" {
 		u.remove(attrLastT)
@@ -51,34 +88,59 @@ func (s *Store) Answer(ctx context.Context, r sessionstore.AnswerRequest) error 
 	}
 	u.remove(attrPoll)
 	u.remove(attrPollEnds)
-	u.acknowledge(r.Read.Buffer[:r.Read.Given])
-	_, err := s.transition(ctx, sessionstore.OpAnswer, r.Read.ID, change{
-		update: u.String(), condition: condition, values: u.values,
-	})
-	return err
+	return u, condition
 }
 
-// acknowledge removes the first entries of the buffer by their places, since more may have been appended. An
-// empty list may stay.
-func (c *clauses) acknowledge(given []sessionstore.Packet) {
-	if len(given) == 0 {
-		return
+// acknowledge removes the packets that were given, and returns the condition that the list has them as they were read. Entries go by
+// their places, since more may have been appended; an empty list may stay. Of a page that was given in part the item says from
+// then on where the rest begins: putting the rest into the list would let that grow.
+func (s *Store) acknowledge(ctx context.Context, op sessionstore.Op, u *clauses, read *sessionstore.Session) (string, error) {
+	if read.Given == 0 {
+		return "", nil
 	}
-	all, inline := sizes(given)
-	c.values[":all"], c.values[":inline"] = num(all), num(inline)
-	c.assign(attrBufferSize, "#"+attrBufferSize+"-:all")
-	c.assign(attrInlineSize, "#"+attrInlineSize+"-:inline")
-	for i := range given {
-		c.remove(attrBuffer + "[" + strconv.Itoa(i) + "]")
+	entries := entriesAsRead(read.Buffer)
+	var condition string
+	is := func(i int, placeholder string) {
+		u.values[placeholder] = str(entries[i].id)
+		condition += " AND " + at(i) + " = " + placeholder
 	}
+	n, left := 0, read.Given
+	for ; n < len(entries) && entries[n].packets <= left; n++ {
+		left -= entries[n].packets
+		u.remove(attrBuffer + "[" + strconv.Itoa(n) + "]")
+	}
+	gone := entries[:n]
+	packets, bytes := packetsIn(gone), sizeOf(gone)
+	if n > 0 {
+		is(n-1, ":gone")
+	}
+	switch {
+	case left > 0 && n < len(entries):
+		rest := &entries[n]
+		is(n, ":rest")
+		part, err := s.sizeOfFirst(ctx, op, read.ID, rest, left)
+		if err != nil {
+			return "", err
+		}
+		packets, bytes = packets+left, bytes+part
+		u.put(attrFirstFrom, num(rest.from+left))
+		u.put(attrFirstSize, num(rest.size-part))
+	case n > 0 && gone[0].level > 0:
+		u.remove(attrFirstFrom)
+		u.remove(attrFirstSize)
+	}
+	u.subtract(attrPackets, packets)
+	u.subtract(attrBufferSize, bytes)
+	u.subtract(attrBufferWeight, weightOf(gone))
+	return condition, nil
 }
 
-// holds is the condition that the buffer has exactly n entries: an attribute that is not there has no size.
+// holds is the condition that the buffer has exactly n packets.
 func holds(n int, values item) string {
 	values[":n"] = num(n)
-	condition := "size(#" + attrBuffer + ") = :n"
+	condition := "#" + attrPackets + " = :n"
 	if n == 0 {
-		condition = "(attribute_not_exists(#" + attrBuffer + ") OR " + condition + ")"
+		condition = "(attribute_not_exists(#" + attrPackets + ") OR " + condition + ")"
 	}
 	return condition
 }

@@ -249,7 +249,8 @@ func pollingValues(more item) item {
 }
 
 const (
-	removeBuffer    = "#" + attrBuffer + ", #" + attrBufferSize + ", #" + attrInlineSize + ", #" + attrGiven
+	removeFirst     = "#" + attrFirstFrom + ", #" + attrFirstSize
+	removeBuffer    = "#" + attrBuffer + ", #" + attrPackets + ", #" + attrBufferSize + ", #" + attrBufferWeight + ", #" + attrGiven + ", " + removeFirst
 	removeHold      = "#" + attrHold + ", #" + attrHoldEnds
 	removePoll      = "#" + attrPoll + ", #" + attrPollEnds
 	removeCandidate = "#" + attrCandidate + ", #" + attrCandidateEnds + ", #" + attrProbed

@@ -28,12 +28,13 @@ func (x *tester) bodies(id sessionstore.SessionID, packets []sessionstore.Packet
 		x.Fatalf("%d bodies of %d packets", len(whole), len(packets))
 	}
 	for i, p := range whole {
-		n := 0
-		for _, f := range p.Frames {
-			n += len(f)
+		n := sessionstore.Packet{Frames: p.Frames}.Bytes()
+		if p.ID == "" || p.Size != n || !p.Page.IsZero() {
+			x.Errorf("packet %d: %q of size %d at %v, has %d bytes", i, p.ID, p.Size, p.Page, n)
 		}
-		if p.ID != packets[i].ID || p.Size != n || packets[i].Size != n {
-			x.Errorf("packet %d: %q of size %d, read as %q of size %d, has %d bytes", i, p.ID, p.Size, packets[i].ID, packets[i].Size, n)
+		read := packets[i]
+		if paged := !read.Page.IsZero(); paged && (read.ID != "" || read.Frames != nil) || !paged && (read.ID != p.ID || read.Size != n) {
+			x.Errorf("packet %d: %q of %d bytes, read as %q of size %d at %v", i, p.ID, n, read.ID, read.Size, read.Page)
 		}
 	}
 	return whole
@@ -42,7 +43,17 @@ func (x *tester) bodies(id sessionstore.SessionID, packets []sessionstore.Packet
 // holds checks the session's buffer.
 func (x *tester) holds(id sessionstore.SessionID, want []sessionstore.Packet) {
 	x.Helper()
-	x.samePackets(x.bodies(id, x.get(id).Buffer), want)
+	read := x.get(id).Buffer
+	x.samePackets(x.bodies(id, read), want)
+	equal(x, "bytes", bytesOf(read), bytesOf(want))
+}
+
+func bytesOf(packets []sessionstore.Packet) int {
+	n := 0
+	for _, p := range packets {
+		n += p.Bytes()
+	}
+	return n
 }
 
 func (x *tester) samePackets(got, want []sessionstore.Packet) {

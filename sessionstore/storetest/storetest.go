@@ -36,6 +36,7 @@ func Run(t *testing.T, newStore func(t *testing.T) sessionstore.Store) {
 		{"Sessions", sessionTests},
 		{"Transitions", transitionTests()},
 		{"Buffers", bufferTests},
+		{"Queues", queueTests},
 		{"Polls", pollTests},
 		{"Upgrades", upgradeTests},
 		{"Connections", connectionTests},
