@@ -21,11 +21,11 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rest, ok := strings.CutPrefix(r.URL.Path, InvokePath)
 	name, ok2 := strings.CutSuffix(rest, "/invocations")
 	switch {
-	case !ok || !ok2 || r.Method != http.MethodPost:
-		serviceError(w, http.StatusNotFound, "ResourceNotFoundException", "only Invoke is emulated")
-		return
 	case !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-"):
 		serviceError(w, http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token")
+		return
+	case !ok || !ok2 || r.Method != http.MethodPost: // not ResourceNotFoundException: that would say that there is no such function
+		serviceError(w, http.StatusBadRequest, "UnsupportedOperationException", "localdev emulates Invoke, and no other operation of Lambda")
 		return
 	}
 	payload, err := io.ReadAll(io.LimitReader(r.Body, MaxPayload+1))

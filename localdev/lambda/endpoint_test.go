@@ -109,7 +109,7 @@ func TestEndpointRefuses(t *testing.T) {
 		status                                  int
 	}{
 		{"not signed", "POST", path, "", "", 403},
-		{"other operation", "GET", lambda.InvokePath + "probe", "AWS4-HMAC-SHA256 x", "", 404},
+		{"other operation", "GET", lambda.InvokePath + "probe", "AWS4-HMAC-SHA256 x", "", 400},
 		{"unknown kind", "POST", path, "AWS4-HMAC-SHA256 x", "Later", 400},
 		{"signed", "POST", path, "AWS4-HMAC-SHA256 x", "", 200},
 	}
