@@ -61,7 +61,11 @@ func TestBrowser(t *testing.T) {
 
 // TestPage looks at the page itself: what fits, what can be read and reached, what it says when the server is not there.
 func TestPage(t *testing.T) {
-	runNode(t, "page.test.mjs", inMemory(t, append(chat[:len(chat):len(chat)], "--path", "/live/io/")...)) // which the page is told
+	for _, file := range []string{"page.test.mjs", "page-server.test.mjs"} {
+		t.Run(file, func(t *testing.T) {
+			runNode(t, file, inMemory(t, append(chat[:len(chat):len(chat)], "--path", "/live/io/")...)) // which the page is told
+		})
+	}
 }
 
 // TestCORS looks at the headers for pages of other origins.

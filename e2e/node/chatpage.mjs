@@ -12,9 +12,17 @@ const flags = ['--no-sandbox', '--disable-gpu', '--disable-background-networking
 export const desk = { width: 1280, height: 800 };
 export const phone = { width: 390, height: 780 };
 export const narrow = { width: 320, height: 640 };
+export const lying = { width: 568, height: 320 }; // the narrowest phone, turned
 
 /** The transport in the end, for each way to choose one. */
 export const shown = { polling: 'polling', websocket: 'websocket', automatic: 'websocket' };
+
+/** What the server takes, as it tells the page. */
+export const limits = await fetch(new URL('/limits.js', base)).then((answer) => answer.text())
+  .then((text) => JSON.parse(text.replace(/^export const limits = (.*);\s*$/, '$1')));
+
+/** A text as long as it may be. */
+export const longest = (character, limit) => character.repeat(limit);
 
 let browser;
 let contexts = [];

@@ -2,9 +2,10 @@
 
 import { once } from 'node:events';
 import net from 'node:net';
+import { afterEach } from 'node:test';
 import { base } from './wire.mjs';
 
-export class Line {
+class Line {
   #server = net.createServer((client) => this.#connect(client));
   #sockets = new Set();
   #silent = false;
@@ -62,7 +63,18 @@ export class Line {
     await this.#listen();
   }
 
+  /** Ends the line. */
   async close() {
     if (this.#server.listening) await this.cut();
   }
+}
+
+const lines = [];
+afterEach(() => Promise.all(lines.splice(0).map((line) => line.close())));
+
+/** A line for the time of a test. */
+export async function newLine() {
+  const line = await Line.open();
+  lines.push(line);
+  return line;
 }

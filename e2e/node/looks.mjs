@@ -1,8 +1,21 @@
-// How the chat page looks, measured: what is cut off, what cannot be read, what moves.
+// How the chat page looks, measured: what is cut off, what cannot be read, what moves; and pictures of it. They go to
+// e2e/artifacts; NONSTICK_SCREENSHOTS=DIR keeps those that the documentation shows.
 
 import assert from 'node:assert/strict';
+import { copyFile, mkdir } from 'node:fs/promises';
 
-/** Asserts that nothing is wider than the page, and that no control and no text is cut off at a side. */
+const artifacts = new URL('../artifacts/', import.meta.url);
+const kept = process.env.NONSTICK_SCREENSHOTS;
+
+/** Takes a picture; those of the documentation are kept if they are wanted. */
+export async function picture(page, name, { show = false } = {}) {
+  await mkdir(artifacts, { recursive: true });
+  const path = new URL(`${name}.png`, artifacts);
+  await page.screenshot({ path: path.pathname });
+  if (show && kept) await copyFile(path, `${kept}/${name}.png`);
+}
+
+/** Asserts that nothing is wider than the page, that no control and no text is cut off, and that controls are in sight or can be scrolled to. */
 export async function fits(page, what) {
   const wrong = await page.evaluate(() => {
     const root = document.documentElement;
@@ -10,10 +23,17 @@ export async function fits(page, what) {
     if (root.scrollWidth > root.clientWidth) found.push(`the page is ${root.scrollWidth} px wide of ${root.clientWidth}`);
     const name = (element) => `${element.tagName.toLowerCase()}#${element.id}.${element.className} "${element.textContent.trim().slice(0, 30)}"`;
     const isSeen = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest('.unseen, .skip');
+    const isScrolled = (element) => {
+      for (let at = element.parentElement; at; at = at.parentElement) if (at.scrollHeight > at.clientHeight && getComputedStyle(at).overflowY === 'auto') return true;
+      return false;
+    };
     for (const element of document.querySelectorAll('button, input, select, textarea, a, p, h1, h2, li, label, time, b')) {
       if (!isSeen(element) || element.getClientRects().length === 0) continue;
-      const { left, right, width } = element.getBoundingClientRect();
+      const { left, right, top, bottom, width } = element.getBoundingClientRect();
       if (width <= 1) continue; // for those who do not see the page
+      if (element.matches('button, input, select, textarea') && !isScrolled(element) && (top < 0 || bottom > window.innerHeight + 0.5)) {
+        found.push(`${name(element)} is at ${top} to ${bottom}, from above`);
+      }
       if (left < 0 || right > root.clientWidth + 0.5) found.push(`${name(element)} is at ${left} to ${right}`);
       if (element.clientWidth > 0 && element.scrollWidth > element.clientWidth + 1 && element.tagName !== 'INPUT') found.push(`${name(element)} is cut off`);
     }

@@ -13,10 +13,12 @@ import (
 	"testing/fstest"
 )
 
-// A fact is a version that a page gives and a file decides. The group of each expression is the version.
+// A fact is a number, of a version for one, that a page gives and a file decides. The group of each expression is the number.
 type fact struct{ page, inPage, file, inFile string }
 
 const number = `(\d+(?:\.\d+)*)`
+
+const limitsOfChat = "internal/apps/chat/limits.go"
 
 var facts = []fact{
 	{"README.md", `needs Go ` + number, "go.mod", `(?m)^go ` + number},
@@ -32,10 +34,16 @@ var facts = []fact{
 	{"docs/clients/rust.md", "`rust_socketio` " + number, "e2e/clients/rust/Cargo.toml", `rust_socketio = "=` + number},
 	{"docs/deploy.md", `tried with ` + number, "scripts/install-tools", `aws-sam-cli==` + number},
 	{"localdev/sam/README.md", `SAM CLI ` + number, "scripts/install-tools", `aws-sam-cli==` + number},
+	{"docs/chat.md", `the name of a room \| ` + number, limitsOfChat, `Name: ` + number},
+	{"docs/chat.md", `the name of a room \| ` + number, limitsOfChat, `Room: ` + number},
+	{"docs/chat.md", `a message \| ` + number, limitsOfChat, `Text: ` + number},
+	{"docs/chat.md", `rooms of one person \| ` + number, limitsOfChat, `Rooms: ` + number},
+	{"docs/chat.md", `that are listed \| ` + number, limitsOfChat, `People: ` + number},
+	{"docs/security.md", `the chat lets nobody into more than ` + number, limitsOfChat, `Rooms: ` + number},
 	{"docs/dependencies.md", "`socket.io` " + number, "e2e/package.json", `"socket.io": "` + number},
 }
 
-// outdated says so if the page gives another version than the file. It may give the first parts of it.
+// outdated says so if the page gives another number than the file. It may give the first parts of it.
 func (f fact) outdated(tree fs.FS) (string, error) {
 	said, err := find(tree, f.page, f.inPage)
 	if err != nil {
@@ -60,7 +68,7 @@ func find(tree fs.FS, name, expression string) (string, error) {
 	return string(m[1]), nil
 }
 
-func TestVersions(t *testing.T) {
+func TestFacts(t *testing.T) {
 	for _, f := range facts {
 		wrong, err := f.outdated(os.DirFS(root))
 		if err != nil || wrong != "" {
@@ -84,6 +92,61 @@ func TestOutdated(t *testing.T) {
 	}
 	if _, err := f.outdated(fstest.MapFS{"a.md": {Data: []byte("coffee")}, "lock": {}}); err == nil {
 		t.Error("a page without the version passes")
+	}
+}
+
+// printed are pages whose Go code is that of a program or a test, but for its comments.
+var printed = map[string]string{
+	"README.md":             "gateway/example_test.go",
+	"docs/first-handler.md": "examples/first-handler/main.go",
+}
+
+var (
+	goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```")
+	spaces  = regexp.MustCompile(`(?m)[ \t]+`)
+	comment = regexp.MustCompile(`(?m)\s*//.*$`)
+	margins = regexp.MustCompile(`(?m)^ | $`)
+)
+
+// bare is Go code without comments, indentation and alignment.
+func bare(code string) string {
+	return strings.TrimSpace(margins.ReplaceAllString(spaces.ReplaceAllString(comment.ReplaceAllString(code, ""), " "), ""))
+}
+
+func TestCodeOfPages(t *testing.T) {
+	for page, file := range printed {
+		text, err := os.ReadFile(path.Join(root, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		program, err := os.ReadFile(path.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := goBlock.FindAllStringSubmatch(string(text), -1)
+		if len(blocks) == 0 {
+			t.Errorf("%s has no Go code", page)
+		}
+		for _, b := range blocks {
+			if !strings.Contains(bare(string(program)), bare(b[1])) {
+				t.Errorf("%s: this is not in %s:\n%s", page, file, b[1])
+			}
+		}
+	}
+}
+
+func TestBare(t *testing.T) {
+	const program = "package a\n\n// b does.\nfunc b() {\n\tc( // here\n\t\td,\n\t)\n}\n"
+	for code, want := range map[string]bool{
+		"c(\n\td,\n)\n":             true,
+		"func b() {\n\tc(\n    d,":  true,
+		"func b() {\n\tc(\n    e,":  false,
+		"func b() {\n\tc(d)\n}":     false,
+		"func b() {\n\tc( // there": true,
+	} {
+		if got := strings.Contains(bare(program), bare(code)); got != want {
+			t.Errorf("%q: %v, want %v", code, got, want)
+		}
 	}
 }
 

@@ -58,8 +58,10 @@ async function welcome({ id, name, rooms: names = [] }) {
   showRoom();
   showRooms();
   if (isNew) fields.text.focus();
-  for (const one of new Set([current, ...again])) await enter(one).catch((error) => view.showNotice(`#${one.name} cannot be opened. ${error.message}`));
-  showRooms();
+  for (const one of new Set([current, ...again])) {
+    await enter(one).catch((error) => view.showNotice(`#${one.name} cannot be opened. ${error.message}`));
+    showRooms();
+  }
 }
 
 /** Lists the rooms of the server first, then those that came into being here. */
