@@ -46,12 +46,15 @@ type config struct {
 	logLevel         slog.Level
 
 	// what is of --template
-	template    string
-	parameters  map[string]string
-	built       string
-	concurrency int
-	idle        time.Duration
-	logs        string
+	template           string
+	parameters         map[string]string
+	built              string
+	concurrency        int
+	accountConcurrency int
+	accountRequests    int
+	accountConnects    int
+	idle               time.Duration
+	logs               string
 
 	// given are the values that were set, by the names of their options.
 	given map[string]string
@@ -104,6 +107,9 @@ func (c *config) flags(fs *flag.FlagSet) *declaration {
 	d.add("parameter", "NAME=VALUE", "a parameter of the template; may be repeated", c.addParameter, func() string { return "" })
 	d.text(&c.built, "built", "DIR", "", "folder with the functions built already, each as ID/bootstrap; empty means that they are built now")
 	d.number(&c.concurrency, "concurrency", "N", 50, 1, 1000, "environments of each function at a time, unless the template reserves fewer; calls above are throttled")
+	d.number(&c.accountConcurrency, "account-concurrency", "N", 1000, 1, 1_000_000, "invocations at a time of all functions for which the template reserves nothing, together with what it reserves; on AWS 1000, in new accounts 10")
+	d.number(&c.accountRequests, "account-requests", "N", 0, 0, 1_000_000, "requests, connects, frames and pushes a second that API Gateway takes of the account, above which it answers 429; 0 means any number, on AWS 10000, in newer Regions 2500")
+	d.number(&c.accountConnects, "account-connects", "N", 0, 0, 1_000_000, "new WebSockets a second that API Gateway takes of the account; 0 means any number, on AWS 500")
 	d.duration(&c.idle, "idle", 5*time.Minute, positive(0), "time after which an environment that is not used is ended")
 	d.text(&c.logs, "logs", "DIR", "", "folder for the logs of the functions; empty means .cache/localdev beside the template")
 	d.duration(&c.dispatchJitter, "dispatch-jitter", 0, span{example: 15 * time.Millisecond}, "frames that come this close together may overtake each other on their way to a queue; on AWS perhaps 15ms")

@@ -15,7 +15,7 @@ type modeRule struct {
 
 var modeRules = []modeRule{
 	{
-		[]string{"parameter", "built", "concurrency", "idle", "logs", "dispatch-jitter", "queue-p50", "queue-p99"},
+		[]string{"parameter", "built", "concurrency", "account-concurrency", "account-requests", "account-connects", "idle", "logs", "dispatch-jitter", "queue-p50", "queue-p99"},
 		func(c *config) bool { return c.template != "" }, true, "is of --template",
 	},
 	{

@@ -50,10 +50,11 @@ func forbid(w http.ResponseWriter, _ *http.Request) {
 // state tells the counts of functions and queues.
 func (s *stack) state(w http.ResponseWriter, _ *http.Request) {
 	b, err := json.MarshalIndent(struct {
-		Functions []lambda.Stats `json:"functions"`
-		Queues    []queue.Stats  `json:"queues"`
-		Gateway   emulator.Stats `json:"gateway"`
-	}{s.functions.Stats(), s.queues.Stats(), s.service.server.Stats()}, "", "  ")
+		Functions []lambda.Stats      `json:"functions"`
+		Account   lambda.AccountStats `json:"account"`
+		Queues    []queue.Stats       `json:"queues"`
+		Gateway   emulator.Stats      `json:"gateway"`
+	}{s.functions.Stats(), s.functions.Account(), s.queues.Stats(), s.service.server.Stats()}, "", "  ")
 	if err != nil {
 		panic(err) // numbers and strings always marshal
 	}

@@ -228,13 +228,13 @@ func (s *stack) startFunctions(context.Context) (err error) {
 			s.override(f.Environment, i > 0)
 			all = append(all, lambda.Function{
 				Name: f.Name, ARN: "arn:aws:lambda:" + localRegion + ":" + queue.Account + ":function:" + f.Name, Dir: filepath.Join(s.built, f.ID),
-				Handler: f.Handler, Environment: f.Environment, Memory: f.Memory, Timeout: f.Timeout, Concurrency: limit,
+				Handler: f.Handler, Environment: f.Environment, Memory: f.Memory, Timeout: f.Timeout, Concurrency: limit, Reserved: f.Reserved,
 				AsyncRetries: f.AsyncRetries, AsyncAge: f.AsyncAge, OnFailure: f.OnFailure, AllowLoop: f.AllowLoop,
 			})
 		}
 	}
 	s.functions, err = lambda.New(lambda.Config{
-		Functions: all, Region: localRegion, Idle: s.config.idle, Logs: s.logs(), Logger: s.log, Send: s.sendTo,
+		Functions: all, Region: localRegion, Idle: s.config.idle, Logs: s.logs(), Logger: s.log, Send: s.sendTo, Account: s.config.accountConcurrency,
 		Environment: map[string]string{
 			"AWS_ACCESS_KEY_ID": localKey, "AWS_SECRET_ACCESS_KEY": localKey, "AWS_SESSION_TOKEN": localKey,
 			"AWS_ENDPOINT_URL": s.urls.polling, "AWS_ENDPOINT_URL_DYNAMODB": s.dynamodb,

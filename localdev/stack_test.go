@@ -163,6 +163,7 @@ func (p *process) logs(t *testing.T) string {
 // state is what /localdev/state tells.
 type state struct {
 	Functions []lambda.Stats
+	Account   lambda.AccountStats
 	Queues    []queue.Stats
 }
 
@@ -219,6 +220,26 @@ func TestStackThrottles(t *testing.T) {
 	slices.Sort(frames)
 	if want := []string{`"mine"`, `"mine"`, `{"mess`}; !slices.Equal(frames, want) {
 		t.Errorf("frames = %v, want two answers and an error frame", frames)
+	}
+}
+
+// Functions for which nothing is reserved share the account's concurrency.
+func TestStackAccount(t *testing.T) {
+	p := launchStack(t, "--account-concurrency", "1", "--account-connects", "1")
+	conn := p.dial(t, "socket.io/")
+	write(t, conn, order("sleep", 1500, "text", "mine"))
+	eventually(t, "one function is at work", func() bool { return p.function(t, "WebSocketFunction").Busy == 1 })
+	if status, _ := p.post(t, "api/x", order("text", "x")); status != 503 {
+		t.Errorf("another function answered %d", status)
+	}
+	if got := text(t, conn); got != `"mine"` {
+		t.Errorf("frame %s", got)
+	}
+	if status, _ := p.post(t, "api/x", order("text", "x")); status != 200 {
+		t.Errorf("afterwards it answered %d", status)
+	}
+	if got := p.state(t).Account; got.Concurrency != 1 || got.Throttles != 1 || got.Peak != 1 {
+		t.Errorf("account %+v", got)
 	}
 }
 
@@ -457,6 +478,8 @@ func TestStackRefusals(t *testing.T) {
 		{"parameter without value", []string{"--template", stackTemplate, "--parameter", "Nobody"}, exitUsage, "NAME=VALUE"},
 		{"memory", []string{"--template", stackTemplate, "--store", "memory"}, exitUsage, "--store memory"},
 		{"instances", []string{"--template", stackTemplate, "--instances", "2"}, exitUsage, "--instances"},
+		{"more reserved than the account lets", []string{"--template", stackTemplate, "--built", dir, "--account-concurrency", "100", "--parameter", "HttpConcurrency=1"}, exitFailed, "1 of the account's 100, 100 of which must be left"},
+		{"account without a template", []string{"--account-requests", "10"}, exitUsage, "--account-requests: is of --template"},
 		{"concurrency alone", []string{"--concurrency", "2"}, exitUsage, "--concurrency"},
 		{"concurrency", []string{"--template", stackTemplate, "--concurrency", "0"}, exitUsage, `--concurrency "0"`},
 		{"inbound", []string{"--inbound", "sideways"}, exitUsage, "--inbound"},

@@ -116,7 +116,9 @@ func limitsOf(c config) emulator.Limits {
 	if c.limits == "none" {
 		return emulator.Native(c.maxPayload)
 	}
-	return emulator.AWS()
+	l := emulator.AWS()
+	l.Requests, l.Connects = c.accountRequests, c.accountConnects
+	return l
 }
 
 // pusherOf returns how connections are pushed to.

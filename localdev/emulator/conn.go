@@ -241,6 +241,11 @@ func (c *conn) message(op ws.OpCode, payload []byte) {
 	c.stamp(&e.RequestContext, now)
 	e.RequestContext.MessageID = e.RequestContext.RequestID
 	switch {
+	case c.srv.throttles():
+		if c.reply(c.serviceFrame("Too Many Requests", e.RequestContext.RequestID)) {
+			c.writeOrGoOn()
+		}
+		return
 	case c.api.Dispatch != nil:
 		c.dispatch(func() {
 			var k call
@@ -334,7 +339,12 @@ func (c *conn) stamp(r *events.APIGatewayWebsocketProxyRequestContext, now time.
 
 // errorFrame is what the service sends by itself when it cannot process a message.
 func (c *conn) errorFrame(requestID string) string {
-	return `{"message":"Internal server error","connectionId":` + strconv.Quote(c.id) + `,"requestId":` + strconv.Quote(requestID) + `}`
+	return c.serviceFrame("Internal server error", requestID)
+}
+
+// serviceFrame is a frame of the service, which is no packet of Engine.IO.
+func (c *conn) serviceFrame(message, requestID string) string {
+	return `{"message":"` + message + `","connectionId":` + strconv.Quote(c.id) + `,"requestId":` + strconv.Quote(requestID) + `}`
 }
 
 // disconnected calls the handler of $disconnect.

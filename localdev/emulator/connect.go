@@ -31,6 +31,10 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, a *api) {
 		http.Error(w, http.StatusText(status), status)
 		return
 	}
+	if s.throttlesConnect() {
+		answer(w, http.StatusTooManyRequests, msgThrottled)
+		return
+	}
 	if !s.enter() {
 		http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
 		return

@@ -22,6 +22,7 @@ const apiID = "localdev"
 // Answers that the service gives by itself.
 const (
 	msgInternal    = `{"message":"Internal Server Error"}`
+	msgThrottled   = `{"message":"Too Many Requests"}`
 	msgUnavailable = `{"message":"Service Unavailable"}`
 	msgForbidden   = `{"message":"Forbidden"}`
 	msgTimeout     = `{"message":"Request Timeout"}`
@@ -33,6 +34,10 @@ const (
 func (s *Server) request(w http.ResponseWriter, r *http.Request, a *api) {
 	if s.limits.HeaderBlock > 0 && headerBlock(r) > s.limits.HeaderBlock {
 		answer(w, http.StatusRequestHeaderFieldsTooLarge, msgHeaders)
+		return
+	}
+	if s.throttles() {
+		answer(w, http.StatusTooManyRequests, msgThrottled)
 		return
 	}
 	body, size, err := s.body(r)

@@ -35,6 +35,13 @@ type Limits struct {
 	// CloseWait is how long a closing connection waits for the client's close frame. Zero means 1 s.
 	CloseWait time.Duration
 
+	// Requests are those a second that all APIs of the account share, with a bucket of half as many: requests of HTTP, connects and
+	// frames of WebSockets, calls of the management API. Above, HTTP and connects are answered 429, a frame with an error frame, and the
+	// management API 429 LimitExceededException. On AWS 10,000, in newer Regions 2,500.
+	Requests int
+	// Connects are the new WebSockets a second; above, 429. On AWS 500.
+	Connects int
+
 	// TextOnly: a binary frame closes the connection with 1003, frames go out as text only, and request
 	// bodies of a type that is not plainly text come as base64.
 	TextOnly bool

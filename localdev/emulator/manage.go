@@ -37,6 +37,8 @@ func (s *Server) manage(w http.ResponseWriter, r *http.Request, id string) {
 		awsError(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
 	case s.limits.Signed && !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-"):
 		awsError(w, http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token")
+	case s.throttles():
+		awsError(w, http.StatusTooManyRequests, "LimitExceededException", "Too Many Requests")
 	case !validConnectionID(id):
 		awsError(w, http.StatusBadRequest, "BadRequestException", "Invalid connectionId: "+id)
 	default:

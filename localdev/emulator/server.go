@@ -85,6 +85,8 @@ type Server struct {
 	cancelBase, endGETs context.CancelFunc
 	clock               atomic.Int64 // UnixNano, as of the last tick
 	requests            atomic.Int64 // being served
+	account             account
+	throttled           atomic.Int64 // for the rates of the account
 	overtaken           atomic.Int64 // frames handed over after one that was received later
 	conns               connTable
 	sweepDone, serveEnd chan struct{}
@@ -117,7 +119,7 @@ func New(c Config) *Server {
 		s.fallback = http.NotFoundHandler()
 	}
 	s.stage, s.guard = stageOf(c.Endpoint), newGuard(c.Endpoint)
-	s.large = newLargeBodies(s.limits)
+	s.large, s.account = newLargeBodies(s.limits), newAccount(s.limits)
 	s.ids = newRequestIDs()
 	s.conns.byID = make(map[string]*conn)
 	s.base, s.cancelBase = context.WithCancel(context.Background())
@@ -147,10 +149,14 @@ func stageOf(endpoint string) string {
 type Stats struct {
 	// Overtaken counts frames that were handed over after one of their connection that was received later, see API.Dispatch.
 	Overtaken int64 `json:"overtaken"`
+	// Throttled counts what was refused for the rates that the account has, see Limits.Requests and Connects.
+	Throttled int64 `json:"throttled"`
 }
 
 // Stats returns the counts.
-func (s *Server) Stats() Stats { return Stats{Overtaken: s.overtaken.Load()} }
+func (s *Server) Stats() Stats {
+	return Stats{Overtaken: s.overtaken.Load(), Throttled: s.throttled.Load()}
+}
 
 // Route adds an API. All routes must be added before [Server.Serve].
 func (s *Server) Route(a API) { s.apis = append(s.apis, &api{API: a}) }

@@ -104,8 +104,10 @@ func callError(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, ErrNotFound):
 		serviceError(w, http.StatusNotFound, "ResourceNotFoundException", "Function not found")
+	case errors.Is(err, errAccount):
+		throttled(w, "ConcurrentInvocationLimitExceeded")
 	case errors.Is(err, ErrThrottled):
-		serviceError(w, http.StatusTooManyRequests, "TooManyRequestsException", "Rate Exceeded.")
+		throttled(w, "ReservedFunctionConcurrentInvocationLimitExceeded")
 	case errors.Is(err, ErrLoop):
 		serviceError(w, http.StatusBadRequest, "RecursiveInvocationException", "Lambda has detected the specified function being invoked in a recursive loop with other AWS resources and stopped your function's invocation.")
 	case errors.Is(err, ErrTooLarge):
@@ -115,12 +117,21 @@ func callError(w http.ResponseWriter, err error) {
 	}
 }
 
+// throttled answers for a call that found no concurrency, for a reason.
+func throttled(w http.ResponseWriter, reason string) {
+	writeError(w, http.StatusTooManyRequests, "TooManyRequestsException", "Rate Exceeded.", reason)
+}
+
 func serviceError(w http.ResponseWriter, status int, kind, message string) {
+	writeError(w, status, kind, message, "")
+}
+
+func writeError(w http.ResponseWriter, status int, kind, message, reason string) {
 	b, err := json.Marshal(struct {
 		Type    string `json:"Type"`
 		Message string `json:"message"`
 		Reason  string `json:"Reason,omitempty"`
-	}{"User", message, map[bool]string{true: "ReservedFunctionConcurrentInvocationLimitExceeded"}[status == http.StatusTooManyRequests]})
+	}{"User", message, reason})
 	if err != nil {
 		panic(err) // strings always marshal
 	}

@@ -23,6 +23,22 @@ type function struct {
 
 // begin gives an invocation to an environment: to an idle one, else to a new one, else it is throttled.
 func (f *function) begin(inv *invocation) error {
+	account := f.platform.account
+	if !account.enter(&f.Function) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.counts.Throttles++
+		return errAccount
+	}
+	err := f.place(inv, func() { account.leave(&f.Function) })
+	if err != nil {
+		account.leave(&f.Function)
+	}
+	return err
+}
+
+// place is begin within the account's concurrency. When it has returned nil, left is called at the end of the invocation.
+func (f *function) place(inv *invocation, left func()) error {
 	f.mu.Lock()
 	var e *environment
 	if n := len(f.idle); n > 0 {
@@ -39,7 +55,7 @@ func (f *function) begin(inv *invocation) error {
 	}
 	f.counts.Invocations++
 	f.mu.Unlock()
-	if f.platform.enter(func() { f.serve(e, inv, cold) }) {
+	if f.platform.enter(func() { f.serve(e, inv, cold, left) }) {
 		return nil
 	}
 	if cold {
@@ -58,8 +74,9 @@ func (f *function) add() *environment {
 }
 
 // serve sees an invocation through, on a cold environment after its start.
-func (f *function) serve(e *environment, inv *invocation, cold bool) {
+func (f *function) serve(e *environment, inv *invocation, cold bool, left func()) {
 	defer close(inv.done)
+	defer left() // before the caller may make another
 	if !cold && e.ended() {
 		// It was killed while it was frozen: the service knows, and takes another.
 		f.mu.Lock()

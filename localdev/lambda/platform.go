@@ -42,6 +42,8 @@ type Function struct {
 	Timeout time.Duration
 	// Concurrency is the greatest number of environments; a call above it is throttled. Zero throttles all.
 	Concurrency int
+	// Reserved is the function's part of the account's concurrency; nil: it shares what nobody reserves.
+	Reserved *int
 	// AsyncRetries is how often an asynchronous call that failed is repeated, 0 to 2.
 	AsyncRetries int
 	// AsyncAge is how long an asynchronous call may wait; 0 means 6 h.
@@ -56,6 +58,9 @@ type Function struct {
 type Config struct {
 	Functions []Function
 	Region    string
+	// Account is the concurrency of the account, which functions share; 0: without bound. What functions reserve is taken out of it, and
+	// must leave 100.
+	Account int
 	// Environment is added to that of every function, and wins.
 	Environment map[string]string
 	// Idle is how long an environment may wait for its next invocation; 0 means 5 minutes.
@@ -95,6 +100,7 @@ type Platform struct {
 	config    Config
 	functions map[string]*function
 	names     []string
+	account   *account
 	spawn     *spawner
 	log       *slog.Logger
 	stop      chan struct{}
@@ -104,10 +110,14 @@ type Platform struct {
 	running  sync.WaitGroup // invocations, watchers of processes, the reaper; added to under mu
 }
 
-// New starts a platform. No process is started before it is called for.
+// New starts a platform. No process is started before it is called for. The error matches [ErrReserved] if that is wrong.
 func New(c Config) (*Platform, error) {
 	c.defaults()
-	p := &Platform{config: c, functions: map[string]*function{}, spawn: newSpawner(), log: c.Logger, stop: make(chan struct{})}
+	a, err := newAccount(c.Account, c.Functions)
+	if err != nil {
+		return nil, err
+	}
+	p := &Platform{config: c, account: a, functions: map[string]*function{}, spawn: newSpawner(), log: c.Logger, stop: make(chan struct{})}
 	for _, spec := range c.Functions {
 		if p.functions[spec.Name] != nil {
 			return nil, errors.Join(fmt.Errorf("lambda: two functions are called %s", spec.Name), p.Close())

@@ -39,7 +39,7 @@ func (qs *Queues) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("X-Amz-Target") == "" {
 		p = queryProtocol{}
 	}
-	out, action, err := qs.serve(p, r)
+	out, action, err := qs.serve(p, withTrace(r))
 	if err != nil {
 		p.refuse(w, asAPI(err))
 		return
@@ -67,7 +67,7 @@ func (qs *Queues) serve(p protocol, r *http.Request) (out any, action string, er
 	if err != nil {
 		return nil, action, err
 	}
-	out, err = qs.act(withTrace(r), action, parameters)
+	out, err = qs.act(r.Context(), action, parameters)
 	return out, action, err
 }
 

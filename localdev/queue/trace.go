@@ -14,7 +14,7 @@ const (
 // traceKey is the trace of a request, in its context.
 type traceKey struct{}
 
-// withTrace returns the context of a request, with its trace.
-func withTrace(r *http.Request) context.Context {
-	return context.WithValue(r.Context(), traceKey{}, r.Header.Get(traceHeader))
+// withTrace puts the trace of a request into its context.
+func withTrace(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), traceKey{}, r.Header.Get(traceHeader)))
 }
