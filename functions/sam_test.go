@@ -2,12 +2,14 @@ package functions
 
 import (
 	"bytes"
+	"context"
 	"debug/elf"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 )
 
 // samCLI is where `make tools` puts it.
@@ -24,8 +26,10 @@ func TestSAMBuild(t *testing.T) {
 		t.Fatalf("the SAM CLI is missing, run `make tools`: %v", err)
 	}
 	dir := t.TempDir()
-	cmd := exec.Command(sam, "build", "--build-dir", dir)
-	cmd.Dir = ".."
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, sam, "build", "--build-dir", dir)
+	cmd.Dir, cmd.WaitDelay = "..", time.Second
 	cmd.Env = append(os.Environ(), "SAM_CLI_TELEMETRY=0", "AWS_DEFAULT_REGION=us-east-1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("sam build: %v\n%s", err, out)

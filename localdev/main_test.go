@@ -22,6 +22,9 @@ import (
 // patience is how long a test waits for what must come.
 const patience = 10 * time.Second
 
+// startPatience is how long a test waits for localdev to be ready: functions may have to be built.
+const startPatience = 3 * time.Minute
+
 // process is a localdev in this process.
 type process struct {
 	url     string
@@ -72,8 +75,10 @@ func launch(t *testing.T, args ...string) *process {
 }
 
 // listen reads what localdev says until it is ready.
-func (p *process) listen(t *testing.T, out io.Reader) {
+func (p *process) listen(t *testing.T, out io.ReadCloser) {
 	t.Helper()
+	late := time.AfterFunc(startPatience, func() { _ = out.Close() }) // which ends the reading
+	defer late.Stop()
 	lines := bufio.NewReader(out)
 	for p.url == "" {
 		line, err := lines.ReadString('\n')

@@ -27,11 +27,24 @@ var ready = regexp.MustCompile(`listens on (http://[^ /]+)/.*DynamoDB at (http:/
 // stack is the template's functions on localdev.
 type stack struct{ url, dynamodb string }
 
+// patience is how long a program may take, to be built or to run.
+const patience = 5 * time.Minute
+
+// program is a program that is killed when it takes too long.
+func program(t *testing.T, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.WaitDelay = time.Second
+	return cmd
+}
+
 // startStack builds localdev and starts it with the template.
 func startStack(t *testing.T) stack {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "localdev")
-	build := exec.Command("go", "build", "-o", binary, "./localdev")
+	build := program(t, "go", "build", "-o", binary, "./localdev")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -49,10 +62,14 @@ func startStack(t *testing.T) stack {
 		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 			t.Error(err)
 		}
+		late := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() }) // it may have ended
+		defer late.Stop()
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("localdev: %v", err)
 		}
 	})
+	late := time.AfterFunc(patience, func() { _ = out.Close() }) // which ends the reading
+	defer late.Stop()
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if m := ready.FindStringSubmatch(lines.Text()); m != nil {
@@ -60,7 +77,7 @@ func startStack(t *testing.T) stack {
 			return stack{m[1], m[2]}
 		}
 	}
-	t.Fatal("localdev ended before it was ready")
+	t.Fatal("localdev ended, or was late, before it was ready")
 	return stack{}
 }
 
@@ -146,7 +163,7 @@ func (c *client) until(prefix string) string {
 // run runs a program and returns what it wrote.
 func run(t *testing.T, env []string, name string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd := program(t, name, args...)
 	cmd.Env = env
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -239,7 +256,7 @@ func TestExamples(t *testing.T) {
 		})
 	}
 	t.Run("a request that is wrong", func(t *testing.T) {
-		cmd := exec.Command(filepath.Join(venv, "python"), "-c", `import function; function.emit({"event": "connect"})`)
+		cmd := program(t, filepath.Join(venv, "python"), "-c", `import function; function.emit({"event": "connect"})`)
 		cmd.Env = s.environment("PYTHONPATH=python", "PYTHONDONTWRITEBYTECODE=1")
 		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "reserved") {
 			t.Errorf("%v: %s", err, out)

@@ -24,6 +24,9 @@ import (
 // startTime is how long a start may take, a first fetch included.
 const startTime = 3 * time.Minute
 
+// stopTime is how long the end may take.
+const stopTime = 10 * time.Second
+
 // ErrEnded says that the process ended before it took connections. The error has what it said.
 var ErrEnded = errors.New("dynamolocal: DynamoDB Local ended at its start")
 
@@ -62,6 +65,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		s.cmd.Args = append(s.cmd.Args, "--shared")
 	}
 	s.cmd.Stdout, s.cmd.Stderr = s.said, s.said
+	s.cmd.WaitDelay = stopTime
 	// In a group of its own: an interrupt from the keyboard is for us, who need it until we have ended.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if s.input, err = s.cmd.StdinPipe(); err != nil {
@@ -103,11 +107,17 @@ func (s *Server) wait(ctx context.Context, address string) error {
 	}
 }
 
-// Stop ends it, by the end of its input, and returns when it has ended.
+// Stop ends it, by the end of its input, and returns when it has ended. If that takes more than 10 s it is killed, which is an error.
 func (s *Server) Stop() error {
 	err := s.input.Close()
+	select {
+	case <-s.ended:
+		return err
+	case <-time.After(stopTime):
+	}
+	killed := syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 	<-s.ended
-	return err
+	return errors.Join(err, fmt.Errorf("dynamolocal: it did not end within %s and was killed: %s", stopTime, s.said), killed)
 }
 
 // lastWords keeps the end of what a process says.
