@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/nonstick-io/nonstick/internal/dynamotest"
@@ -13,13 +14,12 @@ var credentials = []string{
 }
 
 // tables counts the tables that were handed out: each setup has a fresh one.
-var tables int
+var tables atomic.Int64
 
 // dynamoDB returns the options that put sessions into a fresh table of DynamoDB Local.
 func dynamoDB(t *testing.T) []string {
 	t.Helper()
-	tables++
 	return []string{
-		"--store", "dynamodb", "--dynamodb-endpoint", dynamotest.Start(t), "--table", fmt.Sprintf("e2e-%d", tables),
+		"--store", "dynamodb", "--dynamodb-endpoint", dynamotest.Start(t), "--table", fmt.Sprintf("e2e-%d", tables.Add(1)),
 	}
 }

@@ -13,13 +13,14 @@ import (
 // TestNeighbours has clients in trouble beside healthy ones on the functions of the template: they vanish, with disconnect handlers that
 // hang; they are in many rooms; they do not read, until the management API answers 429 for them. NONSTICK_SCENE_PING=60s/20s takes other times than 10s/4s.
 func TestNeighbours(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	ping, pong, _ := strings.Cut(os.Getenv("NONSTICK_SCENE_PING"), "/")
 	if ping == "" {
 		ping, pong = "10s", "4s"
 	}
 	logs := t.TempDir()
 	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	s := start(t, "localdev --template", binary, "--template", "template.yaml", "--addr", addr, "--logs", logs, "--app", "cases",
+	s := start(t, "localdev --template", binary, "--template", "template.yaml", "--built", builtFunctions(t), "--addr", addr, "--logs", logs, "--app", "cases",
 		"--ping-interval", ping, "--ping-timeout", pong, "--parameter", "DisconnectTime=2s")
 	s.waitHealthyFor(t, "http://"+addr, templateTime)
 	stack := &faultyStack{url: "http://" + addr, log: s.log}

@@ -21,6 +21,7 @@ var (
 
 // TestOrder is the order of the frames of one connection, through the queue and, beside it, handled at once.
 func TestOrder(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for _, c := range []struct {
 		name, inbound string
 		kills, jitter int
@@ -67,6 +68,7 @@ func startOrder(t *testing.T, args ...string) (url, journal string) {
 // TestAttachments is what becomes of binary events that are sent one right behind the other, and of namespaces that are left and
 // joined again.
 func TestAttachments(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for _, inbound := range []string{"ordered", "concurrent"} {
 		rounds := fmt.Sprint("NONSTICK_ROUNDS=", *orderRounds)
 		t.Run(inbound, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -170,19 +171,21 @@ func healthy(ctx context.Context, url string) error {
 }
 
 // nextPort is where freePort goes on; below the range from which clients get their ports.
-var nextPort = 20000 + os.Getpid()%8000
+var nextPort atomic.Int64
+
+func init() { nextPort.Store(int64(20000 + os.Getpid()%8000)) }
 
 // freePort returns a port of the loopback address that nobody listens on.
 func freePort(t *testing.T) int {
 	t.Helper()
 	for range 2000 {
-		nextPort++
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", nextPort))
+		port := int(nextPort.Add(1))
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue
 		}
 		l.Close()
-		return nextPort
+		return port
 	}
 	t.Fatal("no free port")
 	return 0
