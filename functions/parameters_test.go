@@ -2,6 +2,7 @@ package functions
 
 import (
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -201,6 +202,21 @@ func TestApps(t *testing.T) {
 	for _, p := range open(t).Parameters() {
 		if p.Name == "App" && !slices.Equal(p.Allowed, serve.Apps()) {
 			t.Errorf("the template allows %q, the functions carry %q", p.Allowed, serve.Apps())
+		}
+	}
+}
+
+// Every parameter is in docs/deploy.md, which says when to change it.
+func TestParametersAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../docs/deploy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "## Parameters")
+	table, _, _ := strings.Cut(rest, "\n## ")
+	for _, p := range open(t).Parameters() {
+		if !strings.Contains(table, "`"+p.Name+"`") {
+			t.Errorf("docs/deploy.md does not say when to change %s", p.Name)
 		}
 	}
 }

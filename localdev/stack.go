@@ -265,29 +265,21 @@ func (s *stack) sendTo(arn, body string) error {
 	return err
 }
 
-// overriding are the options that a function's environment has too, by the names of their variables.
-var overriding = []string{
-	"app", "path", "ping-interval", "ping-timeout", "connect-timeout", "upgrade-timeout", "poll-hold", "max-payload",
-	"buffer-limit", "cors-origin", "cors-credentials", "log-level",
-}
-
-// variable writes an option's value as functions read it: times as whole numbers of one unit, levels in lower case.
-func variable(value string) string {
-	if d, err := time.ParseDuration(value); err == nil && value != "0" && d%time.Millisecond == 0 {
-		return strconv.FormatInt(d.Milliseconds(), 10) + "ms"
+// variables are the values of the options that a function's environment has too, by the names of the options, as functions read them.
+func (c *config) variables() map[string]string {
+	ms := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + "ms" }
+	return map[string]string{
+		"app": c.app, "path": c.path, "ping-interval": ms(c.pingInterval), "ping-timeout": ms(c.pingTimeout), "connect-timeout": ms(c.connectTimeout),
+		"upgrade-timeout": ms(c.upgradeTimeout), "poll-hold": ms(c.pollHold), "max-payload": strconv.Itoa(c.maxPayload), "buffer-limit": strconv.Itoa(c.bufferLimit),
+		"cors-origin": c.corsOrigin, "cors-credentials": strconv.FormatBool(c.corsCredentials), "log-level": strings.ToLower(c.logLevel.String()),
 	}
-	var level slog.Level
-	if strings.ToUpper(value) == value && level.UnmarshalText([]byte(value)) == nil {
-		return strings.ToLower(value)
-	}
-	return value
 }
 
 // override changes a function's environment to what the options say: those that were given.
 func (s *stack) override(env map[string]string, engineIO bool) {
-	for _, name := range overriding {
-		if value, ok := s.config.given[name]; ok {
-			env[option{name: name}.env()] = variable(value)
+	for name, value := range s.config.variables() {
+		if s.config.set(name) {
+			env[option{name: name}.env()] = value
 		}
 	}
 	if s.config.app == "protocol" && s.config.set("app") {
