@@ -116,10 +116,15 @@ func atMost(name, placeholder string, limit int, values item) string {
 }
 
 // changes bounds the repeats of a write that was refused for a change of the list alone: each was somebody's success.
-const changes = 20
+const changes = 12
+
+// changing is the error of a write that others were before, so often.
+func changing() error {
+	return fmt.Errorf("%w: %d changes of the buffer at once", sessionstore.ErrThrottled, changes)
+}
 
 // deliver writes what is stored apart, then appends. A refusal for want of room within the item alone turns a page, which takes two
-// writes more; so may what others append meanwhile.
+// writes more. If somebody else turns it before, there is room again; many who come at once spread out.
 func (s *Store) deliver(ctx context.Context, d *delivery) (item, error) {
 	if err := s.begin(ctx, d.op); err != nil {
 		return nil, fmt.Errorf("%s: session: %w", d.op, err)
@@ -129,25 +134,23 @@ func (s *Store) deliver(ctx context.Context, d *delivery) (item, error) {
 			return nil, fmt.Errorf("%s: session: put bodies: %w", d.op, err)
 		}
 	}
-	it, err := s.append(ctx, d)
-	for range changes {
-		r := refused(err)
-		if r == nil || !d.takes(r.found) {
+	for round := range changes {
+		if round > 1 && backOff(ctx, round-1) != nil {
 			break
 		}
-		if weightOf(entriesOf(r.found))+weightOf(d.entries) <= maxWeight {
-			it, err = s.append(ctx, d)
-		} else {
+		it, err := s.append(ctx, d)
+		if r := refused(err); r != nil && d.takes(r.found) {
 			it, err = s.appendTurned(ctx, d, r.found)
 		}
+		if r := refused(err); r != nil && d.takes(r.found) {
+			continue
+		}
+		if err != nil {
+			return nil, transitionError(d.op, d.id, err)
+		}
+		return it, nil
 	}
-	if r := refused(err); r != nil && d.takes(r.found) {
-		err = fmt.Errorf("%w: %d changes at once", sessionstore.ErrThrottled, changes)
-	}
-	if err != nil {
-		return nil, transitionError(d.op, d.id, err)
-	}
-	return it, nil
+	return nil, fmt.Errorf("%s: session: %w", d.op, changing())
 }
 
 // Deliver implements [sessionstore.Buffers].

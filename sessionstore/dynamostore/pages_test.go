@@ -380,6 +380,45 @@ func TestTwoTurns(t *testing.T) {
 	p.empty()
 }
 
+// TestManyAppenders: whoever is refused for want of room finds it in the end, however many come at once.
+func TestManyAppenders(t *testing.T) {
+	const appenders, each = 32, 8
+	client := newTable(t)
+	p := newPaged(t, dynamostore.New(client, dynamostore.Options{Table: table}), client)
+	p.fill()
+	errs := make(chan error)
+	for a := range appenders {
+		go func() {
+			for i := range each {
+				if err := p.s.Deliver(t.Context(), p.id, []sessionstore.Packet{packet(fmt.Sprintf("4%d %d %80d", a, i, 0))}, wide); err != nil {
+					errs <- err
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	for range appenders {
+		must(t, <-errs)
+	}
+	whole, err := p.s.Bodies(t.Context(), p.id, get(t, p.s, p.id).Buffer)
+	must(t, err)
+	next := make([]int, appenders)
+	for _, k := range whole[len(p.want):] {
+		var a, i int
+		if _, err := fmt.Sscanf(k.Frames[0], "4%d %d", &a, &i); err != nil || next[a] != i {
+			t.Fatalf("%.20q where packet %d was to come", k.Frames[0], next[a])
+		}
+		next[a]++
+		p.want = append(p.want, k)
+	}
+	if n := len(whole); n < appenders*each {
+		t.Errorf("%d packets", n)
+	}
+	p.check()
+	p.empty()
+}
+
 // TestReadBeforeATurn: a GET whose reading is older than a page goes on all the same, for its packets are where they were.
 func TestReadBeforeATurn(t *testing.T) {
 	client := newTable(t)

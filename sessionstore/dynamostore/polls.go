@@ -53,7 +53,7 @@ func (s *Store) Answer(ctx context.Context, r sessionstore.AnswerRequest) error 
 		}
 		read = sessionOf(read.ID, refusal.found) // the same packets, but some of them have come into a page
 	}
-	return fmt.Errorf("%s: session: %w: %d changes at once", op, sessionstore.ErrThrottled, changes)
+	return fmt.Errorf("%s: session: %w", op, changing())
 }
 
 // answerable reports whether a session allows an answer by what the contract says.
@@ -104,35 +104,45 @@ func (s *Store) acknowledge(ctx context.Context, op sessionstore.Op, u *clauses,
 		u.values[placeholder] = str(entries[i].id)
 		condition += " AND " + at(i) + " = " + placeholder
 	}
-	n, left := 0, read.Given
-	for ; n < len(entries) && entries[n].packets <= left; n++ {
-		left -= entries[n].packets
-		u.remove(attrBuffer + "[" + strconv.Itoa(n) + "]")
+	n, part := covered(entries, read.Given)
+	packets, bytes := packetsIn(entries[:n]), sizeOf(entries[:n])
+	for i := range n {
+		u.remove(attrBuffer + "[" + strconv.Itoa(i) + "]")
 	}
-	gone := entries[:n]
-	packets, bytes := packetsIn(gone), sizeOf(gone)
 	if n > 0 {
 		is(n-1, ":gone")
 	}
 	switch {
-	case left > 0 && n < len(entries):
-		rest := &entries[n]
+	case part > 0:
 		is(n, ":rest")
-		part, err := s.sizeOfFirst(ctx, op, read.ID, rest, left)
+		rest := &entries[n]
+		gone, err := s.sizeOfFirst(ctx, op, read.ID, rest, part)
 		if err != nil {
 			return "", err
 		}
-		packets, bytes = packets+left, bytes+part
-		u.put(attrFirstFrom, num(rest.from+left))
-		u.put(attrFirstSize, num(rest.size-part))
-	case n > 0 && gone[0].level > 0:
+		packets, bytes = packets+part, bytes+gone
+		u.put(attrFirstFrom, num(rest.from+part))
+		u.put(attrFirstSize, num(rest.size-gone))
+	case n > 0 && entries[0].level > 0:
 		u.remove(attrFirstFrom)
 		u.remove(attrFirstSize)
 	}
 	u.subtract(attrPackets, packets)
 	u.subtract(attrBufferSize, bytes)
-	u.subtract(attrBufferWeight, weightOf(gone))
+	u.subtract(attrBufferWeight, weightOf(entries[:n]))
 	return condition, nil
+}
+
+// covered returns how many entries the first packets of a list take whole, and how many packets they take of the one behind.
+func covered(entries []entry, packets int) (whole, part int) {
+	for whole < len(entries) && entries[whole].packets <= packets {
+		packets -= entries[whole].packets
+		whole++
+	}
+	if whole == len(entries) {
+		return whole, 0
+	}
+	return whole, packets
 }
 
 // holds is the condition that the buffer has exactly n packets.
