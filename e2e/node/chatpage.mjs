@@ -48,7 +48,7 @@ export const message = (page) => page.getByLabel('Message', { exact: true });
 export async function open({ viewport = desk, origin = base.origin, ...options } = {}) {
   const context = await browser.newContext({ viewport, ...options });
   contexts.push(context);
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(20_000); // generous: a busy machine is not a failure
   const page = await context.newPage();
   page.on('pageerror', (error) => faults.push(error.message));
   page.on('request', (request) => {

@@ -82,6 +82,32 @@ describe('the connection in words', () => {
     await fits(page, 'the server has gone');
   });
 
+  test('the page came, and the server has gone before it could ask how to connect', async () => {
+    const line = await newLine();
+    const page = await open({ origin: line.origin });
+    await page.locator('#enter button:enabled').waitFor();
+    await line.cut();
+    await enterAs(page, newName('Late'));
+    await page.getByRole('button', { name: /Server unreachable since \d/ }).waitFor();
+    await line.mend();
+    await on(page, 'websocket');
+  });
+
+  test('the form waits for the page: nothing is sent by the browser itself', async () => {
+    const page = await open();
+    await page.route('**/rooms.js', async (route) => { // the page is not all there for a while
+      await new Promise((done) => setTimeout(done, 1_000));
+      await route.continue();
+    });
+    await page.reload({ waitUntil: 'commit' });
+    await hasFocus(page, 'name');
+    await page.keyboard.type('Ada');
+    await page.keyboard.press('Enter');
+    await page.locator('#enter button:enabled').waitFor();
+    assert.equal(new URL(page.url()).search, '');
+    assert.equal(await page.locator('#name').inputValue(), 'Ada');
+  });
+
   test('the server ends the connection: the page says so, and connects when asked', async () => {
     const page = await open();
     let end;

@@ -62,6 +62,7 @@ describe('pictures', () => { // first, while nobody else is in the lobby
 
     const three = await open({ colorScheme: 'light' });
     await hasFocus(three, 'name');
+    await three.locator('#enter button:enabled').waitFor();
     await three.keyboard.type('Alan');
     await picture(three, 'entrance');
     await three.keyboard.press('Enter');
@@ -114,6 +115,7 @@ describe('by keyboard', () => {
     const page = await open();
     const name = newName('Key');
     await hasFocus(page, 'name');
+    await page.locator('#enter button:enabled').waitFor();
     await page.keyboard.type(name);
     await page.keyboard.press('Enter');
     await hasFocus(page, 'text');

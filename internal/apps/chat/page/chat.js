@@ -337,14 +337,14 @@ function begin() {
   $('theme').addEventListener('click', nextTheme);
   $('mode').value = memory.choice('mode', modes);
   const before = memory.who();
-  fields.name.text = before.name;
+  if (!fields.name.text) fields.name.text = before.name; // what was typed while the page loaded stays
   view.showState(idle);
   if (!window.io) {
     view.showNotice('The Socket.IO client is not there. Stop the server and start it with: make run', { stay: true });
-    $('enter').querySelector('button').disabled = true;
     return;
   }
   listen();
+  $('enter').querySelector('button').disabled = false; // before that the browser would send the form by itself
   fields.name.focus();
   if (before.inside) comeBack(before);
 }

@@ -17,8 +17,16 @@ const events = ['welcome', 'message', 'typing', 'joined', 'left', 'gone', 'renam
 
 const patience = 10_000; // milliseconds to wait for an answer
 
-// Options of the client that the server knows best, as where the WebSocket is if that is another host.
-const options = await fetch('config.json').then((answer) => answer.json()).catch(() => ({}));
+const pause = 3_000; // milliseconds between two tries to ask for the options
+
+let options = null;
+
+/** Options of the client that the server knows best, as where the WebSocket is if that is another host. */
+async function askOptions() {
+  const answer = await fetch('config.json');
+  if (!answer.ok) throw new Error(`status ${answer.status}`);
+  return answer.json();
+}
 
 /** The server's answer to what it does not take, in words for a reader. */
 export class Refusal extends Error {}
@@ -26,6 +34,7 @@ export class Refusal extends Error {}
 export const idle = { kind: 'idle', text: 'Not connected', detail: 'Enter the chat to connect.', transport: '' };
 
 export class Connection {
+  #wanted = null; // {name, mode} while there is to be a connection
   #socket = null;
   #lost = null; // when the server was last there, while it is not
 
@@ -43,18 +52,33 @@ export class Connection {
 
   /** Whether there is a connection, or the page tries to have one. */
   get isWanted() {
-    return this.#socket !== null;
+    return this.#wanted !== null;
   }
 
   get id() {
     return this.#socket?.id;
   }
 
-  open(name, mode) {
+  /** Connects with a name, and goes on trying until close, in place of any connection before. */
+  async open(name, mode) {
     this.close();
+    const wanted = { name, mode };
+    this.#wanted = wanted;
+    this.#say('wait', 'Connecting…', 'The server has not answered yet.');
+    while (!options) {
+      options = await askOptions().catch(() => null);
+      if (!options && this.#wanted === wanted) {
+        this.#unreachable();
+        await new Promise((done) => setTimeout(done, pause));
+      }
+      if (this.#wanted !== wanted) return; // there is another connection by now, or to be none
+    }
+    this.#start(wanted);
+  }
+
+  #start({ name, mode }) {
     const socket = window.io({ transports: transports[mode], auth: { name }, forceNew: true, ...options });
     this.#socket = socket;
-    this.#say('wait', 'Connecting…', 'The server has not answered yet.');
     this.#watch(socket);
     for (const event of events) socket.on(event, (data) => this.handlers[event](data ?? {}));
   }
@@ -116,13 +140,15 @@ export class Connection {
 
   /** Connects at once: after the server ended the connection, or in place of waiting for the next try. */
   retry() {
-    if (!this.#socket || this.isOpen) return;
+    if (!this.#wanted || this.isOpen) return;
+    if (!this.#socket) return this.open(this.#wanted.name, this.#wanted.mode);
     this.#say('wait', 'Connecting…', 'The server has not answered yet.');
     this.#socket.disconnect().connect();
   }
 
   close() {
     const socket = this.#socket;
+    this.#wanted = null;
     this.#socket = null;
     this.#lost = null;
     socket?.disconnect();
