@@ -30,7 +30,6 @@ func TestLargeAnswers(t *testing.T) {
 	}
 	t.Run("sockets", func(t *testing.T) { s := stackClient{t, s.url}; s.fetchesMuch() })
 	t.Run("requests", func(t *testing.T) { s := stackClient{t, s.url}; s.asksMuch() })
-	t.Run("without waiting", func(t *testing.T) { s := stackClient{t, s.url}; s.failsUnseen() })
 	for _, function := range []string{"PollingFunction", "EmitFunction"} {
 		if got := s.state(function).LargestAnswer; got < 4<<20 || got > lambdaAnswer {
 			t.Errorf("%s: the largest answer has %d bytes, want between 4 MB and %d", function, got, lambdaAnswer)
@@ -262,23 +261,5 @@ func (s stackClient) asksMuch() {
 		if status, _, body := s.invoke(tt.kind, request(tt.size)); status != tt.status || !strings.Contains(body, tt.answer) {
 			s.t.Errorf("%s of %d bytes: %d %.200s, want %d", tt.kind, tt.size, status, body, tt.status)
 		}
-	}
-}
-
-// failsUnseen has emit fail where nobody gets the answer: the function's errors tell.
-func (s stackClient) failsUnseen() {
-	s.t.Helper()
-	before := s.state("EmitFunction").Errors
-	if status, _, body := s.invoke("Event", `{"event":"connect"}`); status != http.StatusAccepted {
-		s.t.Fatalf("%d %s", status, body)
-	}
-	for end := time.Now().Add(time.Minute); s.state("EmitFunction").Errors == before; time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(end) {
-			s.t.Fatal("what failed is no error of the function")
-		}
-	}
-	_, header, body := s.invoke("RequestResponse", `{"event":"connect"}`)
-	if header.Get("X-Amz-Function-Error") == "" || !strings.Contains(body, `"errorType":"InvalidRequest"`) || !strings.Contains(body, "reserved event name") {
-		s.t.Errorf("%s %s", header.Get("X-Amz-Function-Error"), body)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/nonstick-io/nonstick/adapter"
@@ -94,7 +95,7 @@ func (a Answer) withoutSockets() Answer {
 
 // allErrors are those of a request, and of the requests of its batch.
 func (a *Answer) allErrors() []string {
-	all := a.Errors
+	all := slices.Clip(a.Errors)
 	for i, r := range a.Results {
 		for _, text := range r.Errors {
 			all = append(all, fmt.Sprintf("request %d: %s", i, text))

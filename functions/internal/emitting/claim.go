@@ -27,6 +27,9 @@ type claim struct {
 // claimTries is how often a claim is tried.
 const claimTries = 3
 
+// maxKeptErrors bounds the errors that are kept of an answer, those of the requests of a batch among them: a claim is a small item.
+const maxKeptErrors = 3
+
 // errKeyReused tells who asks for something with a key that was used to ask for something else.
 var errKeyReused = errors.New("the key was used for another request")
 
@@ -79,6 +82,8 @@ func (c *claim) take(ctx context.Context, life time.Duration) (first bool, answe
 
 // keep keeps the answer for who asks again.
 func (c *claim) keep(ctx context.Context, a Answer) error {
+	a.Errors = a.allErrors()
+	a.Errors = a.Errors[:min(len(a.Errors), maxKeptErrors)]
 	a.Sockets, a.Results = nil, nil // they may be many
 	b, err := json.Marshal(a)
 	if err != nil {

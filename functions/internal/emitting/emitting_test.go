@@ -248,7 +248,7 @@ func TestAnswersThatAreNotKept(t *testing.T) {
 	if a := w.ask(mistake); a.OK || len(a.Results) != 2 {
 		t.Errorf("mistake: %+v", a)
 	}
-	if a := w.ask(mistake); !a.Duplicate || a.OK || a.Results != nil {
+	if a := w.ask(mistake); !a.Duplicate || a.OK || a.Results != nil || len(a.Errors) != 1 || !strings.Contains(a.Errors[0], "request 1: invalid request") {
 		t.Errorf("mistake again: %+v", a)
 	}
 }
