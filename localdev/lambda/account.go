@@ -12,7 +12,7 @@ import (
 const leastUnreserved = 100
 
 // errAccount is the throttle of a function that has nothing reserved.
-var errAccount = fmt.Errorf("%w: that of the account is", ErrThrottled)
+var errAccount = fmt.Errorf("%w in the account", ErrThrottled)
 
 // ErrReserved says that functions reserve more than the account lets them.
 var ErrReserved = errors.New("lambda: too much concurrency is reserved")

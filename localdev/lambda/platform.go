@@ -14,7 +14,7 @@ import (
 // Why a call did not reach a function.
 var (
 	ErrNotFound  = errors.New("lambda: no such function")
-	ErrThrottled = errors.New("lambda: the concurrency of the function is used up")
+	ErrThrottled = errors.New("lambda: no concurrency is left")
 	ErrTooLarge  = errors.New("lambda: payload too large")
 	ErrLoop      = errors.New("lambda: the function calls itself, and was stopped")
 	ErrStopping  = errors.New("lambda: the platform is stopping")

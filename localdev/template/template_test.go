@@ -480,6 +480,31 @@ func TestOurTemplate(t *testing.T) {
 	}
 }
 
+// What companies set changes who may do what, and not who calls whom: the same stack runs here.
+func TestOurTemplateForCompanies(t *testing.T) {
+	file := filepath.Join("..", "..", "template.yaml")
+	plain, err := Read(file, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := Read(file, Options{Parameters: map[string]string{
+		"Release": "r1", "PollingProvisioned": "1", "WebSocketProvisioned": "2", "Tracing": "on", "LogFormat": "JSON", "ManagementEndpoint": "https://push.example.com/ws",
+		"PermissionsBoundary": "arn:aws:iam::000000000000:policy/p", "KmsKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k",
+		"VpcSubnetIds": "subnet-12345678", "VpcSecurityGroupIds": "sg-12345678",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(out.HTTP, plain.HTTP) || !reflect.DeepEqual(out.WebSocket, plain.WebSocket) || !reflect.DeepEqual(out.Mappings, plain.Mappings) || !reflect.DeepEqual(out.Queues, plain.Queues) {
+		t.Errorf("calls are %v %v %v, want %v %v %v", out.HTTP, out.WebSocket, out.Mappings, plain.HTTP, plain.WebSocket, plain.Mappings)
+	}
+	for _, f := range out.Functions {
+		if f.Environment["NONSTICK_MANAGEMENT_ENDPOINT"] != "https://push.example.com/ws" || f.Environment["NONSTICK_RELEASE"] != "r1" {
+			t.Errorf("%s: %v", f.ID, f.Environment)
+		}
+	}
+}
+
 // Without order the frames go straight to a function, which answers them, and there is nothing of the queue.
 func TestOurTemplateConcurrent(t *testing.T) {
 	out, err := Read(filepath.Join("..", "..", "template.yaml"), Options{BaseURL: "http://base", Parameters: map[string]string{"Inbound": "concurrent"}})
