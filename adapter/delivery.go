@@ -34,7 +34,7 @@ type Limits struct {
 	Sockets int
 
 	// Buffer bounds a session's buffer; default 1,000 entries and 4 MB. What one request sends to its own session is one entry
-	// for each 256 KB, however many packets that is.
+	// for each 256 KB, however many packets that is; so is what it emits to another one by its socket, after the first 32 packets. A broadcast is an entry.
 	Buffer sessionstore.BufferLimits
 	// Frame is the most bytes of one Engine.IO packet. A packet taken while the client polls must fit after
 	// the upgrade, so one limit holds for every transport; default 128 KB, API Gateway's limit for a message.

@@ -69,36 +69,36 @@ func (n *Namespace) Socket(ctx context.Context, id string) (*RemoteSocket, error
 // ID returns the socket's id.
 func (r *RemoteSocket) ID() string { return string(r.member.Socket) }
 
-// EmitArgs emits to this socket. [ErrDisconnected] if it has left.
+// EmitArgs emits to this socket. [ErrDisconnected] if it has left. Of what one handler emits to a socket that polls the first 32 packets leave at once;
+// more of them are sent on together, at the latest when the handler has returned or emits something else. What goes wrong then is logged.
 func (r *RemoteSocket) EmitArgs(ctx context.Context, event string, args Args) error {
 	if err := r.nsp.check(event, args); err != nil {
 		return err
 	}
-	return r.send(ctx, r.nsp.eventFrames(event, args))
+	return r.send(ctx, r.nsp.eventFrames(event, args), true)
 }
 
-func (r *RemoteSocket) send(ctx context.Context, frames []string) error {
+// send sends frames. Those that may wait are sent together with others of the same handler, where there are many.
+func (r *RemoteSocket) send(ctx context.Context, frames []string, mayWait bool) error {
 	c := callOf(ctx)
 	switch {
 	case c == nil:
 	case c.socket.phase == connecting:
-		c.socket.later(func(ctx context.Context) error { return r.send(ctx, frames) })
+		c.socket.later(func(ctx context.Context) error { return r.send(ctx, frames, mayWait) })
 		return nil
 	case c.session() == r.member.Session && c.inv == nil:
 		return ErrDisconnected
 	case c.session() == r.member.Session:
 		return c.inv.Send(ctx, frames...)
+	case r.member.Hint.IsZero() && mayWait:
+		if err := r.nsp.server.engine.Delivery().Check(frames); err != nil {
+			return fmt.Errorf("gateway: emit: %w", err)
+		}
+		return c.bulk.send(ctx, r.member.Session, frames)
+	default:
+		r.nsp.server.flush(ctx, c, false)
 	}
-	p := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: frames}
-	to := adapter.Target{Session: r.member.Session, Hint: r.member.Hint}
-	_, err := r.nsp.server.engine.Delivery().Deliver(ctx, to, []sessionstore.Packet{p})
-	if errors.Is(err, adapter.ErrClosed) {
-		return ErrDisconnected
-	}
-	if err != nil {
-		return fmt.Errorf("gateway: emit: %w", err)
-	}
-	return nil
+	return r.nsp.server.deliver(ctx, adapter.Target{Session: r.member.Session, Hint: r.member.Hint}, frames)
 }
 
 // EmitWithAck emits to a socket and waits for the client's acknowledgement: until the deadline that the caller has set on
@@ -155,7 +155,7 @@ func (r *RemoteSocket) ask(ctx context.Context, event string, args Args) (Args, 
 	case err != nil:
 		return Args{}, err
 	}
-	err = r.send(ctx, r.nsp.eventFramesAck(event, args, &a.ID))
+	err = r.send(ctx, r.nsp.eventFramesAck(event, args, &a.ID), false)
 	if err == nil {
 		a, err = r.nsp.server.await(ctx, a)
 	}

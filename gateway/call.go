@@ -17,6 +17,8 @@ type call struct {
 	// deadline is when the platform ends the handler; zero if it does not.
 	deadline time.Time
 
+	bulk bulk
+
 	once    sync.Once
 	adapter *adapter.Adapter // see broadcasts
 }
@@ -25,6 +27,7 @@ type callKey struct{}
 
 func withCall(ctx context.Context, c *call) context.Context {
 	c.deadline, _ = ctx.Deadline()
+	c.bulk.deliver = c.socket.nsp.server.deliver
 	return context.WithValue(ctx, callKey{}, c)
 }
 

@@ -64,7 +64,9 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 	if err := inv.Reply(ctx, frames(answer)...); err != nil {
 		return fmt.Errorf("gateway: connect: %w", err)
 	}
-	callCtx := withCall(ctx, &call{inv: inv, socket: socket})
+	c := &call{inv: inv, socket: socket}
+	defer s.flush(ctx, c, true)
+	callCtx := withCall(ctx, c)
 	for _, f := range socket.deferred {
 		if err := f(callCtx); err != nil {
 			s.log.ErrorContext(ctx, "emit of a connect handler failed", "nsp", p.Namespace, "error", err)

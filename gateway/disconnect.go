@@ -121,8 +121,10 @@ func (s *Server) disconnected(ctx context.Context, row sessionstore.Socket, entr
 		}
 	}()
 	socket := &Socket{nsp: n, row: row, entry: entry, phase: disconnected}
+	c := &call{socket: socket}
+	defer s.flush(ctx, c, true)
 	defer socket.end()
-	err := n.onDisconnect(withCall(ctx, &call{socket: socket}), socket, reason)
+	err := n.onDisconnect(withCall(ctx, c), socket, reason)
 	if err != nil {
 		s.log.ErrorContext(ctx, "disconnect handler failed", "nsp", string(n.name), "error", err)
 	}

@@ -134,6 +134,9 @@ func (b Broadcast) emit(ctx context.Context, frames []string) error {
 	p := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: frames}
 	sel := b.selection()
 	c := callOf(ctx)
+	if c != nil {
+		b.nsp.server.flush(ctx, c, false)
+	}
 	_, err := c.broadcasts(b.nsp.server).Broadcast(ctx, sel, p, c.intercept(ctx, sel.Namespace, frames, &own))
 	if err = errors.Join(own, err); err != nil {
 		return fmt.Errorf("gateway: emit: %w", err)

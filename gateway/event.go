@@ -115,6 +115,8 @@ func (n *Namespace) acknowledge(ctx context.Context, inv *engine.Invocation, id 
 
 // run calls a handler. No answer means that there is nothing to acknowledge with: the handler failed.
 func (s *Server) run(ctx context.Context, inv *engine.Invocation, socket *Socket, name string, h eventHandler, args Args) (answer *Args, err error) {
+	c := &call{inv: inv, socket: socket}
+	defer s.flush(ctx, c, true)
 	defer socket.end()
 	defer func() {
 		if r := recover(); r != nil {
@@ -122,7 +124,7 @@ func (s *Server) run(ctx context.Context, inv *engine.Invocation, socket *Socket
 			answer, err = nil, nil
 		}
 	}()
-	out, err := h(withCall(ctx, &call{inv: inv, socket: socket}), socket, args)
+	out, err := h(withCall(ctx, c), socket, args)
 	if err == nil {
 		return &out, nil
 	}
