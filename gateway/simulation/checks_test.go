@@ -44,6 +44,9 @@ func (r *run) checkLive(ctx context.Context, c *client) {
 	if !c.alive {
 		return
 	}
+	if c.missed != "" && r.w.crashes == 0 { // an instance that dies takes its pool along
+		r.w.violation("%s lives on, though %s failed to reach it", c.name, c.missed)
+	}
 	for _, id := range slices.Sorted(maps.Keys(r.accepted[c])) {
 		if !c.got[id] {
 			r.w.violation("%s: %s was accepted and never came", c.name, id)

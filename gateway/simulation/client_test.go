@@ -61,6 +61,7 @@ type client struct {
 	member  membership      // under the run's lock, as the next
 	kept    []string        // keys of its socket's data
 	foreign map[string]bool // packets of others that are none of its own: it had left the room
+	missed  string          // a packet that was to reach it and did not: its session has to end
 }
 
 func newClient(r *run, name string) *client {

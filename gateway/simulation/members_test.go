@@ -289,12 +289,22 @@ func (r *run) settle(ctx context.Context, id string, e *emission, before, after 
 		if still && !b.in {
 			c.foreign[id] = true
 		}
+		if err == nil && socket != "" && e.failedAt(socket) {
+			c.missed = id
+		}
 		r.mu.Unlock()
 		passed := !e.sees(socket) || !took && r.w.spared(c.name) && !r.tight
 		if err == nil && still && b.in && passed && r.isOpen(ctx, c) {
 			r.w.violation("%s: %s passed a member by", c.name, id)
 		}
 	}
+}
+
+// failedAt reports whether the packet did not reach a member, whose session so has to end.
+func (e *emission) failedAt(id sessionstore.SocketID) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return strings.Contains(e.failed, string(id))
 }
 
 func (e *emission) sees(id sessionstore.SocketID) bool {

@@ -17,6 +17,7 @@ var mutants = []string{
 	"push-in-doubt-is-success",
 	"gone-is-success",
 	"close-has-two-winners",
+	"close-is-lost",
 	"everybody-claims",
 	"enqueue-shares-the-hold",
 	"nobody-takes-over",

@@ -44,6 +44,7 @@ type run struct {
 	serial       bool // some packets have attachments
 	tight        bool // buffers are small, and clients poll slowly
 	handover     handover
+	slowCloses   bool // the store takes its time to close a session: those of a broadcast are handed over
 	pool         *engine.Pool
 	queue        *queue
 	line         *line // of frames; nil if they are handled at once
@@ -99,7 +100,7 @@ func newRun(w *world, mutant string) *run {
 		w: w, mutant: mutant, accepted: map[*client]map[string]bool{}, before: map[string]map[*client]map[string]bool{},
 		closed: map[string]int{}, closedSecond: map[string]int{}, owners: map[string]*client{}, handled: map[string]int{},
 		copies: w.rng.IntN(3) == 0, serial: w.rng.IntN(2) == 0, tight: w.rng.IntN(8) == 0, handover: handover(w.rng.IntN(int(allHandovers))),
-		pool: engine.NewPool(nil), over: make(chan struct{}),
+		pool: engine.NewPool(nil), over: make(chan struct{}), slowCloses: w.seed/8%8 == 1,
 	}
 	r.queue = &queue{r: r, twice: w.rng.IntN(2) == 0}
 	w.sparing(w.rng)

@@ -76,6 +76,12 @@ func (s *store) Get(ctx context.Context, id sessionstore.SessionID, now time.Tim
 
 func (s *store) Close(ctx context.Context, r sessionstore.CloseRequest) (old sessionstore.Session, err error) {
 	r.Handler = s.lease(r.Handler)
+	if s.r.slowCloses {
+		after(ctx, time.Second)
+	}
+	if ctx.Err() != nil { // of a broadcast, which waits for a close for a moment only
+		return old, errDoubt
+	}
 	err = s.write(ctx, "Close "+string(r.Session)+" "+r.Reason, func(ctx context.Context) (err error) {
 		old, err = s.Store.Close(ctx, r)
 		return err
