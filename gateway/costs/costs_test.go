@@ -87,7 +87,8 @@ var prices = []price{
 		w.another()
 		w.ws.send(`421["echo",1]`)
 	}),
-	everyday("pong on WebSocket, asked for or not", 0, 1, 0, 1, func(w *worst) { w.ws.send("3") }),
+	everyday("pong on WebSocket", 0, 1, 0, 1, func(w *worst) { w.ws.send("3") }),
+	everyday("pong on WebSocket that nobody asked for", 0, 0, 0, 0, func(w *worst) { w.ws.send("3") }),
 	everyday("event in a POST, acknowledged", 1, 1, 2, 2, func(w *worst) { w.polling.send(`421["echo",1]`) }),
 	everyday("GET that carries the acknowledgement", 1, 1, 2, 2, func(w *worst) { w.polling.get() }),
 	everyday("100 events in a POST, acknowledged", 1, 1, 2, 4, func(w *worst) {

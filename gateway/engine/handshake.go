@@ -115,7 +115,7 @@ func (e *Engine) Connect(ctx context.Context, conn sessionstore.Connection, h se
 	if err := e.store.PutConnection(ctx, row); err != nil {
 		return Step{}, fmt.Errorf("engine: connect: %w", err)
 	}
-	e.conns.put(conn, cached{session: s.ID})
+	e.conns.put(conn, cached{session: s.ID, calm: e.calm(s.CreatedAt)})
 	return Step{Kind: StepOpen, Conn: conn, Session: s.ID}, nil
 }
 

@@ -34,7 +34,7 @@ func (e *Engine) message(ctx context.Context, conn sessionstore.Connection, fram
 		return "", errors.Join(fmt.Errorf("engine: message: %w", err), e.refuse(ctx, conn))
 	}
 	if k, _ := e.conns.get(conn); frame == engineio.PongFrame && !k.candidate {
-		return "", e.beatOf(ctx, id)
+		return "", e.beatOf(ctx, id, conn)
 	}
 	s, err := e.store.Get(ctx, id, time.Now())
 	switch {
@@ -59,6 +59,10 @@ func (e *Engine) session(ctx context.Context, conn sessionstore.Connection) (ses
 	return row.Session, nil
 }
 
+// calm is how long no ping is sent to a client whose next one is due after an interval from now on. It is half of that, so that it holds by
+// the clock of any sweeper.
+func (e *Engine) calm(now time.Time) time.Time { return now.Add(e.opts.PingInterval / 2) }
+
 // refuse ends a connection that has no session (any more).
 func (e *Engine) refuse(ctx context.Context, conn sessionstore.Connection) error {
 	e.conns.drop(conn)
@@ -78,13 +82,19 @@ func (e *Engine) dropped(ctx context.Context, id sessionstore.SessionID, conn se
 const beatRepeats = 3
 
 // beatOf is the pong of a WebSocket: its times live in the registry, so the session is not read. A pong that cannot be written ends
-// nothing: the sweeper is in the same trouble with the store, and pings once more.
-func (e *Engine) beatOf(ctx context.Context, id sessionstore.SessionID) error {
-	next := e.nextPing(id, time.Now())
+// nothing: the sweeper is in the same trouble with the store, and pings once more. One that nobody asked for is no write, as far as this
+// instance can tell: it comes soon after another that counted, and no ping is due.
+func (e *Engine) beatOf(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) error {
+	now := time.Now()
+	if k, _ := e.conns.get(conn); now.Before(k.calm) {
+		return nil
+	}
+	next := e.nextPing(id, now)
 	pause := adapter.NewPause()
 	for try := 1; ; try++ {
 		err := e.beat(ctx, id, next)
 		if err == nil {
+			e.conns.calmUntil(conn, e.calm(now))
 			return nil
 		}
 		if try == beatRepeats || ctx.Err() != nil {
@@ -132,7 +142,7 @@ func (e *Engine) established(ctx context.Context, s *sessionstore.Session, conn 
 	case engineio.Ping: // the heartbeat goes the other way
 		return "", e.Fail(ctx, s.ID, adapter.ReasonTransportError)
 	case engineio.Pong:
-		return "", e.beatOf(ctx, s.ID)
+		return "", e.beatOf(ctx, s.ID, conn)
 	case engineio.Open, engineio.Upgrade, engineio.Noop:
 	}
 	return "", nil

@@ -143,14 +143,29 @@ func TestReplyOrder(t *testing.T) {
 	})
 }
 
-// A pong of a WebSocket costs one write and reads nothing.
+// A pong of a WebSocket costs one write and reads nothing; one that nobody asked for costs nothing, and puts no ping off.
 func TestPongCost(t *testing.T) {
-	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+	inWorld(t, heartbeat, func(t *testing.T, w *world) {
 		_, conn := w.webSocket()
-		before := w.meter.Total()
-		w.message(conn, "3")
-		if u := w.meter.Total().Sub(before); u.Reads != 0 || u.Writes != 1 {
-			t.Errorf("%d reads, %d writes", u.Reads, u.Writes)
+		for _, c := range []struct {
+			name   string
+			after  time.Duration
+			writes int
+		}{
+			{"as soon as it is connected", 0, 0},
+			{"when it was pinged", interval, 1},
+			{"twice", 0, 0},
+			{"early, by the clock of another", 9 * interval / 10, 1},
+			{"soon after that", interval / 3, 0},
+		} {
+			time.Sleep(c.after)
+			before := w.meter.Total()
+			for range 100 {
+				w.message(conn, "3")
+			}
+			if u := w.meter.Total().Sub(before); u.Reads != 0 || u.Writes != int64(c.writes) {
+				t.Errorf("%s: %d reads, %d writes", c.name, u.Reads, u.Writes)
+			}
 		}
 	})
 }
@@ -184,6 +199,7 @@ func TestPongInTrouble(t *testing.T) {
 	for _, faults := range []int{1, 10} {
 		inWorld(t, heartbeat, func(t *testing.T, w *world) {
 			id, conn := w.webSocket()
+			time.Sleep(interval)
 			for range faults {
 				w.store.faults[sessionstore.OpBeat] = append(w.store.faults[sessionstore.OpBeat], fault{errNoAnswer, false})
 			}
