@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 )
@@ -79,10 +81,16 @@ func startPlatform(t *testing.T) *platform {
 	s.waitHealthyFor(t, "http://"+addr, templateTime)
 	p := &platform{t, "http://" + addr, map[string]string{"queues": "http://" + addr + "/000000000000"}}
 	p.values["queue"], p.values["purged"] = p.values["queues"]+"/Dead", p.values["queues"]+"/Work"
+	return p
+}
+
+// prepare has what the cases are about: for each program anew, since a client that does not read is cut after 30 s, and a purge is
+// forgotten after a minute. So their cases come first.
+func (p *platform) prepare() {
+	p.t.Helper()
 	p.prepareQueues()
 	p.values["connection"], p.values["full"] = p.connect(), p.connect()
 	p.fill(p.values["full"])
-	return p
 }
 
 // prepareQueues has a receipt of a message that is no longer in flight, and a queue that has just been purged.
@@ -105,7 +113,8 @@ func (p *platform) prepareQueues() {
 	if _, err := c.ChangeMessageVisibility(p.t.Context(), &sqs.ChangeMessageVisibilityInput{QueueUrl: &queue, ReceiptHandle: got.Messages[0].ReceiptHandle}); err != nil {
 		p.t.Fatal(err)
 	}
-	if _, err := c.PurgeQueue(p.t.Context(), &sqs.PurgeQueueInput{QueueUrl: &purged}); err != nil {
+	_, err = c.PurgeQueue(p.t.Context(), &sqs.PurgeQueueInput{QueueUrl: &purged})
+	if _, recent := errors.AsType[*types.PurgeQueueInProgress](err); err != nil && !recent {
 		p.t.Fatal(err)
 	}
 }
@@ -214,21 +223,21 @@ func (p *platform) ask(t *testing.T, program string, args ...string) []sdkAnswer
 // Each error of an emulated service arrives as the exception that the users of boto3, of the AWS CLI and of the SDK for JavaScript catch.
 func TestSDKErrors(t *testing.T) {
 	p := startPlatform(t)
-	cases, file := p.cases()
-	byName := map[string]sdkCase{}
-	for _, c := range cases {
-		byName[c.Name] = c
-	}
 	for _, run := range []struct {
-		name, program string
-		args          []string
-		by            int // programs that tell of each case, at least
+		name, program, script string
+		by                    int // programs that tell of each case, at least
 	}{
-		{"python", sdkPython, []string{"sdks/boto.py", p.url, file}, 2},
-		{"node", "node", []string{"node/sdks.mjs", p.url, file}, 1},
+		{"python", sdkPython, "sdks/boto.py", 2},
+		{"node", "node", "node/sdks.mjs", 1},
 	} {
 		t.Run(run.name, func(t *testing.T) {
-			answers := p.ask(t, run.program, run.args...)
+			p.prepare()
+			cases, file := p.cases()
+			byName := map[string]sdkCase{}
+			for _, c := range cases {
+				byName[c.Name] = c
+			}
+			answers := p.ask(t, run.program, run.script, p.url, file)
 			for _, a := range answers {
 				c := byName[a.Name]
 				if !c.seen(a) {

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -83,6 +84,50 @@ func TestSDK(t *testing.T) {
 	list, err := c.ListQueues(t.Context(), &sqs.ListQueuesInput{QueueNamePrefix: new("d")})
 	if err != nil || len(list.QueueUrls) != 1 || !strings.HasSuffix(list.QueueUrls[0], "/dead") {
 		t.Errorf("queues = %+v, %v", list, err)
+	}
+}
+
+// Dead letters are moved back by the SDK's calls.
+func TestSDKMovesDeadLetters(t *testing.T) {
+	c, qs := client(t, Spec{Name: "q", DeadLetters: "dead", MaxReceives: 1}, Spec{Name: "dead"})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		qs.Move(ctx)
+	}()
+	defer func() {
+		stop()
+		<-ended
+	}()
+	q := urlOf(t, c, "q")
+	if _, err := c.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: q, MessageBody: new("x")}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time it is dead
+		if _, err := c.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: q}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	started, err := c.StartMessageMoveTask(ctx, &sqs.StartMessageMoveTaskInput{SourceArn: new(deadARN), DestinationArn: new(qs.arn("q"))})
+	if err != nil || *started.TaskHandle == "" {
+		t.Fatalf("started %+v, %v", started, err)
+	}
+	got, err := c.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: q, WaitTimeSeconds: 10})
+	if err != nil || len(got.Messages) != 1 || *got.Messages[0].Body != "x" {
+		t.Fatalf("received %+v, %v", got, err)
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		list, err := c.ListMessageMoveTasks(ctx, &sqs.ListMessageMoveTasksInput{SourceArn: new(deadARN)})
+		if err != nil || len(list.Results) != 1 || time.Now().After(end) {
+			t.Fatalf("tasks = %+v, %v", list, err)
+		}
+		if r := list.Results[0]; *r.Status == moveCompleted {
+			if r.ApproximateNumberOfMessagesMoved != 1 || *r.ApproximateNumberOfMessagesToMove != 1 || r.StartedTimestamp == 0 || r.TaskHandle != nil {
+				t.Errorf("task = %+v", r)
+			}
+			return
+		}
 	}
 }
 
