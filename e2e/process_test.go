@@ -89,6 +89,7 @@ func start(t *testing.T, name, path string, args ...string) *server {
 	cmd.Dir = ".." // where the chat's client package is found
 	cmd.Env = append(os.Environ(), credentials...)
 	cmd.Stdout, cmd.Stderr = s.log, s.log
+	cmd.WaitDelay = stopTime // for what it has started, and holds its log
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", name, err)
 	}

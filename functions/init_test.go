@@ -92,6 +92,7 @@ func initOf(t *testing.T, binary string) time.Duration {
 	cmd.Env = append(initEnvironment, fmt.Sprintf("AWS_LAMBDA_RUNTIME_API=%s", l.Addr()))
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.WaitDelay = time.Second
 	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -78,6 +78,7 @@ func spawn(t *testing.T) (*exec.Cmd, *process) {
 	cmd := exec.Command("env", "--default-signal=HUP", program, "--addr", "127.0.0.1:0", "--template", stackTemplate, "--built", dir, "--logs", t.TempDir(), "--parameter", "WithTable=yes")
 	said := &safeBuffer{}
 	cmd.Stderr = said
+	cmd.WaitDelay = patience // for what it has started, and holds its output
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
