@@ -95,6 +95,15 @@ func (s stack) text(id string, path ...string) string {
 	return v
 }
 
+// set changes a property that is a value or is in one; nil takes it away.
+func (s stack) set(to any, id string, path ...string) {
+	m := s[id].Properties
+	for _, key := range path[:len(path)-1] {
+		m = m[key].(map[string]any)
+	}
+	m[path[len(path)-1]] = to
+}
+
 func (s stack) number(t *testing.T, id string, path ...string) int {
 	t.Helper()
 	n, err := strconv.Atoi(s.text(id, path...))

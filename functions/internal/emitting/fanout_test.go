@@ -105,3 +105,24 @@ func TestFanoutGivesBack(t *testing.T) {
 		t.Errorf("delivered: failures %v, given back %q", res.BatchItemFailures, q.got)
 	}
 }
+
+// A part that wants for nothing but time goes on at once.
+func TestFanoutOutOfTime(t *testing.T) {
+	w := newWorld(t)
+	for i := range 300 { // more than are delivered to before time is looked at
+		w.client(fmt.Sprintf("A%03d", i), "a")
+	}
+	q := &returned{}
+	f := &fanout{emitter: newEmitter(w.parts, adapter.Options{}), log: w.parts.Log, queue: q}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // less than another chunk may take
+	defer cancel()
+	var again int
+	for n := range 16 { // the clients are in one of the ranges
+		body := fmt.Sprintf(`{"namespace":"/","rooms":["a"],"id":"p","range":%d,"frames":["42[\"x\"]"]}`, n)
+		m := events.SQSMessage{MessageId: "m", ReceiptHandle: "r", Body: body, Attributes: map[string]string{"ApproximateReceiveCount": "5"}}
+		again += len(f.serve(ctx, []events.SQSMessage{m}).BatchItemFailures)
+	}
+	if again != 1 || !slices.Equal(q.got, []string{"r 0s"}) {
+		t.Errorf("%d parts come again, given back %q", again, q.got)
+	}
+}
