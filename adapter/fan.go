@@ -42,6 +42,8 @@ type fan struct {
 	group  sync.WaitGroup
 	slow   atomic.Bool // closing a session has taken too long
 
+	delivery Delivery // to copy for each member
+
 	mu     sync.Mutex
 	result Result
 	errs   []error   // of the packet
@@ -50,10 +52,12 @@ type fan struct {
 }
 
 func newFan(a *Adapter, nsp sessionstore.Namespace, room sessionstore.Room, p sessionstore.Packet) *fan {
-	return &fan{ // a channel of empty values takes the same 96 bytes whatever its size, see BenchmarkBroadcast
-		a: a, nsp: nsp, room: room, packet: []sessionstore.Packet{p},
+	f := &fan{ // a channel of empty values takes the same 96 bytes whatever its size, see BenchmarkBroadcast
+		a: a, delivery: *a.delivery, nsp: nsp, room: room, packet: []sessionstore.Packet{p},
 		places: make(chan struct{}, fanOut), all: make(chan struct{}, busyMost),
 	}
+	f.delivery.end = f.close
+	return f
 }
 
 // start delivers to a member, once there is a place.
@@ -110,8 +114,8 @@ func (f *fan) end(ctx context.Context) (Result, error) {
 }
 
 func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place) {
-	delivery := *f.a.delivery
-	delivery.patiently, delivery.end = p.patiently, f.close
+	delivery := f.delivery
+	delivery.patiently = p.patiently
 	truth, err := delivery.Deliver(ctx, Target{Session: m.Session, Hint: m.Hint}, f.packet)
 	gone := errors.Is(err, ErrClosed) && !errors.Is(err, ErrEnding)
 	switch {
