@@ -59,13 +59,13 @@ test: tools lint vuln template ## install what tests need, lint, run every test;
 	go build ./...
 	go run ./scripts/gotest -race -timeout 20m $$(go list ./... | grep -v /e2e)
 	go run ./scripts/fuzz -time $(FUZZ_TIME)
-	go run ./scripts/gotest -race -count 1 -timeout 30m ./e2e
+	go run ./scripts/gotest -race -count 1 -parallel 3 -timeout 30m ./e2e
 
 fuzz: ## fuzz every target there is (FUZZ_TIME=20s each)
 	go run ./scripts/fuzz -time $(FUZZ_TIME)
 
 e2e: tools ## only the tests from outside: every setup, the official client, a browser
-	go run ./scripts/gotest -count 1 -timeout 30m ./e2e
+	go run ./scripts/gotest -count 1 -parallel 3 -timeout 30m ./e2e
 
 bench: ## run the Go benchmarks
 	go test -run '^$$' -bench . -benchmem ./...

@@ -13,7 +13,6 @@ import (
 // TestNeighbours has clients in trouble beside healthy ones on the functions of the template: they vanish, with disconnect handlers that
 // hang; they are in many rooms; they do not read, until the management API answers 429 for them. NONSTICK_SCENE_PING=60s/20s takes other times than 10s/4s.
 func TestNeighbours(t *testing.T) {
-	t.Parallel() // it waits most of the time
 	ping, pong, _ := strings.Cut(os.Getenv("NONSTICK_SCENE_PING"), "/")
 	if ping == "" {
 		ping, pong = "10s", "4s"
