@@ -120,16 +120,16 @@ func testRoles(t *testing.T, stack map[string]template.Resource, more map[string
 		calls = append(calls, "dynamodb:"+client.Method(i).Name)
 	}
 	receive := []string{"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
-	send := []string{"sqs:SendMessage"}
+	send, again := []string{"sqs:SendMessage"}, []string{"sqs:ChangeMessageVisibility"}
 	const arn = ":us-east-1:000000000000:"
 	const connections = "arn:aws:execute-api" + arn + "WebSocketApi/v1/"
 	queues := map[string]map[string][]string{
 		"PollingFunction":   {"HeartbeatQueue": send, "FanoutQueue.fifo": send, "ClosesQueue": send},
 		"WebSocketFunction": {"HeartbeatQueue": send, "FanoutQueue.fifo": send, "ClosesQueue": send, "OpenQueue": slices.Concat(send, receive)},
-		"HeartbeatFunction": {"HeartbeatQueue": slices.Concat(send, receive), "ClosesQueue": send},
+		"HeartbeatFunction": {"HeartbeatQueue": slices.Concat(send, receive, again), "ClosesQueue": send},
 		"CloseFunction":     {"ClosesQueue": slices.Concat(send, receive), "FanoutQueue.fifo": send},
 		"InboundFunction":   {"HeartbeatQueue": send, "FanoutQueue.fifo": send, "ClosesQueue": send, "InboundQueue.fifo": receive},
-		"FanoutFunction":    {"FanoutQueue.fifo": append(slices.Clone(receive), "sqs:ChangeMessageVisibility"), "ClosesQueue": send},
+		"FanoutFunction":    {"FanoutQueue.fifo": slices.Concat(receive, again), "ClosesQueue": send},
 		"EmitFunction":      {"FanoutQueue.fifo": send, "ClosesQueue": send, "DeadLetters": send},
 	}
 	for id, ofQueues := range queues {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
-	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -19,29 +17,12 @@ type fanout struct {
 	emitter *adapter.Emitter
 	metrics *boot.Metrics
 	log     *slog.Logger
-	queue   returner // nil without one
+	again   boot.Again
 }
-
-// returner lets a message be delivered again after d.
-type returner interface {
-	Return(ctx context.Context, receipt string, d time.Duration) error
-}
-
-const (
-	// returnTime bounds the return of a message, for which an invocation has little time left.
-	returnTime = 300 * time.Millisecond
-	// longestReturn is the longest pause before a part comes again. It doubles from two seconds on, so that an outage of the table does
-	// not use up the deliveries that the queue allows.
-	longestReturn = 128 * time.Second
-)
 
 // Fanout makes the fanout function.
 func Fanout(p *boot.Parts) boot.Handler {
-	f := &fanout{emitter: newEmitter(p, adapter.Options{Logger: p.Log}), metrics: p.Metrics, log: p.Log}
-	const queue = "NONSTICK_FANOUT_QUEUE"
-	if p.Env.Text(queue, "") != "" {
-		f.queue = p.Queue(queue)
-	}
+	f := &fanout{emitter: newEmitter(p, adapter.Options{Logger: p.Log}), metrics: p.Metrics, log: p.Log, again: p.Again("NONSTICK_FANOUT_QUEUE")}
 	return boot.SQS(f.serve)
 }
 
@@ -61,44 +42,19 @@ func (f *fanout) serve(ctx context.Context, messages []events.SQSMessage) events
 		f.log.ErrorContext(ctx, "broadcast failed", "message", messages[i].MessageId, "err", err)
 		switch {
 		case errors.Is(err, errAgain):
-			after := pauseOf(&messages[i])
+			after := boot.Pause(&messages[i])
 			if further { // it wants for nothing but time
 				after = 0
 			}
-			f.giveBack(ctx, messages[i:], after)
+			f.again.In(ctx, after, messages[i:]...)
 			res.BatchItemFailures = append(res.BatchItemFailures, boot.Failed(messages[i:]...)...)
 			return res
 		case errors.Is(err, boot.ErrMalformed):
-			f.giveBack(ctx, messages[i:i+1], 0) // to the dead letters, soon
+			f.again.In(ctx, 0, messages[i]) // to the dead letters, soon
 			res.BatchItemFailures = append(res.BatchItemFailures, boot.Failed(messages[i])...)
 		}
 	}
 	return res
-}
-
-// pauseOf is how long a message waits whose part could not be begun, by how often it was delivered.
-func pauseOf(m *events.SQSMessage) time.Duration {
-	n, err := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
-	if err != nil || n < 1 {
-		n = 1
-	}
-	return min(time.Second<<min(n, 10), longestReturn)
-}
-
-// giveBack has messages come again after a time. Until they do their group stands still, and the visibility timeout of the queue is long,
-// for the sake of a function that is throttled.
-func (f *fanout) giveBack(ctx context.Context, messages []events.SQSMessage, after time.Duration) {
-	if f.queue == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), returnTime)
-	defer cancel()
-	for i := range messages {
-		if err := f.queue.Return(ctx, messages[i].ReceiptHandle, after); err != nil {
-			f.log.WarnContext(ctx, "message comes again later", "message", messages[i].MessageId, "err", err)
-			return
-		}
-	}
 }
 
 // part delivers what a message says. Further reports whether it came to anybody. The error matches errAgain if some of it is left, and

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/functions/internal/boot"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -83,7 +84,7 @@ func TestFanoutGivesBack(t *testing.T) {
 	w := newWorld(t)
 	w.client("one", "a")
 	q := &returned{}
-	f := &fanout{emitter: newEmitter(w.parts, adapter.Options{}), log: w.parts.Log, queue: q}
+	f := &fanout{emitter: newEmitter(w.parts, adapter.Options{}), log: w.parts.Log, again: boot.Again{Queue: q, Log: w.parts.Log}}
 	message := func(body, receives string) events.SQSMessage {
 		return events.SQSMessage{MessageId: "m", ReceiptHandle: "r", Body: body, Attributes: map[string]string{"ApproximateReceiveCount": receives}}
 	}
@@ -113,7 +114,7 @@ func TestFanoutOutOfTime(t *testing.T) {
 		w.client(fmt.Sprintf("A%03d", i), "a")
 	}
 	q := &returned{}
-	f := &fanout{emitter: newEmitter(w.parts, adapter.Options{}), log: w.parts.Log, queue: q}
+	f := &fanout{emitter: newEmitter(w.parts, adapter.Options{}), log: w.parts.Log, again: boot.Again{Queue: q, Log: w.parts.Log}}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // less than another chunk may take
 	defer cancel()
 	var again int

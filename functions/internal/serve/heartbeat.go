@@ -35,6 +35,7 @@ type heartbeat struct {
 	walks   *walks
 	sizes   sizes
 	queue   sender
+	again   boot.Again
 	metrics *boot.Metrics
 	log     *slog.Logger
 }
@@ -43,7 +44,7 @@ type heartbeat struct {
 func Heartbeat(p *boot.Parts) boot.Handler {
 	s := newServer(p)
 	f := &heartbeat{
-		store: p.Store, queue: p.Queue("NONSTICK_HEARTBEAT_QUEUE"), metrics: p.Metrics, log: p.Log,
+		store: p.Store, queue: p.Queue("NONSTICK_HEARTBEAT_QUEUE"), again: p.Again("NONSTICK_HEARTBEAT_QUEUE"), metrics: p.Metrics, log: p.Log,
 		walks: s.walks, sizes: newSizes(p.Env, p.Store.Shards()),
 		sweep: func(ctx context.Context, part engine.Part) error { return s.engine.SweepAs(ctx, beatSweeper, part) },
 	}
@@ -63,6 +64,7 @@ func (f *heartbeat) serve(ctx context.Context, messages []events.SQSMessage) eve
 		}
 		if err != nil {
 			f.log.ErrorContext(ctx, "heartbeat failed", "message", messages[i].MessageId, "err", err)
+			f.again.In(ctx, boot.Pause(&messages[i]), messages[i]) // nobody is pinged until then
 			res.BatchItemFailures = append(res.BatchItemFailures, boot.Failed(messages[i])...)
 		}
 	}

@@ -402,3 +402,28 @@ func TestWorkTime(t *testing.T) {
 		}
 	})
 }
+
+// returns notes which messages come again, and when.
+type returns struct{ got []string }
+
+func (r *returns) Return(_ context.Context, receipt string, d time.Duration) error {
+	r.got = append(r.got, receipt+" "+d.String())
+	return nil
+}
+
+// unavailable is a store whose claims fail.
+type unavailable struct{ *memstore.Store }
+
+func (unavailable) Claim(context.Context, string, sessionstore.Lease, sessionstore.Owner, time.Time) error {
+	return sessionstore.ErrUnavailable
+}
+
+// A link of the chain that finds no table comes again soon, and not after the visibility timeout: nobody is pinged meanwhile.
+func TestHeartbeatComesAgain(t *testing.T) {
+	q, log := &returns{}, slog.New(slog.DiscardHandler)
+	f := &heartbeat{store: unavailable{memstore.New(memstore.Options{})}, queue: &queue{}, again: boot.Again{Queue: q, Log: log}, log: log}
+	m := events.SQSMessage{MessageId: "m", ReceiptHandle: "r", Body: `{"holder":"h"}`, Attributes: map[string]string{"ApproximateReceiveCount": "2"}}
+	if res := f.serve(t.Context(), []events.SQSMessage{m}); len(res.BatchItemFailures) != 1 || len(q.got) != 1 || q.got[0] != "r 4s" {
+		t.Errorf("failures %v, come again %q", res.BatchItemFailures, q.got)
+	}
+}
