@@ -132,3 +132,35 @@ func TestEndpointRefuses(t *testing.T) {
 		})
 	}
 }
+
+// A throttle says whose concurrency is used up, and a loop is an error of its own. AWS's client hands the trace on by itself where it runs
+// in a function.
+func TestSDKSeesThrottlesAndLoops(t *testing.T) {
+	throttle := func(s *started) types.ThrottleReason {
+		t.Helper()
+		done := make(chan lambda.Result, 1)
+		go func() { done <- s.invoke(t, "sleep", 1500) }()
+		eventually(t, "it is busy", func() bool { return s.stats().Busy == 1 })
+		_, err := client(t, s).Invoke(t.Context(), &sdk.InvokeInput{FunctionName: new("probe"), Payload: order("text", "x")})
+		<-done
+		e, ok := errors.AsType[*types.TooManyRequestsException](err)
+		if !ok {
+			t.Fatalf("error %v, want a throttle", err)
+		}
+		return e.Reason
+	}
+	own := start(t, func(_ *lambda.Config, f *lambda.Function) { f.Concurrency = 1 })
+	if got := throttle(own); got != types.ThrottleReasonReservedFunctionConcurrentInvocationLimitExceeded {
+		t.Errorf("the function's concurrency: %s", got)
+	}
+	shared := start(t, func(c *lambda.Config, _ *lambda.Function) { c.Account = 1 })
+	if got := throttle(shared); got != types.ThrottleReasonConcurrentInvocationLimitExceeded {
+		t.Errorf("the account's: %s", got)
+	}
+	t.Setenv("AWS_LAMBDA_FUNCTION_NAME", "probe")
+	t.Setenv("_X_AMZN_TRACE_ID", lambda.Lineage("arn:aws:lambda:local:000000000000:function:probe", 16))
+	_, err := client(t, own).Invoke(t.Context(), &sdk.InvokeInput{FunctionName: new("probe"), Payload: order("text", "x")})
+	if _, ok := errors.AsType[*types.RecursiveInvocationException](err); !ok {
+		t.Errorf("error %v, want a loop", err)
+	}
+}
