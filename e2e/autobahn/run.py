@@ -8,6 +8,7 @@ id, whether it passed, the verdict on its messages, the code that the server clo
 
 import asyncio
 import json
+import os
 import sys
 
 from kosoku import FailureError, run_fuzzingclient
@@ -32,3 +33,5 @@ async def main(url, parallel, cases, without=""):
 
 
 asyncio.run(main(*sys.argv[1:]))
+sys.stdout.flush()
+os._exit(0)  # the threads of kosoku 0.1.0 abort the process at times when the interpreter ends in an orderly way
