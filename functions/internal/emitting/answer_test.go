@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -65,20 +66,23 @@ func TestFetchFits(t *testing.T) {
 		w.data(name, '<')
 	}
 	w.client("another", "b")
-	for selection, want := range map[string]int{``: sockets + 1, `"rooms":["a"],`: sockets, `"except":["b"],`: sockets, `"rooms":["none"],`: 0} {
-		for _, limit := range []int{1000, 40} {
-			seen, pages, greatest := fetchAll(t, w, selection, limit)
-			if len(seen) != want {
-				t.Errorf("%s by %d: found %d sockets, want %d", selection, limit, len(seen), want)
+	for _, tt := range []struct {
+		selection          string
+		limit, want, pages int
+	}{
+		{``, 1000, sockets + 1, 3}, {`"rooms":["a"],`, 40, sockets, 4}, {`"rooms":["another","a"],"except":["b"],`, 1000, sockets, 3}, {`"rooms":["none"],`, 1000, 0, 1},
+	} {
+		seen, pages, greatest := fetchAll(t, w, tt.selection, tt.limit)
+		if len(seen) != tt.want || pages != tt.pages {
+			t.Errorf("%s by %d: found %d sockets in %d pages, want %d in %d", tt.selection, tt.limit, len(seen), pages, tt.want, tt.pages)
+		}
+		for id, n := range seen {
+			if n != 1 {
+				t.Errorf("%s by %d: %s came %d times", tt.selection, tt.limit, id, n)
 			}
-			for id, n := range seen {
-				if n != 1 {
-					t.Errorf("%s by %d: %s came %d times", selection, limit, id, n)
-				}
-			}
-			if greatest > boot.MaxAnswer || limit == 1000 && want > 100 && (pages != 3 || greatest < maxSockets-100<<10) {
-				t.Errorf("%s by %d: %d pages, the greatest of %d bytes", selection, limit, pages, greatest)
-			}
+		}
+		if greatest > boot.MaxAnswer || tt.pages == 3 && greatest < maxSockets-100<<10 {
+			t.Errorf("%s by %d: the greatest answer has %d bytes", tt.selection, tt.limit, greatest)
 		}
 	}
 }
@@ -130,6 +134,21 @@ func TestSocketTooBig(t *testing.T) {
 	}
 	if taken, err := in.add(&a, adapter.RemoteSocket{ID: "bad", Data: map[string]json.RawMessage{"d": json.RawMessage("{")}}); !taken || err == nil {
 		t.Errorf("taken %t, %v", taken, err)
+	}
+}
+
+// A request with millions of requests in it is refused before they take memory.
+func TestBatchOfMillions(t *testing.T) {
+	raw := []byte(`{"batch":[` + strings.Repeat(`{},`, 1<<20) + `{}]}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r, err := parse(raw)
+	runtime.ReadMemStats(&after)
+	if !errors.Is(err, errRequest) || len(r.Batch) > maxBatch {
+		t.Errorf("%d requests, %v", len(r.Batch), err)
+	}
+	if allocated, most := after.TotalAlloc-before.TotalAlloc, uint64(5*len(raw)); allocated > most { // copies of the text
+		t.Errorf("%d bytes were allocated for a request of %d, want at most %d", allocated, len(raw), most)
 	}
 }
 

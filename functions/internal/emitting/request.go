@@ -54,12 +54,40 @@ type Request struct {
 	Leave      []string   `json:"leave,omitempty"`
 	Disconnect Disconnect `json:"disconnect,omitempty"`
 	// Fetch is how many sockets to read at most, After the Next of the answer before.
-	Fetch int       `json:"fetch,omitempty"`
-	After string    `json:"after,omitempty"`
-	Batch []Request `json:"batch,omitempty"`
+	Fetch int    `json:"fetch,omitempty"`
+	After string `json:"after,omitempty"`
+	Batch Batch  `json:"batch,omitempty"`
 
 	// Key makes the request happen once within a day, however often it comes.
 	Key string `json:"key,omitempty"`
+}
+
+// Batch is requests to be carried out in order.
+type Batch []Request
+
+// UnmarshalJSON implements [json.Unmarshaler]. It reads no more requests than a batch may have: in six megabytes there is space for millions.
+func (b *Batch) UnmarshalJSON(raw []byte) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	switch begin, err := d.Token(); {
+	case err != nil:
+		return err
+	case begin == nil: // null
+		return nil
+	case begin != json.Delim('['):
+		return errors.New("batch: want a list")
+	}
+	for *b = (Batch{}); d.More(); {
+		if len(*b) == maxBatch {
+			return fmt.Errorf("batch: more than %d requests", maxBatch)
+		}
+		var r Request
+		if err := d.Decode(&r); err != nil {
+			return fmt.Errorf("request %d of the batch: %w", len(*b), err)
+		}
+		*b = append(*b, r)
+	}
+	return nil
 }
 
 // parse reads a request. The error matches errRequest.
@@ -106,8 +134,8 @@ func (r *Request) checkBatch() error {
 	if r.Batch == nil {
 		return nil
 	}
-	if len(r.Batch) == 0 || len(r.Batch) > maxBatch {
-		return fmt.Errorf("%w: batch of %d, want 1 to %d", errRequest, len(r.Batch), maxBatch)
+	if len(r.Batch) == 0 {
+		return fmt.Errorf("%w: a batch of nothing", errRequest)
 	}
 	if r.Namespace != "" || r.Rooms != nil || r.Except != nil {
 		return fmt.Errorf("%w: namespace, rooms and except belong into the requests of a batch", errRequest)
