@@ -92,6 +92,14 @@ func TestAlive(t *testing.T) {
 			t.Errorf("pushed %q to a candidate", got)
 		}
 		w.must(w.engine.Alive(t.Context(), w.connection()))
+
+		// An instance that has not seen the upgrade finds that it has been.
+		upgraded := w.upgraded(w.polling())
+		w.pusher.Take(upgraded)
+		w.must(engine.New(engine.Config{Store: w.store, Pusher: w.pusher, Handler: w.app}).Alive(t.Context(), upgraded))
+		if got := w.pushed(upgraded); got != "2" {
+			t.Errorf("pushed %q after the upgrade, want a ping", got)
+		}
 	})
 }
 

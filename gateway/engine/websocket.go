@@ -176,22 +176,36 @@ func (e *Engine) Cut(ctx context.Context, conn sessionstore.Connection, reason s
 // is due anew. The client is pinged first, since it gives up if it is not pinged in time; if it cannot be, all stays as it was.
 func (e *Engine) Alive(ctx context.Context, conn sessionstore.Connection) error {
 	id, err := e.session(ctx, conn)
-	if errors.Is(err, sessionstore.ErrNotFound) {
-		return nil
+	on := false
+	if err == nil {
+		on, err = e.takenOver(ctx, id, conn)
 	}
-	if k, _ := e.conns.get(conn); err == nil && !k.candidate { // that is not on the session yet: only a probe's answer may come over it
+	if on { // else only a probe's answer may come over it
 		err = e.pingOnce(ctx, conn)
 	}
-	if errors.Is(err, adapter.ErrGone) {
+	switch {
+	case errors.Is(err, sessionstore.ErrNotFound), errors.Is(err, adapter.ErrGone):
 		return nil // its end is on its way
-	}
-	if err == nil {
+	case err == nil:
 		err = e.beat(ctx, id, e.nextPing(id, time.Now()))
 	}
 	if err != nil {
 		return fmt.Errorf("engine: alive: %w", err)
 	}
 	return nil
+}
+
+// takenOver reports whether a session is on a connection. It is read only if the connection was a candidate when it was last seen here.
+func (e *Engine) takenOver(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) (bool, error) {
+	if k, ok := e.conns.get(conn); ok && !k.candidate {
+		return true, nil
+	}
+	s, err := e.store.Get(ctx, id, time.Now())
+	if err != nil || s.Conn != conn {
+		return false, err
+	}
+	e.conns.put(conn, cached{session: id})
+	return true, nil
 }
 
 // ended closes the session of a connection that has ended, or takes a candidate back.
