@@ -47,6 +47,7 @@ func (s *store) PutAck(ctx context.Context, a sessionstore.Ack) error {
 func (s *store) PendingAcks(ctx context.Context, id sessionstore.SessionID) (ids []uint64, all bool, err error) {
 	_, err = read(ctx, s, "PendingAcks "+string(id), func() (struct{}, error) {
 		ids, all, err = s.Store.PendingAcks(ctx, id)
+		all = all && s.mutant != "anybody-answers"
 		return struct{}{}, err
 	})
 	return ids, all, err
@@ -54,7 +55,7 @@ func (s *store) PendingAcks(ctx context.Context, id sessionstore.SessionID) (ids
 
 func (s *store) AnswerAck(ctx context.Context, a sessionstore.Ack, now time.Time) (was sessionstore.Ack, err error) {
 	err = s.write(ctx, "AnswerAck "+string(a.Session), func(ctx context.Context) (err error) {
-		was, err = s.Store.AnswerAck(ctx, a, now)
+		was, err = s.answerAny(ctx, a, now)
 		if err == nil && s.mutant == "answer-stays" {
 			again := was
 			again.Answer = nil

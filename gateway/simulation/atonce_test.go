@@ -24,10 +24,14 @@ const (
 
 // uploads registers what takes attachments, and the second namespace.
 func (r *run) uploads(srv *gateway.Server) {
-	gateway.On(srv.Of("/"), binary, func(_ context.Context, _ *gateway.Socket, in gateway.Args2[string, gateway.Binary]) (string, error) {
+	gateway.On(srv.Of("/"), binary, func(_ context.Context, s *gateway.Socket, in gateway.Args2[string, gateway.Binary]) (string, error) {
 		r.handles(in.First)
+		c := r.owner(s.ID())
+		r.mu.Lock()
+		disordered := c.disordered
+		r.mu.Unlock()
 		// If one stalls for longer than any may be late, or is lost with its instance, another's may be taken for it: docs/protocol.md.
-		if string(in.Second) != in.First && r.w.late() == 0 {
+		if string(in.Second) != in.First && r.w.late() == 0 && !disordered {
 			r.w.violation("the handler of %s got the attachment of %s", in.First, in.Second)
 		}
 		return in.First, nil
@@ -94,7 +98,7 @@ func (c *client) atOnce(ctx context.Context, k int, event, key string) bool {
 // awaitUpgrade waits a second for an upgrade that the client is about to make.
 func (c *client) awaitUpgrade(ctx context.Context) {
 	for end := time.Now().Add(time.Second); c.upgrade > 0 && c.open() == nil && time.Now().Before(end) && ctx.Err() == nil; {
-		after(ctx, 50*time.Millisecond)
+		c.run.w.pause(ctx, 50*time.Millisecond)
 	}
 }
 
@@ -108,7 +112,7 @@ func (c *client) together(ctx context.Context, frames []string) bool {
 		for _, f := range frames {
 			c.message(ctx, ws, f)
 			if c.run.line.jitter {
-				after(ctx, time.Millisecond)
+				c.run.w.pause(ctx, time.Millisecond)
 			}
 		}
 		return c.isAlive()
@@ -120,6 +124,7 @@ func (c *client) together(ctx context.Context, frames []string) bool {
 	for _, done := range sent {
 		<-done
 	}
+	c.run.w.at(ctx, "goes on", kindOther)
 	return c.isAlive()
 }
 
@@ -154,7 +159,7 @@ func (c *client) awaitSecond(ctx context.Context) {
 		if done {
 			return
 		}
-		after(ctx, 50*time.Millisecond)
+		c.run.w.pause(ctx, 50*time.Millisecond)
 	}
 }
 

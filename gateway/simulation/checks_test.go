@@ -124,6 +124,9 @@ func (r *run) checkLeftovers(ctx context.Context) {
 	if r.line != nil {
 		r.checkLine()
 	}
+	if r.parts != nil {
+		r.parts.checkDone()
+	}
 	for id, c := range r.owners {
 		r.checkEnding(c, r.closed[id])
 	}
@@ -140,6 +143,16 @@ func (c *client) event(id string) {
 	for before := range c.run.owedBefore(c, id) {
 		if !c.got[before] {
 			c.run.w.violation("%s: %s came, but %s, accepted before it was emitted, has not", c.name, id, before)
+		}
+	}
+	if c.run.parts != nil {
+		if by := c.passed[id]; by != "" {
+			c.run.w.violation("%s: %s came after %s, which was emitted when it was in the queue", c.name, id, by)
+		}
+		for _, before := range c.run.parts.owed(id) {
+			if !c.got[before] {
+				c.passed[before] = id
+			}
 		}
 	}
 	c.got[id] = true

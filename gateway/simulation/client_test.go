@@ -58,17 +58,19 @@ type client struct {
 	acks                        map[int]chan struct{}
 	socket                      string // its id in "/"
 
-	member  membership      // under the run's lock, as the next
-	kept    []string        // keys of its socket's data
-	foreign map[string]bool // packets of others that are none of its own: it had left the room
-	missed  string          // a packet that was to reach it and did not: its session has to end
+	member  membership        // under the run's lock, as the next
+	strayed int               // how many of the run's questions it has answered that were none for it
+	passed  map[string]string // packets that others, queued later, have overtaken
+	kept    []string          // keys of its socket's data
+	foreign map[string]bool   // packets of others that are none of its own: it had left the room
+	missed  string            // a packet that was to reach it and did not: its session has to end
 }
 
 func newClient(r *run, name string) *client {
 	rng := r.w.rng
 	c := &client{
 		run: r, name: name, stamps: min(stamps(rng.IntN(2*int(allStamps))), official), connected: make(chan struct{}), probed: make(chan struct{}),
-		got: map[string]bool{}, handlers: map[int][]*proc{}, acks: map[int]chan struct{}{}, sent: map[int]string{}, foreign: map[string]bool{},
+		got: map[string]bool{}, handlers: map[int][]*proc{}, acks: map[int]chan struct{}{}, sent: map[int]string{}, foreign: map[string]bool{}, passed: map[string]string{},
 		member: membership{moving: 1}, // it enters at some moment of its connect
 	}
 	c.answers = 1 + rng.IntN(2)
@@ -86,14 +88,17 @@ func newClient(r *run, name string) *client {
 		c.ending = lateEnding // that it holds up whom it may is no news
 	}
 	if rng.IntN(2) == 0 { // half of the clients only listen
-		for range rng.IntN(5) {
-			events := []string{"leave", "join", data, data, data, binary, hop, hop, hop, pair, pair, pair, excess, ask}
+		for range rng.IntN(7) {
+			events := []string{"leave", "join", data, data, binary, hop, hop, hop, pair, pair, pair, excess, ask, relay, relay, relay, relay, stray, stray}
 			if r.line != nil {
-				events = []string{"leave", "join", data, binary, hop, pair, pair, ask, burst, burst, burst, slow, poison}
+				events = []string{"leave", "join", data, binary, hop, pair, pair, ask, relay, stray, burst, burst, burst, slow, slow, poison}
 			}
 			event := events[rng.IntN(len(events))]
 			if event == poison && r.w.victim != "" {
 				event = burst // it may end others too
+			}
+			if event == relay && r.w.victim == name {
+				event = ask // what goes wrong in it is another's trouble
 			}
 			c.acts = append(c.acts, act{event, time.Duration(rng.IntN(200)) * time.Millisecond})
 		}
@@ -147,6 +152,7 @@ func (c *client) request(ctx context.Context, what string, f func(context.Contex
 			r = result{payload, err}
 		}
 	})
+	c.run.w.at(ctx, "goes on after "+what, kindOther)
 	return r.payload, r.err
 }
 
@@ -183,12 +189,17 @@ func (c *client) open() *socket {
 
 // watch is the client's own timer: no ping in time ends it.
 func (c *client) watch(ctx context.Context) {
+	late := func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return time.Since(c.lastPing) > pingInterval+pingTimeout
+	}
 	for c.isAlive() && ctx.Err() == nil {
 		after(ctx, 100*time.Millisecond)
-		c.mu.Lock()
-		late := time.Since(c.lastPing) > pingInterval+pingTimeout
-		c.mu.Unlock()
-		if late {
+		if !late() {
+			continue
+		}
+		if c.run.w.at(ctx, "gives up", kindOther); late() {
 			c.die("ping timeout")
 		}
 	}
@@ -196,7 +207,7 @@ func (c *client) watch(ctx context.Context) {
 
 // change is the upgrade: bind, probe, pause, "5".
 func (c *client) change(ctx context.Context) {
-	after(ctx, c.upgrade)
+	c.run.w.pause(ctx, c.upgrade)
 	if !c.isAlive() {
 		return
 	}
@@ -222,6 +233,7 @@ func (c *client) change(ctx context.Context) {
 // receive hears a WebSocket. One that ends before the probe's answer does no harm; later it ends the client.
 func (c *client) receive(ctx context.Context, ws *socket) {
 	ws.receive(func(frame string) {
+		c.run.w.at(ctx, "hears", kindOther)
 		if frame == "3probe" {
 			c.mu.Lock()
 			c.paused = true
@@ -318,6 +330,8 @@ func (c *client) take(ctx context.Context, frame string) {
 		c.answered(strings.TrimPrefix(frame, "43"))
 	case strings.Contains(frame, `["question",`):
 		c.question(ctx, frame)
+	case strings.Contains(frame, `["relayed",`):
+		c.relayed(ctx, frame)
 	case strings.HasPrefix(frame, "42"):
 		c.event(strings.TrimPrefix(frame, "42"))
 	}
@@ -352,4 +366,5 @@ func (c *client) awaitProbe(ctx context.Context) {
 	case <-t.C:
 	case <-ctx.Done():
 	}
+	c.run.w.at(ctx, "wakes", kindOther)
 }

@@ -36,7 +36,7 @@ func (c *client) begin(ctx context.Context) {
 // step runs the open step, until an instance has lived to do it.
 func (c *client) step(ctx context.Context, step engine.Step, n int) {
 	for try := range 3 {
-		after(ctx, c.stepDelay*time.Duration(n+try+1))
+		c.run.w.pause(ctx, c.stepDelay*time.Duration(n+try+1))
 		_, err := c.request(ctx, fmt.Sprintf("open%d.%d", n, try), func(ctx context.Context, e *engine.Engine) (string, error) {
 			return "", e.Run(ctx, step)
 		})

@@ -1,6 +1,6 @@
-// Package simulation runs the real gateway over a store and a pusher whose every call is a scheduling point, and
+// Package simulation runs the real gateway over a store, a pusher and queues whose every call is a scheduling point, and
 // checks that sessions stay exact: every packet once and in order, whatever crashes, fails, comes late or is
-// repeated. It has tests only.
+// repeated. It has tests only. What it plays, checks and breaks is in docs/protocol.md.
 //
 //	go test ./gateway/simulation                                  # a short run
 //	go test ./gateway/simulation -run Schedules -schedules 10000  # a long one

@@ -138,7 +138,7 @@ func (q *queue) take(end engine.End, try int) {
 			}
 		}()
 		if try > 0 {
-			after(ctx, 5*time.Second)
+			q.r.w.pause(ctx, 5*time.Second)
 		}
 		_ = q.r.instance(ctx).Finish(ctx, end)
 	})

@@ -27,9 +27,12 @@ type fifo[T any] struct {
 	entries []*entry[T] // in the order of sending
 	keys    map[string]bool
 	sent    int
-	batches int
+	busy    int           // batches that are being handled
 	changed chan struct{} // closed, and made anew, when something may have become visible
 }
+
+// mostBatches is how many batches of a queue are handled at a time.
+const mostBatches = 4
 
 // fifoMutants are rules of the queue, or of its function, that are broken.
 type fifoMutants struct {
@@ -42,7 +45,6 @@ type entry[T any] struct {
 	id, group string
 	body      T
 	sent      int       // its place in the queue
-	taken     int       // how many had been sent when it was last delivered
 	visible   time.Time // from when on it may be delivered
 	receives  int
 }
@@ -90,6 +92,9 @@ func (q *fifo[T]) left() int {
 func (q *fifo[T]) deliverable() (list []*entry[T], next time.Time) {
 	now := time.Now()
 	next = now.Add(time.Hour)
+	if q.busy == mostBatches {
+		return nil, next
+	}
 	blocked := map[string]bool{}
 	for _, e := range q.entries {
 		switch {
@@ -110,9 +115,11 @@ func (q *fifo[T]) take() (batch []entry[T]) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	list, _ := q.deliverable()
+	if len(list) > 0 {
+		q.busy++
+	}
 	for _, e := range list {
 		e.receives++
-		e.taken = q.sent
 		e.visible = time.Now().Add(q.hidden)
 		batch = append(batch, *e)
 	}
@@ -139,38 +146,44 @@ func (q *fifo[T]) await(ctx context.Context) {
 	}
 }
 
-// poll invokes a function for one batch after the other. The function returns the ids of the messages that are to come again; lost is
+// run invokes a function for batches, several at a time. The function returns the ids of the messages that are to come again; lost is
 // told of a batch whose function died.
-func (q *fifo[T]) poll(ctx context.Context, serve func(context.Context, []entry[T]) []string, lost func([]entry[T])) {
-	for ctx.Err() == nil {
-		q.await(ctx)
-		q.w.at(ctx, "Receive from "+q.name, kindOther)
-		batch := q.take()
-		if len(batch) == 0 {
-			continue
+func (q *fifo[T]) run(ctx context.Context, serve func(context.Context, []entry[T]) []string, lost func([]entry[T])) {
+	q.w.spawn(ctx, q.name+", poller", func(ctx context.Context, _ *proc) {
+		for ctx.Err() == nil {
+			q.await(ctx)
+			q.w.at(ctx, "Receive", kindOther)
+			if batch := q.take(); len(batch) > 0 {
+				q.delivers(batch)
+				q.invoke(ctx, batch, serve, lost)
+			}
 		}
-		q.delivers(batch)
-		q.mu.Lock()
-		q.batches++
-		name := fmt.Sprintf("%s, batch %d", q.name, q.batches)
-		q.mu.Unlock()
-		var again []string
-		returned := false
-		<-q.w.spawn(ctx, name, func(ctx context.Context, p *proc) {
-			ctx, cancel := context.WithTimeout(ctx, q.life)
-			defer cancel()
-			defer time.AfterFunc(q.life+time.Millisecond, func() { q.w.ruined(p) }).Stop()
-			again = serve(ctx, batch)
-			q.w.at(ctx, "returns", kindReturn)
-			returned = !p.crashed.Load()
-		})
+	})
+}
+
+// invoke has a process handle a batch.
+func (q *fifo[T]) invoke(ctx context.Context, batch []entry[T], serve func(context.Context, []entry[T]) []string, lost func([]entry[T])) {
+	var again []string
+	returned := false
+	ended := q.w.spawn(ctx, q.name+", batch", func(ctx context.Context, p *proc) {
+		ctx, cancel := context.WithTimeout(ctx, q.life)
+		defer cancel()
+		defer time.AfterFunc(q.life+time.Millisecond, func() { q.w.ruined(p) }).Stop()
+		again = serve(ctx, batch)
+		q.w.at(ctx, "returns", kindReturn)
+		returned = !p.crashed.Load()
+	})
+	q.w.wg.Go(func() {
+		<-ended
 		if !returned {
 			lost(batch)
-			continue
 		}
+		q.mu.Lock()
+		q.busy--
+		q.mu.Unlock()
 		q.remove(func(e *entry[T]) bool {
 			of := func(d entry[T]) bool { return d.id == e.id && d.receives == e.receives }
-			return slices.ContainsFunc(batch, of) && (q.mutants.failedIsOut || !slices.Contains(again, e.id))
+			return returned && slices.ContainsFunc(batch, of) && (q.mutants.failedIsOut || !slices.Contains(again, e.id))
 		})
-	}
+	})
 }

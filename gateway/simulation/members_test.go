@@ -52,6 +52,11 @@ type emission struct {
 	met    map[sessionstore.SocketID]bool
 	gone   map[sessionstore.SocketID]bool
 	failed string
+	later  bool // members are met after it was emitted, maybe more than once: who has left meanwhile may have none of it
+}
+
+func newEmission(later bool) *emission {
+	return &emission{met: map[sessionstore.SocketID]bool{}, gone: map[sessionstore.SocketID]bool{}, later: later}
 }
 
 type emissionKey struct{}
@@ -144,9 +149,13 @@ func (r *run) handles(key string) {
 // act has a client ask for one thing after the other.
 func (c *client) act(ctx context.Context) {
 	for k, a := range c.acts {
-		after(ctx, a.pause)
+		c.run.w.pause(ctx, a.pause)
 		key := fmt.Sprintf("%s.%d", c.name, k)
 		switch a.event {
+		case stray:
+			if !c.strays(ctx, k) {
+				return
+			}
 		case burst, slow, poison:
 			if !c.queue(ctx, k, a.event, key) {
 				return
@@ -161,7 +170,7 @@ func (c *client) act(ctx context.Context) {
 			}
 		}
 		c.asked(k, key, a.event)
-		if a.event != hop && a.event != burst && a.event != slow && a.event != poison {
+		if a.event != hop && a.event != burst && a.event != slow && a.event != poison && a.event != stray {
 			c.awaitAck(ctx, k)
 		}
 	}
@@ -197,7 +206,7 @@ func (c *client) send(ctx context.Context, frames ...string) bool {
 			c.polling.Done()
 			return true
 		}
-		after(ctx, 20*time.Millisecond)
+		c.run.w.pause(ctx, 20*time.Millisecond)
 	}
 	return false
 }
@@ -217,7 +226,7 @@ func (c *client) asked(k int, key, event string) {
 			keys = []string{key + "a", key + "b"}
 		}
 		c.unanswered = append(c.unanswered, keys...)
-	case burst, slow, poison:
+	case burst, slow, poison, stray:
 	default:
 		c.sent[k] = key
 	}
@@ -235,6 +244,7 @@ func (c *client) awaitAck(ctx context.Context, id int) {
 	case <-t.C:
 	case <-ctx.Done():
 	}
+	c.run.w.at(ctx, "wakes", kindOther)
 }
 
 // ack returns the channel that is closed with an event's answer. The client is locked.
@@ -283,7 +293,7 @@ func (r *run) settle(ctx context.Context, id string, e *emission, before, after 
 		still := b.sure() && a.sure() && b.epoch == a.epoch
 		took := socket != "" && e.took(socket)
 		r.mu.Lock()
-		if err == nil && took {
+		if err == nil && took && (!e.later || still && b.in) {
 			r.accepted[c][id] = true
 		}
 		if still && !b.in {

@@ -2,66 +2,94 @@ package simulation
 
 import "testing"
 
-// mutants are rules broken on purpose, each by what a store or a pusher then does.
-var mutants = []string{
-	"answer-ignores-what-was-read",
-	"answer-removes-what-it-gives",
-	"deliver-ignores-the-hold",
-	"doubt-is-success",
-	"doubt-is-refusal",
-	"upgrade-does-not-hold",
-	"upgrade-pushes-what-was-given",
-	"hint-before-release",
-	"release-forgets-what-was-appended",
-	"push-in-doubt-is-repeated",
-	"push-in-doubt-is-success",
-	"gone-is-success",
-	"close-has-two-winners",
-	"close-is-lost",
-	"everybody-claims",
-	"enqueue-shares-the-hold",
-	"nobody-takes-over",
-	"t-is-an-identity",
-	"t-of-the-handshake-names",
-	"t-names-nothing",
-	"join-does-nothing",
-	"leave-does-nothing",
-	"expire-without-ping",
-	"ping-waits-for-closes",
-	"a-slow-push-holds-all",
-	"end-forgets-rooms",
-	"open-step-is-no-claim",
-	"full-is-silent",
-	"attachment-without-condition",
-	"second-header-accepted",
-	"left-is-forgotten",
-	"claim-ends-at-once",
-	"answer-stays",
-	"delivered-again-is-new",
-	"batch-as-it-comes",
-	"end-overtakes",
-	"frames-without-group",
-	"given-back-is-deleted",
-	"given-back-is-in-doubt",
-	"a-walk-that-fails-ends",
-	"data-is-overwritten",
+// mutant is a rule broken on purpose, by what a store, a pusher or a queue then does.
+type mutant struct {
+	name string
+	seed uint64 // of a schedule that catches it, for all that is known: it is tried first
+}
+
+var mutants = []mutant{
+	{"answer-ignores-what-was-read", 8},
+	{"answer-removes-what-it-gives", 37},
+	{"deliver-ignores-the-hold", 285},
+	{"doubt-is-success", 61},
+	{"doubt-is-refusal", 91},
+	{"upgrade-does-not-hold", 53},
+	{"upgrade-pushes-what-was-given", 2},
+	{"hint-before-release", 2},
+	{"release-forgets-what-was-appended", 44},
+	{"push-in-doubt-is-repeated", 28},
+	{"push-in-doubt-is-success", 68},
+	{"gone-is-success", 68},
+	{"close-has-two-winners", 3},
+	{"close-is-lost", 328},
+	{"everybody-claims", 8},
+	{"enqueue-shares-the-hold", 44},
+	{"nobody-takes-over", 20},
+	{"t-is-an-identity", 2},
+	{"t-of-the-handshake-names", 2},
+	{"t-names-nothing", 8},
+	{"join-does-nothing", 84},
+	{"leave-does-nothing", 15},
+	{"expire-without-ping", 2},
+	{"ping-waits-for-closes", 20},
+	{"a-slow-push-holds-all", 13},
+	{"end-forgets-rooms", 2},
+	{"open-step-is-no-claim", 4},
+	{"full-is-silent", 10},
+	{"attachment-without-condition", 3},
+	{"second-header-accepted", 31},
+	{"left-is-forgotten", 15},
+	{"claim-ends-at-once", 8},
+	{"answer-stays", 8},
+	{"delivered-again-is-new", 95},
+	{"batch-as-it-comes", 77},
+	{"end-overtakes", 33},
+	{"frames-without-group", 7},
+	{"given-back-is-deleted", 76},
+	{"given-back-is-in-doubt", 76},
+	{"progress-is-forgotten", 581},
+	{"part-in-doubt-is-done", 135},
+	{"part-in-doubt-is-undone", 972},
+	{"parts-without-group", 79},
+	{"unfinished-is-deleted", 135},
+	{"no-waiter-hears", 104},
+	{"anybody-answers", 581},
+	{"a-walk-that-fails-ends", 123},
+	{"data-is-overwritten", 47},
 }
 
 // mutantSchedules bounds the search for a schedule that catches a mutant.
 const mutantSchedules = 2000
 
-// TestMutants breaks one rule after the other; each must be caught.
+// TestMutants breaks one rule after the other; each must be caught, by a schedule that is clean without that.
 func TestMutants(t *testing.T) {
 	for _, m := range mutants {
-		t.Run(m, func(t *testing.T) {
+		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
+			if m.caught(t, m.seed) {
+				return
+			}
 			for n := range uint64(mutantSchedules) {
-				if o := simulate(t, 1+n, m, nil); len(o.bad) > 0 {
-					t.Logf("caught by seed %d: %s", 1+n, o.bad[0])
+				if m.caught(t, 1+n) {
+					t.Logf("the seed that was known, %d, catches it no more", m.seed)
 					return
 				}
 			}
 			t.Errorf("not caught in %d schedules", mutantSchedules)
 		})
 	}
+}
+
+// caught reports whether a schedule shows that the rule is broken.
+func (m mutant) caught(t *testing.T, seed uint64) bool {
+	o := simulate(t, seed, m.name, nil)
+	if len(o.bad) == 0 {
+		return false
+	}
+	if sound := simulate(t, seed, "", nil); len(sound.bad) > 0 {
+		t.Errorf("seed %d is bad without the mutant: %s", seed, sound.bad[0])
+	}
+	t.Logf("caught by seed %d: %s", seed, o.bad[0])
+	return true
 }

@@ -27,8 +27,7 @@ const (
 	// They are to the times of pings as those of the template are: what is given back is delivered again before the next ping times out.
 	lineHidden  = 10 * time.Second
 	lineLife    = 9 * time.Second
-	slowHandler = 3 * time.Second
-	pollers     = 4 // that deliver its batches
+	slowHandler = 5 * time.Second // so what is behind it in its batch is given back
 	// aliveEvery is no multiple of what handlers take, so that the two never fall on one moment.
 	aliveEvery = 773 * time.Millisecond
 )
@@ -41,25 +40,31 @@ type line struct {
 	jitter    bool // frames take a moment to the queue, each another
 
 	mu      sync.Mutex
-	turns   map[sessionstore.Connection][]entry[inbound.Frame] // frames that were handled
-	reached map[sessionstore.Connection][]*reached             // frames that came to the queue
+	turns   map[sessionstore.Connection][]turn       // frames that were handled
+	reached map[sessionstore.Connection][]*reached   // frames that came to the queue
+	waiting map[sessionstore.Connection]map[int]bool // frames that no function has had yet
 	puts    int
-	entries map[string]entry[inbound.Frame] // of messages that were delivered
+	entries map[string]turn // messages that were delivered
+}
+
+// turn is a delivery of a frame.
+type turn struct {
+	entry[inbound.Frame]
+	last int // the place in the queue of the last message of its batch
 }
 
 // reached is a frame that came to the queue.
 type reached struct {
-	put       int // its place among all that clients sent
-	received  int64
-	ends      bool
-	sent      int // its place in the queue
-	delivered bool
+	put      int // its place among all that clients sent
+	received int64
+	ends     bool
+	sent     int // its place in the queue
 }
 
 func newLine(r *run) *line {
 	l := &line{
-		r: r, queue: newFIFO[inbound.Frame](r.w, "line", lineHidden, lineLife, 10), jitter: r.w.rng.IntN(2) == 0, turns: map[sessionstore.Connection][]entry[inbound.Frame]{},
-		reached: map[sessionstore.Connection][]*reached{}, entries: map[string]entry[inbound.Frame]{},
+		r: r, queue: newFIFO[inbound.Frame](r.w, "line", lineHidden, lineLife, 10), jitter: r.w.rng.IntN(2) == 0, turns: map[sessionstore.Connection][]turn{},
+		reached: map[sessionstore.Connection][]*reached{}, waiting: map[sessionstore.Connection]map[int]bool{}, entries: map[string]turn{},
 	}
 	l.queue.delivers = l.delivered
 	l.queue.mutants = fifoMutants{ungrouped: r.mutant == "frames-without-group", failedIsOut: r.mutant == "given-back-is-deleted"}
@@ -70,7 +75,7 @@ func newLine(r *run) *line {
 func (l *line) serve(srv *gateway.Server, st sessionstore.Store) {
 	l.consumers = append(l.consumers, inbound.New(inbound.Config{
 		Handle: func(ctx context.Context, f *inbound.Frame) error {
-			l.turn(f)
+			l.begins(f)
 			ctx = ids.WithSource(ctx, l.r.w.newSource("frame "+f.Message)) // others of its batch are handled beside it
 			if f.Event == inbound.Disconnect {
 				return srv.Engine().Disconnect(ctx, f.Conn)
@@ -80,13 +85,6 @@ func (l *line) serve(srv *gateway.Server, st sessionstore.Store) {
 		},
 		Sessions: srv.Engine(), Claims: st, Queue: l, Alive: aliveEvery,
 	}))
-}
-
-// run delivers batches.
-func (l *line) run(ctx context.Context) {
-	for n := range pollers {
-		l.r.w.spawn(ctx, fmt.Sprintf("line, poller %d", n), func(ctx context.Context, _ *proc) { l.queue.poll(ctx, l.batch, l.lost) })
-	}
 }
 
 // put takes a frame, or the end of a connection, from a client. It reaches the queue at once, or a moment later.
@@ -99,6 +97,10 @@ func (l *line) put(ctx context.Context, conn sessionstore.Connection, event, bod
 	l.mu.Lock()
 	l.puts++
 	put := l.puts
+	if l.waiting[conn] == nil {
+		l.waiting[conn] = map[int]bool{}
+	}
+	l.waiting[conn][put] = true
 	l.mu.Unlock()
 	reach := func(ctx context.Context) {
 		l.r.w.at(ctx, "SendMessage "+conn.ID+" "+body, kindOther)
@@ -109,40 +111,63 @@ func (l *line) put(ctx context.Context, conn sessionstore.Connection, event, bod
 		return
 	}
 	l.r.w.spawn(ctx, "API Gateway "+conn.ID, func(ctx context.Context, p *proc) {
-		after(ctx, time.Duration(p.draw(4))*time.Millisecond)
+		l.r.w.pause(ctx, time.Duration(p.draw(4))*time.Millisecond)
 		reach(ctx)
 	})
 }
 
-// reaches puts a frame into the queue. If one that was received later has been delivered before, or one of the same millisecond has come
-// before, no batch shows that: then their order is lost, and what comes of that is nobody's fault.
+// reaches puts a frame into the queue. If one of the same millisecond that was sent later has come before, no batch shows that.
 func (l *line) reaches(f inbound.Frame, put int) {
 	me := &reached{put: put, received: f.Received, ends: f.Event == inbound.Disconnect}
 	me.sent = l.queue.send(f.Conn.ID, l.r.w.newName("frame"), f)
 	l.mu.Lock()
 	lost := false
 	for _, before := range l.reached[f.Conn] {
-		lost = lost || before.put > put && (before.delivered || before.received == f.Received && !before.ends)
+		lost = lost || before.put > put && before.received == f.Received && !before.ends
 	}
 	l.reached[f.Conn] = append(l.reached[f.Conn], me)
 	l.mu.Unlock()
-	if c := l.r.clientOf(f.Conn); lost && c != nil {
-		l.r.excuse(c)
-		l.r.mu.Lock()
-		c.disordered = true
-		l.r.mu.Unlock()
+	if lost {
+		l.disordered(f.Conn)
 	}
 }
 
-// delivered notes what is no longer in the queue to be put into order.
+// disordered notes that frames of a connection have changed places, and no batch shows it: what comes of that is nobody's fault.
+func (l *line) disordered(conn sessionstore.Connection) {
+	if c := l.r.clientOf(conn); c != nil {
+		l.r.excuse(c)
+		l.r.mu.Lock()
+		defer l.r.mu.Unlock()
+		c.disordered = true
+	}
+}
+
+// delivered notes what is handed to a function, and whether it leaves behind what was sent before.
 func (l *line) delivered(batch []entry[inbound.Frame]) {
+	latest := map[sessionstore.Connection]int{}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	for _, e := range batch {
-		l.entries[e.id] = e
-		for _, in := range l.reached[e.body.Conn] {
-			in.delivered = in.delivered || in.sent == e.sent
+		conn := e.body.Conn
+		l.entries[e.id] = turn{e, batch[len(batch)-1].sent}
+		for _, in := range l.reached[conn] {
+			if in.sent == e.sent {
+				latest[conn] = max(latest[conn], in.put)
+				delete(l.waiting[conn], in.put)
+			}
 		}
+	}
+	var lost []sessionstore.Connection
+	for conn, put := range latest {
+		for left := range l.waiting[conn] {
+			if left < put {
+				lost = append(lost, conn)
+				break
+			}
+		}
+	}
+	l.mu.Unlock()
+	for _, conn := range lost {
+		l.disordered(conn)
 	}
 }
 
@@ -206,15 +231,15 @@ func (l *line) Delete(ctx context.Context, receipts []string) error {
 	}
 }
 
-// turn checks that a frame's turn has come: whatever was in the queue when a frame was delivered, and was received before it, is handled
-// before it; the end of a connection is the last.
-func (l *line) turn(f *inbound.Frame) {
+// begins checks that a frame's turn has come: of a batch what was received first is handled first, and the end of a connection is
+// the last; batches come as the queue has them.
+func (l *line) begins(f *inbound.Frame) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entries[f.Message]
 	l.r.w.note("handles " + e.id + " of " + f.Conn.ID + ": " + f.Event + " " + f.Body)
 	for _, before := range l.turns[f.Conn] {
-		if e.id != before.id && e.sent <= before.taken && precedes(e, before) {
+		if e.id != before.id && e.sent <= before.last && precedes(e.entry, before.entry) {
 			l.r.w.violation("%s: %q was handled after %q", f.Conn.ID, f.Body, before.body.Event+" "+before.body.Body)
 		}
 	}
@@ -322,7 +347,7 @@ func (c *client) leaves(ctx context.Context, ws *socket) {
 	c.farewell = key
 	c.mu.Unlock()
 	if c.run.line.jitter {
-		after(ctx, 5*time.Millisecond) // else the queue may get the end before them
+		c.run.w.pause(ctx, 5*time.Millisecond) // else the queue may get the end before them
 	}
 	c.die("leaves")
 }

@@ -36,7 +36,7 @@ func (c *client) poll(ctx context.Context) {
 			c.take(ctx, frame)
 		}
 		if c.run.tight {
-			after(ctx, 300*time.Millisecond)
+			c.run.w.pause(ctx, 300*time.Millisecond)
 		}
 	}
 }
@@ -48,13 +48,14 @@ func (c *client) get(ctx context.Context, n int) (string, error) {
 		c.mu.Lock()
 		c.handlers[n] = append(c.handlers[n], procOf(ctx))
 		c.mu.Unlock()
-		return e.Poll(ctx, c.sid, t)
+		payload, err := e.Poll(ctx, c.sid, t)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, p := range c.handlers[n-1] {
+			c.run.w.retire(p) // see docs/protocol.md: exact as long as no copy reads after the GET after it was answered
+		}
+		return payload, err
 	}
-	c.mu.Lock()
-	for _, p := range c.handlers[n-2] {
-		c.run.w.retire(p) // see docs/protocol.md: exact as long as no copy reads after the GET after it was answered
-	}
-	c.mu.Unlock()
 	if c.stamps != official || !c.run.repeats(n) { // a copy of what has no name is an overlap
 		return c.request(ctx, fmt.Sprintf("GET%d", n), ask)
 	}

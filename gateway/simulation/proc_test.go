@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nonstick-io/nonstick/internal/ids"
 )
@@ -18,6 +19,7 @@ type proc struct {
 	name    string
 	crashed atomic.Bool // a sweeper is several goroutines
 	retired bool        // it reads no more: nobody can still be listening to it
+	worked  bool        // it has written something
 }
 
 type procKey struct{}
@@ -69,6 +71,12 @@ func (s *source) draw(n int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return int(s.chance.Uint64() % uint64(n))
+}
+
+// pause has a process wait, and its turn come after that: what happens at the same moment comes before or after, as the scheduler decides.
+func (w *world) pause(ctx context.Context, d time.Duration) {
+	after(ctx, d)
+	w.at(ctx, "wakes", kindOther)
 }
 
 // spawn starts a process, which begins when the scheduler lets it; its name orders it among those that wait. The channel is closed

@@ -3,7 +3,6 @@ package simulation
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/inbound"
+	"github.com/nonstick-io/nonstick/internal/ids"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
@@ -47,7 +47,8 @@ type run struct {
 	slowCloses   bool // the store takes its time to close a session: those of a broadcast are handed over
 	pool         *engine.Pool
 	queue        *queue
-	line         *line // of frames; nil if they are handled at once
+	line         *line  // of frames; nil if they are handled at once
+	parts        *parts // of large broadcasts; nil if whoever emits delivers to all
 	over         chan struct{}
 	secondLeaves time.Duration // how long the disconnect handler of the second namespace takes
 	closeAt      time.Duration // when the server closes the session; never if 0
@@ -60,6 +61,7 @@ type run struct {
 	closed       map[string]int                         // runs of the disconnect handler by socket
 	closedSecond map[string]int                         // the same of the second namespace
 	owners       map[string]*client                     // by socket, once its connect handler has run
+	asked        []question                             // that the server has asked
 	handled      map[string]int                         // runs of the handler by event
 	ending       int                                    // disconnect handlers that are running
 }
@@ -77,6 +79,7 @@ type outcome struct {
 	bad    []string // what was wrong
 	faults int      // calls that went wrong
 	digest uint64   // of all that the scheduler decided
+	modes  []string // what kind of schedule it was
 }
 
 // simulate runs the schedule of a seed.
@@ -90,7 +93,7 @@ func simulate(t *testing.T, seed uint64, mutant string, trace func(string)) (o o
 		w := newWorld(seed, budget, trace)
 		r := newRun(w, mutant)
 		r.play(t.Context())
-		o = outcome{w.bad, w.faults, w.digest.Sum64()}
+		o = outcome{w.bad, w.faults, w.digest.Sum64(), r.modes()}
 	})
 	return o
 }
@@ -108,6 +111,10 @@ func newRun(w *world, mutant string) *run {
 		r.line = newLine(r)
 	}
 	if w.rng.IntN(3) == 0 {
+		r.parts = newParts(r)
+	}
+	w.aim(w.rng, r.queues()...)
+	if w.rng.IntN(3) == 0 {
 		r.secondLeaves = 2 * time.Second
 	}
 	r.real = memstore.New(memstore.Options{Shards: 1})
@@ -124,8 +131,11 @@ func newRun(w *world, mutant string) *run {
 		if r.line != nil {
 			r.line.serve(srv, st)
 		}
+		if r.parts != nil {
+			r.parts.serve(st)
+		}
 		r.servers = append(r.servers, srv)
-		r.adapters = append(r.adapters, adapter.New(st, srv.Engine().Delivery(), adapter.Options{Logger: slog.New(failures{})}))
+		r.adapters = append(r.adapters, adapter.New(st, srv.Engine().Delivery(), r.parts.options()))
 	}
 	for e := range r.plans {
 		r.plans[e] = newPlan(w.rng)
@@ -139,6 +149,17 @@ func newRun(w *world, mutant string) *run {
 		r.accepted[c] = map[string]bool{}
 	}
 	return r
+}
+
+// queues are the kinds of processes that handle what comes out of a queue.
+func (r *run) queues() (kinds []string) {
+	if r.line != nil {
+		kinds = append(kinds, "line, batch")
+	}
+	if r.parts != nil {
+		kinds = append(kinds, "parts, batch")
+	}
+	return kinds
 }
 
 // config is that of every instance.
@@ -187,6 +208,7 @@ func (r *run) register(srv *gateway.Server) {
 	r.members(nsp)
 	r.keeps(nsp)
 	r.queued(nsp)
+	r.waiters(nsp)
 	r.uploads(srv)
 	r.asks(nsp)
 	nsp.OnDisconnect(r.disconnect)
@@ -216,7 +238,10 @@ func (r *run) play(ctx context.Context) {
 	}
 	r.queue.ctx = ctx
 	if r.line != nil {
-		r.line.run(ctx)
+		r.line.queue.run(ctx, r.line.batch, r.line.lost)
+	}
+	if r.parts != nil {
+		r.parts.queue.run(ctx, r.parts.carry, func([]entry[string]) {})
 	}
 	r.w.spawn(ctx, "pool", func(ctx context.Context, _ *proc) { r.runPool(ctx) })
 	sweep, stopSweep := context.WithCancel(ctx)
@@ -288,7 +313,7 @@ func (r *run) close(ctx context.Context, _ *proc) {
 	case <-ctx.Done():
 		return
 	}
-	after(ctx, r.closeAt)
+	r.w.pause(ctx, r.closeAt)
 	owed := r.acceptedNow()[c]
 	if err := r.instance(ctx).Close(ctx, c.sid, adapter.ReasonForcedServer); err == nil {
 		r.mu.Lock()
@@ -306,21 +331,26 @@ func (r *run) emit(ctx context.Context, p *proc, e int) {
 		return
 	}
 	plan := r.plans[e]
+	inOrder := r.adapters[plan.instance].InOrder()
 	for k := range packets {
 		if k == plan.atProbe {
 			first.awaitProbe(ctx)
 		}
-		after(ctx, plan.pauses[k])
+		r.w.pause(ctx, plan.pauses[k])
 		id := fmt.Sprintf(`["m%d.%d"]`, e, k)
 		accepted := r.acceptedNow()
 		r.mu.Lock()
 		r.before[id] = accepted
 		r.mu.Unlock()
-		packet := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: []string{"42" + id}}
+		packet := sessionstore.Packet{ID: sessionstore.PacketID(ids.New(ctx)), Frames: []string{"42" + id}}
 		if r.serial && (e+k)%2 == 0 {
 			packet.Frames = []string{"451-" + id, "b" + id}
 		}
-		r.broadcast(ctx, p, r.adapters[(plan.instance+k)%len(r.adapters)], id, packet)
+		a := inOrder
+		if r.parts == nil {
+			a = r.adapters[(plan.instance+k)%len(r.adapters)]
+		}
+		r.broadcast(ctx, p, a, id, packet)
 		if p.crashed.Load() {
 			return
 		}
@@ -329,14 +359,23 @@ func (r *run) emit(ctx context.Context, p *proc, e int) {
 
 // broadcast emits one packet to the room and notes what became of it.
 func (r *run) broadcast(ctx context.Context, p *proc, a *adapter.Adapter, id string, packet sessionstore.Packet) {
-	e := &emission{met: map[sessionstore.SocketID]bool{}, gone: map[sessionstore.SocketID]bool{}}
+	e := newEmission(false)
 	before, begun := r.memberships(), time.Now()
+	var b *broadcast
+	if r.parts != nil {
+		b = r.parts.begin(packet.ID, id, p.name, before)
+	}
 	sel := adapter.Selection{Namespace: "/", Rooms: []sessionstore.Room{room}}
 	res, err := a.Broadcast(context.WithValue(ctx, emissionKey{}, e), sel, packet, nil)
 	if p.crashed.Load() {
 		return
 	}
-	r.settle(ctx, id, e, before, r.memberships(), err)
+	switch {
+	case err == nil && res.Queued:
+		r.parts.end(ctx, b)
+	default:
+		r.settle(ctx, id, e, before, r.memberships(), err)
+	}
 	r.w.note(fmt.Sprintf("emitted %s: %d delivered, %d gone, %d failed, %v", id, res.Delivered, res.Gone, res.Failed, err))
 	if err != nil && r.w.fair() {
 		r.w.violation("%s: a broadcast failed though nothing else did: %v", id, err)

@@ -52,17 +52,27 @@ func TestSchedules(t *testing.T) {
 	t.Logf("%d schedules, %d faults, %v", ran.Load(), faults.Load(), time.Since(began).Round(time.Millisecond))
 }
 
-// TestReplay runs schedules twice: the scheduler must decide the same, whatever else the machine does.
+// TestReplay runs schedules twice, of every mode: the scheduler must decide the same, whatever else the machine does.
 func TestReplay(t *testing.T) {
+	met := map[string]bool{}
 	for n := range uint64(*replays) {
 		s := *first + n
 		var traces [2][]string
 		var digests [2]uint64
 		for i := range traces {
-			digests[i] = simulate(t, s, *mutantArg, func(line string) { traces[i] = append(traces[i], line) }).digest
+			o := simulate(t, s, *mutantArg, func(line string) { traces[i] = append(traces[i], line) })
+			digests[i] = o.digest
+			for _, m := range o.modes {
+				met[m] = true
+			}
 		}
 		if digests[0] != digests[1] {
 			t.Errorf("seed %d was played in two ways: %s", s, firstDifference(traces[0], traces[1]))
+		}
+	}
+	for _, m := range allModes {
+		if !met[m] {
+			t.Errorf("no schedule was of the mode %q", m)
 		}
 	}
 }

@@ -106,7 +106,15 @@ func (s *store) Claim(ctx context.Context, name string, l sessionstore.Lease, fr
 	if s.mutant == "claim-ends-at-once" && strings.HasPrefix(name, "left/") {
 		l.Until = now
 	}
-	err := s.write(ctx, "Claim "+name, func(ctx context.Context) error { return s.Store.Claim(ctx, name, s.lease(l), from, now.Add(s.skew)) })
+	err := s.write(ctx, "Claim "+name, func(ctx context.Context) error {
+		claim := func(from sessionstore.Owner) error {
+			return s.Store.Claim(ctx, name, s.lease(l), from, now.Add(s.skew))
+		}
+		if s.r.parts != nil {
+			return s.r.parts.claim(s.mutant, name, from, claim)
+		}
+		return claim(from)
+	})
 	if errors.Is(err, sessionstore.ErrExists) && s.mutant == "everybody-claims" {
 		return nil
 	}

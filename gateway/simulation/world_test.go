@@ -63,13 +63,15 @@ type point struct {
 
 // world schedules one run.
 type world struct {
-	seed   uint64
-	rng    *rand.Rand
-	digest hash.Hash64 // of what the scheduler has decided
-	budget int         // faults left
-	victim string      // the client that all faults are of; any if empty
-	trace  func(string)
-	began  time.Time
+	seed    uint64
+	rng     *rand.Rand
+	digest  hash.Hash64 // of what the scheduler has decided
+	budget  int         // faults left
+	victim  string      // the client that all faults are of; any if empty
+	focus   string      // in the name of each process that faults are of; any if empty
+	trace   func(string)
+	tracing sync.Mutex
+	began   time.Time
 
 	mu      sync.Mutex
 	names   map[string]int // of processes, how often each was given
@@ -240,6 +242,7 @@ func (w *world) step() bool {
 		return true
 	}
 	w.pending = slices.DeleteFunc(w.pending, func(q *point) bool { return q == p })
+	p.proc.worked = p.proc.worked || p.kind == kindWrite
 	w.mu.Unlock()
 	w.decide(p.proc.name + ": " + p.name + verdictNames[v])
 	p.grant <- v
@@ -253,6 +256,13 @@ func (w *world) sparing(rng *rand.Rand) {
 	}
 }
 
+// aim has some of the other schedules with faults direct them at processes of one kind, which would meet few of them.
+func (w *world) aim(rng *rand.Rand, kinds ...string) {
+	if w.victim == "" && len(kinds) > 0 && rng.IntN(4) > 0 {
+		w.focus = kinds[rng.IntN(len(kinds))]
+	}
+}
+
 // of reports whether a call is a client's own, or a push to it.
 func (p *point) of(client string) bool {
 	return strings.HasPrefix(p.proc.name, client+"/") || p.pushTo(client)
@@ -262,11 +272,14 @@ func (p *point) pushTo(client string) bool { return strings.HasPrefix(p.name, "P
 
 // judge decides what becomes of a call.
 func (w *world) judge(p *point) (verdict, time.Duration) {
-	if w.budget == 0 || p.kind == kindOther || w.victim != "" && !p.of(w.victim) {
+	if w.budget == 0 || p.kind == kindOther || w.victim != "" && !p.of(w.victim) || !strings.Contains(p.proc.name, w.focus) {
 		return proceed, 0
 	}
 	odds := 25
-	if w.victim != "" {
+	switch {
+	case w.focus != "" && p.proc.worked:
+		odds = 3 // most batches have nothing to do
+	case w.victim != "" || w.focus != "":
 		odds = 8
 	}
 	if w.rng.IntN(odds) != 0 {
@@ -288,6 +301,9 @@ func (w *world) judge(p *point) (verdict, time.Duration) {
 	case kindReturn:
 		choices = []verdict{crash}
 	case kindOther:
+	}
+	if w.focus != "" { // what a queue is for
+		choices = append(choices, crash, crash)
 	}
 	stalls := 1
 	if w.victim != "" && p.kind == kindPush {
@@ -364,6 +380,8 @@ func (w *world) decide(s string) {
 
 func (w *world) note(s string) {
 	if w.trace != nil {
+		w.tracing.Lock() // clients and handlers tell what they do beside each other
+		defer w.tracing.Unlock()
 		w.trace(fmt.Sprintf("%9.3fs %s", time.Since(w.began).Seconds(), s))
 	}
 }
