@@ -91,7 +91,6 @@ type queue struct {
 
 	mu  sync.Mutex
 	ctx context.Context // of the run, for what takes the ends
-	n   int
 }
 
 var _ engine.Ends = (*queue)(nil)
@@ -107,7 +106,7 @@ func (q *queue) HandOver(ctx context.Context, end engine.End) error {
 			q.take(end, 0)
 		}
 	}
-	switch q.r.w.at(ctx, "HandOver", kindWrite) {
+	switch q.r.w.at(ctx, "HandOver "+string(end.Session), kindWrite) {
 	case failBefore:
 		return errDoubt
 	case failAfter:
@@ -127,8 +126,7 @@ func (q *queue) HandOver(ctx context.Context, end engine.End) error {
 // take has an instance finish an end; if that dies, the queue hands the end out again.
 func (q *queue) take(end engine.End, try int) {
 	q.mu.Lock()
-	q.n++
-	name := fmt.Sprintf("end%d.%d", q.n, try)
+	name := fmt.Sprintf("end of %s, try %d", end.Session, try)
 	ctx := q.ctx
 	q.mu.Unlock()
 	q.r.w.spawn(ctx, name, func(ctx context.Context, p *proc) {
