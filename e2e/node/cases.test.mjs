@@ -38,6 +38,13 @@ for (const mode of Object.keys(modes)) {
     assert.equal(await ask(socket, 'str', 'x'), 'x');
   });
 
+  test(`${mode}: text of every kind of character, of which XML and queues take some alone`, async () => {
+    const socket = keep(await connectIn(mode, options));
+    const all = '\ufffe\uffff\ufdd0\u007f\u0085\u2028\0\x1e\x1f\ud83d\ude00\u{10ffff}&<>+%=" \\';
+    assert.equal(await ask(socket, 'str', all), all);
+    stays(socket);
+  });
+
   test(`${mode}: one tick of emits with acknowledgements`, async () => {
     const socket = keep(await connectIn(mode, options));
     const count = mode === 'polling' || !text ? 1500 : 150; // frames by WebSocket are calls of a function there
