@@ -401,7 +401,7 @@ func TestSelectProperties(t *testing.T) {
 				t.Errorf("run %d, to %v except %v:\ngot  %v\nwant %v", run, sel.Rooms, sel.Except, got, want)
 			}
 			for range w.adapter.Select(t.Context(), sel) {
-				break // whoever stops early leaves nothing behind: the bubble would not end
+				break // the caller that stops early leaves nothing behind: the bubble would not end
 			}
 		})
 	}

@@ -49,7 +49,7 @@ func LeaseUntil(ctx context.Context, now time.Time) time.Time {
 	return deadline.Add(LeaseMargin)
 }
 
-// Closing is the end of sessions, whoever causes it.
+// Closing is the end of sessions, no matter who causes it.
 type Closing struct {
 	Sessions sessionstore.Sessions
 	Pusher   Pusher
@@ -57,7 +57,7 @@ type Closing struct {
 	// closed is written; the session is as it was before, and the lease is the handlers'. If nil, that is left to the sweeper, which finds
 	// the lease already over.
 	Finish func(ctx context.Context, old sessionstore.Session, lease sessionstore.Lease) error
-	// Announce, unless nil, tells the sweeper beforehand when to look at a session that is about to be closed: whoever
+	// Announce, unless nil, tells the sweeper beforehand when to look at a session that is about to be closed: the caller that
 	// closes it may die before its client is cut off, and a client that only answers pings would never be noticed.
 	// Not asked for when the session's connection has ended, or its ping timeout is decided: then the sweeper knows.
 	Announce func(ctx context.Context, id sessionstore.SessionID, at time.Time)
@@ -84,7 +84,7 @@ var ErrEnding = errors.New("adapter: session is being closed")
 
 // CloseOptions refine [Closing.Close].
 type CloseOptions struct {
-	// Doubtful are connections to cut whoever wins: a push to them is in doubt.
+	// Doubtful are connections to cut no matter who wins: a push to them is in doubt.
 	Doubtful sessionstore.Connection
 	// Drain leaves the buffer for the next GETs.
 	Drain    bool

@@ -84,7 +84,7 @@ func TestCloseInDoubt(t *testing.T) {
 	}
 }
 
-// A doubtful connection is cut whoever wins the close, and though nobody can say who did.
+// A doubtful connection is cut no matter who wins the close, and though nobody can say who did.
 func TestDoubtfulIsCut(t *testing.T) {
 	never := make([]fault, 8)
 	for i := range never {

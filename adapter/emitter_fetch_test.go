@@ -10,7 +10,7 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Calls that go on from each other's places find each socket once, whatever is selected, and whoever is left out by the caller, gone, or cannot be read.
+// Calls that go on from each other's places find each socket once, whatever is selected, and no matter who is left out by the caller, gone, or cannot be read.
 func TestEmitterFetchesOn(t *testing.T) {
 	besides(t, func(t *testing.T, o *outside) {
 		var all []string

@@ -9,7 +9,7 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// errLeaseOver: whoever meets a hold past its time closes the session, so its holder must not push on.
+// errLeaseOver: the caller that meets a hold past its time closes the session, so its holder must not push on.
 var errLeaseOver = errors.New("adapter: the hold ended before the flush did")
 
 // clockSkew is how much the clocks of two instances may differ.
@@ -143,7 +143,7 @@ func (d *Delivery) enqueue(ctx context.Context, id sessionstore.SessionID, packe
 }
 
 // enqueued goes on after the append: by a push if the hold is ours. A hold past its time means a dead flusher:
-// whoever meets it closes the session.
+// the caller that meets it closes the session.
 func (d *Delivery) enqueued(ctx context.Context, s sessionstore.Session, hold sessionstore.Lease) error {
 	switch {
 	case s.Hold.Owner == hold.Owner:

@@ -16,7 +16,7 @@ import (
 // spent is what an operation cost.
 type spent struct {
 	reads, writes, pushes int64
-	calls                 string // by operation, for whoever has to find out why
+	calls                 string // by operation, for the reader who has to find out why
 }
 
 // spend measures what f costs: calls of the store, without the sweeper's own, and pushes.

@@ -113,7 +113,7 @@ func (s *Server) refuse(ctx context.Context, inv *engine.Invocation, nsp string,
 	return s.refuse(ctx, inv, nsp, errInternal)
 }
 
-// enter stores the socket and makes sure that the session is still open afterwards: whoever closes it reads its
+// enter stores the socket and makes sure that the session is still open afterwards: the caller that closes it reads its
 // sockets after the close, so either they see this one, or this reading sees the close. The same reading shows if
 // several CONNECTs at once have made the session too many sockets: then this one is taken back.
 func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Socket) (*Error, error) {

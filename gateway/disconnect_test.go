@@ -294,7 +294,7 @@ func TestDisconnectHandlerRunsOnce(t *testing.T) {
 	}
 }
 
-// An instance dies in the handler that a DISCONNECT brought about: whoever ends the session waits until its time is up, and then runs
+// An instance dies in the handler that a DISCONNECT brought about: the caller that ends the session waits until its time is up, and then runs
 // the handler again.
 func TestDisconnectHandlerAfterADeath(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

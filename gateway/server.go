@@ -42,7 +42,7 @@ type Config struct {
 	// up to DisconnectTries times in all; then the socket goes without it. Defaults 10 s and 2. At most [MaxDisconnectTime].
 	DisconnectTime  time.Duration
 	DisconnectTries int
-	// Ends takes the ends of sessions; default none: whoever closes a session waits for its disconnect handlers. See [engine.Pool].
+	// Ends takes the ends of sessions; default none: the caller that closes a session waits for its disconnect handlers. See [engine.Pool].
 	Ends engine.Ends
 	// Hooks tell of what happens.
 	Hooks engine.Hooks

@@ -33,7 +33,7 @@ func (s *stack) redeploy(ctx context.Context) (n int, err error) {
 	s.deploying.Lock()
 	defer s.deploying.Unlock()
 	dir := s.built
-	if s.config.built == "" { // else whoever has built them builds them
+	if s.config.built == "" { // else they are built already
 		if dir, err = os.MkdirTemp(s.built, "deployment-*"); err != nil {
 			return 0, fmt.Errorf("make a folder for the functions: %w", err)
 		}

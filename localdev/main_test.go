@@ -96,7 +96,7 @@ func (p *process) wait(t *testing.T) int {
 	t.Helper()
 	select {
 	case code := <-p.exit:
-		p.exit <- code // for whoever asks again
+		p.exit <- code // for the caller that asks again
 		return code
 	case <-time.After(patience):
 		t.Fatalf("it did not end within %s; it said %s", patience, p.stderr)

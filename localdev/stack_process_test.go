@@ -156,7 +156,7 @@ func TestTableOfTheTemplate(t *testing.T) {
 	}
 }
 
-// Whoever kills functions at random meets a working stack all the same.
+// A test that kills functions at random meets a working stack all the same.
 func TestKilledFunctionsRecover(t *testing.T) {
 	p := launchStack(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)

@@ -106,10 +106,10 @@ type Session struct {
 	// Candidate is the WebSocket that is probing, and Probed says that its "2probe" has come.
 	Candidate Candidate
 	Probed    bool
-	// Serial says that packets with attachments are pushed to the session: then whoever delivers to its WebSocket does it
+	// Serial says that packets with attachments are pushed to the session: then the caller that delivers to its WebSocket does it
 	// under Hold, so that nothing comes between a packet and its attachments, and no hint leads past that.
 	Serial bool
-	// Hold is the lease of whoever flushes the buffer to Conn; while it is held, deliveries append.
+	// Hold is the lease of the caller that flushes the buffer to Conn; while it is held, deliveries append.
 	Hold Lease
 	// Poll is the parked GET.
 	Poll Poll
@@ -128,7 +128,7 @@ type Session struct {
 	Reason string
 	// Drain says that a closed polling session still has its Buffer for the next GETs to fetch.
 	Drain bool
-	// Handler is the lease of whoever runs the disconnect handlers of a closing session.
+	// Handler is the lease of the caller that runs the disconnect handlers of a closing session.
 	Handler   Lease
 	CreatedAt time.Time
 	// ExpiresAt is the time to live; zero while none is set.

@@ -155,11 +155,11 @@ type Upgrades interface {
 	Abort(ctx context.Context, id SessionID, conn Connection) error
 }
 
-// Flushes are the transitions of whoever holds the buffer back to push it.
+// Flushes are the transitions of the caller that holds the buffer back to push it.
 type Flushes interface {
 	// Enqueue appends packets to the buffer of a session on WebSocket that is Serial and takes the hold if nobody has it, in
 	// one write. Returns the session as it is after: if its Hold is hold.Owner's, the caller has to push the
-	// buffer; else whoever has it will. Condition: open, on WebSocket, Serial, and the buffer within limits afterwards.
+	// buffer; else the caller that has it will. Condition: open, on WebSocket, Serial, and the buffer within limits afterwards.
 	Enqueue(ctx context.Context, id SessionID, packets []Packet, limits BufferLimits, hold Lease) (Session, error)
 	// Renew extends the hold. Condition: Hold is hold.Owner's.
 	Renew(ctx context.Context, id SessionID, hold Lease) error
@@ -222,7 +222,7 @@ type Partials interface {
 	// AddAttachments stores more frames of a packet and counts them; it returns the packet as it is after. Condition: it is p,
 	// with Count as read; ErrNotFound otherwise. ErrTooLarge above the limits.
 	AddAttachments(ctx context.Context, id SessionID, p Partial, more Packet) (Partial, error)
-	// CountAttachment counts an attachment that the caller keeps, and returns the packet as it is after: whoever makes
+	// CountAttachment counts an attachment that the caller keeps, and returns the packet as it is after: the caller that makes
 	// Count equal to Want has them all. ErrNotFound if none is waiting, ErrSpoilt if Count is above Want then.
 	CountAttachment(ctx context.Context, id SessionID, now time.Time) (Partial, error)
 	// TakePartial removes a packet. Condition: it is p, with Count as in p; ErrNotFound otherwise. One caller gets it.

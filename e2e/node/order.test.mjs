@@ -58,7 +58,7 @@ test('numbered events', { timeout: 1_800_000 }, async (t) => {
     for (const [id, text] of journal.lines('note')) (by.get(id) ?? by.set(id, []).get(id)).push(Number(text));
     return by;
   };
-  // Whoever was not cut has had everything handled; who was, has been told.
+  // A client that was not cut has had everything handled; one that was has been told.
   const missing = () => {
     const by = handled();
     let n = 0;

@@ -23,7 +23,7 @@ const meant = [
   { names: /^packet \w+ "2\[ ?\\"message\\" ?,( 1 |1\.0,|1e400|\{\\"a\\":1,\\"a\\")/, reason: 'arguments are passed on as they were spelled: a number, a blank, a repeated key' },
 ];
 
-/** How many may differ without a reason, as counted by whoever changes this. */
+/** How many may differ without a reason, as counted by the person who changes this. */
 const allowed = 5;
 
 const atOnce = 48;

@@ -1,4 +1,4 @@
-// Command emit is the function that emits events for whoever invokes it, from any language; see docs/emit.md.
+// Command emit is the function that emits events for the caller that invokes it, from any language; see docs/emit.md.
 package main
 
 import (

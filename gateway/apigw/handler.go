@@ -41,7 +41,7 @@ type Gateway interface {
 	Disconnect(ctx context.Context, conn sessionstore.Connection) error
 }
 
-// Queue takes work that must not be done before $connect has returned. Whoever receives it calls [Handler.Step].
+// Queue takes work that must not be done before $connect has returned. The caller that receives it calls [Handler.Step].
 type Queue interface {
 	Enqueue(ctx context.Context, step engine.Step) error
 }

@@ -22,7 +22,7 @@ type End struct {
 	Conns []sessionstore.Connection `json:"conns,omitempty"`
 	// Step counts how often the end was handed over because one go was not enough for it.
 	Step int `json:"step,omitempty"`
-	// Reason, unless empty, is why the session is still to be closed; Doubtful is a connection to cut whoever closes it.
+	// Reason, unless empty, is why the session is still to be closed; Doubtful is a connection to cut no matter who closes it.
 	Reason   string                  `json:"reason,omitempty"`
 	Doubtful sessionstore.Connection `json:"doubtful,omitzero"`
 

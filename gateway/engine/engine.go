@@ -27,7 +27,7 @@ type Options struct {
 	// PollHold is how long a GET is parked at most; default 20 s. API Gateway ends a request after 30 s.
 	PollHold time.Duration
 	// MaxPayload is the most bytes that a client may post at once; default 1,000,000. It is told to the client,
-	// enforced by whoever reads the request.
+	// enforced by the caller that reads the request.
 	MaxPayload int
 	// Limits bound what is delivered to a session.
 	Limits adapter.Limits
@@ -95,7 +95,7 @@ type Config struct {
 	Pusher  adapter.Pusher
 	Handler Handler
 	Options Options
-	// Ends takes the ends of sessions; default none: whoever closes a session finishes it.
+	// Ends takes the ends of sessions; default none: the caller that closes a session finishes it.
 	Ends Ends
 	// Hooks tell of what happens.
 	Hooks Hooks
@@ -117,7 +117,7 @@ type Engine struct {
 	attach   bool // packets with attachments may be sent; set before it serves
 	serial   bool // and need serial sessions for that
 	conns    connCache
-	ends     Ends // nil if whoever closes a session finishes it
+	ends     Ends // nil if the caller that closes a session finishes it
 	hooks    Hooks
 }
 

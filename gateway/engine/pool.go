@@ -71,7 +71,7 @@ func (p *Pool) HandOver(_ context.Context, end End) error {
 	return nil
 }
 
-// again takes an end back whose turn has come. The lock of the turns is held, so whoever holds p.mu must not ask them.
+// again takes an end back whose turn has come. The lock of the turns is held, so the caller that holds p.mu must not ask them.
 func (p *Pool) again(end End) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -66,7 +66,7 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// While a flush lasts, whoever delivers appends; nothing overtakes it.
+// While a flush lasts, the caller that delivers appends; nothing overtakes it.
 func TestEmitsDuringFlush(t *testing.T) {
 	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
 		id := w.polling()

@@ -48,7 +48,7 @@ type run struct {
 	pool         *engine.Pool
 	queue        *queue
 	line         *line  // of frames; nil if they are handled at once
-	parts        *parts // of large broadcasts; nil if whoever emits delivers to all
+	parts        *parts // of large broadcasts; nil if the caller that emits delivers to all
 	over         chan struct{}
 	secondLeaves time.Duration // how long the disconnect handler of the second namespace takes
 	closeAt      time.Duration // when the server closes the session; never if 0

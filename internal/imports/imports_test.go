@@ -44,7 +44,7 @@ var rules = []rule{
 	{
 		pkg: "adapter", never: []string{module + "gateway", module + "gateway/", aws},
 		except: []string{module + "gateway/engineio", module + "gateway/socketio"},
-		why:    "whoever only emits links no server and no cloud",
+		why:    "what only emits links no server and no cloud",
 	},
 	{pkg: "gateway/engine", never: []string{aws, module + "gateway/apigw", module + "gateway"}, why: "Engine.IO is below Socket.IO and knows no cloud"},
 	{pkg: "gateway", never: []string{aws, module + "gateway/apigw"}, why: "the server knows no cloud"},
@@ -53,7 +53,7 @@ var rules = []rule{
 	{
 		pkg: "gateway/management", never: []string{module},
 		except: []string{module + "adapter", module + "sessionstore", module + "gateway/engineio", module + "gateway/socketio", module + "internal/awshttp"},
-		why:    "whoever only pushes links no server",
+		why:    "what only pushes links no server",
 	},
 	{pkg: "functions/emit", never: []string{module + "gateway", module + "gateway/engine", module + "gateway/apigw"}, why: "to emit takes no server"},
 	{pkg: "functions/fanout", never: []string{module + "gateway", module + "gateway/engine", module + "gateway/apigw"}, why: "to emit takes no server"},

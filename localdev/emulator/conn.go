@@ -16,7 +16,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// conn is one WebSocket connection. One goroutine, [conn.serve], reads it and calls the handlers; whoever
+// conn is one WebSocket connection. One goroutine, [conn.serve], reads it and calls the handlers; the caller that
 // pushes writes to it through the outbox.
 type conn struct {
 	// static

@@ -31,14 +31,14 @@ type frames struct{ b []byte }
 // keptFrames is the greatest buffer that goes back to the pool.
 const keptFrames = 64 << 10
 
-// outbox is what waits to be written to one connection. Whoever adds to an outbox that nobody is writing
+// outbox is what waits to be written to one connection. The caller that adds to an outbox that nobody is writing
 // becomes, or starts, its writer; so a quiet connection costs neither a goroutine nor a buffer.
 type outbox struct {
 	mu      sync.Mutex
 	phase   phase
 	waiting *frames
 	writing int  // bytes that the writer is sending now
-	busy    bool // there is a writer, or whoever added a frame is about to start one
+	busy    bool // there is a writer, or the caller that added a frame is about to start one
 	quiet   sync.Cond
 }
 

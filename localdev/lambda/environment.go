@@ -30,7 +30,7 @@ type environment struct {
 	idleSince time.Time
 	retired   bool // its program is no longer that of the function
 
-	// owned by start, then by whoever runs an invocation
+	// owned by start, then by the caller that runs an invocation
 	api      *runtimeAPI
 	initTime time.Duration
 	reported bool   // initTime is in the log

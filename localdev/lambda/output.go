@@ -101,7 +101,7 @@ func (c *capture) read() {
 	}
 }
 
-// take reads what is there, in one step with keeping it: so that whoever drains keeps the order.
+// take reads what is there, in one step with keeping it: so that what drains keeps the order.
 func (c *capture) take(fd uintptr) (some, end bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

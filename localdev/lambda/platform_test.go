@@ -184,7 +184,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// Whoever kills a process from outside, idle or busy, loses at most the call that it served.
+// Someone who kills a process from outside, idle or busy, loses at most the call that it served.
 // The largest answer there may be, and one byte more.
 func TestLargestAnswer(t *testing.T) {
 	s := start(t, nil)

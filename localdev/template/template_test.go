@@ -455,7 +455,7 @@ Outputs:
 	}
 }
 
-// The template of the project must stay readable: whoever changes it learns here what localdev makes of it.
+// The template of the project must stay readable: the person who changes it learns here what localdev makes of it.
 func TestOurTemplate(t *testing.T) {
 	out, err := Read(filepath.Join("..", "..", "template.yaml"), Options{BaseURL: "http://base", Prefix: "p-"})
 	if err != nil {

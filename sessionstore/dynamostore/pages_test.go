@@ -313,7 +313,7 @@ func TestClosedBeforeTheTurn(t *testing.T) {
 	p.check()
 }
 
-// TestTurnWithinLimits: a turn takes no more packets than the limits do, whoever comes first.
+// TestTurnWithinLimits: a turn takes no more packets than the limits do, no matter who comes first.
 func TestTurnWithinLimits(t *testing.T) {
 	client := newTable(t)
 	p := newPaged(t, dynamostore.New(client, dynamostore.Options{Table: table}), client)
@@ -380,7 +380,7 @@ func TestTwoTurns(t *testing.T) {
 	p.empty()
 }
 
-// TestManyAppenders: whoever is refused for want of room finds it in the end, however many come at once.
+// TestManyAppenders: the caller that is refused for want of room finds it in the end, however many come at once.
 func TestManyAppenders(t *testing.T) {
 	const appenders, each = 32, 8
 	client := newTable(t)

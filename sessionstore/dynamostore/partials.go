@@ -91,7 +91,7 @@ func (s *Store) PutPartial(ctx context.Context, id sessionstore.SessionID, p ses
 		}
 		return nil
 	}
-	_, err = s.update(ctx, op, change{ // whoever has it complete cannot take it any more
+	_, err = s.update(ctx, op, change{ // the caller that has it complete cannot take it any more
 		key: partialKey(id), update: "SET #" + attrCount + " = #" + attrWant + " + :one", condition: present, values: item{":one": num(1)},
 	})
 	if err != nil && refused(err) == nil {

@@ -11,7 +11,7 @@ import (
 
 // Join implements [sessionstore.Rooms]. The session's row of the room comes first, so that whatever a crash leaves is
 // found by the session's partition; the socket's row comes last, because only its condition is exact: a socket that is
-// being removed has no row, and whoever removes it reads its rooms afterwards.
+// being removed has no row, and the caller that removes it reads its rooms afterwards.
 func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionstore.Room, hint sessionstore.Connection,
 	limits sessionstore.SocketLimits,
 ) error {
@@ -165,7 +165,7 @@ func (s *Store) Member(ctx context.Context, nsp sessionstore.Namespace, id sessi
 	return memberOf(it), nil
 }
 
-// Members implements [sessionstore.Rooms]. It reads strongly consistent, so that whoever joined before is met.
+// Members implements [sessionstore.Rooms]. It reads strongly consistent, so that a socket that joined before is met.
 func (s *Store) Members(
 	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range,
 ) iter.Seq2[sessionstore.Member, error] {

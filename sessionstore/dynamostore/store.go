@@ -61,7 +61,7 @@ func (s *Store) begin(ctx context.Context, op sessionstore.Op) error {
 	return nil
 }
 
-// rowsEnd and bodiesEnd are times to live. They take the wall clock, because whoever removes expired items
+// rowsEnd and bodiesEnd are times to live. They take the wall clock, because what removes expired items
 // does too, and because nothing is decided by them.
 func (s *Store) rowsEnd() time.Time { return time.Now().Add(s.rowLife) }
 

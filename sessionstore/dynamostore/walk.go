@@ -21,7 +21,7 @@ const sk = "#" + attrSK
 
 func beginningWith(s string) sortKeys { return sortKeys{"begins_with(" + sk + ", :from)", s, ""} }
 
-// within selects the keys of a range. BETWEEN has both of its ends within, so whoever walks meets ids.To too, and passes it over.
+// within selects the keys of a range. BETWEEN has both of its ends within, so the caller that walks meets ids.To too, and passes it over.
 func within(ids sessionstore.Range) sortKeys {
 	in := sortKeys{from: string(ids.From), to: string(ids.To)}
 	switch {

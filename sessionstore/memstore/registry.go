@@ -13,7 +13,7 @@ import (
 // sweepAtLease bounds how many expired items of one stripe a shard's lease removes.
 const sweepAtLease = 10_000
 
-// registryShard is a part of the registry, and the lease of whoever walks it.
+// registryShard is a part of the registry, and the lease of the caller that walks it.
 type registryShard struct {
 	mu    sync.Mutex
 	rows  table[sessionstore.SessionID, sessionstore.Registration]

@@ -115,7 +115,7 @@ func (e *entry) view() sessionstore.Session {
 	return v
 }
 
-// wake tells whoever waits for a change.
+// wake tells the caller that waits for a change.
 func (e *entry) wake() {
 	if e.changed != nil {
 		close(e.changed)

@@ -120,7 +120,7 @@ func countAttachments(x *tester) {
 	equal(x, "the frames kept", x.frames(id, p), []string{p.Packets[0].Frames[0], "bAA=="})
 }
 
-// oneTooMany: whoever has the last attachment gets the packet, but not if another has come before it is taken.
+// oneTooMany: the caller that has the last attachment gets the packet, but not if another has come before it is taken.
 func oneTooMany(x *tester) {
 	id := x.polling()
 	x.must(x.store.PutPartial(x.Context(), id, newPartial(1), start))

@@ -212,7 +212,7 @@ func (x *tester) inRange(nsp sessionstore.Namespace, room sessionstore.Room, r s
 	equal(x, fmt.Sprintf("the namespace from %q to %q", r.From, r.To), got, want)
 }
 
-// walkLeft: whoever walks may stop, and may change the room while it walks.
+// walkLeft: the caller that walks may stop, and may change the room while it walks.
 func walkLeft(x *tester) {
 	nsp := freshNamespace()
 	for range 3 {

@@ -216,7 +216,7 @@ func removeSocket(x *tester) {
 	x.member(rest, connA)
 }
 
-// removeLoser: whoever lost a put removes what it may have left, and nothing of the winner.
+// removeLoser: the caller that lost a put removes what it may have left, and nothing of the winner.
 func removeLoser(x *tester) {
 	winner := x.put(newSocket(x.polling(), freshNamespace(), "a"))
 	loser := newSocket(winner.Session, winner.Namespace)

@@ -77,7 +77,7 @@ func releaseAgain(x *tester) {
 	}
 }
 
-// expiredHold: whoever meets an expired hold closes; nothing happens by itself.
+// expiredHold: the caller that meets an expired hold closes; nothing happens by itself.
 func expiredHold(x *tester) {
 	id := x.held()
 	s, err := x.store.Get(x.Context(), id, after(time.Hour))

@@ -27,7 +27,7 @@ var ErrNotSent = errors.New("boot: message not sent")
 const (
 	// sendTime bounds one attempt to send a message.
 	sendTime = 3 * time.Second
-	// sendAttempts is how often a message is tried. One that was sent twice is harmless: whoever receives it has to
+	// sendAttempts is how often a message is tried. One that was sent twice is harmless: the caller that receives it has to
 	// claim it.
 	sendAttempts = 3
 	// maxAnswer bounds what is read of an answer.

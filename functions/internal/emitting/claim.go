@@ -33,7 +33,7 @@ const maxKeptErrors = 3
 // errKeyReused tells who asks for something with a key that was used to ask for something else.
 var errKeyReused = errors.New("the key was used for another request")
 
-// errUnfinished: whoever began with the request has not told how it ended: it is still at it, or it died.
+// errUnfinished: the caller that began with the request has not told how it ended: it is still at it, or it died.
 var errUnfinished = errors.New("a request with this key was begun and has not ended, so what it did is not known")
 
 // newClaim returns the claim of a request.

@@ -106,7 +106,7 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// Whoever invokes the function asynchronously sees no answer: what failed is an error of the function. The platform repeats the invocation then,
+// The caller that invokes the function asynchronously sees no answer: what failed is an error of the function. The platform repeats the invocation then,
 // with the same id, and nothing is done twice.
 func TestInvocationsWithoutAnswer(t *testing.T) {
 	const mixed = `{"batch":[{"event":"x"},{"event":"connect"}]}`

@@ -51,7 +51,7 @@ func TestEndsGoThroughTheQueue(t *testing.T) {
 	}
 }
 
-// A session that took too long to close for whoever emitted to it is closed by the close function: by the message of a server, or of an
+// A session that took too long to close for the caller that emitted to it is closed by the close function: by the message of a server, or of an
 // emitter of another program.
 func TestSessionsAreClosedOutOfTheQueue(t *testing.T) {
 	for _, c := range []struct {

@@ -17,7 +17,7 @@ import (
 // it that there is one chain at a time; its holder is named in the message that the next invocation gets, so that a
 // message which is delivered twice is taken once.
 //
-// An invocation that crashes breaks the chain. Whoever serves a request begins another then; and where no requests come, because
+// An invocation that crashes breaks the chain. The instance that serves a request begins another then; and where no requests come, because
 // clients only wait for pings, the watches do: messages that the chain sends ahead of itself, and that find the
 // claim taken while it lives.
 const (

@@ -71,7 +71,7 @@ func Register(srv *gateway.Server) {
 	gateway.On(a.nsp, "rename", a.rename)
 }
 
-// connect lets in whoever has a name.
+// connect lets in a client that has a name.
 func (a app) connect(ctx context.Context, s *gateway.Socket) error {
 	auth, err := gateway.Auth[struct {
 		Name string `json:"name"`

@@ -19,7 +19,7 @@ const (
 	hangTime = 5 * time.Minute
 	// exitCode is how the process ends by "exit".
 	exitCode = 3
-	// "allocate" takes memory in pieces, so that whoever watches the process sees it grow: 256 MB in half a second.
+	// "allocate" takes memory in pieces, so that a test that watches the process sees it grow: 256 MB in half a second.
 	allocations = 32
 	piece       = 8 << 20
 	piecePause  = 15 * time.Millisecond
@@ -131,7 +131,7 @@ func allocate() {
 	runtime.KeepAlive(all)
 }
 
-// write appends a line. What is appended at once stays in one piece, whoever else writes.
+// write appends a line. What is appended at once stays in one piece, no matter who else writes.
 func (a App) write(what, id, more string) error {
 	if a.Journal == "" {
 		return nil
