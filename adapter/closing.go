@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -66,6 +67,8 @@ type Closing struct {
 	// Later, unless nil, takes a session that CloseWithin has no more time for, and sees to it that [Closing.Resume] is called for it
 	// until that succeeds. When it returns nil that is certain, as certain as the one who takes it can make it.
 	Later func(ctx context.Context, e Ending) error
+	// Logger is told when Later refuses; default none.
+	Logger *slog.Logger
 }
 
 // Ending is a session that is to be closed, on its way to who does it. It is encoded as JSON in a queue.
@@ -123,8 +126,12 @@ func (c *Closing) CloseWithin(ctx context.Context, patience time.Duration, id se
 	}
 	handing, cancel := context.WithTimeout(ctx, laterTime)
 	defer cancel()
-	if c.Later(handing, Ending{Session: id, Owner: owner, Reason: reason, Doubtful: o.Doubtful}) == nil {
+	err := c.Later(handing, Ending{Session: id, Owner: owner, Reason: reason, Doubtful: o.Doubtful})
+	if err == nil {
 		return ErrEnding
+	}
+	if c.Logger != nil {
+		c.Logger.WarnContext(ctx, "the end of a session was not handed over: the emit waits for it", "reason", reason, "error", err)
 	}
 	return c.close(ctx, id, reason, owner, o) // nobody else will
 }

@@ -53,7 +53,7 @@ type Emitter struct {
 // NewEmitter returns an Emitter.
 func NewEmitter(store EmitterStore, pusher Pusher, o EmitterOptions) *Emitter {
 	e := &Emitter{store: store, limits: o.Limits.WithDefaults()}
-	e.closing = &Closing{Sessions: store, Pusher: pusher, Leave: e.leave, Later: o.Later}
+	e.closing = &Closing{Sessions: store, Pusher: pusher, Leave: e.leave, Later: o.Later, Logger: o.Logger}
 	e.delivery = NewDelivery(store, pusher, e.closing, o.Limits)
 	e.adapter = New(store, e.delivery, o.Options)
 	return e

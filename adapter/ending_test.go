@@ -1,9 +1,12 @@
 package adapter_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -143,18 +146,24 @@ func TestEndsInPlace(t *testing.T) {
 		takes   time.Duration
 		prepare func(w *world, b *background)
 		atLeast time.Duration
+		said    bool // that the emit waits
 	}{
-		{"a quick table", 20 * time.Millisecond, func(*world, *background) {}, 0},
-		{"nobody takes ends", 5 * time.Second, func(w *world, _ *background) { w.closing.Later = nil }, 5 * time.Second},
-		{"it cannot be handed over", 5 * time.Second, func(_ *world, b *background) { b.refuse = errors.New("full") }, 5 * time.Second},
+		{"a quick table", 20 * time.Millisecond, func(*world, *background) {}, 0, false},
+		{"nobody takes ends", 5 * time.Second, func(w *world, _ *background) { w.closing.Later = nil }, 5 * time.Second, false},
+		{"it cannot be handed over", 5 * time.Second, func(_ *world, b *background) { b.refuse = errors.New("full") }, 5 * time.Second, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
 				b := slowly(w, c.takes, false)
 				c.prepare(w, b)
+				var log bytes.Buffer
+				w.closing.Logger = slog.New(slog.NewTextHandler(&log, nil))
 				sel := inTrouble(w, pushtest.ErrLost)
 				begun := time.Now()
 				r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4x"), nil)
+				if said := strings.Contains(log.String(), "not handed over") && strings.Contains(log.String(), "full"); said != c.said {
+					t.Errorf("the log has %q", log.String())
+				}
 				if took := time.Since(begun); err != nil || r != (adapter.Result{Delivered: 1, Failed: mob}) || took < c.atLeast || took > c.atLeast+time.Second {
 					t.Errorf("%+v, %v after %s", r, err, took)
 				}

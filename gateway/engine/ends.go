@@ -90,10 +90,15 @@ func (e *Engine) finishClose(ctx context.Context, end End) error {
 		}
 		again, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTime)
 		defer cancel()
-		if end.Step++; end.Step > maxSteps || e.ends == nil || e.ends.HandOver(again, end) != nil {
-			return fmt.Errorf("engine: close a session: %w", err)
+		if end.Step++; end.Step <= maxSteps && e.ends != nil {
+			handed := e.ends.HandOver(again, end)
+			if handed == nil {
+				e.log.WarnContext(ctx, "a session cannot be closed yet", "session", NameInLog(end.Session), "reason", end.Reason, "err", err)
+				return nil
+			}
+			err = errors.Join(err, handed)
 		}
-		return nil
+		return fmt.Errorf("engine: close a session: %w", err)
 	}
 }
 

@@ -128,7 +128,7 @@ func New(c Config) *Engine {
 		e.log = slog.New(slog.DiscardHandler)
 	}
 	e.waker, _ = c.Store.(sessionstore.Waker)
-	e.closing = &adapter.Closing{Sessions: c.Store, Pusher: c.Pusher, Finish: e.closed, Announce: e.announce}
+	e.closing = &adapter.Closing{Sessions: c.Store, Pusher: c.Pusher, Finish: e.closed, Announce: e.announce, Logger: e.log}
 	if e.ends != nil {
 		e.closing.Later = e.later
 	}

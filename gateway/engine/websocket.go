@@ -59,8 +59,8 @@ func (e *Engine) session(ctx context.Context, conn sessionstore.Connection) (ses
 	return row.Session, nil
 }
 
-// calm is how long no ping is sent to a client whose next one is due after an interval from now on. It is half of that, so that it holds by
-// the clock of any sweeper.
+// calm returns until when the sweeper sends no ping to a client whose next one is due an interval from now. It is half of the interval, so that
+// it holds by the clock of any sweeper.
 func (e *Engine) calm(now time.Time) time.Time { return now.Add(e.opts.PingInterval / 2) }
 
 // refuse ends a connection that has no session (any more).
