@@ -8,16 +8,15 @@ import (
 	"sync"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 // A handler may emit thousands of packets to one other socket. To a client that polls each would be an entry of its buffer, which takes a thousand;
-// so beyond the first few they are put together, as those to the handler's own session are (engine.Invocation).
-const (
-	bulkFrom   = 32 // so many emits of a call to one session leave at once, each by itself
-	bulkBytes  = 256 << 10
-	bulkFrames = 4000
-)
+// so beyond the first few they are put together, as those to the handler's own session are ([engine.Collects]).
+
+// bulkFrom is how many emits of a call to one session leave at once, each by itself.
+const bulkFrom = 32
 
 // bulk is what a call emits to other sessions, each named, that have no connection to push to.
 type bulk struct {
@@ -64,7 +63,7 @@ func (b *bulk) send(ctx context.Context, to sessionstore.SessionID, frames []str
 		return b.deliver(ctx, adapter.Target{Session: to}, frames)
 	}
 	bytes := sessionstore.Packet{Frames: frames}.Bytes()
-	if len(p.frames) > 0 && (p.bytes+bytes > bulkBytes || len(p.frames)+len(frames) > bulkFrames) {
+	if len(p.frames) > 0 && !engine.Collects(p.bytes+bytes, len(p.frames)+len(frames)) {
 		if err := b.flush(ctx, to, p); err != nil {
 			return err
 		}

@@ -13,12 +13,17 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// An invocation collects packets up to so many bytes and messages before it sends them on. What it sends on to a buffer is one
-// entry there, however many packets that are: a handler may emit thousands. A body that is stored apart takes as many.
+// What a handler emits to one session is collected up to so many bytes and messages before it is sent on. What is sent on to a buffer is one
+// entry there, however many packets that is: a handler may emit thousands. A body that is stored apart takes as many.
 const (
 	maxCollectedBytes  = 256 << 10
 	maxCollectedFrames = 4000
 )
+
+// Collects reports whether so many bytes in so many messages are collected for one session; false if they are too much for one entry of its buffer.
+func Collects(bytes, frames int) bool {
+	return bytes <= maxCollectedBytes && frames <= maxCollectedFrames
+}
 
 // Invocation is one request of one session: a POST, or a WebSocket message. Packets for the session itself
 // are collected and leave, in order, when its messages have been handled; so a reply never overtakes what was
@@ -107,7 +112,7 @@ func (i *Invocation) send(ctx context.Context, frames []string, reply bool) erro
 	bytes := p.Bytes()
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if len(i.out) > 0 && (i.bytes+bytes > maxCollectedBytes || i.frames+len(frames) > maxCollectedFrames) {
+	if len(i.out) > 0 && !Collects(i.bytes+bytes, i.frames+len(frames)) {
 		if err := i.deliver(ctx, i.out); err != nil {
 			return err
 		}
