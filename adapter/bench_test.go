@@ -22,17 +22,26 @@ func BenchmarkBroadcast(b *testing.B) {
 	for _, n := range []int{1, 10, 100, 1000} {
 		b.Run(fmt.Sprintf("members=%d", n), func(b *testing.B) {
 			store := memstore.New(memstore.Options{})
-			d := adapter.NewDelivery(store, taker{}, &adapter.Closing{Sessions: store, Pusher: taker{}}, adapter.Limits{})
+			d := adapter.NewDelivery(
+				store, taker{}, &adapter.Closing{Sessions: store, Pusher: taker{}}, adapter.Limits{},
+			)
 			a := adapter.New(store, d, adapter.Options{})
 			for i := range n {
 				id := sessionstore.SessionID(fmt.Sprintf("s%d", i))
-				k := sessionstore.NewSocket{ID: socketID(id), Session: id, Namespace: nsp, Rooms: []sessionstore.Room{"a"}}
+				k := sessionstore.NewSocket{
+					ID: socketID(id), Session: id, Namespace: nsp, Rooms: []sessionstore.Room{"a"},
+				}
 				now := time.Now()
-				create := sessionstore.NewSession{ID: id, Transport: sessionstore.WebSocket, Conn: conn(string(id)), CreatedAt: now, PingAt: now.Add(time.Hour)}
+				create := sessionstore.NewSession{
+					ID: id, Transport: sessionstore.WebSocket, Conn: conn(string(id)), CreatedAt: now,
+					PingAt: now.Add(time.Hour),
+				}
 				if err := store.Create(b.Context(), create); err != nil {
 					b.Fatal(err)
 				}
-				if err := store.PutSocket(b.Context(), k, conn(string(id)), adapter.Limits{}.WithDefaults().Socket); err != nil {
+				if err := store.PutSocket(
+					b.Context(), k, conn(string(id)), adapter.Limits{}.WithDefaults().Socket,
+				); err != nil {
 					b.Fatal(err)
 				}
 			}

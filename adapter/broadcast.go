@@ -71,8 +71,8 @@ type Result struct {
 	// Delivered counts the members that the packet was delivered to, Gone those that had left without a word;
 	// their rows have been removed.
 	Delivered, Gone int
-	// Failed counts the members that it could not be delivered to: most of them did not read. Their sessions have been closed, or
-	// are being closed, or nothing was delivered to them.
+	// Failed counts the members that it could not be delivered to: most of them did not read. Their sessions have
+	// been closed, or are being closed, or nothing was delivered to them.
 	Failed int
 	// Queued says that the broadcast was handed to the [Fanout], which delivers it; the numbers do not count that.
 	Queued bool
@@ -97,16 +97,20 @@ func (i *Interceptor) takes(m sessionstore.Member) bool {
 	return true
 }
 
-// Broadcast delivers one packet to everybody selected and returns when all have been tried, so that the
-// broadcasts of one caller arrive in order. A member that fails stops nobody else and is no error: it is counted and logged. One that
-// does not read is waited for half a second, or up to a second and a half while such members get on, and a push for two seconds, beside all
-// others; then its session is closed. Where that takes longer than half a second, [Closing.Later] sees to it. The error says that the members
-// could not be read, or that the packet is none for them ([ErrNotSerial]). The interceptor may be nil.
+// Broadcast delivers one packet to everybody selected and returns when all have been tried, so that the broadcasts of
+// one caller arrive in order. A member that fails stops nobody else and is no error: it is counted and logged. One
+// that does not read is waited for half a second, or up to a second and a half while such members get on, and a push
+// for two seconds, beside all others; then its session is closed. Where that takes longer than half a second,
+// [Closing.Later] sees to it. The error says that the members could not be read, or that the packet is none for them
+// ([ErrNotSerial]). The interceptor may be nil.
 //
-// With a [Fanout], a broadcast to more sockets than Options.Large is queued, and Broadcast returns once it is. Those that are queued
-// arrive in order too, whatever they select within a namespace. But what goes out at once, to few sockets, may arrive before
-// what was queued earlier (docs/adr/0010), unless the two come from one Adapter of [Adapter.InOrder].
-func (a *Adapter) Broadcast(ctx context.Context, sel Selection, p sessionstore.Packet, own *Interceptor) (Result, error) {
+// With a [Fanout], a broadcast to more sockets than Options.Large is queued, and Broadcast returns once it is. Those
+// that are queued arrive in order too, whatever they select within a namespace. But what goes out at once, to few
+// sockets, may arrive before what was queued earlier (docs/adr/0010), unless the two come from one Adapter of
+// [Adapter.InOrder].
+func (a *Adapter) Broadcast(
+	ctx context.Context, sel Selection, p sessionstore.Packet, own *Interceptor,
+) (Result, error) {
 	if err := a.delivery.Check(p.Frames); err != nil {
 		return Result{}, err
 	}
@@ -126,9 +130,11 @@ func (a *Adapter) Broadcast(ctx context.Context, sel Selection, p sessionstore.P
 	return a.queue(ctx, sel, parts, own)
 }
 
-// toAll delivers a packet to members of a namespace. The room is the one whose rows they come from, if it is a single one.
+// toAll delivers a packet to members of a namespace. The room is the one whose rows they come from, if it is a single
+// one.
 func (a *Adapter) toAll(
-	ctx context.Context, nsp sessionstore.Namespace, all members, room sessionstore.Room, p sessionstore.Packet, own *Interceptor,
+	ctx context.Context, nsp sessionstore.Namespace, all members, room sessionstore.Room, p sessionstore.Packet,
+	own *Interceptor,
 ) (Result, error) {
 	f := newFan(a, nsp, room, p)
 	var readErr error
@@ -152,8 +158,11 @@ func (a *Adapter) toAll(
 // tidyTime bounds what a broadcast does for the next one: it is no reason to hold up the sender.
 const tidyTime = 500 * time.Millisecond
 
-// reap removes the row of a member that is gone. One that stays costs the next broadcast a push, or goes with the end of its session.
-func (a *Adapter) reap(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member) error {
+// reap removes the row of a member that is gone. One that stays costs the next broadcast a push, or goes with the end
+// of its session.
+func (a *Adapter) reap(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, tidyTime)
 	defer cancel()
 	if err := a.store.Reap(ctx, nsp, room, m.Socket); err != nil {
@@ -164,7 +173,10 @@ func (a *Adapter) reap(ctx context.Context, nsp sessionstore.Namespace, room ses
 
 // repair writes the true hint into the row that was found stale. A repair that fails costs a call at the
 // next broadcast, no more, so it is only logged.
-func (a *Adapter) repair(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member, truth sessionstore.Connection) {
+func (a *Adapter) repair(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member,
+	truth sessionstore.Connection,
+) {
 	m.Hint = truth
 	ctx, cancel := context.WithTimeout(ctx, tidyTime)
 	defer cancel()

@@ -37,7 +37,9 @@ func socketID(id sessionstore.SessionID) sessionstore.SocketID {
 // hall is ten sockets: A to E on WebSocket, V to Z on polling. In room a: A B V W. In room b: B C W X. In
 // long: C Z. In none: D E Y.
 func hall(w *world) {
-	in := map[string][]sessionstore.Room{"A": {"a"}, "B": {"a", "b"}, "C": {long, "b"}, "Z": {long}, "V": {"a"}, "W": {"a", "b"}, "X": {"b"}}
+	in := map[string][]sessionstore.Room{
+		"A": {"a"}, "B": {"a", "b"}, "C": {long, "b"}, "Z": {long}, "V": {"a"}, "W": {"a", "b"}, "X": {"b"},
+	}
 	for _, name := range strings.Split("ABCDE", "") {
 		w.webSocket(sessionstore.SessionID(name))
 		w.socket(sessionstore.SessionID(name), in[name]...)
@@ -46,7 +48,9 @@ func hall(w *world) {
 		w.polling(sessionstore.SessionID(name))
 		w.socket(sessionstore.SessionID(name), in[name]...)
 	}
-	other := sessionstore.NewSocket{ID: socketID("other"), Session: "E", Namespace: "/other", Rooms: []sessionstore.Room{"a"}}
+	other := sessionstore.NewSocket{
+		ID: socketID("other"), Session: "E", Namespace: "/other", Rooms: []sessionstore.Room{"a"},
+	}
 	w.must(w.store.PutSocket(w.t.Context(), other, conn("E"), adapter.Limits{}.WithDefaults().Socket))
 }
 
@@ -56,7 +60,10 @@ func (w *world) reached(frame string) string {
 	for _, name := range strings.Split("ABCDEVWXYZ", "") {
 		id := sessionstore.SessionID(name)
 		got := w.pushed(id)
-		if s, err := w.store.Store.Get(w.t.Context(), id, w.session(id).CreatedAt); err == nil && s.Transport == sessionstore.Polling {
+		if s, err := w.store.Store.Get(
+			w.t.Context(), id, w.session(id).CreatedAt,
+		); err == nil &&
+			s.Transport == sessionstore.Polling {
 			got = w.buffered(id)
 		}
 		if n := strings.Count(got, frame); n == 1 {
@@ -173,7 +180,10 @@ func TestBroadcastTrouble(t *testing.T) {
 			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
 				hall(w)
 				c.prepare(w)
-				r, err := w.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, w.packet("4x"), nil)
+				r, err := w.adapter.Broadcast(
+					t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, w.packet("4x"),
+					nil,
+				)
 				if r != c.want || err != nil {
 					t.Errorf("%+v, %v, want %+v and no error", r, err, c.want)
 				}
@@ -185,8 +195,8 @@ func TestBroadcastTrouble(t *testing.T) {
 	}
 }
 
-// Members that do not read hold a broadcast for half a second, however many they are, and for no longer; while they get on, because
-// the platform is at its limit, they are waited for.
+// Members that do not read hold a broadcast for half a second, however many they are, and for no longer; while they
+// get on, because the platform is at its limit, they are waited for.
 func TestBroadcastToMembersThatDoNotRead(t *testing.T) {
 	const slow = 500
 	for _, c := range []struct {
@@ -213,8 +223,14 @@ func TestBroadcastToMembersThatDoNotRead(t *testing.T) {
 				w.webSocket("Z")
 				w.socket("Z", "crowd")
 				begun := time.Now()
-				r, err := w.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"crowd"}}, w.packet("4x"), nil)
-				if took := time.Since(begun); err != nil || r.Delivered != c.delivered || r.Delivered+r.Failed != slow+1 || took > c.atMost {
+				r, err := w.adapter.Broadcast(
+					t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"crowd"}},
+					w.packet("4x"), nil,
+				)
+				if took := time.Since(
+					begun,
+				); err != nil || r.Delivered != c.delivered || r.Delivered+r.Failed != slow+1 ||
+					took > c.atMost {
 					t.Errorf("%+v, %v after %s", r, err, took)
 				}
 				if open := w.session("S0").State == sessionstore.Open; open != (c.refusals > 0) {
@@ -262,10 +278,16 @@ func TestGoneFromSeveralRooms(t *testing.T) {
 		hall(w)
 		w.pusher.AnswerAlways(conn("B"), adapter.ErrGone)
 		sel := adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a", "b"}}
-		if r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4x"), nil); err != nil || r != (adapter.Result{Delivered: 5, Gone: 1}) {
+		if r, err := w.adapter.Broadcast(
+			t.Context(), sel, w.packet("4x"), nil,
+		); err != nil ||
+			r != (adapter.Result{Delivered: 5, Gone: 1}) {
 			t.Errorf("%+v, %v", r, err)
 		}
-		if r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4y"), nil); err != nil || r.Delivered != 5 || r.Failed != 0 {
+		if r, err := w.adapter.Broadcast(
+			t.Context(), sel, w.packet("4y"), nil,
+		); err != nil || r.Delivered != 5 ||
+			r.Failed != 0 {
 			t.Errorf("again: %+v, %v", r, err)
 		}
 		if got := w.reached("4y"); got != "ACVWX" {
@@ -288,13 +310,22 @@ func TestHintIsRepaired(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
 				w.webSocket("A")
-				k := sessionstore.NewSocket{ID: socketID("A"), Session: "A", Namespace: nsp, Rooms: []sessionstore.Room{"a"}}
-				w.must(w.store.PutSocket(t.Context(), k, sessionstore.Connection{}, adapter.Limits{}.WithDefaults().Socket))
+				k := sessionstore.NewSocket{
+					ID: socketID("A"), Session: "A", Namespace: nsp, Rooms: []sessionstore.Room{"a"},
+				}
+				w.must(
+					w.store.PutSocket(
+						t.Context(), k, sessionstore.Connection{}, adapter.Limits{}.WithDefaults().Socket,
+					),
+				)
 				if c.fault {
 					w.store.faults[sessionstore.OpSetHint] = []fault{certain}
 				}
 				sel := adapter.Selection{Namespace: nsp, Rooms: c.rooms}
-				if r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4x"), nil); err != nil || r.Delivered != 1 {
+				if r, err := w.adapter.Broadcast(
+					t.Context(), sel, w.packet("4x"), nil,
+				); err != nil ||
+					r.Delivered != 1 {
 					t.Errorf("%+v, %v", r, err)
 				}
 				for m, err := range w.adapter.Select(t.Context(), sel) {
@@ -313,7 +344,9 @@ func TestIntercept(t *testing.T) {
 		hall(w)
 		taken := 0
 		own := &adapter.Interceptor{Session: "B", Take: func() { taken++ }}
-		r, err := w.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, w.packet("4x"), own)
+		r, err := w.adapter.Broadcast(
+			t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, w.packet("4x"), own,
+		)
 		if err != nil || r.Delivered != 4 {
 			t.Errorf("%+v, %v", r, err)
 		}
@@ -376,9 +409,16 @@ func TestSelectProperties(t *testing.T) {
 			in := map[sessionstore.SocketID][]sessionstore.Room{}
 			w.polling("all")
 			for i := range dice.IntN(40) {
-				k := sessionstore.NewSocket{ID: socketID(sessionstore.SessionID(fmt.Sprint(i))), Session: sessionstore.SessionID(fmt.Sprint(i)), Namespace: nsp, Rooms: some(dice, rooms)}
+				k := sessionstore.NewSocket{
+					ID:      socketID(sessionstore.SessionID(fmt.Sprint(i))),
+					Session: sessionstore.SessionID(fmt.Sprint(i)), Namespace: nsp, Rooms: some(dice, rooms),
+				}
 				in[k.ID] = k.Rooms
-				w.must(w.store.PutSocket(context.Background(), k, sessionstore.Connection{}, adapter.Limits{}.WithDefaults().Socket))
+				w.must(
+					w.store.PutSocket(
+						context.Background(), k, sessionstore.Connection{}, adapter.Limits{}.WithDefaults().Socket,
+					),
+				)
 			}
 			sel := adapter.Selection{Namespace: nsp, Rooms: some(dice, rooms), Except: some(dice, rooms)}
 			var want []sessionstore.SocketID

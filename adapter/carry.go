@@ -16,8 +16,8 @@ import (
 var ErrUnfinished = errors.New("adapter: a part of a broadcast is unfinished")
 
 const (
-	// carryChunk is how many members are delivered to between two records of progress: so many clients are cut off at most
-	// if their carrier dies.
+	// carryChunk is how many members are delivered to between two records of progress: so many clients are cut off at
+	// most if their carrier dies.
 	carryChunk = 128
 	// carryLife is how long it is remembered how far a part has come: longer than any queue keeps its message.
 	carryLife = 2 * time.Hour
@@ -32,9 +32,9 @@ const (
 // errNoTime ends a carrier before its time does.
 var errNoTime = errors.New("adapter: no time for more")
 
-// carrier delivers one part. How far it has come is kept in the owner of the part's claim, so that who carries the part again
-// goes on from there. Of the members that were being delivered to nobody knows who has got the packet: their sessions end,
-// as after any push in doubt.
+// carrier delivers one part. How far it has come is kept in the owner of the part's claim, so that who carries the
+// part again goes on from there. Of the members that were being delivered to nobody knows who has got the packet:
+// their sessions end, as after any push in doubt.
 type carrier struct {
 	a      *Adapter
 	claims sessionstore.Claims
@@ -49,7 +49,8 @@ type carrier struct {
 	errs     []error
 }
 
-// progress is how far a part has come: everybody below from has the packet, who is in the range of from and to may have it.
+// progress is how far a part has come: everybody below from has the packet, who is in the range of from and to may
+// have it.
 type progress struct {
 	token    string
 	from, to sessionstore.SocketID
@@ -140,7 +141,9 @@ func (c *carrier) walk(ctx context.Context) error {
 }
 
 // deliver delivers to some members; next is where to go on.
-func (c *carrier) deliver(ctx context.Context, chunk []sessionstore.Member, room sessionstore.Room, next sessionstore.SocketID) error {
+func (c *carrier) deliver(
+	ctx context.Context, chunk []sessionstore.Member, room sessionstore.Room, next sessionstore.SocketID,
+) error {
 	if c.recorded != "" && !hasTime(ctx) {
 		return errNoTime
 	}

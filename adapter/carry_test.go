@@ -14,7 +14,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// life is that of a process which stands still for ever after so many calls: the last one is applied, and its answer lost.
+// life is that of a process which stands still for ever after so many calls: the last one is applied, and its answer
+// lost.
 type life struct {
 	mu    sync.Mutex
 	calls int
@@ -52,11 +53,15 @@ func (s mortalStore) do(f func() error) error {
 	return err
 }
 
-func (s mortalStore) Claim(ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
+func (s mortalStore) Claim(
+	ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time,
+) error {
 	return s.do(func() error { return s.faultyStore.Claim(ctx, name, l, from, now) })
 }
 
-func (s mortalStore) Deliver(ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits) error {
+func (s mortalStore) Deliver(
+	ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits,
+) error {
 	return s.do(func() error { return s.faultyStore.Deliver(ctx, id, p, l) })
 }
 
@@ -65,7 +70,9 @@ func (s mortalStore) Close(ctx context.Context, r sessionstore.CloseRequest) (k 
 	return k, err
 }
 
-func (s mortalStore) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
+func (s mortalStore) Members(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range,
+) iter.Seq2[sessionstore.Member, error] {
 	return func(yield func(sessionstore.Member, error) bool) {
 		if s.do(func() error { return nil }) != nil {
 			yield(sessionstore.Member{}, errDead)
@@ -86,7 +93,8 @@ func (p mortalPusher) Push(ctx context.Context, conn sessionstore.Connection, fr
 	return err
 }
 
-// hundreds is a room of 300, half of them on WebSocket, whose ids are all in the range that carriedRange is the number of.
+// hundreds is a room of 300, half of them on WebSocket, whose ids are all in the range that carriedRange is the
+// number of.
 type hundreds struct {
 	*world
 	emitter *adapter.Emitter
@@ -111,7 +119,9 @@ func inHundreds(t *testing.T, f func(t *testing.T, h *hundreds)) {
 				w.polling(id)
 			}
 			s := w.session(id)
-			k := sessionstore.NewSocket{ID: sessionstore.SocketID(id), Session: id, Namespace: nsp, Rooms: []sessionstore.Room{"a"}}
+			k := sessionstore.NewSocket{
+				ID: sessionstore.SocketID(id), Session: id, Namespace: nsp, Rooms: []sessionstore.Room{"a"},
+			}
 			w.must(w.store.PutSocket(t.Context(), k, s.Hint(), adapter.Limits{}.WithDefaults().Socket))
 			h.ids = append(h.ids, id)
 		}
@@ -121,8 +131,11 @@ func inHundreds(t *testing.T, f func(t *testing.T, h *hundreds)) {
 
 func part(frame string) adapter.Part {
 	return adapter.Part{
-		ID: sessionstore.PacketID("id of " + frame), Selection: adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}},
-		Range: carriedRange, Frames: []string{frame},
+		ID: sessionstore.PacketID(
+			"id of " + frame,
+		),
+		Selection: adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, Range: carriedRange,
+		Frames: []string{frame},
 	}
 }
 
@@ -146,14 +159,16 @@ func (h *hundreds) expect(want string) (closed int) {
 	return closed
 }
 
-// Whenever a carrier dies, the next one sees to it that everybody has the packet once, or has been cut off: no more than were
-// being delivered to.
+// Whenever a carrier dies, the next one sees to it that everybody has the packet once, or has been cut off: no more
+// than were being delivered to.
 func TestCarrierThatDies(t *testing.T) {
 	for _, calls := range []int{1, 2, 3, 4, 40, 65, 100, 128, 129, 130, 131, 132, 133, 200, 258, 259, 260, 261, 262, 300, 304, 305, 306, 1000} {
 		t.Run(fmt.Sprint(calls), func(t *testing.T) {
 			inHundreds(t, func(t *testing.T, h *hundreds) {
 				l := &life{calls: calls, end: make(chan struct{})}
-				victim := adapter.NewEmitter(mortalStore{h.store, l}, mortalPusher{h.pusher, l}, adapter.EmitterOptions{})
+				victim := adapter.NewEmitter(
+					mortalStore{h.store, l}, mortalPusher{h.pusher, l}, adapter.EmitterOptions{},
+				)
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
@@ -204,7 +219,11 @@ func TestCarrierInTrouble(t *testing.T) {
 	for _, op := range []sessionstore.Op{sessionstore.OpMembers, sessionstore.OpClaim} {
 		t.Run(op.String(), func(t *testing.T) {
 			inHundreds(t, func(t *testing.T, h *hundreds) {
-				h.store.faults[op] = []fault{{err: sessionstore.ErrThrottled}, {err: sessionstore.ErrThrottled}, {err: sessionstore.ErrThrottled}}
+				h.store.faults[op] = []fault{
+					{err: sessionstore.ErrThrottled},
+					{err: sessionstore.ErrThrottled},
+					{err: sessionstore.ErrThrottled},
+				}
 				r, err := h.emitter.Carry(t.Context(), part("4x"))
 				if !errors.Is(err, adapter.ErrUnfinished) || r != (adapter.Result{}) {
 					t.Fatalf("%+v, %v", r, err)

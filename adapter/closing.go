@@ -22,8 +22,8 @@ const (
 	ReasonServerDisconnect = "server namespace disconnect"
 	// ReasonBufferFull is ours: the client fetched too slowly, see [ErrBufferFull].
 	ReasonBufferFull = "buffer full"
-	// ReasonOutOfOrder is ours: frames of the connection were handled in an order from which nobody can tell what belongs
-	// together. Only where the platform does that, see gateway.Config.Unordered.
+	// ReasonOutOfOrder is ours: frames of the connection were handled in an order from which nobody can tell what
+	// belongs together. Only where the platform does that, see gateway.Config.Unordered.
 	ReasonOutOfOrder = "frames out of order"
 	// ReasonInDoubt is ours: an instance died while it handled a frame, and nobody knows how far it came.
 	ReasonInDoubt = "frame in doubt"
@@ -54,18 +54,20 @@ func LeaseUntil(ctx context.Context, now time.Time) time.Time {
 type Closing struct {
 	Sessions sessionstore.Sessions
 	Pusher   Pusher
-	// Finish sees to it that the disconnect handlers of a session that this process closed run, its rows are removed and
-	// closed is written; the session is as it was before, and the lease is the handlers'. If nil, that is left to the sweeper, which finds
-	// the lease already over.
+	// Finish sees to it that the disconnect handlers of a session that this process closed run, its rows are removed
+	// and closed is written; the session is as it was before, and the lease is the handlers'. If nil, that is left to
+	// the sweeper, which finds the lease already over.
 	Finish func(ctx context.Context, old sessionstore.Session, lease sessionstore.Lease) error
-	// Announce, unless nil, tells the sweeper beforehand when to look at a session that is about to be closed: the caller that
-	// closes it may die before its client is cut off, and a client that only answers pings would never be noticed.
-	// Not asked for when the session's connection has ended, or its ping timeout is decided: then the sweeper knows.
+	// Announce, unless nil, tells the sweeper beforehand when to look at a session that is about to be closed: the
+	// caller that closes it may die before its client is cut off, and a client that only answers pings would never be
+	// noticed. Not asked for when the session's connection has ended, or its ping timeout is decided: then the
+	// sweeper knows.
 	Announce func(ctx context.Context, id sessionstore.SessionID, at time.Time)
 	// Leave, if Finish is nil, tells the sweeper that there is a session to finish. If nil too, it finds out by itself.
 	Leave func(ctx context.Context, id sessionstore.SessionID) error
-	// Later, unless nil, takes a session that CloseWithin has no more time for, and sees to it that [Closing.Resume] is called for it
-	// until that succeeds. When it returns nil that is certain, as certain as the one who takes it can make it.
+	// Later, unless nil, takes a session that CloseWithin has no more time for, and sees to it that [Closing.Resume]
+	// is called for it until that succeeds. When it returns nil that is certain, as certain as the one who takes it
+	// can make it.
 	Later func(ctx context.Context, e Ending) error
 	// Logger is told when Later refuses; default none.
 	Logger *slog.Logger
@@ -82,7 +84,8 @@ type Ending struct {
 	Doubtful sessionstore.Connection `json:"doubtful,omitzero"`
 }
 
-// ErrEnding says that the session is being closed: nothing is delivered to it any more, but its client may not have been cut off yet.
+// ErrEnding says that the session is being closed: nothing is delivered to it any more, but its client may not have
+// been cut off yet.
 var ErrEnding = errors.New("adapter: session is being closed")
 
 // CloseOptions refine [Closing.Close].
@@ -109,9 +112,12 @@ func (c *Closing) Close(ctx context.Context, id sessionstore.SessionID, reason s
 // laterTime bounds the handing over of a close.
 const laterTime = time.Second
 
-// CloseWithin is Close for a caller who has others to see to: what is not done within patience is handed to Later, at once if that is 0, and
-// the error is [ErrEnding]. Without Later, or if that fails, it takes as long as Close. Of the options it knows Doubtful only.
-func (c *Closing) CloseWithin(ctx context.Context, patience time.Duration, id sessionstore.SessionID, reason string, o CloseOptions) error {
+// CloseWithin is Close for a caller who has others to see to: what is not done within patience is handed to Later, at
+// once if that is 0, and the error is [ErrEnding]. Without Later, or if that fails, it takes as long as Close. Of the
+// options it knows Doubtful only.
+func (c *Closing) CloseWithin(
+	ctx context.Context, patience time.Duration, id sessionstore.SessionID, reason string, o CloseOptions,
+) error {
 	if c.Later == nil {
 		return c.Close(ctx, id, reason, o)
 	}
@@ -131,7 +137,9 @@ func (c *Closing) CloseWithin(ctx context.Context, patience time.Duration, id se
 		return ErrEnding
 	}
 	if c.Logger != nil {
-		c.Logger.WarnContext(ctx, "the end of a session was not handed over: the emit waits for it", "reason", reason, "error", err)
+		c.Logger.WarnContext(
+			ctx, "the end of a session was not handed over: the emit waits for it", "reason", reason, "error", err,
+		)
 	}
 	return c.close(ctx, id, reason, owner, o) // nobody else will
 }
@@ -141,7 +149,9 @@ func (c *Closing) Resume(ctx context.Context, e Ending) error {
 	return c.close(ctx, e.Session, e.Reason, e.Owner, CloseOptions{Doubtful: e.Doubtful})
 }
 
-func (c *Closing) close(ctx context.Context, id sessionstore.SessionID, reason string, owner sessionstore.Owner, o CloseOptions) error {
+func (c *Closing) close(
+	ctx context.Context, id sessionstore.SessionID, reason string, owner sessionstore.Owner, o CloseOptions,
+) error {
 	old, lease, err := c.write(ctx, id, reason, owner, o)
 	if !o.Doubtful.IsZero() {
 		err = errors.Join(err, c.cut(ctx, o.Doubtful))
@@ -164,16 +174,22 @@ func (c *Closing) close(ctx context.Context, id sessionstore.SessionID, reason s
 }
 
 // write moves the session to closing. Nobody has the lease if there is nothing left to do for this caller.
-func (c *Closing) write(ctx context.Context, id sessionstore.SessionID, reason string, owner sessionstore.Owner, o CloseOptions) (sessionstore.Session, sessionstore.Lease, error) {
+func (c *Closing) write(
+	ctx context.Context, id sessionstore.SessionID, reason string, owner sessionstore.Owner, o CloseOptions,
+) (sessionstore.Session, sessionstore.Lease, error) {
 	now := time.Now()
-	lease := sessionstore.Lease{Owner: owner, Until: LeaseUntil(context.WithoutCancel(ctx), now)} // the end is for others, too
+	lease := sessionstore.Lease{
+		Owner: owner, Until: LeaseUntil(context.WithoutCancel(ctx), now),
+	} // the end is for others, too
 	if c.Finish == nil {
 		lease.Until = now
 	}
 	if c.Announce != nil && o.IfConn.IsZero() && o.IfPingAt.IsZero() && reason != ReasonPingTimeout {
 		c.Announce(ctx, id, lease.Until.Add(LeaseMargin))
 	}
-	r := sessionstore.CloseRequest{Session: id, Reason: reason, Handler: lease, Drain: o.Drain, IfPingAt: o.IfPingAt, IfConn: o.IfConn}
+	r := sessionstore.CloseRequest{
+		Session: id, Reason: reason, Handler: lease, Drain: o.Drain, IfPingAt: o.IfPingAt, IfConn: o.IfConn,
+	}
 	var err error
 	pause := NewPause()
 	for range closeRepeats {

@@ -26,12 +26,15 @@ func TestManyClosersAtOnce(t *testing.T) {
 		w.webSocket(sid)
 		var mu sync.Mutex
 		finished := 0
-		closing := adapter.Closing{Sessions: w.store.Store, Pusher: w.pusher, Finish: func(ctx context.Context, s sessionstore.Session, l sessionstore.Lease) error {
-			mu.Lock()
-			defer mu.Unlock()
-			finished++
-			return w.store.Finish(ctx, s.ID, l.Owner, time.Now().Add(time.Minute))
-		}}
+		closing := adapter.Closing{
+			Sessions: w.store.Store, Pusher: w.pusher,
+			Finish: func(ctx context.Context, s sessionstore.Session, l sessionstore.Lease) error {
+				mu.Lock()
+				defer mu.Unlock()
+				finished++
+				return w.store.Finish(ctx, s.ID, l.Owner, time.Now().Add(time.Minute))
+			},
+		}
 		var group sync.WaitGroup
 		for range 8 {
 			group.Go(func() {
@@ -119,7 +122,9 @@ func TestDoubtfulIsCut(t *testing.T) {
 func (s *faultyStore) must(_ sessionstore.Session, err error) error { return err }
 
 func closeRequest(owner sessionstore.Owner) sessionstore.CloseRequest {
-	return sessionstore.CloseRequest{Session: sid, Reason: "other", Handler: sessionstore.Lease{Owner: owner, Until: time.Now().Add(time.Minute)}}
+	return sessionstore.CloseRequest{
+		Session: sid, Reason: "other", Handler: sessionstore.Lease{Owner: owner, Until: time.Now().Add(time.Minute)},
+	}
 }
 
 // A connection that cannot be cut is an error that the caller sees.
@@ -141,7 +146,12 @@ func TestCutFails(t *testing.T) {
 func TestCandidateIsCut(t *testing.T) {
 	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
 		w.polling(sid)
-		w.must(w.store.Bind(t.Context(), sid, sessionstore.Candidate{Conn: conn("C"), Until: time.Now().Add(time.Minute)}, time.Now()))
+		w.must(
+			w.store.Bind(
+				t.Context(), sid, sessionstore.Candidate{Conn: conn("C"), Until: time.Now().Add(time.Minute)},
+				time.Now(),
+			),
+		)
 		w.must(w.closing.Close(t.Context(), sid, "test", adapter.CloseOptions{}))
 		if !w.pusher.Closed(conn("C")) {
 			t.Error("the candidate is still there")
@@ -186,7 +196,9 @@ func TestDrain(t *testing.T) {
 	for _, drain := range []bool{true, false} {
 		inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
 			w.polling(sid)
-			if _, err := w.delivery.Deliver(t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")}); err != nil {
+			if _, err := w.delivery.Deliver(
+				t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")},
+			); err != nil {
 				t.Fatal(err)
 			}
 			w.must(w.closing.Close(t.Context(), sid, "test", adapter.CloseOptions{Drain: drain}))

@@ -27,14 +27,15 @@ var (
 
 // Limits of what a client, or the application on its behalf, may have the store keep. Zero fields mean the defaults.
 type Limits struct {
-	// Socket bounds what one socket keeps: by default 32 KB of auth (what one message of a WebSocket carries on API Gateway),
-	// 16 KB of data and 1,000 rooms.
+	// Socket bounds what one socket keeps: by default 32 KB of auth (what one message of a WebSocket carries on API
+	// Gateway), 16 KB of data and 1,000 rooms.
 	Socket sessionstore.SocketLimits
 	// Sockets is the most namespaces that a session may be in at a time; default 32.
 	Sockets int
 
-	// Buffer bounds a session's buffer; default 1,000 entries and 4 MB. What one request sends to its own session is one entry
-	// for each 256 KB, however many packets that is; so is what it emits to another one by its socket, after the first 32 packets. A broadcast is an entry.
+	// Buffer bounds a session's buffer; default 1,000 entries and 4 MB. What one request sends to its own session is
+	// one entry for each 256 KB, however many packets that is; so is what it emits to another one by its socket,
+	// after the first 32 packets. A broadcast is an entry.
 	Buffer sessionstore.BufferLimits
 	// Frame is the most bytes of one Engine.IO packet. A packet taken while the client polls must fit after
 	// the upgrade, so one limit holds for every transport; default 128 KB, API Gateway's limit for a message.
@@ -95,7 +96,8 @@ type Delivery struct {
 	ending  *known // sessions that this process is closing
 	// end closes a session, in place.
 	end func(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) error
-	// patiently makes a push and repeats it while the connection is busy, in place; nil if the caller waits for this session alone.
+	// patiently makes a push and repeats it while the connection is busy, in place; nil if the caller waits for this
+	// session alone.
 	patiently func(ctx context.Context, push func(context.Context) error) error
 }
 
@@ -103,7 +105,8 @@ type Delivery struct {
 func NewDelivery(store DeliveryStore, pusher Pusher, closing *Closing, limits Limits) *Delivery {
 	groups, _ := pusher.(GroupPusher)
 	return &Delivery{
-		store: store, pusher: pusher, groups: groups, closing: closing, limits: limits.WithDefaults(), serial: &known{}, ending: &known{},
+		store: store, pusher: pusher, groups: groups, closing: closing, limits: limits.WithDefaults(),
+		serial: &known{}, ending: &known{},
 		end: closing.Close,
 	}
 }
@@ -111,9 +114,12 @@ func NewDelivery(store DeliveryStore, pusher Pusher, closing *Closing, limits Li
 // Deliver brings packets to the target, in order, and returns how the session is reached in truth:
 // its connection, or none for its buffer.
 //
-// Errors: [ErrClosed], with [ErrEnding] if a push to the session has failed a moment ago, [ErrBufferFull], [ErrPacketTooLarge]; after any other error either nothing was
-// delivered (see sessionstore.InDoubt) or the session has been closed, for nobody knows what the client got.
-func (d *Delivery) Deliver(ctx context.Context, t Target, packets []sessionstore.Packet) (sessionstore.Connection, error) {
+// Errors: [ErrClosed], with [ErrEnding] if a push to the session has failed a moment ago, [ErrBufferFull],
+// [ErrPacketTooLarge]; after any other error either nothing was delivered (see sessionstore.InDoubt) or the session
+// has been closed, for nobody knows what the client got.
+func (d *Delivery) Deliver(
+	ctx context.Context, t Target, packets []sessionstore.Packet,
+) (sessionstore.Connection, error) {
 	if err := d.check(packets); err != nil {
 		return t.Hint, err
 	}
@@ -183,7 +189,9 @@ func groups(frames []string) iter.Seq[[]string] {
 
 // push sends the packets to a connection. A push that is not a clear success ends the session: it is never
 // repeated, nor is the next one tried.
-func (d *Delivery) push(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, packets []sessionstore.Packet) error {
+func (d *Delivery) push(
+	ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, packets []sessionstore.Packet,
+) error {
 	for _, p := range packets {
 		if err := d.pushPacket(ctx, conn, p.Frames); err != nil {
 			return d.lost(ctx, id, conn, err)
@@ -222,7 +230,9 @@ func (d *Delivery) patient() *Delivery {
 }
 
 // lost closes a session after a push that failed or is in doubt.
-func (d *Delivery) lost(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, cause error) error {
+func (d *Delivery) lost(
+	ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, cause error,
+) error {
 	reason := ReasonTransportError
 	if errors.Is(cause, ErrGone) {
 		reason, cause = ReasonTransportClose, ErrClosed
@@ -231,13 +241,15 @@ func (d *Delivery) lost(ctx context.Context, id sessionstore.SessionID, conn ses
 	return errors.Join(fmt.Errorf("push: %w", cause), err)
 }
 
-// endingFor is how long a session that is being closed by somebody else is given nothing. By then it is closed; or nobody can close it, and it
-// is as if the close had never been tried.
+// endingFor is how long a session that is being closed by somebody else is given nothing. By then it is closed; or
+// nobody can close it, and it is as if the close had never been tried.
 const endingFor = time.Minute
 
-// close ends a session. From the first moment on this process delivers nothing more to it: the next packet must not come without
-// the one that is in doubt. The error matches [ErrEnding] if others see to the rest.
-func (d *Delivery) close(ctx context.Context, id sessionstore.SessionID, reason string, doubtful sessionstore.Connection) error {
+// close ends a session. From the first moment on this process delivers nothing more to it: the next packet must not
+// come without the one that is in doubt. The error matches [ErrEnding] if others see to the rest.
+func (d *Delivery) close(
+	ctx context.Context, id sessionstore.SessionID, reason string, doubtful sessionstore.Connection,
+) error {
 	d.ending.add(id, endingFor)
 	err := d.end(ctx, id, reason, CloseOptions{Doubtful: doubtful})
 	if !errors.Is(err, ErrEnding) {
@@ -247,7 +259,9 @@ func (d *Delivery) close(ctx context.Context, id sessionstore.SessionID, reason 
 }
 
 // buffer appends to the session's buffer, and learns from a refusal where the session is.
-func (d *Delivery) buffer(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet) (sessionstore.Connection, error) {
+func (d *Delivery) buffer(
+	ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet,
+) (sessionstore.Connection, error) {
 	none := sessionstore.Connection{}
 	if d.serial.has(id) {
 		return none, d.enqueue(ctx, id, packets)
@@ -280,7 +294,9 @@ func (d *Delivery) buffer(ctx context.Context, id sessionstore.SessionID, packet
 }
 
 // full ends a session whose client fetches too slowly.
-func (d *Delivery) full(ctx context.Context, id sessionstore.SessionID, cur *sessionstore.Session, packets []sessionstore.Packet) error {
+func (d *Delivery) full(
+	ctx context.Context, id sessionstore.SessionID, cur *sessionstore.Session, packets []sessionstore.Packet,
+) error {
 	if !d.limits.Buffer.Exceeded(cur, packets) {
 		return fmt.Errorf("deliver: %w: refused an open session within its limits", sessionstore.ErrConflict)
 	}
@@ -289,7 +305,9 @@ func (d *Delivery) full(ctx context.Context, id sessionstore.SessionID, cur *ses
 
 // inDoubt settles a delivery that may have happened. If the packet is in the buffer, it has. Otherwise it may
 // have come and gone, or may yet come: the session is closed before the error is returned.
-func (d *Delivery) inDoubt(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet, cause error) error {
+func (d *Delivery) inDoubt(
+	ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet, cause error,
+) error {
 	ctx = context.WithoutCancel(ctx)
 	_, waits, err := d.waiting(ctx, id, packets[len(packets)-1].ID)
 	if waits || errors.Is(err, ErrClosed) {
@@ -299,9 +317,9 @@ func (d *Delivery) inDoubt(ctx context.Context, id sessionstore.SessionID, packe
 	return errors.Join(fmt.Errorf("deliver: %w", cause), err)
 }
 
-// Settle ends the doubt that a caller has left who died while it delivered a packet to a session: unless the packet waits in the
-// session's buffer, the session is closed, for nobody knows whether the client has got it. [ErrClosed] if it is closed, by this
-// call or before.
+// Settle ends the doubt that a caller has left who died while it delivered a packet to a session: unless the packet
+// waits in the session's buffer, the session is closed, for nobody knows whether the client has got it. [ErrClosed]
+// if it is closed, by this call or before.
 func (d *Delivery) Settle(ctx context.Context, id sessionstore.SessionID, packet sessionstore.PacketID) error {
 	s, waits, err := d.waiting(ctx, id, packet)
 	if waits || errors.Is(err, ErrClosed) {
@@ -313,9 +331,11 @@ func (d *Delivery) Settle(ctx context.Context, id sessionstore.SessionID, packet
 	return ErrClosed
 }
 
-// waiting reads whether a packet waits in the buffer of an open session; [ErrClosed] if it is not open. The names of packets that
-// are kept in pages are read too, if need be.
-func (d *Delivery) waiting(ctx context.Context, id sessionstore.SessionID, packet sessionstore.PacketID) (s sessionstore.Session, waits bool, err error) {
+// waiting reads whether a packet waits in the buffer of an open session; [ErrClosed] if it is not open. The names of
+// packets that are kept in pages are read too, if need be.
+func (d *Delivery) waiting(
+	ctx context.Context, id sessionstore.SessionID, packet sessionstore.PacketID,
+) (s sessionstore.Session, waits bool, err error) {
 	s, err = d.readAgain(ctx, id)
 	if errors.Is(err, sessionstore.ErrNotFound) || err == nil && s.State != sessionstore.Open {
 		return s, false, ErrClosed

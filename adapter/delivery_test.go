@@ -38,27 +38,86 @@ var deliveries = []struct {
 	{name: "appended while somebody flushes", make: held, buffered: "4a 4b bAA=="},
 	{name: "no such session", make: nothing, err: adapter.ErrClosed},
 	{name: "closed session", make: closed, err: adapter.ErrClosed},
-	{name: "hint of a connection that is gone", make: webSocket, hint: true, push: []error{adapter.ErrGone}, truth: true, err: adapter.ErrClosed, reason: "transport close"},
-	{name: "hint of a connection that is gone, without session", make: nothing, hint: true, push: []error{adapter.ErrGone}, truth: true, err: adapter.ErrClosed},
-	{name: "gone after the first frame", make: webSocket, hint: true, push: []error{nil, adapter.ErrGone}, pushed: "4a", truth: true, err: adapter.ErrClosed, reason: "transport close"},
-	{name: "in doubt, and lost", make: webSocket, hint: true, push: []error{pushtest.ErrLost}, truth: true, err: pushtest.ErrLost, reason: "transport error"},
-	{name: "in doubt, and arrived", make: webSocket, hint: true, push: []error{nil, pushtest.ErrArrived}, pushed: "4a 4b", truth: true, err: pushtest.ErrArrived, reason: "transport error"},
-	{name: "in doubt after a refusal", make: webSocket, push: []error{pushtest.ErrLost}, truth: true, err: pushtest.ErrLost, reason: "transport error"},
-	{name: "frame above the platform's limit", make: webSocket, hint: true, push: []error{adapter.ErrFrameTooLarge}, truth: true, err: adapter.ErrFrameTooLarge, reason: "transport error"},
-	{name: "busy for a while", make: webSocket, hint: true, push: []error{adapter.ErrBusy, adapter.ErrBusy, nil}, pushed: "4a 4b bAA==", truth: true, waits: true},
-	{name: "busy between frames", make: webSocket, hint: true, push: []error{nil, adapter.ErrBusy, nil}, pushed: "4a 4b bAA==", truth: true, waits: true},
-	{name: "busy, then in doubt", make: webSocket, hint: true, push: []error{adapter.ErrBusy, pushtest.ErrLost}, truth: true, err: pushtest.ErrLost, reason: "transport error", waits: true},
-	{name: "throttled for a while", make: polling, store: faults(sessionstore.OpDeliver, certain, certain), buffered: "4a 4b bAA==", waits: true},
-	{name: "throttled for ever", make: polling, store: faults(sessionstore.OpDeliver, certain, certain, certain, certain, certain, certain), err: sessionstore.ErrThrottled, waits: true},
-	{name: "append in doubt, and done", make: polling, store: faults(sessionstore.OpDeliver, fault{errNoAnswer, true}), buffered: "4a 4b bAA=="},
-	{name: "append in doubt, and not done", make: polling, store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: errNoAnswer, reason: "transport error"},
-	{name: "append in doubt, and done, and in a page since", make: inPages, store: faults(sessionstore.OpDeliver, fault{errNoAnswer, true}), buffered: "4first 4a 4b bAA=="},
-	{name: "append in doubt, and not done, beside pages", make: inPages, store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: errNoAnswer, reason: "transport error"},
-	{name: "append in doubt, session closed", make: closed, store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: adapter.ErrClosed},
-	{name: "append in doubt, no such session", make: nothing, store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: adapter.ErrClosed},
 	{
-		name: "append in doubt, and done, and the reading fails at first", make: polling, buffered: "4a 4b bAA==", waits: true,
-		store: map[sessionstore.Op][]fault{sessionstore.OpDeliver: {{errNoAnswer, true}}, sessionstore.OpGet: {{errNoAnswer, false}}},
+		name: "hint of a connection that is gone", make: webSocket, hint: true, push: []error{adapter.ErrGone},
+		truth: true, err: adapter.ErrClosed, reason: "transport close",
+	},
+	{
+		name: "hint of a connection that is gone, without session", make: nothing, hint: true,
+		push: []error{adapter.ErrGone}, truth: true, err: adapter.ErrClosed,
+	},
+	{
+		name: "gone after the first frame", make: webSocket, hint: true, push: []error{nil, adapter.ErrGone},
+		pushed: "4a", truth: true, err: adapter.ErrClosed, reason: "transport close",
+	},
+	{
+		name: "in doubt, and lost", make: webSocket, hint: true, push: []error{pushtest.ErrLost}, truth: true,
+		err: pushtest.ErrLost, reason: "transport error",
+	},
+	{
+		name: "in doubt, and arrived", make: webSocket, hint: true, push: []error{nil, pushtest.ErrArrived},
+		pushed: "4a 4b", truth: true, err: pushtest.ErrArrived, reason: "transport error",
+	},
+	{
+		name: "in doubt after a refusal", make: webSocket, push: []error{pushtest.ErrLost}, truth: true,
+		err: pushtest.ErrLost, reason: "transport error",
+	},
+	{
+		name: "frame above the platform's limit", make: webSocket, hint: true,
+		push: []error{adapter.ErrFrameTooLarge}, truth: true, err: adapter.ErrFrameTooLarge,
+		reason: "transport error",
+	},
+	{
+		name: "busy for a while", make: webSocket, hint: true, push: []error{adapter.ErrBusy, adapter.ErrBusy, nil},
+		pushed: "4a 4b bAA==", truth: true, waits: true,
+	},
+	{
+		name: "busy between frames", make: webSocket, hint: true, push: []error{nil, adapter.ErrBusy, nil},
+		pushed: "4a 4b bAA==", truth: true, waits: true,
+	},
+	{
+		name: "busy, then in doubt", make: webSocket, hint: true, push: []error{adapter.ErrBusy, pushtest.ErrLost},
+		truth: true, err: pushtest.ErrLost, reason: "transport error", waits: true,
+	},
+	{
+		name: "throttled for a while", make: polling, store: faults(sessionstore.OpDeliver, certain, certain),
+		buffered: "4a 4b bAA==", waits: true,
+	},
+	{
+		name: "throttled for ever", make: polling,
+		store: faults(sessionstore.OpDeliver, certain, certain, certain, certain, certain, certain),
+		err:   sessionstore.ErrThrottled, waits: true,
+	},
+	{
+		name: "append in doubt, and done", make: polling,
+		store: faults(sessionstore.OpDeliver, fault{errNoAnswer, true}), buffered: "4a 4b bAA==",
+	},
+	{
+		name: "append in doubt, and not done", make: polling,
+		store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: errNoAnswer, reason: "transport error",
+	},
+	{
+		name: "append in doubt, and done, and in a page since", make: inPages,
+		store: faults(sessionstore.OpDeliver, fault{errNoAnswer, true}), buffered: "4first 4a 4b bAA==",
+	},
+	{
+		name: "append in doubt, and not done, beside pages", make: inPages,
+		store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: errNoAnswer, reason: "transport error",
+	},
+	{
+		name: "append in doubt, session closed", make: closed,
+		store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: adapter.ErrClosed,
+	},
+	{
+		name: "append in doubt, no such session", make: nothing,
+		store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: adapter.ErrClosed,
+	},
+	{
+		name: "append in doubt, and done, and the reading fails at first", make: polling, buffered: "4a 4b bAA==",
+		waits: true,
+		store: map[sessionstore.Op][]fault{
+			sessionstore.OpDeliver: {{errNoAnswer, true}}, sessionstore.OpGet: {{errNoAnswer, false}},
+		},
 	},
 }
 
@@ -75,7 +134,12 @@ func nothing(*world)     {}
 
 func inPages(w *world) {
 	w.polling(sid)
-	w.must(w.store.Deliver(w.t.Context(), sid, []sessionstore.Packet{w.packet("4first")}, sessionstore.BufferLimits{Packets: 9, Bytes: 99}))
+	w.must(
+		w.store.Deliver(
+			w.t.Context(), sid, []sessionstore.Packet{w.packet("4first")},
+			sessionstore.BufferLimits{Packets: 9, Bytes: 99},
+		),
+	)
 	w.store.paged = true
 }
 
@@ -99,7 +163,9 @@ func TestDeliver(t *testing.T) {
 					target.Hint = conn("S")
 				}
 				start := time.Now()
-				truth, err := w.delivery.Deliver(t.Context(), target, []sessionstore.Packet{w.packet("4a"), w.packet("4b"), w.packet("bAA==")})
+				truth, err := w.delivery.Deliver(
+					t.Context(), target, []sessionstore.Packet{w.packet("4a"), w.packet("4b"), w.packet("bAA==")},
+				)
 				if !errors.Is(err, c.err) {
 					t.Errorf("error %v, want %v", err, c.err)
 				}
@@ -126,14 +192,19 @@ func (w *world) expectSession(pushed, buffered, reason string) {
 		if len(w.finished) > 0 {
 			w.t.Errorf("the session was closed: %q", w.session(sid).Reason)
 		}
-		if s, err := w.store.Store.Get(w.t.Context(), sid, time.Now()); err == nil && s.State == sessionstore.Open && w.buffered(sid) != buffered {
+		if s, err := w.store.Store.Get(
+			w.t.Context(), sid, time.Now(),
+		); err == nil && s.State == sessionstore.Open &&
+			w.buffered(sid) != buffered {
 			w.t.Errorf("in the buffer %q, want %q", w.buffered(sid), buffered)
 		}
 		return
 	}
 	s := w.session(sid)
 	if s.State != sessionstore.Closed || s.Reason != reason || len(w.finished) != 1 {
-		w.t.Errorf("session %s for %q, finished %d times; want it closed for %q", s.State, s.Reason, len(w.finished), reason)
+		w.t.Errorf(
+			"session %s for %q, finished %d times; want it closed for %q", s.State, s.Reason, len(w.finished), reason,
+		)
 	}
 	if !s.Conn.IsZero() && !w.pusher.Closed(s.Conn) {
 		w.t.Error("the connection is still there")
@@ -146,7 +217,10 @@ func TestBusyForEver(t *testing.T) {
 		w.webSocket(sid)
 		w.pusher.AnswerAlways(conn("S"), adapter.ErrBusy)
 		start := time.Now()
-		_, err := w.delivery.Deliver(t.Context(), adapter.Target{Session: sid, Hint: conn("S")}, []sessionstore.Packet{w.packet("4a"), w.packet("4b")})
+		_, err := w.delivery.Deliver(
+			t.Context(), adapter.Target{Session: sid, Hint: conn("S")},
+			[]sessionstore.Packet{w.packet("4a"), w.packet("4b")},
+		)
 		if !errors.Is(err, adapter.ErrBusy) {
 			t.Errorf("error %v", err)
 		}
@@ -160,7 +234,8 @@ func TestBusyForEver(t *testing.T) {
 	})
 }
 
-// A client that takes each message only after a while is waited for, but for ten seconds in all: by a push and by a flush.
+// A client that takes each message only after a while is waited for, but for ten seconds in all: by a push and by a
+// flush.
 func TestBusyAgainAndAgain(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -186,7 +261,10 @@ func TestBusyAgainAndAgain(t *testing.T) {
 				if c.flush {
 					w.held(sid)
 					w.must(w.store.Deliver(t.Context(), sid, packets, adapter.Limits{}.WithDefaults().Buffer))
-					_, err = w.delivery.Flush(t.Context(), w.session(sid), sessionstore.Lease{Owner: "flusher", Until: time.Now().Add(time.Minute)})
+					_, err = w.delivery.Flush(
+						t.Context(), w.session(sid),
+						sessionstore.Lease{Owner: "flusher", Until: time.Now().Add(time.Minute)},
+					)
 				} else {
 					w.webSocket(sid)
 					_, err = w.delivery.Deliver(t.Context(), adapter.Target{Session: sid, Hint: conn("S")}, packets)
@@ -217,7 +295,9 @@ func TestBufferFull(t *testing.T) {
 			inWorld(t, adapter.Limits{Buffer: c.limits}, func(t *testing.T, w *world) {
 				w.polling(sid)
 				deliver := func() error {
-					_, err := w.delivery.Deliver(t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet(c.frame)})
+					_, err := w.delivery.Deliver(
+						t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet(c.frame)},
+					)
 					return err
 				}
 				for i := range c.fits {
@@ -249,7 +329,10 @@ func TestPacketTooLarge(t *testing.T) {
 				w.polling("P")
 				w.webSocket(sid)
 				for _, target := range []adapter.Target{{Session: "P"}, {Session: sid, Hint: conn("S")}} {
-					_, err := w.delivery.Deliver(t.Context(), target, []sessionstore.Packet{w.packet("4a"), w.packet("4" + strings.Repeat("x", c.size-1))})
+					_, err := w.delivery.Deliver(
+						t.Context(), target,
+						[]sessionstore.Packet{w.packet("4a"), w.packet("4" + strings.Repeat("x", c.size-1))},
+					)
 					if !errors.Is(err, c.err) {
 						t.Errorf("to %s: %v, want %v", target.Session, err, c.err)
 					}
@@ -270,7 +353,11 @@ func TestBufferFullWhileHeld(t *testing.T) {
 	inWorld(t, adapter.Limits{Buffer: sessionstore.BufferLimits{Packets: 1, Bytes: 100}}, func(t *testing.T, w *world) {
 		w.held(sid)
 		for _, want := range []error{nil, adapter.ErrBufferFull} {
-			if _, err := w.delivery.Deliver(t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")}); !errors.Is(err, want) {
+			if _, err := w.delivery.Deliver(
+				t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")},
+			); !errors.Is(
+				err, want,
+			) {
 				t.Errorf("error %v, want %v", err, want)
 			}
 		}
@@ -285,7 +372,9 @@ func TestDoubtAfterClose(t *testing.T) {
 		w.webSocket(sid)
 		w.must(w.store.must(w.store.Close(t.Context(), closeRequest("other"))))
 		w.pusher.Answer(conn("S"), pushtest.ErrLost)
-		_, err := w.delivery.Deliver(t.Context(), adapter.Target{Session: sid, Hint: conn("S")}, []sessionstore.Packet{w.packet("4a")})
+		_, err := w.delivery.Deliver(
+			t.Context(), adapter.Target{Session: sid, Hint: conn("S")}, []sessionstore.Packet{w.packet("4a")},
+		)
 		if !errors.Is(err, pushtest.ErrLost) || !w.pusher.Closed(conn("S")) {
 			t.Errorf("error %v, cut %v", err, w.pusher.Closed(conn("S")))
 		}
@@ -299,7 +388,9 @@ func TestDoneOutlivesTheCaller(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		w.store.faults[sessionstore.OpDeliver] = []fault{{context.Canceled, true}}
 		w.store.after = cancel
-		if _, err := w.delivery.Deliver(ctx, adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")}); err != nil {
+		if _, err := w.delivery.Deliver(
+			ctx, adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")},
+		); err != nil {
 			t.Errorf("error %v", err)
 		}
 		w.expectSession("", "4a", "")
@@ -313,15 +404,19 @@ func TestDoubtOutlivesTheCaller(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		w.store.faults[sessionstore.OpDeliver] = []fault{{context.Canceled, false}}
 		cancel()
-		if _, err := w.delivery.Deliver(ctx, adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")}); !errors.Is(err, context.Canceled) {
+		if _, err := w.delivery.Deliver(
+			ctx, adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")},
+		); !errors.Is(
+			err, context.Canceled,
+		) {
 			t.Errorf("error %v", err)
 		}
 		w.expectSession("", "", adapter.ReasonTransportError)
 	})
 }
 
-// An entry of several packets is no packet of several messages: it goes to any WebSocket, one message after the other. An
-// attachment among them makes it one for a serial session.
+// An entry of several packets is no packet of several messages: it goes to any WebSocket, one message after the
+// other. An attachment among them makes it one for a serial session.
 func TestSeveralPackets(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -336,9 +431,14 @@ func TestSeveralPackets(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
-				n := sessionstore.NewSession{ID: sid, Transport: sessionstore.WebSocket, Conn: conn("S"), CreatedAt: time.Now(), Serial: c.serial}
+				n := sessionstore.NewSession{
+					ID: sid, Transport: sessionstore.WebSocket, Conn: conn("S"), CreatedAt: time.Now(),
+					Serial: c.serial,
+				}
 				w.must(w.store.Create(t.Context(), n))
-				_, err := w.delivery.Deliver(t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet(c.frames...)})
+				_, err := w.delivery.Deliver(
+					t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet(c.frames...)},
+				)
 				if !errors.Is(err, c.err) {
 					t.Errorf("error %v, want %v", err, c.err)
 				}
@@ -365,7 +465,10 @@ func TestAttachments(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
-				n := sessionstore.NewSession{ID: sid, Transport: sessionstore.WebSocket, Conn: conn("S"), CreatedAt: time.Now(), Serial: c.serial}
+				n := sessionstore.NewSession{
+					ID: sid, Transport: sessionstore.WebSocket, Conn: conn("S"), CreatedAt: time.Now(),
+					Serial: c.serial,
+				}
 				w.must(w.store.Create(t.Context(), n))
 				target := adapter.Target{Session: sid}
 				if c.hint {

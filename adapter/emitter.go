@@ -31,8 +31,8 @@ type EmitterStore interface {
 type EmitterOptions struct {
 	// Limits, and what is in Options, should be those of the server.
 	Limits Limits
-	// Later takes sessions that have to be closed and whose close takes too long for an emit, see [Closing.Later]; default none: then an
-	// emit waits for it. The server's queue of ends is one.
+	// Later takes sessions that have to be closed and whose close takes too long for an emit, see [Closing.Later];
+	// default none: then an emit waits for it. The server's queue of ends is one.
 	Later func(ctx context.Context, e Ending) error
 	Options
 }
@@ -68,9 +68,9 @@ func (e *Emitter) leave(ctx context.Context, id sessionstore.SessionID) error {
 	return fmt.Errorf("adapter: leave a closed session: %w", err)
 }
 
-// InOrder returns an Emitter whose emits arrive in the order in which they were made, also where some of them are to so many
-// sockets that they are queued: what it emits in a namespace after that is queued too. Make one for each sequence of
-// emits.
+// InOrder returns an Emitter whose emits arrive in the order in which they were made, also where some of them are to
+// so many sockets that they are queued: what it emits in a namespace after that is queued too. Make one for each
+// sequence of emits.
 func (e *Emitter) InOrder() *Emitter {
 	in := *e
 	in.adapter = e.adapter.InOrder()
@@ -125,14 +125,16 @@ func (b Emission) narrowed(sel Selection, err error) Emission {
 	return b
 }
 
-// Emit emits an event and returns when all selected have been tried, so that the events of one caller arrive in order; or,
-// with a [Fanout] and very many selected, when that is queued, see [Adapter.Broadcast].
-// Each argument is JSON. Binary data is socketio.Binary, or the object {"_placeholder":true,"num":i} in place of
-// attachments[i].
+// Emit emits an event and returns when all selected have been tried, so that the events of one caller arrive in
+// order; or, with a [Fanout] and very many selected, when that is queued, see [Adapter.Broadcast]. Each argument is
+// JSON. Binary data is socketio.Binary, or the object {"_placeholder":true,"num":i} in place of attachments[i].
 //
-// Errors: [ErrEvent], [ErrName], [ErrPacketTooLarge]: nobody was tried. Any other says that not all sockets could be found, or that the
-// packet is none for some of them; the result tells how far it came. A single socket that fails is no error: the result counts it.
-func (b Emission) Emit(ctx context.Context, event string, args []json.RawMessage, attachments ...[]byte) (Result, error) {
+// Errors: [ErrEvent], [ErrName], [ErrPacketTooLarge]: nobody was tried. Any other says that not all sockets could be
+// found, or that the packet is none for some of them; the result tells how far it came. A single socket that fails is
+// no error: the result counts it.
+func (b Emission) Emit(
+	ctx context.Context, event string, args []json.RawMessage, attachments ...[]byte,
+) (Result, error) {
 	if b.err != nil {
 		return Result{}, b.err
 	}
@@ -153,7 +155,9 @@ func (b Emission) send(ctx context.Context, frames []string) (Result, error) {
 }
 
 // eventFrames encodes an event as a client will decode it.
-func eventFrames(nsp sessionstore.Namespace, event string, args []json.RawMessage, attachments [][]byte) ([]string, error) {
+func eventFrames(
+	nsp sessionstore.Namespace, event string, args []json.RawMessage, attachments [][]byte,
+) ([]string, error) {
 	p := socketio.Packet{Type: socketio.Event, Namespace: string(nsp), Attachments: attachments}
 	list := array(args)
 	if len(attachments) == 0 {
@@ -186,9 +190,10 @@ func array(values []json.RawMessage) json.RawMessage {
 	return append(out, ']')
 }
 
-// Carry delivers a part of a broadcast that came out of a [Fanout], each packet once however often the part comes. A call that
-// finds no time for all of it, or dies, leaves the rest to the next: then the error matches [ErrUnfinished], and the part is to
-// come again. The result counts what this call did. Other errors are those of [Emission.Emit].
+// Carry delivers a part of a broadcast that came out of a [Fanout], each packet once however often the part comes. A
+// call that finds no time for all of it, or dies, leaves the rest to the next: then the error matches
+// [ErrUnfinished], and the part is to come again. The result counts what this call did. Other errors are those of
+// [Emission.Emit].
 func (e *Emitter) Carry(ctx context.Context, p Part) (Result, error) {
 	if err := e.Of(string(p.Namespace)).err; err != nil {
 		return Result{}, err

@@ -29,11 +29,12 @@ type RemoteSocket struct {
 // ErrPlace tells of a place that is none of [Emission.FetchEach]. Nothing was read.
 var ErrPlace = errors.New("adapter: invalid place to go on from")
 
-// fetchAtOnce is how many sockets are read at a time. One may have half a megabyte of names of rooms, so this is what bounds the memory.
+// fetchAtOnce is how many sockets are read at a time. One may have half a megabyte of names of rooms, so this is what
+// bounds the memory.
 const fetchAtOnce = 32
 
-// Fetch reads the selected sockets: one read of the store each and one for its rooms, at most limit of them, in the order in which they
-// connected. Who joins or leaves meanwhile may be missed.
+// Fetch reads the selected sockets: one read of the store each and one for its rooms, at most limit of them, in the
+// order in which they connected. Who joins or leaves meanwhile may be missed.
 func (b Emission) Fetch(ctx context.Context, limit int) ([]RemoteSocket, error) {
 	var found []RemoteSocket
 	_, err := b.FetchEach(ctx, "", limit, func(r RemoteSocket) bool {
@@ -44,14 +45,17 @@ func (b Emission) Fetch(ctx context.Context, limit int) ([]RemoteSocket, error) 
 	return found, err
 }
 
-// FetchEach reads the selected sockets as Fetch does, from a place on, and hands them to take one by one, until it has taken limit of them or take
-// returns false, which means that it has not taken that one. If there are more, next is the place from which another call with the same
-// selection goes on. The place is empty at the beginning, and text without spaces that callers only hand back. The order is always the same,
-// so that a socket that is there all the time comes once.
+// FetchEach reads the selected sockets as Fetch does, from a place on, and hands them to take one by one, until it
+// has taken limit of them or take returns false, which means that it has not taken that one. If there are more, next
+// is the place from which another call with the same selection goes on. The place is empty at the beginning, and text
+// without spaces that callers only hand back. The order is always the same, so that a socket that is there all the
+// time comes once.
 //
-// Errors: [ErrPlace] and [ErrName]: nothing was read. Others say that not all sockets could be found, or tell of the first few that could not
-// be read; next is where to go on all the same.
-func (b Emission) FetchEach(ctx context.Context, from string, limit int, take func(RemoteSocket) bool) (next string, err error) {
+// Errors: [ErrPlace] and [ErrName]: nothing was read. Others say that not all sockets could be found, or tell of the
+// first few that could not be read; next is where to go on all the same.
+func (b Emission) FetchEach(
+	ctx context.Context, from string, limit int, take func(RemoteSocket) bool,
+) (next string, err error) {
 	at, err := parsePlace(from, b.e.store.Shards())
 	if err = errors.Join(b.err, err); err != nil {
 		return "", err
@@ -139,8 +143,8 @@ func parsePlace(s string, shards int) (location, error) {
 	return location{n, sessionstore.SocketID(id)}, nil
 }
 
-// walkFrom walks the selected behind a location. Everybody in a namespace comes shard by shard, for to merge the shards would read all of
-// them for the first few; others come in order of their ids.
+// walkFrom walks the selected behind a location. Everybody in a namespace comes shard by shard, for to merge the
+// shards would read all of them for the first few; others come in order of their ids.
 func (b Emission) walkFrom(ctx context.Context, at location) iter.Seq2[located, error] {
 	a, sel := b.e.adapter, b.sel
 	behind := sessionstore.Range{}

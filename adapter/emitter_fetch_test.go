@@ -10,7 +10,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Calls that go on from each other's places find each socket once, whatever is selected, and no matter who is left out by the caller, gone, or cannot be read.
+// Calls that go on from each other's places find each socket once, whatever is selected, and no matter who is left
+// out by the caller, gone, or cannot be read.
 func TestEmitterFetchesOn(t *testing.T) {
 	besides(t, func(t *testing.T, o *outside) {
 		var all []string
@@ -55,12 +56,14 @@ func TestEmitterFetchesOn(t *testing.T) {
 		}
 		o.store.faults[sessionstore.OpReadSocket] = []fault{{err: errNoAnswer}}
 		found := 0
-		next, err := o.emitter.To("a").FetchEach(t.Context(), "", 50, func(adapter.RemoteSocket) bool { found++; return true })
+		next, err := o.emitter.To("a").
+			FetchEach(t.Context(), "", 50, func(adapter.RemoteSocket) bool { found++; return true })
 		if !errors.Is(err, errNoAnswer) || found != 50 || next == "" {
 			t.Errorf("one that cannot be read: found %d, next %q, %v", found, next, err)
 		}
 		rest := 0
-		next, err = o.emitter.To("a").FetchEach(t.Context(), next, 50, func(adapter.RemoteSocket) bool { rest++; return true })
+		next, err = o.emitter.To("a").
+			FetchEach(t.Context(), next, 50, func(adapter.RemoteSocket) bool { rest++; return true })
 		if err != nil || found+rest != len(all)-1 || next != "" {
 			t.Errorf("the rest: %d, next %q, %v", rest, next, err)
 		}

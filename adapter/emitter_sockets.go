@@ -111,7 +111,9 @@ func checkRooms(rooms []string) error {
 }
 
 // each does something with every socket selected, several at a time, and counts how it went.
-func (b Emission) each(ctx context.Context, mistake error, do func(context.Context, sessionstore.Member) error) (Result, error) {
+func (b Emission) each(
+	ctx context.Context, mistake error, do func(context.Context, sessionstore.Member) error,
+) (Result, error) {
 	if err := errors.Join(b.err, mistake); err != nil {
 		return Result{}, err
 	}

@@ -64,13 +64,17 @@ func (o *outside) must(err error) {
 func (o *outside) client(name string, transport sessionstore.Transport, rooms ...string) {
 	o.t.Helper()
 	now := time.Now()
-	n := sessionstore.NewSession{ID: sessionstore.SessionID(name), Transport: transport, CreatedAt: now, PingAt: now.Add(time.Hour)}
+	n := sessionstore.NewSession{
+		ID: sessionstore.SessionID(name), Transport: transport, CreatedAt: now, PingAt: now.Add(time.Hour),
+	}
 	if transport == sessionstore.WebSocket {
 		n.Conn = conn(name)
 	}
 	o.must(o.store.Create(o.t.Context(), n))
 	if transport == sessionstore.WebSocket {
-		o.must(o.store.Register(o.t.Context(), sessionstore.Registration{Session: n.ID, Conn: n.Conn, PingAt: n.PingAt}))
+		o.must(
+			o.store.Register(o.t.Context(), sessionstore.Registration{Session: n.ID, Conn: n.Conn, PingAt: n.PingAt}),
+		)
 	}
 	o.socket(name, "/", name, rooms...)
 }
@@ -79,7 +83,10 @@ func (o *outside) client(name string, transport sessionstore.Transport, rooms ..
 func (o *outside) socket(session, nsp, id string, rooms ...string) {
 	o.t.Helper()
 	k := sessionstore.NewSocket{
-		ID: sessionstore.SocketID(id), Session: sessionstore.SessionID(session), Namespace: sessionstore.Namespace(nsp), ConnectedAt: time.Now(),
+		ID: sessionstore.SocketID(
+			id,
+		),
+		Session: sessionstore.SessionID(session), Namespace: sessionstore.Namespace(nsp), ConnectedAt: time.Now(),
 	}
 	for _, r := range rooms {
 		k.Rooms = append(k.Rooms, sessionstore.Room(r))
@@ -137,7 +144,10 @@ func TestEmitterSelects(t *testing.T) {
 		{"everybody", func(e *adapter.Emitter) adapter.Emission { return e.Of("/") }, "ws poll " + id},
 		{"a room", func(e *adapter.Emitter) adapter.Emission { return e.To("a") }, "ws poll"},
 		{"a room by its other name", func(e *adapter.Emitter) adapter.Emission { return e.In("b") }, "poll"},
-		{"rooms, each socket once", func(e *adapter.Emitter) adapter.Emission { return e.To("a").In("b", "a") }, "ws poll"},
+		{
+			"rooms, each socket once", func(e *adapter.Emitter) adapter.Emission { return e.To("a").In("b", "a") },
+			"ws poll",
+		},
 		{"except", func(e *adapter.Emitter) adapter.Emission { return e.Except("b") }, "ws " + id},
 		{"a room without another", func(e *adapter.Emitter) adapter.Emission { return e.To("a").Except("b") }, "ws"},
 		{"one socket", func(e *adapter.Emitter) adapter.Emission { return e.To(id) }, id},
@@ -185,16 +195,31 @@ func TestEmitterEncodes(t *testing.T) {
 	}{
 		{name: "no arguments", nsp: "/", event: "e", want: `42["e"]`},
 		{name: "a namespace", nsp: "/admin", event: "é\"", args: list(`null`), want: `42/admin,["é\"",null]`},
-		{name: "an attachment", nsp: "/", event: "e", args: list(placed), attachments: [][]byte{[]byte("hi")}, want: `451-["e",` + placed + `] baGk=`},
-		{name: "binary of Go", nsp: "/", event: "e", args: list(string(binary)), want: `451-["e",` + placed + `] baGk=`},
+		{
+			name: "an attachment", nsp: "/", event: "e", args: list(placed), attachments: [][]byte{[]byte("hi")},
+			want: `451-["e",` + placed + `] baGk=`,
+		},
+		{
+			name: "binary of Go", nsp: "/", event: "e", args: list(string(binary)),
+			want: `451-["e",` + placed + `] baGk=`,
+		},
 		{name: "reserved", nsp: "/", event: "disconnect", err: adapter.ErrEvent},
 		{name: "no JSON", nsp: "/", event: "e", args: list(`{`), err: adapter.ErrEvent},
 		{name: "two values in one", nsp: "/", event: "e", args: list(`1]`), err: adapter.ErrEvent},
-		{name: "a placeholder for what is not there", nsp: "/", event: "e", args: list(`{"_placeholder":true,"num":1}`), attachments: [][]byte{nil}, err: adapter.ErrEvent},
+		{
+			name: "a placeholder for what is not there", nsp: "/", event: "e",
+			args: list(`{"_placeholder":true,"num":1}`), attachments: [][]byte{nil}, err: adapter.ErrEvent,
+		},
 		{name: "too many attachments", nsp: "/", event: "e", attachments: make([][]byte, 11), err: adapter.ErrEvent},
 		{name: "no slash", nsp: "admin", event: "e", err: adapter.ErrName},
-		{name: "long namespace", nsp: "/" + strings.Repeat("n", sessionstore.MaxName), event: "e", err: adapter.ErrName},
-		{name: "too large", nsp: "/", event: "e", args: list(`"` + strings.Repeat("x", 128<<10) + `"`), err: adapter.ErrPacketTooLarge},
+		{
+			name: "long namespace", nsp: "/" + strings.Repeat("n", sessionstore.MaxName), event: "e",
+			err: adapter.ErrName,
+		},
+		{
+			name: "too large", nsp: "/", event: "e", args: list(`"` + strings.Repeat("x", 128<<10) + `"`),
+			err: adapter.ErrPacketTooLarge,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -330,7 +355,9 @@ func TestEmitterDisconnects(t *testing.T) {
 					t.Errorf("%q waits for the next GET, want 41", got)
 				}
 				const reason = " " + adapter.ReasonServerDisconnect
-				if got, want := o.swept(100*time.Millisecond), "admin"+reason+"; poll"+reason+"; ws"+reason; got != want {
+				if got, want := o.swept(
+					100*time.Millisecond,
+				), "admin"+reason+"; poll"+reason+"; ws"+reason; got != want {
 					t.Errorf("the handlers saw %q, want %q", got, want)
 				}
 				r, err = o.emitter.To("a").DisconnectSockets(t.Context(), tt.closeSession)
@@ -348,10 +375,16 @@ func TestEmitterFetches(t *testing.T) {
 			o.client(fmt.Sprint(i), sessionstore.Polling, "a")
 			time.Sleep(time.Second)
 		}
-		o.must(o.store.SetData(t.Context(), sessionstore.Socket{ID: "0", Session: "0", Namespace: "/"}, "name", `"x"`, adapter.Limits{}.WithDefaults().Socket))
+		o.must(
+			o.store.SetData(
+				t.Context(), sessionstore.Socket{ID: "0", Session: "0", Namespace: "/"}, "name", `"x"`,
+				adapter.Limits{}.WithDefaults().Socket,
+			),
+		)
 		all, err := o.emitter.Of("/").Fetch(t.Context(), 10)
 		o.must(err)
-		if len(all) != 5 || all[0].ID != "0" || string(all[0].Data["name"]) != `"x"` || !slices.Equal(all[0].Rooms, []sessionstore.Room{"a"}) {
+		if len(all) != 5 || all[0].ID != "0" || string(all[0].Data["name"]) != `"x"` ||
+			!slices.Equal(all[0].Rooms, []sessionstore.Room{"a"}) {
 			t.Errorf("fetched %+v", all)
 		}
 		if some, err := o.emitter.To("a").Fetch(t.Context(), 3); err != nil || len(some) != 3 {
@@ -373,7 +406,10 @@ func TestEmitterCarriesParts(t *testing.T) {
 		o.client("other", sessionstore.Polling, "a", "b")
 		frames := []string{`451-["e",{"_placeholder":true,"num":0}]`, "baGk="}
 		for n := range 16 { // in one of them
-			raw := fmt.Sprintf(`{"namespace":"/","rooms":["a"],"except":["b"],"id":"p","range":%d,"frames":["451-[\"e\",{\"_placeholder\":true,\"num\":0}]","baGk="]}`, n)
+			raw := fmt.Sprintf(
+				`{"namespace":"/","rooms":["a"],"except":["b"],"id":"p","range":%d,"frames":["451-[\"e\",{\"_placeholder\":true,\"num\":0}]","baGk="]}`,
+				n,
+			)
 			part, err := adapter.ParsePart(raw)
 			o.must(err)
 			if _, err := o.emitter.Carry(t.Context(), part); err != nil {
@@ -386,10 +422,16 @@ func TestEmitterCarriesParts(t *testing.T) {
 		if got := o.got("other"); got != "" {
 			t.Errorf("the other got %q", got)
 		}
-		if _, err := o.emitter.Carry(t.Context(), adapter.Part{ID: "p", Frames: frames}); !errors.Is(err, adapter.ErrName) {
+		if _, err := o.emitter.Carry(
+			t.Context(), adapter.Part{ID: "p", Frames: frames},
+		); !errors.Is(
+			err, adapter.ErrName,
+		) {
 			t.Errorf("no namespace: %v", err)
 		}
-		large := adapter.Part{ID: "p", Selection: adapter.Selection{Namespace: "/"}, Frames: []string{strings.Repeat("x", 200<<10)}}
+		large := adapter.Part{
+			ID: "p", Selection: adapter.Selection{Namespace: "/"}, Frames: []string{strings.Repeat("x", 200<<10)},
+		}
 		if _, err := o.emitter.Carry(t.Context(), large); !errors.Is(err, adapter.ErrPacketTooLarge) {
 			t.Errorf("too large: %v", err)
 		}
@@ -407,8 +449,10 @@ func TestEmitterLinksNoServer(t *testing.T) {
 		t.Fatalf("the list is not what it should be: %v", deps)
 	}
 	for _, dep := range deps {
-		server := dep == "github.com/nonstick-io/nonstick/gateway" || strings.HasPrefix(dep, "github.com/nonstick-io/nonstick/gateway/engine/") ||
-			dep == "github.com/nonstick-io/nonstick/gateway/engine" || strings.HasPrefix(dep, "github.com/nonstick-io/nonstick/gateway/apigw")
+		server := dep == "github.com/nonstick-io/nonstick/gateway" ||
+			strings.HasPrefix(dep, "github.com/nonstick-io/nonstick/gateway/engine/") ||
+			dep == "github.com/nonstick-io/nonstick/gateway/engine" ||
+			strings.HasPrefix(dep, "github.com/nonstick-io/nonstick/gateway/apigw")
 		if server || dep == "net/http" || strings.HasPrefix(dep, "github.com/aws/") {
 			t.Errorf("links %s", dep)
 		}

@@ -16,7 +16,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// slowTable takes its time for the write that closes a session. Who does not wait for it does not know whether it was applied.
+// slowTable takes its time for the write that closes a session. Who does not wait for it does not know whether it was
+// applied.
 type slowTable struct {
 	*faultyStore
 	takes   time.Duration
@@ -99,8 +100,9 @@ func (w *world) expectClosed() {
 	}
 }
 
-// A sender does not wait for a table that is slow to close its failing members, but for half a second, or a second for all of them
-// together. From the moment of the failure nothing more is pushed to them, and they are closed in the end.
+// A sender does not wait for a table that is slow to close its failing members, but for half a second, or a second
+// for all of them together. From the moment of the failure nothing more is pushed to them, and they are closed in the
+// end.
 func TestSenderDoesNotWaitForEnds(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -119,13 +121,19 @@ func TestSenderDoesNotWaitForEnds(t *testing.T) {
 				sel := inTrouble(w, c.answer)
 				begun := time.Now()
 				r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4x"), nil)
-				if took := time.Since(begun); err != nil || r != (adapter.Result{Delivered: 1, Failed: mob}) || took > c.atMost {
+				if took := time.Since(
+					begun,
+				); err != nil || r != (adapter.Result{Delivered: 1, Failed: mob}) ||
+					took > c.atMost {
 					t.Errorf("%+v, %v after %s", r, err, took)
 				}
 				pushes := w.pusher.Pushes()
 				begun = time.Now()
 				r, err = w.adapter.Broadcast(t.Context(), sel, w.packet("4y"), nil)
-				if took := time.Since(begun); err != nil || r != (adapter.Result{Delivered: 1, Failed: mob}) || took > 0 || w.pusher.Pushes() != pushes+1 {
+				if took := time.Since(
+					begun,
+				); err != nil || r != (adapter.Result{Delivered: 1, Failed: mob}) || took > 0 ||
+					w.pusher.Pushes() != pushes+1 {
 					t.Errorf("the next one: %+v, %v after %s and %d pushes", r, err, took, w.pusher.Pushes()-pushes)
 				}
 				b.group.Wait()
@@ -138,8 +146,8 @@ func TestSenderDoesNotWaitForEnds(t *testing.T) {
 	}
 }
 
-// Where the table is as quick as it should be, the members are closed when the emit returns. So they are where nobody takes what is
-// late: an end that is in doubt comes before the sender's time.
+// Where the table is as quick as it should be, the members are closed when the emit returns. So they are where nobody
+// takes what is late: an end that is in doubt comes before the sender's time.
 func TestEndsInPlace(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -161,10 +169,14 @@ func TestEndsInPlace(t *testing.T) {
 				sel := inTrouble(w, pushtest.ErrLost)
 				begun := time.Now()
 				r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4x"), nil)
-				if said := strings.Contains(log.String(), "not handed over") && strings.Contains(log.String(), "full"); said != c.said {
+				if said := strings.Contains(log.String(), "not handed over") &&
+					strings.Contains(log.String(), "full"); said != c.said {
 					t.Errorf("the log has %q", log.String())
 				}
-				if took := time.Since(begun); err != nil || r != (adapter.Result{Delivered: 1, Failed: mob}) || took < c.atLeast || took > c.atLeast+time.Second {
+				if took := time.Since(
+					begun,
+				); err != nil || r != (adapter.Result{Delivered: 1, Failed: mob}) || took < c.atLeast ||
+					took > c.atLeast+time.Second {
 					t.Errorf("%+v, %v after %s", r, err, took)
 				}
 				w.expectClosed()
@@ -184,7 +196,10 @@ func TestSenderDoesNotWaitForPushesThatHang(t *testing.T) {
 		begun := time.Now()
 		r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4x"), nil)
 		// 64 begin at a time, for 100 ms.
-		if took := time.Since(begun); err != nil || r != (adapter.Result{Delivered: 1, Failed: mob}) || took > 3200*time.Millisecond {
+		if took := time.Since(
+			begun,
+		); err != nil || r != (adapter.Result{Delivered: 1, Failed: mob}) ||
+			took > 3200*time.Millisecond {
 			t.Errorf("%+v, %v after %s", r, err, took)
 		}
 		b.group.Wait()
@@ -203,13 +218,16 @@ func (p hangingPusher) Push(ctx context.Context, c sessionstore.Connection, fram
 	return ctx.Err()
 }
 
-// What a caller delivers to one session is closed in place, for the error says that it is: only what is late for many is handed over.
+// What a caller delivers to one session is closed in place, for the error says that it is: only what is late for many
+// is handed over.
 func TestOneSessionIsClosedInPlace(t *testing.T) {
 	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
 		b := slowly(w, 5*time.Second, false)
 		w.webSocket(sid)
 		w.pusher.AnswerAlways(conn("S"), pushtest.ErrLost)
-		_, err := w.delivery.Deliver(t.Context(), adapter.Target{Session: sid, Hint: conn("S")}, []sessionstore.Packet{w.packet("4x")})
+		_, err := w.delivery.Deliver(
+			t.Context(), adapter.Target{Session: sid, Hint: conn("S")}, []sessionstore.Packet{w.packet("4x")},
+		)
 		if !errors.Is(err, pushtest.ErrLost) || len(b.taken) > 0 {
 			t.Errorf("%v, %d handed over", err, len(b.taken))
 		}

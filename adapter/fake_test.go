@@ -63,15 +63,21 @@ func (s *faultyStore) next(op sessionstore.Op) (fault, bool) {
 	return f, true
 }
 
-func (s *faultyStore) Deliver(ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits) error {
+func (s *faultyStore) Deliver(
+	ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits,
+) error {
 	return s.fail(sessionstore.OpDeliver, func() error { return s.Store.Deliver(ctx, id, p, l) })
 }
 
-func (s *faultyStore) Claim(ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
+func (s *faultyStore) Claim(
+	ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time,
+) error {
 	return s.fail(sessionstore.OpClaim, func() error { return s.Store.Claim(ctx, name, l, from, now) })
 }
 
-func (s *faultyStore) Get(ctx context.Context, id sessionstore.SessionID, now time.Time) (k sessionstore.Session, err error) {
+func (s *faultyStore) Get(
+	ctx context.Context, id sessionstore.SessionID, now time.Time,
+) (k sessionstore.Session, err error) {
 	err = s.fail(sessionstore.OpGet, func() error { k, err = s.Store.Get(ctx, id, now); return err })
 	if s.paged {
 		places := make([]sessionstore.Packet, len(k.Buffer))
@@ -83,7 +89,9 @@ func (s *faultyStore) Get(ctx context.Context, id sessionstore.SessionID, now ti
 	return k, err
 }
 
-func (s *faultyStore) Bodies(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet) ([]sessionstore.Packet, error) {
+func (s *faultyStore) Bodies(
+	ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet,
+) ([]sessionstore.Packet, error) {
 	if !s.paged {
 		return s.Store.Bodies(ctx, id, packets)
 	}
@@ -103,12 +111,16 @@ func (s *faultyStore) Close(ctx context.Context, r sessionstore.CloseRequest) (k
 	return k, err
 }
 
-func (s *faultyStore) ReadSocket(ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member) (k sessionstore.Socket, data map[string]string, err error) {
+func (s *faultyStore) ReadSocket(
+	ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member,
+) (k sessionstore.Socket, data map[string]string, err error) {
 	err = s.fail(sessionstore.OpReadSocket, func() error { k, data, err = s.Store.ReadSocket(ctx, nsp, m); return err })
 	return k, data, err
 }
 
-func (s *faultyStore) RepairHint(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member) error {
+func (s *faultyStore) RepairHint(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member,
+) error {
 	return s.fail(sessionstore.OpSetHint, func() error { return s.Store.RepairHint(ctx, nsp, room, m) })
 }
 
@@ -117,7 +129,9 @@ func (s *faultyStore) SetHint(ctx context.Context, k sessionstore.Socket, hint s
 }
 
 // Members fails after two members if the operation has a fault.
-func (s *faultyStore) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
+func (s *faultyStore) Members(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range,
+) iter.Seq2[sessionstore.Member, error] {
 	f, ok := s.next(sessionstore.OpMembers)
 	if !ok {
 		return s.Store.Members(ctx, nsp, room, ids)
@@ -185,7 +199,14 @@ func conn(name string) sessionstore.Connection {
 func (w *world) polling(id sessionstore.SessionID) sessionstore.SessionID {
 	w.t.Helper()
 	now := time.Now()
-	w.must(w.store.Create(w.t.Context(), sessionstore.NewSession{ID: id, Transport: sessionstore.Polling, CreatedAt: now, PingAt: now.Add(time.Minute)}))
+	w.must(
+		w.store.Create(
+			w.t.Context(),
+			sessionstore.NewSession{
+				ID: id, Transport: sessionstore.Polling, CreatedAt: now, PingAt: now.Add(time.Minute),
+			},
+		),
+	)
 	return id
 }
 

@@ -14,14 +14,16 @@ import (
 const (
 	// maxErrors bounds the failures that a broadcast tells one by one.
 	maxErrors = 5
-	// busyStuck is how long a broadcast waits for a member that is busy while none of its busy members gets on, busyLongest how long it
-	// waits at all. While some get on, it is the platform that is at its limit, and not the clients.
+	// busyStuck is how long a broadcast waits for a member that is busy while none of its busy members gets on,
+	// busyLongest how long it waits at all. While some get on, it is the platform that is at its limit, and not the
+	// clients.
 	busyStuck   = 500 * time.Millisecond
 	busyPause   = 250 * time.Millisecond // the longest between two tries
 	busyLongest = 1500 * time.Millisecond
 	// busyMost bounds the members of a broadcast that are delivered to or waited for at a time.
 	busyMost = 4096
-	// fanPush bounds one push of a broadcast, fanLastPush one to a member that has been busy before. One that takes longer is in doubt.
+	// fanPush bounds one push of a broadcast, fanLastPush one to a member that has been busy before. One that takes
+	// longer is in doubt.
 	fanPush     = 2 * time.Second
 	fanLastPush = time.Second
 	// closePatience is how long a broadcast waits for the end of a member: two writes and a cut, which take some 20 ms.
@@ -30,8 +32,8 @@ const (
 	fanQuick = 100 * time.Millisecond
 )
 
-// fan is one broadcast on its way. A member that is busy or slow gives its place to others while it is waited for, so all of them
-// together take about as long as one.
+// fan is one broadcast on its way. A member that is busy or slow gives its place to others while it is waited for, so
+// all of them together take about as long as one.
 type fan struct {
 	a      *Adapter
 	nsp    sessionstore.Namespace
@@ -143,8 +145,9 @@ func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place) {
 	}
 }
 
-// close ends the session of a member. The sender waits for that, so that in general it is done when the emit returns; but where the store or
-// the platform is slow, those that see to ends see to it, see [Closing.CloseWithin]: then those that come after are theirs at once.
+// close ends the session of a member. The sender waits for that, so that in general it is done when the emit returns;
+// but where the store or the platform is slow, those that see to ends see to it, see [Closing.CloseWithin]: then
+// those that come after are theirs at once.
 func (f *fan) close(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) error {
 	patience := closePatience
 	if f.slow.Load() {
@@ -157,8 +160,8 @@ func (f *fan) close(ctx context.Context, id sessionstore.SessionID, reason strin
 	return err
 }
 
-// patiently repeats a push while the connection is busy, and leaves its place to others meanwhile. All pushes to a member together wait
-// no longer than busyLongest.
+// patiently repeats a push while the connection is busy, and leaves its place to others meanwhile. All pushes to a
+// member together wait no longer than busyLongest.
 func (p *place) patiently(ctx context.Context, push func(context.Context) error) error {
 	err := bounded(ctx, fanPush, push)
 	if !errors.Is(err, ErrBusy) {
@@ -193,7 +196,8 @@ func (f *fan) got(err error) {
 	f.gotOn = time.Now()
 }
 
-// worth reports whether a member that has been busy since then is worth another try, and has been waited for so long in all.
+// worth reports whether a member that has been busy since then is worth another try, and has been waited for so long
+// in all.
 func (f *fan) worth(begun time.Time, waited time.Duration) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

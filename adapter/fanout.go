@@ -16,11 +16,11 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Fanout is a FIFO queue, as of SQS, whose consumer calls [Emitter.Carry] for each message. A message may come twice, but to
-// one consumer at a time: its visibility timeout is longer than a consumer may work.
+// Fanout is a FIFO queue, as of SQS, whose consumer calls [Emitter.Carry] for each message. A message may come twice,
+// but to one consumer at a time: its visibility timeout is longer than a consumer may work.
 type Fanout interface {
-	// Send queues a message and returns when that is certain. Messages of one group come one after the other, in the order in which
-	// they were sent; one that is sent again with its key comes once.
+	// Send queues a message and returns when that is certain. Messages of one group come one after the other, in the
+	// order in which they were sent; one that is sent again with its key comes once.
 	Send(ctx context.Context, m FanoutMessage) error
 }
 
@@ -60,8 +60,8 @@ func (p *Part) group() string {
 const (
 	// idChars are the characters of socket ids, in their order.
 	idChars = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
-	// partCount is into how many ranges the ids are split, by their first characters. It does not depend on a room's size:
-	// with another number, a packet could overtake those that are queued.
+	// partCount is into how many ranges the ids are split, by their first characters. It does not depend on a room's
+	// size: with another number, a packet could overtake those that are queued.
 	partCount = 16
 	// maxPart is the most bytes of a message that every queue of SQS takes.
 	maxPart = 256 << 10
@@ -97,8 +97,8 @@ func ParsePart(body string) (Part, error) {
 	return p, nil
 }
 
-// few reads as many members as a broadcast reaches without the queue. If there are more, it is large. The error is that of
-// the walk, after those that it met.
+// few reads as many members as a broadcast reaches without the queue. If there are more, it is large. The error is
+// that of the walk, after those that it met.
 func (a *Adapter) few(all members) (few []sessionstore.Member, large bool, err error) {
 	for m, err := range all {
 		if err != nil {
@@ -126,9 +126,11 @@ func listed(list []sessionstore.Member, err error) members {
 	}
 }
 
-// split makes the messages of a broadcast: one for each range, or for those ranges that the members are in if these are known. It
-// fails if a message would be too large.
-func split(sel Selection, p sessionstore.Packet, own *Interceptor, known []sessionstore.Member) ([]FanoutMessage, bool) {
+// split makes the messages of a broadcast: one for each range, or for those ranges that the members are in if these
+// are known. It fails if a message would be too large.
+func split(
+	sel Selection, p sessionstore.Packet, own *Interceptor, known []sessionstore.Member,
+) ([]FanoutMessage, bool) {
 	if own != nil && own.Socket != "" {
 		sel.Skip = append(slices.Clip(sel.Skip), own.Socket)
 	}
@@ -148,7 +150,8 @@ func split(sel Selection, p sessionstore.Packet, own *Interceptor, known []sessi
 	return messages, true
 }
 
-// encodePart keeps characters as they are that are escaped for the sake of HTML: packets are full of quoted JSON as it is.
+// encodePart keeps characters as they are that are escaped for the sake of HTML: packets are full of quoted JSON as
+// it is.
 func encodePart(p *Part) (string, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

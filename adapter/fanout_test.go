@@ -79,7 +79,9 @@ func inCrowd(t *testing.T, f func(t *testing.T, c *crowd)) {
 		for i := range crowdSize {
 			id := sessionstore.SessionID(sessionstore.NewID())
 			w.polling(id)
-			k := sessionstore.NewSocket{ID: sessionstore.SocketID(id), Session: id, Namespace: nsp, Rooms: []sessionstore.Room{"a"}}
+			k := sessionstore.NewSocket{
+				ID: sessionstore.SocketID(id), Session: id, Namespace: nsp, Rooms: []sessionstore.Room{"a"},
+			}
 			if i%2 == 0 {
 				k.Rooms = []sessionstore.Room{"a", "b"}
 			}
@@ -179,7 +181,9 @@ func TestOrderOfLargeBroadcasts(t *testing.T) {
 		for n := range 20 {
 			frame := fmt.Sprint("4", n)
 			to := rooms[n%len(rooms)]
-			if _, err := c.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp, Rooms: to}, c.packet(frame), nil); err != nil {
+			if _, err := c.adapter.Broadcast(
+				t.Context(), adapter.Selection{Namespace: nsp, Rooms: to}, c.packet(frame), nil,
+			); err != nil {
 				t.Fatal(err)
 			}
 			for i := range want {
@@ -251,11 +255,17 @@ func TestLimitOfLargeBroadcasts(t *testing.T) {
 			few = append(few, sessionstore.Room(id))
 		}
 		sel := adapter.Selection{Namespace: nsp, Rooms: few}
-		if r, err := c.adapter.Broadcast(t.Context(), sel, c.packet("4x"), nil); err != nil || r != (adapter.Result{Delivered: crowdLarge}) {
+		if r, err := c.adapter.Broadcast(
+			t.Context(), sel, c.packet("4x"), nil,
+		); err != nil ||
+			r != (adapter.Result{Delivered: crowdLarge}) {
 			t.Errorf("%+v, %v", r, err)
 		}
 		sel.Rooms = append(sel.Rooms, sessionstore.Room(c.ids[crowdLarge]))
-		if r, err := c.adapter.Broadcast(t.Context(), sel, c.packet("4y"), nil); err != nil || r != (adapter.Result{Queued: true}) {
+		if r, err := c.adapter.Broadcast(
+			t.Context(), sel, c.packet("4y"), nil,
+		); err != nil ||
+			r != (adapter.Result{Queued: true}) {
 			t.Errorf("one more: %+v, %v", r, err)
 		}
 		sel.Rooms = []sessionstore.Room{"none"}
@@ -280,7 +290,9 @@ func TestOwnCopyOfLargeBroadcast(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			inCrowd(t, func(t *testing.T, c *crowd) {
 				taken := 0
-				own := &adapter.Interceptor{Session: c.ids[k.own], Socket: sessionstore.SocketID(c.ids[k.own]), Take: func() { taken++ }}
+				own := &adapter.Interceptor{
+					Session: c.ids[k.own], Socket: sessionstore.SocketID(c.ids[k.own]), Take: func() { taken++ },
+				}
 				k.sel.Namespace, k.sel.Skip = nsp, []sessionstore.SocketID{sessionstore.SocketID(c.ids[4])}
 				r, err := c.adapter.Broadcast(t.Context(), k.sel, c.packet("4x"), own)
 				if err != nil || r != (adapter.Result{Delivered: k.taken, Queued: true}) || taken != k.taken {
@@ -313,7 +325,9 @@ func TestFanoutFails(t *testing.T) {
 func TestLargeBroadcastUnread(t *testing.T) {
 	inCrowd(t, func(t *testing.T, c *crowd) {
 		c.store.faults[sessionstore.OpMembers] = []fault{{err: errNoAnswer}}
-		r, err := c.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, c.packet("4x"), nil)
+		r, err := c.adapter.Broadcast(
+			t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, c.packet("4x"), nil,
+		)
 		if !errors.Is(err, errNoAnswer) || r != (adapter.Result{Delivered: 2}) {
 			t.Errorf("%+v, %v", r, err)
 		}

@@ -24,8 +24,8 @@ type flusher struct {
 	pushed int // entries of the buffer that the client has: those that its last GET carried, and those pushed
 }
 
-// holdTime is how long a hold lasts unless it is renewed. Much shorter than an invocation may be, because until then nobody
-// notices that its holder has died, and what is for the session waits.
+// holdTime is how long a hold lasts unless it is renewed. Much shorter than an invocation may be, because until then
+// nobody notices that its holder has died, and what is for the session waits.
 const holdTime = 2 * LeaseMargin
 
 // NewHold returns a lease for a flush.
@@ -160,7 +160,10 @@ func (d *Delivery) enqueued(ctx context.Context, s sessionstore.Session, hold se
 }
 
 // enqueueInDoubt settles an append that may have happened, as inDoubt does.
-func (d *Delivery) enqueueInDoubt(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet, hold sessionstore.Lease, cause error) error {
+func (d *Delivery) enqueueInDoubt(
+	ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet, hold sessionstore.Lease,
+	cause error,
+) error {
 	ctx = context.WithoutCancel(ctx)
 	s, waits, err := d.waiting(ctx, id, packets[len(packets)-1].ID)
 	switch {

@@ -13,7 +13,8 @@ const maxKnown = 20_000
 // forever is longer than any process lives.
 const forever = 100 * 365 * 24 * time.Hour
 
-// known remembers sessions for a while. What it remembers of them must not become wrong in that time. Safe for concurrent use.
+// known remembers sessions for a while. What it remembers of them must not become wrong in that time. Safe for
+// concurrent use.
 type known struct {
 	mu  sync.RWMutex
 	set map[sessionstore.SessionID]time.Time // until when

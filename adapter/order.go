@@ -6,8 +6,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// order remembers in which namespaces a caller has had a broadcast queued. Safe for concurrent use; a nil order remembers
-// nothing.
+// order remembers in which namespaces a caller has had a broadcast queued. Safe for concurrent use; a nil order
+// remembers nothing.
 type order struct {
 	mu     sync.Mutex
 	queued map[sessionstore.Namespace]bool
@@ -34,8 +34,8 @@ func (o *order) add(nsp sessionstore.Namespace) {
 	o.queued[nsp] = true
 }
 
-// InOrder returns an Adapter for one caller, whose broadcasts in a namespace arrive in their order: once one of them was queued
-// for the [Fanout], those to few sockets are queued behind it too.
+// InOrder returns an Adapter for one caller, whose broadcasts in a namespace arrive in their order: once one of them
+// was queued for the [Fanout], those to few sockets are queued behind it too.
 func (a *Adapter) InOrder() *Adapter {
 	in := *a
 	in.order = &order{}

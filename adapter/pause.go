@@ -26,7 +26,8 @@ func (p *Pause) Wait(ctx context.Context) {
 }
 
 const (
-	// busyRepeats bounds the wait for a connection that is busy to about three seconds, busyInAll what all messages of one delivery wait.
+	// busyRepeats bounds the wait for a connection that is busy to about three seconds, busyInAll what all messages
+	// of one delivery wait.
 	busyRepeats = 10
 	busyInAll   = 10 * time.Second
 )

@@ -25,7 +25,8 @@ type Selection struct {
 	Skip []sessionstore.SocketID `json:"skip,omitempty"`
 }
 
-// ErrName tells of a namespace that does not begin with a slash, or a name that is empty or above sessionstore.MaxName bytes.
+// ErrName tells of a namespace that does not begin with a slash, or a name that is empty or above
+// sessionstore.MaxName bytes.
 var ErrName = errors.New("adapter: invalid name")
 
 // To returns the selection with rooms added. The error matches [ErrName].
@@ -63,8 +64,8 @@ func CheckRoom(name string) error {
 	return nil
 }
 
-// members walks who is selected within a range, each socket once. The room returned is the one whose rows they come from
-// if it is a single one.
+// members walks who is selected within a range, each socket once. The room returned is the one whose rows they come
+// from if it is a single one.
 func (a *Adapter) members(ctx context.Context, sel Selection, in sessionstore.Range) (members, sessionstore.Room) {
 	var sources []members
 	room := sessionstore.Room("")
@@ -113,7 +114,9 @@ func (a *Adapter) members(ctx context.Context, sel Selection, in sessionstore.Ra
 }
 
 // own is the room of a socket's own id: that socket, if it is there.
-func (a *Adapter) own(ctx context.Context, nsp sessionstore.Namespace, r sessionstore.Room) iter.Seq2[sessionstore.Member, error] {
+func (a *Adapter) own(
+	ctx context.Context, nsp sessionstore.Namespace, r sessionstore.Room,
+) iter.Seq2[sessionstore.Member, error] {
 	return func(yield func(sessionstore.Member, error) bool) {
 		m, err := a.store.Member(ctx, nsp, sessionstore.SocketID(r))
 		if !errors.Is(err, sessionstore.ErrNotFound) {

@@ -15,7 +15,10 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-func (s *faultyStore) Enqueue(ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits, hold sessionstore.Lease) (k sessionstore.Session, err error) {
+func (s *faultyStore) Enqueue(
+	ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits,
+	hold sessionstore.Lease,
+) (k sessionstore.Session, err error) {
 	err = s.fail(sessionstore.OpEnqueue, func() error { k, err = s.Store.Enqueue(ctx, id, p, l, hold); return err })
 	return k, err
 }
@@ -29,7 +32,8 @@ func serial(w *world) {
 	w.t.Helper()
 	now := time.Now()
 	w.must(w.store.Create(w.t.Context(), sessionstore.NewSession{
-		ID: sid, Transport: sessionstore.WebSocket, Conn: conn("S"), Serial: true, CreatedAt: now, PingAt: now.Add(time.Minute),
+		ID: sid, Transport: sessionstore.WebSocket, Conn: conn("S"), Serial: true, CreatedAt: now,
+		PingAt: now.Add(time.Minute),
 	}))
 }
 
@@ -38,7 +42,10 @@ func busySerial(until time.Duration) func(w *world) {
 	return func(w *world) {
 		serial(w)
 		hold := sessionstore.Lease{Owner: "other", Until: time.Now().Add(until)}
-		_, err := w.store.Store.Enqueue(w.t.Context(), sid, []sessionstore.Packet{w.packet("4first")}, sessionstore.BufferLimits{Packets: 9, Bytes: 99}, hold)
+		_, err := w.store.Store.Enqueue(
+			w.t.Context(), sid, []sessionstore.Packet{w.packet("4first")},
+			sessionstore.BufferLimits{Packets: 9, Bytes: 99}, hold,
+		)
 		w.must(err)
 	}
 }
@@ -48,12 +55,18 @@ func deadSerial(w *world) {
 	serial(w)
 	w.must(w.deliverSerial())
 	w.pushed(sid)
-	_, err := w.store.Store.Enqueue(w.t.Context(), sid, []sessionstore.Packet{w.packet("4lost")}, sessionstore.BufferLimits{Packets: 9, Bytes: 99}, sessionstore.Lease{Owner: "dead", Until: time.Now()})
+	_, err := w.store.Store.Enqueue(
+		w.t.Context(), sid, []sessionstore.Packet{w.packet("4lost")},
+		sessionstore.BufferLimits{Packets: 9, Bytes: 99}, sessionstore.Lease{Owner: "dead", Until: time.Now()},
+	)
 	w.must(err)
 }
 
 func (w *world) deliverSerial() error {
-	_, err := w.delivery.Deliver(w.t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a"), w.packet("451-[]", "bAA==")})
+	_, err := w.delivery.Deliver(
+		w.t.Context(), adapter.Target{Session: sid},
+		[]sessionstore.Packet{w.packet("4a"), w.packet("451-[]", "bAA==")},
+	)
 	return err
 }
 
@@ -134,8 +147,12 @@ func TestSerialAtOnce(t *testing.T) {
 			group.Go(func() {
 				for i := range packets {
 					name := fmt.Sprint(e, ".", i)
-					p := sessionstore.Packet{ID: sessionstore.PacketID(name), Frames: []string{"head." + name, "tail." + name}}
-					if _, err := w.delivery.Deliver(t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{p}); err != nil {
+					p := sessionstore.Packet{
+						ID: sessionstore.PacketID(name), Frames: []string{"head." + name, "tail." + name},
+					}
+					if _, err := w.delivery.Deliver(
+						t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{p},
+					); err != nil {
 						t.Error(err)
 					}
 				}
@@ -191,7 +208,9 @@ func TestLongFlush(t *testing.T) {
 					time.Sleep(time.Second)
 				}
 				frames := strings.Fields(strings.Repeat("4x ", 60))
-				_, err := w.delivery.Deliver(t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet(frames...)})
+				_, err := w.delivery.Deliver(
+					t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet(frames...)},
+				)
 				if (err != nil) != (c.reason != "") {
 					t.Errorf("error %v", err)
 				}

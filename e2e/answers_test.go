@@ -21,8 +21,8 @@ const (
 	lambdaAnswer  = 6<<20 + 100
 )
 
-// TestLargeAnswers is answers near what Lambda takes, on the functions of the template: to a polling client that fetches what has waited for long, without
-// compression, and to who invokes emit.
+// TestLargeAnswers is answers near what Lambda takes, on the functions of the template: to a polling client that
+// fetches what has waited for long, without compression, and to who invokes emit.
 func TestLargeAnswers(t *testing.T) {
 	s := stackClient{t, deploy(t, "ordered", "--app", "bench").url}
 	for name, unit := range map[string]string{"the least in JSON": "a", "escaped for HTML": "<", "escaped in every JSON": `"`, "three bytes": "語"} {
@@ -99,7 +99,10 @@ func (s stackClient) emit(request map[string]any) emitted {
 	}
 	status, header, body := s.invoke("RequestResponse", payload.String())
 	var a emitted
-	if err := json.Unmarshal([]byte(body), &a); err != nil || status != http.StatusOK || header.Get("X-Amz-Function-Error") != "" || !a.OK {
+	if err := json.Unmarshal(
+		[]byte(body), &a,
+	); err != nil || status != http.StatusOK || header.Get("X-Amz-Function-Error") != "" ||
+		!a.OK {
 		s.t.Fatalf("emit: %d %s %.300s %v", status, header.Get("X-Amz-Function-Error"), body, err)
 	}
 	return a
@@ -154,7 +157,8 @@ func (s stackClient) connect() session {
 }
 
 const (
-	// waiting is how many events wait for the client, 4 MiB with all that is around them: what a session's buffer may hold.
+	// waiting is how many events wait for the client, 4 MiB with all that is around them: what a session's buffer may
+	// hold.
 	waiting = 40
 	// packet is the length of one in bytes.
 	packet = 104_000
@@ -170,7 +174,9 @@ func (s stackClient) pollsMuch(unit string) {
 	}
 	text := strings.Repeat(unit, packet/inJSON)
 	for i := range waiting {
-		if a := s.emit(map[string]any{"rooms": []string{k.socket}, "event": "html", "args": []any{i, text}}); a.Recipients != 1 {
+		if a := s.emit(
+			map[string]any{"rooms": []string{k.socket}, "event": "html", "args": []any{i, text}},
+		); a.Recipients != 1 {
 			s.t.Fatalf("event %d: %+v", i, a)
 		}
 	}
@@ -187,8 +193,11 @@ func (s stackClient) pollsMuch(unit string) {
 			}
 			var event []json.RawMessage
 			var got string
-			if err := json.Unmarshal([]byte(strings.TrimPrefix(p, "42")), &event); err != nil || len(event) != 3 || string(event[1]) != fmt.Sprint(next) ||
-				json.Unmarshal(event[2], &got) != nil || got != text {
+			if err := json.Unmarshal(
+				[]byte(strings.TrimPrefix(p, "42")), &event,
+			); err != nil || len(event) != 3 || string(event[1]) != fmt.Sprint(next) ||
+				json.Unmarshal(event[2], &got) != nil ||
+				got != text {
 				s.t.Fatalf("event %d is %.100s, %v", next, p, err)
 			}
 			next++
@@ -258,7 +267,10 @@ func (s stackClient) asksMuch() {
 		{"Event", lambdaEvent, http.StatusAccepted, ""},
 		{"Event", lambdaEvent + 1, http.StatusRequestEntityTooLarge, "smaller than the limit"},
 	} {
-		if status, _, body := s.invoke(tt.kind, request(tt.size)); status != tt.status || !strings.Contains(body, tt.answer) {
+		if status, _, body := s.invoke(
+			tt.kind, request(tt.size),
+		); status != tt.status ||
+			!strings.Contains(body, tt.answer) {
 			s.t.Errorf("%s of %d bytes: %d %.200s, want %d", tt.kind, tt.size, status, body, tt.status)
 		}
 	}

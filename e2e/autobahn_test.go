@@ -28,7 +28,9 @@ func (echo) HTTP(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGat
 	return events.APIGatewayV2HTTPResponse{StatusCode: 404}, nil
 }
 
-func (echo) WebSocket(_ context.Context, e events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
+func (echo) WebSocket(
+	_ context.Context, e events.APIGatewayWebsocketProxyRequest,
+) (events.APIGatewayProxyResponse, error) {
 	return events.APIGatewayProxyResponse{StatusCode: 200, Body: e.Body}, nil
 }
 
@@ -84,7 +86,9 @@ func runCases(t *testing.T, url string, parallel int, cases, without string) []c
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), autobahnTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "../.cache/autobahn/bin/python", "autobahn/run.py", url, strconv.Itoa(parallel), cases, without)
+	cmd := exec.CommandContext(
+		ctx, "../.cache/autobahn/bin/python", "autobahn/run.py", url, strconv.Itoa(parallel), cases, without,
+	)
 	var problems bytes.Buffer
 	cmd.Stderr = &problems
 	out, err := cmd.Output()

@@ -21,7 +21,8 @@ var functions struct {
 	err  error
 }
 
-// builtFunctions returns the folder of the functions, each in one with its id, as localdev builds them: once for all tests.
+// builtFunctions returns the folder of the functions, each in one with its id, as localdev builds them: once for all
+// tests.
 func builtFunctions(t *testing.T) string {
 	t.Helper()
 	functions.once.Do(func() {
@@ -46,7 +47,9 @@ func buildFunctions(t *testing.T, to string) error {
 	}
 	for _, f := range all.Functions {
 		dir := filepath.Join(to, f.ID)
-		if err := errors.Join(lambda.Build(t.Context(), f.Source, dir), os.Symlink(client, filepath.Join(dir, "client"))); err != nil {
+		if err := errors.Join(
+			lambda.Build(t.Context(), f.Source, dir), os.Symlink(client, filepath.Join(dir, "client")),
+		); err != nil {
 			return err
 		}
 	}

@@ -6,7 +6,13 @@ import "testing"
 func TestCases(t *testing.T) {
 	const file = "cases.test.mjs"
 	cases := []string{"--app", "cases"}
-	t.Run("memory, several instances", func(t *testing.T) { runNode(t, file, inMemoryInstances(t, cases...), "NONSTICK_FRAMES=text") })
-	t.Run("dynamodb, several instances", func(t *testing.T) { runNode(t, file, onDynamoDBInstances(t, cases...), "NONSTICK_FRAMES=text") })
+	t.Run(
+		"memory, several instances",
+		func(t *testing.T) { runNode(t, file, inMemoryInstances(t, cases...), "NONSTICK_FRAMES=text") },
+	)
+	t.Run(
+		"dynamodb, several instances",
+		func(t *testing.T) { runNode(t, file, onDynamoDBInstances(t, cases...), "NONSTICK_FRAMES=text") },
+	)
 	t.Run("template", func(t *testing.T) { deploy(t, "ordered", cases...).run(t, file) })
 }

@@ -88,18 +88,42 @@ func rustTrouble(c combination, scenario string) string {
 }
 
 var programs = []program{
-	{"javascript 4.8.4", []string{"node", "clients/javascript/client.mjs", "socket.io-client"}, "node_modules/socket.io-client", everything, nil},
-	{"javascript 4.0.0", []string{"node", "clients/javascript/client.mjs", "socket.io-client-4-0"}, "node_modules/socket.io-client-4-0", everything, nil},
-	{"javascript 3.1.3", []string{"node", "clients/javascript/client.mjs", "socket.io-client-3-1"}, "node_modules/socket.io-client-3-1", everything, nil},
-	{"python sync", []string{cache("python", "bin", "python"), "clients/python/client.py", "sync"}, cache("python", ".installed"), binaryFrames, nil},
-	{"python asyncio", []string{cache("python", "bin", "python"), "clients/python/client.py", "asyncio"}, cache("python", ".installed"), binaryFrames, nil},
-	{"java 2.1.2", []string{"java", "-cp", cache("java", "lib") + "/*:" + cache("java", "classes"), "Client"}, cache("java", ".installed"), binaryFrames, nil},
+	{
+		"javascript 4.8.4",
+		[]string{"node", "clients/javascript/client.mjs", "socket.io-client"},
+		"node_modules/socket.io-client", everything, nil,
+	},
+	{
+		"javascript 4.0.0",
+		[]string{"node", "clients/javascript/client.mjs", "socket.io-client-4-0"},
+		"node_modules/socket.io-client-4-0", everything, nil,
+	},
+	{
+		"javascript 3.1.3",
+		[]string{"node", "clients/javascript/client.mjs", "socket.io-client-3-1"},
+		"node_modules/socket.io-client-3-1", everything, nil,
+	},
+	{
+		"python sync",
+		[]string{cache("python", "bin", "python"), "clients/python/client.py", "sync"},
+		cache("python", ".installed"), binaryFrames, nil,
+	},
+	{
+		"python asyncio",
+		[]string{cache("python", "bin", "python"), "clients/python/client.py", "asyncio"},
+		cache("python", ".installed"), binaryFrames, nil,
+	},
+	{
+		"java 2.1.2",
+		[]string{"java", "-cp", cache("java", "lib") + "/*:" + cache("java", "classes"), "Client"},
+		cache("java", ".installed"), binaryFrames, nil,
+	},
 	{"go 3.0.0", []string{cache("go", "client")}, cache("go", ".installed"), everything, goTrouble},
 	{"rust 0.6.0", []string{cache("rust", "client")}, cache("rust", ".installed"), rustTrouble, nil},
 }
 
-// TestClients has the clients of other languages, and old ones, speak to two setups: in one process, whose limits are off
-// and whose frames may be binary, and on the functions of the template, as API Gateway has it.
+// TestClients has the clients of other languages, and old ones, speak to two setups: in one process, whose limits are
+// off and whose frames may be binary, and on the functions of the template, as API Gateway has it.
 func TestClients(t *testing.T) {
 	t.Run("memory, several instances", func(t *testing.T) {
 		runClients(t, inMemoryInstances(t, "--app", "cases", "--limits", "none"), "memory", "binary")
@@ -127,8 +151,8 @@ func runClients(t *testing.T, url, setup, frames string) {
 	}
 }
 
-// runClient runs one client in one transport and judges each scenario. What fails is run again once: the times are those of
-// the clients, and machines are busy at times.
+// runClient runs one client in one transport and judges each scenario. What fails is run again once: the times are
+// those of the clients, and machines are busy at times.
 func runClient(t *testing.T, client program, url string, c combination) {
 	t.Helper()
 	if len(client.asked(c)) == 0 {

@@ -5,6 +5,7 @@
 // nginx that is not sticky. What must be installed (Node, Chromium, nginx, Java) is what `make test`
 // installs; what is missing fails the tests, nothing is skipped.
 //
-// Tests that wait most of the time run beside each other, after all others (t.Parallel). Those whose clients count on times of a second or less, or
-// that measure, have the machine to themselves. The functions of the template are built once for all tests; TestDeploy has localdev build them.
+// Tests that wait most of the time run beside each other, after all others (t.Parallel). Those whose clients count on
+// times of a second or less, or that measure, have the machine to themselves. The functions of the template are built
+// once for all tests; TestDeploy has localdev build them.
 package e2e

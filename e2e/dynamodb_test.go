@@ -20,6 +20,7 @@ var tables atomic.Int64
 func dynamoDB(t *testing.T) []string {
 	t.Helper()
 	return []string{
-		"--store", "dynamodb", "--dynamodb-endpoint", dynamotest.Start(t), "--table", fmt.Sprintf("e2e-%d", tables.Add(1)),
+		"--store", "dynamodb", "--dynamodb-endpoint", dynamotest.Start(t), "--table",
+		fmt.Sprintf("e2e-%d", tables.Add(1)),
 	}
 }

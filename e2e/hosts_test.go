@@ -9,12 +9,15 @@ import (
 func startTwoHosts(t *testing.T, stage string, args ...string) (polling, webSocket string) {
 	t.Helper()
 	addr, second := fmt.Sprintf("127.0.0.1:%d", freePort(t)), fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	s := start(t, "localdev --hosts two", binary, append([]string{"--addr", addr, "--hosts", "two", "--websocket-addr", second}, args...)...)
+	s := start(
+		t, "localdev --hosts two", binary,
+		append([]string{"--addr", addr, "--hosts", "two", "--websocket-addr", second}, args...)...)
 	s.waitHealthyFor(t, "http://"+addr, templateTime)
 	return "http://" + addr, "ws://" + second + stage
 }
 
-// Where each API has a host of its own, clients that are told of both use both, in one process as on the functions of the template.
+// Where each API has a host of its own, clients that are told of both use both, in one process as on the functions of
+// the template.
 func TestTwoHosts(t *testing.T) {
 	for name, setup := range map[string]struct {
 		stage string

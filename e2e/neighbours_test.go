@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// TestNeighbours has clients in trouble beside healthy ones on the functions of the template: they vanish, with disconnect handlers that
-// hang; they are in many rooms; they do not read, until the management API answers 429 for them. NONSTICK_SCENE_PING=60s/20s takes other times than 10s/4s.
+// TestNeighbours has clients in trouble beside healthy ones on the functions of the template: they vanish, with
+// disconnect handlers that hang; they are in many rooms; they do not read, until the management API answers 429 for
+// them. NONSTICK_SCENE_PING=60s/20s takes other times than 10s/4s.
 func TestNeighbours(t *testing.T) {
 	ping, pong, _ := strings.Cut(os.Getenv("NONSTICK_SCENE_PING"), "/")
 	if ping == "" {
@@ -19,15 +20,20 @@ func TestNeighbours(t *testing.T) {
 	}
 	logs := t.TempDir()
 	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	s := start(t, "localdev --template", binary, "--template", "template.yaml", "--built", builtFunctions(t), "--addr", addr, "--logs", logs, "--app", "cases",
-		"--ping-interval", ping, "--ping-timeout", pong, "--parameter", "DisconnectTime=2s")
+	s := start(
+		t, "localdev --template", binary, "--template", "template.yaml", "--built", builtFunctions(t), "--addr", addr,
+		"--logs", logs, "--app", "cases", "--ping-interval", ping, "--ping-timeout", pong, "--parameter",
+		"DisconnectTime=2s",
+	)
 	s.waitHealthyFor(t, "http://"+addr, templateTime)
 	stack := &faultyStack{url: "http://" + addr, log: s.log}
 	runNode(t, "neighbours.test.mjs", stack.url, "NONSTICK_FRAMES=text",
 		"NONSTICK_PING="+strings.TrimSuffix(ping, "s"), "NONSTICK_PONG="+strings.TrimSuffix(pong, "s"))
 	stack.nothingIsLeft(t)
 	if busy := linesOf(t, logs, "a broadcast did not reach everybody", "adapter: connection is busy"); busy == 0 {
-		t.Error("no broadcast met a client that the management API answers 429 for: the scene does not show what it is to show")
+		t.Error(
+			"no broadcast met a client that the management API answers 429 for: the scene does not show what it is to show",
+		)
 	} else {
 		t.Logf("%d broadcasts met clients that the management API answers 429 for", busy)
 	}

@@ -23,9 +23,9 @@ type result struct {
 	Error  string `json:"error"`
 }
 
-// runNode runs one file of Node tests against the server at url and reports each as a subtest. A run
-// without a test, and a test that was skipped, fail. The suites count on times of 300 ms and less, as those of the protocol
-// do, and machines are busy at times: what fails is run again, twice at most, and each failure is told.
+// runNode runs one file of Node tests against the server at url and reports each as a subtest. A run without a test,
+// and a test that was skipped, fail. The suites count on times of 300 ms and less, as those of the protocol do, and
+// machines are busy at times: what fails is run again, twice at most, and each failure is told.
 func runNode(t *testing.T, file, url string, env ...string) {
 	t.Helper()
 	results, err := execNode(t, file, url, env...)

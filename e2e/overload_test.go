@@ -19,7 +19,8 @@ import (
 // What the stacks of these tests have in common: an application that goes wrong when told to, and times that are short,
 // so that what is stuck shows soon, but long enough for the start of a function on a busy machine.
 var faulty = []string{
-	"--app", "faults", "--inbound", "concurrent", "--ping-interval", "2s", "--ping-timeout", "3s", "--connect-timeout", "5s", "--poll-hold", "1s",
+	"--app", "faults", "--inbound", "concurrent", "--ping-interval", "2s", "--ping-timeout", "3s",
+	"--connect-timeout", "5s", "--poll-hold", "1s",
 }
 
 // TestOverload is a load above the concurrency of the functions: some calls are throttled all the time.
@@ -55,7 +56,9 @@ func startFaulty(t *testing.T, args ...string) *faultyStack {
 		t.Fatal(err)
 	}
 	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	all := append([]string{"--template", file, "--built", builtFunctions(t), "--addr", addr, "--logs", t.TempDir()}, faulty...)
+	all := append(
+		[]string{"--template", file, "--built", builtFunctions(t), "--addr", addr, "--logs", t.TempDir()},
+		faulty...)
 	s := start(t, "localdev --template", binary, append(all, args...)...)
 	s.waitHealthyFor(t, "http://"+addr, templateTime)
 	return &faultyStack{
@@ -87,8 +90,9 @@ func faultyTemplate(t *testing.T, journal string) string {
 	return strings.Replace(text, variables, variables+"        NONSTICK_FAULTS_JOURNAL: "+journal+"\n", 1)
 }
 
-// leftTime is how long sessions may stay after their clients have left: an open packet whose function died comes again after the visibility
-// timeout of its queue, 168 s, and only then its session is known and found dead. On a busy machine a function may well be out of time.
+// leftTime is how long sessions may stay after their clients have left: an open packet whose function died comes
+// again after the visibility timeout of its queue, 168 s, and only then its session is known and found dead. On a
+// busy machine a function may well be out of time.
 const leftTime = 4 * time.Minute
 
 // nothingIsLeft waits until the table has no session to look after, and no member of the main namespace.
@@ -131,7 +135,8 @@ func (s *faultyStack) store(t *testing.T) sessionstore.Store {
 		t.Fatal("localdev did not say where DynamoDB is")
 	}
 	client := dynamostore.NewClient(dynamostore.ClientOptions{
-		Region: "us-east-1", Endpoint: said[1], Credentials: dynamostore.Credentials{AccessKeyID: "local", SecretAccessKey: "local"},
+		Region: "us-east-1", Endpoint: said[1],
+		Credentials: dynamostore.Credentials{AccessKeyID: "local", SecretAccessKey: "local"},
 	})
 	all, err := template.Read("../template.yaml", template.Options{})
 	if err != nil {

@@ -2,8 +2,8 @@ package e2e
 
 import "testing"
 
-// TestReference plays raw exchanges with localdev and with the reference server, and compares what comes back. Nothing of it
-// waits for a heartbeat.
+// TestReference plays raw exchanges with localdev and with the reference server, and compares what comes back.
+// Nothing of it waits for a heartbeat.
 func TestReference(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	plain := []string{"--app", "protocol", "--limits", "none", "--cors-origin", "off"}

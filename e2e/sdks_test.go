@@ -36,8 +36,8 @@ type sdkCase struct {
 	Stage      string          `json:"stage,omitempty"`
 	Operation  string          `json:"operation"`
 	Parameters json.RawMessage `json:"parameters"`
-	// Class and Code are of boto3, Code of the command line too, JS of the SDK for JavaScript; Query, if that differs, of the same with the
-	// query protocol: it did not know all errors of all operations.
+	// Class and Code are of boto3, Code of the command line too, JS of the SDK for JavaScript; Query, if that
+	// differs, of the same with the query protocol: it did not know all errors of all operations.
 	Class string `json:"class"`
 	Code  string `json:"code"`
 	JS    string `json:"js"`
@@ -84,8 +84,8 @@ func startPlatform(t *testing.T) *platform {
 	return p
 }
 
-// prepare has what the cases are about: for each program anew, since a client that does not read is cut after 30 s, and a purge is
-// forgotten after a minute. So their cases come first.
+// prepare has what the cases are about: for each program anew, since a client that does not read is cut after 30 s,
+// and a purge is forgotten after a minute. So their cases come first.
 func (p *platform) prepare() {
 	p.t.Helper()
 	p.prepareQueues()
@@ -97,20 +97,28 @@ func (p *platform) prepare() {
 func (p *platform) prepareQueues() {
 	p.t.Helper()
 	c := sqs.New(sqs.Options{
-		Region: "us-east-1", BaseEndpoint: &p.url, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		Region: "us-east-1", BaseEndpoint: &p.url,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 		}),
 	})
 	queue, purged := p.values["queue"], p.values["purged"]
-	if _, err := c.SendMessage(p.t.Context(), &sqs.SendMessageInput{QueueUrl: &queue, MessageBody: new("x")}); err != nil {
+	if _, err := c.SendMessage(
+		p.t.Context(), &sqs.SendMessageInput{QueueUrl: &queue, MessageBody: new("x")},
+	); err != nil {
 		p.t.Fatal(err)
 	}
-	got, err := c.ReceiveMessage(p.t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &queue, VisibilityTimeout: 1, WaitTimeSeconds: 5})
+	got, err := c.ReceiveMessage(
+		p.t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &queue, VisibilityTimeout: 1, WaitTimeSeconds: 5},
+	)
 	if err != nil || len(got.Messages) != 1 {
 		p.t.Fatalf("received %+v, %v", got, err)
 	}
 	p.values["back"] = *got.Messages[0].ReceiptHandle
-	if _, err := c.ChangeMessageVisibility(p.t.Context(), &sqs.ChangeMessageVisibilityInput{QueueUrl: &queue, ReceiptHandle: got.Messages[0].ReceiptHandle}); err != nil {
+	if _, err := c.ChangeMessageVisibility(
+		p.t.Context(),
+		&sqs.ChangeMessageVisibilityInput{QueueUrl: &queue, ReceiptHandle: got.Messages[0].ReceiptHandle},
+	); err != nil {
 		p.t.Fatal(err)
 	}
 	_, err = c.PurgeQueue(p.t.Context(), &sqs.PurgeQueueInput{QueueUrl: &purged})
@@ -149,7 +157,9 @@ func (p *platform) fill(connection string) {
 	p.t.Helper()
 	body := strings.Repeat("x", 128<<10)
 	for range 1000 {
-		req, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.url+"/v1/@connections/"+connection, strings.NewReader(body))
+		req, err := http.NewRequestWithContext(
+			p.t.Context(), http.MethodPost, p.url+"/v1/@connections/"+connection, strings.NewReader(body),
+		)
 		if err != nil {
 			p.t.Fatal(err)
 		}
@@ -201,8 +211,11 @@ func (p *platform) ask(t *testing.T, program string, args ...string) []sdkAnswer
 	ctx, cancel := context.WithTimeout(t.Context(), sdkTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_MAX_ATTEMPTS=1",
-		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
+	cmd.Env = append(
+		os.Environ(), "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local", "AWS_REGION=us-east-1",
+		"AWS_DEFAULT_REGION=us-east-1", "AWS_MAX_ATTEMPTS=1", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
+	)
 	var problems bytes.Buffer
 	cmd.Stderr = &problems
 	out, err := cmd.Output()
@@ -220,7 +233,8 @@ func (p *platform) ask(t *testing.T, program string, args ...string) []sdkAnswer
 	return all
 }
 
-// Each error of an emulated service arrives as the exception that the users of boto3, of the AWS CLI and of the SDK for JavaScript catch.
+// Each error of an emulated service arrives as the exception that the users of boto3, of the AWS CLI and of the SDK
+// for JavaScript catch.
 func TestSDKErrors(t *testing.T) {
 	p := startPlatform(t)
 	for _, run := range []struct {
@@ -241,7 +255,10 @@ func TestSDKErrors(t *testing.T) {
 			for _, a := range answers {
 				c := byName[a.Name]
 				if !c.seen(a) {
-					t.Errorf("%s, %s: %s%s %s: %.200s, want %s %s or %s", c.Name, a.By, a.Class, a.JS, a.Code, a.Message, c.Class, c.Code, c.JS)
+					t.Errorf(
+						"%s, %s: %s%s %s: %.200s, want %s %s or %s", c.Name, a.By, a.Class, a.JS, a.Code, a.Message,
+						c.Class, c.Code, c.JS,
+					)
 				}
 			}
 			if len(answers) < run.by*len(cases) {

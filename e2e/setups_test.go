@@ -87,7 +87,9 @@ func startNginx(t *testing.T, ports []int) string {
 	front := freePort(t)
 	conf := replaceOnce(t, string(text), "listen 127.0.0.1:8080;", fmt.Sprintf("listen 127.0.0.1:%d;", front))
 	for i, port := range ports {
-		conf = replaceOnce(t, conf, fmt.Sprintf("server 127.0.0.1:%d;", 6001+i), fmt.Sprintf("server 127.0.0.1:%d;", port))
+		conf = replaceOnce(
+			t, conf, fmt.Sprintf("server 127.0.0.1:%d;", 6001+i), fmt.Sprintf("server 127.0.0.1:%d;", port),
+		)
 	}
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600); err != nil {

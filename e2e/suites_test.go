@@ -12,7 +12,8 @@ var (
 		"--app", "protocol", "--ping-interval", "300ms", "--ping-timeout", "200ms",
 		"--connect-timeout", "1s", "--limits", "none", "--cors-origin", "off",
 	}
-	// client leaves time for a pong behind a burst of events, which a server handles in order, each with calls of the store.
+	// client leaves time for a pong behind a burst of events, which a server handles in order, each with calls of the
+	// store.
 	client = append(protocol[:len(protocol):len(protocol)], "--ping-timeout", "2s")
 	// bench has the limits of API Gateway: no binary frames, small messages.
 	bench = []string{"--app", "bench", "--limits", "aws"}
@@ -49,8 +50,8 @@ func TestLoad(t *testing.T) {
 	runNode(t, "load.test.mjs", behindNginx(t, bench...))
 }
 
-// TestBrowser chats in Chromium, on one process and on several, between which every request may change; TestTemplate does on the functions. What the
-// setups between them do is shown by the suites: a page sees no more of them.
+// TestBrowser chats in Chromium, on one process and on several, between which every request may change; TestTemplate
+// does on the functions. What the setups between them do is shown by the suites: a page sees no more of them.
 func TestBrowser(t *testing.T) {
 	for _, setup := range []setup{setups[0], setups[len(setups)-1]} {
 		t.Run(setup.name, func(t *testing.T) {
@@ -59,11 +60,14 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// TestPage looks at the page itself: what fits, what can be read and reached, what it says when the server is not there.
+// TestPage looks at the page itself: what fits, what can be read and reached, what it says when the server is not
+// there.
 func TestPage(t *testing.T) {
 	for _, file := range []string{"page.test.mjs", "page-server.test.mjs"} {
 		t.Run(file, func(t *testing.T) {
-			runNode(t, file, inMemory(t, append(chat[:len(chat):len(chat)], "--path", "/live/io/")...)) // which the page is told
+			runNode(
+				t, file, inMemory(t, append(chat[:len(chat):len(chat)], "--path", "/live/io/")...),
+			) // which the page is told
 		})
 	}
 }

@@ -25,8 +25,8 @@ func startTemplate(t *testing.T, args ...string) string {
 	return "http://" + addr
 }
 
-// deployed is the template's functions at work. inbound is what becomes of the frames of one connection: concurrent, as API
-// Gateway has it, or ordered.
+// deployed is the template's functions at work. inbound is what becomes of the frames of one connection: concurrent,
+// as API Gateway has it, or ordered.
 type deployed struct{ url, inbound string }
 
 func deploy(t *testing.T, inbound string, args ...string) deployed {
@@ -56,17 +56,19 @@ func (d deployed) warm(t *testing.T) {
 // What the functions are started with, beside the application. They have no option --limits: theirs are those of AWS.
 var (
 	engineTimes = []string{
-		"--app", "protocol", "--ping-interval", "300ms", "--ping-timeout", "200ms", "--connect-timeout", "1s", "--cors-origin", "off",
+		"--app", "protocol", "--ping-interval", "300ms", "--ping-timeout", "200ms", "--connect-timeout", "1s",
+		"--cors-origin", "off",
 	}
-	// slowPongs is for suites that send much at once, or start functions: a pong has to wait for its turn or for a start.
+	// slowPongs is for suites that send much at once, or start functions: a pong has to wait for its turn or for a
+	// start.
 	slowPongs = append(engineTimes[:len(engineTimes):len(engineTimes)], "--ping-timeout", "3s")
 	// burst is one environment for each frame that the emulator hands over at a time, of a connection.
 	burst = []string{"--app", "bench", "--concurrency", "300"}
 )
 
-// TestTemplate runs every suite against the functions of the template as it is by default, with the frames of a connection in
-// order; and those about frames once more with frames that are handled at once, where what is sent without waiting is checked to
-// come once.
+// TestTemplate runs every suite against the functions of the template as it is by default, with the frames of a
+// connection in order; and those about frames once more with frames that are handled at once, where what is sent
+// without waiting is checked to come once.
 func TestTemplate(t *testing.T) {
 	t.Run("ordered", func(t *testing.T) {
 		const inbound = "ordered"
@@ -84,7 +86,9 @@ func TestTemplate(t *testing.T) {
 		})
 		t.Run("chat", func(t *testing.T) { deploy(t, inbound, chat...).run(t, "browser.test.mjs") })
 		t.Run("cors", func(t *testing.T) {
-			deploy(t, inbound, append(engineTimes[:len(engineTimes):len(engineTimes)], cors...)...).run(t, "cors.test.mjs")
+			deploy(
+				t, inbound,
+				append(engineTimes[:len(engineTimes):len(engineTimes)], cors...)...).run(t, "cors.test.mjs")
 		})
 	})
 	t.Run("concurrent", func(t *testing.T) {

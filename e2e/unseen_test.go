@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// TestFailsUnseen invokes emit without waiting for its answer, with a batch of which one request fails. That is an error of the function, which
-// the platform repeats after a minute, and tells the destination of in the end; the client gets what did not fail, once.
+// TestFailsUnseen invokes emit without waiting for its answer, with a batch of which one request fails. That is an
+// error of the function, which the platform repeats after a minute, and tells the destination of in the end; the
+// client gets what did not fail, once.
 func TestFailsUnseen(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	s := stackClient{t, deploy(t, "ordered", "--app", "bench").url}
@@ -44,7 +45,8 @@ func TestFailsUnseen(t *testing.T) {
 		t.Errorf("the client got %q, want the event once", got)
 	}
 	_, header, body := s.invoke("RequestResponse", `{"event":"connect"}`)
-	if header.Get("X-Amz-Function-Error") == "" || !strings.Contains(body, `"errorType":"InvalidRequest"`) || !strings.Contains(body, "reserved event name") {
+	if header.Get("X-Amz-Function-Error") == "" || !strings.Contains(body, `"errorType":"InvalidRequest"`) ||
+		!strings.Contains(body, "reserved event name") {
 		t.Errorf("who waits for the answer gets %s %s", header.Get("X-Amz-Function-Error"), body)
 	}
 }
@@ -53,13 +55,19 @@ func TestFailsUnseen(t *testing.T) {
 func (s stackClient) deadLetter(patience time.Duration) string {
 	s.t.Helper()
 	sqs := func(action, body string) string {
-		_, _, answer := s.do(http.MethodPost, "/", body, "Authorization", "AWS4-HMAC-SHA256 test", "Content-Type", "application/x-amz-json-1.0", "X-Amz-Target", "AmazonSQS."+action)
+		_, _, answer := s.do(
+			http.MethodPost, "/", body, "Authorization", "AWS4-HMAC-SHA256 test", "Content-Type",
+			"application/x-amz-json-1.0", "X-Amz-Target", "AmazonSQS."+action,
+		)
 		return answer
 	}
 	var queue struct {
 		URL string `json:"QueueUrl"`
 	}
-	if answer := sqs("GetQueueUrl", `{"QueueName":"DeadLetters"}`); json.Unmarshal([]byte(answer), &queue) != nil || queue.URL == "" {
+	if answer := sqs(
+		"GetQueueUrl", `{"QueueName":"DeadLetters"}`,
+	); json.Unmarshal([]byte(answer), &queue) != nil ||
+		queue.URL == "" {
 		s.t.Fatalf("no queue: %s", answer)
 	}
 	for end := time.Now().Add(patience); time.Now().Before(end); {

@@ -11,7 +11,8 @@ import (
 // outage is how long a wire stays cut: a client that happened not to have a request under way notices too.
 const outage = 400 * time.Millisecond
 
-// cutWire carries TCP connections to a server. Told to be cut, it ends them, and new ones too for the time of an outage.
+// cutWire carries TCP connections to a server. Told to be cut, it ends them, and new ones too for the time of an
+// outage.
 type cutWire struct {
 	listener net.Listener
 	server   string // host and port

@@ -18,8 +18,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
 )
 
-// deployed is one of the functions at work: its binary, over the Lambda Runtime API, with a table, a management API that does as it is told, and queues that
-// nobody listens at.
+// deployed is one of the functions at work: its binary, over the Lambda Runtime API, with a table, a management API
+// that does as it is told, and queues that nobody listens at.
 type deployed struct {
 	t        *testing.T
 	platform *lambda.Platform
@@ -29,17 +29,21 @@ type deployed struct {
 
 func deploy(t *testing.T, name string) *deployed {
 	t.Helper()
-	connections := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	connections := httptest.NewServer(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }),
+	)
 	t.Cleanup(connections.Close)
 	table := "events-" + name
 	o := dynamostore.ClientOptions{
-		Region: "eu-central-1", Endpoint: dynamotest.Start(t), Credentials: dynamostore.Credentials{AccessKeyID: "functions", SecretAccessKey: "s"},
+		Region: "eu-central-1", Endpoint: dynamotest.Start(t),
+		Credentials: dynamostore.Credentials{AccessKeyID: "functions", SecretAccessKey: "s"},
 	}
 	if err := dynamostore.CreateTable(t.Context(), dynamostore.NewClient(o), table); err != nil {
 		t.Fatal(err)
 	}
 	env := map[string]string{
-		"AWS_ENDPOINT_URL_DYNAMODB": o.Endpoint, "NONSTICK_TABLE": table, "AWS_ACCESS_KEY_ID": "functions", "AWS_SECRET_ACCESS_KEY": "s",
+		"AWS_ENDPOINT_URL_DYNAMODB": o.Endpoint, "NONSTICK_TABLE": table,
+		"AWS_ACCESS_KEY_ID": "functions", "AWS_SECRET_ACCESS_KEY": "s",
 		"NONSTICK_MANAGEMENT_ENDPOINT": connections.URL,
 	}
 	for _, pair := range initEnvironment {
@@ -49,10 +53,13 @@ func deploy(t *testing.T, name string) *deployed {
 		}
 	}
 	d := &deployed{t: t, name: name, logs: t.TempDir()}
-	platform, err := lambda.New(lambda.Config{Region: "eu-central-1", Logs: d.logs, Functions: []lambda.Function{{
-		Name: name, ARN: "arn:aws:lambda:eu-central-1:000000000000:function:" + name, Dir: filepath.Dir(build(t, "./"+name)), Handler: "bootstrap",
-		Environment: env, Memory: 256, Timeout: 20 * time.Second, Concurrency: 1,
-	}}})
+	platform, err := lambda.New(lambda.Config{Region: "eu-central-1", Logs: d.logs, Functions: []lambda.Function{
+		{
+			Name: name, ARN: "arn:aws:lambda:eu-central-1:000000000000:function:" + name,
+			Dir: filepath.Dir(build(t, "./"+name)), Handler: "bootstrap", Environment: env, Memory: 256,
+			Timeout: 20 * time.Second, Concurrency: 1,
+		},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,15 +104,18 @@ func (d *deployed) errorsLogged(since int) (lines []string, length int) {
 	return lines, len(log)
 }
 
-// TestEventsOfOthers gives the functions that API Gateway invokes each kind of event that may be sent to them by mistake: what they do not serve
-// is answered 500, and one line of the log says what came and what is wanted.
+// TestEventsOfOthers gives the functions that API Gateway invokes each kind of event that may be sent to them by
+// mistake: what they do not serve is answered 500, and one line of the log says what came and what is wanted.
 func TestEventsOfOthers(t *testing.T) {
 	const wantHTTP, wantWebSocket = "want an event of an HTTP API in payload format 2.0", "want an event of a WebSocket API"
 	names := map[string]string{
 		"http.json": "", "http-stage.json": "", "http-domain.json": "",
-		"http-format-1.json": "got an event of an HTTP API in payload format 1.0", "rest.json": "got an event of a REST API",
-		"alb.json": "got an event of an Application Load Balancer", "function-url.json": "got an event of a function URL",
-		"websocket-stage.json": "got an event of a WebSocket API", "eventbridge.json": "got an event of EventBridge", "s3.json": "got records of ",
+		"http-format-1.json":   "got an event of an HTTP API in payload format 1.0",
+		"rest.json":            "got an event of a REST API",
+		"alb.json":             "got an event of an Application Load Balancer",
+		"function-url.json":    "got an event of a function URL",
+		"websocket-stage.json": "got an event of a WebSocket API",
+		"eventbridge.json":     "got an event of EventBridge", "s3.json": "got records of ",
 	}
 	t.Run("polling", func(t *testing.T) {
 		d, since := deploy(t, "polling"), 0
@@ -123,7 +133,8 @@ func TestEventsOfOthers(t *testing.T) {
 				continue
 			}
 			said := strings.Join(lines, "")
-			if res.StatusCode != 500 || len(lines) != 1 || !strings.Contains(said, what) || !strings.Contains(said, wantHTTP) {
+			if res.StatusCode != 500 || len(lines) != 1 || !strings.Contains(said, what) ||
+				!strings.Contains(said, wantHTTP) {
 				t.Errorf("%s: %d %s, log %q, want %s", event, res.StatusCode, res.Body, lines, what)
 			}
 		}
@@ -151,8 +162,8 @@ func TestEventsOfOthers(t *testing.T) {
 	})
 }
 
-// TestGarbage gives each function of a queue messages that make no sense: they are left to the dead letters, and the function lives on. An event
-// of something else is an error of the function.
+// TestGarbage gives each function of a queue messages that make no sense: they are left to the dead letters, and the
+// function lives on. An event of something else is an error of the function.
 func TestGarbage(t *testing.T) {
 	bodies := []string{"", "{", "[]", "7", `"x"`, "null", "{}", `{"Session":7}`, strings.Repeat("[", 5000), "\x00\xff"}
 	for _, name := range []string{"websocket", "inbound", "close", "heartbeat", "fanout", "emit"} {
@@ -164,7 +175,10 @@ func TestGarbage(t *testing.T) {
 					continue // a watch, which asks whether there are sessions
 				}
 				e.Records = append(e.Records, events.SQSMessage{
-					MessageId: fmt.Sprint(i), EventSource: "aws:sqs", Body: body, Attributes: map[string]string{"ApproximateReceiveCount": "1"},
+					MessageId: fmt.Sprint(
+						i,
+					),
+					EventSource: "aws:sqs", Body: body, Attributes: map[string]string{"ApproximateReceiveCount": "1"},
 				})
 			}
 			payload, err := json.Marshal(e)
@@ -173,7 +187,10 @@ func TestGarbage(t *testing.T) {
 			}
 			res := d.invoke(string(payload))
 			var answer events.SQSEventResponse
-			if err := json.Unmarshal(res.Payload, &answer); err != nil || res.FunctionError != "" || len(answer.BatchItemFailures) != len(e.Records) {
+			if err := json.Unmarshal(
+				res.Payload, &answer,
+			); err != nil || res.FunctionError != "" ||
+				len(answer.BatchItemFailures) != len(e.Records) {
 				t.Errorf("answered %s %s, want %d failures", res.FunctionError, res.Payload, len(e.Records))
 			}
 			if lines, _ := d.errorsLogged(0); len(lines) != len(e.Records) {

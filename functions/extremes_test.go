@@ -14,8 +14,8 @@ import (
 // unbounded is how often something is repeated in the longest form where the pattern sets no end.
 const unbounded = 3
 
-// extremes are values that a parameter allows: all that are listed, or of its pattern the shortest and the longest of every branch, with
-// the least and the greatest character of each class.
+// extremes are values that a parameter allows: all that are listed, or of its pattern the shortest and the longest of
+// every branch, with the least and the greatest character of each class.
 func extremes(t *testing.T, p template.Parameter) []string {
 	t.Helper()
 	if len(p.Allowed) > 0 {
@@ -145,8 +145,13 @@ var number = regexp.MustCompile(`[0-9]+`)
 // neighbours are values close to one that is allowed; most are not.
 func neighbours(v string) []string {
 	all := []string{
-		"", v + " ", " " + v, v + "0", "0" + v, "+" + v, "-" + v, v + ".5", v + "\n", v + "," + v, v + ",  " + v, strings.ToUpper(v), strings.ToLower(v) + "/", v + "h",
-		strings.TrimRight(v, "ms"), strings.TrimRight(v, "ms") + "us", strings.TrimRight(v, "ms") + "h", strings.TrimRight(v, "ms") + "m", strings.TrimRight(v, "ms") + "ms", v + v,
+		"", v + " ", " " + v, v + "0", "0" + v, "+" + v, "-" + v, v + ".5", v + "\n", v + "," + v, v + ",  " + v,
+		strings.ToUpper(v), strings.ToLower(v) + "/", v + "h",
+		strings.TrimRight(
+			v, "ms",
+		),
+		strings.TrimRight(v, "ms") + "us", strings.TrimRight(v, "ms") + "h", strings.TrimRight(v, "ms") + "m",
+		strings.TrimRight(v, "ms") + "ms", v + v,
 	}
 	if v != "" {
 		all = append(all, v[1:], v[:len(v)-1])

@@ -29,9 +29,9 @@ var initEnvironment = []string{
 	"NONSTICK_INBOUND=ordered", "NONSTICK_INBOUND_QUEUE=https://sqs.example/1/i",
 }
 
-// TestInit prints how long each function takes from the start of its process to its first request for an invocation, beside
-// the smallest function there is, in one run; and the size of its binary, which has a limit. Time is not asserted: the
-// machine is shared.
+// TestInit prints how long each function takes from the start of its process to its first request for an invocation,
+// beside the smallest function there is, in one run; and the size of its binary, which has a limit. Time is not
+// asserted: the machine is shared.
 func TestInit(t *testing.T) {
 	hello := median(t, build(t, "./testdata/hello"))
 	for _, name := range []string{"polling", "websocket", "heartbeat", "close", "inbound", "fanout", "emit"} {
@@ -44,7 +44,10 @@ func TestInit(t *testing.T) {
 			t.Errorf("%s has %d bytes, at most %d are allowed", name, info.Size(), maxBinary)
 		}
 		took := median(t, binary)
-		t.Logf("%-10s init %6.1f ms, %+5.1f ms beside hello's %.1f ms; binary %.1f MB", name, ms(took), ms(took-hello), ms(hello), float64(info.Size())/1e6)
+		t.Logf(
+			"%-10s init %6.1f ms, %+5.1f ms beside hello's %.1f ms; binary %.1f MB", name, ms(took), ms(took-hello),
+			ms(hello), float64(info.Size())/1e6,
+		)
 	}
 }
 

@@ -22,7 +22,8 @@ func open(t *testing.T) *template.File {
 	return f
 }
 
-// environments are those of the functions, by their names in the template, as a deployment with the parameters has them.
+// environments are those of the functions, by their names in the template, as a deployment with the parameters has
+// them.
 func environments(f *template.File, parameters map[string]string) (map[string]map[string]string, error) {
 	out, err := f.Read(template.Options{Parameters: parameters, Unchecked: true})
 	if err != nil {
@@ -46,7 +47,10 @@ func defaults(t *testing.T, f *template.File) map[string]map[string]string {
 }
 
 // platform are the variables that Lambda sets.
-var platform = map[string]string{"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_LAMBDA_FUNCTION_NAME": "f"}
+var platform = map[string]string{
+	"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "key",
+	"AWS_SECRET_ACCESS_KEY": "secret", "AWS_LAMBDA_FUNCTION_NAME": "f",
+}
 
 // refused is what the functions say to an environment when they start; empty if all of them start.
 func refused(environments map[string]map[string]string) string {
@@ -107,7 +111,9 @@ func reaches(byDefault, set map[string]map[string]string) bool {
 const mostNeighbours = 40
 
 // reachesAny reports whether a function gets to see one of the values.
-func reachesAny(t *testing.T, f *template.File, byDefault map[string]map[string]string, name string, values []string) bool {
+func reachesAny(
+	t *testing.T, f *template.File, byDefault map[string]map[string]string, name string, values []string,
+) bool {
 	t.Helper()
 	return slices.ContainsFunc(values, func(v string) bool {
 		set, err := environments(f, map[string]string{name: v})
@@ -118,14 +124,18 @@ func reachesAny(t *testing.T, f *template.File, byDefault map[string]map[string]
 	})
 }
 
-// What CloudFormation takes for a parameter is what the functions take: the extremes of every pattern, and what is close to them.
+// What CloudFormation takes for a parameter is what the functions take: the extremes of every pattern, and what is
+// close to them.
 func TestParameters(t *testing.T) {
 	f := open(t)
 	byDefault := defaults(t, f)
 	for _, p := range f.Parameters() {
 		t.Run(p.Name, func(t *testing.T) {
 			if p.Description == "" || !p.HasDefault || p.Pattern != "" && p.Type != "String" {
-				t.Errorf("description %q, default %v, type %s: CloudFormation needs String for a pattern", p.Description, p.HasDefault, p.Type)
+				t.Errorf(
+					"description %q, default %v, type %s: CloudFormation needs String for a pattern", p.Description,
+					p.HasDefault, p.Type,
+				)
 			}
 			values := extremes(t, p)
 			tried := map[string]bool{}
@@ -205,7 +215,8 @@ func TestRefusedParameters(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := f.Read(template.Options{Parameters: tt.set})
-			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "template.yaml:") {
+			if err == nil || !strings.Contains(err.Error(), tt.want) ||
+				!strings.Contains(err.Error(), "template.yaml:") {
 				t.Errorf("error %v, want one about %s, with its line", err, tt.want)
 			}
 		})

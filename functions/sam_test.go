@@ -44,7 +44,10 @@ func TestSAMBuild(t *testing.T) {
 		names = append(names, name)
 		t.Run(name, func(t *testing.T) { checkBinary(t, path) })
 	}
-	want := []string{"CloseFunction", "EmitFunction", "FanoutFunction", "HeartbeatFunction", "InboundFunction", "PollingFunction", "WebSocketFunction"}
+	want := []string{
+		"CloseFunction", "EmitFunction", "FanoutFunction", "HeartbeatFunction", "InboundFunction", "PollingFunction",
+		"WebSocketFunction",
+	}
 	if !slices.Equal(names, want) {
 		t.Errorf("built %q, want %q", names, want)
 	}

@@ -20,7 +20,8 @@ import (
 // builds are the functions by their names in the template.
 var builds = map[string]boot.Build{
 	"PollingFunction": serve.Polling, "WebSocketFunction": serve.WebSocket, "HeartbeatFunction": serve.Heartbeat,
-	"CloseFunction": serve.Close, "InboundFunction": serve.Inbound, "FanoutFunction": emitting.Fanout, "EmitFunction": emitting.Emit,
+	"CloseFunction": serve.Close, "InboundFunction": serve.Inbound, "FanoutFunction": emitting.Fanout,
+	"EmitFunction": emitting.Emit,
 }
 
 // Every function starts with the defaults, and every variable is read by one.
@@ -105,8 +106,9 @@ func TestRoles(t *testing.T) {
 		testRoles(t, resources(t, all), map[string][]string{
 			key: {"kms:Decrypt", "kms:GenerateDataKey"},
 			"*": {
-				"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
-				"ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses", "xray:PutTraceSegments", "xray:PutTelemetryRecords",
+				"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
+				"ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+				"xray:PutTraceSegments", "xray:PutTelemetryRecords",
 			},
 		})
 	})
@@ -124,13 +126,19 @@ func testRoles(t *testing.T, stack map[string]template.Resource, more map[string
 	const arn = ":us-east-1:000000000000:"
 	const connections = "arn:aws:execute-api" + arn + "WebSocketApi/v1/"
 	queues := map[string]map[string][]string{
-		"PollingFunction":   {"HeartbeatQueue": send, "FanoutQueue.fifo": send, "ClosesQueue": send},
-		"WebSocketFunction": {"HeartbeatQueue": send, "FanoutQueue.fifo": send, "ClosesQueue": send, "OpenQueue": slices.Concat(send, receive)},
+		"PollingFunction": {"HeartbeatQueue": send, "FanoutQueue.fifo": send, "ClosesQueue": send},
+		"WebSocketFunction": {
+			"HeartbeatQueue": send, "FanoutQueue.fifo": send, "ClosesQueue": send,
+			"OpenQueue": slices.Concat(send, receive),
+		},
 		"HeartbeatFunction": {"HeartbeatQueue": slices.Concat(send, receive, again), "ClosesQueue": send},
 		"CloseFunction":     {"ClosesQueue": slices.Concat(send, receive), "FanoutQueue.fifo": send},
-		"InboundFunction":   {"HeartbeatQueue": send, "FanoutQueue.fifo": send, "ClosesQueue": send, "InboundQueue.fifo": receive},
-		"FanoutFunction":    {"FanoutQueue.fifo": slices.Concat(receive, again), "ClosesQueue": send},
-		"EmitFunction":      {"FanoutQueue.fifo": send, "ClosesQueue": send, "DeadLetters": send},
+		"InboundFunction": {
+			"HeartbeatQueue": send, "FanoutQueue.fifo": send, "ClosesQueue": send,
+			"InboundQueue.fifo": receive,
+		},
+		"FanoutFunction": {"FanoutQueue.fifo": slices.Concat(receive, again), "ClosesQueue": send},
+		"EmitFunction":   {"FanoutQueue.fifo": send, "ClosesQueue": send, "DeadLetters": send},
 	}
 	for id, ofQueues := range queues {
 		name := strings.TrimSuffix(id, "Function")
@@ -138,9 +146,12 @@ func testRoles(t *testing.T, stack map[string]template.Resource, more map[string
 			t.Errorf("%s has the role %s, want %s", id, got, want)
 		}
 		want := map[string][]string{
-			"arn:aws:logs" + arn + name + "Logs": {"logs:CreateLogStream", "logs:PutLogEvents"}, "arn:aws:dynamodb" + arn + "table/Table": calls,
-			connections + "POST/@connections/*":   {"execute-api:ManageConnections"},
-			connections + "DELETE/@connections/*": {"execute-api:ManageConnections"},
+			"arn:aws:logs" + arn + name + "Logs": {
+				"logs:CreateLogStream", "logs:PutLogEvents",
+			},
+			"arn:aws:dynamodb" + arn + "table/Table": calls,
+			connections + "POST/@connections/*":      {"execute-api:ManageConnections"},
+			connections + "DELETE/@connections/*":    {"execute-api:ManageConnections"},
 		}
 		for queue, actions := range ofQueues {
 			want["arn:aws:sqs"+arn+queue] = actions
@@ -166,16 +177,22 @@ type tableClient struct {
 	ttl    *dynamodb.UpdateTimeToLiveInput
 }
 
-func (c *tableClient) CreateTable(_ context.Context, in *dynamodb.CreateTableInput, _ ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput, error) {
+func (c *tableClient) CreateTable(
+	_ context.Context, in *dynamodb.CreateTableInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.CreateTableOutput, error) {
 	c.create = in
 	return &dynamodb.CreateTableOutput{}, nil
 }
 
-func (c *tableClient) DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error) {
+func (c *tableClient) DescribeTable(
+	context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options),
+) (*dynamodb.DescribeTableOutput, error) {
 	return &dynamodb.DescribeTableOutput{Table: &types.TableDescription{TableStatus: types.TableStatusActive}}, nil
 }
 
-func (c *tableClient) UpdateTimeToLive(_ context.Context, in *dynamodb.UpdateTimeToLiveInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateTimeToLiveOutput, error) {
+func (c *tableClient) UpdateTimeToLive(
+	_ context.Context, in *dynamodb.UpdateTimeToLiveInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.UpdateTimeToLiveOutput, error) {
 	c.ttl = in
 	return &dynamodb.UpdateTimeToLiveOutput{}, nil
 }
@@ -191,7 +208,9 @@ func TestTable(t *testing.T) {
 		keys = append(keys, map[string]any{"AttributeName": *k.AttributeName, "KeyType": string(k.KeyType)})
 	}
 	for _, a := range c.create.AttributeDefinitions {
-		attributes = append(attributes, map[string]any{"AttributeName": *a.AttributeName, "AttributeType": string(a.AttributeType)})
+		attributes = append(
+			attributes, map[string]any{"AttributeName": *a.AttributeName, "AttributeType": string(a.AttributeType)},
+		)
 	}
 	table := resources(t, nil)["Table"].Properties
 	for name, want := range map[string]any{

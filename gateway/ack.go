@@ -18,11 +18,13 @@ import (
 var (
 	// ErrAckOwnSession: a handler wants to wait for an acknowledgement of the client whose message it is handling.
 	// What it emits leaves when it has returned, so it would wait for ever.
-	ErrAckOwnSession = errors.New("gateway: cannot wait for an acknowledgement of the client whose message is being handled: emit with EmitThen, and take the answer with OnAck")
+	ErrAckOwnSession = errors.New(
+		"gateway: cannot wait for an acknowledgement of the client whose message is being handled: emit with EmitThen, and take the answer with OnAck",
+	)
 	// ErrAckTimeout: the client did not acknowledge in time.
 	ErrAckTimeout = errors.New("gateway: acknowledgement timed out")
-	// ErrTooManyAcks: the client owes as many acknowledgements as it may, see sessionstore.AckPlaces; with very many the
-	// error may come a little earlier. Nothing was emitted.
+	// ErrTooManyAcks: the client owes as many acknowledgements as it may, see sessionstore.AckPlaces; with very many
+	// the error may come a little earlier. Nothing was emitted.
 	ErrTooManyAcks = errors.New("gateway: too many acknowledgements pending")
 	// ErrNoHandler: no [OnAck] of that name is registered.
 	ErrNoHandler = errors.New("gateway: no such acknowledgement handler")
@@ -38,8 +40,8 @@ const (
 	ackDraws = 16
 	// ackLife is how long a continuation is kept.
 	ackLife = 24 * time.Hour
-	// maxAckID is the greatest id that every client reads: those in Java, Kotlin and Rust have 31 bits for it, and lose the
-	// event above.
+	// maxAckID is the greatest id that every client reads: those in Java, Kotlin and Rust have 31 bits for it, and
+	// lose the event above.
 	maxAckID = 1<<31 - 1
 )
 
@@ -69,8 +71,9 @@ func (n *Namespace) Socket(ctx context.Context, id string) (*RemoteSocket, error
 // ID returns the socket's id.
 func (r *RemoteSocket) ID() string { return string(r.member.Socket) }
 
-// EmitArgs emits to this socket. [ErrDisconnected] if it has left. Of what one handler emits to a socket that polls the first 32 packets leave at once;
-// more of them are sent on together, at the latest when the handler has returned or emits something else. What goes wrong then is logged.
+// EmitArgs emits to this socket. [ErrDisconnected] if it has left. Of what one handler emits to a socket that polls
+// the first 32 packets leave at once; more of them are sent on together, at the latest when the handler has returned
+// or emits something else. What goes wrong then is logged.
 func (r *RemoteSocket) EmitArgs(ctx context.Context, event string, args Args) error {
 	if err := r.nsp.check(event, args); err != nil {
 		return err
@@ -101,9 +104,9 @@ func (r *RemoteSocket) send(ctx context.Context, frames []string, mayWait bool) 
 	return r.nsp.server.deliver(ctx, adapter.Target{Session: r.member.Session, Hint: r.member.Hint}, frames)
 }
 
-// EmitWithAck emits to a socket and waits for the client's acknowledgement: until the deadline that the caller has set on
-// ctx, or for 10 s; in a handler at most until 3 s before its platform ends it, so that the client which it serves gets
-// an answer. Errors: [ErrAckTimeout], [ErrDisconnected], [ErrAckOwnSession], [ErrArgs].
+// EmitWithAck emits to a socket and waits for the client's acknowledgement: until the deadline that the caller has
+// set on ctx, or for 10 s; in a handler at most until 3 s before its platform ends it, so that the client which it
+// serves gets an answer. Errors: [ErrAckTimeout], [ErrDisconnected], [ErrAckOwnSession], [ErrArgs].
 func EmitWithAck[In, Out any](ctx context.Context, to *RemoteSocket, event string, v In) (out Out, err error) {
 	if c := callOf(ctx); c != nil && c.session() == to.member.Session {
 		return out, ErrAckOwnSession
@@ -121,8 +124,8 @@ func EmitWithAck[In, Out any](ctx context.Context, to *RemoteSocket, event strin
 	return DecodeArgs[Out](answer)
 }
 
-// ackDeadline is when the wait for an acknowledgement ends. The deadline of a handler's context is the platform's, and says
-// nothing of how long its caller wants to wait.
+// ackDeadline is when the wait for an acknowledgement ends. The deadline of a handler's context is the platform's,
+// and says nothing of how long its caller wants to wait.
 func ackDeadline(ctx context.Context, now time.Time) time.Time {
 	deadline, set := ctx.Deadline()
 	c := callOf(ctx)
@@ -148,7 +151,9 @@ func (r *RemoteSocket) ask(ctx context.Context, event string, args Args) (Args, 
 	}
 	store := r.nsp.server.store
 	deadline, _ := ctx.Deadline()
-	a, err := r.nsp.server.expectAck(ctx, sessionstore.Ack{Session: r.member.Session, Namespace: r.nsp.name, ExpiresAt: deadline.Add(time.Minute)})
+	a, err := r.nsp.server.expectAck(
+		ctx, sessionstore.Ack{Session: r.member.Session, Namespace: r.nsp.name, ExpiresAt: deadline.Add(time.Minute)},
+	)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return Args{}, ErrAckTimeout
@@ -224,9 +229,11 @@ func (s *Server) expectAck(ctx context.Context, a sessionstore.Ack) (sessionstor
 }
 
 // OnAck sets the handler that takes the answers to events emitted by [EmitThen] under its name: on whichever instance
-// the answer arrives. It gets the answer and the state that was kept. OnAck panics with [ErrServing] after the first message
-// of a client.
-func OnAck[In, State any](n *Namespace, name string, h func(ctx context.Context, s *Socket, answer In, state State) error) {
+// the answer arrives. It gets the answer and the state that was kept. OnAck panics with [ErrServing] after the first
+// message of a client.
+func OnAck[In, State any](
+	n *Namespace, name string, h func(ctx context.Context, s *Socket, answer In, state State) error,
+) {
 	handler := func(ctx context.Context, s *Socket, answer Args, raw json.RawMessage) error {
 		in, err := DecodeArgs[In](answer)
 		if err != nil {
@@ -264,7 +271,8 @@ func EmitThen[In, State any](ctx context.Context, s *Socket, event string, v In,
 		return fmt.Errorf("gateway: state of acknowledgement %q: %w", name, err)
 	}
 	a, err := s.nsp.server.expectAck(ctx, sessionstore.Ack{
-		Session: s.row.Session, Namespace: s.nsp.name, Continuation: name, State: string(kept), ExpiresAt: time.Now().Add(ackLife),
+		Session: s.row.Session, Namespace: s.nsp.name, Continuation: name, State: string(kept),
+		ExpiresAt: time.Now().Add(ackLife),
 	})
 	if err != nil {
 		return err
@@ -284,7 +292,10 @@ func (s *Server) ack(ctx context.Context, inv *engine.Invocation, p socketio.Pac
 	if pending, err := s.pending(ctx, inv, p.ID); err != nil || !pending {
 		return err
 	}
-	a := sessionstore.Ack{Session: inv.Session.ID, Namespace: row.Namespace, ID: p.ID, Answer: append([]string{p.Encode()}, attachmentFrames(p)...)}
+	a := sessionstore.Ack{
+		Session: inv.Session.ID, Namespace: row.Namespace, ID: p.ID,
+		Answer: append([]string{p.Encode()}, attachmentFrames(p)...),
+	}
 	a, err = s.store.AnswerAck(ctx, a, time.Now())
 	if errors.Is(err, sessionstore.ErrNotFound) {
 		return nil
@@ -310,7 +321,8 @@ func (s *Server) ack(ctx context.Context, inv *engine.Invocation, p socketio.Pac
 	return err
 }
 
-// pending reports whether an acknowledgement may be waited for. The store is asked once in a request, whatever the client sends.
+// pending reports whether an acknowledgement may be waited for. The store is asked once in a request, whatever the
+// client sends.
 func (s *Server) pending(ctx context.Context, inv *engine.Invocation, id uint64) (bool, error) {
 	if id > maxAckID {
 		return false, nil

@@ -51,10 +51,13 @@ func ackApp(heard *[]string) func(s *gateway.Server) {
 		gateway.On(n, "ask in vain", func(ctx context.Context, k *gateway.Socket, _ gateway.None) (bool, error) {
 			return errors.Is(gateway.EmitThen(ctx, k, "ask", 1, "nobody", 1), gateway.ErrNoHandler), nil
 		})
-		gateway.OnAck(n, "answered", func(ctx context.Context, k *gateway.Socket, answer gateway.Args2[string, int], state string) error {
-			*heard = append(*heard, fmt.Sprintf("%v %v %s", k.ID() != "", answer, state))
-			return errors.Join(gateway.Emit(ctx, k, "thanks", answer.First), k.Join(ctx, "answerers"))
-		})
+		gateway.OnAck(
+			n, "answered",
+			func(ctx context.Context, k *gateway.Socket, answer gateway.Args2[string, int], state string) error {
+				*heard = append(*heard, fmt.Sprintf("%v %v %s", k.ID() != "", answer, state))
+				return errors.Join(gateway.Emit(ctx, k, "thanks", answer.First), k.Join(ctx, "answerers"))
+			},
+		)
 	}
 }
 
@@ -271,7 +274,8 @@ func TestEmitWithAckInTime(t *testing.T) {
 	}
 }
 
-// TestAcksNobodyWaitsFor: what a client acknowledges that was not asked costs one reading in a request, and is no reason to end it.
+// TestAcksNobodyWaitsFor: what a client acknowledges that was not asked costs one reading in a request, and is no
+// reason to end it.
 func TestAcksNobodyWaitsFor(t *testing.T) {
 	var unasked []string
 	for n := range 1001 {
@@ -285,7 +289,10 @@ func TestAcksNobodyWaitsFor(t *testing.T) {
 		p := w.joinPolling(s)
 		u := w.spend(func() { p.send(unasked...) })
 		if u.reads > 2 || u.writes > 0 {
-			t.Errorf("%d reads and %d writes, want the session's and one of what is pending (%s)", u.reads, u.writes, u.calls)
+			t.Errorf(
+				"%d reads and %d writes, want the session's and one of what is pending (%s)", u.reads, u.writes,
+				u.calls,
+			)
 		}
 		p.expectOpen()
 		p.send(`42["ask me","state"]`)

@@ -117,7 +117,10 @@ func (s protocol) keep(ctx context.Context, id sessionstore.SessionID, in *engin
 	if in.Stored != nil {
 		_, err = s.store.AddAttachments(ctx, id, *in.Stored, framesOf(in.New))
 	} else {
-		p := sessionstore.Partial{Want: in.Want, Count: in.Count(), Deadline: in.Deadline, Packets: []sessionstore.Packet{framesOf(in.New[:1])}}
+		p := sessionstore.Partial{
+			Want: in.Want, Count: in.Count(), Deadline: in.Deadline,
+			Packets: []sessionstore.Packet{framesOf(in.New[:1])},
+		}
 		if len(in.New) > 1 {
 			p.Packets = append(p.Packets, framesOf(in.New[1:]))
 		}

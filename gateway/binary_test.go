@@ -20,7 +20,9 @@ type upload struct {
 func binaryApp(s *gateway.Server) {
 	n := s.Of("/")
 	n.AllowAttachments()
-	gateway.On(n, "args", func(_ context.Context, _ *gateway.Socket, a gateway.Args) (gateway.Args, error) { return a, nil })
+	gateway.On(
+		n, "args", func(_ context.Context, _ *gateway.Socket, a gateway.Args) (gateway.Args, error) { return a, nil },
+	)
 	gateway.On(n, "upload", func(ctx context.Context, k *gateway.Socket, u upload) (upload, error) {
 		return upload{u.Name, append(u.Data, '!')}, gateway.Emit(ctx, k, "got", u)
 	})

@@ -29,7 +29,10 @@ func (w *world) spend(f func()) spent {
 	s := spent{reads: u.Reads, writes: u.Writes, pushes: int64(w.pusher.Pushes() - pushes)}
 	var calls []string
 	w.meter.Each(func(op sessionstore.Op, u sessionstore.Usage) {
-		if d := u.Sub(before[op]); d.Calls > 0 && op != sessionstore.OpRegistrations && op != sessionstore.OpLeaseShard {
+		if d := u.Sub(
+			before[op],
+		); d.Calls > 0 && op != sessionstore.OpRegistrations &&
+			op != sessionstore.OpLeaseShard {
 			calls = append(calls, fmt.Sprintf("%dx %s (%dr %dw)", d.Calls, op, d.Reads, d.Writes))
 		}
 	})
@@ -40,7 +43,9 @@ func (w *world) spend(f func()) spent {
 // budgetApp has the handlers whose cost is measured.
 func budgetApp(s *gateway.Server) {
 	n := s.Of("/")
-	gateway.On(n, "echo", func(_ context.Context, _ *gateway.Socket, a gateway.Args) (gateway.Args, error) { return a, nil })
+	gateway.On(
+		n, "echo", func(_ context.Context, _ *gateway.Socket, a gateway.Args) (gateway.Args, error) { return a, nil },
+	)
 	gateway.On(n, "join", func(ctx context.Context, s *gateway.Socket, room string) (gateway.None, error) {
 		return gateway.None{}, s.Join(ctx, room)
 	})
@@ -101,27 +106,37 @@ var budgets = []struct {
 			}
 		})
 	}},
-	{"deliver to a WebSocket whose server allows attachments", 0, 2, 2, func(t *testing.T, w *world, s *gateway.Server) spent {
-		s.Of("/").AllowAttachments()
-		c := w.join(s)
-		packet := func(id sessionstore.PacketID) []sessionstore.Packet {
-			return []sessionstore.Packet{{ID: id, Frames: []string{`451-["news",{"_placeholder":true,"num":0}]`, "bAA=="}}}
-		}
-		deliver := func(id sessionstore.PacketID) {
-			if _, err := s.Engine().Delivery().Deliver(t.Context(), adapter.Target{Session: c.sid}, packet(id)); err != nil {
-				t.Error(err)
+	{
+		"deliver to a WebSocket whose server allows attachments", 0, 2, 2,
+		func(t *testing.T, w *world, s *gateway.Server) spent {
+			s.Of("/").AllowAttachments()
+			c := w.join(s)
+			packet := func(id sessionstore.PacketID) []sessionstore.Packet {
+				return []sessionstore.Packet{
+					{ID: id, Frames: []string{`451-["news",{"_placeholder":true,"num":0}]`, "bAA=="}},
+				}
 			}
-		}
-		deliver("first") // which learns how the session is reached
-		return w.spend(func() { deliver("second") })
-	}},
-	{"event that broadcasts to 20 WebSockets in a room", 1 + 1, 0, 20, func(_ *testing.T, w *world, s *gateway.Server) spent {
-		for range 20 {
-			w.join(s).send(`42["join","a"]`)
-		}
-		c := w.join(s)
-		return w.spend(func() { c.send(`42["cast","a"]`) })
-	}},
+			deliver := func(id sessionstore.PacketID) {
+				if _, err := s.Engine().
+					Delivery().
+					Deliver(t.Context(), adapter.Target{Session: c.sid}, packet(id)); err != nil {
+					t.Error(err)
+				}
+			}
+			deliver("first") // which learns how the session is reached
+			return w.spend(func() { deliver("second") })
+		},
+	},
+	{
+		"event that broadcasts to 20 WebSockets in a room", 1 + 1, 0, 20,
+		func(_ *testing.T, w *world, s *gateway.Server) spent {
+			for range 20 {
+				w.join(s).send(`42["join","a"]`)
+			}
+			c := w.join(s)
+			return w.spend(func() { c.send(`42["cast","a"]`) })
+		},
+	},
 	{"broadcast to 20 WebSockets of a namespace", 16, 0, 20, func(t *testing.T, w *world, s *gateway.Server) spent {
 		for range 20 {
 			w.join(s)
@@ -154,10 +169,13 @@ var budgets = []struct {
 		return w.spend(func() { c.expect("2"); c.send("3") })
 	}},
 	{"disconnect of a WebSocket with 3 rooms", 1 + 2, 6 + 2*3, 0, disconnectWithRooms},
-	{"the same with a disconnect handler", 1 + 2, 6 + 2*3 + 1, 0, func(t *testing.T, w *world, s *gateway.Server) spent {
-		s.Of("/").OnDisconnect(func(context.Context, *gateway.Socket, string) error { return nil })
-		return disconnectWithRooms(t, w, s)
-	}},
+	{
+		"the same with a disconnect handler", 1 + 2, 6 + 2*3 + 1, 0,
+		func(t *testing.T, w *world, s *gateway.Server) spent {
+			s.Of("/").OnDisconnect(func(context.Context, *gateway.Socket, string) error { return nil })
+			return disconnectWithRooms(t, w, s)
+		},
+	},
 }
 
 // disconnectWithRooms is the end of a WebSocket whose socket is in three rooms.
@@ -182,7 +200,10 @@ func TestBudget(t *testing.T) {
 		t.Run(b.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				got := b.run(t, w, w.server(budgetApp))
-				fmt.Fprintf(&table, "%-50s %8s %8s %8s\n", b.name, of(got.reads, b.reads), of(got.writes, b.writes), of(got.pushes, b.pushes))
+				fmt.Fprintf(
+					&table, "%-50s %8s %8s %8s\n", b.name, of(got.reads, b.reads), of(got.writes, b.writes),
+					of(got.pushes, b.pushes),
+				)
 				if got.reads > b.reads || got.writes > b.writes || got.pushes > b.pushes {
 					t.Errorf("spent %d reads, %d writes, %d pushes: above %d, %d, %d\n%s",
 						got.reads, got.writes, got.pushes, b.reads, b.writes, b.pushes, got.calls)
@@ -217,7 +238,9 @@ func (w *world) parkedGet(t *testing.T, c *peer, happen func()) {
 func (w *world) emitTo(t *testing.T, s *gateway.Server, c *peer) {
 	t.Helper()
 	p := sessionstore.Packet{ID: "news", Frames: []string{`42["news",1]`}}
-	if _, err := s.Engine().Delivery().Deliver(t.Context(), adapter.Target{Session: c.sid}, []sessionstore.Packet{p}); err != nil {
+	if _, err := s.Engine().
+		Delivery().
+		Deliver(t.Context(), adapter.Target{Session: c.sid}, []sessionstore.Packet{p}); err != nil {
 		t.Error(err)
 	}
 }

@@ -12,8 +12,9 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// A handler may emit thousands of packets to one other socket. To a client that polls each would be an entry of its buffer, which takes a thousand;
-// so beyond the first few they are put together, as those to the handler's own session are ([engine.Collects]).
+// A handler may emit thousands of packets to one other socket. To a client that polls each would be an entry of its
+// buffer, which takes a thousand; so beyond the first few they are put together, as those to the handler's own
+// session are ([engine.Collects]).
 
 // bulkFrom is how many emits of a call to one session leave at once, each by itself.
 const bulkFrom = 32
@@ -54,12 +55,14 @@ func (b *bulk) isOver() bool {
 	return b.over
 }
 
-// send delivers frames, or keeps them for later. They arrive in order. The error may be of frames that were kept before.
+// send delivers frames, or keeps them for later. They arrive in order. The error may be of frames that were kept
+// before.
 func (b *bulk) send(ctx context.Context, to sessionstore.SessionID, frames []string) error {
 	p := b.of(to)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.emits++; p.emits <= bulkFrom || b.isOver() { // asked under the parcel's lock: it is flushed after that, or was before
+	if p.emits++; p.emits <= bulkFrom ||
+		b.isOver() { // asked under the parcel's lock: it is flushed after that, or was before
 		return b.deliver(ctx, adapter.Target{Session: to}, frames)
 	}
 	bytes := sessionstore.Packet{Frames: frames}.Bytes()
@@ -82,7 +85,8 @@ func (b *bulk) flush(ctx context.Context, to sessionstore.SessionID, p *parcel) 
 	return b.deliver(ctx, adapter.Target{Session: to}, frames)
 }
 
-// flushAll delivers what is kept: something else is emitted that must not overtake it, or the handler has returned and it is over.
+// flushAll delivers what is kept: something else is emitted that must not overtake it, or the handler has returned
+// and it is over.
 func (b *bulk) flushAll(ctx context.Context, over bool) error {
 	b.mu.Lock()
 	b.over = b.over || over

@@ -30,7 +30,9 @@ func floods(s *gateway.Server) {
 		pad := strings.Repeat("x", f.Bytes)
 		for i := range f.N {
 			if err := gateway.Emit(ctx, other, "e", fmt.Sprint(i, pad)); err != nil {
-				return fmt.Sprint(i, " ", errors.Is(err, gateway.ErrDisconnected), " ", errors.Is(err, adapter.ErrPacketTooLarge)), nil
+				return fmt.Sprint(
+					i, " ", errors.Is(err, gateway.ErrDisconnected), " ", errors.Is(err, adapter.ErrPacketTooLarge),
+				), nil
 			}
 		}
 		switch f.Then {
@@ -43,7 +45,8 @@ func floods(s *gateway.Server) {
 	})
 }
 
-// What one handler emits to another client that polls takes few entries of its buffer, however many packets those are, and arrives whole and in order.
+// What one handler emits to another client that polls takes few entries of its buffer, however many packets those
+// are, and arrives whole and in order.
 func TestManyEmitsToAnotherSocket(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -61,8 +64,16 @@ func TestManyEmitsToAnotherSocket(t *testing.T) {
 				s := w.server(floods)
 				to, p := w.joinPolling(s), w.join(s)
 				c.flood.To = to.id
-				p.send(fmt.Sprintf(`42["flood",{"to":%q,"n":%d,"bytes":%d,"then":%q}]`, to.id, c.flood.N, c.flood.Bytes, c.flood.Then))
-				if n := len(to.state().Buffer); n == 0 || n > c.most+1 { // one that was fetched, with the answer to CONNECT
+				p.send(
+					fmt.Sprintf(
+						`42["flood",{"to":%q,"n":%d,"bytes":%d,"then":%q}]`, to.id, c.flood.N, c.flood.Bytes,
+						c.flood.Then,
+					),
+				)
+				if n := len(
+					to.state().Buffer,
+				); n == 0 ||
+					n > c.most+1 { // one that was fetched, with the answer to CONNECT
 					t.Errorf("%d entries in the buffer, want %d at most", n, c.most)
 				}
 				var want []string

@@ -31,8 +31,8 @@ func withCall(ctx context.Context, c *call) context.Context {
 	return context.WithValue(ctx, callKey{}, c)
 }
 
-// callOf returns nil outside of handlers. So it does for the context of a handler that has returned, which a goroutine may
-// still hold: nothing is collected any more, and what it emits leaves by itself.
+// callOf returns nil outside of handlers. So it does for the context of a handler that has returned, which a
+// goroutine may still hold: nothing is collected any more, and what it emits leaves by itself.
 func callOf(ctx context.Context) *call {
 	c, _ := ctx.Value(callKey{}).(*call)
 	if c != nil && c.socket.returned.Load() {
@@ -55,7 +55,9 @@ func (c *call) broadcasts(s *Server) *adapter.Adapter {
 
 // intercept takes the copies of a broadcast in a namespace that are for the call's own session: they join what is
 // collected. A session that is gone gets none.
-func (c *call) intercept(ctx context.Context, nsp sessionstore.Namespace, frames []string, errs *error) *adapter.Interceptor {
+func (c *call) intercept(
+	ctx context.Context, nsp sessionstore.Namespace, frames []string, errs *error,
+) *adapter.Interceptor {
 	if c == nil {
 		return nil
 	}

@@ -60,7 +60,9 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 		return s.refuse(ctx, inv, p.Namespace, refusal)
 	}
 	socket.phase, socket.entry = connected, nil
-	answer := socketio.Packet{Type: socketio.Connect, Namespace: p.Namespace, Data: json.RawMessage(`{"sid":"` + socket.ID() + `"}`)}
+	answer := socketio.Packet{
+		Type: socketio.Connect, Namespace: p.Namespace, Data: json.RawMessage(`{"sid":"` + socket.ID() + `"}`),
+	}
 	if err := inv.Reply(ctx, frames(answer)...); err != nil {
 		return fmt.Errorf("gateway: connect: %w", err)
 	}
@@ -82,7 +84,10 @@ func (n *Namespace) ask(ctx context.Context, socket *Socket) (refusal *Error) {
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			n.server.log.ErrorContext(ctx, "connect handler panicked", "nsp", string(n.name), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			n.server.log.ErrorContext(
+				ctx, "connect handler panicked", "nsp", string(n.name), "panic", fmt.Sprint(r), "stack",
+				string(debug.Stack()),
+			)
 			refusal = errInternal
 		}
 	}()
@@ -152,10 +157,12 @@ func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Sock
 // tooLatePatience bounds the wait for a close that is under way; who takes over a dead one sees the socket.
 const tooLatePatience = 3 * time.Second
 
-// tooLate undoes a CONNECT whose session closed meanwhile. The closer may have seen the socket or not, which shows when it is
-// done: a row that is still there is this caller's to remove, and so is the run of its disconnect handler.
+// tooLate undoes a CONNECT whose session closed meanwhile. The closer may have seen the socket or not, which shows
+// when it is done: a row that is still there is this caller's to remove, and so is the run of its disconnect handler.
 func (s *Server) tooLate(ctx context.Context, inv *engine.Invocation, socket *Socket) error {
-	gone := &engine.CloseError{Reason: adapter.ReasonTransportClose, Cause: errors.New("the session closed during CONNECT")}
+	gone := &engine.CloseError{
+		Reason: adapter.ReasonTransportClose, Cause: errors.New("the session closed during CONNECT"),
+	}
 	reason := ""
 	pause := adapter.NewPause()
 	for end := time.Now().Add(tooLatePatience); ; {
@@ -189,8 +196,8 @@ func (s *Server) clientDisconnect(ctx context.Context, inv *engine.Invocation, p
 	return s.leave(ctx, inv, row, adapter.ReasonClientDisconnect)
 }
 
-// leave runs the disconnect handler of a socket whose session goes on, and removes it. If somebody else is doing so, it is
-// left to them.
+// leave runs the disconnect handler of a socket whose session goes on, and removes it. If somebody else is doing so,
+// it is left to them.
 func (s *Server) leave(ctx context.Context, inv *engine.Invocation, row sessionstore.Socket, reason string) error {
 	if err := s.markLeft(ctx, row); err != nil {
 		return err

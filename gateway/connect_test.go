@@ -79,7 +79,13 @@ func TestConnectSees(t *testing.T) {
 				a, err := gateway.Auth[login](ctx, k)
 				raw, _ := k.Auth(ctx)
 				h, hErr := k.Handshake(ctx)
-				auths = append(auths, fmt.Sprintf("%s %v %v %s %v %d %s", raw, a, errors.Is(err, gateway.ErrArgs), h.Query["who"], hErr, len(k.ID()), k.Namespace().Name()))
+				auths = append(
+					auths,
+					fmt.Sprintf(
+						"%s %v %v %s %v %d %s", raw, a, errors.Is(err, gateway.ErrArgs), h.Query["who"], hErr,
+						len(k.ID()), k.Namespace().Name(),
+					),
+				)
 				return &gateway.Error{Message: "again"}
 			})
 		})
@@ -147,7 +153,10 @@ func TestConnectHandlerIsDeferred(t *testing.T) {
 					}
 					return
 				}
-				p.expect(`40{"sid":"`+string(p.state().Sockets[0].ID)+`"}`, `42["one",1]`, `42["two",["a","b"]]`, `42["four",4]`)
+				p.expect(
+					`40{"sid":"`+string(p.state().Sockets[0].ID)+`"}`, `42["one",1]`, `42["two",["a","b"]]`,
+					`42["four",4]`,
+				)
 				watcher.expect(`42["three",3]`, `42["four",4]`)
 				k := p.state().Sockets[0]
 				if got := w.kept(k); got != `[a b] map[name:"Ann"]` {
@@ -165,14 +174,18 @@ func TestConnectAndMoreInOnePost(t *testing.T) {
 		p := w.openPolling(s)
 		p.send("40", `421["int",1]`, "41", "40", `422["int",2]`)
 		got := p.take()
-		if len(got) != 4 || !strings.HasPrefix(got[0], "40{") || got[1] != "431[1]" || !strings.HasPrefix(got[2], "40{") || got[3] != "432[2]" || got[0] == got[2] {
+		if len(got) != 4 || !strings.HasPrefix(got[0], "40{") || got[1] != "431[1]" ||
+			!strings.HasPrefix(got[2], "40{") ||
+			got[3] != "432[2]" ||
+			got[0] == got[2] {
 			t.Errorf("got %q", got)
 		}
 		p.expectOpen()
 	})
 }
 
-// What comes in the same POST behind the end of a namespace is ignored, no matter who ended it; what comes later ends the session. So does the reference.
+// What comes in the same POST behind the end of a namespace is ignored, no matter who ended it; what comes later ends
+// the session. So does the reference.
 func TestEventBehindTheEndOfItsNamespace(t *testing.T) {
 	for _, end := range []string{"41/admin,", `42/admin,["kick",false]`} {
 		for _, behind := range []string{`42/admin,["be","x"]`, "43/admin,1[]", "41/admin,"} {

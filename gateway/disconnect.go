@@ -12,8 +12,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Closed runs the disconnect handlers of a session that has closed and removes its sockets. If the time does not suffice
-// for all of them, the rest is for the next go.
+// Closed runs the disconnect handlers of a session that has closed and removes its sockets. If the time does not
+// suffice for all of them, the rest is for the next go.
 func (s protocol) Closed(ctx context.Context, session sessionstore.Session) error {
 	s.seal.close()
 	var errs []error
@@ -48,8 +48,8 @@ func (s *Server) hasTime(ctx context.Context) bool {
 	return !ok || time.Until(end) >= s.handlerTime
 }
 
-// parted sees to it that a socket's disconnect handler has run and its rows are gone: by this caller or, if another instance is
-// at it, by that one. If that one died, parted takes over when its time is up.
+// parted sees to it that a socket's disconnect handler has run and its rows are gone: by this caller or, if another
+// instance is at it, by that one. If that one died, parted takes over when its time is up.
 func (s *Server) parted(ctx context.Context, row sessionstore.Socket, reason string) error {
 	pause := adapter.NewPause()
 	for {
@@ -70,9 +70,9 @@ func (s *Server) parted(ctx context.Context, row sessionstore.Socket, reason str
 	}
 }
 
-// part runs the disconnect handler of a socket and removes its rows, unless another instance is doing so. A DISCONNECT and the end of
-// its connection come close together, and API Gateway hands them over at the same time: the claim sees to it that the handler
-// runs once.
+// part runs the disconnect handler of a socket and removes its rows, unless another instance is doing so. A
+// DISCONNECT and the end of its connection come close together, and API Gateway hands them over at the same time: the
+// claim sees to it that the handler runs once.
 func (s *Server) part(ctx context.Context, row sessionstore.Socket, reason string) (done bool, err error) {
 	n := s.namespaces[row.Namespace]
 	if n == nil || n.onDisconnect == nil {
@@ -103,10 +103,12 @@ func (s *Server) remove(ctx context.Context, row sessionstore.Socket) error {
 // handlerQuick is how long a disconnect handler may hold up the ends of other sessions.
 const handlerQuick = time.Second
 
-// disconnected runs the disconnect handler of one socket. What goes wrong in it is logged, for nothing can be undone; only a
-// handler that failed because its time was up is late, and may be tried again.
-// The entry, unless nil, is what the socket kept, where the store has it no more.
-func (s *Server) disconnected(ctx context.Context, row sessionstore.Socket, entry *sessionstore.NewSocket, reason string) (late bool) {
+// disconnected runs the disconnect handler of one socket. What goes wrong in it is logged, for nothing can be undone;
+// only a handler that failed because its time was up is late, and may be tried again. The entry, unless nil, is what
+// the socket kept, where the store has it no more.
+func (s *Server) disconnected(
+	ctx context.Context, row sessionstore.Socket, entry *sessionstore.NewSocket, reason string,
+) (late bool) {
 	n := s.namespaces[row.Namespace]
 	if n == nil || n.onDisconnect == nil {
 		return false
@@ -117,7 +119,10 @@ func (s *Server) disconnected(ctx context.Context, row sessionstore.Socket, entr
 	defer slow.Stop()
 	defer func() {
 		if r := recover(); r != nil {
-			s.log.ErrorContext(ctx, "disconnect handler panicked", "nsp", string(n.name), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			s.log.ErrorContext(
+				ctx, "disconnect handler panicked", "nsp", string(n.name), "panic", fmt.Sprint(r), "stack",
+				string(debug.Stack()),
+			)
 		}
 	}()
 	socket := &Socket{nsp: n, row: row, entry: entry, phase: disconnected}

@@ -50,7 +50,10 @@ func (g *goodbyes) register(s *gateway.Server) {
 			if closeSession {
 				return "kicked", err
 			}
-			late := []error{k.Join(ctx, "x"), gateway.Emit(ctx, k, "x", 1), gateway.SetData(ctx, k, "x", 1), k.Disconnect(ctx, false)}
+			late := []error{
+				k.Join(ctx, "x"), gateway.Emit(ctx, k, "x", 1), gateway.SetData(ctx, k, "x", 1),
+				k.Disconnect(ctx, false),
+			}
 			for _, e := range late {
 				if !errors.Is(e, gateway.ErrDisconnected) {
 					return "", fmt.Errorf("after the disconnect: %w", e)
@@ -199,10 +202,14 @@ func TestDisconnectHandlerEmits(t *testing.T) {
 					if err == nil {
 						err = gateway.Emit(ctx, own, "x", 1)
 					}
-					if !errors.Is(err, gateway.ErrDisconnected) || !errors.Is(gateway.Emit(ctx, k, "x", 1), gateway.ErrDisconnected) {
+					if !errors.Is(err, gateway.ErrDisconnected) ||
+						!errors.Is(gateway.Emit(ctx, k, "x", 1), gateway.ErrDisconnected) {
 						t.Errorf("an emit to oneself: %v", err)
 					}
-					return errors.Join(gateway.Emit(ctx, n, "all", 1), gateway.Emit(ctx, n.To("room"), "room", 2), gateway.Emit(ctx, k.To("room"), "others", 3))
+					return errors.Join(
+						gateway.Emit(ctx, n, "all", 1), gateway.Emit(ctx, n.To("room"), "room", 2),
+						gateway.Emit(ctx, k.To("room"), "others", 3),
+					)
 				})
 			})
 			other, p := w.join(s), w.join(s)
@@ -239,8 +246,8 @@ func TestDisconnectHandlerFails(t *testing.T) {
 	}
 }
 
-// API Gateway hands a DISCONNECT and the end of its connection over at the same time, and clients send both at once: the
-// handler runs once all the same, and the session is closed no sooner than it has.
+// API Gateway hands a DISCONNECT and the end of its connection over at the same time, and clients send both at once:
+// the handler runs once all the same, and the session is closed no sooner than it has.
 func TestDisconnectHandlerRunsOnce(t *testing.T) {
 	const slow = time.Second
 	end := func(w *world, p *peer) error { return p.at.Engine().Disconnect(w.t.Context(), p.conn) }
@@ -294,8 +301,8 @@ func TestDisconnectHandlerRunsOnce(t *testing.T) {
 	}
 }
 
-// An instance dies in the handler that a DISCONNECT brought about: the caller that ends the session waits until its time is up, and then runs
-// the handler again.
+// An instance dies in the handler that a DISCONNECT brought about: the caller that ends the session waits until its
+// time is up, and then runs the handler again.
 func TestDisconnectHandlerAfterADeath(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		const dead = 10 * time.Minute

@@ -22,12 +22,13 @@ var (
 	ErrDisconnected = errors.New("gateway: socket is disconnected")
 	// ErrTooManyRooms: the socket is in as many rooms as it may be, see adapter.Limits.
 	ErrTooManyRooms = sessionstore.ErrTooManyRooms
-	// ErrBusy: the store refused a join, or another change, for its rate, for as long as the context of the call had time.
+	// ErrBusy: the store refused a join, or another change, for its rate, for as long as the context of the call had
+	// time.
 	ErrBusy = sessionstore.ErrThrottled
 	// ErrTooLarge: the socket's data would take more than they may, see adapter.Limits.
 	ErrTooLarge = sessionstore.ErrTooLarge
-	// ErrHandlerReturned: a [Socket] was kept and used after its handler had returned. What it would emit leaves with what the
-	// handler emitted, so it is too late; keep the id, and use [Namespace.Socket] or [Namespace.To].
+	// ErrHandlerReturned: a [Socket] was kept and used after its handler had returned. What it would emit leaves with
+	// what the handler emitted, so it is too late; keep the id, and use [Namespace.Socket] or [Namespace.To].
 	ErrHandlerReturned = errors.New("gateway: the handler of this socket has returned: keep its id, and emit to that")
 )
 
@@ -113,9 +114,9 @@ func (b Broadcast) selection() adapter.Selection {
 	return b.sel
 }
 
-// EmitArgs emits to everybody selected, and returns when all have been tried: the emits of one caller
-// arrive in order. A member that has gone, or does not read, is no error: it is counted and logged, and its session ends. The error says that
-// not all members could be read, or that the packet is none for them.
+// EmitArgs emits to everybody selected, and returns when all have been tried: the emits of one caller arrive in
+// order. A member that has gone, or does not read, is no error: it is counted and logged, and its session ends. The
+// error says that not all members could be read, or that the packet is none for them.
 func (b Broadcast) EmitArgs(ctx context.Context, event string, args Args) error {
 	if err := errors.Join(b.err, b.nsp.check(event, args)); err != nil {
 		return err

@@ -19,8 +19,8 @@ import (
 // client did not ask. An [*Error] is acknowledged as {"message", "data"}; any other error is logged, and the
 // client gets no acknowledgement.
 //
-// On panics at a name that Socket.IO keeps to itself, and with [ErrServing] after the first message of a client: both are
-// mistakes in the program.
+// On panics at a name that Socket.IO keeps to itself, and with [ErrServing] after the first message of a client: both
+// are mistakes in the program.
 func On[In, Out any](n *Namespace, event string, h func(ctx context.Context, s *Socket, in In) (Out, error)) {
 	if err := checkEvent(event); err != nil {
 		panic(err)
@@ -95,8 +95,8 @@ var (
 	errAckAttachments = &Error{Message: "Acknowledgement with binary data"}
 )
 
-// acknowledge answers an event. An answer that cannot be sent is the handler's mistake: the client is told so in its place, and
-// keeps its connection.
+// acknowledge answers an event. An answer that cannot be sent is the handler's mistake: the client is told so in its
+// place, and keeps its connection.
 func (n *Namespace) acknowledge(ctx context.Context, inv *engine.Invocation, id uint64, event string, out Args) error {
 	err, told := error(ErrAttachments), errAckAttachments
 	if len(out.Attachments) == 0 || n.server.engine.Attachments() {
@@ -114,13 +114,18 @@ func (n *Namespace) acknowledge(ctx context.Context, inv *engine.Invocation, id 
 }
 
 // run calls a handler. No answer means that there is nothing to acknowledge with: the handler failed.
-func (s *Server) run(ctx context.Context, inv *engine.Invocation, socket *Socket, name string, h eventHandler, args Args) (answer *Args, err error) {
+func (s *Server) run(
+	ctx context.Context, inv *engine.Invocation, socket *Socket, name string, h eventHandler, args Args,
+) (answer *Args, err error) {
 	c := &call{inv: inv, socket: socket}
 	defer s.flush(ctx, c, true)
 	defer socket.end()
 	defer func() {
 		if r := recover(); r != nil {
-			s.log.ErrorContext(ctx, "event handler panicked", "nsp", string(socket.nsp.name), "event", name, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			s.log.ErrorContext(
+				ctx, "event handler panicked", "nsp", string(socket.nsp.name), "event", name, "panic", fmt.Sprint(r),
+				"stack", string(debug.Stack()),
+			)
 			answer, err = nil, nil
 		}
 	}()
@@ -156,9 +161,12 @@ func (s *Socket) keep() {
 	s.inv.Session.Sockets = sockets
 }
 
-// joined finds the socket that a packet is for. It is false without an error for a packet that is to be ignored: it was overtaken by the end
-// of its namespace, or came in the same request right behind that end, where the reference ignores it too.
-func (s *Server) joined(ctx context.Context, inv *engine.Invocation, p socketio.Packet) (sessionstore.Socket, bool, error) {
+// joined finds the socket that a packet is for. It is false without an error for a packet that is to be ignored: it
+// was overtaken by the end of its namespace, or came in the same request right behind that end, where the reference
+// ignores it too.
+func (s *Server) joined(
+	ctx context.Context, inv *engine.Invocation, p socketio.Packet,
+) (sessionstore.Socket, bool, error) {
 	name := sessionstore.Namespace(p.Namespace)
 	row, ok := inv.Session.Socket(name)
 	if ok {
@@ -173,7 +181,10 @@ func (s *Server) joined(ctx context.Context, inv *engine.Invocation, p socketio.
 			return row, false, err
 		}
 		if left {
-			s.log.InfoContext(ctx, "packet dropped: it was overtaken by the end of its namespace", "session", engine.NameInLog(inv.Session.ID), "nsp", p.Namespace, "type", p.Type.String())
+			s.log.InfoContext(
+				ctx, "packet dropped: it was overtaken by the end of its namespace", "session",
+				engine.NameInLog(inv.Session.ID), "nsp", p.Namespace, "type", p.Type.String(),
+			)
 			return row, false, nil
 		}
 	}

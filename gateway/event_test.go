@@ -21,24 +21,44 @@ type point struct {
 // typed registers a handler of each kind. Each acknowledges with what it was given.
 func typed(s *gateway.Server) {
 	n := s.Of("/")
-	gateway.On(n, "none", func(context.Context, *gateway.Socket, gateway.None) (gateway.None, error) { return gateway.None{}, nil })
-	gateway.On(n, "args", func(_ context.Context, _ *gateway.Socket, a gateway.Args) (gateway.Args, error) { return a, nil })
+	gateway.On(
+		n, "none",
+		func(context.Context, *gateway.Socket, gateway.None) (gateway.None, error) { return gateway.None{}, nil },
+	)
+	gateway.On(
+		n, "args", func(_ context.Context, _ *gateway.Socket, a gateway.Args) (gateway.Args, error) { return a, nil },
+	)
 	gateway.On(n, "int", func(_ context.Context, _ *gateway.Socket, v int) (int, error) { return v, nil })
 	gateway.On(n, "point", func(_ context.Context, _ *gateway.Socket, p point) (point, error) { return p, nil })
 	gateway.On(n, "pointer", func(_ context.Context, _ *gateway.Socket, p *point) (*point, error) { return p, nil })
-	gateway.On(n, "raw", func(_ context.Context, _ *gateway.Socket, p json.RawMessage) (json.RawMessage, error) { return p, nil })
-	gateway.On(n, "two", func(_ context.Context, _ *gateway.Socket, a gateway.Args2[string, int]) (gateway.Args2[int, string], error) {
-		return gateway.Args2[int, string]{First: a.Second, Second: a.First}, nil
-	})
-	gateway.On(n, "three", func(_ context.Context, _ *gateway.Socket, a gateway.Args3[bool, point, []int]) (gateway.Args3[[]int, point, bool], error) {
-		return gateway.Args3[[]int, point, bool]{First: a.Third, Second: a.Second, Third: a.First}, nil
-	})
+	gateway.On(
+		n, "raw",
+		func(_ context.Context, _ *gateway.Socket, p json.RawMessage) (json.RawMessage, error) { return p, nil },
+	)
+	gateway.On(
+		n, "two",
+		func(_ context.Context, _ *gateway.Socket, a gateway.Args2[string, int]) (gateway.Args2[int, string], error) {
+			return gateway.Args2[int, string]{First: a.Second, Second: a.First}, nil
+		},
+	)
+	gateway.On(
+		n, "three",
+		func(_ context.Context, _ *gateway.Socket, a gateway.Args3[bool, point, []int]) (gateway.Args3[[]int, point, bool], error) {
+			return gateway.Args3[[]int, point, bool]{First: a.Third, Second: a.Second, Third: a.First}, nil
+		},
+	)
 	gateway.On(n, "refused", func(context.Context, *gateway.Socket, gateway.None) (int, error) {
 		return 0, fmt.Errorf("wrapped: %w", &gateway.Error{Message: "no", Data: json.RawMessage(`[1]`)})
 	})
-	gateway.On(n, "failed", func(context.Context, *gateway.Socket, gateway.None) (int, error) { return 0, errors.New("secret") })
+	gateway.On(
+		n, "failed",
+		func(context.Context, *gateway.Socket, gateway.None) (int, error) { return 0, errors.New("secret") },
+	)
 	gateway.On(n, "panic", func(context.Context, *gateway.Socket, gateway.None) (int, error) { panic("secret") })
-	gateway.On(n, "unencodable", func(context.Context, *gateway.Socket, gateway.None) (chan int, error) { return make(chan int), nil })
+	gateway.On(
+		n, "unencodable",
+		func(context.Context, *gateway.Socket, gateway.None) (chan int, error) { return make(chan int), nil },
+	)
 }
 
 // What an event with an acknowledgement asked for is answered.
@@ -129,7 +149,11 @@ func TestEncodeArgs(t *testing.T) {
 		t.Error("a function was encoded")
 	}
 	for _, bad := range []string{`{"not":"an array"}`, `[1`, `"x"`} {
-		if _, err := gateway.DecodeArgs[int](gateway.Args{JSON: json.RawMessage(bad)}); !errors.Is(err, gateway.ErrArgs) {
+		if _, err := gateway.DecodeArgs[int](
+			gateway.Args{JSON: json.RawMessage(bad)},
+		); !errors.Is(
+			err, gateway.ErrArgs,
+		) {
 			t.Errorf("%s: error %v", bad, err)
 		}
 	}
@@ -186,8 +210,8 @@ func TestTolerated(t *testing.T) {
 	}
 }
 
-// An event for a namespace that was never joined ends the session at once, also where frames may overtake each other: clients send
-// it only after the answer to CONNECT.
+// An event for a namespace that was never joined ends the session at once, also where frames may overtake each other:
+// clients send it only after the answer to CONNECT.
 func TestEventBeforeConnect(t *testing.T) {
 	for _, unordered := range []bool{true, false} {
 		inWorld(t, func(t *testing.T, w *world) {
@@ -256,7 +280,10 @@ func TestReservedEvents(t *testing.T) {
 						t.Errorf("a handler of %s was taken", name)
 					}
 				}()
-				gateway.On(n, name, func(context.Context, *gateway.Socket, gateway.None) (gateway.None, error) { return gateway.None{}, nil })
+				gateway.On(
+					n, name,
+					func(context.Context, *gateway.Socket, gateway.None) (gateway.None, error) { return gateway.None{}, nil },
+				)
 			}()
 		}
 		p.expect()

@@ -54,12 +54,15 @@ func TestLargeBroadcastOfAHandler(t *testing.T) {
 				}
 				return "done", gateway.Emit(ctx, n, "news", 2)
 			})
-			gateway.On(n, "all, then one", func(ctx context.Context, _ *gateway.Socket, id string) (gateway.None, error) {
-				if err := gateway.Emit(ctx, n, "news", 4); err != nil {
-					return gateway.None{}, err
-				}
-				return gateway.None{}, gateway.Emit(ctx, n.To(id), "news", 5)
-			})
+			gateway.On(
+				n, "all, then one",
+				func(ctx context.Context, _ *gateway.Socket, id string) (gateway.None, error) {
+					if err := gateway.Emit(ctx, n, "news", 4); err != nil {
+						return gateway.None{}, err
+					}
+					return gateway.None{}, gateway.Emit(ctx, n.To(id), "news", 5)
+				},
+			)
 			gateway.On(n, "others", func(ctx context.Context, k *gateway.Socket, _ gateway.None) (string, error) {
 				return "done", gateway.Emit(ctx, k.Broadcast(), "news", 3)
 			})

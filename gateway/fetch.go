@@ -14,7 +14,8 @@ import (
 // fetchAtOnce is how many sockets are read at a time.
 const fetchAtOnce = 16
 
-// FetchSockets reads the sockets selected, with their data: one read of the store each, at most limit of them. Who joins or leaves meanwhile may be missed.
+// FetchSockets reads the sockets selected, with their data: one read of the store each, at most limit of them. Who
+// joins or leaves meanwhile may be missed.
 func (b Broadcast) FetchSockets(ctx context.Context, limit int) ([]*RemoteSocket, error) {
 	if b.err != nil {
 		return nil, b.err

@@ -23,7 +23,10 @@ func (n *Namespace) eventFrames(event string, args Args) []string {
 }
 
 func (n *Namespace) eventFramesAck(event string, args Args, ack *uint64) []string {
-	p := socketio.Packet{Type: socketio.Event, Namespace: string(n.name), Data: socketio.EventData(event, args.array()), Attachments: args.Attachments}
+	p := socketio.Packet{
+		Type: socketio.Event, Namespace: string(n.name), Data: socketio.EventData(event, args.array()),
+		Attachments: args.Attachments,
+	}
 	if len(p.Attachments) > 0 {
 		p.Type = socketio.BinaryEvent
 	}
@@ -35,7 +38,10 @@ func (n *Namespace) eventFramesAck(event string, args Args, ack *uint64) []strin
 
 // ackFrames encodes an acknowledgement.
 func (n *Namespace) ackFrames(id uint64, args Args) []string {
-	p := socketio.Packet{Type: socketio.Ack, Namespace: string(n.name), ID: id, HasID: true, Data: args.array(), Attachments: args.Attachments}
+	p := socketio.Packet{
+		Type: socketio.Ack, Namespace: string(n.name), ID: id, HasID: true, Data: args.array(),
+		Attachments: args.Attachments,
+	}
 	if len(p.Attachments) > 0 {
 		p.Type = socketio.BinaryAck
 	}

@@ -48,8 +48,8 @@ func limited(c *gateway.Config) {
 	}
 }
 
-// What a client asks for above a limit is refused in words, and costs it nothing else: on both transports, in both kinds of
-// handlers.
+// What a client asks for above a limit is refused in words, and costs it nothing else: on both transports, in both
+// kinds of handlers.
 func TestClientsAreToldOfLimits(t *testing.T) {
 	auth := func(n int) string { return `{"x":"` + strings.Repeat("x", n-len(`{"x":""}`)) + `"}` }
 	long := strings.Repeat("r", sessionstore.MaxName)
@@ -176,7 +176,8 @@ func TestSessionsThatDoNotBegin(t *testing.T) {
 				}
 				_, err := s.Engine().Handshake(t.Context(), c.handshake)
 				step, wsErr := s.Engine().Connect(t.Context(), w.connection(), c.handshake)
-				if !errors.Is(err, c.want) || !errors.Is(wsErr, c.want) || (c.want == nil) != (step.Kind == engine.StepOpen) {
+				if !errors.Is(err, c.want) || !errors.Is(wsErr, c.want) ||
+					(c.want == nil) != (step.Kind == engine.StepOpen) {
 					t.Errorf("polling: %v, WebSocket: %v, %+v; want %v", err, wsErr, step, c.want)
 				}
 			})

@@ -7,10 +7,10 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// ConnectHandler decides about a socket that asks to join a namespace. It sees the client's auth
-// ([Socket.Auth]) and refuses by returning an error: an [*Error] is told to the client, of any other only that
-// there was one. Joins, data and emits made inside take effect together when it returns nil, after the client has been told
-// that it is connected; if it refuses, none of them happened.
+// ConnectHandler decides about a socket that asks to join a namespace. It sees the client's auth ([Socket.Auth]) and
+// refuses by returning an error: an [*Error] is told to the client, of any other only that there was one. Joins, data
+// and emits made inside take effect together when it returns nil, after the client has been told that it is
+// connected; if it refuses, none of them happened.
 type ConnectHandler func(ctx context.Context, s *Socket) error
 
 // DisconnectHandler is told that a socket has left, with a disconnect reason of Socket.IO. It runs once for each
@@ -23,8 +23,8 @@ type eventHandler func(ctx context.Context, s *Socket, args Args) (Args, error)
 // ackHandler takes the answer to an acknowledgement that was asked for with a continuation.
 type ackHandler func(ctx context.Context, s *Socket, answer Args, state json.RawMessage) error
 
-// Namespace is a Socket.IO namespace and the handlers of its sockets. Handlers are set at start: setting one after the first
-// message of a client panics with [ErrServing].
+// Namespace is a Socket.IO namespace and the handlers of its sockets. Handlers are set at start: setting one after
+// the first message of a client panics with [ErrServing].
 type Namespace struct {
 	server *Server
 	name   sessionstore.Namespace
@@ -39,10 +39,11 @@ type Namespace struct {
 func (n *Namespace) Name() string { return string(n.name) }
 
 // AllowAttachments lets the server send binary data ([Binary], or [Args] with attachments) over WebSocket: without it
-// such an emit is refused ([ErrAttachments]). On API Gateway a packet and its attachments are messages of their own, between
-// which those of other emitters could come; so the sessions of a server that allows them take every packet in turn, which
-// costs two writes of the store for each; unless the pusher sends a packet in one piece (adapter.GroupPusher), as that of
-// localdev does. What clients send may have attachments in any case. Call it at start.
+// such an emit is refused ([ErrAttachments]). On API Gateway a packet and its attachments are messages of their own,
+// between which those of other emitters could come; so the sessions of a server that allows them take every packet in
+// turn, which costs two writes of the store for each; unless the pusher sends a packet in one piece
+// (adapter.GroupPusher), as that of localdev does. What clients send may have attachments in any case. Call it at
+// start.
 func (n *Namespace) AllowAttachments() {
 	n.register("AllowAttachments", func() { n.server.engine.AllowAttachments() })
 }

@@ -15,17 +15,18 @@ import (
 const (
 	// claimRepeats is how often a claim is tried that may have been applied or not.
 	claimRepeats = 3
-	// partingLife is how long it is remembered how far a parting came: longer than anybody who has read the socket's row may
-	// work, and than all tries together.
+	// partingLife is how long it is remembered how far a parting came: longer than anybody who has read the socket's
+	// row may work, and than all tries together.
 	partingLife = time.Hour
 )
 
 // leaveClaim names the right to run a socket's disconnect handler.
 func leaveClaim(id sessionstore.SocketID) string { return "left/" + string(id) }
 
-// parting is the run of one socket's disconnect handler. How far it has come is kept in the owner of a claim, as the progress of a large
-// broadcast is: so that the handler runs once, that one whose instance died or whose time was up is tried again, and that there is an
-// end to it. The claim is not given back, for somebody may have read the socket's row before it was removed.
+// parting is the run of one socket's disconnect handler. How far it has come is kept in the owner of a claim, as the
+// progress of a large broadcast is: so that the handler runs once, that one whose instance died or whose time was up
+// is tried again, and that there is an end to it. The claim is not given back, for somebody may have read the
+// socket's row before it was removed.
 type parting struct {
 	s    *Server
 	row  sessionstore.Socket
@@ -59,13 +60,16 @@ func parseTry(o sessionstore.Owner) (try, bool) {
 	return try{f[0], number, time.UnixMilli(until), f[3] == "ran"}, err == nil && e == nil
 }
 
-// run runs the handler, or finds that it needs no run any more: then it is settled. It is not while another instance runs it. The
-// error matches [engine.ErrUnfinished] if there is no time for another try.
+// run runs the handler, or finds that it needs no run any more: then it is settled. It is not while another instance
+// runs it. The error matches [engine.ErrUnfinished] if there is no time for another try.
 func (p *parting) run(ctx context.Context, reason string) (settled bool, err error) {
 	var last try // the one before
 	var from sessionstore.Owner
 	for {
-		next := try{token: sessionstore.NewID(), number: last.number + 1, until: time.Now().Add(p.s.handlerTime + adapter.LeaseMargin)}
+		next := try{
+			token: sessionstore.NewID(), number: last.number + 1,
+			until: time.Now().Add(p.s.handlerTime + adapter.LeaseMargin),
+		}
 		held, err := p.claim(ctx, next, from)
 		if err != nil {
 			return false, err

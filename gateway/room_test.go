@@ -29,12 +29,15 @@ func roomApp(s *gateway.Server) {
 		}
 		return k.Rooms(ctx)
 	})
-	gateway.On(n, "set", func(ctx context.Context, k *gateway.Socket, in gateway.Args2[string, json.RawMessage]) (gateway.None, error) {
-		if in.Second == nil {
-			return gateway.None{}, k.DeleteData(ctx, in.First)
-		}
-		return gateway.None{}, gateway.SetData(ctx, k, in.First, in.Second)
-	})
+	gateway.On(
+		n, "set",
+		func(ctx context.Context, k *gateway.Socket, in gateway.Args2[string, json.RawMessage]) (gateway.None, error) {
+			if in.Second == nil {
+				return gateway.None{}, k.DeleteData(ctx, in.First)
+			}
+			return gateway.None{}, gateway.SetData(ctx, k, in.First, in.Second)
+		},
+	)
 	gateway.On(n, "show", func(ctx context.Context, k *gateway.Socket, key string) (string, error) {
 		rooms, err := k.Rooms(ctx)
 		v, ok, dataErr := gateway.Data[json.RawMessage](ctx, k, key)
@@ -146,15 +149,21 @@ func TestOperators(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		register := func(s *gateway.Server) {
 			roomApp(s)
-			gateway.On(s.Of("/"), "others", func(ctx context.Context, k *gateway.Socket, room string) (gateway.None, error) {
-				base := k.To(room)
-				_ = base.To("y") // changes nothing of base
-				_ = base.Except(room)
-				return gateway.None{}, gateway.Emit(ctx, base, "news", 1)
-			})
-			gateway.On(s.Of("/"), "but", func(ctx context.Context, k *gateway.Socket, room string) (gateway.None, error) {
-				return gateway.None{}, gateway.Emit(ctx, k.Except(room), "news", 1)
-			})
+			gateway.On(
+				s.Of("/"), "others",
+				func(ctx context.Context, k *gateway.Socket, room string) (gateway.None, error) {
+					base := k.To(room)
+					_ = base.To("y") // changes nothing of base
+					_ = base.Except(room)
+					return gateway.None{}, gateway.Emit(ctx, base, "news", 1)
+				},
+			)
+			gateway.On(
+				s.Of("/"), "but",
+				func(ctx context.Context, k *gateway.Socket, room string) (gateway.None, error) {
+					return gateway.None{}, gateway.Emit(ctx, k.Except(room), "news", 1)
+				},
+			)
 		}
 		s := w.server(register)
 		a, b, c := w.join(s), w.join(s), w.join(s)
@@ -292,7 +301,10 @@ func TestFetchSockets(t *testing.T) {
 			t.Errorf("at most two: %d, %v", len(found), err)
 		}
 		closing := w.join(s) // its close is under way, its rows are still there
-		r := sessionstore.CloseRequest{Session: closing.sid, Reason: "test", Handler: sessionstore.Lease{Owner: "x", Until: time.Now().Add(time.Minute)}}
+		r := sessionstore.CloseRequest{
+			Session: closing.sid, Reason: "test",
+			Handler: sessionstore.Lease{Owner: "x", Until: time.Now().Add(time.Minute)},
+		}
 		if _, err := w.store.Close(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}

@@ -7,10 +7,12 @@ import (
 	"sync/atomic"
 )
 
-// ErrServing is what setting a handler panics with (an error that matches it) once the server has handled a message of a
-// client. Handlers are the same on every instance only if each sets all of them at start: an instance that never saw the
-// connection in which a handler was set would not have it.
-var ErrServing = errors.New("gateway: the server is serving already: set all handlers at start, not inside a connection")
+// ErrServing is what setting a handler panics with (an error that matches it) once the server has handled a message
+// of a client. Handlers are the same on every instance only if each sets all of them at start: an instance that never
+// saw the connection in which a handler was set would not have it.
+var ErrServing = errors.New(
+	"gateway: the server is serving already: set all handlers at start, not inside a connection",
+)
 
 // seal keeps handlers from being set while they are read.
 type seal struct {

@@ -14,7 +14,10 @@ import (
 // late is what a program may try to set once clients are there.
 var late = map[string]func(*gateway.Namespace, *gateway.Server){
 	"an event": func(n *gateway.Namespace, _ *gateway.Server) {
-		gateway.On(n, "x", func(context.Context, *gateway.Socket, gateway.None) (gateway.None, error) { return gateway.None{}, nil })
+		gateway.On(
+			n, "x",
+			func(context.Context, *gateway.Socket, gateway.None) (gateway.None, error) { return gateway.None{}, nil },
+		)
 	},
 	"an acknowledgement": func(n *gateway.Namespace, _ *gateway.Server) {
 		gateway.OnAck(n, "x", func(context.Context, *gateway.Socket, gateway.None, string) error { return nil })

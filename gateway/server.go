@@ -24,25 +24,28 @@ type Config struct {
 	Options engine.Options
 	// Packets bound what a client's packets may look like.
 	Packets socketio.Limits
-	// Unordered says that messages of one WebSocket may be handled at the same time and in any order, as API Gateway hands them
-	// to functions: see docs/protocol.md for what then becomes of those that overtook others. Binary needs care: a packet with
-	// one attachment arrives, a second later and if the client has no other in flight; what cannot be told apart ends the
-	// connection.
+	// Unordered says that messages of one WebSocket may be handled at the same time and in any order, as API Gateway
+	// hands them to functions: see docs/protocol.md for what then becomes of those that overtook others. Binary needs
+	// care: a packet with one attachment arrives, a second later and if the client has no other in flight; what
+	// cannot be told apart ends the connection.
 	Unordered bool
-	// Fanout, if given, takes broadcasts to more than LargeRoom sockets; see [adapter.Adapter.Broadcast] for what that means for
-	// their order. LargeRoom's default is 500.
+	// Fanout, if given, takes broadcasts to more than LargeRoom sockets; see [adapter.Adapter.Broadcast] for what
+	// that means for their order. LargeRoom's default is 500.
 	Fanout    adapter.Fanout
 	LargeRoom int
-	// AllowRequest judges the request of a client that begins a session, on either transport, before anything is stored: its
-	// headers, query and address, as Socket.IO's option of that name does; default: every one is let in. The message of an
-	// [*Error] is shown to the client (403 on polling, 400 on WebSocket); of any other error the client learns only
-	// "Forbidden", and the log gets the rest. The handler may run on any instance, for each session once.
+	// AllowRequest judges the request of a client that begins a session, on either transport, before anything is
+	// stored: its headers, query and address, as Socket.IO's option of that name does; default: every one is let in.
+	// The message of an [*Error] is shown to the client (403 on polling, 400 on WebSocket); of any other error the
+	// client learns only "Forbidden", and the log gets the rest. The handler may run on any instance, for each
+	// session once.
 	AllowRequest func(ctx context.Context, h sessionstore.Handshake) error
-	// DisconnectTime is how long a disconnect handler may take: then its context ends. One that fails for that is run again,
-	// up to DisconnectTries times in all; then the socket goes without it. Defaults 10 s and 2. At most [MaxDisconnectTime].
+	// DisconnectTime is how long a disconnect handler may take: then its context ends. One that fails for that is run
+	// again, up to DisconnectTries times in all; then the socket goes without it. Defaults 10 s and 2. At most
+	// [MaxDisconnectTime].
 	DisconnectTime  time.Duration
 	DisconnectTries int
-	// Ends takes the ends of sessions; default none: the caller that closes a session waits for its disconnect handlers. See [engine.Pool].
+	// Ends takes the ends of sessions; default none: the caller that closes a session waits for its disconnect
+	// handlers. See [engine.Pool].
 	Ends engine.Ends
 	// Hooks tell of what happens.
 	Hooks engine.Hooks
@@ -50,8 +53,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Bounds and defaults of the time that disconnect handlers have. Longer than MaxDisconnectTime none may be, for it has to fit
-// into one go at the end of a session.
+// Bounds and defaults of the time that disconnect handlers have. Longer than MaxDisconnectTime none may be, for it
+// has to fit into one go at the end of a session.
 const (
 	MaxDisconnectTime      = 20 * time.Second
 	defaultDisconnectTime  = 10 * time.Second
@@ -85,10 +88,14 @@ type Server struct {
 // New returns a Server without namespaces.
 func New(c Config) *Server {
 	s := &Server{
-		store: c.Store, packets: c.Packets, unordered: c.Unordered, log: c.Logger, maxPayload: c.Options.MaxPayload, hooks: c.Hooks,
-		handlerTime: min(cmp.Or(c.DisconnectTime, defaultDisconnectTime), MaxDisconnectTime), handlerTries: cmp.Or(c.DisconnectTries, defaultDisconnectTries),
-		limits:     c.Options.Limits.WithDefaults(),
-		namespaces: make(map[sessionstore.Namespace]*Namespace),
+		store: c.Store, packets: c.Packets, unordered: c.Unordered, log: c.Logger, maxPayload: c.Options.MaxPayload,
+		hooks: c.Hooks,
+		handlerTime: min(
+			cmp.Or(c.DisconnectTime, defaultDisconnectTime), MaxDisconnectTime,
+		),
+		handlerTries: cmp.Or(c.DisconnectTries, defaultDisconnectTries),
+		limits:       c.Options.Limits.WithDefaults(),
+		namespaces:   make(map[sessionstore.Namespace]*Namespace),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -107,13 +114,23 @@ func New(c Config) *Server {
 	if c.AllowRequest != nil {
 		o.AllowRequest = allowRequest(c.AllowRequest)
 	}
-	s.engine = engine.New(engine.Config{Store: c.Store, Pusher: c.Pusher, Handler: protocol{s}, Options: o, Ends: c.Ends, Hooks: c.Hooks, Logger: c.Logger})
-	s.adapter = adapter.New(c.Store, s.engine.Delivery(), adapter.Options{Fanout: c.Fanout, Large: c.LargeRoom, Observe: c.Hooks.Broadcast, Logger: s.log})
+	s.engine = engine.New(
+		engine.Config{
+			Store: c.Store, Pusher: c.Pusher, Handler: protocol{s}, Options: o, Ends: c.Ends, Hooks: c.Hooks,
+			Logger: c.Logger,
+		},
+	)
+	s.adapter = adapter.New(
+		c.Store, s.engine.Delivery(),
+		adapter.Options{Fanout: c.Fanout, Large: c.LargeRoom, Observe: c.Hooks.Broadcast, Logger: s.log},
+	)
 	return s
 }
 
 // allowRequest has the client see the message of an [*Error].
-func allowRequest(allow func(context.Context, sessionstore.Handshake) error) func(context.Context, sessionstore.Handshake) error {
+func allowRequest(
+	allow func(context.Context, sessionstore.Handshake) error,
+) func(context.Context, sessionstore.Handshake) error {
 	return func(ctx context.Context, h sessionstore.Handshake) error {
 		err := allow(ctx, h)
 		if shown, ok := errors.AsType[*Error](err); ok {
@@ -127,11 +144,15 @@ func allowRequest(allow func(context.Context, sessionstore.Handshake) error) fun
 func (s *Server) Engine() *engine.Engine { return s.engine }
 
 // Of returns the namespace of that name ("/" is the main one), and registers it if it is new. A name is at most
-// sessionstore.MaxName bytes and begins with "/"; Of panics at another one, for it is a mistake in the program, and with
-// [ErrServing] at a new one after the first message of a client.
+// sessionstore.MaxName bytes and begins with "/"; Of panics at another one, for it is a mistake in the program, and
+// with [ErrServing] at a new one after the first message of a client.
 func (s *Server) Of(name string) *Namespace {
 	if name == "" || name[0] != '/' || len(name) > sessionstore.MaxName {
-		panic(fmt.Sprintf("gateway: namespace %q: want a name of 1 to %d bytes that begins with /", name, sessionstore.MaxName))
+		panic(
+			fmt.Sprintf(
+				"gateway: namespace %q: want a name of 1 to %d bytes that begins with /", name, sessionstore.MaxName,
+			),
+		)
 	}
 	n := sessionstore.Namespace(name)
 	if s.seal.closed() {
@@ -142,7 +163,9 @@ func (s *Server) Of(name string) *Namespace {
 	var known *Namespace
 	s.seal.register(fmt.Sprintf("namespace %q", name), func() {
 		if known = s.namespaces[n]; known == nil {
-			known = &Namespace{server: s, name: n, events: make(map[string]eventHandler), acks: make(map[string]ackHandler)}
+			known = &Namespace{
+				server: s, name: n, events: make(map[string]eventHandler), acks: make(map[string]ackHandler),
+			}
 			s.namespaces[n] = known
 		}
 	})

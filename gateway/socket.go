@@ -24,9 +24,9 @@ const (
 	disconnected              // gone, or going
 )
 
-// Socket is one client in one namespace, as the handler of one event sees it. It is made anew for each event and
-// must not be kept: the next event may be served elsewhere. Once the handler has returned, whatever would change the socket or
-// emit to it returns [ErrHandlerReturned]. Not safe for concurrent use.
+// Socket is one client in one namespace, as the handler of one event sees it. It is made anew for each event and must
+// not be kept: the next event may be served elsewhere. Once the handler has returned, whatever would change the
+// socket or emit to it returns [ErrHandlerReturned]. Not safe for concurrent use.
 //
 // What may be large (auth, rooms, data) is read from the store when it is asked for, so that events that need
 // none of it pay for none.
@@ -70,8 +70,8 @@ func (s *Socket) Auth(ctx context.Context) (json.RawMessage, error) {
 	return json.RawMessage(text), nil
 }
 
-// Rooms reads the rooms that the socket is in, sorted, without that of its own id. A socket in 1,000 rooms takes some 20
-// read units; [Socket.InRoom] takes one.
+// Rooms reads the rooms that the socket is in, sorted, without that of its own id. A socket in 1,000 rooms takes some
+// 20 read units; [Socket.InRoom] takes one.
 func (s *Socket) Rooms(ctx context.Context) ([]string, error) {
 	if s.entry != nil {
 		return roomNames(s.entry.Rooms), nil
@@ -157,8 +157,8 @@ func (s *Socket) send(ctx context.Context, frames []string) error {
 // later keeps what a connect handler does until the socket is connected.
 func (s *Socket) later(f func(context.Context) error) { s.deferred = append(s.deferred, f) }
 
-// Join puts the socket into rooms. Joining a room twice is no error. [ErrTooManyRooms] if it is in as many as it may be:
-// a client whose event handler returns that is told so.
+// Join puts the socket into rooms. Joining a room twice is no error. [ErrTooManyRooms] if it is in as many as it may
+// be: a client whose event handler returns that is told so.
 func (s *Socket) Join(ctx context.Context, rooms ...string) error {
 	if err := s.inHandler(); err != nil {
 		return err
@@ -255,8 +255,8 @@ func bye(ctx context.Context, inv *engine.Invocation, nsp sessionstore.Namespace
 	return inv.Send(ctx, frames(socketio.Packet{Type: socketio.Disconnect, Namespace: string(nsp)})...)
 }
 
-// SetData keeps a value for the socket under a key, in the store: handlers of later events see it, wherever they run. An
-// empty key is refused; [ErrTooLarge] if all keys and values together are above the limit, or a key above
+// SetData keeps a value for the socket under a key, in the store: handlers of later events see it, wherever they run.
+// An empty key is refused; [ErrTooLarge] if all keys and values together are above the limit, or a key above
 // sessionstore.MaxDataKey bytes. The error is of encoding/json or of the store.
 func SetData[T any](ctx context.Context, s *Socket, key string, v T) error {
 	b, err := json.Marshal(v)
@@ -336,8 +336,8 @@ func (s *Socket) data(ctx context.Context) (map[string]string, error) {
 	return s.kept, nil
 }
 
-// Auth decodes what the client sent with CONNECT, see [Socket.Auth]; the zero value if it sent nothing. The error matches
-// [ErrArgs] if it does not fit.
+// Auth decodes what the client sent with CONNECT, see [Socket.Auth]; the zero value if it sent nothing. The error
+// matches [ErrArgs] if it does not fit.
 func Auth[T any](ctx context.Context, s *Socket) (v T, err error) {
 	raw, err := s.Auth(ctx)
 	if err != nil || raw == nil {

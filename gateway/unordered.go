@@ -14,10 +14,10 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Where messages of one WebSocket are handled at the same time ([Config.Unordered]), nothing in an attachment says which packet it
-// is of, or which of several it is. So one packet with one attachment may be under way at a time; whatever shows that there were
-// more ends the connection, and no handler gets any of it. It shows if it comes within engine.Lateness: for so long a packet that
-// is complete waits before it is handled.
+// Where messages of one WebSocket are handled at the same time ([Config.Unordered]), nothing in an attachment says
+// which packet it is of, or which of several it is. So one packet with one attachment may be under way at a time;
+// whatever shows that there were more ends the connection, and no handler gets any of it. It shows if it comes within
+// engine.Lateness: for so long a packet that is complete waits before it is handled.
 
 // unclear is the end of a connection of which nobody can tell what belongs together.
 func unclear(format string, args ...any) error {
@@ -29,10 +29,14 @@ func (s protocol) unorderedHeader(ctx context.Context, inv *engine.Invocation, t
 	if want > 1 {
 		return unclear("a packet with %d attachments: without an order nobody can tell which is which", want)
 	}
-	p := sessionstore.Partial{Want: want, Deadline: time.Now().Add(partialTime), Packets: []sessionstore.Packet{framesOf([]string{text})}}
+	p := sessionstore.Partial{
+		Want: want, Deadline: time.Now().Add(partialTime), Packets: []sessionstore.Packet{framesOf([]string{text})},
+	}
 	err := s.store.PutPartial(ctx, inv.Session.ID, p, time.Now())
 	if errors.Is(err, sessionstore.ErrExists) {
-		return unclear("two packets with attachments at a time: without an order nobody can tell whose an attachment is")
+		return unclear(
+			"two packets with attachments at a time: without an order nobody can tell whose an attachment is",
+		)
 	}
 	if err != nil {
 		return fmt.Errorf("gateway: keep partial packet: %w", err)
@@ -47,7 +51,10 @@ func (s protocol) unorderedAttachment(ctx context.Context, inv *engine.Invocatio
 	}
 	p, err := s.store.CountAttachment(ctx, inv.Session.ID, time.Now())
 	if errors.Is(err, sessionstore.ErrNotFound) {
-		if _, err := s.engine.Overtaken(ctx, inv.Session.ID, engine.WaitHeader, engine.Lateness, func(now *sessionstore.Session) bool { return now.Partial != nil }); err != nil {
+		if _, err := s.engine.Overtaken(
+			ctx, inv.Session.ID, engine.WaitHeader, engine.Lateness,
+			func(now *sessionstore.Session) bool { return now.Partial != nil },
+		); err != nil {
 			return unclear("an attachment came without its packet: %w", err)
 		}
 		p, err = s.store.CountAttachment(ctx, inv.Session.ID, time.Now())
@@ -88,7 +95,9 @@ func (s protocol) settle(ctx context.Context, inv *engine.Invocation, p sessions
 		return fmt.Errorf("gateway: packet complete: %w", err)
 	}
 	if now.State != sessionstore.Open {
-		return &engine.CloseError{Reason: now.Reason, Cause: errors.New("the session closed before a packet was handled")}
+		return &engine.CloseError{
+			Reason: now.Reason, Cause: errors.New("the session closed before a packet was handled"),
+		}
 	}
 	inv.Session, inv.Incoming = now, nil
 	var all []string
@@ -102,7 +111,8 @@ func (s protocol) settle(ctx context.Context, inv *engine.Invocation, p sessions
 	return s.packet(ctx, inv, packet)
 }
 
-// leftFor is how long it is known that a namespace has been left: what its client sent before that may come so much later.
+// leftFor is how long it is known that a namespace has been left: what its client sent before that may come so much
+// later.
 const leftFor = 30 * time.Second
 
 // leftClaim names the mark of a namespace that was left. Names of namespaces may be as long as a claim's.
@@ -129,11 +139,15 @@ func (s *Server) justLeft(ctx context.Context, id sessionstore.SessionID, nsp se
 	return s.held(ctx, leftClaim(id, nsp))
 }
 
-// held reports whether somebody has the lease of a name. It takes it for a time that is over, by the clock of a slow instance too: what
-// is held refuses that.
+// held reports whether somebody has the lease of a name. It takes it for a time that is over, by the clock of a slow
+// instance too: what is held refuses that.
 func (s *Server) held(ctx context.Context, name string) (bool, error) {
 	now := time.Now()
-	err := s.store.Claim(ctx, name, sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: now.Add(-adapter.LeaseMargin)}, "", now)
+	err := s.store.Claim(
+		ctx, name,
+		sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: now.Add(-adapter.LeaseMargin)}, "",
+		now,
+	)
 	switch {
 	case errors.Is(err, sessionstore.ErrExists):
 		return true, nil
@@ -148,8 +162,8 @@ func twice(nsp sessionstore.Namespace) error {
 	return violation("a client connected to %q twice", string(nsp))
 }
 
-// vacate sees to it that a namespace that CONNECT found joined is free: the DISCONNECT before it is being handled, or has been
-// overtaken. If it does not become free, the client is refused, and told so.
+// vacate sees to it that a namespace that CONNECT found joined is free: the DISCONNECT before it is being handled, or
+// has been overtaken. If it does not become free, the client is refused, and told so.
 func (s *Server) vacate(ctx context.Context, inv *engine.Invocation, row sessionstore.Socket) (free bool, err error) {
 	if !s.unordered || !inv.OnWebSocket() {
 		return false, twice(row.Namespace)
@@ -174,7 +188,10 @@ func (s *Server) vacate(ctx context.Context, inv *engine.Invocation, row session
 		inv.Session, inv.Incoming = now, nil
 		return true, nil
 	case errors.Is(err, engine.ErrCrowded), errors.Is(err, engine.ErrNeverCame):
-		s.log.WarnContext(ctx, "CONNECT refused: the namespace is joined", "session", engine.NameInLog(inv.Session.ID), "nsp", string(row.Namespace), "error", err)
+		s.log.WarnContext(
+			ctx, "CONNECT refused: the namespace is joined", "session", engine.NameInLog(inv.Session.ID), "nsp",
+			string(row.Namespace), "error", err,
+		)
 		return false, s.refuse(ctx, inv, string(row.Namespace), errStillLeaving)
 	default:
 		return false, err

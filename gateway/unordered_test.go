@@ -49,8 +49,8 @@ func (w *world) handled(p *peer, register func(*gateway.Server), frames []frameA
 
 const ms = time.Millisecond
 
-// Where messages of a connection are handled at once, a header and its attachment may come in any order. What cannot be told apart
-// reaches no handler and ends the connection.
+// Where messages of a connection are handled at once, a header and its attachment may come in any order. What cannot
+// be told apart reaches no handler and ends the connection.
 func TestBinaryUnordered(t *testing.T) {
 	two := `452-["size",{"name":{"_placeholder":true,"num":1},"data":{"_placeholder":true,"num":0}}]`
 	one := []string{"bAQIh", ack, got, "bAQI="}
@@ -139,8 +139,8 @@ func sorted(list []string) []string {
 	return list
 }
 
-// What waits for one thing is not in the way of what waits for another: an attachment that overtook its header arrives while a namespace is
-// joined again whose disconnect handler takes long.
+// What waits for one thing is not in the way of what waits for another: an attachment that overtook its header
+// arrives while a namespace is joined again whose disconnect handler takes long.
 func TestBinaryWhileJoiningAgain(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		l := &leaving{slow: 3 * time.Second}
@@ -151,10 +151,15 @@ func TestBinaryWhileJoiningAgain(t *testing.T) {
 		p := w.join(w.server(register, unordered))
 		p.send("40/custom,")
 		p.take()
-		seen := w.handled(p, register, []frameAt{{"41/custom,", 0}, {"40/custom,", 50 * ms}, {"bAQI=", 100 * ms}, {sent, 400 * ms}})
+		seen := w.handled(
+			p, register, []frameAt{{"41/custom,", 0}, {"40/custom,", 50 * ms}, {"bAQI=", 100 * ms}, {sent, 400 * ms}},
+		)
 		p.expectOpen()
 		state := p.state()
-		if _, joined := state.Socket("/custom"); !joined || !slices.Contains(seen, ack) || !slices.Contains(seen, "bAQIh") {
+		if _, joined := state.Socket(
+			"/custom",
+		); !joined || !slices.Contains(seen, ack) ||
+			!slices.Contains(seen, "bAQIh") {
 			t.Errorf("joined again: %v, answers %q", joined, seen)
 		}
 	})
@@ -188,7 +193,8 @@ func (l *leaving) register(s *gateway.Server) {
 	})
 }
 
-// Leaving a namespace and joining it again costs nothing else, whichever frame is first and however long the disconnect handler takes.
+// Leaving a namespace and joining it again costs nothing else, whichever frame is first and however long the
+// disconnect handler takes.
 func TestLeaveAndJoinUnordered(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -219,7 +225,8 @@ func TestLeaveAndJoinUnordered(t *testing.T) {
 				if l.connected > 2 || l.disconnected > 1 {
 					t.Errorf("connected %d times, disconnected %d times", l.connected, l.disconnected)
 				}
-				told := len(seen) == 1 && (strings.HasPrefix(seen[0], "40/custom,") || strings.HasPrefix(seen[0], `44/custom,{"message":"Namespace is still being left"`))
+				told := len(seen) == 1 &&
+					(strings.HasPrefix(seen[0], "40/custom,") || strings.HasPrefix(seen[0], `44/custom,{"message":"Namespace is still being left"`))
 				if !told {
 					t.Errorf("answers %q", seen)
 				}

@@ -72,7 +72,8 @@ func (w *world) connection() sessionstore.Connection {
 func (w *world) open(at *gateway.Server) *peer {
 	w.t.Helper()
 	c := &peer{w: w, at: at, conn: w.connection()}
-	step, err := at.Engine().Connect(w.t.Context(), c.conn, sessionstore.Handshake{Query: map[string]string{"who": c.conn.ID}})
+	step, err := at.Engine().
+		Connect(w.t.Context(), c.conn, sessionstore.Handshake{Query: map[string]string{"who": c.conn.ID}})
 	if err != nil {
 		w.t.Fatalf("connect: %v", err)
 	}
@@ -127,7 +128,8 @@ func (c *peer) connected() {
 	c.w.t.Helper()
 	got := c.take()
 	var k struct{ SID string }
-	if len(got) == 0 || !strings.HasPrefix(got[0], "40") || json.Unmarshal([]byte(got[0][2:]), &k) != nil || k.SID == "" {
+	if len(got) == 0 || !strings.HasPrefix(got[0], "40") || json.Unmarshal([]byte(got[0][2:]), &k) != nil ||
+		k.SID == "" {
 		c.w.t.Fatalf("answer to CONNECT: %q", got)
 	}
 	c.id = k.SID

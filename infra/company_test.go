@@ -35,7 +35,8 @@ func TestPermissionsBoundary(t *testing.T) {
 	deploy(t, map[string]string{"PermissionsBoundary": boundary}).all(t, kindRole, boundary, "PermissionsBoundary")
 }
 
-// A key of one's own is that of the table, the queues, the logs and the functions' variables, and who works with these may use it.
+// A key of one's own is that of the table, the queues, the logs and the functions' variables, and who works with
+// these may use it.
 func TestKmsKey(t *testing.T) {
 	s := deploy(t, nil)
 	s.all(t, "AWS::DynamoDB::Table", nil, "SSESpecification")
@@ -44,7 +45,10 @@ func TestKmsKey(t *testing.T) {
 	s.all(t, "AWS::Logs::LogGroup", nil, "KmsKeyId")
 	s.all(t, kindFunction, nil, "KmsKeyArn")
 	s = deploy(t, map[string]string{"KmsKeyArn": key})
-	s.all(t, "AWS::DynamoDB::Table", map[string]any{"SSEEnabled": "true", "SSEType": "KMS", "KMSMasterKeyId": key}, "SSESpecification")
+	s.all(
+		t, "AWS::DynamoDB::Table", map[string]any{"SSEEnabled": "true", "SSEType": "KMS", "KMSMasterKeyId": key},
+		"SSESpecification",
+	)
 	s.all(t, kindQueue, nil, "SqsManagedSseEnabled")
 	s.all(t, kindQueue, key, "KmsMasterKeyId")
 	s.all(t, "AWS::Logs::LogGroup", key, "KmsKeyId")
@@ -60,8 +64,16 @@ func TestKmsKey(t *testing.T) {
 
 func TestVpc(t *testing.T) {
 	deploy(t, nil).all(t, kindFunction, nil, "VpcConfig")
-	s := deploy(t, map[string]string{"VpcSubnetIds": "subnet-11111111,subnet-22222222", "VpcSecurityGroupIds": "sg-11111111"})
-	s.all(t, kindFunction, map[string]any{"SubnetIds": []any{"subnet-11111111", "subnet-22222222"}, "SecurityGroupIds": []any{"sg-11111111"}}, "VpcConfig")
+	s := deploy(
+		t, map[string]string{"VpcSubnetIds": "subnet-11111111,subnet-22222222", "VpcSecurityGroupIds": "sg-11111111"},
+	)
+	s.all(
+		t, kindFunction,
+		map[string]any{
+			"SubnetIds": []any{"subnet-11111111", "subnet-22222222"}, "SecurityGroupIds": []any{"sg-11111111"},
+		},
+		"VpcConfig",
+	)
 	for _, function := range s.of(kindFunction) {
 		for _, action := range []string{"CreateNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets", "DeleteNetworkInterface", "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"} {
 			if !s.allows(s.role(function), "ec2:"+action, "*") {
@@ -76,7 +88,8 @@ func TestTracing(t *testing.T) {
 	s := deploy(t, map[string]string{"Tracing": "on"})
 	s.all(t, kindFunction, "Active", "TracingConfig", "Mode")
 	for _, function := range s.of(kindFunction) {
-		if !s.allows(s.role(function), "xray:PutTraceSegments", "*") || !s.allows(s.role(function), "xray:PutTelemetryRecords", "*") {
+		if !s.allows(s.role(function), "xray:PutTraceSegments", "*") ||
+			!s.allows(s.role(function), "xray:PutTelemetryRecords", "*") {
 			t.Errorf("%s has no rights", s.role(function))
 		}
 	}
@@ -95,7 +108,10 @@ func TestLogs(t *testing.T) {
 	s = deploy(t, map[string]string{"LogFormat": "JSON"})
 	for _, function := range s.of(kindFunction) {
 		want := map[string]any{
-			"LogGroup": strings.TrimSuffix(function, "Function") + "Logs", "LogFormat": "JSON", "SystemLogLevel": "WARN", "ApplicationLogLevel": "DEBUG",
+			"LogGroup": strings.TrimSuffix(
+				function, "Function",
+			) + "Logs",
+			"LogFormat": "JSON", "SystemLogLevel": "WARN", "ApplicationLogLevel": "DEBUG",
 		}
 		if got := s.at(function, "LoggingConfig"); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %v, want %v", function, got, want)
@@ -124,8 +140,8 @@ func (s stack) callers() map[string]string {
 	return calls
 }
 
-// Without a release everybody calls the functions as they are. With one, who stands between a client and its answer calls a version of
-// that release, and only such versions have environments that are always warm.
+// Without a release everybody calls the functions as they are. With one, who stands between a client and its answer
+// calls a version of that release, and only such versions have environments that are always warm.
 func TestRelease(t *testing.T) {
 	s := deploy(t, nil)
 	for _, kind := range []string{"AWS::Lambda::Version", "AWS::Lambda::Alias"} {
@@ -139,7 +155,13 @@ func TestRelease(t *testing.T) {
 		}
 	}
 	for inbound, aliased := range map[string][]string{"ordered": {"PollingFunction", "WebSocketFunction", "InboundFunction"}, "concurrent": {"PollingFunction", "WebSocketFunction"}} {
-		s := deploy(t, map[string]string{"Release": "r1", "PollingProvisioned": "3", "WebSocketProvisioned": "4", "Inbound": inbound})
+		s := deploy(
+			t,
+			map[string]string{
+				"Release": "r1", "PollingProvisioned": "3", "WebSocketProvisioned": "4",
+				"Inbound": inbound,
+			},
+		)
 		met := map[string]bool{}
 		for id, function := range s.callers() {
 			live := slices.Contains(aliased, last(function))
@@ -151,14 +173,20 @@ func TestRelease(t *testing.T) {
 		for _, function := range aliased {
 			name := strings.TrimSuffix(function, "Function")
 			provisioned := map[bool]string{true: "3", false: "4"}[name == "Polling"]
-			if !met[function] || s.text(name+"Alias", "ProvisionedConcurrencyConfig", "ProvisionedConcurrentExecutions") != provisioned {
-				t.Errorf("%s: called by the alias: %v, provisioned %v", function, met[function], s.at(name+"Alias", "ProvisionedConcurrencyConfig"))
+			if !met[function] ||
+				s.text(name+"Alias", "ProvisionedConcurrencyConfig", "ProvisionedConcurrentExecutions") != provisioned {
+				t.Errorf(
+					"%s: called by the alias: %v, provisioned %v", function, met[function],
+					s.at(name+"Alias", "ProvisionedConcurrencyConfig"),
+				)
 			}
 			if s.text(name+"Alias", "FunctionName") != function || s.text(name+"Version", "FunctionName") != function {
 				t.Errorf("%s: alias %v, version %v", function, s[name+"Alias"].Properties, s[name+"Version"].Properties)
 			}
-			// Both change with the release: the version's properties, so that CloudFormation makes another, and the function's, so that Lambda does.
-			if s.text(name+"Version", "Description") != "r1" || s.text(function, "Environment", "Variables", "NONSTICK_RELEASE") != "r1" {
+			// Both change with the release: the version's properties, so that CloudFormation makes another, and the
+			// function's, so that Lambda does.
+			if s.text(name+"Version", "Description") != "r1" ||
+				s.text(function, "Environment", "Variables", "NONSTICK_RELEASE") != "r1" {
 				t.Errorf("%s: another release would not be published", function)
 			}
 		}
@@ -175,21 +203,42 @@ func TestManagementEndpoint(t *testing.T) {
 	deploy(t, nil).all(t, kindFunction, "https://WebSocketApi.execute-api.us-east-1.amazonaws.com/v1", variable...)
 	s := deploy(t, map[string]string{"ManagementEndpoint": "https://push.example.com/ws"})
 	s.all(t, kindFunction, "https://push.example.com/ws", variable...)
-	s.all(t, kindFunction, "wss://WebSocketApi.execute-api.us-east-1.amazonaws.com/v1", "Environment", "Variables", "NONSTICK_WEBSOCKET_URL")
+	s.all(
+		t, kindFunction, "wss://WebSocketApi.execute-api.us-east-1.amazonaws.com/v1", "Environment", "Variables",
+		"NONSTICK_WEBSOCKET_URL",
+	)
 }
 
-// nameLimits are the most characters of names that a template may give. What it does not name CloudFormation names, and cuts to fit.
+// nameLimits are the most characters of names that a template may give. What it does not name CloudFormation names,
+// and cuts to fit.
 var nameLimits = map[string]map[string]int{
-	"AWS::ApiGatewayV2::Api": {"Name": 128}, "AWS::ApiGatewayV2::Authorizer": {"Name": 128}, "AWS::ApiGatewayV2::Stage": {"StageName": 128},
-	kindFunction: {"FunctionName": 64, "Description": 256}, kindQueue: {"QueueName": 80}, kindRole: {"RoleName": 64}, "AWS::Logs::LogGroup": {"LogGroupName": 512},
-	"AWS::DynamoDB::Table": {"TableName": 255}, "AWS::Lambda::Alias": {"Name": 128}, "AWS::Lambda::Version": {"Description": 256},
+	"AWS::ApiGatewayV2::Api": {
+		"Name": 128,
+	},
+	"AWS::ApiGatewayV2::Authorizer": {"Name": 128}, "AWS::ApiGatewayV2::Stage": {"StageName": 128},
+	kindFunction: {
+		"FunctionName": 64, "Description": 256,
+	},
+	kindQueue: {"QueueName": 80}, kindRole: {"RoleName": 64}, "AWS::Logs::LogGroup": {"LogGroupName": 512},
+	"AWS::DynamoDB::Table": {
+		"TableName": 255,
+	},
+	"AWS::Lambda::Alias": {"Name": 128}, "AWS::Lambda::Version": {"Description": 256},
 }
 
 // A stack may have a name of 128 characters. Nothing that is named after it may be too long.
 func TestLongestStackName(t *testing.T) {
 	const mark = "stackname"
 	name := mark + strings.Repeat("x", 128-len(mark))
-	s := deployAs(t, template.Options{Stack: name, Parameters: map[string]string{"Release": strings.Repeat("r", 64), "JwtIssuer": "https://i.example", "JwtAudience": "a"}})
+	s := deployAs(
+		t,
+		template.Options{
+			Stack: name,
+			Parameters: map[string]string{
+				"Release": strings.Repeat("r", 64), "JwtIssuer": "https://i.example", "JwtAudience": "a",
+			},
+		},
+	)
 	limited := 0
 	for id, r := range s {
 		for property, v := range r.Properties {
@@ -214,8 +263,15 @@ func TestLongestStackName(t *testing.T) {
 func TestVariablesFit(t *testing.T) {
 	const most = 4096
 	parameters := map[string]string{
-		"CorsOrigin": "https://" + strings.Repeat("a", 1024-len("https://")), "ManagementEndpoint": "https://" + strings.Repeat("a", 512-len("https://")),
-		"Release": strings.Repeat("r", 64), "PingInterval": "570000ms", "PingTimeout": "3600000ms", "ConnectTimeout": "3600000ms", "UpgradeTimeout": "3600000ms",
+		"CorsOrigin": "https://" + strings.Repeat(
+			"a", 1024-len("https://"),
+		),
+		"ManagementEndpoint": "https://" + strings.Repeat("a", 512-len("https://")),
+		"Release": strings.Repeat(
+			"r", 64,
+		),
+		"PingInterval": "570000ms", "PingTimeout": "3600000ms", "ConnectTimeout": "3600000ms",
+		"UpgradeTimeout": "3600000ms",
 	}
 	s := deployAs(t, template.Options{Region: "ap-southeast-99", Parameters: parameters})
 	for _, function := range s.of(kindFunction) {

@@ -18,7 +18,8 @@ var shortVisibility = map[string]string{
 	"InboundQueue": "a frame that comes twice ends its connection, and pongs that wait for longer than the ping timeout end it as well",
 }
 
-// While a function is throttled nothing is lost: messages wait, and are received as often as their retention lets them be.
+// While a function is throttled nothing is lost: messages wait, and are received as often as their retention lets
+// them be.
 func TestQueuesOutlastThrottles(t *testing.T) {
 	s := deploy(t, nil)
 	for _, problem := range s.queueProblems(t) {
@@ -67,17 +68,24 @@ func (s stack) queueProblems(t *testing.T) (problems []string) {
 			least = timeout + 1
 		}
 		if visibility < least {
-			say("%s: messages are invisible for %d s, want %d: %s may take %d s", queue, visibility, least, function, timeout)
+			say(
+				"%s: messages are invisible for %d s, want %d: %s may take %d s", queue, visibility, least, function,
+				timeout,
+			)
 		}
 		receives := s.number(t, queue, "RedrivePolicy", "maxReceiveCount")
 		if want := max(leastReceives, (retention+visibility-1)/visibility); receives < want {
-			say("%s: a message that is received %d times is given up, want %d: it is kept for %d s and comes every %d s", queue, receives, want, retention, visibility)
+			say(
+				"%s: a message that is received %d times is given up, want %d: it is kept for %d s and comes every %d s",
+				queue, receives, want, retention, visibility,
+			)
 		}
 		if types := list(s.at(id, "FunctionResponseTypes")); !slices.Contains(types, any("ReportBatchItemFailures")) {
 			say("%s: what %s says of single messages is not listened to", id, function)
 		}
 		dead := last(s.text(queue, "RedrivePolicy", "deadLetterTargetArn"))
-		if s[dead].Type != kindQueue || s.text(dead, "FifoQueue") != s.text(queue, "FifoQueue") || s.number(t, dead, "MessageRetentionPeriod") != 1_209_600 {
+		if s[dead].Type != kindQueue || s.text(dead, "FifoQueue") != s.text(queue, "FifoQueue") ||
+			s.number(t, dead, "MessageRetentionPeriod") != 1_209_600 {
 			say("%s: dead letters go to %q, want a queue of its kind that keeps them for two weeks", queue, dead)
 		}
 	}
@@ -99,8 +107,8 @@ func TestFunctionsEndBeforeTheirAPI(t *testing.T) {
 	}
 }
 
-// A function that nothing feeds is invoked by programs, maybe asynchronously: then it is tried again once, soon or never, and what fails
-// is among the dead letters.
+// A function that nothing feeds is invoked by programs, maybe asynchronously: then it is tried again once, soon or
+// never, and what fails is among the dead letters.
 func TestAsynchronousInvocations(t *testing.T) {
 	s := deploy(t, nil)
 	called := map[string]bool{}
@@ -122,7 +130,12 @@ func TestAsynchronousInvocations(t *testing.T) {
 		if s[config].Type == "" {
 			continue
 		}
-		if retries, age := s.number(t, config, "MaximumRetryAttempts"), s.number(t, config, "MaximumEventAgeInSeconds"); retries > 1 || age > 300 {
+		if retries, age := s.number(
+			t, config, "MaximumRetryAttempts",
+		), s.number(
+			t, config, "MaximumEventAgeInSeconds",
+		); retries > 1 ||
+			age > 300 {
 			t.Errorf("%s: %d retries within %d s", function, retries, age)
 		}
 		if !s.allows(s.role(function), "sqs:SendMessage", destination) {
@@ -156,11 +169,14 @@ func (s stack) loopProblems() (problems []string) {
 	loops := map[string]bool{}
 	for _, id := range s.of(kindMapping) {
 		queue, function := s.text(id, "EventSourceArn"), last(s.text(id, "FunctionName"))
-		loops[function] = loops[function] || s.allows(s.role(function), "sqs:SendMessage", queue) && loopsOnce[function] == ""
+		loops[function] = loops[function] ||
+			s.allows(s.role(function), "sqs:SendMessage", queue) && loopsOnce[function] == ""
 	}
 	for _, function := range s.of(kindFunction) {
 		if allowed := s.text(function, "RecursiveLoop") == "Allow"; allowed != loops[function] {
-			problems = append(problems, fmt.Sprintf("%s: is a loop: %v, is allowed to be: %v", function, loops[function], allowed))
+			problems = append(
+				problems, fmt.Sprintf("%s: is a loop: %v, is allowed to be: %v", function, loops[function], allowed),
+			)
 		}
 	}
 	return problems

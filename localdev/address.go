@@ -16,8 +16,8 @@ import (
 // listeners are what the process listens on. There is one for both APIs, or one for each.
 type listeners struct{ polling, webSocket net.Listener }
 
-// addresses are the URLs of this process, without a trailing slash: of the HTTP API and the services, and of the WebSocket API.
-// Behind one host they are the same.
+// addresses are the URLs of this process, without a trailing slash: of the HTTP API and the services, and of the
+// WebSocket API. Behind one host they are the same.
 type addresses struct{ polling, webSocket string }
 
 // twoHosts reports whether the APIs are at hosts of their own.
@@ -54,7 +54,9 @@ func nextPort(addr string) string {
 func listen(addr, option string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%s is in use by another process: stop it, or choose another address with %s", addr, option)
+		return nil, fmt.Errorf(
+			"%s is in use by another process: stop it, or choose another address with %s", addr, option,
+		)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)

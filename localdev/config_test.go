@@ -28,17 +28,42 @@ func TestParseConfig(t *testing.T) {
 	}{
 		{"defaults", "", nil, func(c config) bool {
 			return c.addr == "127.0.0.1:3000" && c.path == "/socket.io/" && c.app == "chat" && c.store == "memory" && c.instances == 1 &&
-				c.pingInterval == 25*time.Second && c.maxPayload == 1e6 && c.limits == "aws" && c.push == "direct" && c.origins() == nil
+				c.pingInterval == 25*time.Second && c.maxPayload == 1e6 && c.limits == "aws" &&
+				c.push == "direct" &&
+				c.origins() == nil
 		}},
-		{"flags", "--addr :0 --instances 3 --ping-interval 300ms --log-level debug --limits none", nil, func(c config) bool {
-			return c.addr == ":0" && c.instances == 3 && c.pingInterval == 300*time.Millisecond && c.logLevel == slog.LevelDebug && c.limits == "none"
-		}},
-		{"environment", "", environment{"NONSTICK_PING_INTERVAL": "5s", "NONSTICK_CORS_CREDENTIALS": "true", "NONSTICK_CORS_ORIGIN": "https://a.example"}, func(c config) bool {
-			return c.pingInterval == 5*time.Second && c.corsCredentials && slices.Equal(c.origins(), []string{"https://a.example"})
-		}},
-		{"the flag wins", "--table one", environment{"NONSTICK_TABLE": "two"}, func(c config) bool { return c.table == "one" }},
-		{"protocol has CORS for all", "--app protocol", nil, func(c config) bool { return slices.Equal(c.origins(), []string{"*"}) }},
-		{"unless it is off", "--app protocol --cors-origin off", nil, func(c config) bool { return c.origins() == nil }},
+		{
+			"flags", "--addr :0 --instances 3 --ping-interval 300ms --log-level debug --limits none", nil,
+			func(c config) bool {
+				return c.addr == ":0" && c.instances == 3 && c.pingInterval == 300*time.Millisecond &&
+					c.logLevel == slog.LevelDebug &&
+					c.limits == "none"
+			},
+		},
+		{
+			"environment", "",
+			environment{
+				"NONSTICK_PING_INTERVAL": "5s", "NONSTICK_CORS_CREDENTIALS": "true",
+				"NONSTICK_CORS_ORIGIN": "https://a.example",
+			},
+			func(c config) bool {
+				return c.pingInterval == 5*time.Second && c.corsCredentials &&
+					slices.Equal(c.origins(), []string{"https://a.example"})
+			},
+		},
+		{
+			"the flag wins", "--table one",
+			environment{"NONSTICK_TABLE": "two"},
+			func(c config) bool { return c.table == "one" },
+		},
+		{
+			"protocol has CORS for all", "--app protocol", nil,
+			func(c config) bool { return slices.Equal(c.origins(), []string{"*"}) },
+		},
+		{
+			"unless it is off", "--app protocol --cors-origin off", nil,
+			func(c config) bool { return c.origins() == nil },
+		},
 		{"a list of origins", "--cors-origin https://a.example,http://b.example:8080", nil, func(c config) bool {
 			return slices.Equal(c.origins(), []string{"https://a.example", "http://b.example:8080"})
 		}},
@@ -63,13 +88,30 @@ func TestParseConfigErrors(t *testing.T) {
 	}{
 		{"unknown flag", "--nonsense", nil, "nonsense"},
 		{"argument", "serve", nil, `"serve"`},
-		{"no unit", "--ping-interval 5", nil, `--ping-interval "5": want a time with its unit (ms, s, m or h), of 1ms or more, for example 25s`},
-		{"no time", "--idle soon --template t", nil, `--idle "soon": want a time with its unit (ms, s, m or h), of 1ms or more, for example 5m`},
-		{"negative time", "--queue-p50 -1s --template t", nil, `--queue-p50 "-1s": want a time with its unit (ms, s, m or h), of 0s or more, for example 28ms`},
-		{"bad duration in the environment", "", environment{"NONSTICK_PING_TIMEOUT": "soon"}, `NONSTICK_PING_TIMEOUT "soon": want a time with its unit`},
+		{
+			"no unit", "--ping-interval 5", nil,
+			`--ping-interval "5": want a time with its unit (ms, s, m or h), of 1ms or more, for example 25s`,
+		},
+		{
+			"no time", "--idle soon --template t", nil,
+			`--idle "soon": want a time with its unit (ms, s, m or h), of 1ms or more, for example 5m`,
+		},
+		{
+			"negative time", "--queue-p50 -1s --template t", nil,
+			`--queue-p50 "-1s": want a time with its unit (ms, s, m or h), of 0s or more, for example 28ms`,
+		},
+		{
+			"bad duration in the environment", "",
+			environment{"NONSTICK_PING_TIMEOUT": "soon"},
+			`NONSTICK_PING_TIMEOUT "soon": want a time with its unit`,
+		},
 		{"bad level", "--log-level loud", nil, `--log-level "loud": want debug, info, warn or error`},
 		{"no number", "--instances many", nil, `--instances "many": want a whole number from 1 to 64, for example 1`},
-		{"bad number in the environment", "", environment{"NONSTICK_MAX_PAYLOAD": "1MB"}, `NONSTICK_MAX_PAYLOAD "1MB": want a whole number from 1 to 10485760, for example 1000000`},
+		{
+			"bad number in the environment", "",
+			environment{"NONSTICK_MAX_PAYLOAD": "1MB"},
+			`NONSTICK_MAX_PAYLOAD "1MB": want a whole number from 1 to 10485760, for example 1000000`,
+		},
 		{"no switch", "--cors-credentials=maybe", nil, `--cors-credentials "maybe": want true or false`},
 		{"no parameter", "--template t --parameter Inbound", nil, `--parameter "Inbound": want NAME=VALUE`},
 		{"flag without a value", "--addr", nil, "needs an argument: --addr"},
@@ -79,7 +121,10 @@ func TestParseConfigErrors(t *testing.T) {
 		{"unknown hosts", "--hosts three", nil, `--hosts "three": want one of one, two`},
 		{"two hosts for three APIs", "--hosts two --app protocol", nil, "--hosts two"},
 		{"no port of the WebSocket API", "--hosts two --websocket-addr localhost", nil, "--websocket-addr"},
-		{"percentiles the wrong way round", "--template t --queue-p50 2s --queue-p99 1s", nil, "--queue-p99 1s: want --queue-p50 (2s) or more"},
+		{
+			"percentiles the wrong way round", "--template t --queue-p50 2s --queue-p99 1s", nil,
+			"--queue-p99 1s: want --queue-p50 (2s) or more",
+		},
 		{"no port", "--addr localhost", nil, "--addr"},
 		{"bad port", "--addr :99999", nil, "--addr"},
 		{"path without slash", "--path /socket.io", nil, "--path"},
@@ -96,7 +141,10 @@ func TestParseConfigErrors(t *testing.T) {
 		{"too many instances", "--instances 65", nil, "--instances"},
 		{"no ping interval", "--ping-interval 0s", nil, "--ping-interval"},
 		{"negative connect timeout", "--connect-timeout -1s", nil, "--connect-timeout"},
-		{"hold above the platform's time", "--poll-hold 29s", nil, `--poll-hold "29s": want a time with its unit (ms, s, m or h), from 1ms to 28s, for example 20s`},
+		{
+			"hold above the platform's time", "--poll-hold 29s", nil,
+			`--poll-hold "29s": want a time with its unit (ms, s, m or h), from 1ms to 28s, for example 20s`,
+		},
 		{"no payload", "--max-payload 0", nil, "--max-payload"},
 		{"payload above the platform's", "--max-payload 20000000", nil, "--max-payload"},
 		{"bad origin", "--cors-origin example.com", nil, "--cors-origin"},
@@ -145,7 +193,11 @@ func TestIdleOptions(t *testing.T) {
 		{"", nil, nil},
 		{"--store dynamodb --table abc --dynamodb-endpoint http://127.0.0.1:1", nil, nil},
 		{"--table abc", nil, []string{"--table"}},
-		{"", environment{"NONSTICK_TABLE": "abc", "NONSTICK_DYNAMODB_ENDPOINT": "http://127.0.0.1:1"}, []string{"--dynamodb-endpoint", "--table"}},
+		{
+			"",
+			environment{"NONSTICK_TABLE": "abc", "NONSTICK_DYNAMODB_ENDPOINT": "http://127.0.0.1:1"},
+			[]string{"--dynamodb-endpoint", "--table"},
+		},
 		{"--memory-limit 10", nil, nil},
 		{"--store dynamodb --memory-limit 10", nil, []string{"--memory-limit"}},
 		{"--template t --memory-limit 10 --dynamodb-endpoint http://127.0.0.1:1", nil, []string{"--memory-limit"}},

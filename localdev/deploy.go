@@ -14,8 +14,8 @@ import (
 // deployPath is where a new deployment of the functions' code is asked for.
 const deployPath = "/localdev/deploy"
 
-// deploy builds the functions anew and has calls that follow served by them, as a deployment on AWS does, while connections
-// and sessions stay. A build that fails changes nothing, and its answer is what the compiler says.
+// deploy builds the functions anew and has calls that follow served by them, as a deployment on AWS does, while
+// connections and sessions stay. A build that fails changes nothing, and its answer is what the compiler says.
 func (s *stack) deploy(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	n, err := s.redeploy(r.Context())

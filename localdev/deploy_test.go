@@ -26,7 +26,8 @@ Resources:
           Type: HttpApi
 `
 
-// A deployment builds what is there now. One that cannot be built changes nothing and says why; pages may not ask for it.
+// A deployment builds what is there now. One that cannot be built changes nothing and says why; pages may not ask for
+// it.
 func TestDeployBuilds(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {

@@ -20,7 +20,10 @@ func (s *stack) feed() {
 	s.service.sweeps = append(s.service.sweeps, s.moveDeadLetters)
 	for _, t := range s.templates {
 		for _, m := range t.Mappings {
-			mapping := queue.Mapping{Queue: m.Queue, Function: m.Function, Batch: m.Batch, Window: m.Window, Partial: m.Partial, Concurrency: m.Concurrency}
+			mapping := queue.Mapping{
+				Queue: m.Queue, Function: m.Function, Batch: m.Batch, Window: m.Window, Partial: m.Partial,
+				Concurrency: m.Concurrency,
+			}
 			s.service.sweeps = append(s.service.sweeps, func(ctx context.Context) error {
 				return s.queues.Feed(ctx, mapping, s.call, s.log)
 			})
@@ -71,5 +74,7 @@ func traceOf(event []byte) string {
 
 // callLater calls a function for a schedule, which does not wait for it.
 func (s *stack) callLater(_ context.Context, function string, event []byte) ([]byte, error) {
-	return nil, s.functions.InvokeAsync(lambda.Call{Function: function, Payload: event}) //nolint:contextcheck // the call outlives the request
+	return nil, s.functions.InvokeAsync(
+		lambda.Call{Function: function, Payload: event},
+	) //nolint:contextcheck // the call outlives the request
 }

@@ -24,8 +24,8 @@ func responds(routes []template.Route) bool {
 	return slices.ContainsFunc(routes, func(r template.Route) bool { return r.Key == "$default" && r.Responds })
 }
 
-// dispatch is how long API Gateway takes to hand a frame to a queue: frames that come closer together than the jitter may
-// overtake each other.
+// dispatch is how long API Gateway takes to hand a frame to a queue: frames that come closer together than the jitter
+// may overtake each other.
 func (s *stack) dispatch() func() time.Duration {
 	jitter := s.config.dispatchJitter
 	if jitter == 0 {
@@ -34,8 +34,8 @@ func (s *stack) dispatch() func() time.Duration {
 	return func() time.Duration { return leastDispatch + rand.N(jitter) }
 }
 
-// latency is how long a FIFO queue takes to deliver a message, with the median and the 99th percentile that are configured: a
-// log-normal distribution, as latencies are.
+// latency is how long a FIFO queue takes to deliver a message, with the median and the 99th percentile that are
+// configured: a log-normal distribution, as latencies are.
 func (s *stack) latency(q template.Queue) func() time.Duration {
 	p50, p99 := float64(s.config.queueP50), float64(s.config.queueP99)
 	if !q.FIFO || p50 == 0 {

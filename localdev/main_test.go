@@ -126,7 +126,10 @@ func TestServesAndStops(t *testing.T) {
 				t.Errorf("healthz = %d %q", status, body)
 			}
 			for _, path := range []string{"socket.io/", "engine.io/"} {
-				if status, body := p.get(t, path+"?EIO=4&transport=polling"); status != 200 || !strings.HasPrefix(body, `0{"sid":"`) {
+				if status, body := p.get(
+					t, path+"?EIO=4&transport=polling",
+				); status != 200 ||
+					!strings.HasPrefix(body, `0{"sid":"`) {
 					t.Errorf("%s = %d %q, want an open packet", path, status, body)
 				}
 			}
@@ -220,10 +223,16 @@ func TestPortInUse(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	var out, errOut bytes.Buffer
-	if code := run([]string{"--instances", "0"}, environment{}.lookup, &out, &errOut, nil); code != exitUsage || !strings.Contains(errOut.String(), `--instances "0"`) {
+	if code := run(
+		[]string{"--instances", "0"}, environment{}.lookup, &out, &errOut, nil,
+	); code != exitUsage ||
+		!strings.Contains(errOut.String(), `--instances "0"`) {
 		t.Errorf("exit code = %d, it said %q", code, errOut.String())
 	}
-	if code := run([]string{"--help"}, environment{}.lookup, &out, &errOut, nil); code != exitOK || !strings.Contains(out.String(), "NONSTICK_ADDR") {
+	if code := run(
+		[]string{"--help"}, environment{}.lookup, &out, &errOut, nil,
+	); code != exitOK ||
+		!strings.Contains(out.String(), "NONSTICK_ADDR") {
 		t.Errorf("--help: exit code = %d", code)
 	}
 }

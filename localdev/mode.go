@@ -4,8 +4,8 @@ import (
 	"fmt"
 )
 
-// modeRule says when options do something. Where they do not, a rule that is strict refuses them; else they are named at the
-// start, for an environment may hold them for other runs.
+// modeRule says when options do something. Where they do not, a rule that is strict refuses them; else they are named
+// at the start, for an environment may hold them for other runs.
 type modeRule struct {
 	options []string
 	active  func(c *config) bool
@@ -15,7 +15,10 @@ type modeRule struct {
 
 var modeRules = []modeRule{
 	{
-		[]string{"parameter", "built", "concurrency", "account-concurrency", "account-requests", "account-connects", "idle", "logs", "dispatch-jitter", "queue-p50", "queue-p99"},
+		[]string{
+			"parameter", "built", "concurrency", "account-concurrency", "account-requests", "account-connects",
+			"idle", "logs", "dispatch-jitter", "queue-p50", "queue-p99",
+		},
 		func(c *config) bool { return c.template != "" }, true, "is of --template",
 	},
 	{
@@ -28,15 +31,18 @@ var modeRules = []modeRule{
 	},
 	{
 		[]string{"dynamodb-endpoint", "table"},
-		func(c *config) bool { return c.template != "" || c.store == "dynamodb" }, false, "has no effect with --store memory",
+		func(c *config) bool { return c.template != "" || c.store == "dynamodb" }, false,
+		"has no effect with --store memory",
 	},
 	{
 		[]string{"memory-limit"},
-		func(c *config) bool { return c.template == "" && c.store == "memory" }, false, "has no effect: it is of --store memory",
+		func(c *config) bool { return c.template == "" && c.store == "memory" }, false,
+		"has no effect: it is of --store memory",
 	},
 	{
 		[]string{"cors-credentials"},
-		func(c *config) bool { return c.template != "" || !c.corsCredentials || c.origins() != nil }, false, "has no effect without --cors-origin",
+		func(c *config) bool { return c.template != "" || !c.corsCredentials || c.origins() != nil }, false,
+		"has no effect without --cors-origin",
 	},
 	{
 		[]string{"queue-p99"},
@@ -52,9 +58,18 @@ func (c *config) checkModes(demand func(bool, string, ...any)) {
 		}
 	}
 	with := c.template != ""
-	demand(!with || c.store == "dynamodb" || !c.set("store"), "--store %s: the functions of a template use dynamodb", c.store)
-	demand(c.hosts != "two" || c.app != "protocol" || !c.set("app") && with, "--hosts two: does not go with --app protocol, which has two WebSocket APIs")
-	demand(c.queueP50 == 0 || c.queueP99 >= c.queueP50, "--queue-p99 %s: want --queue-p50 (%s) or more", brief(c.queueP99), brief(c.queueP50))
+	demand(
+		!with || c.store == "dynamodb" || !c.set("store"), "--store %s: the functions of a template use dynamodb",
+		c.store,
+	)
+	demand(
+		c.hosts != "two" || c.app != "protocol" || !c.set("app") && with,
+		"--hosts two: does not go with --app protocol, which has two WebSocket APIs",
+	)
+	demand(
+		c.queueP50 == 0 || c.queueP99 >= c.queueP50, "--queue-p99 %s: want --queue-p50 (%s) or more",
+		brief(c.queueP99), brief(c.queueP50),
+	)
 }
 
 // idleOptions are the options that were given and do nothing, as sentences.

@@ -23,8 +23,8 @@ func (o option) env() string {
 	return "NONSTICK_" + strings.ToUpper(strings.ReplaceAll(o.name, "-", "_"))
 }
 
-// declaration collects options, in the order of the help text, and what is wrong with the values that they are given: all of it,
-// and not the first alone.
+// declaration collects options, in the order of the help text, and what is wrong with the values that they are given:
+// all of it, and not the first alone.
 type declaration struct {
 	fs      *flag.FlagSet
 	options []option
@@ -60,7 +60,8 @@ func (v value) String() string {
 // IsBoolFlag tells package flag that the flag needs no argument.
 func (v value) IsBoolFlag() bool { return v.toggle }
 
-// badValue says that an option, by the name that its user knows it by, has a value that it does not take, and which it wants.
+// badValue says that an option, by the name that its user knows it by, has a value that it does not take, and which
+// it wants.
 func badValue(name, given string, want error) error {
 	return fmt.Errorf("%s %q: %w", name, given, want)
 }
@@ -162,14 +163,17 @@ func (d *declaration) level(p *slog.Level, name, arg string, def slog.Level, usa
 
 // help writes the help text.
 func help(fs *flag.FlagSet, options []option, out io.Writer) {
-	fmt.Fprint(out, `localdev runs Nonstick on this machine: API Gateway (HTTP, WebSocket and @connections), the functions
+	fmt.Fprint(
+		out,
+		`localdev runs Nonstick on this machine: API Gateway (HTTP, WebSocket and @connections), the functions
 behind it, their queue and the sweeper, all in one process; or, with --template, the functions of a SAM
 template as processes of their own, as Lambda runs them, with SQS and DynamoDB Local.
 
 Usage: localdev [flags]
 
 Every flag is an environment variable too; the flag wins. A TIME has a unit, as 300ms, 25s or 5m.
-`)
+`,
+	)
 	group := ""
 	for _, o := range options {
 		if o.group != group {

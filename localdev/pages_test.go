@@ -74,7 +74,9 @@ func TestServicesAreNotForPages(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"socket.io/x", "api/x"} { // what the header means at "/" it means nowhere else
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+path, strings.NewReader(order("text", "mine")))
+		req, err := http.NewRequestWithContext(
+			t.Context(), http.MethodPost, p.url+path, strings.NewReader(order("text", "mine")),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -184,7 +184,9 @@ func linkClient(dir string) error {
 func (s *stack) startTables(ctx context.Context) error {
 	s.dynamodb = s.config.dynamoDBEndpoint
 	if s.dynamodb == "" && len(s.templates[0].Tables) > 0 {
-		d, err := dynamolocal.Start(ctx, dynamolocal.Options{Near: []string{filepath.Dir(s.config.template), "."}, Shared: true})
+		d, err := dynamolocal.Start(
+			ctx, dynamolocal.Options{Near: []string{filepath.Dir(s.config.template), "."}, Shared: true},
+		)
 		if err != nil {
 			return fmt.Errorf("start DynamoDB Local (or say --dynamodb-endpoint): %w", err)
 		}
@@ -207,8 +209,9 @@ func (s *stack) makeQueues(context.Context) (err error) {
 	for _, t := range s.templates {
 		for _, q := range t.Queues {
 			specs = append(specs, queue.Spec{
-				Name: q.Name, FIFO: q.FIFO, ContentDedup: q.ContentDedup, GroupDedup: q.GroupDedup, Latency: s.latency(q), Visibility: q.Visibility, Delay: q.Delay,
-				Retention: q.Retention, DeadLetters: q.DeadLetters, MaxReceives: q.MaxReceives,
+				Name: q.Name, FIFO: q.FIFO, ContentDedup: q.ContentDedup, GroupDedup: q.GroupDedup,
+				Latency: s.latency(q), Visibility: q.Visibility, Delay: q.Delay, Retention: q.Retention,
+				DeadLetters: q.DeadLetters, MaxReceives: q.MaxReceives,
 			})
 		}
 	}
@@ -227,14 +230,16 @@ func (s *stack) startFunctions(context.Context) (err error) {
 			}
 			s.override(f.Environment, i > 0)
 			all = append(all, lambda.Function{
-				Name: f.Name, ARN: "arn:aws:lambda:" + localRegion + ":" + queue.Account + ":function:" + f.Name, Dir: filepath.Join(s.built, f.ID),
-				Handler: f.Handler, Environment: f.Environment, Memory: f.Memory, Timeout: f.Timeout, Concurrency: limit, Reserved: f.Reserved,
-				AsyncRetries: f.AsyncRetries, AsyncAge: f.AsyncAge, OnFailure: f.OnFailure, AllowLoop: f.AllowLoop,
+				Name: f.Name, ARN: "arn:aws:lambda:" + localRegion + ":" + queue.Account + ":function:" + f.Name,
+				Dir: filepath.Join(s.built, f.ID), Handler: f.Handler, Environment: f.Environment, Memory: f.Memory,
+				Timeout: f.Timeout, Concurrency: limit, Reserved: f.Reserved, AsyncRetries: f.AsyncRetries,
+				AsyncAge: f.AsyncAge, OnFailure: f.OnFailure, AllowLoop: f.AllowLoop,
 			})
 		}
 	}
 	s.functions, err = lambda.New(lambda.Config{
-		Functions: all, Region: localRegion, Idle: s.config.idle, Logs: s.logs(), Logger: s.log, Send: s.sendTo, Account: s.config.accountConcurrency,
+		Functions: all, Region: localRegion, Idle: s.config.idle, Logs: s.logs(), Logger: s.log, Send: s.sendTo,
+		Account: s.config.accountConcurrency,
 		Environment: map[string]string{
 			"AWS_ACCESS_KEY_ID": localKey, "AWS_SECRET_ACCESS_KEY": localKey, "AWS_SESSION_TOKEN": localKey,
 			"AWS_ENDPOINT_URL": s.urls.polling, "AWS_ENDPOINT_URL_DYNAMODB": s.dynamodb,
@@ -246,8 +251,8 @@ func (s *stack) startFunctions(context.Context) (err error) {
 	return err
 }
 
-// tryFunctions starts each function once. One that cannot start with what it got is said now, and not at its first call, where a client
-// waits; as on AWS it is there all the same.
+// tryFunctions starts each function once. One that cannot start with what it got is said now, and not at its first
+// call, where a client waits; as on AWS it is there all the same.
 func (s *stack) tryFunctions(context.Context) error {
 	for name, err := range s.functions.Check() {
 		s.log.Error("function cannot start with what it got", "function", name, "err", err)
@@ -265,13 +270,20 @@ func (s *stack) sendTo(arn, body string) error {
 	return err
 }
 
-// variables are the values of the options that a function's environment has too, by the names of the options, as functions read them.
+// variables are the values of the options that a function's environment has too, by the names of the options, as
+// functions read them.
 func (c *config) variables() map[string]string {
 	ms := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + "ms" }
 	return map[string]string{
-		"app": c.app, "path": c.path, "ping-interval": ms(c.pingInterval), "ping-timeout": ms(c.pingTimeout), "connect-timeout": ms(c.connectTimeout),
-		"upgrade-timeout": ms(c.upgradeTimeout), "poll-hold": ms(c.pollHold), "max-payload": strconv.Itoa(c.maxPayload), "buffer-limit": strconv.Itoa(c.bufferLimit),
-		"cors-origin": c.corsOrigin, "cors-credentials": strconv.FormatBool(c.corsCredentials), "log-level": strings.ToLower(c.logLevel.String()),
+		"app": c.app, "path": c.path, "ping-interval": ms(c.pingInterval),
+		"ping-timeout": ms(c.pingTimeout), "connect-timeout": ms(c.connectTimeout),
+		"upgrade-timeout": ms(
+			c.upgradeTimeout,
+		),
+		"poll-hold": ms(c.pollHold), "max-payload": strconv.Itoa(c.maxPayload),
+		"buffer-limit": strconv.Itoa(c.bufferLimit), "cors-origin": c.corsOrigin,
+		"cors-credentials": strconv.FormatBool(c.corsCredentials),
+		"log-level":        strings.ToLower(c.logLevel.String()),
 	}
 }
 

@@ -26,7 +26,8 @@ func loop(t *testing.T, p *process) (rounds func() int) {
 	}
 }
 
-// A function that sends to its own queue is cut off after 16 rounds, and its message is among the dead letters; one that is allowed to goes on.
+// A function that sends to its own queue is cut off after 16 rounds, and its message is among the dead letters; one
+// that is allowed to goes on.
 func TestStackLoop(t *testing.T) {
 	t.Run("cut", func(t *testing.T) {
 		p := launchStack(t)
@@ -46,8 +47,8 @@ func TestStackLoop(t *testing.T) {
 	})
 }
 
-// testLoops has messages at the end of a long chain come to functions of our template: the heartbeat's chain, which is meant, goes
-// on, another function is cut off.
+// testLoops has messages at the end of a long chain come to functions of our template: the heartbeat's chain, which
+// is meant, goes on, another function is cut off.
 func testLoops(t *testing.T, p *process) {
 	watch, err := json.Marshal(map[string]string{"holder": ""})
 	if err != nil {

@@ -75,7 +75,10 @@ func spawn(t *testing.T) (*exec.Cmd, *process) {
 		t.Fatal(err)
 	}
 	// Under nohup tests run with SIGHUP ignored, and a child inherits that.
-	cmd := exec.Command("env", "--default-signal=HUP", program, "--addr", "127.0.0.1:0", "--template", stackTemplate, "--built", dir, "--logs", t.TempDir(), "--parameter", "WithTable=yes")
+	cmd := exec.Command(
+		"env", "--default-signal=HUP", program, "--addr", "127.0.0.1:0", "--template", stackTemplate, "--built", dir,
+		"--logs", t.TempDir(), "--parameter", "WithTable=yes",
+	)
 	said := &safeBuffer{}
 	cmd.Stderr = said
 	cmd.WaitDelay = patience // for what it has started, and holds its output
@@ -128,7 +131,10 @@ func TestNoProcessIsLeft(t *testing.T) {
 				t.Errorf("it ended with %v, and said %s", err, p.stderr)
 			}
 			for _, pid := range pids {
-				eventually(t, "process "+strconv.Itoa(pid)+" is gone", func() bool { return stateOf(pid) == "" || !alive(pid) })
+				eventually(
+					t, "process "+strconv.Itoa(pid)+" is gone",
+					func() bool { return stateOf(pid) == "" || !alive(pid) },
+				)
 			}
 		})
 	}
@@ -139,7 +145,8 @@ func TestTableOfTheTemplate(t *testing.T) {
 	_, rest, _ := strings.Cut(p.said, "DynamoDB at ")
 	endpoint, _, _ := strings.Cut(rest, ",")
 	client := dynamostore.NewClient(dynamostore.ClientOptions{
-		Region: localRegion, Endpoint: endpoint, Credentials: dynamostore.Credentials{AccessKeyID: "any", SecretAccessKey: "other"},
+		Region: localRegion, Endpoint: endpoint,
+		Credentials: dynamostore.Credentials{AccessKeyID: "any", SecretAccessKey: "other"},
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

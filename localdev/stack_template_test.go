@@ -34,7 +34,10 @@ func TestOurTemplate(t *testing.T) {
 	p := launchOurs(t, "--app", "protocol")
 	t.Run("polling", func(t *testing.T) {
 		for _, path := range []string{"socket.io/", "engine.io/"} {
-			if status, body := p.get(t, path+"?EIO=4&transport=polling"); status != 200 || !strings.HasPrefix(body, `0{"sid":"`) {
+			if status, body := p.get(
+				t, path+"?EIO=4&transport=polling",
+			); status != 200 ||
+				!strings.HasPrefix(body, `0{"sid":"`) {
 				t.Errorf("%s = %d %q, want an open packet", path, status, body)
 			}
 		}
@@ -56,7 +59,8 @@ func TestOurTemplate(t *testing.T) {
 	})
 	t.Run("logs name the request", func(t *testing.T) {
 		b, err := os.ReadFile(filepath.Join(p.logs(t), "WebSocketFunction.log"))
-		if err != nil || !strings.Contains(string(b), "\nREPORT RequestId: ") || !strings.Contains(string(b), "Init Duration: ") {
+		if err != nil || !strings.Contains(string(b), "\nREPORT RequestId: ") ||
+			!strings.Contains(string(b), "Init Duration: ") {
 			t.Errorf("log = %s, %v", b, err)
 		}
 	})
@@ -87,7 +91,9 @@ func testEvents(t *testing.T, p *process) {
 			kind = types.InvocationTypeEvent
 		}
 		begin := time.Now()
-		res, err := c.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: &name, Payload: payload, InvocationType: kind})
+		res, err := c.Invoke(
+			t.Context(), &lambda.InvokeInput{FunctionName: &name, Payload: payload, InvocationType: kind},
+		)
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
@@ -95,7 +101,10 @@ func testEvents(t *testing.T, p *process) {
 			Status int   `json:"statusCode"`
 			OK     *bool `json:"ok"`
 		}
-		if kind == types.InvocationTypeRequestResponse && json.Unmarshal(res.Payload, &answer) != nil || res.FunctionError != nil || answer.Status >= 500 || answer.OK != nil && !*answer.OK {
+		if kind == types.InvocationTypeRequestResponse && json.Unmarshal(res.Payload, &answer) != nil ||
+			res.FunctionError != nil ||
+			answer.Status >= 500 ||
+			answer.OK != nil && !*answer.OK {
 			t.Errorf("%s: answer = %s", file, res.Payload)
 		}
 		if d := time.Since(begin); d > 5*time.Second {
@@ -104,8 +113,8 @@ func testEvents(t *testing.T, p *process) {
 	}
 }
 
-// Parameters that CloudFormation would refuse are refused before anything is built or started: each kind that would deploy functions
-// that do not start, or that do not do what was meant.
+// Parameters that CloudFormation would refuse are refused before anything is built or started: each kind that would
+// deploy functions that do not start, or that do not do what was meant.
 func TestRefusedParameters(t *testing.T) {
 	for _, tt := range []struct{ parameters, want string }{
 		{"CorsOrigin=*,CorsCredentials=true", "rule CredentialsNeedOrigins"},
@@ -122,7 +131,9 @@ func TestRefusedParameters(t *testing.T) {
 		{"PollingProvisioned=1", "rule ProvisionedNeedsRelease"},
 	} {
 		t.Run(tt.parameters, func(t *testing.T) {
-			args := []string{"--addr", "127.0.0.1:0", "--template", "../template.yaml", "--built", t.TempDir()} // nothing is built there
+			args := []string{
+				"--addr", "127.0.0.1:0", "--template", "../template.yaml", "--built", t.TempDir(),
+			} // nothing is built there
 			for _, p := range strings.Split(tt.parameters, ",") {
 				args = append(args, "--parameter", p)
 			}
@@ -135,11 +146,14 @@ func TestRefusedParameters(t *testing.T) {
 	}
 }
 
-// What no parameter says, but an option, is for the functions to refuse: that is said at the start, with the name of the variable.
+// What no parameter says, but an option, is for the functions to refuse: that is said at the start, with the name of
+// the variable.
 func TestFunctionsThatCannotStart(t *testing.T) {
 	p := launchOurs(t, "--ping-interval", "10m")
 	eventually(t, "every function is named that cannot start", func() bool {
 		said := p.stderr.String()
-		return strings.Count(said, "function cannot start with what it got") == 5 && strings.Contains(said, "NONSTICK_PING_INTERVAL") && strings.Contains(said, "HeartbeatFunction")
+		return strings.Count(said, "function cannot start with what it got") == 5 &&
+			strings.Contains(said, "NONSTICK_PING_INTERVAL") &&
+			strings.Contains(said, "HeartbeatFunction")
 	})
 }

@@ -145,7 +145,8 @@ func TestStackHTTP(t *testing.T) {
 		t.Errorf("healthz = %d %q", status, body)
 	}
 	log, err := os.ReadFile(filepath.Join(p.logs(t), "HttpFunction.log"))
-	if err != nil || !strings.Contains(string(log), "Status: timeout") || !strings.Contains(string(log), "Error Type: Runtime.ExitError") {
+	if err != nil || !strings.Contains(string(log), "Status: timeout") ||
+		!strings.Contains(string(log), "Error Type: Runtime.ExitError") {
 		t.Errorf("log = %s, %v", log, err)
 	}
 }
@@ -318,7 +319,11 @@ func TestStackTwoHosts(t *testing.T) {
 		t.Fatalf("it said %q, and nothing of the second host", p.said)
 	}
 	second := &process{url: "http" + strings.TrimPrefix(at[1], "ws") + "/"}
-	if want := regexp.MustCompile(`Outputs of the template:\n  Page +` + p.url + `\n  Socket +` + at[0][len("WebSocket API on "):] + "\nNonstick"); !want.MatchString(p.said) {
+	if want := regexp.MustCompile(
+		`Outputs of the template:\n  Page +` + p.url + `\n  Socket +` + at[0][len("WebSocket API on "):] + "\nNonstick",
+	); !want.MatchString(
+		p.said,
+	) {
 		t.Errorf("it said %q, want %s", p.said, want)
 	}
 	for name, want := range map[string]string{"ENDPOINT": second.url + "v1", "AWS_ENDPOINT_URL": strings.TrimSuffix(p.url, "/")} {
@@ -355,7 +360,10 @@ func TestStackInbound(t *testing.T) {
 }
 
 func TestStackEnvironment(t *testing.T) {
-	dynamoDB := answering(t, 400, `{"__type":"com.amazon.coral.service#UnrecognizedClientException","message":"The security token included in the request is invalid."}`)
+	dynamoDB := answering(
+		t, 400,
+		`{"__type":"com.amazon.coral.service#UnrecognizedClientException","message":"The security token included in the request is invalid."}`,
+	)
 	p := launchStack(t, "--ping-interval", "300ms", "--app", "chat", "--dynamodb-endpoint", dynamoDB.URL)
 	for name, want := range map[string]string{
 		"NONSTICK_PING_INTERVAL": "300ms", "NONSTICK_APP": "chat", "NONSTICK_PING_TIMEOUT": "", "ENDPOINT": strings.TrimSuffix(p.url, "/") + "/v1",
@@ -430,7 +438,10 @@ func TestStackQueues(t *testing.T) {
 		dir := t.TempDir()
 		for i := range 6 {
 			for _, group := range []string{"a", "b", "c"} {
-				p.send(t, "Ordered.fifo", group, order("do", "note", "file", filepath.Join(dir, group), "text", strconv.Itoa(i), "sleep", 60-10*i))
+				p.send(
+					t, "Ordered.fifo", group,
+					order("do", "note", "file", filepath.Join(dir, group), "text", strconv.Itoa(i), "sleep", 60-10*i),
+				)
 			}
 		}
 		for _, group := range []string{"a", "b", "c"} {
@@ -445,7 +456,10 @@ func TestStackQueues(t *testing.T) {
 func TestStackInvoke(t *testing.T) {
 	p := launchStack(t)
 	c := sdklambda.New(sdklambda.Options{Region: "us-east-1", BaseEndpoint: &p.url, Credentials: credentials})
-	res, err := c.Invoke(t.Context(), &sdklambda.InvokeInput{FunctionName: new("WorkFunction"), Payload: []byte(order("text", "hello"))})
+	res, err := c.Invoke(
+		t.Context(),
+		&sdklambda.InvokeInput{FunctionName: new("WorkFunction"), Payload: []byte(order("text", "hello"))},
+	)
 	if err != nil || string(res.Payload) != `"hello"` {
 		t.Errorf("result = %+v, %v", res, err)
 	}
@@ -457,11 +471,23 @@ func TestStackRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	bad := filepath.Join(t.TempDir(), "bad.yaml")
-	if err := os.WriteFile(bad, []byte("Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: .\n      Runtime: nodejs22.x\n      Handler: x\n"), 0o600); err != nil {
+	if err := os.WriteFile(
+		bad,
+		[]byte(
+			"Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: .\n      Runtime: nodejs22.x\n      Handler: x\n",
+		),
+		0o600,
+	); err != nil {
 		t.Fatal(err)
 	}
 	broken := filepath.Join(t.TempDir(), "broken.yaml")
-	if err := os.WriteFile(broken, []byte("Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: nowhere\n      Runtime: provided.al2023\n      Handler: x\n"), 0o600); err != nil {
+	if err := os.WriteFile(
+		broken,
+		[]byte(
+			"Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: nowhere\n      Runtime: provided.al2023\n      Handler: x\n",
+		),
+		0o600,
+	); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
@@ -471,15 +497,46 @@ func TestStackRefusals(t *testing.T) {
 		want string
 	}{
 		{"no template", []string{"--template", "nowhere.yaml"}, exitFailed, "nowhere.yaml"},
-		{"runtime", []string{"--template", bad, "--built", dir}, exitFailed, "bad.yaml:3: F: the runtime nodejs22.x is not emulated"},
+		{
+			"runtime",
+			[]string{"--template", bad, "--built", dir},
+			exitFailed,
+			"bad.yaml:3: F: the runtime nodejs22.x is not emulated",
+		},
 		{"no code", []string{"--template", broken}, exitFailed, "function F: lambda: build"},
-		{"not built", []string{"--template", stackTemplate, "--built", t.TempDir()}, exitFailed, "function HttpFunction is not built"},
-		{"unknown parameter", []string{"--template", stackTemplate, "--built", dir, "--parameter", "Nobody=1"}, exitFailed, "no parameter Nobody"},
-		{"parameter without value", []string{"--template", stackTemplate, "--parameter", "Nobody"}, exitUsage, "NAME=VALUE"},
+		{
+			"not built",
+			[]string{"--template", stackTemplate, "--built", t.TempDir()},
+			exitFailed,
+			"function HttpFunction is not built",
+		},
+		{
+			"unknown parameter",
+			[]string{"--template", stackTemplate, "--built", dir, "--parameter", "Nobody=1"},
+			exitFailed, "no parameter Nobody",
+		},
+		{
+			"parameter without value",
+			[]string{"--template", stackTemplate, "--parameter", "Nobody"},
+			exitUsage,
+			"NAME=VALUE",
+		},
 		{"memory", []string{"--template", stackTemplate, "--store", "memory"}, exitUsage, "--store memory"},
 		{"instances", []string{"--template", stackTemplate, "--instances", "2"}, exitUsage, "--instances"},
-		{"more reserved than the account lets", []string{"--template", stackTemplate, "--built", dir, "--account-concurrency", "100", "--parameter", "HttpConcurrency=1"}, exitFailed, "1 of the account's 100, 100 of which must be left"},
-		{"account without a template", []string{"--account-requests", "10"}, exitUsage, "--account-requests: is of --template"},
+		{
+			"more reserved than the account lets",
+			[]string{
+				"--template", stackTemplate, "--built", dir, "--account-concurrency", "100", "--parameter",
+				"HttpConcurrency=1",
+			},
+			exitFailed, "1 of the account's 100, 100 of which must be left",
+		},
+		{
+			"account without a template",
+			[]string{"--account-requests", "10"},
+			exitUsage,
+			"--account-requests: is of --template",
+		},
 		{"concurrency alone", []string{"--concurrency", "2"}, exitUsage, "--concurrency"},
 		{"concurrency", []string{"--template", stackTemplate, "--concurrency", "0"}, exitUsage, `--concurrency "0"`},
 		{"inbound", []string{"--inbound", "sideways"}, exitUsage, "--inbound"},
@@ -511,9 +568,13 @@ func TestStackWithoutJava(t *testing.T) {
 	}
 	t.Setenv("PATH", path)
 	var out, errOut bytes.Buffer
-	args := []string{"--addr", "127.0.0.1:0", "--template", stackTemplate, "--built", dir, "--logs", t.TempDir(), "--parameter", "WithTable=yes"}
+	args := []string{
+		"--addr", "127.0.0.1:0", "--template", stackTemplate, "--built", dir, "--logs", t.TempDir(), "--parameter",
+		"WithTable=yes",
+	}
 	code := run(args, environment{}.lookup, &out, &errOut, nil)
-	if said := errOut.String(); code != exitFailed || !strings.Contains(said, "start DynamoDB Local") || !strings.Contains(said, "java is needed") {
+	if said := errOut.String(); code != exitFailed || !strings.Contains(said, "start DynamoDB Local") ||
+		!strings.Contains(said, "java is needed") {
 		t.Errorf("exit code = %d, it said %s", code, said)
 	}
 }

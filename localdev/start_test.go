@@ -44,8 +44,12 @@ func TestEndpointThatIsNotDynamoDB(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stderr strings.Builder
-			code := run([]string{"--addr", "127.0.0.1:0", "--store", "dynamodb", "--dynamodb-endpoint", tt.endpoint}, environment{}.lookup, io.Discard, &stderr, make(chan os.Signal))
-			if code != exitFailed || !strings.Contains(stderr.String(), "--dynamodb-endpoint "+tt.endpoint) || !strings.Contains(stderr.String(), tt.want) {
+			code := run(
+				[]string{"--addr", "127.0.0.1:0", "--store", "dynamodb", "--dynamodb-endpoint", tt.endpoint},
+				environment{}.lookup, io.Discard, &stderr, make(chan os.Signal),
+			)
+			if code != exitFailed || !strings.Contains(stderr.String(), "--dynamodb-endpoint "+tt.endpoint) ||
+				!strings.Contains(stderr.String(), tt.want) {
 				t.Errorf("exit code %d, said %s", code, stderr.String())
 			}
 		})
@@ -71,7 +75,10 @@ var webSocketHost = regexp.MustCompile(`WebSocket API on (ws://[0-9.:]+)/([a-z0-
 // The page is told the path of the Socket.IO API, if it is another than the client's default.
 func TestPageIsToldThePath(t *testing.T) {
 	for path, want := range map[string]string{"/socket.io/": "{}", "/live/io/": `{"path":"/live/io/"}`} {
-		if status, body := launch(t, "--path", path).get(t, "config.json"); status != 200 || strings.TrimSpace(body) != want {
+		if status, body := launch(
+			t, "--path", path,
+		).get(t, "config.json"); status != 200 ||
+			strings.TrimSpace(body) != want {
 			t.Errorf("--path %s: options of the page = %d %s, want %s", path, status, body, want)
 		}
 	}
@@ -86,7 +93,10 @@ func TestTwoHosts(t *testing.T) {
 	}
 	webSocket, stage := at[1], "/"+at[2]
 	second := &process{url: "http" + strings.TrimPrefix(webSocket, "ws") + "/"}
-	if status, body := p.get(t, "socket.io/?EIO=4&transport=polling"); status != 200 || !strings.HasPrefix(body, `0{"sid":"`) {
+	if status, body := p.get(
+		t, "socket.io/?EIO=4&transport=polling",
+	); status != 200 ||
+		!strings.HasPrefix(body, `0{"sid":"`) {
 		t.Errorf("polling = %d %s", status, body)
 	}
 	var options struct {
@@ -98,7 +108,8 @@ func TestTwoHosts(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &options); err != nil {
 		t.Fatal(err)
 	}
-	if o := options.TransportOptions.WebSocket; "ws://"+net.JoinHostPort(o.Hostname, o.Port) != webSocket || o.Path != stage {
+	if o := options.TransportOptions.WebSocket; "ws://"+net.JoinHostPort(o.Hostname, o.Port) != webSocket ||
+		o.Path != stage {
 		t.Errorf("options of the page = %s", body)
 	}
 	for url, want := range map[string]int{

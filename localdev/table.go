@@ -18,7 +18,8 @@ func createTable(ctx context.Context, endpoint string, t template.Table) error {
 	ctx, cancel := context.WithTimeout(ctx, tableTime)
 	defer cancel()
 	client := dynamostore.NewClient(dynamostore.ClientOptions{
-		Region: localRegion, Endpoint: endpoint, Credentials: dynamostore.Credentials{AccessKeyID: localKey, SecretAccessKey: localKey},
+		Region: localRegion, Endpoint: endpoint,
+		Credentials: dynamostore.Credentials{AccessKeyID: localKey, SecretAccessKey: localKey},
 	})
 	in := &dynamodb.CreateTableInput{TableName: &t.Name, BillingMode: types.BillingModePayPerRequest}
 	for i, key := range []template.Attribute{t.Hash, t.Range} {
@@ -26,7 +27,10 @@ func createTable(ctx context.Context, endpoint string, t template.Table) error {
 			continue
 		}
 		kind := []types.KeyType{types.KeyTypeHash, types.KeyTypeRange}[i]
-		in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: &key.Name, AttributeType: types.ScalarAttributeType(key.Type)})
+		in.AttributeDefinitions = append(
+			in.AttributeDefinitions,
+			types.AttributeDefinition{AttributeName: &key.Name, AttributeType: types.ScalarAttributeType(key.Type)},
+		)
 		in.KeySchema = append(in.KeySchema, types.KeySchemaElement{AttributeName: &key.Name, KeyType: kind})
 	}
 	_, err := client.CreateTable(ctx, in)
@@ -37,7 +41,8 @@ func createTable(ctx context.Context, endpoint string, t template.Table) error {
 		return err
 	}
 	_, err = client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
-		TableName: &t.Name, TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: &t.TTL, Enabled: new(true)},
+		TableName:               &t.Name,
+		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: &t.TTL, Enabled: new(true)},
 	})
 	return err
 }

@@ -79,7 +79,9 @@ func build(ctx context.Context, c config, urls addresses, log *slog.Logger) (*se
 }
 
 // add makes an API with a store of its own, for a sweeper acts on every session that it finds in its store.
-func (s *service) add(ctx context.Context, w wiring, path, table string, newEngine func(*wiring, sessionstore.Store) *engine.Engine) error {
+func (s *service) add(
+	ctx context.Context, w wiring, path, table string, newEngine func(*wiring, sessionstore.Store) *engine.Engine,
+) error {
 	store, err := openStore(ctx, w.config, table)
 	if err != nil {
 		return err
@@ -145,8 +147,12 @@ type wiring struct {
 }
 
 // api makes an API of as many instances as the configuration says. It returns the first of them too.
-func (w *wiring) api(path string, store sessionstore.Store, newEngine func(*wiring, sessionstore.Store) *engine.Engine) (emulator.API, *engine.Engine) {
-	api := emulator.API{Path: path, Concurrent: w.config.inbound == "concurrent", EmptyFrames: w.config.emptyResponse == "frame"}
+func (w *wiring) api(
+	path string, store sessionstore.Store, newEngine func(*wiring, sessionstore.Store) *engine.Engine,
+) (emulator.API, *engine.Engine) {
+	api := emulator.API{
+		Path: path, Concurrent: w.config.inbound == "concurrent", EmptyFrames: w.config.emptyResponse == "frame",
+	}
 	var first *engine.Engine
 	for range w.config.instances {
 		g := newEngine(w, store)
@@ -175,7 +181,11 @@ func (w *wiring) engineOptions() engine.Options {
 func (w *wiring) deliveryLimits() adapter.Limits {
 	l := adapter.Limits{Buffer: sessionstore.BufferLimits{Bytes: w.config.bufferLimit}}
 	if w.config.limits == "none" {
-		largest := len("b") + base64.StdEncoding.EncodedLen(w.config.maxPayload) // a binary message, which is counted as it is kept
+		largest := len(
+			"b",
+		) + base64.StdEncoding.EncodedLen(
+			w.config.maxPayload,
+		) // a binary message, which is counted as it is kept
 		l.Frame = max(largest, l.WithDefaults().Frame)
 	}
 	return l
@@ -188,7 +198,8 @@ func (w *wiring) socketIO(store sessionstore.Store) *engine.Engine {
 		o.ConnectTimeout = -1 // what the gateway takes for never
 	}
 	srv := gateway.New(gateway.Config{
-		Store: store, Pusher: w.pusher, Options: o, Unordered: w.config.inbound == "concurrent", Ends: w.ends, Logger: w.log,
+		Store: store, Pusher: w.pusher, Options: o, Unordered: w.config.inbound == "concurrent", Ends: w.ends,
+		Logger: w.log,
 	})
 	switch w.config.app {
 	case "protocol":
@@ -207,5 +218,9 @@ func (w *wiring) socketIO(store sessionstore.Store) *engine.Engine {
 func (w *wiring) engineIO(store sessionstore.Store) *engine.Engine {
 	o := w.engineOptions()
 	o.ConnectTimeout = 0 // there are no namespaces to join
-	return engine.New(engine.Config{Store: store, Pusher: w.pusher, Handler: protocol.Echo{}, Options: o, Ends: w.ends, Logger: w.log})
+	return engine.New(
+		engine.Config{
+			Store: store, Pusher: w.pusher, Handler: protocol.Echo{}, Options: o, Ends: w.ends, Logger: w.log,
+		},
+	)
 }

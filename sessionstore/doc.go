@@ -16,9 +16,10 @@
 //     may still be applied at any later moment. [InDoubt] tells the two kinds apart. A store never
 //     repeats a write that is in doubt.
 //   - Reads are strongly consistent unless the method says otherwise.
-//   - Whatever a client, or the application on its behalf, can make a store keep has a limit, the same in every store: an
-//     argument of the call ([SocketLimits], [BufferLimits]) or a constant ([MaxHandshake], [MaxKept], ...). Above it nothing
-//     is written, and the error names the limit. What a session is read with stays small whatever is kept.
+//   - Whatever a client, or the application on its behalf, can make a store keep has a limit, the same in every
+//     store: an argument of the call ([SocketLimits], [BufferLimits]) or a constant ([MaxHandshake], [MaxKept], ...).
+//     Above it nothing is written, and the error names the limit. What a session is read with stays small whatever is
+//     kept.
 //   - Time is handed in: a store never asks the clock for a decision.
 //   - Values returned (slices and maps included) are shared and must not be modified; values handed
 //     in are copied or kept, so the caller must not modify them afterwards either.

@@ -41,7 +41,9 @@ type ConflictError struct {
 
 // Error says which transition was refused and in which state the session was.
 func (e *ConflictError) Error() string {
-	return fmt.Sprintf("sessionstore: %s: condition failed (session %s on %s)", e.Op, e.Session.State, e.Session.Transport)
+	return fmt.Sprintf(
+		"sessionstore: %s: condition failed (session %s on %s)", e.Op, e.Session.State, e.Session.Transport,
+	)
 }
 
 // Is makes a ConflictError match [ErrConflict].

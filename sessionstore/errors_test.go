@@ -35,7 +35,11 @@ func TestInDoubt(t *testing.T) {
 }
 
 func TestCurrent(t *testing.T) {
-	err := error(&sessionstore.ConflictError{Op: sessionstore.OpBind, Session: sessionstore.Session{ID: "s", State: sessionstore.Closed}})
+	err := error(
+		&sessionstore.ConflictError{
+			Op: sessionstore.OpBind, Session: sessionstore.Session{ID: "s", State: sessionstore.Closed},
+		},
+	)
 	wrapped := fmt.Errorf("upgrade: %w", err)
 	if s, ok := sessionstore.Current(wrapped); !ok || s.ID != "s" {
 		t.Errorf("found %v %+v", ok, s)

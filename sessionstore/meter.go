@@ -59,10 +59,10 @@ const (
 )
 
 var opNames = [numOps]string{
-	"Create", "Get", "Handshake", "Close", "TakeOver", "Finish", "Deliver", "Enqueue", "Bodies", "Answer", "Park", "Pong",
-	"Bind", "Probe", "Upgrade", "Abort", "Renew", "Release", "PutConnection", "Connection", "DeleteConnection",
-	"Register", "Update", "Look", "Beat", "Expire", "Pinged", "Unregister", "Registrations", "LeaseShard",
-	"PutSocket", "RemoveSocket", "ReadSocket", "Auth", "Data", "SetData", "SetHint", "ClearSockets",
+	"Create", "Get", "Handshake", "Close", "TakeOver", "Finish", "Deliver", "Enqueue", "Bodies", "Answer", "Park",
+	"Pong", "Bind", "Probe", "Upgrade", "Abort", "Renew", "Release", "PutConnection", "Connection",
+	"DeleteConnection", "Register", "Update", "Look", "Beat", "Expire", "Pinged", "Unregister", "Registrations",
+	"LeaseShard", "PutSocket", "RemoveSocket", "ReadSocket", "Auth", "Data", "SetData", "SetHint", "ClearSockets",
 	"Join", "Leave", "RoomsOf", "InRoom", "Member", "Members", "Reap", "Partial", "Ack", "Claim",
 }
 
@@ -83,11 +83,17 @@ type Usage struct {
 
 // Sub returns u less v.
 func (u Usage) Sub(v Usage) Usage {
-	return Usage{u.Calls - v.Calls, u.Reads - v.Reads, u.Writes - v.Writes, u.ReadMilliUnits - v.ReadMilliUnits, u.WriteMilliUnits - v.WriteMilliUnits}
+	return Usage{
+		u.Calls - v.Calls, u.Reads - v.Reads, u.Writes - v.Writes, u.ReadMilliUnits - v.ReadMilliUnits,
+		u.WriteMilliUnits - v.WriteMilliUnits,
+	}
 }
 
 func (u Usage) plus(v Usage) Usage {
-	return Usage{u.Calls + v.Calls, u.Reads + v.Reads, u.Writes + v.Writes, u.ReadMilliUnits + v.ReadMilliUnits, u.WriteMilliUnits + v.WriteMilliUnits}
+	return Usage{
+		u.Calls + v.Calls, u.Reads + v.Reads, u.Writes + v.Writes, u.ReadMilliUnits + v.ReadMilliUnits,
+		u.WriteMilliUnits + v.WriteMilliUnits,
+	}
 }
 
 // Meter counts what the operations of a store cost. The zero value is ready; a nil Meter counts nothing.

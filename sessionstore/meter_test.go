@@ -42,7 +42,9 @@ func TestMeter(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	want := sessionstore.Usage{Calls: 400, Reads: 800, Writes: 1200, ReadMilliUnits: 200_000, WriteMilliUnits: 1_600_000}
+	want := sessionstore.Usage{
+		Calls: 400, Reads: 800, Writes: 1200, ReadMilliUnits: 200_000, WriteMilliUnits: 1_600_000,
+	}
 	if got := m.Op(sessionstore.OpGet); got != want {
 		t.Errorf("Get cost %+v, want %+v", got, want)
 	}
@@ -60,7 +62,9 @@ func TestMeter(t *testing.T) {
 func TestUsageSub(t *testing.T) {
 	a := sessionstore.Usage{Calls: 10, Reads: 20, Writes: 30, ReadMilliUnits: 40, WriteMilliUnits: 50}
 	b := sessionstore.Usage{Calls: 1, Reads: 2, Writes: 3, ReadMilliUnits: 4, WriteMilliUnits: 5}
-	if got, want := a.Sub(b), (sessionstore.Usage{Calls: 9, Reads: 18, Writes: 27, ReadMilliUnits: 36, WriteMilliUnits: 45}); got != want {
+	if got, want := a.Sub(
+		b,
+	), (sessionstore.Usage{Calls: 9, Reads: 18, Writes: 27, ReadMilliUnits: 36, WriteMilliUnits: 45}); got != want {
 		t.Errorf("difference %+v, want %+v", got, want)
 	}
 }

@@ -46,8 +46,8 @@ type Candidate struct {
 	Until time.Time
 }
 
-// Poll is the lease of a parked GET. It belongs to the GET that T names. Where that is the client's cache buster, a copy of
-// the same GET may park and answer too; else each handler of one has a name of its own.
+// Poll is the lease of a parked GET. It belongs to the GET that T names. Where that is the client's cache buster, a
+// copy of the same GET may park and answer too; else each handler of one has a name of its own.
 type Poll struct {
 	T     string
 	Until time.Time
@@ -67,14 +67,14 @@ type Packet struct {
 	Frames []string
 	// Size is the length of all frames together in bytes. A store fills it in for packets it returns.
 	Size int
-	// Page is where a store keeps the packet together with others. Such a packet, as it is read with its session, has neither
-	// ID nor frames, and its Size is its share of what those of its page have together: right in the sum, and no more than a
-	// guess for itself. [Buffers.Bodies] returns it whole, without a Page.
+	// Page is where a store keeps the packet together with others. Such a packet, as it is read with its session, has
+	// neither ID nor frames, and its Size is its share of what those of its page have together: right in the sum, and
+	// no more than a guess for itself. [Buffers.Bodies] returns it whole, without a Page.
 	Page Page
 }
 
-// Page is a store's note for itself of where a packet is kept with others; the zero value says that it is not. Only the store
-// that made it can read it.
+// Page is a store's note for itself of where a packet is kept with others; the zero value says that it is not. Only
+// the store that made it can read it.
 type Page struct {
 	// ID names the page, At is the packet's place in it.
 	ID string
@@ -106,8 +106,9 @@ type Session struct {
 	// Candidate is the WebSocket that is probing, and Probed says that its "2probe" has come.
 	Candidate Candidate
 	Probed    bool
-	// Serial says that packets with attachments are pushed to the session: then the caller that delivers to its WebSocket does it
-	// under Hold, so that nothing comes between a packet and its attachments, and no hint leads past that.
+	// Serial says that packets with attachments are pushed to the session: then the caller that delivers to its
+	// WebSocket does it under Hold, so that nothing comes between a packet and its attachments, and no hint leads
+	// past that.
 	Serial bool
 	// Hold is the lease of the caller that flushes the buffer to Conn; while it is held, deliveries append.
 	Hold Lease
@@ -242,14 +243,15 @@ const (
 	MaxPartialBytes = 24 << 20
 )
 
-// Partial is a Socket.IO packet with binary attachments of which some have yet to come. What came is kept apart, since the
-// session is read at every request.
+// Partial is a Socket.IO packet with binary attachments of which some have yet to come. What came is kept apart,
+// since the session is read at every request.
 type Partial struct {
-	// Want is the number of attachments that the header announced, Count how many have come. More than Want of them: nobody
-	// knows any more which belong to it, and nobody may have it.
+	// Want is the number of attachments that the header announced, Count how many have come. More than Want of them:
+	// nobody knows any more which belong to it, and nobody may have it.
 	Want, Count int
-	// Packets are the frames that came and are kept, in order: the first of them is the header's text, the others attachments
-	// as "b" and base64. The first packet's ID is the partial packet's own. See [Buffers.Bodies] for those without frames.
+	// Packets are the frames that came and are kept, in order: the first of them is the header's text, the others
+	// attachments as "b" and base64. The first packet's ID is the partial packet's own. See [Buffers.Bodies] for
+	// those without frames.
 	Packets []Packet
 	// Deadline is when it is forgotten if they have not all come.
 	Deadline time.Time

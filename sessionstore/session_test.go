@@ -69,7 +69,9 @@ func TestExceeded(t *testing.T) {
 	if n := len(s.Pending()); n != 1 {
 		t.Errorf("%d pending", n)
 	}
-	p := sessionstore.Partial{Packets: []sessionstore.Packet{{ID: "a", Frames: []string{"51-[]"}}, {ID: "b", Frames: []string{"bAA==", "b"}}}}
+	p := sessionstore.Partial{
+		Packets: []sessionstore.Packet{{ID: "a", Frames: []string{"51-[]"}}, {ID: "b", Frames: []string{"bAA==", "b"}}},
+	}
 	if n := p.Bytes(); n != 11 || p.ID() != "a" {
 		t.Errorf("a partial packet of %d bytes called %q, want 11 and a", n, p.ID())
 	}

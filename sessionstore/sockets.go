@@ -52,9 +52,9 @@ func (l SocketLimits) CheckData(data map[string]string) error {
 // their own, so that no other request pays for them.
 type Sockets interface {
 	// PutSocket stores the socket's row and its namespace's member row with the hint, one item each for auth and data
-	// if there are any, and two for each room (2 to 4 writes and two for each room; the socket's own row is the last). ErrExists if
-	// the session has a socket in that namespace; ErrTooLarge or ErrTooManyRooms above the limits, ErrFull if the
-	// store takes no further socket.
+	// if there are any, and two for each room (2 to 4 writes and two for each room; the socket's own row is the
+	// last). ErrExists if the session has a socket in that namespace; ErrTooLarge or ErrTooManyRooms above the
+	// limits, ErrFull if the store takes no further socket.
 	PutSocket(ctx context.Context, s NewSocket, hint Connection, limits SocketLimits) error
 	// RemoveSocket removes the socket's row, so that no join can follow, then its member row, auth, data and rooms (2
 	// writes, one each for auth and data, two for each room; 1 read if it was in rooms). It returns the row as it was;
@@ -64,7 +64,8 @@ type Sockets interface {
 	// ReadSocket reads the row and the data of a member's socket in one call. ErrNotFound if it is gone, or its
 	// session is not open.
 	ReadSocket(ctx context.Context, nsp Namespace, m Member) (Socket, map[string]string, error)
-	// Auth reads what the client sent with CONNECT (1 read, none if s.HasAuth is false). ErrNotFound if the socket is gone.
+	// Auth reads what the client sent with CONNECT (1 read, none if s.HasAuth is false). ErrNotFound if the socket is
+	// gone.
 	Auth(ctx context.Context, s Socket) (string, error)
 	// Data reads the socket's data (1 read, none if s.HasData is false). Empty if the socket is gone.
 	Data(ctx context.Context, s Socket) (map[string]string, error)
@@ -76,7 +77,8 @@ type Sockets interface {
 	// (1 write and one for each room; 1 read if s.Rooms is not 0).
 	SetHint(ctx context.Context, s Socket, hint Connection) error
 	// ClearSockets removes what sockets of a session have left behind whose row is gone, or never came: an instance
-	// died while it removed or put them (1 read, and two writes for each room found). The session must be closing or closed.
+	// died while it removed or put them (1 read, and two writes for each room found). The session must be closing or
+	// closed.
 	ClearSockets(ctx context.Context, id SessionID) error
 }
 
@@ -97,10 +99,10 @@ type Rooms interface {
 	// the room in the socket's row if that is there and below the limit (3 writes). If not, it removes both rows again
 	// and returns ErrNotFound or ErrTooManyRooms. Joining twice is no error, at the limit too, and counts once.
 	Join(ctx context.Context, s Socket, room Room, hint Connection, limits SocketLimits) error
-	// Leave removes the socket from the room's members, then the room's row among the session's items, then
-	// counts it no more (2 or 3 writes). Leaving twice, or as a socket that is gone, is no error. A join and a leave of one room by
-	// one socket at the same time may leave a member whose room is not among those of the socket, or the reverse;
-	// the next join or leave sets it right.
+	// Leave removes the socket from the room's members, then the room's row among the session's items, then counts it
+	// no more (2 or 3 writes). Leaving twice, or as a socket that is gone, is no error. A join and a leave of one
+	// room by one socket at the same time may leave a member whose room is not among those of the socket, or the
+	// reverse; the next join or leave sets it right.
 	Leave(ctx context.Context, s Socket, room Room) error
 	// RoomsOf reads the rooms that a socket is in, sorted (a read for each 1 MB; none if s.Rooms is 0).
 	RoomsOf(ctx context.Context, s Socket) ([]Room, error)
@@ -108,8 +110,8 @@ type Rooms interface {
 	InRoom(ctx context.Context, s Socket, room Room) (bool, error)
 	// Member reads the member row of one socket. ErrNotFound if there is none.
 	Member(ctx context.Context, nsp Namespace, id SocketID) (Member, error)
-	// Members walks the members of a room whose ids are in the range, in order of socket ids, page by page. Who joins or
-	// leaves meanwhile may be missed or met.
+	// Members walks the members of a room whose ids are in the range, in order of socket ids, page by page. Who joins
+	// or leaves meanwhile may be missed or met.
 	Members(ctx context.Context, nsp Namespace, room Room, ids Range) iter.Seq2[Member, error]
 	// NamespaceMembers walks one shard of a namespace in the same way; there are [Registry.Shards] of them.
 	NamespaceMembers(ctx context.Context, nsp Namespace, shard int, ids Range) iter.Seq2[Member, error]

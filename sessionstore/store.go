@@ -90,8 +90,8 @@ type Buffers interface {
 	// [BufferLimits.Exceeded]. Large packets are stored apart first; a body without its reference is
 	// garbage that the time to live removes.
 	Deliver(ctx context.Context, id SessionID, packets []Packet, limits BufferLimits) error
-	// Bodies returns the packets with the frames of those that are stored apart, and all of those that have a [Packet.Page].
-	// ErrNotFound if a body is gone, which happens only after the session closed.
+	// Bodies returns the packets with the frames of those that are stored apart, and all of those that have a
+	// [Packet.Page]. ErrNotFound if a body is gone, which happens only after the session closed.
 	Bodies(ctx context.Context, id SessionID, packets []Packet) ([]Packet, error)
 }
 
@@ -157,9 +157,10 @@ type Upgrades interface {
 
 // Flushes are the transitions of the caller that holds the buffer back to push it.
 type Flushes interface {
-	// Enqueue appends packets to the buffer of a session on WebSocket that is Serial and takes the hold if nobody has it, in
-	// one write. Returns the session as it is after: if its Hold is hold.Owner's, the caller has to push the
-	// buffer; else the caller that has it will. Condition: open, on WebSocket, Serial, and the buffer within limits afterwards.
+	// Enqueue appends packets to the buffer of a session on WebSocket that is Serial and takes the hold if nobody has
+	// it, in one write. Returns the session as it is after: if its Hold is hold.Owner's, the caller has to push the
+	// buffer; else the caller that has it will. Condition: open, on WebSocket, Serial, and the buffer within limits
+	// afterwards.
 	Enqueue(ctx context.Context, id SessionID, packets []Packet, limits BufferLimits, hold Lease) (Session, error)
 	// Renew extends the hold. Condition: Hold is hold.Owner's.
 	Renew(ctx context.Context, id SessionID, hold Lease) error
@@ -212,18 +213,19 @@ type Registry interface {
 	LeaseShard(ctx context.Context, shard int, lease Lease, now time.Time) error
 }
 
-// Partials keep a Socket.IO packet until its attachments have come, over as many requests as it takes. A packet past its
-// Deadline at now is none. Where the frames of a connection may be handled at once, nothing in an attachment tells which packet
-// it is of; so what came too much spoils a packet for good, and nobody gets it.
+// Partials keep a Socket.IO packet until its attachments have come, over as many requests as it takes. A packet past
+// its Deadline at now is none. Where the frames of a connection may be handled at once, nothing in an attachment
+// tells which packet it is of; so what came too much spoils a packet for good, and nobody gets it.
 type Partials interface {
-	// PutPartial stores a packet of which p.Packets came: the header, and maybe attachments. If another is waiting it spoils
-	// that one and returns ErrExists (2 writes). ErrTooLarge above the limits.
+	// PutPartial stores a packet of which p.Packets came: the header, and maybe attachments. If another is waiting it
+	// spoils that one and returns ErrExists (2 writes). ErrTooLarge above the limits.
 	PutPartial(ctx context.Context, id SessionID, p Partial, now time.Time) error
-	// AddAttachments stores more frames of a packet and counts them; it returns the packet as it is after. Condition: it is p,
-	// with Count as read; ErrNotFound otherwise. ErrTooLarge above the limits.
+	// AddAttachments stores more frames of a packet and counts them; it returns the packet as it is after. Condition:
+	// it is p, with Count as read; ErrNotFound otherwise. ErrTooLarge above the limits.
 	AddAttachments(ctx context.Context, id SessionID, p Partial, more Packet) (Partial, error)
-	// CountAttachment counts an attachment that the caller keeps, and returns the packet as it is after: the caller that makes
-	// Count equal to Want has them all. ErrNotFound if none is waiting, ErrSpoilt if Count is above Want then.
+	// CountAttachment counts an attachment that the caller keeps, and returns the packet as it is after: the caller
+	// that makes Count equal to Want has them all. ErrNotFound if none is waiting, ErrSpoilt if Count is above Want
+	// then.
 	CountAttachment(ctx context.Context, id SessionID, now time.Time) (Partial, error)
 	// TakePartial removes a packet. Condition: it is p, with Count as in p; ErrNotFound otherwise. One caller gets it.
 	TakePartial(ctx context.Context, id SessionID, p Partial) error
@@ -248,24 +250,26 @@ type Ack struct {
 // MaxPendingAcks is how many ids [Acks.PendingAcks] returns at most, which bounds what it reads.
 const MaxPendingAcks = 100
 
-// AckPlaces is the most acknowledgements that may be stored for a session. The place of one is its id modulo AckPlaces, and a place
-// takes one at a time: so the limit is exact and costs nothing. Ids are drawn at random, and drawn again if the place is taken.
+// AckPlaces is the most acknowledgements that may be stored for a session. The place of one is its id modulo
+// AckPlaces, and a place takes one at a time: so the limit is exact and costs nothing. Ids are drawn at random, and
+// drawn again if the place is taken.
 const AckPlaces = 1024
 
 // AckPlace is where an acknowledgement is stored among those of its session.
 func AckPlace(id uint64) uint64 { return id % AckPlaces }
 
-// MaxAckState is the most bytes of [Ack.State]: those of all that are pending are read when a client answers several at once.
+// MaxAckState is the most bytes of [Ack.State]: those of all that are pending are read when a client answers several
+// at once.
 const MaxAckState = 1 << 10
 
 // Acks are the acknowledgements that the server waits for.
 type Acks interface {
-	// PutAck stores a pending acknowledgement. ErrExists if one of its id, or of its place, is stored for the session, whatever its
-	// state: the id is not free. ErrTooLarge if its state is above [MaxAckState].
+	// PutAck stores a pending acknowledgement. ErrExists if one of its id, or of its place, is stored for the
+	// session, whatever its state: the id is not free. ErrTooLarge if its state is above [MaxAckState].
 	PutAck(ctx context.Context, a Ack) error
-	// PendingAcks returns the ids of acknowledgements that are stored for the session, so that what a client sends for
-	// others need not be written. They are MaxPendingAcks at most; all is false if there may be more. Some of them may be
-	// answered or expired. It sees every PutAck that returned before.
+	// PendingAcks returns the ids of acknowledgements that are stored for the session, so that what a client sends
+	// for others need not be written. They are MaxPendingAcks at most; all is false if there may be more. Some of
+	// them may be answered or expired. It sees every PutAck that returned before.
 	PendingAcks(ctx context.Context, id SessionID) (ids []uint64, all bool, err error)
 	// AnswerAck records the client's answer, once, and returns the acknowledgement with it. One with a
 	// continuation is removed. ErrNotFound if there is none, it is expired at now, or answered already.

@@ -83,9 +83,11 @@ func startStack(t *testing.T) stack {
 
 // environment is what the examples find on AWS, but for where everything is.
 func (s stack) environment(more ...string) []string {
-	env := append(os.Environ(),
-		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local",
-		"AWS_ENDPOINT_URL="+s.url, "AWS_ENDPOINT_URL_DYNAMODB="+s.dynamodb, "NONSTICK_EMIT_FUNCTION=EmitFunction", "NONSTICK_TABLE=Table")
+	env := append(
+		os.Environ(), "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_ACCESS_KEY_ID=local",
+		"AWS_SECRET_ACCESS_KEY=local", "AWS_ENDPOINT_URL="+s.url, "AWS_ENDPOINT_URL_DYNAMODB="+s.dynamodb,
+		"NONSTICK_EMIT_FUNCTION=EmitFunction", "NONSTICK_TABLE=Table",
+	)
 	return append(env, more...)
 }
 
@@ -118,7 +120,9 @@ func join(t *testing.T, s stack) *client {
 func (c *client) do(method, body string) string {
 	c.t.Helper()
 	c.n++
-	req, err := http.NewRequestWithContext(c.t.Context(), method, c.url+"&t="+strconv.Itoa(c.n), strings.NewReader(body))
+	req, err := http.NewRequestWithContext(
+		c.t.Context(), method, c.url+"&t="+strconv.Itoa(c.n), strings.NewReader(body),
+	)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -184,7 +188,8 @@ func runLambda(t *testing.T, env []string, program, event string) string {
 			select {
 			case e := <-events:
 				w.Header().Set("Lambda-Runtime-Aws-Request-Id", "1")
-				w.Header().Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(time.Minute).UnixMilli(), 10))
+				w.Header().
+					Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(time.Minute).UnixMilli(), 10))
 				_, _ = io.WriteString(w, e)
 			case <-r.Context().Done():
 			case <-ctx.Done():
@@ -228,18 +233,26 @@ func TestExamples(t *testing.T) {
 		name, emits, answers string
 		run                  func(t *testing.T) string
 	}{
-		{"go", "hello from Go", `/response {"Delivered":1,"Gone":0,"Failed":0,"Queued":false}`, func(t *testing.T) string {
-			binary := filepath.Join(t.TempDir(), "bootstrap")
-			run(t, os.Environ(), "go", "build", "-o", binary, "./go")
-			return runLambda(t, s.environment(), binary, `{"text":"hello from Go"}`)
-		}},
+		{
+			"go", "hello from Go", `/response {"Delivered":1,"Gone":0,"Failed":0,"Queued":false}`,
+			func(t *testing.T) string {
+				binary := filepath.Join(t.TempDir(), "bootstrap")
+				run(t, os.Environ(), "go", "build", "-o", binary, "./go")
+				return runLambda(t, s.environment(), binary, `{"text":"hello from Go"}`)
+			},
+		},
 		{"node", "hello from Node", `"recipients":1`, func(t *testing.T) string {
-			return run(t, s.environment(), "node", "--input-type=module", "--eval",
-				`import { handler } from './node/index.mjs'; console.log(JSON.stringify(await handler({ text: 'hello from Node' })));`)
+			return run(
+				t, s.environment(), "node", "--input-type=module", "--eval",
+				`import { handler } from './node/index.mjs'; console.log(JSON.stringify(await handler({ text: 'hello from Node' })));`,
+			)
 		}},
 		{"python", "hello from Python", `"recipients": 1`, func(t *testing.T) string {
-			return run(t, s.environment(path, "PYTHONPATH=python", "PYTHONDONTWRITEBYTECODE=1"), filepath.Join(venv, "python"), "-c",
-				`import function, json; print(json.dumps(function.handler({"text": "hello from Python"}, None)))`)
+			return run(
+				t, s.environment(path, "PYTHONPATH=python", "PYTHONDONTWRITEBYTECODE=1"),
+				filepath.Join(venv, "python"), "-c",
+				`import function, json; print(json.dumps(function.handler({"text": "hello from Python"}, None)))`,
+			)
 		}},
 		{"awscli", "hello from the AWS CLI", `"recipients":1`, func(t *testing.T) string {
 			return run(t, s.environment(path), "./awscli/emit")

@@ -46,8 +46,8 @@ var compressors = map[string]*sync.Pool{
 	}},
 }
 
-// codingFor chooses the content coding by an Accept-Encoding header: the one with the higher weight, then the one that is
-// named and not meant by "*", then the earlier one. It is empty if the client takes neither.
+// codingFor chooses the content coding by an Accept-Encoding header: the one with the higher weight, then the one
+// that is named and not meant by "*", then the earlier one. It is empty if the client takes neither.
 func codingFor(header string) string {
 	gzip, deflate := wish{}, wish{}
 	place := 0

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// CORS says which pages of other origins may use the server. On polling it never refuses a request: an origin that is not
-// allowed gets an answer that its browser hides from the page. Browsers hide nothing of a WebSocket, so with a list of origins
-// a WebSocket that begins a session from another page is refused with 400.
+// CORS says which pages of other origins may use the server. On polling it never refuses a request: an origin that is
+// not allowed gets an answer that its browser hides from the page. Browsers hide nothing of a WebSocket, so with a
+// list of origins a WebSocket that begins a session from another page is refused with 400.
 type CORS struct {
 	// Origins are the allowed origins, for instance "https://example.com"; "*" alone allows all. None: CORS is off.
 	Origins []string
@@ -72,8 +72,14 @@ func newHeaderSets(common, origin map[string]string) *headerSets {
 	return &headerSets{
 		payload: with("Content-Type", "text/plain; charset=UTF-8", "Cache-Control", "no-store"),
 		coded: map[string]map[string]string{
-			codingGzip:    with("Content-Type", "text/plain; charset=UTF-8", "Cache-Control", "no-store", "Content-Encoding", codingGzip),
-			codingDeflate: with("Content-Type", "text/plain; charset=UTF-8", "Cache-Control", "no-store", "Content-Encoding", codingDeflate),
+			codingGzip: with(
+				"Content-Type", "text/plain; charset=UTF-8", "Cache-Control", "no-store", "Content-Encoding",
+				codingGzip,
+			),
+			codingDeflate: with(
+				"Content-Type", "text/plain; charset=UTF-8", "Cache-Control", "no-store", "Content-Encoding",
+				codingDeflate,
+			),
 		},
 		ok:    with("Content-Type", "text/html", "Cache-Control", "no-store"),
 		json:  with("Content-Type", "application/json"),

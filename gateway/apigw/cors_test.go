@@ -44,20 +44,46 @@ func TestCORS(t *testing.T) {
 		{"off, GET", off, request("GET", open, "", "origin", mine), 200, nil},
 		{"off, OPTIONS", off, request("OPTIONS", open, "", "origin", mine), 400, nil},
 		{"off, OPTIONS in a session", off, request("OPTIONS", session, "", "origin", mine), 500, nil},
-		{"all, GET", all, request("GET", open, "", "origin", theirs), 200, map[string]string{"Access-Control-Allow-Origin": "*"}},
-		{"all, refusal", all, request("GET", unknown, "", "origin", theirs), 400, map[string]string{"Access-Control-Allow-Origin": "*"}},
-		{"all, refusal without body", all, request("PUT", session, "", "origin", theirs), 500, map[string]string{"Access-Control-Allow-Origin": "*"}},
-		{"all, OPTIONS", all, request("OPTIONS", unknown, "", "origin", theirs, "access-control-request-headers", "x-mine"), 204, map[string]string{
-			"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": methods,
-			"Access-Control-Allow-Headers": "x-mine", "Vary": "Access-Control-Request-Headers",
-		}},
-		{"listed, GET", list, request("GET", open, "", "origin", mine), 200, map[string]string{"Access-Control-Allow-Origin": mine, "Vary": "Origin"}},
-		{"listed, POST", list, request("POST", session, "4", "origin", mine), 200, map[string]string{"Access-Control-Allow-Origin": mine, "Vary": "Origin"}},
-		{"not listed, still served", list, request("GET", open, "", "origin", theirs), 200, map[string]string{"Vary": "Origin"}},
+		{
+			"all, GET", all, request("GET", open, "", "origin", theirs), 200,
+			map[string]string{"Access-Control-Allow-Origin": "*"},
+		},
+		{
+			"all, refusal", all, request("GET", unknown, "", "origin", theirs), 400,
+			map[string]string{"Access-Control-Allow-Origin": "*"},
+		},
+		{
+			"all, refusal without body", all, request("PUT", session, "", "origin", theirs), 500,
+			map[string]string{"Access-Control-Allow-Origin": "*"},
+		},
+		{
+			"all, OPTIONS", all,
+			request("OPTIONS", unknown, "", "origin", theirs, "access-control-request-headers", "x-mine"), 204,
+			map[string]string{
+				"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": methods,
+				"Access-Control-Allow-Headers": "x-mine", "Vary": "Access-Control-Request-Headers",
+			},
+		},
+		{
+			"listed, GET", list, request("GET", open, "", "origin", mine), 200,
+			map[string]string{"Access-Control-Allow-Origin": mine, "Vary": "Origin"},
+		},
+		{
+			"listed, POST", list, request("POST", session, "4", "origin", mine), 200,
+			map[string]string{"Access-Control-Allow-Origin": mine, "Vary": "Origin"},
+		},
+		{
+			"not listed, still served", list, request("GET", open, "", "origin", theirs), 200,
+			map[string]string{"Vary": "Origin"},
+		},
 		{"no origin", list, request("GET", open, ""), 200, map[string]string{"Vary": "Origin"}},
-		{"listed, OPTIONS", list, request("OPTIONS", open, "", "origin", mine), 204, map[string]string{
-			"Access-Control-Allow-Origin": mine, "Access-Control-Allow-Methods": methods, "Vary": "Origin, Access-Control-Request-Headers",
-		}},
+		{
+			"listed, OPTIONS", list, request("OPTIONS", open, "", "origin", mine), 204,
+			map[string]string{
+				"Access-Control-Allow-Origin": mine, "Access-Control-Allow-Methods": methods,
+				"Vary": "Origin, Access-Control-Request-Headers",
+			},
+		},
 		{"not listed, OPTIONS", list, request("OPTIONS", open, "", "origin", theirs), 204, map[string]string{
 			"Access-Control-Allow-Methods": methods, "Vary": "Origin, Access-Control-Request-Headers",
 		}},
@@ -99,19 +125,34 @@ func TestOriginsOfWebSockets(t *testing.T) {
 		{"a sandboxed page", list, map[string]string{"Origin": "null"}, 400},
 		{"no URL", list, map[string]string{"Origin": "%zz"}, 400},
 		{"no browser", list, nil, 200},
-		{"a page of this host", list, map[string]string{"Origin": "http://ws.example.com", "Host": "ws.example.com"}, 200},
-		{"another port of this host", list, map[string]string{"Origin": "http://ws.example.com:81", "Host": "ws.example.com"}, 400},
+		{
+			"a page of this host", list,
+			map[string]string{"Origin": "http://ws.example.com", "Host": "ws.example.com"},
+			200,
+		},
+		{
+			"another port of this host", list,
+			map[string]string{"Origin": "http://ws.example.com:81", "Host": "ws.example.com"},
+			400,
+		},
 		{"no host at all", list, map[string]string{"Origin": "x:", "Host": ""}, 400},
-		{"a page of the HTTP API", list, map[string]string{"Origin": "https://http.example.com", "Host": "ws.example.com"}, 200},
+		{
+			"a page of the HTTP API", list,
+			map[string]string{"Origin": "https://http.example.com", "Host": "ws.example.com"},
+			200,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newFake()
-			h := handler(g, &fakeQueue{}, func(c *apigw.Config) { c.CORS, c.PageOrigin = tt.cors, "https://http.example.com" })
+			h := handler(
+				g, &fakeQueue{}, func(c *apigw.Config) { c.CORS, c.PageOrigin = tt.cors, "https://http.example.com" },
+			)
 			e := fixture[events.APIGatewayWebsocketProxyRequest](t, "ws_connect.json")
 			e.Headers = tt.headers
 			res := call(t, h, e)
-			if res.StatusCode != tt.status || (tt.status == 400) != (res.Body == "Forbidden") || (tt.status == 200) != (g.connections[conn] == "NEW") {
+			if res.StatusCode != tt.status || (tt.status == 400) != (res.Body == "Forbidden") ||
+				(tt.status == 200) != (g.connections[conn] == "NEW") {
 				t.Errorf("answer = %d %q, sessions %v; want %d", res.StatusCode, res.Body, g.connections, tt.status)
 			}
 			e.QueryStringParameters["sid"] = "SESSION"
@@ -124,7 +165,9 @@ func TestOriginsOfWebSockets(t *testing.T) {
 
 func TestCORSOfWebSockets(t *testing.T) {
 	q := &fakeQueue{}
-	h := handler(newFake(), q, func(c *apigw.Config) { c.CORS = apigw.CORS{Origins: []string{"https://app.example.com"}} })
+	h := handler(
+		newFake(), q, func(c *apigw.Config) { c.CORS = apigw.CORS{Origins: []string{"https://app.example.com"}} },
+	)
 	e := fixture[events.APIGatewayWebsocketProxyRequest](t, "ws_connect.json")
 	if got := corsHeaders(call(t, h, e).Headers); got["Access-Control-Allow-Origin"] != "https://app.example.com" {
 		t.Errorf("accepted: %v, want the origin", got)

@@ -97,13 +97,17 @@ func (f *fakeGateway) Fail(_ context.Context, sid sessionstore.SessionID, reason
 	return err
 }
 
-func (f *fakeGateway) Connect(_ context.Context, conn sessionstore.Connection, h sessionstore.Handshake) (engine.Step, error) {
+func (f *fakeGateway) Connect(
+	_ context.Context, conn sessionstore.Connection, h sessionstore.Handshake,
+) (engine.Step, error) {
 	f.handshake = h
 	f.connections[conn] = "NEW"
 	return engine.Step{Kind: engine.StepOpen, Conn: conn, Session: "NEW"}, f.trouble()
 }
 
-func (f *fakeGateway) Bind(_ context.Context, conn sessionstore.Connection, sid sessionstore.SessionID) (engine.Step, error) {
+func (f *fakeGateway) Bind(
+	_ context.Context, conn sessionstore.Connection, sid sessionstore.SessionID,
+) (engine.Step, error) {
 	if _, err := f.session(sid); err != nil {
 		return engine.Step{}, err
 	}

@@ -25,7 +25,8 @@ type Gateway interface {
 	Poll(ctx context.Context, sid sessionstore.SessionID, t string) (payload string, err error)
 	// Post serves a POST, whose body is UTF-8 and within the limit.
 	Post(ctx context.Context, sid sessionstore.SessionID, body string) error
-	// Known tells a session that is there, and on that transport, from one that is not: ErrUnknownSession, ErrBadRequest.
+	// Known tells a session that is there, and on that transport, from one that is not: ErrUnknownSession,
+	// ErrBadRequest.
 	Known(ctx context.Context, sid sessionstore.SessionID, on engineio.Transport) error
 	// Fail closes a session whose client broke the rules of the transport.
 	Fail(ctx context.Context, sid sessionstore.SessionID, reason string) error
@@ -41,7 +42,8 @@ type Gateway interface {
 	Disconnect(ctx context.Context, conn sessionstore.Connection) error
 }
 
-// Queue takes work that must not be done before $connect has returned. The caller that receives it calls [Handler.Step].
+// Queue takes work that must not be done before $connect has returned. The caller that receives it calls
+// [Handler.Step].
 type Queue interface {
 	Enqueue(ctx context.Context, step engine.Step) error
 }
@@ -63,8 +65,8 @@ type Config struct {
 	Path string
 	// CORS is off unless it names origins.
 	CORS CORS
-	// PageOrigin is the origin of the HTTP API's own pages, which may open WebSockets whatever CORS names. Needed where the two APIs
-	// have different hosts.
+	// PageOrigin is the origin of the HTTP API's own pages, which may open WebSockets whatever CORS names. Needed
+	// where the two APIs have different hosts.
 	PageOrigin string
 	// MaxPayload is the greatest body of a POST in bytes; default [DefaultMaxPayload].
 	MaxPayload int
@@ -88,7 +90,10 @@ type Handler struct {
 func New(c Config) *Handler {
 	h := &Handler{
 		gateway: c.Gateway, queue: c.Queue, endpoint: c.Endpoint, path: c.Path,
-		cors: newCORSPolicy(c.CORS), origins: newOriginPolicy(c.CORS, c.PageOrigin), maxPayload: c.MaxPayload, log: c.Logger,
+		cors: newCORSPolicy(
+			c.CORS,
+		),
+		origins: newOriginPolicy(c.CORS, c.PageOrigin), maxPayload: c.MaxPayload, log: c.Logger,
 	}
 	if h.path == "" {
 		h.path = DefaultPath

@@ -31,7 +31,10 @@ func httpHandshake(e *events.APIGatewayV2HTTPRequest, query map[string]string) s
 	c := &e.RequestContext
 	h := sessionstore.Handshake{
 		Time: time.UnixMilli(c.TimeEpoch).UTC(), Address: c.HTTP.SourceIP, URL: e.RawPath, Query: query,
-		Headers: keptHeaders(e.Headers, strings.Join(e.Cookies, "; ")), Secure: e.Headers["x-forwarded-proto"] == "https",
+		Headers: keptHeaders(
+			e.Headers, strings.Join(e.Cookies, "; "),
+		),
+		Secure: e.Headers["x-forwarded-proto"] == "https",
 	}
 	if e.RawQueryString != "" {
 		h.URL += "?" + e.RawQueryString
@@ -49,8 +52,10 @@ func (h *Handler) webSocketHandshake(e *events.APIGatewayWebsocketProxyRequest) 
 		query.Set(k, v)
 	}
 	return sessionstore.Handshake{
-		Time: time.UnixMilli(c.RequestTimeEpoch).UTC(), Address: c.Identity.SourceIP, URL: h.path + "?" + query.Encode(),
-		Query: maps.Clone(e.QueryStringParameters), Headers: headers, Secure: headers["x-forwarded-proto"] == "https",
+		Time: time.UnixMilli(c.RequestTimeEpoch).
+			UTC(),
+		Address: c.Identity.SourceIP, URL: h.path + "?" + query.Encode(), Query: maps.Clone(e.QueryStringParameters),
+		Headers: headers, Secure: headers["x-forwarded-proto"] == "https",
 	}
 }
 

@@ -41,7 +41,9 @@ func (h *Handler) HTTP(ctx context.Context, e events.APIGatewayV2HTTPRequest) (e
 }
 
 // polling serves a request of the polling transport.
-func (h *Handler) polling(ctx context.Context, sets *headerSets, e *events.APIGatewayV2HTTPRequest) (res events.APIGatewayV2HTTPResponse, err error) {
+func (h *Handler) polling(
+	ctx context.Context, sets *headerSets, e *events.APIGatewayV2HTTPRequest,
+) (res events.APIGatewayV2HTTPResponse, err error) {
 	defer h.recovered(ctx, &err)
 	query := engineio.ParseQuery(e.RawQueryString)
 	req, err := parse(e.RequestContext.HTTP.Method, query, false)
@@ -71,8 +73,8 @@ func (h *Handler) polling(ctx context.Context, sets *headerSets, e *events.APIGa
 	return answered(sets, payload, e.Headers["accept-encoding"]), nil
 }
 
-// plainUpTo is the greatest answer that goes as it is. A function's answer is JSON, where a character may take six bytes ("<", the separator
-// of packets), and is 6 MB at most; base64 takes a third more, whatever is in it.
+// plainUpTo is the greatest answer that goes as it is. A function's answer is JSON, where a character may take six
+// bytes ("<", the separator of packets), and is 6 MB at most; base64 takes a third more, whatever is in it.
 const plainUpTo = 900_000
 
 // answered is the answer to a GET: packets, compressed if they are many and the client likes it.
@@ -151,8 +153,8 @@ func toUTF8(s string) string {
 	return string(out)
 }
 
-// brokenRune is how many bytes at the start of s, which is no whole character, one replacement stands for: as many as could
-// begin a character, as the WHATWG and Node have it.
+// brokenRune is how many bytes at the start of s, which is no whole character, one replacement stands for: as many as
+// could begin a character, as the WHATWG and Node have it.
 func brokenRune(s string) int {
 	const longest = 4
 	for n := min(longest-1, len(s)); n > 1; n-- {
@@ -163,8 +165,8 @@ func brokenRune(s string) int {
 	return 1
 }
 
-// Path returns a request's path without the stage: at the host of API Gateway itself the path of an API whose stage has a name begins
-// with that; with the stage "$default", and at a domain of one's own, it does not.
+// Path returns a request's path without the stage: at the host of API Gateway itself the path of an API whose stage
+// has a name begins with that; with the stage "$default", and at a domain of one's own, it does not.
 func Path(e *events.APIGatewayV2HTTPRequest) string {
 	stage := e.RequestContext.Stage
 	if stage == "" || stage == "$default" {

@@ -54,7 +54,9 @@ func TestHandshake(t *testing.T) {
 		t.Errorf("answer = %+v, want %+v", res, want)
 	}
 	wantHandshake := sessionstore.Handshake{
-		Time: time.UnixMilli(1795600800123).UTC(), Address: "192.0.2.7", URL: "/socket.io/?EIO=4&transport=polling&t=abc&token=a%20b",
+		Time: time.UnixMilli(1795600800123).
+			UTC(),
+		Address: "192.0.2.7", URL: "/socket.io/?EIO=4&transport=polling&t=abc&token=a%20b",
 		Query: map[string]string{"EIO": "4", "transport": "polling", "t": "abc", "token": "a b"}, Secure: true,
 		Headers: map[string]string{
 			"accept": "*/*", "host": "api.example.com", "origin": "https://app.example.com", "user-agent": "tester",
@@ -87,7 +89,8 @@ func TestPostThenPoll(t *testing.T) {
 		t.Errorf("POST = %+v, want 200 ok as text/html", res)
 	}
 	res = serve(t, h, fixture[httpEvent](t, "http_poll.json"))
-	if res.StatusCode != 200 || res.Body != "4hello" || res.Headers["Content-Type"] != "text/plain; charset=UTF-8" || res.Headers["Cache-Control"] != "no-store" {
+	if res.StatusCode != 200 || res.Body != "4hello" || res.Headers["Content-Type"] != "text/plain; charset=UTF-8" ||
+		res.Headers["Cache-Control"] != "no-store" {
 		t.Errorf("GET = %+v, want 4hello", res)
 	}
 	if got := g.sessions["SESSION"].polled; got != "abd" {
@@ -125,12 +128,15 @@ func TestCompression(t *testing.T) {
 			g.sessions["SESSION"].posted = tt.payload
 			h := handler(g, nil, nil)
 			for range 2 { // compressors are used again
-				res := serve(t, h, request("GET", "EIO=4&transport=polling&sid=SESSION", "", "accept-encoding", tt.accept))
+				res := serve(
+					t, h, request("GET", "EIO=4&transport=polling&sid=SESSION", "", "accept-encoding", tt.accept),
+				)
 				got := res.Body
 				if res.IsBase64Encoded {
 					got = unzip(t, tt.coding, res.Body)
 				}
-				if coding := res.Headers["Content-Encoding"]; got != tt.payload || coding != tt.coding || (coding != "") != res.IsBase64Encoded {
+				if coding := res.Headers["Content-Encoding"]; got != tt.payload || coding != tt.coding ||
+					(coding != "") != res.IsBase64Encoded {
 					t.Errorf("coding %q, want %q; %d bytes, want %d", coding, tt.coding, len(got), len(tt.payload))
 				}
 			}
@@ -138,7 +144,8 @@ func TestCompression(t *testing.T) {
 	}
 }
 
-// An answer as large as there may be fits into the 6 MB of a function's answer, whatever is in it and whether or not the client takes gzip.
+// An answer as large as there may be fits into the 6 MB of a function's answer, whatever is in it and whether or not
+// the client takes gzip.
 func TestLargestAnswer(t *testing.T) {
 	noise := make([]byte, 3<<20)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
@@ -152,7 +159,10 @@ func TestLargestAnswer(t *testing.T) {
 			t.Run(name+"/"+accept, func(t *testing.T) {
 				g := newFake()
 				g.sessions["SESSION"].posted = payload
-				res := serve(t, handler(g, nil, nil), request("GET", "EIO=4&transport=polling&sid=SESSION", "", "accept-encoding", accept))
+				res := serve(
+					t, handler(g, nil, nil),
+					request("GET", "EIO=4&transport=polling&sid=SESSION", "", "accept-encoding", accept),
+				)
 				answer, err := json.Marshal(res)
 				if err != nil || len(answer) > 6<<20-4096 {
 					t.Errorf("%d bytes, %v", len(answer), err)
@@ -205,27 +215,87 @@ func TestRefusals(t *testing.T) {
 		body   string
 	}{
 		{"no transport", request("GET", "EIO=4", ""), 400, `{"code":0,"message":"Transport unknown"}`},
-		{"transport of the prototype", request("GET", "EIO=4&transport=__proto__", ""), 400, `{"code":0,"message":"Transport unknown"}`},
-		{"unknown session, GET", request("GET", "EIO=4&transport=polling&sid=x", ""), 400, `{"code":1,"message":"Session ID unknown"}`},
-		{"unknown session, POST", request("POST", "EIO=4&transport=polling&sid=x", "4"), 400, `{"code":1,"message":"Session ID unknown"}`},
-		{"overlong session, GET", request("GET", "EIO=4&transport=polling&sid="+strings.Repeat("x", 65), ""), 400, `{"code":1,"message":"Session ID unknown"}`},
-		{"unknown session, PUT", request("PUT", "EIO=4&transport=polling&sid=x", "4"), 400, `{"code":1,"message":"Session ID unknown"}`},
-		{"unknown session, HEAD", request("HEAD", "EIO=4&transport=polling&sid=x", ""), 400, `{"code":1,"message":"Session ID unknown"}`},
-		{"unknown session, DELETE", request("DELETE", "EIO=4&transport=polling&sid=x", ""), 400, `{"code":1,"message":"Session ID unknown"}`},
-		{"unknown session, another version", request("GET", "EIO=3&transport=polling&sid=x", ""), 400, `{"code":1,"message":"Session ID unknown"}`},
-		{"unknown session, transport=websocket", request("GET", "EIO=4&transport=websocket&sid=x", ""), 400, `{"code":1,"message":"Session ID unknown"}`},
-		{"overlong session, PUT", request("PUT", "EIO=4&transport=polling&sid="+strings.Repeat("x", 65), ""), 400, `{"code":1,"message":"Session ID unknown"}`},
-		{"another version", request("GET", "EIO=3&transport=polling&sid=SESSION", ""), 400, `{"code":3,"message":"Bad request"}`},
-		{"no version", request("POST", "transport=polling&sid=SESSION", "4x"), 400, `{"code":3,"message":"Bad request"}`},
-		{"transport=websocket", request("GET", "EIO=4&transport=websocket&sid=SESSION", ""), 400, `{"code":3,"message":"Bad request"}`},
-		{"PUT to a session on another transport", request("PUT", "EIO=4&transport=websocket&sid=SESSION", ""), 400, `{"code":3,"message":"Bad request"}`},
+		{
+			"transport of the prototype", request("GET", "EIO=4&transport=__proto__", ""), 400,
+			`{"code":0,"message":"Transport unknown"}`,
+		},
+		{
+			"unknown session, GET", request("GET", "EIO=4&transport=polling&sid=x", ""), 400,
+			`{"code":1,"message":"Session ID unknown"}`,
+		},
+		{
+			"unknown session, POST", request("POST", "EIO=4&transport=polling&sid=x", "4"), 400,
+			`{"code":1,"message":"Session ID unknown"}`,
+		},
+		{
+			"overlong session, GET", request("GET", "EIO=4&transport=polling&sid="+strings.Repeat("x", 65), ""), 400,
+			`{"code":1,"message":"Session ID unknown"}`,
+		},
+		{
+			"unknown session, PUT", request("PUT", "EIO=4&transport=polling&sid=x", "4"), 400,
+			`{"code":1,"message":"Session ID unknown"}`,
+		},
+		{
+			"unknown session, HEAD", request("HEAD", "EIO=4&transport=polling&sid=x", ""), 400,
+			`{"code":1,"message":"Session ID unknown"}`,
+		},
+		{
+			"unknown session, DELETE", request("DELETE", "EIO=4&transport=polling&sid=x", ""), 400,
+			`{"code":1,"message":"Session ID unknown"}`,
+		},
+		{
+			"unknown session, another version", request("GET", "EIO=3&transport=polling&sid=x", ""), 400,
+			`{"code":1,"message":"Session ID unknown"}`,
+		},
+		{
+			"unknown session, transport=websocket", request("GET", "EIO=4&transport=websocket&sid=x", ""), 400,
+			`{"code":1,"message":"Session ID unknown"}`,
+		},
+		{
+			"overlong session, PUT", request("PUT", "EIO=4&transport=polling&sid="+strings.Repeat("x", 65), ""), 400,
+			`{"code":1,"message":"Session ID unknown"}`,
+		},
+		{
+			"another version", request("GET", "EIO=3&transport=polling&sid=SESSION", ""), 400,
+			`{"code":3,"message":"Bad request"}`,
+		},
+		{
+			"no version", request("POST", "transport=polling&sid=SESSION", "4x"), 400,
+			`{"code":3,"message":"Bad request"}`,
+		},
+		{
+			"transport=websocket", request("GET", "EIO=4&transport=websocket&sid=SESSION", ""), 400,
+			`{"code":3,"message":"Bad request"}`,
+		},
+		{
+			"PUT to a session on another transport", request("PUT", "EIO=4&transport=websocket&sid=SESSION", ""), 400,
+			`{"code":3,"message":"Bad request"}`,
+		},
 		{"PUT to a session", request("PUT", "EIO=4&transport=polling&sid=SESSION", ""), 500, ""},
-		{"POST without session", request("POST", "EIO=4&transport=polling", "4"), 400, `{"code":2,"message":"Bad handshake method"}`},
-		{"PUT without session", request("PUT", "EIO=4&transport=polling", "4"), 400, `{"code":2,"message":"Bad handshake method"}`},
-		{"OPTIONS without CORS", request("OPTIONS", "EIO=4&transport=polling", ""), 400, `{"code":2,"message":"Bad handshake method"}`},
-		{"WebSocket by plain HTTP", request("GET", "EIO=4&transport=websocket", ""), 400, `{"code":3,"message":"Bad request"}`},
-		{"other transport than the session's", request("GET", "EIO=4&transport=websocket&sid=SESSION", ""), 400, `{"code":3,"message":"Bad request"}`},
-		{"old protocol", request("GET", "EIO=3&transport=polling", ""), 400, `{"code":5,"message":"Unsupported protocol version"}`},
+		{
+			"POST without session", request("POST", "EIO=4&transport=polling", "4"), 400,
+			`{"code":2,"message":"Bad handshake method"}`,
+		},
+		{
+			"PUT without session", request("PUT", "EIO=4&transport=polling", "4"), 400,
+			`{"code":2,"message":"Bad handshake method"}`,
+		},
+		{
+			"OPTIONS without CORS", request("OPTIONS", "EIO=4&transport=polling", ""), 400,
+			`{"code":2,"message":"Bad handshake method"}`,
+		},
+		{
+			"WebSocket by plain HTTP", request("GET", "EIO=4&transport=websocket", ""), 400,
+			`{"code":3,"message":"Bad request"}`,
+		},
+		{
+			"other transport than the session's", request("GET", "EIO=4&transport=websocket&sid=SESSION", ""), 400,
+			`{"code":3,"message":"Bad request"}`,
+		},
+		{
+			"old protocol", request("GET", "EIO=3&transport=polling", ""), 400,
+			`{"code":5,"message":"Unsupported protocol version"}`,
+		},
 		{"PUT in a session", request("PUT", sid, ""), 500, ""},
 		{"OPTIONS in a session", request("OPTIONS", sid, ""), 500, ""},
 		{"other path", httpEvent{RawPath: "/socket.io"}, 404, ""},
@@ -282,7 +352,10 @@ func TestPostBodies(t *testing.T) {
 				want := map[int]string{200: "ok"}[tt.status]
 				s := g.sessions["SESSION"]
 				if res.StatusCode != tt.status || res.Body != want || s.posted != tt.posted || s.failed != tt.failed {
-					t.Errorf("answer = %d %q, session = %+v; want %d, %q, %q", res.StatusCode, res.Body, *s, tt.status, tt.posted, tt.failed)
+					t.Errorf(
+						"answer = %d %q, session = %+v; want %d, %q, %q", res.StatusCode, res.Body, *s, tt.status,
+						tt.posted, tt.failed,
+					)
 				}
 			})
 		}

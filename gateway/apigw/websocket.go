@@ -25,7 +25,9 @@ const (
 
 // WebSocket serves $connect, $default and $disconnect. It never returns an error: the platform would write
 // one of its own into the client's connection. The headers of the answer are shared and must not be modified.
-func (h *Handler) WebSocket(ctx context.Context, e events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
+func (h *Handler) WebSocket(
+	ctx context.Context, e events.APIGatewayWebsocketProxyRequest,
+) (events.APIGatewayProxyResponse, error) {
 	conn := sessionstore.Connection{ID: e.RequestContext.ConnectionID, Endpoint: h.endpoint}
 	switch e.RequestContext.EventType {
 	case eventConnect:
@@ -47,10 +49,14 @@ func (h *Handler) WebSocket(ctx context.Context, e events.APIGatewayWebsocketPro
 }
 
 // connect answers an upgrade: 200 lets it happen.
-func (h *Handler) connect(ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest) events.APIGatewayProxyResponse {
+func (h *Handler) connect(
+	ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest,
+) events.APIGatewayProxyResponse {
 	err := h.open(ctx, conn, e)
 	if err == nil {
-		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK, Headers: withProtocol(h.cors.sets(header(e.Headers, "Origin")).empty, e)}
+		return events.APIGatewayProxyResponse{
+			StatusCode: http.StatusOK, Headers: withProtocol(h.cors.sets(header(e.Headers, "Origin")).empty, e),
+		}
 	}
 	if r := refusal(err); r != nil {
 		return events.APIGatewayProxyResponse{StatusCode: upgradeStatus(r), Headers: htmlType, Body: r.Message}
@@ -62,8 +68,8 @@ func (h *Handler) connect(ctx context.Context, conn sessionstore.Connection, e *
 // headerProtocol names the subprotocols that a client offers, and the one that is chosen.
 const headerProtocol = "Sec-WebSocket-Protocol"
 
-// withProtocol adds the answer to a client that offers subprotocols: the first of them, as by the reference. A client that
-// gets none ends the connection.
+// withProtocol adds the answer to a client that offers subprotocols: the first of them, as by the reference. A client
+// that gets none ends the connection.
 func withProtocol(headers map[string]string, e *events.APIGatewayWebsocketProxyRequest) map[string]string {
 	offered := header(e.Headers, headerProtocol)
 	for name, lines := range e.MultiValueHeaders {
@@ -96,7 +102,9 @@ func upgradeStatus(r *engineio.Error) int {
 var htmlType = map[string]string{"Content-Type": "text/html"}
 
 // open begins a session on the connection, or offers the connection to one, and queues what has to wait.
-func (h *Handler) open(ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest) (err error) {
+func (h *Handler) open(
+	ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest,
+) (err error) {
 	defer h.recovered(ctx, &err)
 	step, err := h.begin(ctx, conn, e)
 	if err != nil || step.Kind == engine.StepNone {
@@ -109,7 +117,9 @@ func (h *Handler) open(ctx context.Context, conn sessionstore.Connection, e *eve
 }
 
 // begin judges an upgrade by its query. One in the name of polling opens and is closed, as in the reference server.
-func (h *Handler) begin(ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest) (engine.Step, error) {
+func (h *Handler) begin(
+	ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest,
+) (engine.Step, error) {
 	query := e.QueryStringParameters
 	req, err := parse(http.MethodGet, query, true)
 	if err != nil && req.SID != "" && len(req.SID) <= maxSID {
@@ -134,7 +144,9 @@ func (h *Handler) begin(ctx context.Context, conn sessionstore.Connection, e *ev
 	}
 }
 
-func (h *Handler) message(ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest) (reply string, err error) {
+func (h *Handler) message(
+	ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest,
+) (reply string, err error) {
 	defer h.recovered(ctx, &err)
 	frame := e.Body
 	if e.IsBase64Encoded {

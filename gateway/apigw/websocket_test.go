@@ -41,9 +41,14 @@ func TestConnectMessageDisconnect(t *testing.T) {
 		t.Errorf("queued = %+v, want %+v", q.steps, want)
 	}
 	want := sessionstore.Handshake{
-		Time: time.UnixMilli(1795600800123).UTC(), Address: "192.0.2.7", URL: "/socket.io/?EIO=4&token=a+b&transport=websocket", Secure: true,
-		Query:   map[string]string{"EIO": "4", "transport": "websocket", "token": "a b"},
-		Headers: map[string]string{"host": "ws.example.com", "user-agent": "tester", "x-forwarded-proto": "https", "origin": "https://app.example.com"},
+		Time: time.UnixMilli(1795600800123).
+			UTC(),
+		Address: "192.0.2.7", URL: "/socket.io/?EIO=4&token=a+b&transport=websocket", Secure: true,
+		Query: map[string]string{"EIO": "4", "transport": "websocket", "token": "a b"},
+		Headers: map[string]string{
+			"host": "ws.example.com", "user-agent": "tester", "x-forwarded-proto": "https",
+			"origin": "https://app.example.com",
+		},
 	}
 	if !reflect.DeepEqual(g.handshake, want) {
 		t.Errorf("handshake = %+v, want %+v", g.handshake, want)
@@ -83,8 +88,13 @@ func TestUpgradeInTheNameOfPolling(t *testing.T) {
 	e := fixture[wsEvent](t, "ws_connect.json")
 	e.QueryStringParameters = map[string]string{"EIO": "4", "transport": "polling", "sid": "SESSION"}
 	res := call(t, handler(g, q, nil), e)
-	if want := []engine.Step{{Kind: engine.StepClose, Conn: conn}}; res.StatusCode != 200 || !reflect.DeepEqual(q.steps, want) || len(g.connections) > 0 {
-		t.Errorf("answer = %+v, queued %+v, bound %v; want it to open, and to be closed then", res, q.steps, g.connections)
+	if want := []engine.Step{
+		{Kind: engine.StepClose, Conn: conn},
+	}; res.StatusCode != 200 || !reflect.DeepEqual(q.steps, want) ||
+		len(g.connections) > 0 {
+		t.Errorf(
+			"answer = %+v, queued %+v, bound %v; want it to open, and to be closed then", res, q.steps, g.connections,
+		)
 	}
 }
 
@@ -98,16 +108,55 @@ func TestConnectRefusals(t *testing.T) {
 		body   string
 	}{
 		{"no transport", map[string]string{"EIO": "4"}, nil, 400, "Transport unknown"},
-		{"unknown session", map[string]string{"EIO": "4", "transport": "websocket", "sid": "x"}, nil, 400, "Session ID unknown"},
-		{"overlong session", map[string]string{"EIO": "4", "transport": "websocket", "sid": strings.Repeat("x", 3000)}, nil, 400, "Session ID unknown"},
-		{"old protocol", map[string]string{"EIO": "3", "transport": "websocket"}, nil, 400, "Unsupported protocol version"},
+		{
+			"unknown session",
+			map[string]string{"EIO": "4", "transport": "websocket", "sid": "x"},
+			nil, 400,
+			"Session ID unknown",
+		},
+		{
+			"overlong session",
+			map[string]string{"EIO": "4", "transport": "websocket", "sid": strings.Repeat("x", 3000)},
+			nil, 400,
+			"Session ID unknown",
+		},
+		{
+			"old protocol",
+			map[string]string{"EIO": "3", "transport": "websocket"},
+			nil, 400,
+			"Unsupported protocol version",
+		},
 		{"no query at all", nil, nil, 400, "Transport unknown"},
-		{"refused by the application", map[string]string{"EIO": "4", "transport": "websocket"}, func(g *fakeGateway, _ *fakeQueue) { g.err = engineio.ErrForbidden }, 400, "Forbidden"},
-		{"handshake too large", map[string]string{"EIO": "4", "transport": "websocket"}, func(g *fakeGateway, _ *fakeQueue) { g.err = engineio.ErrHandshakeTooLarge }, 431, "handshake too large"},
-		{"store full", map[string]string{"EIO": "4", "transport": "websocket"}, func(g *fakeGateway, _ *fakeQueue) { g.err = engineio.ErrFull }, 503, "server is full"},
-		{"store broken", map[string]string{"EIO": "4", "transport": "websocket"}, func(g *fakeGateway, _ *fakeQueue) { g.err = broken }, 500, ""},
-		{"queue broken", map[string]string{"EIO": "4", "transport": "websocket"}, func(_ *fakeGateway, q *fakeQueue) { q.err = broken }, 500, ""},
-		{"panic", map[string]string{"EIO": "4", "transport": "websocket"}, func(g *fakeGateway, _ *fakeQueue) { g.panics = true }, 500, ""},
+		{
+			"refused by the application",
+			map[string]string{"EIO": "4", "transport": "websocket"},
+			func(g *fakeGateway, _ *fakeQueue) { g.err = engineio.ErrForbidden }, 400, "Forbidden",
+		},
+		{
+			"handshake too large",
+			map[string]string{"EIO": "4", "transport": "websocket"},
+			func(g *fakeGateway, _ *fakeQueue) { g.err = engineio.ErrHandshakeTooLarge }, 431, "handshake too large",
+		},
+		{
+			"store full",
+			map[string]string{"EIO": "4", "transport": "websocket"},
+			func(g *fakeGateway, _ *fakeQueue) { g.err = engineio.ErrFull }, 503, "server is full",
+		},
+		{
+			"store broken",
+			map[string]string{"EIO": "4", "transport": "websocket"},
+			func(g *fakeGateway, _ *fakeQueue) { g.err = broken }, 500, "",
+		},
+		{
+			"queue broken",
+			map[string]string{"EIO": "4", "transport": "websocket"},
+			func(_ *fakeGateway, q *fakeQueue) { q.err = broken }, 500, "",
+		},
+		{
+			"panic",
+			map[string]string{"EIO": "4", "transport": "websocket"},
+			func(g *fakeGateway, _ *fakeQueue) { g.panics = true }, 500, "",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

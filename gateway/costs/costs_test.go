@@ -10,7 +10,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// price is a request and what it may cost at most: reads and writes as counted, and units of capacity, those of refused writes too.
+// price is a request and what it may cost at most: reads and writes as counted, and units of capacity, those of
+// refused writes too.
 type price struct {
 	name          string
 	reads, writes int64
@@ -121,7 +122,8 @@ var prices = []price{
 		run:    func(w *worst) { w.full.send("3") },
 	},
 	{
-		name: "GET that carries 400 packets stored apart", reads: 9, writes: 1, rru: 415, wru: 3, everyday: true, apart: 400 + 10, times: 2,
+		name: "GET that carries 400 packets stored apart", reads: 9, writes: 1, rru: 415, wru: 3, everyday: true,
+		apart: 400 + 10, times: 2,
 		run: func(w *worst) { w.full.get() },
 	},
 	everyday("pong that nobody asked for, half a packet waiting", 1, 0, 2, 0, func(w *worst) { w.half.send("3") }),
@@ -134,11 +136,20 @@ var prices = []price{
 		}
 		w.polling.send(frames...)
 	}),
-	everyday("2,000 pongs in a POST", 1, 0, 2, 0, func(w *worst) { w.polling.send(strings.Split(strings.Repeat("3|", 1999)+"3", "|")...) }),
+	everyday(
+		"2,000 pongs in a POST", 1, 0, 2, 0,
+		func(w *worst) { w.polling.send(strings.Split(strings.Repeat("3|", 1999)+"3", "|")...) },
+	),
 	rare("polling handshake", 0, 3, 0, 13, func(w *worst) { w.begun = w.world.polling() }),
-	rare("CONNECT on polling, with 32 KB of auth", 3, 5, 4, 40, func(w *worst) { w.begun.send("40" + text(limits.Socket.Auth-20)) }),
+	rare(
+		"CONNECT on polling, with 32 KB of auth", 3, 5, 4, 40,
+		func(w *worst) { w.begun.send("40" + text(limits.Socket.Auth-20)) },
+	),
 	rare("WebSocket from handshake to open", 0, 3, 0, 12, func(w *worst) { w.begun = w.webSocket() }),
-	rare("CONNECT on WebSocket, with 32 KB of auth", 2, 4, 3, 37, func(w *worst) { w.begun.send("40" + text(limits.Socket.Auth-20)) }),
+	rare(
+		"CONNECT on WebSocket, with 32 KB of auth", 2, 4, 3, 37,
+		func(w *worst) { w.begun.send("40" + text(limits.Socket.Auth-20)) },
+	),
 	rare("end of a WebSocket in 32 namespaces and 999 rooms", 40, 2120, 190, 3300, func(w *worst) {
 		w.must(w.server.Engine().Disconnect(w.t.Context(), w.ws.conn))
 	}),
@@ -166,7 +177,10 @@ func TestCosts(t *testing.T) {
 					}
 					most = most.dearer(got)
 				}
-				_, _ = fmt.Fprintf(table, "%s\t%d/%d\t%d/%d\t%g/%g\t%g/%g\n", c.name, most.reads, c.reads, most.writes, c.writes, most.rru, c.rru, most.wru, c.wru)
+				_, _ = fmt.Fprintf(
+					table, "%s\t%d/%d\t%d/%d\t%g/%g\t%g/%g\n", c.name, most.reads, c.reads, most.writes, c.writes,
+					most.rru, c.rru, most.wru, c.wru,
+				)
 				w.stillThere(c.name)
 			}
 			_ = table.Flush()

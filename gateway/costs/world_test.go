@@ -64,7 +64,9 @@ type world struct {
 	server  *gateway.Server
 }
 
-func newWorld(t *testing.T, makeStore func(*testing.T, *sessionstore.Meter) (sessionstore.Store, *dynamotest.Refused)) *world {
+func newWorld(
+	t *testing.T, makeStore func(*testing.T, *sessionstore.Meter) (sessionstore.Store, *dynamotest.Refused),
+) *world {
 	t.Helper()
 	w := &world{t: t, meter: new(sessionstore.Meter), pusher: pushtest.New()}
 	w.store, w.refused = makeStore(t, w.meter)
@@ -76,20 +78,27 @@ func newWorld(t *testing.T, makeStore func(*testing.T, *sessionstore.Meter) (ses
 func (w *world) another() {
 	w.server = gateway.New(gateway.Config{
 		// No ping comes due while the worst clients are made, which takes its time on a busy machine.
-		Store: w.store, Pusher: w.pusher, Options: engine.Options{PollHold: 400 * time.Millisecond, PingInterval: time.Hour},
+		Store:  w.store,
+		Pusher: w.pusher, Options: engine.Options{PollHold: 400 * time.Millisecond, PingInterval: time.Hour},
 	})
 	for _, name := range namespaces() {
 		n := w.server.Of(name)
-		gateway.On(n, "echo", func(_ context.Context, _ *gateway.Socket, a gateway.Args) (gateway.Args, error) { return a, nil })
+		gateway.On(
+			n, "echo",
+			func(_ context.Context, _ *gateway.Socket, a gateway.Args) (gateway.Args, error) { return a, nil },
+		)
 		gateway.On(n, "join", func(ctx context.Context, s *gateway.Socket, rooms []string) (gateway.None, error) {
 			return gateway.None{}, s.Join(ctx, rooms...)
 		})
 		gateway.On(n, "leave", func(ctx context.Context, s *gateway.Socket, room string) (gateway.None, error) {
 			return gateway.None{}, s.Leave(ctx, room)
 		})
-		gateway.On(n, "set", func(ctx context.Context, s *gateway.Socket, in gateway.Args2[string, string]) (gateway.None, error) {
-			return gateway.None{}, gateway.SetData(ctx, s, in.First, in.Second)
-		})
+		gateway.On(
+			n, "set",
+			func(ctx context.Context, s *gateway.Socket, in gateway.Args2[string, string]) (gateway.None, error) {
+				return gateway.None{}, gateway.SetData(ctx, s, in.First, in.Second)
+			},
+		)
 		gateway.On(n, "look", func(ctx context.Context, s *gateway.Socket, room string) (bool, error) {
 			return s.InRoom(ctx, room)
 		})
@@ -125,7 +134,9 @@ type client struct {
 
 // handshake is as large as a request may be.
 func handshake() sessionstore.Handshake {
-	h := sessionstore.Handshake{Time: time.Now(), Address: "192.0.2.1", Headers: map[string]string{}, Query: map[string]string{}}
+	h := sessionstore.Handshake{
+		Time: time.Now(), Address: "192.0.2.1", Headers: map[string]string{}, Query: map[string]string{},
+	}
 	for i := range 9 {
 		h.Headers[fmt.Sprint("x-header-", i)] = strings.Repeat("h", 1000)
 	}
@@ -238,7 +249,9 @@ func (c *client) buffer() {
 	for n := limits.Buffer.Packets - left - len(c.state().Buffer); n > 0; n -= 50 {
 		packets := make([]sessionstore.Packet, min(n, 50))
 		for i := range packets {
-			packets[i] = sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: []string{"4" + strings.Repeat("p", 1100)}}
+			packets[i] = sessionstore.Packet{
+				ID: sessionstore.PacketID(sessionstore.NewID()), Frames: []string{"4" + strings.Repeat("p", 1100)},
+			}
 		}
 		c.w.must(c.w.store.Deliver(c.w.t.Context(), c.id, packets, limits.Buffer))
 	}
@@ -253,7 +266,9 @@ type spent struct {
 
 // dearer is the most of what both cost.
 func (s spent) dearer(t spent) spent {
-	return spent{reads: max(s.reads, t.reads), writes: max(s.writes, t.writes), rru: max(s.rru, t.rru), wru: max(s.wru, t.wru)}
+	return spent{
+		reads: max(s.reads, t.reads), writes: max(s.writes, t.writes), rru: max(s.rru, t.rru), wru: max(s.wru, t.wru),
+	}
 }
 
 func (w *world) spend(f func()) spent {
@@ -263,12 +278,21 @@ func (w *world) spend(f func()) spent {
 	total, refused := w.meter.Total(), w.refused.Units()
 	f()
 	u := w.meter.Total().Sub(total)
-	s := spent{reads: u.Reads, writes: u.Writes, rru: float64(u.ReadMilliUnits) / 1000, wru: float64(u.WriteMilliUnits) / 1000}
+	s := spent{
+		reads: u.Reads, writes: u.Writes, rru: float64(u.ReadMilliUnits) / 1000,
+		wru: float64(u.WriteMilliUnits) / 1000,
+	}
 	s.wru += float64(w.refused.Units() - refused)
 	var calls []string
 	w.meter.Each(func(op sessionstore.Op, u sessionstore.Usage) {
 		if d := u.Sub(before[op]); d.Calls > 0 {
-			calls = append(calls, fmt.Sprintf("%s: %d reads (%g), %d writes (%g)", op, d.Reads, float64(d.ReadMilliUnits)/1000, d.Writes, float64(d.WriteMilliUnits)/1000))
+			calls = append(
+				calls,
+				fmt.Sprintf(
+					"%s: %d reads (%g), %d writes (%g)", op, d.Reads, float64(d.ReadMilliUnits)/1000, d.Writes,
+					float64(d.WriteMilliUnits)/1000,
+				),
+			)
 		}
 	})
 	s.calls = strings.Join(calls, "\n")

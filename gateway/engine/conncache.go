@@ -11,8 +11,9 @@ import (
 const maxCached = 20_000
 
 // connCache remembers which session a connection belongs to. That never changes, so it can be stale in two ways: the
-// session has ended, and a candidate has taken over at another instance. Reading the session tells both. It also remembers what this
-// instance wrote of the next ping, to spare the writes of pongs that nobody asked for; to have forgotten it costs one.
+// session has ended, and a candidate has taken over at another instance. Reading the session tells both. It also
+// remembers what this instance wrote of the next ping, to spare the writes of pongs that nobody asked for; to have
+// forgotten it costs one.
 type connCache struct {
 	mu       sync.RWMutex
 	sessions map[sessionstore.Connection]cached
@@ -21,7 +22,8 @@ type connCache struct {
 type cached struct {
 	session   sessionstore.SessionID
 	candidate bool // as far as this instance knows, it has not taken over from polling
-	// calm is when a ping may be sent at the earliest, clocks that differ allowed for: a pong before it was not asked for.
+	// calm is when a ping may be sent at the earliest, clocks that differ allowed for: a pong before it was not asked
+	// for.
 	calm time.Time
 }
 
@@ -41,7 +43,8 @@ func (c *connCache) put(conn sessionstore.Connection, k cached) {
 	c.sessions[conn] = k
 }
 
-// calmUntil notes that no ping is sent over a connection before then. It is nothing for one that is not known (any more).
+// calmUntil notes that no ping is sent over a connection before then. It is nothing for one that is not known (any
+// more).
 func (c *connCache) calmUntil(conn sessionstore.Connection, t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

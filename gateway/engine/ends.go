@@ -10,9 +10,9 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// End is what remains to do for a session that was closed and whose connections were cut: its disconnect handlers, its rooms,
-// its rows. Or, with a Reason, a session that is still to be closed, see [adapter.Ending], whose JSON it reads. It is encoded as JSON
-// in a queue.
+// End is what remains to do for a session that was closed and whose connections were cut: its disconnect handlers,
+// its rooms, its rows. Or, with a Reason, a session that is still to be closed, see [adapter.Ending], whose JSON it
+// reads. It is encoded as JSON in a queue.
 type End struct {
 	Session sessionstore.SessionID `json:"session"`
 	// Owner has the session's handler lease until Until.
@@ -22,24 +22,26 @@ type End struct {
 	Conns []sessionstore.Connection `json:"conns,omitempty"`
 	// Step counts how often the end was handed over because one go was not enough for it.
 	Step int `json:"step,omitempty"`
-	// Reason, unless empty, is why the session is still to be closed; Doubtful is a connection to cut no matter who closes it.
+	// Reason, unless empty, is why the session is still to be closed; Doubtful is a connection to cut no matter who
+	// closes it.
 	Reason   string                  `json:"reason,omitempty"`
 	Doubtful sessionstore.Connection `json:"doubtful,omitzero"`
 
 	turn string // the namespace whose turn it was given back for, in a [Pool]
 }
 
-// Ends takes the ends of sessions from those that close them, who would be held up by a disconnect handler that is slow. What
-// takes them calls [Engine.Finish] for each. An end may come twice, for an owner does each part of it once. One that is lost does no harm either: the sweeper
-// hands it over anew when its lease is over. But the sweeper knows nothing of a session that is still to be closed: a queue keeps
-// those, and a process loses them only with itself.
+// Ends takes the ends of sessions from those that close them, who would be held up by a disconnect handler that is
+// slow. What takes them calls [Engine.Finish] for each. An end may come twice, for an owner does each part of it
+// once. One that is lost does no harm either: the sweeper hands it over anew when its lease is over. But the sweeper
+// knows nothing of a session that is still to be closed: a queue keeps those, and a process loses them only with
+// itself.
 type Ends interface {
 	// HandOver takes an end and returns at once. After an error the end is left to the sweeper.
 	HandOver(ctx context.Context, end End) error
 }
 
-// ErrUnfinished is a [Handler]'s word that the end of a session needs more time: what it did is not done again, and the rest is
-// handed over.
+// ErrUnfinished is a [Handler]'s word that the end of a session needs more time: what it did is not done again, and
+// the rest is handed over.
 var ErrUnfinished = errors.New("engine: the end of a session needs more time")
 
 const (
@@ -80,7 +82,9 @@ func (e *Engine) finishClose(ctx context.Context, end End) error {
 	defer cancel()
 	pause := adapter.NewPause()
 	for {
-		err := e.closing.Resume(ctx, adapter.Ending{Session: end.Session, Owner: end.Owner, Reason: end.Reason, Doubtful: end.Doubtful})
+		err := e.closing.Resume(
+			ctx, adapter.Ending{Session: end.Session, Owner: end.Owner, Reason: end.Reason, Doubtful: end.Doubtful},
+		)
 		if err == nil {
 			return nil
 		}
@@ -93,7 +97,10 @@ func (e *Engine) finishClose(ctx context.Context, end End) error {
 		if end.Step++; end.Step <= maxSteps && e.ends != nil {
 			handed := e.ends.HandOver(again, end)
 			if handed == nil {
-				e.log.WarnContext(ctx, "a session cannot be closed yet", "session", NameInLog(end.Session), "reason", end.Reason, "err", err)
+				e.log.WarnContext(
+					ctx, "a session cannot be closed yet", "session", NameInLog(end.Session), "reason", end.Reason,
+					"err", err,
+				)
 				return nil
 			}
 			err = errors.Join(err, handed)
@@ -108,13 +115,16 @@ func (e *Engine) handOver(ctx context.Context, end End) error {
 	if err == nil {
 		return nil
 	}
-	e.log.WarnContext(ctx, "end of a session not handed over, left to the sweeper", "session", NameInLog(end.Session), "error", err)
+	e.log.WarnContext(
+		ctx, "end of a session not handed over, left to the sweeper", "session", NameInLog(end.Session), "error", err,
+	)
 	return e.lookAgain(ctx, end.Session, end.Until)
 }
 
-// Finish does what remains of the end of a session: closes it, if that is still to be done; runs the disconnect handlers, removes the rows, writes closed. Where that takes
-// longer than one go may, the rest is handed over, or done in place if there is nobody to hand it to. It returns nil if
-// another is at it. After an error the sweeper sees to the rest.
+// Finish does what remains of the end of a session: closes it, if that is still to be done; runs the disconnect
+// handlers, removes the rows, writes closed. Where that takes longer than one go may, the rest is handed over, or
+// done in place if there is nobody to hand it to. It returns nil if another is at it. After an error the sweeper sees
+// to the rest.
 func (e *Engine) Finish(ctx context.Context, end End) error {
 	if end.Reason != "" {
 		return e.finishClose(ctx, end)
@@ -150,7 +160,9 @@ func (e *Engine) Finish(ctx context.Context, end End) error {
 // renew takes a new lease for an end. It is not mine if another has it by now.
 func (e *Engine) renew(ctx context.Context, end *End) (mine bool, err error) {
 	now := time.Now()
-	lease := sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: adapter.LeaseUntil(context.WithoutCancel(ctx), now)}
+	lease := sessionstore.Lease{
+		Owner: sessionstore.Owner(sessionstore.NewID()), Until: adapter.LeaseUntil(context.WithoutCancel(ctx), now),
+	}
 	err = e.store.TakeOver(ctx, end.Session, lease, end.Owner, now)
 	if errors.Is(err, sessionstore.ErrConflict) || errors.Is(err, sessionstore.ErrNotFound) {
 		return false, nil
@@ -173,7 +185,8 @@ func (e *Engine) finish(ctx context.Context, end *End) error {
 	ctx, cancel := context.WithDeadline(ctx, earlier(end.Until.Add(-adapter.LeaseMargin), now.Add(finishTime)))
 	defer cancel()
 	s, err := e.store.Get(ctx, end.Session, now)
-	if errors.Is(err, sessionstore.ErrNotFound) || err == nil && (s.State != sessionstore.Closing || s.Handler.Owner != end.Owner) {
+	if errors.Is(err, sessionstore.ErrNotFound) ||
+		err == nil && (s.State != sessionstore.Closing || s.Handler.Owner != end.Owner) {
 		return nil
 	}
 	if err != nil {

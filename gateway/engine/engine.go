@@ -33,10 +33,10 @@ type Options struct {
 	Limits adapter.Limits
 	// PushReplies says that frames come through a queue: an answer to one cannot travel with it, and is pushed.
 	PushReplies bool
-	// AllowRequest judges the request of a client that begins a session, on polling or on WebSocket, before anything is stored;
-	// default: every one is let in. Requests with the id of a session are not asked about. An [*engineio.Error] is the
-	// answer to the client, [engineio.Forbidden] for instance: 403 on polling, 400 on WebSocket. After any other error the
-	// client gets engineio.ErrForbidden, and the error goes to the log.
+	// AllowRequest judges the request of a client that begins a session, on polling or on WebSocket, before anything
+	// is stored; default: every one is let in. Requests with the id of a session are not asked about. An
+	// [*engineio.Error] is the answer to the client, [engineio.Forbidden] for instance: 403 on polling, 400 on
+	// WebSocket. After any other error the client gets engineio.ErrForbidden, and the error goes to the log.
 	AllowRequest func(ctx context.Context, h sessionstore.Handshake) error
 }
 
@@ -65,8 +65,8 @@ type Handler interface {
 	Message(ctx context.Context, inv *Invocation, p engineio.Packet) error
 	// Done is called after the last message of a request, before what was sent leaves.
 	Done(ctx context.Context, inv *Invocation) error
-	// Closed is called once for a session that has closed, with its sockets: again only if the instance that
-	// called it died, or if it returned an error; at once if that matches [ErrUnfinished], with the sockets that are left.
+	// Closed is called once for a session that has closed, with its sockets: again only if the instance that called
+	// it died, or if it returned an error; at once if that matches [ErrUnfinished], with the sockets that are left.
 	Closed(ctx context.Context, s sessionstore.Session) error
 }
 
@@ -123,12 +123,17 @@ type Engine struct {
 
 // New returns an Engine.
 func New(c Config) *Engine {
-	e := &Engine{store: c.Store, pusher: c.Pusher, handler: c.Handler, opts: c.Options.withDefaults(), log: c.Logger, ends: c.Ends, hooks: c.Hooks}
+	e := &Engine{
+		store: c.Store, pusher: c.Pusher, handler: c.Handler, opts: c.Options.withDefaults(), log: c.Logger,
+		ends: c.Ends, hooks: c.Hooks,
+	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
 	e.waker, _ = c.Store.(sessionstore.Waker)
-	e.closing = &adapter.Closing{Sessions: c.Store, Pusher: c.Pusher, Finish: e.closed, Announce: e.announce, Logger: e.log}
+	e.closing = &adapter.Closing{
+		Sessions: c.Store, Pusher: c.Pusher, Finish: e.closed, Announce: e.announce, Logger: e.log,
+	}
 	if e.ends != nil {
 		e.closing.Later = e.later
 	}
@@ -136,9 +141,9 @@ func New(c Config) *Engine {
 	return e
 }
 
-// AllowAttachments lets packets of several messages (with attachments) be sent to sessions on WebSocket. Unless the pusher
-// is an adapter.GroupPusher, sessions are created serial from then on, and each packet to such a WebSocket costs two writes
-// of the store. Call it before serving.
+// AllowAttachments lets packets of several messages (with attachments) be sent to sessions on WebSocket. Unless the
+// pusher is an adapter.GroupPusher, sessions are created serial from then on, and each packet to such a WebSocket
+// costs two writes of the store. Call it before serving.
 func (e *Engine) AllowAttachments() {
 	_, groups := e.pusher.(adapter.GroupPusher)
 	e.attach, e.serial = true, !groups

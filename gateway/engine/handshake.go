@@ -32,8 +32,8 @@ type Step struct {
 	Session sessionstore.SessionID  `json:"session,omitempty"`
 }
 
-// Handshake begins a session on polling and returns the body that answers the request. The error is an [*engineio.Error] if
-// Options.AllowRequest refuses it, if it is too large, and if the store is full.
+// Handshake begins a session on polling and returns the body that answers the request. The error is an
+// [*engineio.Error] if Options.AllowRequest refuses it, if it is too large, and if the store is full.
 func (e *Engine) Handshake(ctx context.Context, h sessionstore.Handshake) (string, error) {
 	if err := e.allow(ctx, h); err != nil {
 		return "", err
@@ -73,15 +73,17 @@ func (e *Engine) allow(ctx context.Context, h sessionstore.Handshake) error {
 	return engineio.ErrForbidden
 }
 
-func (e *Engine) newSession(ctx context.Context, t sessionstore.Transport, h sessionstore.Handshake) sessionstore.NewSession {
+func (e *Engine) newSession(
+	ctx context.Context, t sessionstore.Transport, h sessionstore.Handshake,
+) sessionstore.NewSession {
 	now := time.Now()
 	openedT := h.Query["t"]
 	if t == sessionstore.WebSocket || !engineio.Unique(openedT, now) {
 		openedT = ""
 	}
 	return sessionstore.NewSession{
-		ID: sessionstore.SessionID(ids.New(ctx)), Transport: t, Handshake: h,
-		CreatedAt: now, PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now), Serial: e.serial, OpenedT: openedT,
+		ID: sessionstore.SessionID(ids.New(ctx)), Transport: t, Handshake: h, CreatedAt: now,
+		PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now), Serial: e.serial, OpenedT: openedT,
 	}
 }
 
@@ -111,7 +113,9 @@ func (e *Engine) Connect(ctx context.Context, conn sessionstore.Connection, h se
 	if err := e.store.Create(ctx, s); err != nil {
 		return Step{}, notBegun("connect", err)
 	}
-	row := sessionstore.ConnectionRow{Conn: conn, Session: s.ID, Handshake: &h, ExpiresAt: s.CreatedAt.Add(connectionLife)}
+	row := sessionstore.ConnectionRow{
+		Conn: conn, Session: s.ID, Handshake: &h, ExpiresAt: s.CreatedAt.Add(connectionLife),
+	}
 	if err := e.store.PutConnection(ctx, row); err != nil {
 		return Step{}, fmt.Errorf("engine: connect: %w", err)
 	}
@@ -162,7 +166,8 @@ func (e *Engine) closeRefused(ctx context.Context, conn sessionstore.Connection)
 func (e *Engine) sendOpen(ctx context.Context, s Step) error {
 	now := time.Now()
 	err := e.store.Register(ctx, sessionstore.Registration{
-		Session: s.Session, Conn: s.Conn, PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now), Serial: e.serial,
+		Session: s.Session, Conn: s.Conn, PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now),
+		Serial: e.serial,
 	})
 	if errors.Is(err, sessionstore.ErrExists) {
 		return nil // the queue delivered the step twice: a second open packet would restart the client

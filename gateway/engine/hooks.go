@@ -12,7 +12,8 @@ type Hooks struct {
 	Pinged func(late time.Duration)
 	// Walked is called after each walk of a shard of the registry with the number of its rows.
 	Walked func(shard, rows int)
-	// TakenOver is called for each session whose end was begun and not finished in time, so that the sweeper took it over.
+	// TakenOver is called for each session whose end was begun and not finished in time, so that the sweeper took it
+	// over.
 	TakenOver func()
 	// HandlerGivenUp is called for each disconnect handler that used up its tries.
 	HandlerGivenUp func()

@@ -13,14 +13,16 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// What a handler emits to one session is collected up to so many bytes and messages before it is sent on. What is sent on to a buffer is one
-// entry there, however many packets that is: a handler may emit thousands. A body that is stored apart takes as many.
+// What a handler emits to one session is collected up to so many bytes and messages before it is sent on. What is
+// sent on to a buffer is one entry there, however many packets that is: a handler may emit thousands. A body that is
+// stored apart takes as many.
 const (
 	maxCollectedBytes  = 256 << 10
 	maxCollectedFrames = 4000
 )
 
-// Collects reports whether so many bytes in so many messages are collected for one session; false if they are too much for one entry of its buffer.
+// Collects reports whether so many bytes in so many messages are collected for one session; false if they are too
+// much for one entry of its buffer.
 func Collects(bytes, frames int) bool {
 	return bytes <= maxCollectedBytes && frames <= maxCollectedFrames
 }
@@ -29,16 +31,17 @@ func Collects(bytes, frames int) bool {
 // are collected and leave, in order, when its messages have been handled; so a reply never overtakes what was
 // sent before it. Send, Reply and Close are safe for concurrent use.
 type Invocation struct {
-	// Session is the session as read when the request began. The handler may keep its Sockets up to date for the messages
-	// that follow in the same request.
+	// Session is the session as read when the request began. The handler may keep its Sockets up to date for the
+	// messages that follow in the same request.
 	Session sessionstore.Session
 	// Incoming is the packet whose attachments have not all come, if there is one. The handler keeps it up to date.
 	Incoming *Incoming
 
-	// Acks is what the handler knows of the acknowledgements that the session owes, for the messages that follow; nil if
-	// it has not looked.
+	// Acks is what the handler knows of the acknowledgements that the session owes, for the messages that follow; nil
+	// if it has not looked.
 	Acks *Acks
-	// Left are namespaces that the session has left in this request: what comes for them behind that is ignored. The handler keeps it.
+	// Left are namespaces that the session has left in this request: what comes for them behind that is ignored. The
+	// handler keeps it.
 	Left map[sessionstore.Namespace]bool
 
 	engine *Engine
@@ -98,8 +101,8 @@ func (e *Engine) newInvocation(s sessionstore.Session, conn sessionstore.Connect
 	return i
 }
 
-// Send sends one message to the session: its Engine.IO packets, encoded as text. It leaves when the request
-// has been handled. The error is adapter.ErrPacketTooLarge, or that of earlier packets that had to be sent on to make room.
+// Send sends one message to the session: its Engine.IO packets, encoded as text. It leaves when the request has been
+// handled. The error is adapter.ErrPacketTooLarge, or that of earlier packets that had to be sent on to make room.
 func (i *Invocation) Send(ctx context.Context, frames ...string) error {
 	return i.send(ctx, frames, false)
 }
@@ -170,7 +173,10 @@ func (i *Invocation) guard(ctx context.Context, f func() error) {
 	var c *CloseError
 	if errors.As(err, &c) {
 		reason = c.Reason
-		i.engine.log.InfoContext(ctx, "session closed by its handler", "session", NameInLog(i.Session.ID), "reason", reason, "cause", c.Cause)
+		i.engine.log.InfoContext(
+			ctx, "session closed by its handler", "session", NameInLog(i.Session.ID), "reason", reason, "cause",
+			c.Cause,
+		)
 	} else {
 		i.engine.log.ErrorContext(ctx, "handler failed", "session", NameInLog(i.Session.ID), "error", err)
 	}
@@ -202,7 +208,8 @@ func (i *Invocation) finish(ctx context.Context) (reply string, err error) {
 // read as being on this very connection, with nobody flushing to it, and not to one that is being closed.
 func (i *Invocation) answerable(p sessionstore.Packet) bool {
 	return i.reply && i.reason == "" && !i.engine.opts.PushReplies && len(p.Frames) == 1 && len(p.Frames[0]) <= i.engine.opts.Limits.Frame &&
-		!i.conn.IsZero() && i.Session.Hint() == i.conn
+		!i.conn.IsZero() &&
+		i.Session.Hint() == i.conn
 }
 
 func (i *Invocation) deliver(ctx context.Context, packets []sessionstore.Packet) error {

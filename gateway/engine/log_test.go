@@ -14,12 +14,15 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
 
-// TestParseErrorIsLogged: the log says why a session was closed, and neither what its client sent nor the session's id, which
-// is a secret.
+// TestParseErrorIsLogged: the log says why a session was closed, and neither what its client sent nor the session's
+// id, which is a secret.
 func TestParseErrorIsLogged(t *testing.T) {
 	var log bytes.Buffer
 	e := engine.New(engine.Config{
-		Store: memstore.New(memstore.Options{}), Pusher: pushtest.New(), Handler: &app{}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Store: memstore.New(
+			memstore.Options{},
+		),
+		Pusher: pushtest.New(), Handler: &app{}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	open, err := e.Handshake(t.Context(), sessionstore.Handshake{})
 	if err != nil {

@@ -58,7 +58,9 @@ func (e *Engine) takeOver(ctx context.Context, s *sessionstore.Session, now time
 	if !s.Handler.Expired(now) {
 		return e.lookAgain(ctx, s.ID, s.Handler.Until)
 	}
-	lease := sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: adapter.LeaseUntil(context.WithoutCancel(ctx), now)}
+	lease := sessionstore.Lease{
+		Owner: sessionstore.Owner(sessionstore.NewID()), Until: adapter.LeaseUntil(context.WithoutCancel(ctx), now),
+	}
 	err := e.store.TakeOver(ctx, s.ID, lease, "", now)
 	if errors.Is(err, sessionstore.ErrConflict) || errors.Is(err, sessionstore.ErrNotFound) {
 		return nil
@@ -74,7 +76,9 @@ func (e *Engine) takeOver(ctx context.Context, s *sessionstore.Session, now time
 }
 
 // lookOpen acts on the deadlines of an open session.
-func (e *Engine) lookOpen(ctx context.Context, r sessionstore.Registration, s *sessionstore.Session, now time.Time) error {
+func (e *Engine) lookOpen(
+	ctx context.Context, r sessionstore.Registration, s *sessionstore.Session, now time.Time,
+) error {
 	polling := s.Transport == sessionstore.Polling
 	connectBy := e.connectBy(s.CreatedAt)
 	unjoined := len(s.Sockets) == 0 && !connectBy.IsZero()

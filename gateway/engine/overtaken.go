@@ -10,21 +10,22 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Lateness is how much later than the frame after it a frame of a WebSocket is expected to be handled, at most, where frames of
-// one connection may be handled at once. What overtook another waits for so long.
+// Lateness is how much later than the frame after it a frame of a WebSocket is expected to be handled, at most, where
+// frames of one connection may be handled at once. What overtook another waits for so long.
 const Lateness = time.Second
 
 // Why a frame that overtook another waits no more.
 var (
-	// ErrCrowded: another frame of the session waits for the like already. One at a time may, or a client could keep all instances busy
-	// with small frames.
+	// ErrCrowded: another frame of the session waits for the like already. One at a time may, or a client could keep
+	// all instances busy with small frames.
 	ErrCrowded = errors.New("engine: another frame waits already")
 	// ErrNeverCame: what the frame waited for has not come.
 	ErrNeverCame = errors.New("engine: what it waits for has not come")
 )
 
-// Wait is what a frame that overtook another waits for. For each of them one frame of a session may wait: a client that is honest sends a
-// packet with its attachment right behind the upgrade packet, or while it joins a namespace again.
+// Wait is what a frame that overtook another waits for. For each of them one frame of a session may wait: a client
+// that is honest sends a packet with its attachment right behind the upgrade packet, or while it joins a namespace
+// again.
 type Wait string
 
 // What frames wait for.
@@ -38,12 +39,18 @@ const (
 	WaitLeave Wait = "leave"
 )
 
-// Overtaken reads the session again until it is as a frame that overtook another needs it, and returns it as it is then. It costs
-// two writes and a read for each look. Errors: [ErrCrowded], [ErrNeverCame] after patience or if the session is not open any more.
-func (e *Engine) Overtaken(ctx context.Context, id sessionstore.SessionID, what Wait, patience time.Duration, ready func(*sessionstore.Session) bool) (sessionstore.Session, error) {
+// Overtaken reads the session again until it is as a frame that overtook another needs it, and returns it as it is
+// then. It costs two writes and a read for each look. Errors: [ErrCrowded], [ErrNeverCame] after patience or if the
+// session is not open any more.
+func (e *Engine) Overtaken(
+	ctx context.Context, id sessionstore.SessionID, what Wait, patience time.Duration,
+	ready func(*sessionstore.Session) bool,
+) (sessionstore.Session, error) {
 	place, now := "waits/"+string(id)+"/"+string(what), time.Now()
 	me := sessionstore.Owner(sessionstore.NewID())
-	err := e.store.Claim(ctx, place, sessionstore.Lease{Owner: me, Until: now.Add(patience + adapter.LeaseMargin)}, "", now)
+	err := e.store.Claim(
+		ctx, place, sessionstore.Lease{Owner: me, Until: now.Add(patience + adapter.LeaseMargin)}, "", now,
+	)
 	if errors.Is(err, sessionstore.ErrExists) {
 		return sessionstore.Session{}, ErrCrowded
 	}
@@ -60,7 +67,9 @@ func (e *Engine) Overtaken(ctx context.Context, id sessionstore.SessionID, what 
 }
 
 // readUntil is Overtaken without the place.
-func (e *Engine) readUntil(ctx context.Context, id sessionstore.SessionID, patience time.Duration, ready func(*sessionstore.Session) bool) (sessionstore.Session, error) {
+func (e *Engine) readUntil(
+	ctx context.Context, id sessionstore.SessionID, patience time.Duration, ready func(*sessionstore.Session) bool,
+) (sessionstore.Session, error) {
 	pause := adapter.NewPause()
 	for end := time.Now().Add(patience); time.Now().Before(end) && ctx.Err() == nil; {
 		pause.Wait(ctx)

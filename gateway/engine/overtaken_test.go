@@ -14,7 +14,9 @@ import (
 // slowClock is a store as an instance whose clock is slow uses it.
 type slowClock struct{ sessionstore.Store }
 
-func (s slowClock) Claim(ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
+func (s slowClock) Claim(
+	ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time,
+) error {
 	const slow = 400 * time.Millisecond
 	l.Until = l.Until.Add(-slow)
 	return s.Store.Claim(ctx, name, l, from, now.Add(-slow))
@@ -24,11 +26,14 @@ func (s slowClock) Claim(ctx context.Context, name string, l sessionstore.Lease,
 func TestOvertakenPlaceIsFree(t *testing.T) {
 	ctx := t.Context()
 	st := memstore.New(memstore.Options{})
-	if err := st.Create(ctx, sessionstore.NewSession{ID: "s", Transport: sessionstore.Polling, CreatedAt: time.Now()}); err != nil {
+	if err := st.Create(
+		ctx, sessionstore.NewSession{ID: "s", Transport: sessionstore.Polling, CreatedAt: time.Now()},
+	); err != nil {
 		t.Fatal(err)
 	}
 	waits := func(st sessionstore.Store, arrived bool) error {
-		_, err := engine.New(engine.Config{Store: st}).Overtaken(ctx, "s", engine.WaitHeader, 100*time.Millisecond, func(*sessionstore.Session) bool { return arrived })
+		_, err := engine.New(engine.Config{Store: st}).
+			Overtaken(ctx, "s", engine.WaitHeader, 100*time.Millisecond, func(*sessionstore.Session) bool { return arrived })
 		return err
 	}
 	for _, c := range []struct {

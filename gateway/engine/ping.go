@@ -11,7 +11,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// attempt is what a sweeper knows of a ping that has not been answered. There is none for a session whose pong has come.
+// attempt is what a sweeper knows of a ping that has not been answered. There is none for a session whose pong has
+// come.
 type attempt struct {
 	pingAt   time.Time // of the row: which ping it is
 	first    time.Time // when it was first tried
@@ -22,8 +23,8 @@ type attempt struct {
 	walk     uint32 // in which the row was last met
 }
 
-// heartbeat pings a WebSocket, or ends it. A session is ended only if it was pinged: by this sweeper, or by another that has
-// recorded it. Its ping timeout counts from the push.
+// heartbeat pings a WebSocket, or ends it. A session is ended only if it was pinged: by this sweeper, or by another
+// that has recorded it. Its ping timeout counts from the push.
 func (s *shard) heartbeat(ctx context.Context, r sessionstore.Registration, now time.Time) {
 	a, due := s.attempt(r, now)
 	switch {
@@ -42,8 +43,8 @@ func (s *shard) heartbeat(ctx context.Context, r sessionstore.Registration, now 
 	}
 }
 
-// attempt returns what is known of a row's ping, if that is due by half a tick from now: so it is on time in the middle, and no time is lost that
-// the client's own clock, or the connect timeout, counts.
+// attempt returns what is known of a row's ping, if that is due by half a tick from now: so it is on time in the
+// middle, and no time is lost that the client's own clock, or the connect timeout, counts.
 func (s *shard) attempt(r sessionstore.Registration, now time.Time) (a attempt, due bool) {
 	due = !now.Add(s.e.sweepTick() / 2).Before(r.PingAt)
 	s.mu.Lock()
@@ -72,8 +73,8 @@ func (s *shard) attempt(r sessionstore.Registration, now time.Time) (a attempt, 
 	return a, true
 }
 
-// ping pushes a ping, once and beside the walk. The walk waits for room among those that were pushed just now, but not for
-// pushes that are slow.
+// ping pushes a ping, once and beside the walk. The walk waits for room among those that were pushed just now, but
+// not for pushes that are slow.
 func (s *shard) ping(ctx context.Context, r sessionstore.Registration) {
 	if s.w.pings.full() {
 		return
@@ -102,8 +103,8 @@ func (s *shard) change(r sessionstore.Registration, f func(a *attempt, now time.
 	}
 }
 
-// push makes one try. A ping that was not taken, or of which nobody knows, is tried again later: a client may be pinged twice. A
-// connection that is busy is no reason to end a session, for it is there.
+// push makes one try. A ping that was not taken, or of which nobody knows, is tried again later: a client may be
+// pinged twice. A connection that is busy is no reason to end a session, for it is there.
 func (s *shard) push(ctx context.Context, r sessionstore.Registration) {
 	o := &s.e.opts
 	err := s.e.pingOnce(context.WithoutCancel(ctx), r.Conn)
@@ -124,7 +125,9 @@ func (s *shard) push(ctx context.Context, r sessionstore.Registration) {
 	case err == nil:
 		s.e.hooks.pinged(max(late, 0))
 	case errors.Is(err, adapter.ErrGone):
-		gone := sessionstore.Registration{Session: r.Session, Conn: r.Conn, PingAt: r.PingAt, LookAt: r.LookAt, Expired: true}
+		gone := sessionstore.Registration{
+			Session: r.Session, Conn: r.Conn, PingAt: r.PingAt, LookAt: r.LookAt, Expired: true,
+		}
 		s.w.later(ctx, r.Session, func(ctx context.Context) error { return s.e.look(ctx, gone) })
 	default:
 		s.e.log.DebugContext(ctx, "ping not pushed", "session", NameInLog(r.Session), "error", err)
@@ -138,7 +141,8 @@ func (e *Engine) pingOnce(ctx context.Context, conn sessionstore.Connection) err
 	return e.pusher.Push(ctx, conn, engineio.PingFrame)
 }
 
-// record tells the next sweeper of a ping that is not answered. So few clients take so long that it costs next to nothing.
+// record tells the next sweeper of a ping that is not answered. So few clients take so long that it costs next to
+// nothing.
 func (s *shard) record(ctx context.Context, r sessionstore.Registration, pushed time.Time) error {
 	err := s.e.store.Pinged(ctx, r, pushed)
 	if err != nil && !errors.Is(err, sessionstore.ErrNotFound) {

@@ -12,8 +12,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// What one answer to a GET may carry: each entry may be stored apart, and is a read unit then at least; and a Lambda's answer has
-// 6 MB, of which base64 takes a quarter. The bytes are those of the answer, with its separators.
+// What one answer to a GET may carry: each entry may be stored apart, and is a read unit then at least; and a
+// Lambda's answer has 6 MB, of which base64 takes a quarter. The bytes are those of the answer, with its separators.
 const (
 	maxAnswerPackets = 400
 	maxAnswerBytes   = 4 << 20
@@ -28,9 +28,9 @@ const (
 // pollAttempts bounds how often a GET reads again because a write of its own was refused or in doubt.
 const pollAttempts = 100
 
-// Poll serves a GET of a session: it answers what is in the buffer, or parks until something is to be said.
-// t is the client's cache buster, of any length and form. Where it names the GET (engineio.Unique, and not the handshake's), a repetition
-// by a proxy gets the same answer; else each call is a GET of its own.
+// Poll serves a GET of a session: it answers what is in the buffer, or parks until something is to be said. t is the
+// client's cache buster, of any length and form. Where it names the GET (engineio.Unique, and not the handshake's), a
+// repetition by a proxy gets the same answer; else each call is a GET of its own.
 //
 // Errors are of the catalogue in package engineio, or the store's.
 func (e *Engine) Poll(ctx context.Context, id sessionstore.SessionID, t string) (string, error) {
@@ -38,7 +38,10 @@ func (e *Engine) Poll(ctx context.Context, id sessionstore.SessionID, t string) 
 	if !engineio.Unique(t, now) {
 		t = ids.New(ctx)
 	}
-	p := &poller{e: e, id: id, t: t, began: now, deadline: e.pollDeadline(ctx, now), reread: firstReread, retry: adapter.NewPause()}
+	p := &poller{
+		e: e, id: id, t: t, began: now, deadline: e.pollDeadline(ctx, now), reread: firstReread,
+		retry: adapter.NewPause(),
+	}
 	for range pollAttempts {
 		payload, err := p.until(ctx)
 		if !errors.Is(err, errAgain) {
@@ -114,7 +117,9 @@ func (p *poller) until(ctx context.Context) (string, error) {
 
 // act does what the session as read asks of this GET, in the order of docs/protocol.md; it is not done if
 // the GET is parked and goes on waiting.
-func (p *poller) act(ctx context.Context, s *sessionstore.Session, now time.Time) (payload string, done bool, err error) {
+func (p *poller) act(
+	ctx context.Context, s *sessionstore.Session, now time.Time,
+) (payload string, done bool, err error) {
 	switch {
 	case s.State != sessionstore.Open:
 		payload, err = p.ended(ctx, s)
@@ -144,8 +149,8 @@ func (p *poller) act(ctx context.Context, s *sessionstore.Session, now time.Time
 	return payload, true, err
 }
 
-// upgraded answers a GET that finds the session on WebSocket. One that was parked when the probe came is let go. One that began
-// later is none of a client that upgrades: that waits for its last answer before it sends "5".
+// upgraded answers a GET that finds the session on WebSocket. One that was parked when the probe came is let go. One
+// that began later is none of a client that upgrades: that waits for its last answer before it sends "5".
 func (p *poller) upgraded(s *sessionstore.Session) (string, error) {
 	switch {
 	case !p.parked:

@@ -237,7 +237,9 @@ func TestTimestampIsNoIdentity(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
-				open, err := w.engine.Handshake(t.Context(), sessionstore.Handshake{Query: map[string]string{"t": c.handshake}})
+				open, err := w.engine.Handshake(
+					t.Context(), sessionstore.Handshake{Query: map[string]string{"t": c.handshake}},
+				)
 				w.must(err)
 				id := sidOf(t, open)
 				for i := range 3 {
@@ -350,8 +352,15 @@ func TestAnswerCountsSeparators(t *testing.T) {
 	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
 		id := w.polling()
 		for range entries {
-			p := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: slices.Repeat([]string{"4"}, frames)}
-			w.must(w.store.Deliver(t.Context(), id, []sessionstore.Packet{p}, sessionstore.BufferLimits{Packets: 1000, Bytes: 4 << 20}))
+			p := sessionstore.Packet{
+				ID: sessionstore.PacketID(sessionstore.NewID()), Frames: slices.Repeat([]string{"4"}, frames),
+			}
+			w.must(
+				w.store.Deliver(
+					t.Context(), id, []sessionstore.Packet{p},
+					sessionstore.BufferLimits{Packets: 1000, Bytes: 4 << 20},
+				),
+			)
 		}
 		got := 0
 		for i := 0; got < entries*frames && i < 9; i++ {

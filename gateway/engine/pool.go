@@ -24,9 +24,10 @@ const (
 // ErrPoolFull says that a [Pool] takes no more ends: too many wait, or it has been told to end.
 var ErrPoolFull = errors.New("engine: the pool of ends is full")
 
-// Pool finishes the ends of sessions in this process, as many at once as is good. Sessions that are still to be closed have a path of
-// their own, for their clients are there. An end whose disconnect handler is slow makes room for the others, see [Yield], and a namespace
-// with many such handlers leaves room to the other namespaces, see [Turn]. Engines of one store may share a Pool.
+// Pool finishes the ends of sessions in this process, as many at once as is good. Sessions that are still to be
+// closed have a path of their own, for their clients are there. An end whose disconnect handler is slow makes room
+// for the others, see [Yield], and a namespace with many such handlers leaves room to the other namespaces, see
+// [Turn]. Engines of one store may share a Pool.
 type Pool struct {
 	log   *slog.Logger
 	turns *turns
@@ -51,7 +52,9 @@ func NewPool(log *slog.Logger) *Pool {
 		log = slog.New(slog.DiscardHandler)
 	}
 	p := &Pool{log: log, closes: backlog{more: make(chan struct{}, 1)}, ends: backlog{more: make(chan struct{}, 1)}}
-	p.turns = &turns{again: p.again, running: make(map[string]int), slow: make(map[string]int), waiting: make(map[string][]End)}
+	p.turns = &turns{
+		again: p.again, running: make(map[string]int), slow: make(map[string]int), waiting: make(map[string][]End),
+	}
 	return p
 }
 
@@ -71,7 +74,8 @@ func (p *Pool) HandOver(_ context.Context, end End) error {
 	return nil
 }
 
-// again takes an end back whose turn has come. The lock of the turns is held, so the caller that holds p.mu must not ask them.
+// again takes an end back whose turn has come. The lock of the turns is held, so the caller that holds p.mu must not
+// ask them.
 func (p *Pool) again(end End) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,13 +90,16 @@ func (b *backlog) put(end End) {
 	}
 }
 
-// Run finishes ends by finish, which is [Engine.Finish] of any engine of the store, until ctx ends. Then it goes on with those that it has, for ten
-// seconds at most; the rest is left to the sweeper of another process. A disconnect handler that does not return
-// when its context ends may outlive Run.
+// Run finishes ends by finish, which is [Engine.Finish] of any engine of the store, until ctx ends. Then it goes on
+// with those that it has, for ten seconds at most; the rest is left to the sweeper of another process. A disconnect
+// handler that does not return when its context ends may outlive Run.
 func (p *Pool) Run(ctx context.Context, finish func(context.Context, End) error) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	r := &poolRun{p: p, finish: finish, ends: newLane(endsAtOnce, endsInAll, 0), closes: newLane(closesAtOnce, closesInAll, closeQuick)}
+	r := &poolRun{
+		p: p, finish: finish, ends: newLane(endsAtOnce, endsInAll, 0),
+		closes: newLane(closesAtOnce, closesInAll, closeQuick),
+	}
 	r.until(work, ctx.Done())
 	p.stop()
 	drained := make(chan struct{})
@@ -189,8 +196,8 @@ func (r *poolRun) inTurn(ctx context.Context, free func(), end End) {
 	r.one(context.WithValue(ctx, poolCallKey{}, c), end)
 }
 
-// one finishes an end. One that does not return though its time is up is abandoned: it keeps its goroutine, and nothing else. The
-// sweeper takes the session over, as from an instance that died.
+// one finishes an end. One that does not return though its time is up is abandoned: it keeps its goroutine, and
+// nothing else. The sweeper takes the session over, as from an instance that died.
 func (r *poolRun) one(ctx context.Context, end End) {
 	done := make(chan struct{})
 	go func() {
@@ -199,7 +206,9 @@ func (r *poolRun) one(ctx context.Context, end End) {
 		if later, ok := errors.AsType[*CrowdedError](err); ok {
 			r.p.turns.wait(end, later)
 		} else if err != nil {
-			r.p.log.WarnContext(ctx, "end of a session failed, left to the sweeper", "session", NameInLog(end.Session), "error", err)
+			r.p.log.WarnContext(
+				ctx, "end of a session failed, left to the sweeper", "session", NameInLog(end.Session), "error", err,
+			)
 		}
 	}()
 	limit := time.NewTimer(endAbandon)
@@ -207,6 +216,9 @@ func (r *poolRun) one(ctx context.Context, end End) {
 	select {
 	case <-done:
 	case <-limit.C:
-		r.p.log.ErrorContext(ctx, "a disconnect handler does not heed its context: its goroutine is left behind", "session", NameInLog(end.Session))
+		r.p.log.ErrorContext(
+			ctx, "a disconnect handler does not heed its context: its goroutine is left behind", "session",
+			NameInLog(end.Session),
+		)
 	}
 }

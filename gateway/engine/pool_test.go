@@ -15,7 +15,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// pooled runs a pool whose ends' handlers take as long as told by the first part of the session's id, which is their namespace.
+// pooled runs a pool whose ends' handlers take as long as told by the first part of the session's id, which is their
+// namespace.
 type pooled struct {
 	t    *testing.T
 	pool *engine.Pool
@@ -107,7 +108,8 @@ func (p *pooled) await(nsp string, n int, since time.Time, atMost time.Duration)
 	return atMost
 }
 
-// Disconnect handlers of one namespace that hang, however many, delay the ends of others for a moment, and are all run in the end.
+// Disconnect handlers of one namespace that hang, however many, delay the ends of others for a moment, and are all
+// run in the end.
 func TestPoolSharesAmongNamespaces(t *testing.T) {
 	const hangs = 20 * time.Second
 	for _, c := range []struct {
@@ -160,7 +162,9 @@ func TestPoolClosesFirst(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 		begun := time.Now()
 		for i := range 100 {
-			if err := p.pool.HandOver(p.t.Context(), engine.End{Session: sessionstore.SessionID(fmt.Sprint(i)), Reason: "transport error"}); err != nil {
+			if err := p.pool.HandOver(
+				p.t.Context(), engine.End{Session: sessionstore.SessionID(fmt.Sprint(i)), Reason: "transport error"},
+			); err != nil {
 				p.t.Fatal(err)
 			}
 		}
@@ -173,13 +177,18 @@ func TestPoolThatHasEnded(t *testing.T) {
 	var kept *engine.Pool
 	inPool(t, nil, func(p *pooled) { kept = p.pool })
 	for _, reason := range []string{"", "transport error"} {
-		if err := kept.HandOver(t.Context(), engine.End{Session: "s", Reason: reason}); !errors.Is(err, engine.ErrPoolFull) {
+		if err := kept.HandOver(
+			t.Context(), engine.End{Session: "s", Reason: reason},
+		); !errors.Is(
+			err, engine.ErrPoolFull,
+		) {
 			t.Errorf("reason %q: %v", reason, err)
 		}
 	}
 }
 
-// A session that is still to be closed is tried until the store takes it, in one go or in several, and its client is cut off.
+// A session that is still to be closed is tried until the store takes it, in one go or in several, and its client is
+// cut off.
 func TestSessionIsClosedInTheEnd(t *testing.T) {
 	for _, failures := range []int{0, 1, 10, 500} {
 		t.Run(fmt.Sprint(failures, " failures"), func(t *testing.T) {
@@ -191,9 +200,16 @@ func TestSessionIsClosedInTheEnd(t *testing.T) {
 				var running sync.WaitGroup
 				running.Go(func() { pool.Run(ctx, e.Finish) })
 				for range failures {
-					w.store.faults[sessionstore.OpClose] = append(w.store.faults[sessionstore.OpClose], fault{errNoAnswer, false})
+					w.store.faults[sessionstore.OpClose] = append(
+						w.store.faults[sessionstore.OpClose], fault{errNoAnswer, false},
+					)
 				}
-				w.must(pool.HandOver(ctx, engine.End{Session: id, Owner: "o", Reason: adapter.ReasonTransportError, Doubtful: conn}))
+				w.must(
+					pool.HandOver(
+						ctx,
+						engine.End{Session: id, Owner: "o", Reason: adapter.ReasonTransportError, Doubtful: conn},
+					),
+				)
 				for end := time.Now().Add(time.Hour); w.session(id).State != sessionstore.Closed && time.Now().Before(end); {
 					time.Sleep(time.Second)
 				}

@@ -42,8 +42,8 @@ func (e *Engine) Post(ctx context.Context, id sessionstore.SessionID, body strin
 	return nil
 }
 
-// postedAll handles the packets of a body, in order, until one ends the session. The reason is that to close the session for
-// at once: the client asked for it, or broke a rule.
+// postedAll handles the packets of a body, in order, until one ends the session. The reason is that to close the
+// session for at once: the client asked for it, or broke a rule.
 func (e *Engine) postedAll(ctx context.Context, inv *Invocation, body string) (reason string, err error) {
 	for p, parseErr := range engineio.DecodePayload(body) {
 		if parseErr != nil {
@@ -73,8 +73,8 @@ func (e *Engine) posted(ctx context.Context, inv *Invocation, p engineio.Packet)
 	return reason, err
 }
 
-// pong moves the ping of a polling session on, in its item and in the registry. A refusal means that
-// the session has moved on by itself. A pong that nobody asked for is no write: a client can send thousands in one POST.
+// pong moves the ping of a polling session on, in its item and in the registry. A refusal means that the session has
+// moved on by itself. A pong that nobody asked for is no write: a client can send thousands in one POST.
 func (e *Engine) pong(ctx context.Context, s *sessionstore.Session) error {
 	now := time.Now()
 	if !s.Pinged && now.Before(s.PingAt) {

@@ -161,8 +161,8 @@ func TestPongOnPolling(t *testing.T) {
 	})
 }
 
-// What an invocation sends is sent on when it becomes much, in order. It takes few entries of the buffer, however many packets
-// it is: bytes are limited, not packets.
+// What an invocation sends is sent on when it becomes much, in order. It takes few entries of the buffer, however
+// many packets it is: bytes are limited, not packets.
 func TestManyAnswers(t *testing.T) {
 	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
 		for _, n := range []int{1, 600, 12_000} {

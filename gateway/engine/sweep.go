@@ -41,8 +41,8 @@ const (
 	unpingedAfter = 4 // a push takes at most this part of the ping timeout
 )
 
-// Part is a part of the registry: of its shards those whose number leaves Index when it is divided by Count. The zero value
-// is all of them.
+// Part is a part of the registry: of its shards those whose number leaves Index when it is divided by Count. The zero
+// value is all of them.
 type Part struct {
 	Index int `json:"index"`
 	Count int `json:"count"`
@@ -59,9 +59,9 @@ func (e *Engine) Sweep(ctx context.Context) error {
 	return nil
 }
 
-// SweepAs is Sweep in the name of owner, for a part of the registry. Several in one name look after the same shards at the same time,
-// so that one can begin before the one that it relieves has ended. Their leases are long and not given back, which saves writes: sweepers
-// of other names wait for them up to a minute.
+// SweepAs is Sweep in the name of owner, for a part of the registry. Several in one name look after the same shards
+// at the same time, so that one can begin before the one that it relieves has ended. Their leases are long and not
+// given back, which saves writes: sweepers of other names wait for them up to a minute.
 func (e *Engine) SweepAs(ctx context.Context, owner sessionstore.Owner, part Part) error {
 	e.newSweeper(owner, sharedLease, part).sweep(ctx)
 	return nil
@@ -84,9 +84,9 @@ func (e *Engine) nextPing(id sessionstore.SessionID, now time.Time) time.Time {
 	return now.Add(e.opts.PingInterval - time.Duration(early))
 }
 
-// sweeper is one process's sweep. Each shard is walked beside the others. A walk reads rows and decides; it waits for nothing but the
-// store's next page and a free place among the pings. Pings go out on a path of their own, and what reads or ends sessions on
-// another, so that neither holds the other up.
+// sweeper is one process's sweep. Each shard is walked beside the others. A walk reads rows and decides; it waits for
+// nothing but the store's next page and a free place among the pings. Pings go out on a path of their own, and what
+// reads or ends sessions on another, so that neither holds the other up.
 type sweeper struct {
 	e      *Engine
 	shards []*shard
@@ -105,7 +105,13 @@ func (e *Engine) newSweeper(owner sessionstore.Owner, lease time.Duration, part 
 	}
 	for n := range e.store.Shards() {
 		if part.has(n) {
-			w.shards = append(w.shards, &shard{w: w, e: e, number: n, owner: owner, lease: lease, attempts: make(map[sessionstore.SessionID]attempt)})
+			w.shards = append(
+				w.shards,
+				&shard{
+					w: w, e: e, number: n, owner: owner, lease: lease,
+					attempts: make(map[sessionstore.SessionID]attempt),
+				},
+			)
 		}
 	}
 	return w
@@ -123,8 +129,8 @@ func (w *sweeper) sweep(ctx context.Context) {
 	w.looks.wait()
 }
 
-// later does something about a session beside the walk, unless something is being done about it already. What finds no room
-// is found again at the next tick.
+// later does something about a session beside the walk, unless something is being done about it already. What finds
+// no room is found again at the next tick.
 func (w *sweeper) later(ctx context.Context, id sessionstore.SessionID, do func(context.Context) error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -165,7 +171,9 @@ func (w *sweeper) release(ctx context.Context) {
 		}
 		group.Go(func() error {
 			now := time.Now()
-			if err := w.e.store.LeaseShard(ctx, s.number, sessionstore.Lease{Owner: s.owner, Until: now}, now); err != nil {
+			if err := w.e.store.LeaseShard(
+				ctx, s.number, sessionstore.Lease{Owner: s.owner, Until: now}, now,
+			); err != nil {
 				w.e.log.DebugContext(ctx, "lease of a shard not released", "shard", s.number, "error", err)
 			}
 			return nil
@@ -255,9 +263,9 @@ func (s *shard) walk(ctx context.Context) error {
 	return nil
 }
 
-// got notes that the walk gets on. After a stall, of this process or of the store, nobody can say that a pong had a chance to be
-// counted: so the clients are pinged once more before they are given up. Stalls that come one after the other make it so
-// only once in the time that a ping and its answer take.
+// got notes that the walk gets on. After a stall, of this process or of the store, nobody can say that a pong had a
+// chance to be counted: so the clients are pinged once more before they are given up. Stalls that come one after the
+// other make it so only once in the time that a ping and its answer take.
 func (s *shard) got(now time.Time) {
 	if !s.at.IsZero() && now.Sub(s.at) > stallInTicks*s.e.sweepTick() {
 		s.distrust(now)
@@ -287,8 +295,8 @@ func (s *shard) row(ctx context.Context, r sessionstore.Registration, now time.T
 	}
 }
 
-// pollDeadline is from when the ping timeout of a polling session counts: its GETs carry its pings, so a stall that held
-// them up must not end it.
+// pollDeadline is from when the ping timeout of a polling session counts: its GETs carry its pings, so a stall that
+// held them up must not end it.
 func (s *shard) pollDeadline(pingAt time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()

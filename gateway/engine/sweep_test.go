@@ -100,7 +100,9 @@ func TestRelievedSweeper(t *testing.T) {
 		id, conn := w.webSocket()
 		for range 3 {
 			w.sweepingAs("chain", func() {
-				w.sweepingAs("chain", func() { time.Sleep(10 * time.Millisecond) }) // its end takes nothing from the other
+				w.sweepingAs(
+					"chain", func() { time.Sleep(10 * time.Millisecond) },
+				) // its end takes nothing from the other
 				for range 40 {
 					time.Sleep(350 * time.Millisecond)
 					if got := w.pushed(conn); got != "2" && got != "2 2" {
@@ -125,8 +127,8 @@ func TestSharedSweepersSaveWrites(t *testing.T) {
 	})
 }
 
-// A ping to a connection that is gone ends the session. One that was refused or is in doubt does not: it is tried again, and only when
-// the client must have given up by itself is the session ended.
+// A ping to a connection that is gone ends the session. One that was refused or is in doubt does not: it is tried
+// again, and only when the client must have given up by itself is the session ended.
 func TestPingFails(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -171,8 +173,8 @@ func TestPingAfterARefusal(t *testing.T) {
 	})
 }
 
-// Sweepers that relieve each other end a silent client in time, also where the ping timeout is longer than each of them works; and one that
-// was not pinged, because nobody swept, is pinged first.
+// Sweepers that relieve each other end a silent client in time, also where the ping timeout is longer than each of
+// them works; and one that was not pinged, because nobody swept, is pinged first.
 func TestTimeoutOverRelief(t *testing.T) {
 	const beat = 12 * time.Second
 	o := engine.Options{PingInterval: interval, PingTimeout: 2 * beat}
@@ -309,7 +311,12 @@ func TestConnectTimeout(t *testing.T) {
 				id := c.begin(w)
 				if c.join {
 					s := w.session(id)
-					w.must(w.store.PutSocket(t.Context(), sessionstore.NewSocket{ID: "K", Session: id, Namespace: "/"}, s.Hint(), adapter.Limits{}.WithDefaults().Socket))
+					w.must(
+						w.store.PutSocket(
+							t.Context(), sessionstore.NewSocket{ID: "K", Session: id, Namespace: "/"}, s.Hint(),
+							adapter.Limits{}.WithDefaults().Socket,
+						),
+					)
 					w.must(w.engine.Joined(t.Context(), &s))
 				}
 				w.sweeping(func() {
@@ -336,7 +343,9 @@ func TestTakeOver(t *testing.T) {
 					id, conn = w.webSocket()
 				}
 				lease := sessionstore.Lease{Owner: "dead", Until: time.Now().Add(30 * time.Second)}
-				_, err := w.store.Close(t.Context(), sessionstore.CloseRequest{Session: id, Reason: "test", Handler: lease})
+				_, err := w.store.Close(
+					t.Context(), sessionstore.CloseRequest{Session: id, Reason: "test", Handler: lease},
+				)
 				w.must(err)
 				w.sweeping(func() {
 					time.Sleep(29 * time.Second)
@@ -383,7 +392,9 @@ func TestDeadFlusher(t *testing.T) {
 	inWorld(t, heartbeat, func(t *testing.T, w *world) {
 		id := w.polling()
 		conn := w.bind(id)
-		_, err := w.store.Upgrade(t.Context(), id, conn, sessionstore.Lease{Owner: "dead", Until: time.Now().Add(3 * time.Second)})
+		_, err := w.store.Upgrade(
+			t.Context(), id, conn, sessionstore.Lease{Owner: "dead", Until: time.Now().Add(3 * time.Second)},
+		)
 		w.must(err)
 		w.deliver(id, "4lost")
 		w.sweeping(func() { time.Sleep(interval + timeout + 3*time.Second) })
@@ -396,24 +407,27 @@ func TestDeadFlusher(t *testing.T) {
 
 // Somebody who died after the flush leaves the registry behind; the sweeper makes it right.
 func TestDeadAfterFlush(t *testing.T) {
-	inWorld(t, engine.Options{PingInterval: interval, PingTimeout: interval, UpgradeTimeout: 2 * time.Second}, func(t *testing.T, w *world) {
-		id := w.polling()
-		conn := w.bind(id)
-		w.message(conn, "2probe")
-		w.store.faults[sessionstore.OpUpdate] = []fault{{errNoAnswer, false}}
-		if _, err := w.engine.Message(t.Context(), conn, "5"); !errors.Is(err, errNoAnswer) {
-			t.Errorf("error %v", err)
-		}
-		w.sweeping(func() {
-			time.Sleep(interval + 2*time.Second)
-			if got := w.pushed(conn); got != "2" {
-				t.Errorf("pushed %q, want a ping", got)
+	inWorld(
+		t, engine.Options{PingInterval: interval, PingTimeout: interval, UpgradeTimeout: 2 * time.Second},
+		func(t *testing.T, w *world) {
+			id := w.polling()
+			conn := w.bind(id)
+			w.message(conn, "2probe")
+			w.store.faults[sessionstore.OpUpdate] = []fault{{errNoAnswer, false}}
+			if _, err := w.engine.Message(t.Context(), conn, "5"); !errors.Is(err, errNoAnswer) {
+				t.Errorf("error %v", err)
 			}
-			w.message(conn, "3")
-			time.Sleep(interval)
-		})
-		w.expectState(id, "")
-	})
+			w.sweeping(func() {
+				time.Sleep(interval + 2*time.Second)
+				if got := w.pushed(conn); got != "2" {
+					t.Errorf("pushed %q, want a ping", got)
+				}
+				w.message(conn, "3")
+				time.Sleep(interval)
+			})
+			w.expectState(id, "")
+		},
+	)
 }
 
 // What is closed leaves nothing to sweep, and its item goes after a while.

@@ -5,10 +5,12 @@ import (
 	"sync"
 )
 
-// manySlow is how many slow disconnect handlers of a namespace show that the next one will be slow too: it makes room at once.
+// manySlow is how many slow disconnect handlers of a namespace show that the next one will be slow too: it makes room
+// at once.
 const manySlow = 8
 
-// CrowdedError is a [Handler]'s word that the end of a session has to wait: too many disconnect handlers of a namespace are running.
+// CrowdedError is a [Handler]'s word that the end of a session has to wait: too many disconnect handlers of a
+// namespace are running.
 type CrowdedError struct {
 	// Namespace is where.
 	Namespace string
@@ -21,8 +23,9 @@ func (e *CrowdedError) Error() string {
 	return "engine: too many disconnect handlers are running in " + e.Namespace
 }
 
-// turns has the namespaces share a [Pool]. One that has many handlers running may have as many more as there are places left: so a
-// namespace whose handlers hang gets half of all, two such get a third each, and there is always room for another one.
+// turns has the namespaces share a [Pool]. One that has many handlers running may have as many more as there are
+// places left: so a namespace whose handlers hang gets half of all, two such get a third each, and there is always
+// room for another one.
 type turns struct {
 	again func(End) // takes an end whose turn has come
 
@@ -130,8 +133,9 @@ type poolCall struct {
 	slow     bool
 }
 
-// Turn has the disconnect handlers of a namespace run by turns in the pool that runs the end under ctx: call end when the handler has
-// returned. The error is a [*CrowdedError] if the end is to wait. Without a pool there is always a turn.
+// Turn has the disconnect handlers of a namespace run by turns in the pool that runs the end under ctx: call end when
+// the handler has returned. The error is a [*CrowdedError] if the end is to wait. Without a pool there is always a
+// turn.
 func Turn(ctx context.Context, nsp string) (end func(), err error) {
 	c, ok := ctx.Value(poolCallKey{}).(*poolCall)
 	if !ok {
@@ -151,7 +155,8 @@ func Turn(ctx context.Context, nsp string) (end func(), err error) {
 	return c.endTurn, nil
 }
 
-// Yield has the pool that runs the end under ctx begin another beside it: a disconnect handler takes long. Without a pool it does nothing.
+// Yield has the pool that runs the end under ctx begin another beside it: a disconnect handler takes long. Without a
+// pool it does nothing.
 func Yield(ctx context.Context) {
 	c, ok := ctx.Value(poolCallKey{}).(*poolCall)
 	if !ok {

@@ -45,7 +45,9 @@ func isOver(err error) bool {
 }
 
 // candidate serves a frame of a WebSocket that wants to take over from polling.
-func (e *Engine) candidate(ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string) (string, error) {
+func (e *Engine) candidate(
+	ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string,
+) (string, error) {
 	p, err := engineio.Decode(frame)
 	switch {
 	case err == nil && frame == engineio.ProbePing:
@@ -73,12 +75,14 @@ func (e *Engine) probe(ctx context.Context, s *sessionstore.Session, conn sessio
 	}
 }
 
-// crowdedPatience is how long a message waits for its connection's upgrade packet if another waits already: a client sends what
-// it had to hold back right after that packet, and API Gateway may hand over all of it at once.
+// crowdedPatience is how long a message waits for its connection's upgrade packet if another waits already: a client
+// sends what it had to hold back right after that packet, and API Gateway may hand over all of it at once.
 const crowdedPatience = 100 * time.Millisecond
 
 // early serves a message of a probed candidate once the upgrade is done.
-func (e *Engine) early(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, frame string, binary bool) (string, error) {
+func (e *Engine) early(
+	ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, frame string, binary bool,
+) (string, error) {
 	what := WaitUpgrade
 	if binary {
 		what = WaitUpgradeBinary
@@ -89,7 +93,9 @@ func (e *Engine) early(ctx context.Context, id sessionstore.SessionID, conn sess
 		s, err = e.readUntil(ctx, id, crowdedPatience, upgraded)
 	}
 	if err != nil { // no upgrade packet: a wrong frame, which costs the client its WebSocket and nothing else
-		e.log.InfoContext(ctx, "upgrade aborted: a message came before the upgrade packet", "session", NameInLog(id), "cause", err)
+		e.log.InfoContext(
+			ctx, "upgrade aborted: a message came before the upgrade packet", "session", NameInLog(id), "cause", err,
+		)
 		return "", e.giveUp(ctx, id, conn)
 	}
 	return e.frame(ctx, &s, conn, frame)

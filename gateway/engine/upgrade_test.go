@@ -337,8 +337,8 @@ func TestEarlyMessage(t *testing.T) {
 	})
 }
 
-// TestWrongFrameOfCandidate has a probed WebSocket send something else than its upgrade packet: it is closed, and the session
-// stays on polling, where the next upgrade succeeds.
+// TestWrongFrameOfCandidate has a probed WebSocket send something else than its upgrade packet: it is closed, and the
+// session stays on polling, where the next upgrade succeeds.
 func TestWrongFrameOfCandidate(t *testing.T) {
 	for _, frame := range []string{"4a", "bAQ==", "0", "1", "2", "2x", "3", "3probe", "6", "7", "", "hello"} {
 		t.Run(frame, func(t *testing.T) {

@@ -55,12 +55,14 @@ func (e *Engine) session(ctx context.Context, conn sessionstore.Connection) (ses
 	if err != nil {
 		return "", err
 	}
-	e.conns.put(conn, cached{session: row.Session, candidate: row.Handshake == nil}) // the next frame tells whether it still is
+	e.conns.put(
+		conn, cached{session: row.Session, candidate: row.Handshake == nil},
+	) // the next frame tells whether it still is
 	return row.Session, nil
 }
 
-// calm returns until when the sweeper sends no ping to a client whose next one is due an interval from now. It is half of the interval, so that
-// it holds by the clock of any sweeper.
+// calm returns until when the sweeper sends no ping to a client whose next one is due an interval from now. It is
+// half of the interval, so that it holds by the clock of any sweeper.
 func (e *Engine) calm(now time.Time) time.Time { return now.Add(e.opts.PingInterval / 2) }
 
 // refuse ends a connection that has no session (any more).
@@ -73,7 +75,9 @@ func (e *Engine) refuse(ctx context.Context, conn sessionstore.Connection) error
 }
 
 // dropped ends a session of which a frame could not be served.
-func (e *Engine) dropped(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, cause error) error {
+func (e *Engine) dropped(
+	ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, cause error,
+) error {
 	err := e.closing.Close(ctx, id, adapter.ReasonTransportError, adapter.CloseOptions{Doubtful: conn})
 	return errors.Join(fmt.Errorf("engine: message: %w", cause), err)
 }
@@ -81,9 +85,10 @@ func (e *Engine) dropped(ctx context.Context, id sessionstore.SessionID, conn se
 // beatRepeats bounds the repeats of a pong's write, which may be applied twice.
 const beatRepeats = 3
 
-// beatOf is the pong of a WebSocket: its times live in the registry, so the session is not read. A pong that cannot be written ends
-// nothing: the sweeper is in the same trouble with the store, and pings once more. One that nobody asked for is no write, as far as this
-// instance can tell: it comes soon after another that counted, and no ping is due.
+// beatOf is the pong of a WebSocket: its times live in the registry, so the session is not read. A pong that cannot
+// be written ends nothing: the sweeper is in the same trouble with the store, and pings once more. One that nobody
+// asked for is no write, as far as this instance can tell: it comes soon after another that counted, and no ping is
+// due.
 func (e *Engine) beatOf(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) error {
 	now := time.Now()
 	if k, _ := e.conns.get(conn); now.Before(k.calm) {
@@ -105,7 +110,9 @@ func (e *Engine) beatOf(ctx context.Context, id sessionstore.SessionID, conn ses
 }
 
 // frame serves a frame by what the connection is to the session.
-func (e *Engine) frame(ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string) (string, error) {
+func (e *Engine) frame(
+	ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string,
+) (string, error) {
 	switch {
 	case s.State != sessionstore.Open:
 		return "", e.refuse(ctx, conn)
@@ -122,7 +129,9 @@ func (e *Engine) frame(ctx context.Context, s *sessionstore.Session, conn sessio
 }
 
 // established serves a frame of the session's own WebSocket.
-func (e *Engine) established(ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string) (string, error) {
+func (e *Engine) established(
+	ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string,
+) (string, error) {
 	p, err := engineio.Decode(frame)
 	if err != nil {
 		e.unreadable(ctx, s.ID, err)
@@ -172,8 +181,9 @@ func (e *Engine) Cut(ctx context.Context, conn sessionstore.Connection, reason s
 	return e.ended(ctx, id, conn, reason, adapter.CloseOptions{IfConn: conn, Doubtful: conn})
 }
 
-// Alive is told that frames of a connection wait for the one that is being handled, and maybe a pong among them: the next ping
-// is due anew. The client is pinged first, since it gives up if it is not pinged in time; if it cannot be, all stays as it was.
+// Alive is told that frames of a connection wait for the one that is being handled, and maybe a pong among them: the
+// next ping is due anew. The client is pinged first, since it gives up if it is not pinged in time; if it cannot be,
+// all stays as it was.
 func (e *Engine) Alive(ctx context.Context, conn sessionstore.Connection) error {
 	id, err := e.session(ctx, conn)
 	on := false
@@ -195,7 +205,8 @@ func (e *Engine) Alive(ctx context.Context, conn sessionstore.Connection) error 
 	return nil
 }
 
-// takenOver reports whether a session is on a connection. It is read only if the connection was a candidate when it was last seen here.
+// takenOver reports whether a session is on a connection. It is read only if the connection was a candidate when it
+// was last seen here.
 func (e *Engine) takenOver(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) (bool, error) {
 	if k, ok := e.conns.get(conn); ok && !k.candidate {
 		return true, nil
@@ -209,7 +220,10 @@ func (e *Engine) takenOver(ctx context.Context, id sessionstore.SessionID, conn 
 }
 
 // ended closes the session of a connection that has ended, or takes a candidate back.
-func (e *Engine) ended(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, reason string, o adapter.CloseOptions) error {
+func (e *Engine) ended(
+	ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, reason string,
+	o adapter.CloseOptions,
+) error {
 	e.conns.drop(conn)
 	err := e.closing.Close(ctx, id, reason, o)
 	s, refused := sessionstore.Current(err)

@@ -143,7 +143,8 @@ func TestReplyOrder(t *testing.T) {
 	})
 }
 
-// A pong of a WebSocket costs one write and reads nothing; one that nobody asked for costs nothing, and puts no ping off.
+// A pong of a WebSocket costs one write and reads nothing; one that nobody asked for costs nothing, and puts no ping
+// off.
 func TestPongCost(t *testing.T) {
 	inWorld(t, heartbeat, func(t *testing.T, w *world) {
 		_, conn := w.webSocket()
@@ -201,7 +202,9 @@ func TestPongInTrouble(t *testing.T) {
 			id, conn := w.webSocket()
 			time.Sleep(interval)
 			for range faults {
-				w.store.faults[sessionstore.OpBeat] = append(w.store.faults[sessionstore.OpBeat], fault{errNoAnswer, false})
+				w.store.faults[sessionstore.OpBeat] = append(
+					w.store.faults[sessionstore.OpBeat], fault{errNoAnswer, false},
+				)
 			}
 			if _, err := w.engine.Message(t.Context(), conn, "3"); (err != nil) != (faults > 1) {
 				t.Errorf("%d faults: error %v", faults, err)
@@ -296,7 +299,11 @@ func TestCloseStepEarly(t *testing.T) {
 		w.must(w.engine.Run(t.Context(), engine.Step{Kind: engine.StepClose, Conn: left}))
 		failing := w.connection()
 		w.pusher.RefuseClose(failing, pushtest.ErrLost)
-		if err := w.engine.Run(t.Context(), engine.Step{Kind: engine.StepClose, Conn: failing}); !errors.Is(err, pushtest.ErrLost) {
+		if err := w.engine.Run(
+			t.Context(), engine.Step{Kind: engine.StepClose, Conn: failing},
+		); !errors.Is(
+			err, pushtest.ErrLost,
+		) {
 			t.Errorf("error %v, want that of the close, for the queue to repeat the step", err)
 		}
 	})

@@ -87,7 +87,9 @@ func (s *faultyStore) fail(op sessionstore.Op, call func() error) error {
 	return f.err
 }
 
-func (s *faultyStore) Get(ctx context.Context, id sessionstore.SessionID, now time.Time) (k sessionstore.Session, err error) {
+func (s *faultyStore) Get(
+	ctx context.Context, id sessionstore.SessionID, now time.Time,
+) (k sessionstore.Session, err error) {
 	err = s.fail(sessionstore.OpGet, func() error { k, err = s.Store.Get(ctx, id, now); return err })
 	return k, err
 }
@@ -105,7 +107,9 @@ func (s *faultyStore) Park(ctx context.Context, r sessionstore.ParkRequest) erro
 	return s.fail(sessionstore.OpPark, func() error { return s.Store.Park(ctx, r) })
 }
 
-func (s *faultyStore) Upgrade(ctx context.Context, id sessionstore.SessionID, c sessionstore.Connection, l sessionstore.Lease) (k sessionstore.Session, err error) {
+func (s *faultyStore) Upgrade(
+	ctx context.Context, id sessionstore.SessionID, c sessionstore.Connection, l sessionstore.Lease,
+) (k sessionstore.Session, err error) {
 	err = s.fail(sessionstore.OpUpgrade, func() error { k, err = s.Store.Upgrade(ctx, id, c, l); return err })
 	return k, err
 }
@@ -300,7 +304,8 @@ func (w *world) deliver(id sessionstore.SessionID, frames ...string) {
 	w.t.Helper()
 	w.n++
 	p := sessionstore.Packet{ID: sessionstore.PacketID(fmt.Sprint("p", w.n)), Frames: frames}
-	if _, err := w.engine.Delivery().Deliver(w.t.Context(), adapter.Target{Session: id}, []sessionstore.Packet{p}); err != nil {
+	if _, err := w.engine.Delivery().
+		Deliver(w.t.Context(), adapter.Target{Session: id}, []sessionstore.Packet{p}); err != nil {
 		w.t.Fatalf("deliver %q: %v", frames, err)
 	}
 }

@@ -5,10 +5,10 @@ import (
 	"unicode/utf16"
 )
 
-// decodeBase64 decodes text as the reference does, by Node's Buffer.from(text, "base64"), because clients rely on it: the
-// official Java client breaks lines. Both alphabets are read, padding may be missing and ends the data, what is of neither
-// alphabet is dropped, and so is a last character that makes no byte. It never fails and makes at most three quarters of
-// the bytes of text.
+// decodeBase64 decodes text as the reference does, by Node's Buffer.from(text, "base64"), because clients rely on it:
+// the official Java client breaks lines. Both alphabets are read, padding may be missing and ends the data, what is
+// of neither alphabet is dropped, and so is a last character that makes no byte. It never fails and makes at most
+// three quarters of the bytes of text.
 func decodeBase64(text string) []byte {
 	out := make([]byte, 0, base64.StdEncoding.DecodedLen(len(text)))
 	if strict, err := base64.StdEncoding.AppendDecode(out, []byte(text)); err == nil {

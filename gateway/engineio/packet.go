@@ -55,10 +55,9 @@ type Packet struct {
 	Binary bool
 }
 
-// Decode reads one text frame: a type and its data, or "b" and the base64 of a binary message, in which line breaks, missing
-// padding, the alphabet of URLs and garbage are forgiven as by the reference. The data
-// of a text packet shares memory with frame. Whether a type is allowed from the peer that sent it is not
-// judged here.
+// Decode reads one text frame: a type and its data, or "b" and the base64 of a binary message, in which line breaks,
+// missing padding, the alphabet of URLs and garbage are forgiven as by the reference. The data of a text packet
+// shares memory with frame. Whether a type is allowed from the peer that sent it is not judged here.
 //
 // Errors: [ErrEmptyPacket], [ErrUnknownType].
 func Decode(frame string) (Packet, error) {

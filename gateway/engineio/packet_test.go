@@ -28,7 +28,10 @@ var vectors = []struct {
 	{"message that looks binary", "4bAQID", engineio.Packet{Type: engineio.Message, Data: "bAQID"}},
 	{"binary", "bAQIDBA==", engineio.Packet{Type: engineio.Message, Data: "\x01\x02\x03\x04", Binary: true}},
 	{"empty binary", "b", engineio.Packet{Type: engineio.Message, Binary: true}},
-	{"binary with all of the alphabet", "b+/+/", engineio.Packet{Type: engineio.Message, Data: "\xfb\xff\xbf", Binary: true}},
+	{
+		"binary with all of the alphabet", "b+/+/",
+		engineio.Packet{Type: engineio.Message, Data: "\xfb\xff\xbf", Binary: true},
+	},
 }
 
 func TestPacketBothWays(t *testing.T) {

@@ -8,10 +8,10 @@ import (
 // separator stands between the packets of a payload.
 const separator = "\x1e"
 
-// DecodePayload reads the body of a POST: text frames with the record separator between them. It decodes a packet when
-// the caller asks for it, so that a body of very many packets takes no more memory than its bytes, and yields the packets before a bad
-// one first, as the protocol delivers them. The bad one comes with an error of [Decode] and is the last. The data of text
-// packets shares memory with body.
+// DecodePayload reads the body of a POST: text frames with the record separator between them. It decodes a packet
+// when the caller asks for it, so that a body of very many packets takes no more memory than its bytes, and yields
+// the packets before a bad one first, as the protocol delivers them. The bad one comes with an error of [Decode] and
+// is the last. The data of text packets shares memory with body.
 func DecodePayload(body string) iter.Seq2[Packet, error] {
 	return func(yield func(Packet, error) bool) {
 		for more := true; more; {

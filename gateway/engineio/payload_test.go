@@ -76,7 +76,8 @@ func TestDecodePayloadRefuses(t *testing.T) {
 	}
 }
 
-// Bytes are limited, packets are not: a body of very many takes no memory before they are asked for, nor behind a bad one.
+// Bytes are limited, packets are not: a body of very many takes no memory before they are asked for, nor behind a bad
+// one.
 func TestPayloadOfManyPackets(t *testing.T) {
 	body := strings.Repeat("4\x1e", 99_999) + "4"
 	n := 0

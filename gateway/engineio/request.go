@@ -42,8 +42,8 @@ type Request struct {
 //
 // The checks come in the protocol's order: transport, session id, method, version. Errors are *[Error]:
 // [ErrUnknownTransport], [ErrBadHandshakeMethod], [ErrBadRequest], [ErrUnsupportedVersion] and [ErrMethod]. With
-// ErrMethod, and with ErrBadRequest for another version or transport than the session can have, the Request is filled but
-// for its Kind, because an unknown session, and a session on another transport, are to be reported before it.
+// ErrMethod, and with ErrBadRequest for another version or transport than the session can have, the Request is filled
+// but for its Kind, because an unknown session, and a session on another transport, are to be reported before it.
 func ParseRequest(method string, query map[string]string, websocket bool) (Request, error) {
 	r := Request{
 		SID:       query["sid"],

@@ -6,23 +6,24 @@ import (
 	"time"
 )
 
-// The query parameter "t" of official JavaScript clients, in the two forms that there have been. In both, the time in milliseconds
-// comes with what makes it unique, so a client never sends one twice, and a proxy that repeats a request repeats it.
+// The query parameter "t" of official JavaScript clients, in the two forms that there have been. In both, the time in
+// milliseconds comes with what makes it unique, so a client never sends one twice, and a proxy that repeats a request
+// repeats it.
 const (
-	// engine.io-client 3.x to 6.5, and Java's and Go's: the time in 7 digits of base 64, and for all but the first of one
-	// millisecond a dot and their number in the same digits (npm package yeast).
+	// engine.io-client 3.x to 6.5, and Java's and Go's: the time in 7 digits of base 64, and for all but the first of
+	// one millisecond a dot and their number in the same digits (npm package yeast).
 	yeastTime  = 7
 	yeastCount = 3 // digits of the number at most: 262,144 requests in one millisecond
-	// engine.io-client 6.6 and later: the last 5 digits of the time in base 36, and 3 random ones. (One random string in 36 ends in
-	// a zero that is not written; it is not recognized.)
+	// engine.io-client 6.6 and later: the last 5 digits of the time in base 36, and 3 random ones. (One random string
+	// in 36 ends in a zero that is not written; it is not recognized.)
 	randomTime   = 5
 	randomDigits = 3
 )
 
-// Unique reports whether t, the cache buster of a request, is of the form that official JavaScript clients make: such a client never
-// sends one twice, so two requests with the same are one that was repeated on the way. Others send what repeats by itself (the second of
-// the clock, a parameter of the application's own), which names nothing. now is the server's time: a t that is the time and
-// nothing else, in base 36, has eight digits too.
+// Unique reports whether t, the cache buster of a request, is of the form that official JavaScript clients make: such
+// a client never sends one twice, so two requests with the same are one that was repeated on the way. Others send
+// what repeats by itself (the second of the clock, a parameter of the application's own), which names nothing. now is
+// the server's time: a t that is the time and nothing else, in base 36, has eight digits too.
 func Unique(t string, now time.Time) bool {
 	if strings.Trim(t, ".0123456789") == "" { // a clock, or a checksum
 		return false
@@ -38,8 +39,8 @@ func Unique(t string, now time.Time) bool {
 	}
 }
 
-// isClock reports whether eight digits of base 36 are the time, give or take a day. The last five of them and three random ones are that
-// by chance for a few minutes in a month at most; then a repeated request is not recognized.
+// isClock reports whether eight digits of base 36 are the time, give or take a day. The last five of them and three
+// random ones are that by chance for a few minutes in a month at most; then a repeated request is not recognized.
 func isClock(t string, now time.Time) bool {
 	ms, err := strconv.ParseInt(t, 36, 64)
 	const day = 24 * time.Hour

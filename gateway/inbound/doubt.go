@@ -46,8 +46,8 @@ func deliveryOf(f *Frame, receives int) string {
 	return fmt.Sprintf("given/%s/%d", f.Message, receives)
 }
 
-// giveBack returns frames for which no time is left to the queue, and marks that nobody has begun with them. Those that could not be
-// marked end their connection: when they come again, nobody could tell.
+// giveBack returns frames for which no time is left to the queue, and marks that nobody has begun with them. Those
+// that could not be marked end their connection: when they come again, nobody could tell.
 func (c *Consumer) giveBack(ctx context.Context, conn sessionstore.Connection, frames []Frame) []Frame {
 	c.isAlive(ctx, conn)
 	now := time.Now()
@@ -66,8 +66,8 @@ func (c *Consumer) giveBack(ctx context.Context, conn sessionstore.Connection, f
 	return frames
 }
 
-// wasGivenBack reports whether the delivery before this one was given back. It takes the mark for no time at all: one that is
-// there refuses that.
+// wasGivenBack reports whether the delivery before this one was given back. It takes the mark for no time at all: one
+// that is there refuses that.
 func (c *Consumer) wasGivenBack(ctx context.Context, f *Frame) (bool, error) {
 	now := time.Now()
 	lease := sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: now}

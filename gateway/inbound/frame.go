@@ -24,8 +24,9 @@ type Frame struct {
 // Disconnect is the type of the event that ends a connection.
 const Disconnect = "DISCONNECT"
 
-// inOrder sorts frames of one connection by their receipt, and counts those that change places. The WebSocket API may hand frames that
-// come close together to the queue in another order. Frames of one millisecond stay as they are; the end comes last.
+// inOrder sorts frames of one connection by their receipt, and counts those that change places. The WebSocket API may
+// hand frames that come close together to the queue in another order. Frames of one millisecond stay as they are; the
+// end comes last.
 func inOrder(frames []Frame) (moved int) {
 	before := slices.Clone(frames)
 	slices.SortStableFunc(frames, func(a, b Frame) int {

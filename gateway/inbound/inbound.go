@@ -1,9 +1,10 @@
-// Package inbound handles the frames of WebSocket connections in the order of their receipt, as they come out of a FIFO queue that has
-// the connection as its group. It knows no queue and no cloud: docs/adr/0013-frames-of-one-connection.md says why it does what it does.
+// Package inbound handles the frames of WebSocket connections in the order of their receipt, as they come out of a
+// FIFO queue that has the connection as its group. It knows no queue and no cloud:
+// docs/adr/0013-frames-of-one-connection.md says why it does what it does.
 //
-// There is no write in the normal path. A frame that the queue delivers again was in the hands of a process that died: nobody knows
-// whether it was handled, so its connection is ended, as by a server that dies. Frames that were given back for want of time
-// are told apart by a claim.
+// There is no write in the normal path. A frame that the queue delivers again was in the hands of a process that
+// died: nobody knows whether it was handled, so its connection is ended, as by a server that dies. Frames that were
+// given back for want of time are told apart by a claim.
 package inbound
 
 import (
@@ -16,8 +17,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Patience is how long connections wait for a slow one in their batch: no more of their frames are delivered until all of
-// the batch is done, or their part of it is taken out of the queue.
+// Patience is how long connections wait for a slow one in their batch: no more of their frames are delivered until
+// all of the batch is done, or their part of it is taken out of the queue.
 const Patience = 50 * time.Millisecond
 
 // Sessions are what is done to a connection beside handling its frames.
@@ -84,9 +85,9 @@ func New(c Config) *Consumer {
 	return &Consumer{c}
 }
 
-// Serve handles a batch: frames of one connection one after the other, those of several side by side. It returns the messages that the
-// queue is to deliver again; all others are done with, and may be gone from the queue already. When half of the
-// time that the context has is over, frames that have not begun are given back.
+// Serve handles a batch: frames of one connection one after the other, those of several side by side. It returns the
+// messages that the queue is to deliver again; all others are done with, and may be gone from the queue already. When
+// half of the time that the context has is over, frames that have not begun are given back.
 func (c *Consumer) Serve(ctx context.Context, frames []Frame) (again []string) {
 	order, byConnection := split(frames)
 	type outcome struct{ frames, back []Frame }
@@ -133,8 +134,8 @@ func split(frames []Frame) (order []sessionstore.Connection, of map[sessionstore
 	return order, of
 }
 
-// release takes frames that were handled out of the queue, so that those behind them are delivered. If it fails, they wait for the
-// rest of the batch.
+// release takes frames that were handled out of the queue, so that those behind them are delivered. If it fails, they
+// wait for the rest of the batch.
 func (c *Consumer) release(ctx context.Context, frames []Frame) {
 	if len(frames) == 0 {
 		return
@@ -148,7 +149,8 @@ func (c *Consumer) release(ctx context.Context, frames []Frame) {
 	}
 }
 
-// connection handles frames of one connection and returns those that the queue is to deliver again, with all behind them.
+// connection handles frames of one connection and returns those that the queue is to deliver again, with all behind
+// them.
 func (c *Consumer) connection(ctx context.Context, conn sessionstore.Connection, frames []Frame) (back []Frame) {
 	doubt, err := c.inDoubt(ctx, frames)
 	if doubt {

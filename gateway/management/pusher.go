@@ -76,7 +76,8 @@ func (p *Pusher) Push(ctx context.Context, conn sessionstore.Connection, frame s
 func (p *Pusher) Close(ctx context.Context, conn sessionstore.Connection) error {
 	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
 	defer cancel()
-	_, err := p.client(conn.Endpoint).DeleteConnection(ctx, &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: &conn.ID})
+	_, err := p.client(conn.Endpoint).
+		DeleteConnection(ctx, &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: &conn.ID})
 	if err = pushError(err); err != nil {
 		return fmt.Errorf("management: close connection %s: %w", conn.ID, err)
 	}
@@ -118,7 +119,9 @@ func pushError(err error) error {
 		return adapter.ErrFrameTooLarge
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("%w: %w", adapter.ErrGone, err) // localdev: the process is no more, and its connections with it
+		return fmt.Errorf(
+			"%w: %w", adapter.ErrGone, err,
+		) // localdev: the process is no more, and its connections with it
 	}
 	return err
 }

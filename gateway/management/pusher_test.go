@@ -20,7 +20,8 @@ import (
 
 func newPusher(timeout time.Duration) *management.Pusher {
 	return management.New(management.Options{
-		Region: "eu-west-1", Timeout: timeout, HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		Region: "eu-west-1", Timeout: timeout,
+		HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "s"}, nil
 		}),

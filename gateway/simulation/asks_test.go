@@ -67,5 +67,7 @@ func (s *store) AnswerAck(ctx context.Context, a sessionstore.Ack, now time.Time
 }
 
 func (s *store) DeleteAck(ctx context.Context, id sessionstore.SessionID, ack uint64) error {
-	return s.write(ctx, "DeleteAck "+string(id), func(ctx context.Context) error { return s.Store.DeleteAck(ctx, id, ack) })
+	return s.write(
+		ctx, "DeleteAck "+string(id), func(ctx context.Context) error { return s.Store.DeleteAck(ctx, id, ack) },
+	)
 }

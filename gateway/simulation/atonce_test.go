@@ -24,18 +24,22 @@ const (
 
 // uploads registers what takes attachments, and the second namespace.
 func (r *run) uploads(srv *gateway.Server) {
-	gateway.On(srv.Of("/"), binary, func(_ context.Context, s *gateway.Socket, in gateway.Args2[string, gateway.Binary]) (string, error) {
-		r.handles(in.First)
-		c := r.owner(s.ID())
-		r.mu.Lock()
-		disordered := c.disordered
-		r.mu.Unlock()
-		// If one stalls for longer than any may be late, or is lost with its instance, another's may be taken for it: docs/protocol.md.
-		if string(in.Second) != in.First && r.w.late() == 0 && !disordered {
-			r.w.violation("the handler of %s got the attachment of %s", in.First, in.Second)
-		}
-		return in.First, nil
-	})
+	gateway.On(
+		srv.Of("/"), binary,
+		func(_ context.Context, s *gateway.Socket, in gateway.Args2[string, gateway.Binary]) (string, error) {
+			r.handles(in.First)
+			c := r.owner(s.ID())
+			r.mu.Lock()
+			disordered := c.disordered
+			r.mu.Unlock()
+			// If one stalls for longer than any may be late, or is lost with its instance, another's may be taken for it:
+			// docs/protocol.md.
+			if string(in.Second) != in.First && r.w.late() == 0 && !disordered {
+				r.w.violation("the handler of %s got the attachment of %s", in.First, in.Second)
+			}
+			return in.First, nil
+		},
+	)
 	n := srv.Of(second)
 	gateway.On(n, "n", func(_ context.Context, _ *gateway.Socket, key string) (string, error) {
 		r.handles(key)
@@ -119,7 +123,10 @@ func (c *client) together(ctx context.Context, frames []string) bool {
 	}
 	sent := make([]<-chan struct{}, len(frames))
 	for i, f := range frames {
-		sent[i] = c.run.w.spawn(ctx, fmt.Sprintf("%s/at once %d", c.name, i), func(ctx context.Context, _ *proc) { c.message(ctx, ws, f) })
+		sent[i] = c.run.w.spawn(
+			ctx, fmt.Sprintf("%s/at once %d", c.name, i),
+			func(ctx context.Context, _ *proc) { c.message(ctx, ws, f) },
+		)
 	}
 	for _, done := range sent {
 		<-done
@@ -150,8 +157,8 @@ func (c *client) expectSecond() {
 	c.inSecond = false
 }
 
-// awaitSecond waits until each CONNECT has been answered, for five seconds at most; for longer where it may be behind frames that
-// take long, since clients do not send another before.
+// awaitSecond waits until each CONNECT has been answered, for five seconds at most; for longer where it may be behind
+// frames that take long, since clients do not send another before.
 func (c *client) awaitSecond(ctx context.Context) {
 	patience := 5 * time.Second
 	if c.run.line != nil {
@@ -181,18 +188,24 @@ func (c *client) takeSecond(frame string) {
 		c.inSecond = false
 	}
 	if c.secondAnswered > c.secondAsked {
-		c.run.w.violation("%s: CONNECT to %s answered %d times, asked %d times", c.name, second, c.secondAnswered, c.secondAsked)
+		c.run.w.violation(
+			"%s: CONNECT to %s answered %d times, asked %d times", c.name, second, c.secondAnswered, c.secondAsked,
+		)
 	}
 }
 
 // checkSecond checks that an undisturbed client got an answer to each CONNECT. The client is locked.
 func (c *client) checkSecond() {
 	if c.secondAnswered != c.secondAsked {
-		c.run.w.violation("%s: CONNECT to %s answered %d times, asked %d times", c.name, second, c.secondAnswered, c.secondAsked)
+		c.run.w.violation(
+			"%s: CONNECT to %s answered %d times, asked %d times", c.name, second, c.secondAnswered, c.secondAsked,
+		)
 	}
 }
 
-func (s *store) PutPartial(ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, now time.Time) error {
+func (s *store) PutPartial(
+	ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, now time.Time,
+) error {
 	return s.write(ctx, "PutPartial "+string(id), func(ctx context.Context) error {
 		err := s.Store.PutPartial(ctx, id, p, now)
 		if err != nil && s.mutant == "second-header-accepted" {
@@ -203,7 +216,9 @@ func (s *store) PutPartial(ctx context.Context, id sessionstore.SessionID, p ses
 	})
 }
 
-func (s *store) AddAttachments(ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, more sessionstore.Packet) (after sessionstore.Partial, err error) {
+func (s *store) AddAttachments(
+	ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, more sessionstore.Packet,
+) (after sessionstore.Partial, err error) {
 	err = s.write(ctx, "AddAttachments "+string(id), func(ctx context.Context) (err error) {
 		after, err = s.Store.AddAttachments(ctx, id, p, more)
 		return err
@@ -211,10 +226,15 @@ func (s *store) AddAttachments(ctx context.Context, id sessionstore.SessionID, p
 	return after, err
 }
 
-func (s *store) CountAttachment(ctx context.Context, id sessionstore.SessionID, now time.Time) (p sessionstore.Partial, err error) {
+func (s *store) CountAttachment(
+	ctx context.Context, id sessionstore.SessionID, now time.Time,
+) (p sessionstore.Partial, err error) {
 	err = s.write(ctx, "CountAttachment "+string(id), func(ctx context.Context) (err error) {
 		p, err = s.Store.CountAttachment(ctx, id, now)
-		if cur, e := s.Store.Get(ctx, id, now); e == nil && cur.Partial != nil && s.mutant == "attachment-without-condition" {
+		if cur, e := s.Store.Get(
+			ctx, id, now,
+		); e == nil && cur.Partial != nil &&
+			s.mutant == "attachment-without-condition" {
 			p, err = *cur.Partial, nil
 			p.Count = p.Want
 		}
@@ -234,9 +254,15 @@ func (s *store) TakePartial(ctx context.Context, id sessionstore.SessionID, p se
 }
 
 func (s *store) DeletePartial(ctx context.Context, id sessionstore.SessionID) error {
-	return s.write(ctx, "DeletePartial "+string(id), func(ctx context.Context) error { return s.Store.DeletePartial(ctx, id) })
+	return s.write(
+		ctx, "DeletePartial "+string(id), func(ctx context.Context) error { return s.Store.DeletePartial(ctx, id) },
+	)
 }
 
-func (s *store) Bodies(ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet) ([]sessionstore.Packet, error) {
-	return read(ctx, s, "Bodies "+string(id), func() ([]sessionstore.Packet, error) { return s.Store.Bodies(ctx, id, p) })
+func (s *store) Bodies(
+	ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet,
+) ([]sessionstore.Packet, error) {
+	return read(
+		ctx, s, "Bodies "+string(id), func() ([]sessionstore.Packet, error) { return s.Store.Bodies(ctx, id, p) },
+	)
 }

@@ -86,8 +86,8 @@ func (r *run) checkAnswers(c *client) {
 	}
 }
 
-// checkDrained checks that a session that the server closed gave out what had been accepted before, unless its client was
-// in the middle of an upgrade: then it gives up at once. The client is locked.
+// checkDrained checks that a session that the server closed gave out what had been accepted before, unless its client
+// was in the middle of an upgrade: then it gives up at once. The client is locked.
 func (r *run) checkDrained(c *client) {
 	if c.paused {
 		return
@@ -132,8 +132,9 @@ func (r *run) checkLeftovers(ctx context.Context) {
 	}
 }
 
-// event checks one packet of an emitter: once, in order, and after everything that was accepted before it was emitted. It may come
-// before the answer to CONNECT, for the client is in the room by then: clients keep it until that comes.
+// event checks one packet of an emitter: once, in order, and after everything that was accepted before it was
+// emitted. It may come before the answer to CONNECT, for the client is in the room by then: clients keep it until
+// that comes.
 func (c *client) event(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -69,8 +69,10 @@ type client struct {
 func newClient(r *run, name string) *client {
 	rng := r.w.rng
 	c := &client{
-		run: r, name: name, stamps: min(stamps(rng.IntN(2*int(allStamps))), official), connected: make(chan struct{}), probed: make(chan struct{}),
-		got: map[string]bool{}, handlers: map[int][]*proc{}, acks: map[int]chan struct{}{}, sent: map[int]string{}, foreign: map[string]bool{}, passed: map[string]string{},
+		run: r, name: name, stamps: min(stamps(rng.IntN(2*int(allStamps))), official), connected: make(chan struct{}),
+		probed: make(chan struct{}), got: map[string]bool{}, handlers: map[int][]*proc{},
+		acks: map[int]chan struct{}{}, sent: map[int]string{}, foreign: map[string]bool{},
+		passed: map[string]string{},
 		member: membership{moving: 1}, // it enters at some moment of its connect
 	}
 	c.answers = 1 + rng.IntN(2)
@@ -89,9 +91,15 @@ func newClient(r *run, name string) *client {
 	}
 	if rng.IntN(2) == 0 { // half of the clients only listen
 		for range rng.IntN(7) {
-			events := []string{"leave", "join", data, data, binary, hop, hop, hop, pair, pair, pair, excess, ask, relay, relay, relay, relay, stray, stray}
+			events := []string{
+				"leave", "join", data, data, binary, hop, hop, hop, pair, pair, pair, excess, ask, relay, relay,
+				relay, relay, stray, stray,
+			}
 			if r.line != nil {
-				events = []string{"leave", "join", data, binary, hop, pair, pair, ask, relay, stray, burst, burst, burst, slow, slow, poison}
+				events = []string{
+					"leave", "join", data, binary, hop, pair, pair, ask, relay, stray, burst, burst, burst, slow,
+					slow, poison,
+				}
 			}
 			event := events[rng.IntN(len(events))]
 			if event == poison && r.w.victim != "" {
@@ -140,7 +148,9 @@ func (c *client) spawn(ctx context.Context, what string, f func(context.Context)
 }
 
 // request runs one request at some instance, as a process of its own; a crash shows as an error.
-func (c *client) request(ctx context.Context, what string, f func(context.Context, *engine.Engine) (string, error)) (string, error) {
+func (c *client) request(
+	ctx context.Context, what string, f func(context.Context, *engine.Engine) (string, error),
+) (string, error) {
 	type result struct {
 		payload string
 		err     error

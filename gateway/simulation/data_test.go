@@ -37,7 +37,9 @@ func (r *run) keeps(nsp *gateway.Namespace) {
 	})
 }
 
-func (s *store) SetData(ctx context.Context, k sessionstore.Socket, key, value string, l sessionstore.SocketLimits) error {
+func (s *store) SetData(
+	ctx context.Context, k sessionstore.Socket, key, value string, l sessionstore.SocketLimits,
+) error {
 	return s.write(ctx, "SetData "+string(k.ID), func(ctx context.Context) error {
 		before, _ := s.Store.Data(ctx, k)
 		err := s.Store.SetData(ctx, k, key, value, l)
@@ -60,7 +62,9 @@ type readSocket struct {
 	data map[string]string
 }
 
-func (s *store) ReadSocket(ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member) (sessionstore.Socket, map[string]string, error) {
+func (s *store) ReadSocket(
+	ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member,
+) (sessionstore.Socket, map[string]string, error) {
 	r, err := read(ctx, s, "ReadSocket "+string(m.Socket), func() (r readSocket, err error) {
 		r.row, r.data, err = s.Store.ReadSocket(ctx, nsp, m)
 		return r, err

@@ -9,7 +9,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// begin opens a session on WebSocket. The open step comes out of a queue: late, maybe twice, and again if its instance died.
+// begin opens a session on WebSocket. The open step comes out of a queue: late, maybe twice, and again if its
+// instance died.
 func (c *client) begin(ctx context.Context) {
 	ws := c.run.net.open(sessionstore.Connection{ID: c.name + "-ws", Endpoint: "sim"})
 	var step engine.Step
@@ -29,7 +30,9 @@ func (c *client) begin(ctx context.Context) {
 	c.spawn(ctx, "ws", func(ctx context.Context) { c.receive(ctx, ws) })
 	c.spawn(ctx, "watch", c.watch)
 	for n := range c.steps {
-		c.run.w.spawn(ctx, fmt.Sprintf("%s/step%d", c.name, n), func(ctx context.Context, _ *proc) { c.step(ctx, step, n) })
+		c.run.w.spawn(
+			ctx, fmt.Sprintf("%s/step%d", c.name, n), func(ctx context.Context, _ *proc) { c.step(ctx, step, n) },
+		)
 	}
 }
 
@@ -37,9 +40,12 @@ func (c *client) begin(ctx context.Context) {
 func (c *client) step(ctx context.Context, step engine.Step, n int) {
 	for try := range 3 {
 		c.run.w.pause(ctx, c.stepDelay*time.Duration(n+try+1))
-		_, err := c.request(ctx, fmt.Sprintf("open%d.%d", n, try), func(ctx context.Context, e *engine.Engine) (string, error) {
-			return "", e.Run(ctx, step)
-		})
+		_, err := c.request(
+			ctx, fmt.Sprintf("open%d.%d", n, try),
+			func(ctx context.Context, e *engine.Engine) (string, error) {
+				return "", e.Run(ctx, step)
+			},
+		)
 		if err == nil {
 			return
 		}

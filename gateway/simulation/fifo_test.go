@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// fifo is a FIFO queue as that of SQS, with what invokes a function for its batches: messages of one group come in the order in which
-// they were sent; while one of them is being handled, or is hidden because its function died, no other of the group is
-// delivered. What a function neither died over nor gave back is deleted.
+// fifo is a FIFO queue as that of SQS, with what invokes a function for its batches: messages of one group come in
+// the order in which they were sent; while one of them is being handled, or is hidden because its function died, no
+// other of the group is delivered. What a function neither died over nor gave back is deleted.
 type fifo[T any] struct {
 	w    *world
 	name string
@@ -50,7 +50,10 @@ type entry[T any] struct {
 }
 
 func newFIFO[T any](w *world, name string, hidden, life time.Duration, batch int) *fifo[T] {
-	return &fifo[T]{w: w, name: name, hidden: hidden, life: life, batch: batch, delivers: func([]entry[T]) {}, keys: map[string]bool{}, changed: make(chan struct{})}
+	return &fifo[T]{
+		w: w, name: name, hidden: hidden, life: life, batch: batch, delivers: func([]entry[T]) {},
+		keys: map[string]bool{}, changed: make(chan struct{}),
+	}
 }
 
 // send puts a message into the queue, once for each key, and returns its place.
@@ -146,8 +149,8 @@ func (q *fifo[T]) await(ctx context.Context) {
 	}
 }
 
-// run invokes a function for batches, several at a time. The function returns the ids of the messages that are to come again; lost is
-// told of a batch whose function died.
+// run invokes a function for batches, several at a time. The function returns the ids of the messages that are to
+// come again; lost is told of a batch whose function died.
 func (q *fifo[T]) run(ctx context.Context, serve func(context.Context, []entry[T]) []string, lost func([]entry[T])) {
 	q.w.spawn(ctx, q.name+", poller", func(ctx context.Context, _ *proc) {
 		for ctx.Err() == nil {
@@ -162,7 +165,9 @@ func (q *fifo[T]) run(ctx context.Context, serve func(context.Context, []entry[T
 }
 
 // invoke has a process handle a batch.
-func (q *fifo[T]) invoke(ctx context.Context, batch []entry[T], serve func(context.Context, []entry[T]) []string, lost func([]entry[T])) {
+func (q *fifo[T]) invoke(
+	ctx context.Context, batch []entry[T], serve func(context.Context, []entry[T]) []string, lost func([]entry[T]),
+) {
 	var again []string
 	returned := false
 	ended := q.w.spawn(ctx, q.name+", batch", func(ctx context.Context, p *proc) {
@@ -183,7 +188,8 @@ func (q *fifo[T]) invoke(ctx context.Context, batch []entry[T], serve func(conte
 		q.mu.Unlock()
 		q.remove(func(e *entry[T]) bool {
 			of := func(d entry[T]) bool { return d.id == e.id && d.receives == e.receives }
-			return returned && slices.ContainsFunc(batch, of) && (q.mutants.failedIsOut || !slices.Contains(again, e.id))
+			return returned && slices.ContainsFunc(batch, of) &&
+				(q.mutants.failedIsOut || !slices.Contains(again, e.id))
 		})
 	})
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// membership is what is known of a client's place in the room. It is sure between the end of one change and the beginning of
-// the next, if nobody is in doubt about the first.
+// membership is what is known of a client's place in the room. It is sure between the end of one change and the
+// beginning of the next, if nobody is in doubt about the first.
 type membership struct {
 	in     bool
 	moving int  // changes under way
@@ -182,8 +182,8 @@ type act struct {
 	pause time.Duration
 }
 
-// send sends frames by what the client has: a POST, or one message of the WebSocket after the other. While it changes from one to
-// the other it waits, as the official client does. It reports whether the client lived to send them.
+// send sends frames by what the client has: a POST, or one message of the WebSocket after the other. While it changes
+// from one to the other it waits, as the official client does. It reports whether the client lived to send them.
 func (c *client) send(ctx context.Context, frames ...string) bool {
 	for ctx.Err() == nil {
 		c.mu.Lock()

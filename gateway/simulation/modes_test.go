@@ -2,8 +2,8 @@ package simulation
 
 // allModes are the kinds of schedules; one may be of several.
 var allModes = []string{
-	"at once", "line", "line with jitter", "parts", "serial", "tight", "copies", "no fault", "of one client", "of batches",
-	"ends by the closer", "ends by a pool", "ends by a queue",
+	"at once", "line", "line with jitter", "parts", "serial", "tight", "copies", "no fault", "of one client",
+	"of batches", "ends by the closer", "ends by a pool", "ends by a queue",
 }
 
 // modes are those of a schedule.

@@ -24,7 +24,8 @@ const (
 )
 
 const (
-	// They are to the times of pings as those of the template are: what is given back is delivered again before the next ping times out.
+	// They are to the times of pings as those of the template are: what is given back is delivered again before the
+	// next ping times out.
 	lineHidden  = 10 * time.Second
 	lineLife    = 9 * time.Second
 	slowHandler = 5 * time.Second // so what is behind it in its batch is given back
@@ -63,11 +64,14 @@ type reached struct {
 
 func newLine(r *run) *line {
 	l := &line{
-		r: r, queue: newFIFO[inbound.Frame](r.w, "line", lineHidden, lineLife, 10), jitter: r.w.rng.IntN(2) == 0, turns: map[sessionstore.Connection][]turn{},
-		reached: map[sessionstore.Connection][]*reached{}, waiting: map[sessionstore.Connection]map[int]bool{}, entries: map[string]turn{},
+		r: r, queue: newFIFO[inbound.Frame](r.w, "line", lineHidden, lineLife, 10), jitter: r.w.rng.IntN(2) == 0,
+		turns: map[sessionstore.Connection][]turn{}, reached: map[sessionstore.Connection][]*reached{},
+		waiting: map[sessionstore.Connection]map[int]bool{}, entries: map[string]turn{},
 	}
 	l.queue.delivers = l.delivered
-	l.queue.mutants = fifoMutants{ungrouped: r.mutant == "frames-without-group", failedIsOut: r.mutant == "given-back-is-deleted"}
+	l.queue.mutants = fifoMutants{
+		ungrouped: r.mutant == "frames-without-group", failedIsOut: r.mutant == "given-back-is-deleted",
+	}
 	return l
 }
 
@@ -116,7 +120,8 @@ func (l *line) put(ctx context.Context, conn sessionstore.Connection, event, bod
 	})
 }
 
-// reaches puts a frame into the queue. If one of the same millisecond that was sent later has come before, no batch shows that.
+// reaches puts a frame into the queue. If one of the same millisecond that was sent later has come before, no batch
+// shows that.
 func (l *line) reaches(f inbound.Frame, put int) {
 	me := &reached{put: put, received: f.Received, ends: f.Event == inbound.Disconnect}
 	me.sent = l.queue.send(f.Conn.ID, l.r.w.newName("frame"), f)
@@ -132,7 +137,8 @@ func (l *line) reaches(f inbound.Frame, put int) {
 	}
 }
 
-// disordered notes that frames of a connection have changed places, and no batch shows it: what comes of that is nobody's fault.
+// disordered notes that frames of a connection have changed places, and no batch shows it: what comes of that is
+// nobody's fault.
 func (l *line) disordered(conn sessionstore.Connection) {
 	if c := l.r.clientOf(conn); c != nil {
 		l.r.excuse(c)
@@ -231,8 +237,8 @@ func (l *line) Delete(ctx context.Context, receipts []string) error {
 	}
 }
 
-// begins checks that a frame's turn has come: of a batch what was received first is handled first, and the end of a connection is
-// the last; batches come as the queue has them.
+// begins checks that a frame's turn has come: of a batch what was received first is handled first, and the end of a
+// connection is the last; batches come as the queue has them.
 func (l *line) begins(f *inbound.Frame) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -277,7 +283,8 @@ func (r *run) queued(nsp *gateway.Namespace) {
 	})
 }
 
-// queue sends several events at a time, by WebSocket; the first of them may be one that takes long, or that its function dies of.
+// queue sends several events at a time, by WebSocket; the first of them may be one that takes long, or that its
+// function dies of.
 func (c *client) queue(ctx context.Context, k int, event, key string) bool {
 	c.awaitUpgrade(ctx)
 	if c.open() == nil {
@@ -333,12 +340,14 @@ func (r *run) checkSent(c *client) {
 // checkInDoubt checks why a client was dropped over whose frames a function died: its pong may have waited behind them.
 func (r *run) checkInDoubt(c *client) {
 	reason := r.w.reason(c.sid)
-	if r.w.onlyRuins() && !c.disordered && !r.closes(c) && !r.tight && reason != adapter.ReasonInDoubt && reason != adapter.ReasonPingTimeout {
+	if r.w.onlyRuins() && !c.disordered && !r.closes(c) && !r.tight && reason != adapter.ReasonInDoubt &&
+		reason != adapter.ReasonPingTimeout {
 		r.w.violation("%s was dropped: %s", c.name, reason)
 	}
 }
 
-// leaves has a client emit a last event, leave its namespace and close: frames that the end of its connection must not overtake.
+// leaves has a client emit a last event, leave its namespace and close: frames that the end of its connection must
+// not overtake.
 func (c *client) leaves(ctx context.Context, ws *socket) {
 	key := c.name + ".last"
 	c.message(ctx, ws, fmt.Sprintf("42[%q,%q]", last, key))
@@ -358,7 +367,8 @@ func (r *run) checkLine() {
 		r.w.violation("the queue of frames still has %d", n)
 	}
 	for _, c := range r.clients {
-		if c.farewell != "" && r.handled[c.farewell] == 0 && r.w.spared(c.name) && !c.excused && !r.closes(c) && !r.tight {
+		if c.farewell != "" && r.handled[c.farewell] == 0 && r.w.spared(c.name) && !c.excused && !r.closes(c) &&
+			!r.tight {
 			r.w.violation("%s was lost in silence", c.farewell)
 		}
 	}

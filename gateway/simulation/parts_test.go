@@ -47,10 +47,13 @@ type broadcast struct {
 
 func newParts(r *run) *parts {
 	p := &parts{
-		r: r, queue: newFIFO[string](r.w, "parts", partsHidden, partsLife, 1), broadcasts: map[sessionstore.PacketID]*broadcast{},
-		queued: map[string]*broadcast{}, finished: map[string]bool{}, owners: map[string]string{},
+		r: r, queue: newFIFO[string](r.w, "parts", partsHidden, partsLife, 1),
+		broadcasts: map[sessionstore.PacketID]*broadcast{}, queued: map[string]*broadcast{},
+		finished: map[string]bool{}, owners: map[string]string{},
 	}
-	p.queue.mutants = fifoMutants{ungrouped: r.mutant == "parts-without-group", failedIsOut: r.mutant == "unfinished-is-deleted"}
+	p.queue.mutants = fifoMutants{
+		ungrouped: r.mutant == "parts-without-group", failedIsOut: r.mutant == "unfinished-is-deleted",
+	}
 	return p
 }
 
@@ -127,7 +130,9 @@ func (p *parts) carry(ctx context.Context, batch []entry[string]) (again []strin
 		p.mu.Lock()
 		b := p.broadcasts[part.ID]
 		p.mu.Unlock()
-		_, err = p.emitters[procOf(ctx).draw(len(p.emitters))].Carry(context.WithValue(ctx, emissionKey{}, b.emission), part)
+		_, err = p.emitters[procOf(ctx).draw(len(p.emitters))].Carry(
+			context.WithValue(ctx, emissionKey{}, b.emission), part,
+		)
 		p.r.w.note(fmt.Sprintf("carried %s of %s: %v", part.Key(), b.id, err))
 		if errors.Is(err, adapter.ErrUnfinished) {
 			again = append(again, e.id)
@@ -155,8 +160,8 @@ func (p *parts) settle(ctx context.Context, b *broadcast) {
 	}
 }
 
-// owed lists what was queued before a packet that has come, and has to come before it: all that was, if it was queued too, else what
-// is of its emitter.
+// owed lists what was queued before a packet that has come, and has to come before it: all that was, if it was queued
+// too, else what is of its emitter.
 func (p *parts) owed(id string) (ids []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

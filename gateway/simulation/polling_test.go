@@ -52,7 +52,9 @@ func (c *client) get(ctx context.Context, n int) (string, error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		for _, p := range c.handlers[n-1] {
-			c.run.w.retire(p) // see docs/protocol.md: exact as long as no copy reads after the GET after it was answered
+			c.run.w.retire(
+				p,
+			) // see docs/protocol.md: exact as long as no copy reads after the GET after it was answered
 		}
 		return payload, err
 	}

@@ -73,14 +73,15 @@ func (s *source) draw(n int) int {
 	return int(s.chance.Uint64() % uint64(n))
 }
 
-// pause has a process wait, and its turn come after that: what happens at the same moment comes before or after, as the scheduler decides.
+// pause has a process wait, and its turn come after that: what happens at the same moment comes before or after, as
+// the scheduler decides.
 func (w *world) pause(ctx context.Context, d time.Duration) {
 	after(ctx, d)
 	w.at(ctx, "wakes", kindOther)
 }
 
-// spawn starts a process, which begins when the scheduler lets it; its name orders it among those that wait. The channel is closed
-// when it has ended.
+// spawn starts a process, which begins when the scheduler lets it; its name orders it among those that wait. The
+// channel is closed when it has ended.
 func (w *world) spawn(ctx context.Context, name string, f func(context.Context, *proc)) <-chan struct{} {
 	ctx, p := w.newProc(ctx, name)
 	ended := make(chan struct{})

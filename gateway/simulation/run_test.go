@@ -100,9 +100,13 @@ func simulate(t *testing.T, seed uint64, mutant string, trace func(string)) (o o
 
 func newRun(w *world, mutant string) *run {
 	r := &run{
-		w: w, mutant: mutant, accepted: map[*client]map[string]bool{}, before: map[string]map[*client]map[string]bool{},
-		closed: map[string]int{}, closedSecond: map[string]int{}, owners: map[string]*client{}, handled: map[string]int{},
-		copies: w.rng.IntN(3) == 0, serial: w.rng.IntN(2) == 0, tight: w.rng.IntN(8) == 0, handover: handover(w.rng.IntN(int(allHandovers))),
+		w: w, mutant: mutant, accepted: map[*client]map[string]bool{},
+		before: map[string]map[*client]map[string]bool{}, closed: map[string]int{}, closedSecond: map[string]int{},
+		owners: map[string]*client{}, handled: map[string]int{},
+		copies: w.rng.IntN(
+			3,
+		) == 0,
+		serial: w.rng.IntN(2) == 0, tight: w.rng.IntN(8) == 0, handover: handover(w.rng.IntN(int(allHandovers))),
 		pool: engine.NewPool(nil), over: make(chan struct{}), slowCloses: w.seed/8%8 == 1,
 	}
 	r.queue = &queue{r: r, twice: w.rng.IntN(2) == 0}
@@ -165,14 +169,16 @@ func (r *run) queues() (kinds []string) {
 // config is that of every instance.
 func (r *run) config(st sessionstore.Store) gateway.Config {
 	o := engine.Options{
-		PingInterval: pingInterval, PingTimeout: pingTimeout, PollHold: 4 * time.Second, UpgradeTimeout: 4 * time.Second, ConnectTimeout: 6 * time.Second,
+		PingInterval: pingInterval, PingTimeout: pingTimeout, PollHold: 4 * time.Second,
+		UpgradeTimeout: 4 * time.Second, ConnectTimeout: 6 * time.Second,
 	}
 	o.PushReplies = r.line != nil
 	if r.tight {
 		o.Limits.Buffer.Packets = tightBuffer
 	}
 	return gateway.Config{
-		Store: st, Pusher: r.net, Unordered: r.line == nil, Options: o, Ends: r.ends(), DisconnectTime: handlerTime, DisconnectTries: handlerTries,
+		Store: st, Pusher: r.net, Unordered: r.line == nil, Options: o, Ends: r.ends(), DisconnectTime: handlerTime,
+		DisconnectTries: handlerTries,
 	}
 }
 
@@ -246,7 +252,9 @@ func (r *run) play(ctx context.Context) {
 	r.w.spawn(ctx, "pool", func(ctx context.Context, _ *proc) { r.runPool(ctx) })
 	sweep, stopSweep := context.WithCancel(ctx)
 	for i, srv := range r.servers[:2] {
-		r.w.spawn(sweep, fmt.Sprintf("sweeper%d", i), func(ctx context.Context, _ *proc) { _ = srv.Engine().Sweep(ctx) })
+		r.w.spawn(
+			sweep, fmt.Sprintf("sweeper%d", i), func(ctx context.Context, _ *proc) { _ = srv.Engine().Sweep(ctx) },
+		)
 	}
 	for _, c := range r.clients {
 		r.w.spawn(ctx, c.name, func(ctx context.Context, _ *proc) { c.live(ctx) })
@@ -261,7 +269,9 @@ func (r *run) play(ctx context.Context) {
 	r.w.calm()
 	// Sweepers that crashed are replaced, as the platform does.
 	for i, srv := range r.servers[:2] {
-		r.w.spawn(sweep, fmt.Sprintf("sweeper%d'", i), func(ctx context.Context, _ *proc) { _ = srv.Engine().Sweep(ctx) })
+		r.w.spawn(
+			sweep, fmt.Sprintf("sweeper%d'", i), func(ctx context.Context, _ *proc) { _ = srv.Engine().Sweep(ctx) },
+		)
 	}
 	r.w.run(60 * time.Second)
 	for _, c := range r.clients {
@@ -294,7 +304,10 @@ func (r *run) end(ctx context.Context, c *client) {
 			r.w.spawn(ctx, c.name+"/leave", func(ctx context.Context, _ *proc) { c.leaves(ctx, ws) })
 			return
 		}
-		r.w.spawn(ctx, c.name+"/leave", func(ctx context.Context, _ *proc) { _, _ = r.instance(ctx).Message(ctx, ws.conn, "41") })
+		r.w.spawn(
+			ctx, c.name+"/leave",
+			func(ctx context.Context, _ *proc) { _, _ = r.instance(ctx).Message(ctx, ws.conn, "41") },
+		)
 		c.die("leaves")
 		return
 	}
@@ -305,7 +318,8 @@ func (r *run) end(ctx context.Context, c *client) {
 	})
 }
 
-// close is the server's own close of the first session, in the middle of things: what was accepted before is still fetched.
+// close is the server's own close of the first session, in the middle of things: what was accepted before is still
+// fetched.
 func (r *run) close(ctx context.Context, _ *proc) {
 	c := r.clients[0]
 	select {
@@ -376,7 +390,9 @@ func (r *run) broadcast(ctx context.Context, p *proc, a *adapter.Adapter, id str
 	default:
 		r.settle(ctx, id, e, before, r.memberships(), err)
 	}
-	r.w.note(fmt.Sprintf("emitted %s: %d delivered, %d gone, %d failed, %v", id, res.Delivered, res.Gone, res.Failed, err))
+	r.w.note(
+		fmt.Sprintf("emitted %s: %d delivered, %d gone, %d failed, %v", id, res.Delivered, res.Gone, res.Failed, err),
+	)
 	if err != nil && r.w.fair() {
 		r.w.violation("%s: a broadcast failed though nothing else did: %v", id, err)
 	}

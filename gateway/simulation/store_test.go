@@ -86,7 +86,10 @@ func (s *store) Close(ctx context.Context, r sessionstore.CloseRequest) (old ses
 		old, err = s.Store.Close(ctx, r)
 		return err
 	})
-	if cur, ok := sessionstore.Current(err); ok && s.mutant == "close-has-two-winners" && cur.State == sessionstore.Closing {
+	if cur, ok := sessionstore.Current(
+		err,
+	); ok && s.mutant == "close-has-two-winners" &&
+		cur.State == sessionstore.Closing {
 		cur.Handler = r.Handler
 		old, err = cur, nil
 	}
@@ -96,7 +99,9 @@ func (s *store) Close(ctx context.Context, r sessionstore.CloseRequest) (old ses
 	return old, err
 }
 
-func (s *store) Claim(ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
+func (s *store) Claim(
+	ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time,
+) error {
 	if s.mutant == "left-is-forgotten" && strings.HasPrefix(name, "gone/") {
 		return nil
 	}
@@ -121,21 +126,33 @@ func (s *store) Claim(ctx context.Context, name string, l sessionstore.Lease, fr
 	return err
 }
 
-func (s *store) TakeOver(ctx context.Context, id sessionstore.SessionID, l sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
+func (s *store) TakeOver(
+	ctx context.Context, id sessionstore.SessionID, l sessionstore.Lease, from sessionstore.Owner, now time.Time,
+) error {
 	if s.mutant == "nobody-takes-over" {
 		return sessionstore.ErrConflict
 	}
-	return s.write(ctx, "TakeOver "+string(id), func(ctx context.Context) error { return s.Store.TakeOver(ctx, id, s.lease(l), from, now.Add(s.skew)) })
+	return s.write(
+		ctx, "TakeOver "+string(id),
+		func(ctx context.Context) error { return s.Store.TakeOver(ctx, id, s.lease(l), from, now.Add(s.skew)) },
+	)
 }
 
 func (s *store) Finish(ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, at time.Time) error {
-	return s.write(ctx, "Finish "+string(id), func(ctx context.Context) error { return s.Store.Finish(ctx, id, owner, at) })
+	return s.write(
+		ctx, "Finish "+string(id), func(ctx context.Context) error { return s.Store.Finish(ctx, id, owner, at) },
+	)
 }
 
-func (s *store) Deliver(ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits) error {
+func (s *store) Deliver(
+	ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits,
+) error {
 	err := s.write(ctx, "Deliver "+string(id), func(ctx context.Context) error {
 		if s.mutant == "deliver-ignores-the-hold" {
-			if cur, e := s.Store.Get(ctx, id, time.Now()); e == nil && cur.State == sessionstore.Open && cur.Hold.Held() {
+			if cur, e := s.Store.Get(
+				ctx, id, time.Now(),
+			); e == nil && cur.State == sessionstore.Open &&
+				cur.Hold.Held() {
 				cur.Hold = sessionstore.Lease{}
 				return &sessionstore.ConflictError{Op: sessionstore.OpDeliver, Session: cur}
 			}
@@ -174,16 +191,22 @@ func (s *store) Answer(ctx context.Context, r sessionstore.AnswerRequest) error 
 
 func (s *store) Park(ctx context.Context, r sessionstore.ParkRequest) error {
 	r.Poll.Until = r.Poll.Until.Add(s.skew)
-	return s.write(ctx, "Park "+string(r.Read.ID)+" "+r.Poll.T, func(ctx context.Context) error { return s.Store.Park(ctx, r) })
+	return s.write(
+		ctx, "Park "+string(r.Read.ID)+" "+r.Poll.T, func(ctx context.Context) error { return s.Store.Park(ctx, r) },
+	)
 }
 
 func (s *store) Pong(ctx context.Context, id sessionstore.SessionID, at time.Time) error {
-	return s.write(ctx, "Pong "+string(id), func(ctx context.Context) error { return s.Store.Pong(ctx, id, at.Add(s.skew)) })
+	return s.write(
+		ctx, "Pong "+string(id), func(ctx context.Context) error { return s.Store.Pong(ctx, id, at.Add(s.skew)) },
+	)
 }
 
 func (s *store) Bind(ctx context.Context, id sessionstore.SessionID, c sessionstore.Candidate, now time.Time) error {
 	c.Until = c.Until.Add(s.skew)
-	return s.write(ctx, "Bind "+string(id), func(ctx context.Context) error { return s.Store.Bind(ctx, id, c, now.Add(s.skew)) })
+	return s.write(
+		ctx, "Bind "+string(id), func(ctx context.Context) error { return s.Store.Bind(ctx, id, c, now.Add(s.skew)) },
+	)
 }
 
 func (s *store) Probe(ctx context.Context, id sessionstore.SessionID, c sessionstore.Connection) error {
@@ -194,7 +217,9 @@ func (s *store) Abort(ctx context.Context, id sessionstore.SessionID, c sessions
 	return s.write(ctx, "Abort "+string(id), func(ctx context.Context) error { return s.Store.Abort(ctx, id, c) })
 }
 
-func (s *store) Upgrade(ctx context.Context, id sessionstore.SessionID, c sessionstore.Connection, l sessionstore.Lease) (after sessionstore.Session, err error) {
+func (s *store) Upgrade(
+	ctx context.Context, id sessionstore.SessionID, c sessionstore.Connection, l sessionstore.Lease,
+) (after sessionstore.Session, err error) {
 	err = s.write(ctx, "Upgrade "+string(id), func(ctx context.Context) (err error) {
 		after, err = s.Store.Upgrade(ctx, id, c, s.lease(l))
 		if err != nil {
@@ -217,7 +242,10 @@ func (s *store) Upgrade(ctx context.Context, id sessionstore.SessionID, c sessio
 	return after, err
 }
 
-func (s *store) Enqueue(ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits, hold sessionstore.Lease) (after sessionstore.Session, err error) {
+func (s *store) Enqueue(
+	ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits,
+	hold sessionstore.Lease,
+) (after sessionstore.Session, err error) {
 	err = s.write(ctx, "Enqueue "+string(id), func(ctx context.Context) (err error) {
 		after, err = s.Store.Enqueue(ctx, id, p, l, s.lease(hold))
 		return err
@@ -229,7 +257,9 @@ func (s *store) Enqueue(ctx context.Context, id sessionstore.SessionID, p []sess
 }
 
 func (s *store) Renew(ctx context.Context, id sessionstore.SessionID, l sessionstore.Lease) error {
-	return s.write(ctx, "Renew "+string(id), func(ctx context.Context) error { return s.Store.Renew(ctx, id, s.lease(l)) })
+	return s.write(
+		ctx, "Renew "+string(id), func(ctx context.Context) error { return s.Store.Renew(ctx, id, s.lease(l)) },
+	)
 }
 
 func (s *store) Release(ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, n int) error {
@@ -244,19 +274,27 @@ func (s *store) Release(ctx context.Context, id sessionstore.SessionID, owner se
 }
 
 func (s *store) PutConnection(ctx context.Context, r sessionstore.ConnectionRow) error {
-	return s.write(ctx, "PutConnection "+r.Conn.ID, func(ctx context.Context) error { return s.Store.PutConnection(ctx, r) })
+	return s.write(
+		ctx, "PutConnection "+r.Conn.ID, func(ctx context.Context) error { return s.Store.PutConnection(ctx, r) },
+	)
 }
 
 func (s *store) Connection(ctx context.Context, c sessionstore.Connection) (sessionstore.ConnectionRow, error) {
-	return read(ctx, s, "Connection "+c.ID, func() (sessionstore.ConnectionRow, error) { return s.Store.Connection(ctx, c) })
+	return read(
+		ctx, s, "Connection "+c.ID, func() (sessionstore.ConnectionRow, error) { return s.Store.Connection(ctx, c) },
+	)
 }
 
 func (s *store) DeleteConnection(ctx context.Context, c sessionstore.Connection) error {
-	return s.write(ctx, "DeleteConnection "+c.ID, func(ctx context.Context) error { return s.Store.DeleteConnection(ctx, c) })
+	return s.write(
+		ctx, "DeleteConnection "+c.ID, func(ctx context.Context) error { return s.Store.DeleteConnection(ctx, c) },
+	)
 }
 
 func (s *store) Register(ctx context.Context, r sessionstore.Registration) error {
-	err := s.write(ctx, "Register "+string(r.Session), func(ctx context.Context) error { return s.Store.Register(ctx, r) })
+	err := s.write(
+		ctx, "Register "+string(r.Session), func(ctx context.Context) error { return s.Store.Register(ctx, r) },
+	)
 	if errors.Is(err, sessionstore.ErrExists) && s.mutant == "open-step-is-no-claim" {
 		return nil
 	}
@@ -272,23 +310,35 @@ func (s *store) Look(ctx context.Context, id sessionstore.SessionID, at time.Tim
 }
 
 func (s *store) Beat(ctx context.Context, id sessionstore.SessionID, at time.Time) error {
-	return s.write(ctx, "Beat "+string(id), func(ctx context.Context) error { return s.Store.Beat(ctx, id, at.Add(s.skew)) })
+	return s.write(
+		ctx, "Beat "+string(id), func(ctx context.Context) error { return s.Store.Beat(ctx, id, at.Add(s.skew)) },
+	)
 }
 
 func (s *store) Pinged(ctx context.Context, r sessionstore.Registration, at time.Time) error {
-	return s.write(ctx, "Pinged "+string(r.Session), func(ctx context.Context) error { return s.Store.Pinged(ctx, r, at) })
+	return s.write(
+		ctx, "Pinged "+string(r.Session), func(ctx context.Context) error { return s.Store.Pinged(ctx, r, at) },
+	)
 }
 
 func (s *store) Expire(ctx context.Context, r sessionstore.Registration, at time.Time) error {
-	return s.write(ctx, "Expire "+string(r.Session), func(ctx context.Context) error { return s.Store.Expire(ctx, r, at) })
+	return s.write(
+		ctx, "Expire "+string(r.Session), func(ctx context.Context) error { return s.Store.Expire(ctx, r, at) },
+	)
 }
 
 func (s *store) Unregister(ctx context.Context, id sessionstore.SessionID) error {
-	return s.write(ctx, "Unregister "+string(id), func(ctx context.Context) error { return s.Store.Unregister(ctx, id) })
+	return s.write(
+		ctx, "Unregister "+string(id), func(ctx context.Context) error { return s.Store.Unregister(ctx, id) },
+	)
 }
 
-func (s *store) PutSocket(ctx context.Context, k sessionstore.NewSocket, hint sessionstore.Connection, l sessionstore.SocketLimits) error {
-	return s.write(ctx, "PutSocket "+string(k.ID), func(ctx context.Context) error { return s.Store.PutSocket(ctx, k, hint, l) })
+func (s *store) PutSocket(
+	ctx context.Context, k sessionstore.NewSocket, hint sessionstore.Connection, l sessionstore.SocketLimits,
+) error {
+	return s.write(
+		ctx, "PutSocket "+string(k.ID), func(ctx context.Context) error { return s.Store.PutSocket(ctx, k, hint, l) },
+	)
 }
 
 func (s *store) RemoveSocket(ctx context.Context, k sessionstore.Socket) (row sessionstore.Socket, err error) {
@@ -306,23 +356,37 @@ func (s *store) ClearSockets(ctx context.Context, id sessionstore.SessionID) err
 	if s.mutant == "end-forgets-rooms" {
 		return nil
 	}
-	return s.write(ctx, "ClearSockets "+string(id), func(ctx context.Context) error { return s.Store.ClearSockets(ctx, id) })
+	return s.write(
+		ctx, "ClearSockets "+string(id), func(ctx context.Context) error { return s.Store.ClearSockets(ctx, id) },
+	)
 }
 
-func (s *store) RepairHint(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member) error {
-	return s.write(ctx, "RepairHint "+string(m.Socket), func(ctx context.Context) error { return s.Store.RepairHint(ctx, nsp, room, m) })
+func (s *store) RepairHint(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member,
+) error {
+	return s.write(
+		ctx, "RepairHint "+string(m.Socket),
+		func(ctx context.Context) error { return s.Store.RepairHint(ctx, nsp, room, m) },
+	)
 }
 
 func (s *store) SetHint(ctx context.Context, k sessionstore.Socket, hint sessionstore.Connection) error {
-	return s.write(ctx, "SetHint "+string(k.ID), func(ctx context.Context) error { return s.Store.SetHint(ctx, k, hint) })
+	return s.write(
+		ctx, "SetHint "+string(k.ID), func(ctx context.Context) error { return s.Store.SetHint(ctx, k, hint) },
+	)
 }
 
-func (s *store) Reap(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, id sessionstore.SocketID) error {
+func (s *store) Reap(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, id sessionstore.SocketID,
+) error {
 	reaps(ctx, id)
 	return s.write(ctx, "Reap "+string(id), func(ctx context.Context) error { return s.Store.Reap(ctx, nsp, room, id) })
 }
 
-func (s *store) Join(ctx context.Context, k sessionstore.Socket, room sessionstore.Room, hint sessionstore.Connection, l sessionstore.SocketLimits) error {
+func (s *store) Join(
+	ctx context.Context, k sessionstore.Socket, room sessionstore.Room, hint sessionstore.Connection,
+	l sessionstore.SocketLimits,
+) error {
 	return s.write(ctx, "Join "+string(k.ID), func(ctx context.Context) error {
 		if s.mutant == "join-does-nothing" {
 			return nil

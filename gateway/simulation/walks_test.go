@@ -13,9 +13,12 @@ import (
 // pageRows is how many rows a page of a walk has.
 const pageRows = 2
 
-// paged gives rows out page by page. Each page is a scheduling point, at which the walk may fail: what has come before it has been given
-// out, and is old by the time that it is used. A page is read by what next returns for the last row of the page before.
-func paged[T any](ctx context.Context, s *store, name string, next func(last *T) iter.Seq2[T, error]) iter.Seq2[T, error] {
+// paged gives rows out page by page. Each page is a scheduling point, at which the walk may fail: what has come
+// before it has been given out, and is old by the time that it is used. A page is read by what next returns for the
+// last row of the page before.
+func paged[T any](
+	ctx context.Context, s *store, name string, next func(last *T) iter.Seq2[T, error],
+) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var last *T
 		for n := 1; ; n++ {
@@ -58,7 +61,9 @@ func (s *store) behind(last *sessionstore.Member, ids sessionstore.Range) sessio
 	return ids
 }
 
-func (s *store) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
+func (s *store) Members(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range,
+) iter.Seq2[sessionstore.Member, error] {
 	name := fmt.Sprintf("Members %s %s-%s", room, ids.From, ids.To)
 	pages := paged(ctx, s, name, func(last *sessionstore.Member) iter.Seq2[sessionstore.Member, error] {
 		return s.Store.Members(ctx, nsp, room, s.behind(last, ids))
@@ -75,7 +80,9 @@ func (s *store) Members(ctx context.Context, nsp sessionstore.Namespace, room se
 	}
 }
 
-func (s *store) NamespaceMembers(ctx context.Context, nsp sessionstore.Namespace, shard int, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
+func (s *store) NamespaceMembers(
+	ctx context.Context, nsp sessionstore.Namespace, shard int, ids sessionstore.Range,
+) iter.Seq2[sessionstore.Member, error] {
 	name := fmt.Sprintf("NamespaceMembers %s %d %s-%s", nsp, shard, ids.From, ids.To)
 	return paged(ctx, s, name, func(last *sessionstore.Member) iter.Seq2[sessionstore.Member, error] {
 		return s.Store.NamespaceMembers(ctx, nsp, shard, s.behind(last, ids))
@@ -86,31 +93,34 @@ func (s *store) NamespaceMembers(ctx context.Context, nsp sessionstore.Namespace
 func (s *store) Registrations(ctx context.Context, shard int) iter.Seq2[sessionstore.Registration, error] {
 	var rows []sessionstore.Registration
 	n := 0
-	return paged(ctx, s, "Registrations "+strconv.Itoa(shard), func(last *sessionstore.Registration) iter.Seq2[sessionstore.Registration, error] {
-		for s.mutant == "ping-waits-for-closes" && s.r.endings() > 0 && ctx.Err() == nil {
-			after(ctx, 50*time.Millisecond)
-		}
-		return func(yield func(sessionstore.Registration, error) bool) {
-			if last == nil {
-				for r, err := range s.Store.Registrations(ctx, shard) {
-					if err != nil {
-						yield(r, err)
+	return paged(
+		ctx, s, "Registrations "+strconv.Itoa(shard),
+		func(last *sessionstore.Registration) iter.Seq2[sessionstore.Registration, error] {
+			for s.mutant == "ping-waits-for-closes" && s.r.endings() > 0 && ctx.Err() == nil {
+				after(ctx, 50*time.Millisecond)
+			}
+			return func(yield func(sessionstore.Registration, error) bool) {
+				if last == nil {
+					for r, err := range s.Store.Registrations(ctx, shard) {
+						if err != nil {
+							yield(r, err)
+							return
+						}
+						rows = append(rows, r)
+					}
+				}
+				for _, r := range rows[n:] {
+					n++
+					if s.mutant == "expire-without-ping" {
+						r.PingedAt = r.PingAt
+					}
+					if !yield(r, nil) {
 						return
 					}
-					rows = append(rows, r)
 				}
 			}
-			for _, r := range rows[n:] {
-				n++
-				if s.mutant == "expire-without-ping" {
-					r.PingedAt = r.PingAt
-				}
-				if !yield(r, nil) {
-					return
-				}
-			}
-		}
-	})
+		},
+	)
 }
 
 func (s *store) LeaseShard(ctx context.Context, shard int, l sessionstore.Lease, now time.Time) error {
@@ -119,8 +129,12 @@ func (s *store) LeaseShard(ctx context.Context, shard int, l sessionstore.Lease,
 	})
 }
 
-func (s *store) Member(ctx context.Context, nsp sessionstore.Namespace, id sessionstore.SocketID) (sessionstore.Member, error) {
-	return read(ctx, s, "Member "+string(id), func() (sessionstore.Member, error) { return s.Store.Member(ctx, nsp, id) })
+func (s *store) Member(
+	ctx context.Context, nsp sessionstore.Namespace, id sessionstore.SocketID,
+) (sessionstore.Member, error) {
+	return read(
+		ctx, s, "Member "+string(id), func() (sessionstore.Member, error) { return s.Store.Member(ctx, nsp, id) },
+	)
 }
 
 func (s *store) RoomsOf(ctx context.Context, k sessionstore.Socket) ([]sessionstore.Room, error) {
@@ -132,7 +146,9 @@ func (s *store) InRoom(ctx context.Context, k sessionstore.Socket, room sessions
 }
 
 func (s *store) Handshake(ctx context.Context, id sessionstore.SessionID) (sessionstore.Handshake, error) {
-	return read(ctx, s, "Handshake "+string(id), func() (sessionstore.Handshake, error) { return s.Store.Handshake(ctx, id) })
+	return read(
+		ctx, s, "Handshake "+string(id), func() (sessionstore.Handshake, error) { return s.Store.Handshake(ctx, id) },
+	)
 }
 
 func (s *store) Auth(ctx context.Context, k sessionstore.Socket) (string, error) {

@@ -35,7 +35,8 @@ const (
 
 var verdictNames = map[verdict]string{
 	proceed: "", failBefore: " [fails before]", failAfter: " [fails after]", failLater: " [fails, applied later]",
-	hangBefore: " [hangs]", hangAfter: " [hangs, applied]", busy: " [busy for long]", refuse: " [refused]", cutAfter: " [accepted, then cut]", crash: " [crash]",
+	hangBefore: " [hangs]", hangAfter: " [hangs, applied]", busy: " [busy for long]", refuse: " [refused]",
+	cutAfter: " [accepted, then cut]", crash: " [crash]",
 }
 
 // errDoubt is a call whose outcome nobody knows.
@@ -90,8 +91,9 @@ type world struct {
 
 func newWorld(seed uint64, budget int, trace func(string)) *world {
 	return &world{
-		seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5eed)), digest: fnv.New64a(), budget: budget, trace: trace, began: time.Now(),
-		names: map[string]int{}, wake: make(chan struct{}, 1), winners: map[sessionstore.SessionID]sessionstore.CloseRequest{},
+		seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5eed)), digest: fnv.New64a(), budget: budget, trace: trace,
+		began: time.Now(), names: map[string]int{}, wake: make(chan struct{}, 1),
+		winners: map[sessionstore.SessionID]sessionstore.CloseRequest{},
 	}
 }
 
@@ -272,7 +274,8 @@ func (p *point) pushTo(client string) bool { return strings.HasPrefix(p.name, "P
 
 // judge decides what becomes of a call.
 func (w *world) judge(p *point) (verdict, time.Duration) {
-	if w.budget == 0 || p.kind == kindOther || w.victim != "" && !p.of(w.victim) || !strings.Contains(p.proc.name, w.focus) {
+	if w.budget == 0 || p.kind == kindOther || w.victim != "" && !p.of(w.victim) ||
+		!strings.Contains(p.proc.name, w.focus) {
 		return proceed, 0
 	}
 	odds := 25
@@ -322,7 +325,8 @@ func (w *world) spared(client string) bool {
 	return w.faultless() || w.victim != "" && w.victim != client
 }
 
-// late counts what may have come late, or not at all, with nobody told: calls that were held up, and instances that died.
+// late counts what may have come late, or not at all, with nobody told: calls that were held up, and instances that
+// died.
 func (w *world) late() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -39,7 +39,9 @@ func BenchmarkJSONValid(b *testing.B) {
 }
 
 func BenchmarkEncode(b *testing.B) {
-	p := socketio.Packet{Type: socketio.Ack, Namespace: "/chat", ID: 12, HasID: true, Data: json.RawMessage(`["hello, world"]`)}
+	p := socketio.Packet{
+		Type: socketio.Ack, Namespace: "/chat", ID: 12, HasID: true, Data: json.RawMessage(`["hello, world"]`),
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		p.Encode()

@@ -158,7 +158,9 @@ func placeholders(value json.RawMessage, attachments int) ([]placeholder, error)
 }
 
 // replaced returns value, of about size bytes then, with each placeholder replaced by what put appends for its number.
-func replaced(value json.RawMessage, found []placeholder, size int, put func(b []byte, num int) []byte) json.RawMessage {
+func replaced(
+	value json.RawMessage, found []placeholder, size int, put func(b []byte, num int) []byte,
+) json.RawMessage {
 	out := make([]byte, 0, size)
 	kept := 0
 	for _, p := range found {

@@ -128,7 +128,11 @@ func TestSubstituteRefuses(t *testing.T) {
 // TestSubstituteBounded names one attachment so often that its copies would fill the memory.
 func TestSubstituteBounded(t *testing.T) {
 	args := json.RawMessage(`[` + strings.Repeat(placed("0")+",", 1000) + `1]`)
-	if _, err := socketio.Substitute(args, [][]byte{make([]byte, socketio.MaxSubstituted/1000)}); !errors.Is(err, socketio.ErrTooLarge) {
+	if _, err := socketio.Substitute(
+		args, [][]byte{make([]byte, socketio.MaxSubstituted/1000)},
+	); !errors.Is(
+		err, socketio.ErrTooLarge,
+	) {
 		t.Errorf("got %v, want ErrTooLarge", err)
 	}
 	if _, err := socketio.Substitute(args, [][]byte{make([]byte, socketio.MaxSubstituted/2000)}); err != nil {
@@ -157,7 +161,11 @@ func TestAttach(t *testing.T) {
 			}
 		})
 	}
-	if _, err := (socketio.Packet{Data: json.RawMessage(`[` + placed("0") + `]`)}).Attach(nil); !errors.Is(err, socketio.ErrIllegalAttachments) {
+	if _, err := (socketio.Packet{Data: json.RawMessage(`[` + placed("0") + `]`)}).Attach(
+		nil,
+	); !errors.Is(
+		err, socketio.ErrIllegalAttachments,
+	) {
 		t.Errorf("without attachments: %v", err)
 	}
 }
@@ -169,7 +177,11 @@ func TestBinaryThereAndBack(t *testing.T) {
 		Image socketio.Binary
 		Thumb []byte
 	}
-	sent := []message{{Name: "a", Image: socketio.Binary{0, 1, 0xfb, 0xff}}, {Name: "b"}, {Name: "c", Image: socketio.Binary{}}}
+	sent := []message{
+		{Name: "a", Image: socketio.Binary{0, 1, 0xfb, 0xff}},
+		{Name: "b"},
+		{Name: "c", Image: socketio.Binary{}},
+	}
 	args, err := json.Marshal(sent)
 	if err != nil {
 		t.Fatal(err)

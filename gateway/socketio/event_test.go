@@ -198,7 +198,8 @@ func FuzzEvent(f *testing.F) {
 		}
 		again := socketio.EventData(name, args)
 		name2, args2, err := socketio.EventName(again)
-		if err != nil || name2 != name || strings.TrimSpace(string(args2)[1:]) != strings.TrimSpace(string(args)[1:]) || !json.Valid(again) {
+		if err != nil || name2 != name || strings.TrimSpace(string(args2)[1:]) != strings.TrimSpace(string(args)[1:]) ||
+			!json.Valid(again) {
 			t.Fatalf("%q: %q, %s came back as %q, %s, %v", data, name, args, name2, args2, err)
 		}
 	})

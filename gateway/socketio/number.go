@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Where the protocol has a number outside of JSON (a count of attachments, an acknowledgement id), the reference reads
-// it by JavaScript's Number: blanks count, and so do other bases and exponents where the grammar lets them come. Clients
-// exist that rely on it, so the same spellings are taken here.
+// Where the protocol has a number outside of JSON (a count of attachments, an acknowledgement id), the reference
+// reads it by JavaScript's Number: blanks count, and so do other bases and exponents where the grammar lets them
+// come. Clients exist that rely on it, so the same spellings are taken here.
 
 // isBlank reports whether r is white space to JavaScript, which Number skips, or takes for zero where nothing else is.
 func isBlank(r rune) bool {
@@ -59,8 +59,8 @@ func inBase(digits string, base int) (float64, bool) {
 	return float64(n), err == nil
 }
 
-// ackID reads what stands where an id may stand: digits, and blanks around them. It is false for what the reference takes
-// for an id and no client can read back (blanks between digits, more than 64 bits): such a packet has none.
+// ackID reads what stands where an id may stand: digits, and blanks around them. It is false for what the reference
+// takes for an id and no client can read back (blanks between digits, more than 64 bits): such a packet has none.
 func ackID(text string) (uint64, bool) {
 	text = strings.TrimFunc(text, isBlank)
 	if text == "" {

@@ -83,8 +83,8 @@ type Packet struct {
 	Type PacketType
 	// Namespace starts with a slash. Empty means [MainNamespace]; [Decode] never leaves it empty.
 	Namespace string
-	// ID is the acknowledgement id, valid if HasID is set; zero is an id like any other. An id that no client could read
-	// back (above 64 bits, or with a blank between its digits) is none.
+	// ID is the acknowledgement id, valid if HasID is set; zero is an id like any other. An id that no client could
+	// read back (above 64 bits, or with a blank between its digits) is none.
 	ID    uint64
 	HasID bool
 	// Data is the JSON payload, nil if there is none. In a binary packet every attachment is an object

@@ -41,7 +41,11 @@ var vectors = []struct {
 	{"disconnect", "1", socketio.Packet{Type: socketio.Disconnect, Namespace: "/"}, 0},
 	{"disconnect from a namespace", "1/admin,", socketio.Packet{Type: socketio.Disconnect, Namespace: "/admin"}, 0},
 	{"event of nothing", "2", socketio.Packet{Type: socketio.Event, Namespace: "/"}, 0},
-	{"event of nothing but an id", "212", socketio.Packet{Type: socketio.Event, Namespace: "/", ID: 12, HasID: true}, 0},
+	{
+		"event of nothing but an id", "212",
+		socketio.Packet{Type: socketio.Event, Namespace: "/", ID: 12, HasID: true},
+		0,
+	},
 	{
 		"event", `2["hello",1]`,
 		socketio.Packet{Type: socketio.Event, Namespace: "/", Data: json.RawMessage(`["hello",1]`)},
@@ -54,7 +58,9 @@ var vectors = []struct {
 	},
 	{
 		"event with an id", `2/admin,456["hello"]`,
-		socketio.Packet{Type: socketio.Event, Namespace: "/admin", ID: 456, HasID: true, Data: json.RawMessage(`["hello"]`)},
+		socketio.Packet{
+			Type: socketio.Event, Namespace: "/admin", ID: 456, HasID: true, Data: json.RawMessage(`["hello"]`),
+		},
 		0,
 	},
 	{
@@ -64,7 +70,9 @@ var vectors = []struct {
 	},
 	{
 		"event with the highest id", `29007199254740991["hello"]`,
-		socketio.Packet{Type: socketio.Event, Namespace: "/", ID: socketio.MaxID, HasID: true, Data: json.RawMessage(`["hello"]`)},
+		socketio.Packet{
+			Type: socketio.Event, Namespace: "/", ID: socketio.MaxID, HasID: true, Data: json.RawMessage(`["hello"]`),
+		},
 		0,
 	},
 	{
@@ -132,12 +140,17 @@ var vectors = []struct {
 	},
 	{
 		"not a placeholder: another value", `51-["a",{"_placeholder":1,"num":7}]`,
-		socketio.Packet{Type: socketio.BinaryEvent, Namespace: "/", Data: json.RawMessage(`["a",{"_placeholder":1,"num":7}]`)},
+		socketio.Packet{
+			Type: socketio.BinaryEvent, Namespace: "/", Data: json.RawMessage(`["a",{"_placeholder":1,"num":7}]`),
+		},
 		1,
 	},
 	{
 		"binary ack", `61-/nsp,3[` + placed("0") + `]`,
-		socketio.Packet{Type: socketio.BinaryAck, Namespace: "/nsp", ID: 3, HasID: true, Data: json.RawMessage(`[` + placed("0") + `]`)},
+		socketio.Packet{
+			Type: socketio.BinaryAck, Namespace: "/nsp", ID: 3, HasID: true,
+			Data: json.RawMessage(`[` + placed("0") + `]`),
+		},
 		1,
 	},
 }
@@ -147,7 +160,9 @@ func TestPacketBothWays(t *testing.T) {
 		t.Run(v.name, func(t *testing.T) {
 			got, attachments, err := socketio.Decode(v.text, socketio.Limits{})
 			if err != nil || attachments != v.attachments || !reflect.DeepEqual(got, v.packet) {
-				t.Errorf("Decode(%q) = %+v, %d, %v; want %+v, %d", v.text, got, attachments, err, v.packet, v.attachments)
+				t.Errorf(
+					"Decode(%q) = %+v, %d, %v; want %+v, %d", v.text, got, attachments, err, v.packet, v.attachments,
+				)
 			}
 			p := v.packet
 			p.Attachments = make([][]byte, v.attachments)
@@ -245,7 +260,10 @@ var refused = []struct {
 	{"placeholder out of range", `51-["a",` + placed("1") + `]`, socketio.ErrIllegalAttachments},
 	{"negative placeholder", `51-["a",` + placed("-1") + `]`, socketio.ErrIllegalAttachments},
 	{"placeholder as text", `51-["a",` + placed(`"0"`) + `]`, socketio.ErrIllegalAttachments},
-	{"placeholder past any integer", `51-["a",` + placed(strings.Repeat("9", 40)) + `]`, socketio.ErrIllegalAttachments},
+	{
+		"placeholder past any integer", `51-["a",` + placed(strings.Repeat("9", 40)) + `]`,
+		socketio.ErrIllegalAttachments,
+	},
 	{"placeholder without a number", `51-["a",{"_placeholder":true}]`, socketio.ErrIllegalAttachments},
 	{"placeholder with an escaped key", `51-["a",{"\u005fplaceholder":true,"num":1}]`, socketio.ErrIllegalAttachments},
 	{"placeholder in the depth", `51-["a",{"x":[{"y":` + placed("1") + `}]}]`, socketio.ErrIllegalAttachments},
@@ -296,7 +314,10 @@ var refused = []struct {
 	{"reserved in a binary event", `51-["connect",` + placed("0") + `]`, socketio.ErrReservedEvent},
 
 	{"arrays too deep", `2["a",` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `]`, socketio.ErrTooDeep},
-	{"objects too deep", `2["a",` + strings.Repeat(`{"a":`, 1000) + `1` + strings.Repeat("}", 1000) + `]`, socketio.ErrTooDeep},
+	{
+		"objects too deep", `2["a",` + strings.Repeat(`{"a":`, 1000) + `1` + strings.Repeat("}", 1000) + `]`,
+		socketio.ErrTooDeep,
+	},
 	{"a megabyte of brackets", `2["a",` + strings.Repeat("[", 1<<20), socketio.ErrTooDeep},
 }
 

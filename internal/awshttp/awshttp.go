@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// staleAfter is how long connections may have been idle to be used again. A function that is frozen between invocations does not
-// see them being closed, and a request on one of them would be in doubt.
+// staleAfter is how long connections may have been idle to be used again. A function that is frozen between
+// invocations does not see them being closed, and a request on one of them would be in doubt.
 const staleAfter = 20 * time.Second
 
 // Client sends requests whose bodies it has taken over. The SDK closes the body of a request as soon as there is an
@@ -48,8 +48,8 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 	return c.http.Do(req)
 }
 
-// NewHTTP returns an HTTP client that keeps up to conns idle connections to a host and follows no redirects. A call ends
-// after the timeout; 0 means never.
+// NewHTTP returns an HTTP client that keeps up to conns idle connections to a host and follows no redirects. A call
+// ends after the timeout; 0 means never.
 func NewHTTP(conns int, timeout time.Duration) *http.Client {
 	return &http.Client{
 		Timeout: timeout,

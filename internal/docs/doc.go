@@ -1,3 +1,3 @@
-// Package docs holds the rules about the documentation, as tests: what it points at is there, and what it says of versions and code
-// is so.
+// Package docs holds the rules about the documentation, as tests: what it points at is there, and what it says of
+// versions and code is so.
 package docs

@@ -13,7 +13,8 @@ import (
 	"testing/fstest"
 )
 
-// A fact is a number, of a version for one, that a page gives and a file decides. The group of each expression is the number.
+// A fact is a number, of a version for one, that a page gives and a file decides. The group of each expression is the
+// number.
 type fact struct{ page, inPage, file, inFile string }
 
 const number = `(\d+(?:\.\d+)*)`
@@ -24,12 +25,30 @@ var facts = []fact{
 	{"README.md", `needs Go ` + number, "go.mod", `(?m)^go ` + number},
 	{"docs/first-handler.md", `with Go ` + number, "go.mod", `(?m)^go ` + number},
 	{"docs/first-handler.md", `Node.js ` + number, "scripts/install-tools", `node_major=` + number},
-	{"docs/first-handler.md", `socket.io-client@` + number, "internal/apps/chat/client/package.json", `"socket.io-client": "` + number},
-	{"docs/clients/javascript.md", "^# JavaScript\n\n`socket.io-client` " + number, "e2e/package.json", `socket.io-client-3-1": ".*@` + number},
-	{"docs/clients/javascript.md", "`socket.io-client` [0-9.]+, " + number, "e2e/package.json", `socket.io-client-4-0": ".*@` + number},
-	{"docs/clients/javascript.md", "`socket.io-client` .* and " + number + " are tested", "e2e/package.json", `"socket.io-client": "` + number},
-	{"docs/clients/python.md", "`python-socketio` " + number, "e2e/clients/python/requirements.txt", `python-socketio==` + number},
-	{"docs/clients/java.md", "`io.socket:socket.io-client` " + number, "e2e/clients/java/pom.xml", `<artifactId>socket.io-client</artifactId>\s*<version>` + number},
+	{
+		"docs/first-handler.md", `socket.io-client@` + number, "internal/apps/chat/client/package.json",
+		`"socket.io-client": "` + number,
+	},
+	{
+		"docs/clients/javascript.md", "^# JavaScript\n\n`socket.io-client` " + number, "e2e/package.json",
+		`socket.io-client-3-1": ".*@` + number,
+	},
+	{
+		"docs/clients/javascript.md", "`socket.io-client` [0-9.]+, " + number, "e2e/package.json",
+		`socket.io-client-4-0": ".*@` + number,
+	},
+	{
+		"docs/clients/javascript.md", "`socket.io-client` .* and " + number + " are tested", "e2e/package.json",
+		`"socket.io-client": "` + number,
+	},
+	{
+		"docs/clients/python.md", "`python-socketio` " + number, "e2e/clients/python/requirements.txt",
+		`python-socketio==` + number,
+	},
+	{
+		"docs/clients/java.md", "`io.socket:socket.io-client` " + number, "e2e/clients/java/pom.xml",
+		`<artifactId>socket.io-client</artifactId>\s*<version>` + number,
+	},
 	{"docs/clients/go.md", "clients/socket/v3` " + number, "e2e/clients/go/go.mod", `clients/socket/v3 v` + number},
 	{"docs/clients/rust.md", "`rust_socketio` " + number, "e2e/clients/rust/Cargo.toml", `rust_socketio = "=` + number},
 	{"docs/deploy.md", `tried with ` + number, "scripts/install-tools", `aws-sam-cli==` + number},
@@ -110,7 +129,9 @@ var (
 
 // bare is Go code without comments, indentation and alignment.
 func bare(code string) string {
-	return strings.TrimSpace(margins.ReplaceAllString(spaces.ReplaceAllString(comment.ReplaceAllString(code, ""), " "), ""))
+	return strings.TrimSpace(
+		margins.ReplaceAllString(spaces.ReplaceAllString(comment.ReplaceAllString(code, ""), " "), ""),
+	)
 }
 
 func TestCodeOfPages(t *testing.T) {

@@ -27,7 +27,9 @@ func pages(tree fs.FS) (map[string]string, error) {
 		if err != nil {
 			return err
 		}
-		if hidden := strings.HasPrefix(d.Name(), ".") && name != "."; d.IsDir() && (hidden || slices.Contains(notOurs, d.Name())) {
+		if hidden := strings.HasPrefix(d.Name(), ".") &&
+			name != "."; d.IsDir() &&
+			(hidden || slices.Contains(notOurs, d.Name())) {
 			return fs.SkipDir
 		}
 		if d.IsDir() || path.Ext(name) != ".md" {
@@ -145,8 +147,12 @@ func TestBroken(t *testing.T) {
 	tree := fstest.MapFS{
 		"code/main.go":           {},
 		"node_modules/x/READ.md": {Data: []byte("[gone](gone.md)")},
-		"docs/other.md":          {Data: []byte("# Other page\n\n## `localdev --hosts`, [two](x.md) of them!\n\n## Twice\n\n## Twice\n\n```sh\n# no heading\n```\n")},
-		"docs/x.md":              {},
+		"docs/other.md": {
+			Data: []byte(
+				"# Other page\n\n## `localdev --hosts`, [two](x.md) of them!\n\n## Twice\n\n## Twice\n\n```sh\n# no heading\n```\n",
+			),
+		},
+		"docs/x.md": {},
 	}
 	for _, tt := range []struct{ name, text, want string }{
 		{"a file", "[a](other.md)", ""},

@@ -47,8 +47,8 @@ type Server struct {
 	ended chan struct{} // closed when the process has
 }
 
-// Start returns when the server takes connections. It needs Java, and Maven the first time. The error matches [ErrEnded] if
-// one of them is missing, [os.ErrNotExist] if the script is.
+// Start returns when the server takes connections. It needs Java, and Maven the first time. The error matches
+// [ErrEnded] if one of them is missing, [os.ErrNotExist] if the script is.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	script, err := findScript(o.Near)
 	if err != nil {
@@ -107,7 +107,8 @@ func (s *Server) wait(ctx context.Context, address string) error {
 	}
 }
 
-// Stop ends it, by the end of its input, and returns when it has ended. If that takes more than 10 s it is killed, which is an error.
+// Stop ends it, by the end of its input, and returns when it has ended. If that takes more than 10 s it is killed,
+// which is an error.
 func (s *Server) Stop() error {
 	err := s.input.Close()
 	select {
@@ -117,7 +118,9 @@ func (s *Server) Stop() error {
 	}
 	killed := syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 	<-s.ended
-	return errors.Join(err, fmt.Errorf("dynamolocal: it did not end within %s and was killed: %s", stopTime, s.said), killed)
+	return errors.Join(
+		err, fmt.Errorf("dynamolocal: it did not end within %s and was killed: %s", stopTime, s.said), killed,
+	)
 }
 
 // lastWords keeps the end of what a process says.

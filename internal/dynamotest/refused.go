@@ -13,8 +13,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
 )
 
-// Refused is a client that counts the write units of refused writes. DynamoDB bills each by the item that it found, and reports
-// the units of those writes alone that were applied.
+// Refused is a client that counts the write units of refused writes. DynamoDB bills each by the item that it found,
+// and reports the units of those writes alone that were applied.
 type Refused struct {
 	dynamostore.Client
 	units atomic.Int64
@@ -24,19 +24,25 @@ type Refused struct {
 func (c *Refused) Units() int { return int(c.units.Load()) }
 
 // UpdateItem makes the call, and counts it if it is refused.
-func (c *Refused) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+func (c *Refused) UpdateItem(
+	ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.UpdateItemOutput, error) {
 	out, err := c.Client.UpdateItem(ctx, in, o...)
 	return out, c.count(err)
 }
 
 // PutItem makes the call, and counts it if it is refused.
-func (c *Refused) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (c *Refused) PutItem(
+	ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.PutItemOutput, error) {
 	out, err := c.Client.PutItem(ctx, in, o...)
 	return out, c.count(err)
 }
 
 // DeleteItem makes the call, and counts it if it is refused.
-func (c *Refused) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, o ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
+func (c *Refused) DeleteItem(
+	ctx context.Context, in *dynamodb.DeleteItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.DeleteItemOutput, error) {
 	out, err := c.Client.DeleteItem(ctx, in, o...)
 	return out, c.count(err)
 }

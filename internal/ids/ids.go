@@ -1,6 +1,6 @@
-// Package ids makes the random ids of sessions, sockets, GETs and acknowledgements. They come from crypto/rand. A simulation of this
-// module may have those of one context come from a source of its own, so that a schedule can be run again; nobody outside of the
-// module can, and [internal/imports] tests that no program does.
+// Package ids makes the random ids of sessions, sockets, GETs and acknowledgements. They come from crypto/rand. A
+// simulation of this module may have those of one context come from a source of its own, so that a schedule can be
+// run again; nobody outside of the module can, and [internal/imports] tests that no program does.
 package ids
 
 import (
@@ -16,8 +16,9 @@ import (
 // sourceKey is the key of the source in a context.
 type sourceKey struct{}
 
-// WithSource has the ids that are made under the context come from a source, which must never fail and be safe for concurrent use.
-// It is for tests alone: anyone who knows the source knows the ids, and the id of a session is a secret.
+// WithSource has the ids that are made under the context come from a source, which must never fail and be safe for
+// concurrent use. It is for tests alone: anyone who knows the source knows the ids, and the id of a session is a
+// secret.
 func WithSource(ctx context.Context, source io.Reader) context.Context {
 	return context.WithValue(ctx, sourceKey{}, source)
 }

@@ -30,12 +30,14 @@ var rules = []rule{
 	{pkg: "gateway/socketio", never: []string{aws, "net/http"}, why: "a codec knows no transport"},
 	{pkg: "sessionstore", never: []string{aws, "net/http"}, why: "the contract knows no implementation"},
 	{
-		pkg: "sessionstore/memstore", never: []string{module, aws, "net/http"}, except: []string{module + "sessionstore"},
-		why: "a store knows the contract and nothing else of ours",
+		pkg: "sessionstore/memstore", never: []string{module, aws, "net/http"},
+		except: []string{module + "sessionstore"},
+		why:    "a store knows the contract and nothing else of ours",
 	},
 	{
-		pkg: "sessionstore/dynamostore", never: []string{module}, except: []string{module + "sessionstore", module + "internal/awshttp"},
-		why: "a store knows the contract, how to send requests, and nothing else of ours",
+		pkg: "sessionstore/dynamostore", never: []string{module},
+		except: []string{module + "sessionstore", module + "internal/awshttp"},
+		why:    "a store knows the contract, how to send requests, and nothing else of ours",
 	},
 	{
 		pkg: "sessionstore/storetest", never: []string{module, aws}, except: []string{module + "sessionstore"},
@@ -46,23 +48,57 @@ var rules = []rule{
 		except: []string{module + "gateway/engineio", module + "gateway/socketio"},
 		why:    "what only emits links no server and no cloud",
 	},
-	{pkg: "gateway/engine", never: []string{aws, module + "gateway/apigw", module + "gateway"}, why: "Engine.IO is below Socket.IO and knows no cloud"},
+	{
+		pkg: "gateway/engine", never: []string{aws, module + "gateway/apigw", module + "gateway"},
+		why: "Engine.IO is below Socket.IO and knows no cloud",
+	},
 	{pkg: "gateway", never: []string{aws, module + "gateway/apigw"}, why: "the server knows no cloud"},
-	{pkg: "gateway/inbound", never: []string{aws, module + "gateway/"}, except: []string{module + "gateway/engineio", module + "gateway/socketio"}, why: "whatever the queue and the server are"},
-	{pkg: "gateway/apigw", never: []string{module + "localdev/", module + "functions/", module + "sessionstore/"}, why: "handlers are given their store, and know no program"},
+	{
+		pkg: "gateway/inbound", never: []string{aws, module + "gateway/"},
+		except: []string{module + "gateway/engineio", module + "gateway/socketio"},
+		why:    "whatever the queue and the server are",
+	},
+	{
+		pkg: "gateway/apigw", never: []string{module + "localdev/", module + "functions/", module + "sessionstore/"},
+		why: "handlers are given their store, and know no program",
+	},
 	{
 		pkg: "gateway/management", never: []string{module},
-		except: []string{module + "adapter", module + "sessionstore", module + "gateway/engineio", module + "gateway/socketio", module + "internal/awshttp"},
-		why:    "what only pushes links no server",
+		except: []string{
+			module + "adapter", module + "sessionstore", module + "gateway/engineio", module + "gateway/socketio",
+			module + "internal/awshttp",
+		},
+		why: "what only pushes links no server",
 	},
-	{pkg: "functions/emit", never: []string{module + "gateway", module + "gateway/engine", module + "gateway/apigw"}, why: "to emit takes no server"},
-	{pkg: "functions/fanout", never: []string{module + "gateway", module + "gateway/engine", module + "gateway/apigw"}, why: "to emit takes no server"},
-	{pkg: "localdev/lambda", never: []string{module}, why: "the emulator stands for the service, not for our functions"},
+	{
+		pkg:   "functions/emit",
+		never: []string{module + "gateway", module + "gateway/engine", module + "gateway/apigw"},
+		why:   "to emit takes no server",
+	},
+	{
+		pkg:   "functions/fanout",
+		never: []string{module + "gateway", module + "gateway/engine", module + "gateway/apigw"},
+		why:   "to emit takes no server",
+	},
+	{
+		pkg: "localdev/lambda", never: []string{module},
+		why: "the emulator stands for the service, not for our functions",
+	},
 	{pkg: "localdev/queue", never: []string{module}, why: "the emulator stands for the service, not for our functions"},
-	{pkg: "localdev/template", never: []string{module}, except: []string{module + "localdev/mapping"}, why: "a template is read without knowing whose it is"},
+	{
+		pkg: "localdev/template", never: []string{module}, except: []string{module + "localdev/mapping"},
+		why: "a template is read without knowing whose it is",
+	},
 	{pkg: "localdev/mapping", never: []string{module}, why: "templates of the service, whatever is in them"},
-	{pkg: "localdev/proxy", never: []string{module + "functions/", module + "sessionstore/", module + "gateway", module + "gateway/engine"}, why: "the emulator stands for the service, not for our server"},
-	{pkg: "localdev/emulator", never: []string{module + "functions/", module + "sessionstore/"}, why: "the emulator stands for the service, not for our server"},
+	{
+		pkg:   "localdev/proxy",
+		never: []string{module + "functions/", module + "sessionstore/", module + "gateway", module + "gateway/engine"},
+		why:   "the emulator stands for the service, not for our server",
+	},
+	{
+		pkg: "localdev/emulator", never: []string{module + "functions/", module + "sessionstore/"},
+		why: "the emulator stands for the service, not for our server",
+	},
 }
 
 func TestDirection(t *testing.T) {
@@ -94,7 +130,10 @@ func TestNoTestingInPrograms(t *testing.T) {
 
 // Where the cloud may be seen at all.
 func TestAWSStaysInItsPackages(t *testing.T) {
-	allowed := []string{"gateway/apigw", "gateway/management", "sessionstore/dynamostore", "functions/", "localdev/", "localdev", "internal/", "examples/"}
+	allowed := []string{
+		"gateway/apigw", "gateway/management", "sessionstore/dynamostore", "functions/", "localdev/", "localdev",
+		"internal/", "examples/",
+	}
 	for _, pkg := range list(t, "list", module+"...") {
 		name := strings.TrimPrefix(pkg, module)
 		mayUse := slices.ContainsFunc(allowed, func(pattern string) bool { return matches(name, pattern) })
@@ -132,7 +171,10 @@ func TestIDsAreRandom(t *testing.T) {
 
 // The tests above must be able to fail.
 func TestForbids(t *testing.T) {
-	r := rule{pkg: "adapter", never: []string{module + "gateway", module + "gateway/", aws}, except: []string{module + "gateway/engineio"}}
+	r := rule{
+		pkg: "adapter", never: []string{module + "gateway", module + "gateway/", aws},
+		except: []string{module + "gateway/engineio"},
+	}
 	tests := []struct {
 		dep  string
 		want bool

@@ -150,7 +150,9 @@ func (p *platform) Close(_ context.Context, conn sessionstore.Connection) error 
 
 // connect connects a client and lets it join the namespace.
 func (p *platform) connect(ctx context.Context, n int, k kind, rooms int) (*client, error) {
-	c := &client{kind: k, conn: sessionstore.Connection{ID: fmt.Sprintf("%s-%d", k, n), Endpoint: "https://platform.example"}}
+	c := &client{
+		kind: k, conn: sessionstore.Connection{ID: fmt.Sprintf("%s-%d", k, n), Endpoint: "https://platform.example"},
+	}
 	p.mu.Lock()
 	p.clients[c.conn.ID] = c
 	p.mu.Unlock()
@@ -169,7 +171,9 @@ func (p *platform) connect(ctx context.Context, n int, k kind, rooms int) (*clie
 		nsp = crowdedNamespace + ","
 	}
 	inCrowd := n < crowd && k != silent && k != crowding
-	reply, err := p.engine.Message(ctx, c.conn, fmt.Sprintf(`40%s{"kind":%q,"rooms":%d,"crowd":%v}`, nsp, k, rooms, inCrowd))
+	reply, err := p.engine.Message(
+		ctx, c.conn, fmt.Sprintf(`40%s{"kind":%q,"rooms":%d,"crowd":%v}`, nsp, k, rooms, inCrowd),
+	)
 	if err != nil || len(reply) < 2 || reply[:2] != "40" {
 		return nil, fmt.Errorf("CONNECT answered %q: %w", reply, err)
 	}

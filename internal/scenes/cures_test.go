@@ -33,7 +33,9 @@ type watched struct {
 }
 
 // Finish implements [sessionstore.Sessions].
-func (s *watched) Finish(ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, expiresAt time.Time) error {
+func (s *watched) Finish(
+	ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, expiresAt time.Time,
+) error {
 	err := s.Store.Finish(ctx, id, owner, expiresAt)
 	if err == nil {
 		s.mu.Lock()
@@ -65,7 +67,8 @@ func (s *watched) Close(ctx context.Context, r sessionstore.CloseRequest) (sessi
 	return s.Store.Close(ctx, r)
 }
 
-// Registrations implements [sessionstore.Registry]. Without its cure, each row says that its session was pinged when that was due.
+// Registrations implements [sessionstore.Registry]. Without its cure, each row says that its session was pinged when
+// that was due.
 func (s *watched) Registrations(ctx context.Context, shard int) iter.Seq2[sessionstore.Registration, error] {
 	rows := s.Store.Registrations(ctx, shard)
 	if s.missing != nobodyIsExpiredUnpinged {

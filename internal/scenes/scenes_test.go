@@ -67,7 +67,8 @@ func TestNeighboursOnDynamoDB(t *testing.T) {
 	t.Parallel()
 	const table = "scenes"
 	client := dynamostore.NewClient(dynamostore.ClientOptions{
-		Region: "eu-central-1", Endpoint: dynamotest.Start(t), Credentials: dynamostore.Credentials{AccessKeyID: "scenes", SecretAccessKey: "s"},
+		Region: "eu-central-1", Endpoint: dynamotest.Start(t),
+		Credentials: dynamostore.Credentials{AccessKeyID: "scenes", SecretAccessKey: "s"},
 	})
 	if err := dynamostore.CreateTable(t.Context(), client, table); err != nil {
 		t.Fatal(err)
@@ -78,9 +79,10 @@ func TestNeighboursOnDynamoDB(t *testing.T) {
 	}
 }
 
-// slack is what the ends may take longer on DynamoDB Local. A thousand of them come at once, at some ten calls each, and it does no more than
-// one or two thousand calls a second, on a machine that is busy some hundred. A table of AWS does ten times as many; so the time for an end is held
-// exactly in memory, and what the healthy clients and the sender feel is held here too.
+// slack is what the ends may take longer on DynamoDB Local. A thousand of them come at once, at some ten calls each,
+// and it does no more than one or two thousand calls a second, on a machine that is busy some hundred. A table of AWS
+// does ten times as many; so the time for an end is held exactly in memory, and what the healthy clients and the
+// sender feel is held here too.
 const slack = 20 * time.Second
 
 // distance is what DynamoDB takes for a call, beyond what DynamoDB Local takes.
@@ -89,37 +91,51 @@ const distance = 6 * time.Millisecond
 // distant is a client of a table that is some way off.
 type distant struct{ dynamostore.Client }
 
-func (d distant) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (d distant) PutItem(
+	ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.PutItemOutput, error) {
 	time.Sleep(distance)
 	return d.Client.PutItem(ctx, in, o...)
 }
 
-func (d distant) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+func (d distant) UpdateItem(
+	ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.UpdateItemOutput, error) {
 	time.Sleep(distance)
 	return d.Client.UpdateItem(ctx, in, o...)
 }
 
-func (d distant) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, o ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
+func (d distant) DeleteItem(
+	ctx context.Context, in *dynamodb.DeleteItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.DeleteItemOutput, error) {
 	time.Sleep(distance)
 	return d.Client.DeleteItem(ctx, in, o...)
 }
 
-func (d distant) GetItem(ctx context.Context, in *dynamodb.GetItemInput, o ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+func (d distant) GetItem(
+	ctx context.Context, in *dynamodb.GetItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.GetItemOutput, error) {
 	time.Sleep(distance)
 	return d.Client.GetItem(ctx, in, o...)
 }
 
-func (d distant) Query(ctx context.Context, in *dynamodb.QueryInput, o ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+func (d distant) Query(
+	ctx context.Context, in *dynamodb.QueryInput, o ...func(*dynamodb.Options),
+) (*dynamodb.QueryOutput, error) {
 	time.Sleep(distance)
 	return d.Client.Query(ctx, in, o...)
 }
 
-func (d distant) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, o ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+func (d distant) BatchGetItem(
+	ctx context.Context, in *dynamodb.BatchGetItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.BatchGetItemOutput, error) {
 	time.Sleep(distance)
 	return d.Client.BatchGetItem(ctx, in, o...)
 }
 
-func (d distant) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, o ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
+func (d distant) BatchWriteItem(
+	ctx context.Context, in *dynamodb.BatchWriteItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.BatchWriteItemOutput, error) {
 	time.Sleep(distance)
 	return d.Client.BatchWriteItem(ctx, in, o...)
 }

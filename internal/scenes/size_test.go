@@ -25,10 +25,11 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
 
-// TestSize measures the sweeper: NONSTICK_SIZE=100000 go test -tags size ./internal/scenes -run TestSize -v -timeout 20m. It registers so many
-// sessions at the template's pace, sweeps for two minutes, and prints what that cost, in this process and at the table. DynamoDB Local,
-// a process of its own, is not in it. It takes no more than some hundred writes a second, so that with it few of the sessions are due: what it
-// shows is the walks, and the store in memory the pings.
+// TestSize measures the sweeper: NONSTICK_SIZE=100000 go test -tags size ./internal/scenes -run TestSize -v -timeout
+// 20m. It registers so many sessions at the template's pace, sweeps for two minutes, and prints what that cost, in
+// this process and at the table. DynamoDB Local, a process of its own, is not in it. It takes no more than some
+// hundred writes a second, so that with it few of the sessions are due: what it shows is the walks, and the store in
+// memory the pings.
 func TestSize(t *testing.T) {
 	n, err := strconv.Atoi(os.Getenv("NONSTICK_SIZE"))
 	if err != nil {
@@ -40,13 +41,17 @@ func TestSize(t *testing.T) {
 	})
 	t.Run("DynamoDB Local", func(t *testing.T) {
 		client := dynamostore.NewClient(dynamostore.ClientOptions{
-			Region: "eu-central-1", Endpoint: dynamotest.Start(t), Credentials: dynamostore.Credentials{AccessKeyID: "size", SecretAccessKey: "s"},
+			Region: "eu-central-1", Endpoint: dynamotest.Start(t),
+			Credentials: dynamostore.Credentials{AccessKeyID: "size", SecretAccessKey: "s"},
 		})
 		if err := dynamostore.CreateTable(t.Context(), client, "size"); err != nil {
 			t.Fatal(err)
 		}
 		meter := &sessionstore.Meter{}
-		measure(t, n, time.Duration(n/50)*time.Second, dynamostore.New(client, dynamostore.Options{Table: "size", Meter: meter}), meter)
+		measure(
+			t, n, time.Duration(n/50)*time.Second,
+			dynamostore.New(client, dynamostore.Options{Table: "size", Meter: meter}), meter,
+		)
 	})
 }
 
@@ -75,9 +80,14 @@ const pingInterval, pingTimeout = 60 * time.Second, 20 * time.Second
 func measure(t *testing.T, n int, spread time.Duration, store sessionstore.Store, meter *sessionstore.Meter) {
 	t.Helper()
 	p := &taker{store: store, interval: max(spread, pingInterval)}
-	e := engine.New(engine.Config{Store: store, Pusher: p, Options: engine.Options{PingInterval: pingInterval, PingTimeout: pingTimeout}, Hooks: engine.Hooks{
-		Pinged: func(late time.Duration) { p.late.Store(max(p.late.Load(), late.Milliseconds())) },
-	}})
+	e := engine.New(
+		engine.Config{
+			Store: store, Pusher: p, Options: engine.Options{PingInterval: pingInterval, PingTimeout: pingTimeout},
+			Hooks: engine.Hooks{
+				Pinged: func(late time.Duration) { p.late.Store(max(p.late.Load(), late.Milliseconds())) },
+			},
+		},
+	)
 	var group errgroup.Group
 	group.SetLimit(64)
 	late := time.Duration(n/400+10) * time.Second // after all have been registered
@@ -90,7 +100,13 @@ func measure(t *testing.T, n int, spread time.Duration, store sessionstore.Store
 			id := sessionstore.NewID()
 			at := begun.Add(late + spread*time.Duration(i)/time.Duration(n))
 			return store.Register(t.Context(), sessionstore.Registration{
-				Session: sessionstore.SessionID(id), Conn: sessionstore.Connection{ID: id, Endpoint: "https://abcdefghij.execute-api.eu-central-1.amazonaws.com/v1"}, PingAt: at,
+				Session: sessionstore.SessionID(
+					id,
+				),
+				Conn: sessionstore.Connection{
+					ID: id, Endpoint: "https://abcdefghij.execute-api.eu-central-1.amazonaws.com/v1",
+				},
+				PingAt: at,
 			})
 		})
 	}
@@ -112,9 +128,14 @@ func measure(t *testing.T, n int, spread time.Duration, store sessionstore.Store
 	w := meter.Op(sessionstore.OpRegistrations).Sub(walks)
 	seconds := (2 * pingInterval).Seconds()
 	pushes := p.pushes.Load()
-	t.Logf("%d pings in %.0f s, latest %d ms late; processor %.2f s a second, %.0f us a ping (walks and pongs' writes included)",
-		pushes, seconds, p.late.Load(), took.Seconds()/seconds, float64(took.Microseconds())/float64(max(pushes, 1)))
-	t.Logf("walks: %d calls, %.0f read units a second; other writes %.1f a second", w.Calls, float64(w.ReadMilliUnits)/1000/seconds, float64(spent.Writes-pushes)/seconds)
+	t.Logf(
+		"%d pings in %.0f s, latest %d ms late; processor %.2f s a second, %.0f us a ping (walks and pongs' writes included)",
+		pushes, seconds, p.late.Load(), took.Seconds()/seconds, float64(took.Microseconds())/float64(max(pushes, 1)),
+	)
+	t.Logf(
+		"walks: %d calls, %.0f read units a second; other writes %.1f a second", w.Calls,
+		float64(w.ReadMilliUnits)/1000/seconds, float64(spent.Writes-pushes)/seconds,
+	)
 	t.Logf("heap %s at rest, %s at most", mb(heap), mb(<-peak))
 }
 

@@ -47,14 +47,20 @@ var scenes = []scene{
 	{name: "connections whose pushes hang", trouble: map[kind]int{stuck: 200}},
 	{name: "an emit to members that do not read", trouble: map[kind]int{full: 300}, emit: true},
 	{name: "an emit to members whose pushes hang", trouble: map[kind]int{stuck: 100}, emit: true},
-	{name: "an emit while the store is slow to close sessions", trouble: map[kind]int{full: 300}, emit: true, slowCloses: 3 * time.Second},
+	{
+		name: "an emit while the store is slow to close sessions", trouble: map[kind]int{full: 300}, emit: true,
+		slowCloses: 3 * time.Second,
+	},
 	everything,
 }
 
-var everything = scene{name: "everything", trouble: map[kind]int{silent: 1, hanging: 8, full: 1000, stuck: 50}, rooms: 1000, emit: true}
+var everything = scene{
+	name: "everything", trouble: map[kind]int{silent: 1, hanging: 8, full: 1000, stuck: 50}, rooms: 1000, emit: true,
+}
 
-// senderTime is how long an emit to the crowd takes at most. Members that are busy take 0.75 s, and those whose pushes hang two seconds, all beside
-// one another; 64 more that hang begin each tenth of a second. Where the store is slow, the ends of members take half a second, or a second for all of them.
+// senderTime is how long an emit to the crowd takes at most. Members that are busy take 0.75 s, and those whose
+// pushes hang two seconds, all beside one another; 64 more that hang begin each tenth of a second. Where the store is
+// slow, the ends of members take half a second, or a second for all of them.
 func (s scene) senderTime() time.Duration {
 	d := 800 * time.Millisecond
 	if n := min(s.trouble[stuck], crowd); n > 0 {
@@ -66,7 +72,8 @@ func (s scene) senderTime() time.Duration {
 	return d
 }
 
-// endTime is how long the end of a client may take from when it was cut off: the time of its disconnect handler, in its turn.
+// endTime is how long the end of a client may take from when it was cut off: the time of its disconnect handler, in
+// its turn.
 func (s scene) endTime(k kind) time.Duration {
 	d := time.Second
 	switch k {
@@ -98,11 +105,19 @@ type world struct {
 	bad      []string        // what was wrong
 }
 
-// play plays a scene: everybody connects, and is there for two pings; then all ends have to be finished. It returns what was wrong.
-func play(t *testing.T, s scene, store sessionstore.Store, interval, timeout, slack time.Duration, missing cure) []string {
+// play plays a scene: everybody connects, and is there for two pings; then all ends have to be finished. It returns
+// what was wrong.
+func play(
+	t *testing.T, s scene, store sessionstore.Store, interval, timeout, slack time.Duration, missing cure,
+) []string {
 	t.Helper()
-	w := &world{t: t, scene: s, cure: missing, store: &watched{Store: store, closes: s.slowCloses, missing: missing}, interval: interval, timeout: timeout, slack: slack}
-	w.platform = &platform{interval: interval, clients: map[string]*client{}, missing: missing, one: make(chan struct{}, 1)}
+	w := &world{
+		t: t, scene: s, cure: missing, store: &watched{Store: store, closes: s.slowCloses, missing: missing},
+		interval: interval, timeout: timeout, slack: slack,
+	}
+	w.platform = &platform{
+		interval: interval, clients: map[string]*client{}, missing: missing, one: make(chan struct{}, 1),
+	}
 	out := io.Discard
 	if testing.Verbose() {
 		out = os.Stderr
@@ -110,9 +125,10 @@ func play(t *testing.T, s scene, store sessionstore.Store, interval, timeout, sl
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelError}))
 	pool := engine.NewPool(log)
 	w.server = gateway.New(gateway.Config{
-		Store: w.store, Pusher: w.platform, Logger: log, Ends: broken{pool, missing}, DisconnectTime: handlerTime, DisconnectTries: handlerTries,
-		Options: engine.Options{PingInterval: interval, PingTimeout: timeout},
-		Hooks:   engine.Hooks{HandlerGivenUp: func() { w.givenUp.Add(1) }},
+		Store: w.store, Pusher: w.platform, Logger: log, Ends: broken{pool, missing}, DisconnectTime: handlerTime,
+		DisconnectTries: handlerTries,
+		Options:         engine.Options{PingInterval: interval, PingTimeout: timeout},
+		Hooks:           engine.Hooks{HandlerGivenUp: func() { w.givenUp.Add(1) }},
 	})
 	w.platform.engine = w.server.Engine()
 	w.register("/")
@@ -148,7 +164,10 @@ func (w *world) wrong(format string, args ...any) {
 func (w *world) probe(ctx context.Context) {
 	for ctx.Err() == nil {
 		begun := time.Now()
-		if _, err := w.store.Get(ctx, "none", begun); err != nil && !errors.Is(err, sessionstore.ErrNotFound) && ctx.Err() == nil {
+		if _, err := w.store.Get(
+			ctx, "none", begun,
+		); err != nil && !errors.Is(err, sessionstore.ErrNotFound) &&
+			ctx.Err() == nil {
 			w.t.Logf("probe: %v", err)
 		}
 		w.stall.Store(max(w.stall.Load(), int64(time.Since(begun))))
@@ -259,8 +278,11 @@ func (w *world) check(begun time.Time) {
 		}
 	}
 	stall := time.Duration(w.stall.Load())
-	w.t.Logf("healthy clients cut: %d of %d; latest ping %s late; ends took %v; handlers given up %d; emits took %v; longest read of an item %s; all in %s",
-		cut, healthyClients, late.Round(time.Millisecond), longest, w.givenUp.Load(), w.took, stall.Round(time.Millisecond), time.Since(begun).Round(time.Millisecond))
+	w.t.Logf(
+		"healthy clients cut: %d of %d; latest ping %s late; ends took %v; handlers given up %d; emits took %v; longest read of an item %s; all in %s",
+		cut, healthyClients, late.Round(time.Millisecond), longest, w.givenUp.Load(), w.took,
+		stall.Round(time.Millisecond), time.Since(begun).Round(time.Millisecond),
+	)
 	if cut > 0 || unpinged > 0 || late > w.timeout/2+2*stall {
 		w.wrong("healthy clients cut: %d, without their two pings: %d; latest ping %s late", cut, unpinged, late)
 	}

@@ -68,8 +68,10 @@ func BenchmarkRequest(b *testing.B) {
 	}
 	defer conn.Close()
 	br := bufio.NewReader(conn)
-	request := []byte("POST /socket.io/?EIO=4&transport=polling&t=abcdefgh&sid=AAAAAAAAAAAAAAAAAAAA HTTP/1.1\r\nHost: 127.0.0.1\r\n" +
-		"Accept: */*\r\nUser-Agent: node-XMLHttpRequest\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: 6\r\n\r\n4hello")
+	request := []byte(
+		"POST /socket.io/?EIO=4&transport=polling&t=abcdefgh&sid=AAAAAAAAAAAAAAAAAAAA HTTP/1.1\r\nHost: 127.0.0.1\r\n" +
+			"Accept: */*\r\nUser-Agent: node-XMLHttpRequest\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: 6\r\n\r\n4hello",
+	)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := conn.Write(request); err != nil {

@@ -50,8 +50,8 @@ func (l largeBodies) release(size int) {
 	}
 }
 
-// body reads the request's body, at most the limit. The size is what has to be released when the body is no longer needed,
-// also after an error.
+// body reads the request's body, at most the limit. The size is what has to be released when the body is no longer
+// needed, also after an error.
 func (s *Server) body(r *http.Request) (text string, size int, err error) {
 	if r.ContentLength == 0 {
 		return "", 0, nil

@@ -22,13 +22,16 @@ func TestLargeBodiesAreBounded(t *testing.T) {
 	inside.Add(2)
 	limits := emulator.AWS()
 	limits.LargeBodies, limits.BodyTime = 512<<10, 300*time.Millisecond
-	s := start(t, limits, set{http: func(_ context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-		if strings.HasPrefix(e.Body, "wait") {
-			inside.Done()
-			<-release
-		}
-		return events.APIGatewayV2HTTPResponse{StatusCode: 200, Body: "ok"}, nil
-	}})
+	s := start(
+		t, limits,
+		set{http: func(_ context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+			if strings.HasPrefix(e.Body, "wait") {
+				inside.Done()
+				<-release
+			}
+			return events.APIGatewayV2HTTPResponse{StatusCode: 200, Body: "ok"}, nil
+		}},
+	)
 	url := "http://" + s.addr + "/socket.io/"
 	large := strings.Repeat("x", 300<<10)
 	status := func(body string) int {
@@ -70,7 +73,9 @@ func TestSlowBody(t *testing.T) {
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(patience))
-	_, err = io.WriteString(conn, "POST /socket.io/ HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\nabc")
+	_, err = io.WriteString(
+		conn, "POST /socket.io/ HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\nabc",
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,10 +92,13 @@ func TestSlowBody(t *testing.T) {
 func TestBodyTimeEndsWithTheBody(t *testing.T) {
 	limits := emulator.AWS()
 	limits.BodyTime = 50 * time.Millisecond
-	s := start(t, limits, set{http: func(ctx context.Context, _ events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-		time.Sleep(120 * time.Millisecond)
-		return events.APIGatewayV2HTTPResponse{StatusCode: 200, Body: "ok"}, ctx.Err()
-	}})
+	s := start(
+		t, limits,
+		set{http: func(ctx context.Context, _ events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+			time.Sleep(120 * time.Millisecond)
+			return events.APIGatewayV2HTTPResponse{StatusCode: 200, Body: "ok"}, ctx.Err()
+		}},
+	)
 	for range 2 {
 		if status, _, _ := do(t, http.MethodPost, "http://"+s.addr+"/socket.io/", "text/plain", "abc"); status != 200 {
 			t.Errorf("answer = %d, want 200", status)

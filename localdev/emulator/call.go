@@ -74,7 +74,9 @@ func (k *call) release() {
 }
 
 // invoke calls a handler set; a panic is an error, as it is of a function.
-func invoke(ctx context.Context, s *Server, a *api, e events.APIGatewayWebsocketProxyRequest) (res events.APIGatewayProxyResponse, err error) {
+func invoke(
+	ctx context.Context, s *Server, a *api, e events.APIGatewayWebsocketProxyRequest,
+) (res events.APIGatewayProxyResponse, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.ErrorContext(ctx, "handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))

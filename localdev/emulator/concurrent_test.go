@@ -18,7 +18,10 @@ import (
 // concurrently starts a server that hands frames over as they come.
 func concurrently(t *testing.T, l emulator.Limits, s set) *running {
 	t.Helper()
-	return startAPI(t, emulator.Config{Limits: l}, emulator.API{Path: "/socket.io/", Sets: []emulator.Handlers{s}, Concurrent: true})
+	return startAPI(
+		t, emulator.Config{Limits: l},
+		emulator.API{Path: "/socket.io/", Sets: []emulator.Handlers{s}, Concurrent: true},
+	)
 }
 
 func TestFramesOvertakeEachOther(t *testing.T) {
@@ -149,13 +152,19 @@ func TestThrottledRequest(t *testing.T) {
 	s := start(t, emulator.AWS(), set{http: func(context.Context, httpEvent) (httpAnswer, error) {
 		return httpAnswer{}, fmt.Errorf("wrapped: %w", emulator.ErrThrottled)
 	}})
-	if status, _, body := do(t, "GET", "http://"+s.addr+"/socket.io/", "", ""); status != 503 || body != `{"message":"Service Unavailable"}` {
+	if status, _, body := do(
+		t, "GET", "http://"+s.addr+"/socket.io/", "", "",
+	); status != 503 ||
+		body != `{"message":"Service Unavailable"}` {
 		t.Errorf("answer = %d %s, want 503", status, body)
 	}
 }
 
 func TestThrottledConnect(t *testing.T) {
-	s := start(t, emulator.AWS(), set{connect: func(context.Context, wsEvent) (wsAnswer, error) { return wsAnswer{}, emulator.ErrThrottled }})
+	s := start(
+		t, emulator.AWS(),
+		set{connect: func(context.Context, wsEvent) (wsAnswer, error) { return wsAnswer{}, emulator.ErrThrottled }},
+	)
 	if status, _, _ := upgrade(t, s, func(*http.Request) {}); status != 502 {
 		t.Errorf("status = %d, want 502", status)
 	}
@@ -170,7 +179,10 @@ func TestServicesComeFirst(t *testing.T) {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("service")) })
 	}
 	api := set{http: answering(httpAnswer{StatusCode: 200, Body: "api"})}
-	s := startAPI(t, emulator.Config{Limits: emulator.AWS(), Services: services}, emulator.API{Path: "/", Sets: []emulator.Handlers{api}})
+	s := startAPI(
+		t, emulator.Config{Limits: emulator.AWS(), Services: services},
+		emulator.API{Path: "/", Sets: []emulator.Handlers{api}},
+	)
 	for path, want := range map[string]string{
 		"/healthz": "service", "/": "api", "/other": "api", "/other/deep/@connections/x": "api",
 		"/local/@connections/x": `{"message":"Missing Authentication Token"}`,

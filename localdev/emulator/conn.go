@@ -207,7 +207,9 @@ func (c *conn) drain() {
 }
 
 func (c *conn) pong(payload []byte) {
-	start, _ := c.out.add(ws.OpPong, string(payload), c.srv.limits.Outbox, &c.srv.out) // a closing connection needs no pong
+	start, _ := c.out.add(
+		ws.OpPong, string(payload), c.srv.limits.Outbox, &c.srv.out,
+	) // a closing connection needs no pong
 	if start {
 		c.write()
 	}
@@ -344,7 +346,11 @@ func (c *conn) errorFrame(requestID string) string {
 
 // serviceFrame is a frame of the service, which is no packet of Engine.IO.
 func (c *conn) serviceFrame(message, requestID string) string {
-	return `{"message":"` + message + `","connectionId":` + strconv.Quote(c.id) + `,"requestId":` + strconv.Quote(requestID) + `}`
+	return `{"message":"` + message + `","connectionId":` + strconv.Quote(
+		c.id,
+	) + `,"requestId":` + strconv.Quote(
+		requestID,
+	) + `}`
 }
 
 // disconnected calls the handler of $disconnect.
@@ -354,7 +360,9 @@ func (c *conn) disconnected() {
 	c.stamp(&e.RequestContext, now)
 	end := c.end.Load()
 	r := &e.RequestContext
-	r.RouteKey, r.EventType, r.DisconnectStatusCode, r.DisconnectReason = "$disconnect", "DISCONNECT", int64(end.code), &end.reason
+	r.RouteKey, r.EventType, r.DisconnectStatusCode, r.DisconnectReason = "$disconnect", "DISCONNECT", int64(
+		end.code,
+	), &end.reason
 	ctx := c.call.begin(c, now, r.RequestID)
 	defer c.call.release()
 	if _, err := invoke(ctx, c.srv, c.api, e); err != nil {

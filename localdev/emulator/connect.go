@@ -88,7 +88,9 @@ func (s *Server) newConn(r *http.Request, a *api) *conn {
 	c.event.RequestContext = events.APIGatewayWebsocketProxyRequestContext{
 		Stage: strings.TrimPrefix(s.stage, "/"), APIID: apiID, ConnectionID: c.id, ConnectedAt: now.UnixMilli(),
 		DomainName: strings.Clone(r.Host), RouteKey: "$default", EventType: "MESSAGE", MessageDirection: "IN",
-		Identity: events.APIGatewayRequestIdentity{SourceIP: strings.Clone(sourceIP(r)), UserAgent: strings.Clone(r.UserAgent())},
+		Identity: events.APIGatewayRequestIdentity{
+			SourceIP: strings.Clone(sourceIP(r)), UserAgent: strings.Clone(r.UserAgent()),
+		},
 	}
 	return c
 }
@@ -145,7 +147,9 @@ func (s *Server) accept(c *conn, w http.ResponseWriter, r *http.Request, res eve
 		return false
 	}
 	c.net = nc
-	c.in = frameReader{br: reader(nc, rw.Reader), frame: s.limits.Frame, message: s.limits.Message, binary: !s.limits.TextOnly}
+	c.in = frameReader{
+		br: reader(nc, rw.Reader), frame: s.limits.Frame, message: s.limits.Message, binary: !s.limits.TextOnly,
+	}
 	return true
 }
 

@@ -54,7 +54,9 @@ func (s set) HTTP(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events
 	return s.http(ctx, e)
 }
 
-func (s set) WebSocket(ctx context.Context, e events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
+func (s set) WebSocket(
+	ctx context.Context, e events.APIGatewayWebsocketProxyRequest,
+) (events.APIGatewayProxyResponse, error) {
 	ok := events.APIGatewayProxyResponse{StatusCode: 200}
 	switch e.RequestContext.EventType {
 	case "CONNECT":

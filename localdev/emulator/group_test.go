@@ -29,7 +29,9 @@ func TestGroups(t *testing.T) {
 		wg.Go(func() {
 			for i := range groups {
 				name := fmt.Sprintf("%s%d", who, i)
-				if err := p.PushGroup(t.Context(), conn, []string{"4head " + name, "bAQI=", "4tail " + name}); err != nil {
+				if err := p.PushGroup(
+					t.Context(), conn, []string{"4head " + name, "bAQI=", "4tail " + name},
+				); err != nil {
 					t.Errorf("group %s: %v", name, err)
 				}
 			}

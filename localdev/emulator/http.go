@@ -139,7 +139,9 @@ func setHeaders(to http.Header, from map[string]string) {
 }
 
 // invokeHTTP calls a handler set; a panic is an error, as it is of a function.
-func invokeHTTP(ctx context.Context, s *Server, a *api, e events.APIGatewayV2HTTPRequest) (res events.APIGatewayV2HTTPResponse, err error) {
+func invokeHTTP(
+	ctx context.Context, s *Server, a *api, e events.APIGatewayV2HTTPRequest,
+) (res events.APIGatewayV2HTTPResponse, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.ErrorContext(ctx, "handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -155,7 +157,8 @@ func (s *Server) httpEvent(r *http.Request, headers map[string]string, body stri
 	ip := sourceIP(r)
 	fillHeaders(headers, r, ip)
 	e := events.APIGatewayV2HTTPRequest{
-		Version: "2.0", RouteKey: "$default", RawPath: r.URL.EscapedPath(), RawQueryString: r.URL.RawQuery, Headers: headers, Body: body,
+		Version: "2.0", RouteKey: "$default", RawPath: r.URL.EscapedPath(), RawQueryString: r.URL.RawQuery,
+		Headers: headers, Body: body,
 	}
 	if cookies := r.Header["Cookie"]; len(cookies) > 0 {
 		e.Cookies = strings.Split(cookies[0], "; ")

@@ -29,7 +29,10 @@ func TestRequestEvent(t *testing.T) {
 		}
 		e.Headers = headers
 		got <- e
-		return httpAnswer{StatusCode: 201, Body: "made", Headers: map[string]string{"x-answer": "1"}, Cookies: []string{"a=1", "b=2"}}, nil
+		return httpAnswer{
+			StatusCode: 201, Body: "made", Headers: map[string]string{"x-answer": "1"},
+			Cookies: []string{"a=1", "b=2"},
+		}, nil
 	}})
 	req, _ := http.NewRequest("POST", "http://"+s.addr+"/socket.io/?EIO=4&x=%20&x=2", strings.NewReader("4hello"))
 	req.Header.Set("Content-Type", "text/plain;charset=UTF-8")
@@ -48,14 +51,22 @@ func TestRequestEvent(t *testing.T) {
 	}
 	e := receive(t, "event", got)
 	c := e.RequestContext
-	if e.Version != "2.0" || e.RawPath != "/socket.io/" || e.RawQueryString != "EIO=4&x=%20&x=2" || e.Body != "4hello" || e.IsBase64Encoded {
+	if e.Version != "2.0" || e.RawPath != "/socket.io/" || e.RawQueryString != "EIO=4&x=%20&x=2" ||
+		e.Body != "4hello" ||
+		e.IsBase64Encoded {
 		t.Errorf("event = %+v", e)
 	}
-	if c.HTTP.Method != "POST" || c.HTTP.SourceIP != "127.0.0.1" || c.HTTP.UserAgent != "tester" || c.Stage != "$default" || c.RequestID == "" || c.TimeEpoch == 0 {
+	if c.HTTP.Method != "POST" || c.HTTP.SourceIP != "127.0.0.1" || c.HTTP.UserAgent != "tester" ||
+		c.Stage != "$default" ||
+		c.RequestID == "" ||
+		c.TimeEpoch == 0 {
 		t.Errorf("context = %+v", c)
 	}
 	h := e.Headers
-	if h["x-twice"] != "1,2" || h["host"] != s.addr || h["x-forwarded-proto"] != "http" || h["x-forwarded-for"] != "192.0.2.1, 127.0.0.1" || h["cookie"] != "" || strings.Join(e.Cookies, "|") != "one=1|two=2" {
+	if h["x-twice"] != "1,2" || h["host"] != s.addr || h["x-forwarded-proto"] != "http" ||
+		h["x-forwarded-for"] != "192.0.2.1, 127.0.0.1" ||
+		h["cookie"] != "" ||
+		strings.Join(e.Cookies, "|") != "one=1|two=2" {
 		t.Errorf("headers = %v, cookies = %v", h, e.Cookies)
 	}
 }
@@ -95,7 +106,10 @@ func TestBodyEncoding(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := start(t, tt.limits, set{http: func(_ context.Context, e httpEvent) (httpAnswer, error) {
-				return httpAnswer{StatusCode: 200, Body: e.Body, Headers: map[string]string{"B64": map[bool]string{true: "yes", false: "no"}[e.IsBase64Encoded]}}, nil
+				return httpAnswer{
+					StatusCode: 200, Body: e.Body,
+					Headers: map[string]string{"B64": map[bool]string{true: "yes", false: "no"}[e.IsBase64Encoded]},
+				}, nil
 			}})
 			_, h, body := do(t, "POST", "http://"+s.addr+"/socket.io/", tt.contentType, tt.body)
 			if body != tt.want || (h.Get("B64") == "yes") != tt.base64 {
@@ -117,11 +131,25 @@ func TestAnswers(t *testing.T) {
 		body   string
 	}{
 		{"long body", emulator.AWS(), answering(httpAnswer{StatusCode: 200, Body: long}), 200, long},
-		{"base64 body", emulator.AWS(), answering(httpAnswer{StatusCode: 200, Body: "YWI=", IsBase64Encoded: true}), 200, "ab"},
-		{"bad base64 body", emulator.AWS(), answering(httpAnswer{StatusCode: 200, Body: "?", IsBase64Encoded: true}), 500, `{"message":"Internal Server Error"}`},
+		{
+			"base64 body", emulator.AWS(),
+			answering(httpAnswer{StatusCode: 200, Body: "YWI=", IsBase64Encoded: true}), 200, "ab",
+		},
+		{
+			"bad base64 body", emulator.AWS(),
+			answering(httpAnswer{StatusCode: 200, Body: "?", IsBase64Encoded: true}), 500,
+			`{"message":"Internal Server Error"}`,
+		},
 		{"no status", emulator.AWS(), answering(httpAnswer{Body: "x"}), 200, "x"},
-		{"error", emulator.AWS(), func(context.Context, httpEvent) (httpAnswer, error) { return httpAnswer{}, errors.New("broken") }, 500, `{"message":"Internal Server Error"}`},
-		{"panic", emulator.AWS(), func(context.Context, httpEvent) (httpAnswer, error) { panic("broken") }, 500, `{"message":"Internal Server Error"}`},
+		{
+			"error", emulator.AWS(),
+			func(context.Context, httpEvent) (httpAnswer, error) { return httpAnswer{}, errors.New("broken") }, 500,
+			`{"message":"Internal Server Error"}`,
+		},
+		{
+			"panic", emulator.AWS(), func(context.Context, httpEvent) (httpAnswer, error) { panic("broken") }, 500,
+			`{"message":"Internal Server Error"}`,
+		},
 		{"timeout", quick, func(ctx context.Context, _ httpEvent) (httpAnswer, error) {
 			<-ctx.Done()
 			return httpAnswer{}, ctx.Err()
@@ -160,7 +188,9 @@ func TestRequestLimits(t *testing.T) {
 	if status, _, _ := do(t, "POST", "http://"+s.addr+"/socket.io/", "text/plain", body); status != 413 {
 		t.Errorf("body above the limit: %d, want 413", status)
 	}
-	req, _ := http.NewRequest("POST", "http://"+s.addr+"/socket.io/", struct{ *strings.Reader }{strings.NewReader(body)}) // of unknown length
+	req, _ := http.NewRequest(
+		"POST", "http://"+s.addr+"/socket.io/", struct{ *strings.Reader }{strings.NewReader(body)},
+	) // of unknown length
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// lane hands over the frames of one connection when each has taken its time ([API].Dispatch): one after the other in the order in which they
-// arrive, so that frames received farther apart than their times differ keep their order, however busy the machine is.
+// lane hands over the frames of one connection when each has taken its time ([API].Dispatch): one after the other in
+// the order in which they arrive, so that frames received farther apart than their times differ keep their order,
+// however busy the machine is.
 type lane struct {
 	mu       sync.Mutex
 	waiting  arrivals

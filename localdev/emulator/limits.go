@@ -13,14 +13,14 @@ type Limits struct {
 	HeaderBlock int
 	// Body is the greatest request body; above, 413. Zero means 10 MiB.
 	Body int
-	// LargeBodies bounds the bytes of all request bodies that are being read or handled, less the first 64 KiB of each, which
-	// always have room. A body that finds none for 5 s is refused with 503. It bounds the memory of this process and is no limit
-	// of the service. Zero means 32 MiB.
+	// LargeBodies bounds the bytes of all request bodies that are being read or handled, less the first 64 KiB of
+	// each, which always have room. A body that finds none for 5 s is refused with 503. It bounds the memory of this
+	// process and is no limit of the service. Zero means 32 MiB.
 	LargeBodies int
 	// BodyTime is how long a client may take to send a body; after that, 408 (400 of a service). Zero means 30 s.
 	BodyTime time.Duration
-	// WriteTime is how long a client may read nothing of what waits for it, be it an answer or frames; after that the connection is cut.
-	// Zero means 30 s.
+	// WriteTime is how long a client may read nothing of what waits for it, be it an answer or frames; after that the
+	// connection is cut. Zero means 30 s.
 	WriteTime time.Duration
 	// Outbox is how much may wait to be written to one connection before a push answers 429. A frame is
 	// always taken when nothing waits. Zero means 4 MiB.
@@ -35,9 +35,10 @@ type Limits struct {
 	// CloseWait is how long a closing connection waits for the client's close frame. Zero means 1 s.
 	CloseWait time.Duration
 
-	// Requests are those a second that all APIs of the account share, with a bucket of half as many: requests of HTTP, connects and
-	// frames of WebSockets, calls of the management API. Above, HTTP and connects are answered 429, a frame with an error frame, and the
-	// management API 429 LimitExceededException. On AWS 10,000, in newer Regions 2,500.
+	// Requests are those a second that all APIs of the account share, with a bucket of half as many: requests of
+	// HTTP, connects and frames of WebSockets, calls of the management API. Above, HTTP and connects are answered
+	// 429, a frame with an error frame, and the management API 429 LimitExceededException. On AWS 10,000, in newer
+	// Regions 2,500.
 	Requests int
 	// Connects are the new WebSockets a second; above, 429. On AWS 500.
 	Connects int

@@ -12,7 +12,8 @@ import (
 // managementPath is what stands between the stage and a connection's id.
 const managementPath = "/@connections/"
 
-// serveManagement serves a request of the management API, or of [groupPath], at whatever stage, and reports whether it was one.
+// serveManagement serves a request of the management API, or of [groupPath], at whatever stage, and reports whether
+// it was one.
 func (s *Server) serveManagement(w http.ResponseWriter, r *http.Request) bool {
 	group, isGroup := strings.CutPrefix(r.URL.Path, s.stage+groupPath)
 	stage, id, isManagement := strings.Cut(r.URL.Path, managementPath)
@@ -77,7 +78,10 @@ func (s *Server) managePush(w http.ResponseWriter, r *http.Request, c *conn) {
 	case err == nil:
 		w.WriteHeader(http.StatusOK)
 	case errors.Is(err, errTooLarge):
-		awsError(w, http.StatusRequestEntityTooLarge, "PayloadTooLargeException", "The data has exceeded the maximum size allowed")
+		awsError(
+			w, http.StatusRequestEntityTooLarge, "PayloadTooLargeException",
+			"The data has exceeded the maximum size allowed",
+		)
 	case errors.Is(err, errFull):
 		awsError(w, http.StatusTooManyRequests, "LimitExceededException", "The WebSocket client side buffer is full")
 	case errors.Is(err, errGone):

@@ -26,8 +26,8 @@ func (l patientListener) Accept() (net.Conn, error) {
 	return &patientConn{Conn: c, limit: l.limit}, nil
 }
 
-// patientConn is a connection whose writes fail when the client reads nothing for the limit: of HTTP as of WebSockets. A client that
-// reads slowly, but reads, is waited for.
+// patientConn is a connection whose writes fail when the client reads nothing for the limit: of HTTP as of
+// WebSockets. A client that reads slowly, but reads, is waited for.
 type patientConn struct {
 	net.Conn
 	limit time.Duration

@@ -18,7 +18,8 @@ import (
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 )
 
-// pipes is a listener without a network: what a client does not read, the server cannot write, and time is that of synctest.
+// pipes is a listener without a network: what a client does not read, the server cannot write, and time is that of
+// synctest.
 type pipes struct {
 	accept chan net.Conn
 	closed chan struct{}
@@ -52,7 +53,9 @@ func inBubble(t *testing.T, services func(*http.Request) http.Handler, s set, te
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		p := pipes{make(chan net.Conn), make(chan struct{})}
-		server := emulator.New(emulator.Config{Endpoint: "http://127.0.0.1:1/local", Limits: emulator.AWS(), Services: services})
+		server := emulator.New(
+			emulator.Config{Endpoint: "http://127.0.0.1:1/local", Limits: emulator.AWS(), Services: services},
+		)
 		server.Route(emulator.API{Path: "/", Sets: []emulator.Handlers{s}})
 		served := make(chan error, 1)
 		go func() { served <- server.Serve(p) }()
@@ -218,7 +221,10 @@ func TestSlowBodiesOfServices(t *testing.T) {
 			c := p.dial()
 			began := time.Now()
 			go func() {
-				_, _ = io.WriteString(c, "POST "+tt.path+" HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: AWS4-x\r\nContent-Length: 4\r\n\r\n"+tt.body) // the answer tells
+				_, _ = io.WriteString(
+					c,
+					"POST "+tt.path+" HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: AWS4-x\r\nContent-Length: 4\r\n\r\n"+tt.body,
+				) // the answer tells
 			}()
 			res, err := http.ReadResponse(bufio.NewReader(c), nil)
 			if err != nil {

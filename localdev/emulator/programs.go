@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// ForPrograms guards what programs call with AWS's SDKs: the management API, queues, functions. On AWS a signature keeps pages
-// out. Here nobody verifies one, so requests that a page makes are refused with 403 ForbiddenException: they carry Origin or
-// Sec-Fetch-Site, which no page can take away. So are those for a host that is not this server's (endpoint is its URL), as a
-// page sends them whose name was made to point to this machine.
+// ForPrograms guards what programs call with AWS's SDKs: the management API, queues, functions. On AWS a signature
+// keeps pages out. Here nobody verifies one, so requests that a page makes are refused with 403 ForbiddenException:
+// they carry Origin or Sec-Fetch-Site, which no page can take away. So are those for a host that is not this server's
+// (endpoint is its URL), as a page sends them whose name was made to point to this machine.
 func ForPrograms(endpoint string, h http.Handler) http.Handler {
 	g := newGuard(endpoint)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -37,7 +37,10 @@ func (g guard) refuses(w http.ResponseWriter, r *http.Request) bool {
 	if !fromPage(r) && ownHost(r.Host, g.own) {
 		return false
 	}
-	awsError(w, http.StatusForbidden, "ForbiddenException", "Forbidden: this is for programs of this machine, and not for pages")
+	awsError(
+		w, http.StatusForbidden, "ForbiddenException",
+		"Forbidden: this is for programs of this machine, and not for pages",
+	)
 	return true
 }
 

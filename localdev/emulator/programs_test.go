@@ -27,13 +27,31 @@ func TestForPrograms(t *testing.T) {
 		{name: "a host that looks like an address", method: "POST", host: "127.0.0.1.evil.example.net:3000"},
 		{name: "a host that looks like localhost", method: "POST", host: "localhost.evil.example.net"},
 		{name: "no host", method: "POST", host: ""},
-		{name: "a page of another origin", method: "POST", host: "127.0.0.1:3000", header: [2]string{"Origin", "https://evil.example.net"}},
-		{name: "a page of this origin", method: "POST", host: "127.0.0.1:3000", header: [2]string{"Origin", "http://127.0.0.1:3000"}},
+		{
+			name: "a page of another origin", method: "POST", host: "127.0.0.1:3000",
+			header: [2]string{"Origin", "https://evil.example.net"},
+		},
+		{
+			name: "a page of this origin", method: "POST", host: "127.0.0.1:3000",
+			header: [2]string{"Origin", "http://127.0.0.1:3000"},
+		},
 		{name: "a sandboxed page", method: "POST", host: "127.0.0.1:3000", header: [2]string{"Origin", "null"}},
-		{name: "an image of a page", method: "GET", host: "127.0.0.1:3000", header: [2]string{"Sec-Fetch-Site", "cross-site"}},
-		{name: "an image of a page of this origin", method: "GET", host: "127.0.0.1:3000", header: [2]string{"Sec-Fetch-Site", "same-origin"}},
-		{name: "typed into the browser", method: "GET", host: "127.0.0.1:3000", header: [2]string{"Sec-Fetch-Site", "none"}, allow: true},
-		{name: "a form that was typed", method: "POST", host: "127.0.0.1:3000", header: [2]string{"Sec-Fetch-Site", "none"}},
+		{
+			name: "an image of a page", method: "GET", host: "127.0.0.1:3000",
+			header: [2]string{"Sec-Fetch-Site", "cross-site"},
+		},
+		{
+			name: "an image of a page of this origin", method: "GET", host: "127.0.0.1:3000",
+			header: [2]string{"Sec-Fetch-Site", "same-origin"},
+		},
+		{
+			name: "typed into the browser", method: "GET", host: "127.0.0.1:3000",
+			header: [2]string{"Sec-Fetch-Site", "none"}, allow: true,
+		},
+		{
+			name: "a form that was typed", method: "POST", host: "127.0.0.1:3000",
+			header: [2]string{"Sec-Fetch-Site", "none"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

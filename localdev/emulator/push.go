@@ -39,8 +39,8 @@ func (p *DirectPusher) Push(ctx context.Context, conn sessionstore.Connection, f
 	return pushed(c.push(frame))
 }
 
-// PushGroup implements [adapter.GroupPusher], between localdev processes too: what the management API lacks, a direct call
-// between them may have.
+// PushGroup implements [adapter.GroupPusher], between localdev processes too: what the management API lacks, a direct
+// call between them may have.
 func (p *DirectPusher) PushGroup(ctx context.Context, conn sessionstore.Connection, frames []string) error {
 	if conn.Endpoint != p.server.endpoint {
 		return postGroup(ctx, conn, frames)

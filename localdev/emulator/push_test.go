@@ -32,7 +32,9 @@ func sdk(endpoint string) *apigatewaymanagementapi.Client {
 }
 
 func post(client *apigatewaymanagementapi.Client, id, data string) error {
-	_, err := client.PostToConnection(context.Background(), &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id, Data: []byte(data)})
+	_, err := client.PostToConnection(
+		context.Background(), &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id, Data: []byte(data)},
+	)
 	return err
 }
 
@@ -76,14 +78,21 @@ func TestManagementAPI(t *testing.T) {
 	wantCode(t, "push of base64", post(client, id, "bAQID"), "")
 	c.want(ws.OpText, "bAQID")
 
-	got, err := client.GetConnection(context.Background(), &apigatewaymanagementapi.GetConnectionInput{ConnectionId: &id})
+	got, err := client.GetConnection(
+		context.Background(), &apigatewaymanagementapi.GetConnectionInput{ConnectionId: &id},
+	)
 	if err != nil {
 		t.Fatalf("get: %v", err)
 	}
-	if since := time.Since(*got.ConnectedAt); since < 0 || since > patience || *got.Identity.SourceIp != "127.0.0.1" || got.LastActiveAt.Before(got.ConnectedAt.Add(-time.Second)) {
+	if since := time.Since(
+		*got.ConnectedAt,
+	); since < 0 || since > patience || *got.Identity.SourceIp != "127.0.0.1" ||
+		got.LastActiveAt.Before(got.ConnectedAt.Add(-time.Second)) {
 		t.Errorf("connection = %v %v %v", got.ConnectedAt, *got.Identity.SourceIp, got.LastActiveAt)
 	}
-	_, err = client.DeleteConnection(context.Background(), &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: &id})
+	_, err = client.DeleteConnection(
+		context.Background(), &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: &id},
+	)
 	wantCode(t, "delete", err, "")
 	c.wantClose(1005)
 	wantCode(t, "push after the end", post(client, id, "x"), "GoneException")
@@ -96,11 +105,18 @@ func TestManagementErrors(t *testing.T) {
 	wantCode(t, "unknown connection", post(sdk(s.endpoint), unknown, "x"), "GoneException")
 	wantCode(t, "malformed id", post(sdk(s.endpoint), "nonsense", "x"), "BadRequestException")
 	wantCode(t, "other stage", post(sdk(other), unknown, "x"), "ForbiddenException")
-	_, err := sdk(s.endpoint).GetConnection(context.Background(), &apigatewaymanagementapi.GetConnectionInput{ConnectionId: aws.String(unknown)})
+	_, err := sdk(
+		s.endpoint,
+	).GetConnection(context.Background(), &apigatewaymanagementapi.GetConnectionInput{ConnectionId: aws.String(unknown)})
 	wantCode(t, "get of unknown connection", err, "GoneException")
-	_, err = sdk(s.endpoint).DeleteConnection(context.Background(), &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: aws.String(unknown)})
+	_, err = sdk(
+		s.endpoint,
+	).DeleteConnection(context.Background(), &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: aws.String(unknown)})
 	wantCode(t, "delete of unknown connection", err, "GoneException")
-	if status, header, _ := do(t, "POST", s.endpoint+"/@connections/"+unknown, "", "x"); status != 403 || header.Get("X-Amzn-Errortype") != "MissingAuthenticationTokenException" {
+	if status, header, _ := do(
+		t, "POST", s.endpoint+"/@connections/"+unknown, "", "x",
+	); status != 403 ||
+		header.Get("X-Amzn-Errortype") != "MissingAuthenticationTokenException" {
 		t.Errorf("unsigned push: %d %v", status, header)
 	}
 }
@@ -268,7 +284,9 @@ func TestPushesKeepTheirOrder(t *testing.T) {
 	for k := range pushers {
 		all.Go(func() {
 			for i := range each {
-				if err := p.Push(context.Background(), conn, string([]byte{'4', byte('a' + k), byte(i >> 7), byte(i & 0x7f)})); err != nil {
+				if err := p.Push(
+					context.Background(), conn, string([]byte{'4', byte('a' + k), byte(i >> 7), byte(i & 0x7f)}),
+				); err != nil {
 					t.Error(err)
 				}
 			}

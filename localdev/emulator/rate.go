@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// rate is a bucket of tokens: so many come each second, up to a burst. The nil rate gives all that is asked for. Safe for
-// concurrent use.
+// rate is a bucket of tokens: so many come each second, up to a burst. The nil rate gives all that is asked for. Safe
+// for concurrent use.
 type rate struct {
 	perSecond, burst float64
 
@@ -41,8 +41,8 @@ func (r *rate) take(now time.Time) bool {
 	return true
 }
 
-// account is what all APIs of an account share: requests of HTTP, frames and connects of WebSockets, calls of the management API; and
-// new WebSockets apart.
+// account is what all APIs of an account share: requests of HTTP, frames and connects of WebSockets, calls of the
+// management API; and new WebSockets apart.
 type account struct{ requests, connects *rate }
 
 func newAccount(l Limits) account {

@@ -10,7 +10,8 @@ import (
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 )
 
-// What an account asks for above its rates is refused, in each API's own words. With one a second twenty in a row are too many.
+// What an account asks for above its rates is refused, in each API's own words. With one a second twenty in a row are
+// too many.
 func TestAccountRates(t *testing.T) {
 	const many = 20
 	slow := emulator.AWS()
@@ -53,7 +54,9 @@ func TestAccountRates(t *testing.T) {
 		s := start(t, slow, set{})
 		refused := 0
 		for range many {
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.endpoint+"/@connections/AAAAAAAAAAAAAAA=", strings.NewReader("x"))
+			req, err := http.NewRequestWithContext(
+				t.Context(), http.MethodPost, s.endpoint+"/@connections/AAAAAAAAAAAAAAA=", strings.NewReader("x"),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -35,8 +35,8 @@ type API struct {
 	// Concurrent hands every frame over as it comes, as the service does: frames of one connection overtake each
 	// other, and so do the answers. Else one is handed over when the one before has been answered.
 	Concurrent bool
-	// EmptyFrames sends the client an empty frame where a handler answers one with an empty body. AWS does not say what it does with
-	// an empty route response; false is what other emulators do, which send nothing.
+	// EmptyFrames sends the client an empty frame where a handler answers one with an empty body. AWS does not say
+	// what it does with an empty route response; false is what other emulators do, which send nothing.
 	EmptyFrames bool
 	// Dispatch, if given, is how long it takes until a frame, or the end of a connection, is handed over.
 	Dispatch func() time.Duration
@@ -111,7 +111,10 @@ func (a *api) next() Handlers {
 
 // New returns a server without APIs.
 func New(c Config) *Server {
-	s := &Server{endpoint: c.Endpoint, limits: c.Limits.withDefaults(), services: c.Services, fallback: c.Fallback, log: c.Logger}
+	s := &Server{
+		endpoint: c.Endpoint, limits: c.Limits.withDefaults(), services: c.Services, fallback: c.Fallback,
+		log: c.Logger,
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -147,7 +150,8 @@ func stageOf(endpoint string) string {
 
 // Stats are counts since the start.
 type Stats struct {
-	// Overtaken counts frames that were handed over after one of their connection that was received later, see API.Dispatch.
+	// Overtaken counts frames that were handed over after one of their connection that was received later, see
+	// API.Dispatch.
 	Overtaken int64 `json:"overtaken"`
 	// Throttled counts what was refused for the rates that the account has, see Limits.Requests and Connects.
 	Throttled int64 `json:"throttled"`
@@ -161,8 +165,8 @@ func (s *Server) Stats() Stats {
 // Route adds an API. All routes must be added before [Server.Serve].
 func (s *Server) Route(a API) { s.apis = append(s.apis, &api{API: a}) }
 
-// Serve accepts connections until [Server.Shutdown]; then it returns nil. Both APIs are at the one address, as behind a front.
-// Serve or [Server.ServeHosts] must be called once.
+// Serve accepts connections until [Server.Shutdown]; then it returns nil. Both APIs are at the one address, as behind
+// a front. Serve or [Server.ServeHosts] must be called once.
 func (s *Server) Serve(l net.Listener) error { return s.serve(l) }
 
 func (s *Server) serve(listeners ...net.Listener) error {

@@ -12,8 +12,8 @@ import (
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 )
 
-// TestUpgradeHeaders sends upgrades by hand. A subprotocol is what $connect answers, as on API Gateway: a client that offers
-// one and gets no answer is told of none.
+// TestUpgradeHeaders sends upgrades by hand. A subprotocol is what $connect answers, as on API Gateway: a client that
+// offers one and gets no answer is told of none.
 func TestUpgradeHeaders(t *testing.T) {
 	for _, tt := range []struct {
 		name, headers string
@@ -40,8 +40,12 @@ func TestUpgradeHeaders(t *testing.T) {
 			}
 			defer conn.Close()
 			_ = conn.SetDeadline(time.Now().Add(patience))
-			fmt.Fprintf(conn, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"+
-				"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n", r.addr, tt.headers)
+			fmt.Fprintf(
+				conn,
+				"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"+
+					"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n",
+				r.addr, tt.headers,
+			)
 			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 			if err != nil {
 				t.Fatal(err)

@@ -36,10 +36,19 @@ func TestInboundLimits(t *testing.T) {
 		{"message above 128 KB", emulator.AWS(), func(c *client) { fragments(c, k32, 4, "x") }, 1009, ""},
 		{"binary frame", emulator.AWS(), func(c *client) { c.send(ws.OpBinary, true, "\x01") }, 1003, ""},
 		{"text that is not UTF-8", emulator.AWS(), func(c *client) { c.text("4\xff") }, 1007, ""},
-		{"large text that is not UTF-8", emulator.AWS(), func(c *client) { c.text(strings.Repeat("x", 9000) + "\xff") }, 1007, ""},
+		{
+			"large text that is not UTF-8", emulator.AWS(),
+			func(c *client) { c.text(strings.Repeat("x", 9000) + "\xff") }, 1007, "",
+		},
 		{"continuation of nothing", emulator.AWS(), func(c *client) { c.send(ws.OpContinuation, true, "x") }, 1002, ""},
-		{"text within a message", emulator.AWS(), func(c *client) { c.send(ws.OpText, false, "a"); c.text("b") }, 1002, ""},
-		{"unmasked frame", emulator.AWS(), func(c *client) { _ = ws.WriteFrame(c.conn, ws.NewTextFrame([]byte("x"))) }, 1002, ""},
+		{
+			"text within a message", emulator.AWS(), func(c *client) { c.send(ws.OpText, false, "a"); c.text("b") },
+			1002, "",
+		},
+		{
+			"unmasked frame", emulator.AWS(),
+			func(c *client) { _ = ws.WriteFrame(c.conn, ws.NewTextFrame([]byte("x"))) }, 1002, "",
+		},
 		{"reserved opcode", emulator.AWS(), func(c *client) { c.send(ws.OpCode(3), true, "x") }, 1002, ""},
 		{"compressed frame", emulator.AWS(), func(c *client) {
 			f := ws.NewTextFrame([]byte("x"))
@@ -52,13 +61,25 @@ func TestInboundLimits(t *testing.T) {
 		{"huge length, native", emulator.Native(1e6), func(c *client) {
 			_, _ = c.conn.Write([]byte{0x81, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0})
 		}, 1009, ""},
-		{"message of the limit, native", emulator.Native(50_000), func(c *client) { c.text(strings.Repeat("y", 50_000)) }, 0, strings.Repeat("y", 50_000)},
-		{"message above the limit, native", emulator.Native(50_000), func(c *client) { c.text(strings.Repeat("y", 50_001)) }, 1009, ""},
+		{
+			"message of the limit, native", emulator.Native(50_000),
+			func(c *client) { c.text(strings.Repeat("y", 50_000)) }, 0, strings.Repeat("y", 50_000),
+		},
+		{
+			"message above the limit, native", emulator.Native(50_000),
+			func(c *client) { c.text(strings.Repeat("y", 50_001)) }, 1009, "",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			closed := make(chan int64, 2)
-			s := start(t, tt.limits, set{message: echo, disconnect: func(_ context.Context, e wsEvent) { closed <- e.RequestContext.DisconnectStatusCode }})
+			s := start(
+				t, tt.limits,
+				set{
+					message:    echo,
+					disconnect: func(_ context.Context, e wsEvent) { closed <- e.RequestContext.DisconnectStatusCode },
+				},
+			)
 			c := s.dial(t, "")
 			tt.send(c)
 			if tt.code == 0 {
@@ -129,7 +150,9 @@ func TestMessagesComeInOrderOneAtATime(t *testing.T) {
 
 func TestSetsTakeTurns(t *testing.T) {
 	named := func(name string) set {
-		return set{message: func(context.Context, wsEvent) (wsAnswer, error) { return wsAnswer{StatusCode: 200, Body: name}, nil }}
+		return set{
+			message: func(context.Context, wsEvent) (wsAnswer, error) { return wsAnswer{StatusCode: 200, Body: name}, nil },
+		}
 	}
 	s := start(t, emulator.AWS(), named("a"), named("b"))
 	c := s.dial(t, "")
@@ -152,7 +175,10 @@ func TestErrorFrame(t *testing.T) {
 		limits  emulator.Limits
 		message func(context.Context, wsEvent) (wsAnswer, error)
 	}{
-		{"error", emulator.AWS(), func(context.Context, wsEvent) (wsAnswer, error) { return wsAnswer{}, errors.New("broken") }},
+		{
+			"error", emulator.AWS(),
+			func(context.Context, wsEvent) (wsAnswer, error) { return wsAnswer{}, errors.New("broken") },
+		},
 		{"panic", emulator.AWS(), func(context.Context, wsEvent) (wsAnswer, error) { panic("broken") }},
 		{"timeout", quick, func(ctx context.Context, _ wsEvent) (wsAnswer, error) {
 			<-ctx.Done()
@@ -181,7 +207,8 @@ func TestErrorFrame(t *testing.T) {
 			c := s.dial(t, "")
 			c.text("bad")
 			_, got := c.frame()
-			if !strings.HasPrefix(got, `{"message":"Internal server error","connectionId":"`) || !strings.Contains(got, `"requestId":"`) {
+			if !strings.HasPrefix(got, `{"message":"Internal server error","connectionId":"`) ||
+				!strings.Contains(got, `"requestId":"`) {
 				t.Errorf("error frame = %s", got)
 			}
 			c.text("fine") // the connection lives, and the late answer never comes
@@ -229,7 +256,10 @@ func TestEmptyRouteResponseSendsAFrame(t *testing.T) {
 	quiet := set{message: func(_ context.Context, e wsEvent) (wsAnswer, error) {
 		return wsAnswer{StatusCode: 200, Body: strings.TrimPrefix(e.Body, "quiet")}, nil
 	}}
-	s := startAPI(t, emulator.Config{Limits: emulator.AWS()}, emulator.API{Path: "/", Sets: []emulator.Handlers{quiet}, EmptyFrames: true})
+	s := startAPI(
+		t, emulator.Config{Limits: emulator.AWS()},
+		emulator.API{Path: "/", Sets: []emulator.Handlers{quiet}, EmptyFrames: true},
+	)
 	c := s.dial(t, "")
 	c.text("quiet")
 	c.want(ws.OpText, "")
@@ -245,7 +275,13 @@ func TestConnectRefused(t *testing.T) {
 		status int
 		body   string
 	}{
-		{"by status", wsAnswer{StatusCode: 400, Body: "Session ID unknown", Headers: map[string]string{"Content-Type": "text/html"}}, nil, 400, "Session ID unknown"},
+		{
+			"by status",
+			wsAnswer{
+				StatusCode: 400, Body: "Session ID unknown", Headers: map[string]string{"Content-Type": "text/html"},
+			},
+			nil, 400, "Session ID unknown",
+		},
 		{"by forbidding", wsAnswer{StatusCode: 403, Body: "no"}, nil, 403, "no"},
 		{"by error", wsAnswer{}, errors.New("broken"), 502, `{"message":"Internal server error"}` + "\n"},
 		{"by no status", wsAnswer{}, nil, 502, `{"message":"Internal server error"}` + "\n"},
@@ -321,20 +357,27 @@ func TestConnectEvent(t *testing.T) {
 		got <- e
 		return wsAnswer{StatusCode: 200, Headers: map[string]string{"X-Seen": "yes"}}, nil
 	}})
-	status, header, _ := upgrade(t, s, func(r *http.Request) { r.Header.Set("User-Agent", "tester"); r.Header.Set("X-Mine", "1") })
+	status, header, _ := upgrade(
+		t, s, func(r *http.Request) { r.Header.Set("User-Agent", "tester"); r.Header.Set("X-Mine", "1") },
+	)
 	if status != 101 || header.Get("X-Seen") != "yes" {
 		t.Errorf("answer = %d %v, want 101 with the handler's header", status, header)
 	}
 	e := receive(t, "$connect", got)
 	c := e.RequestContext
-	if c.EventType != "CONNECT" || c.RouteKey != "$connect" || c.Stage != "local" || len(c.ConnectionID) != 16 || c.ConnectedAt == 0 {
+	if c.EventType != "CONNECT" || c.RouteKey != "$connect" || c.Stage != "local" || len(c.ConnectionID) != 16 ||
+		c.ConnectedAt == 0 {
 		t.Errorf("context = %+v", c)
 	}
-	if c.Identity.SourceIP != "127.0.0.1" || c.Identity.UserAgent != "tester" || e.Headers["X-Mine"] != "1" || e.Headers["Host"] != s.addr {
+	if c.Identity.SourceIP != "127.0.0.1" || c.Identity.UserAgent != "tester" || e.Headers["X-Mine"] != "1" ||
+		e.Headers["Host"] != s.addr {
 		t.Errorf("identity = %+v, headers = %v", c.Identity, e.Headers)
 	}
 	if e.QueryStringParameters["a"] != "2" || fmt.Sprint(e.MultiValueQueryStringParameters["a"]) != "[1 2]" {
-		t.Errorf("query = %v, %v; want the last value, and both", e.QueryStringParameters, e.MultiValueQueryStringParameters)
+		t.Errorf(
+			"query = %v, %v; want the last value, and both", e.QueryStringParameters,
+			e.MultiValueQueryStringParameters,
+		)
 	}
 }
 
@@ -351,9 +394,18 @@ func TestDisconnect(t *testing.T) {
 		code   int64
 		reason string
 	}{
-		{"closed with a code", emulator.AWS(), func(c *client) { c.send(ws.OpClose, true, "\x03\xe8bye"); c.wantClose(1000) }, 1000, "bye"},
-		{"closed without a code", emulator.AWS(), func(c *client) { c.send(ws.OpClose, true, ""); c.wantClose(1005) }, 1005, ""},
-		{"closed with a bad code", emulator.AWS(), func(c *client) { c.send(ws.OpClose, true, "\x00\x01"); c.wantClose(1002) }, 1002, "Invalid close frame"},
+		{
+			"closed with a code", emulator.AWS(),
+			func(c *client) { c.send(ws.OpClose, true, "\x03\xe8bye"); c.wantClose(1000) }, 1000, "bye",
+		},
+		{
+			"closed without a code", emulator.AWS(),
+			func(c *client) { c.send(ws.OpClose, true, ""); c.wantClose(1005) }, 1005, "",
+		},
+		{
+			"closed with a bad code", emulator.AWS(),
+			func(c *client) { c.send(ws.OpClose, true, "\x00\x01"); c.wantClose(1002) }, 1002, "Invalid close frame",
+		},
 		{"cut", emulator.AWS(), func(c *client) { c.conn.Close() }, 1006, ""},
 		{"idle", brief(60*time.Millisecond, 0), func(c *client) { c.wantClose(1001) }, 1001, "Idle timeout"},
 		{"too old", brief(0, 60*time.Millisecond), func(c *client) {
@@ -375,8 +427,12 @@ func TestDisconnect(t *testing.T) {
 			c := s.dial(t, "")
 			tt.end(c)
 			e := receive(t, "$disconnect", ended).RequestContext
-			if e.EventType != "DISCONNECT" || e.RouteKey != "$disconnect" || e.DisconnectStatusCode != tt.code || *e.DisconnectReason != tt.reason {
-				t.Errorf("event = %s %s %d %q, want %d %q", e.EventType, e.RouteKey, e.DisconnectStatusCode, *e.DisconnectReason, tt.code, tt.reason)
+			if e.EventType != "DISCONNECT" || e.RouteKey != "$disconnect" || e.DisconnectStatusCode != tt.code ||
+				*e.DisconnectReason != tt.reason {
+				t.Errorf(
+					"event = %s %s %d %q, want %d %q", e.EventType, e.RouteKey, e.DisconnectStatusCode,
+					*e.DisconnectReason, tt.code, tt.reason,
+				)
 			}
 			s.stop()
 			if len(ended) > 0 {

@@ -36,7 +36,10 @@ func newAccount(limit int, functions []Function) (*account, error) {
 		}
 	}
 	if left := limit - a.reserved; limit > 0 && a.reserved > 0 && left < leastUnreserved {
-		return nil, fmt.Errorf("%w: %d of the account's %d, %d of which must be left to functions that reserve nothing", ErrReserved, a.reserved, limit, leastUnreserved)
+		return nil, fmt.Errorf(
+			"%w: %d of the account's %d, %d of which must be left to functions that reserve nothing", ErrReserved,
+			a.reserved, limit, leastUnreserved,
+		)
 	}
 	return a, nil
 }

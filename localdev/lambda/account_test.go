@@ -12,17 +12,19 @@ import (
 	"github.com/nonstick-io/nonstick/localdev/lambda"
 )
 
-// accountOf is a platform with an account's concurrency, and two functions without a reserved one, beside one with it unless that is nil.
+// accountOf is a platform with an account's concurrency, and two functions without a reserved one, beside one with it
+// unless that is nil.
 func accountOf(t *testing.T, concurrency int, reserved *int) (*lambda.Platform, error) {
 	t.Helper()
 	f := func(name string, reserved *int) lambda.Function {
 		return lambda.Function{
-			Name: name, ARN: "arn:aws:lambda:local:000000000000:function:" + name, Dir: probe, Handler: "bootstrap", Memory: 128, Timeout: 5 * time.Second,
-			Concurrency: 1000, Reserved: reserved,
+			Name: name, ARN: "arn:aws:lambda:local:000000000000:function:" + name, Dir: probe, Handler: "bootstrap",
+			Memory: 128, Timeout: 5 * time.Second, Concurrency: 1000, Reserved: reserved,
 		}
 	}
 	p, err := lambda.New(lambda.Config{
-		Region: "local", Account: concurrency, Functions: []lambda.Function{f("a", nil), f("b", nil), f("reserved", reserved)},
+		Region: "local", Account: concurrency,
+		Functions: []lambda.Function{f("a", nil), f("b", nil), f("reserved", reserved)},
 	})
 	if err == nil {
 		t.Cleanup(func() {
@@ -96,7 +98,10 @@ func TestReservedConcurrency(t *testing.T) {
 		account, reserved int
 		ok                bool
 	}{{1000, 900, true}, {1000, 901, false}, {10, 1, false}, {10, 0, true}, {0, 5000, true}} {
-		if _, err := accountOf(t, tt.account, &tt.reserved); (err == nil) != tt.ok || err != nil && !errors.Is(err, lambda.ErrReserved) {
+		if _, err := accountOf(
+			t, tt.account, &tt.reserved,
+		); (err == nil) != tt.ok ||
+			err != nil && !errors.Is(err, lambda.ErrReserved) {
 			t.Errorf("%d of %d: %v, want it taken: %v", tt.reserved, tt.account, err, tt.ok)
 		}
 	}

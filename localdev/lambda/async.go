@@ -20,9 +20,9 @@ const (
 // defaultAsyncAge is how long an asynchronous call may wait.
 const defaultAsyncAge = 6 * time.Hour
 
-// InvokeAsync accepts a call and makes it later, again after an error and again after throttles, as often as
-// the function's settings say. Of what fails for good the function's destination is told; without one it is logged and dropped.
-// Errors: [ErrNotFound], [ErrTooLarge], [ErrStopping].
+// InvokeAsync accepts a call and makes it later, again after an error and again after throttles, as often as the
+// function's settings say. Of what fails for good the function's destination is told; without one it is logged and
+// dropped. Errors: [ErrNotFound], [ErrTooLarge], [ErrStopping].
 func (p *Platform) InvokeAsync(c Call) error {
 	f := p.functions[c.Function]
 	switch {
@@ -89,12 +89,18 @@ type failedCall struct {
 
 // giveUp tells a function's destination, and the log, of a call that failed for good.
 func (p *Platform) giveUp(f *function, c Call, why failedCall) {
-	p.log.Error("asynchronous call failed", "function", c.Function, "condition", why.condition, "destination", f.OnFailure, "err", errors.Join(why.err, functionError(why.last)))
+	p.log.Error(
+		"asynchronous call failed", "function", c.Function, "condition", why.condition, "destination", f.OnFailure,
+		"err", errors.Join(why.err, functionError(why.last)),
+	)
 	if f.OnFailure == "" {
 		return
 	}
 	if err := p.config.Send(f.OnFailure, f.record(c, why)); err != nil {
-		p.log.Error("destination not told of an asynchronous call", "function", c.Function, "destination", f.OnFailure, "err", err)
+		p.log.Error(
+			"destination not told of an asynchronous call", "function", c.Function, "destination", f.OnFailure, "err",
+			err,
+		)
 	}
 }
 

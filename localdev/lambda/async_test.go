@@ -134,10 +134,13 @@ func TestDestination(t *testing.T) {
 			if err := json.Unmarshal([]byte(body), &r); err != nil || to != arn {
 				t.Fatalf("%s got %s: %v", to, body, err)
 			}
-			if r.Context.Condition != tt.condition || r.Context.Calls != tt.calls || !strings.HasSuffix(r.Context.Function, ":probe:$LATEST") || r.Payload["do"] != "error" {
+			if r.Context.Condition != tt.condition || r.Context.Calls != tt.calls ||
+				!strings.HasSuffix(r.Context.Function, ":probe:$LATEST") ||
+				r.Payload["do"] != "error" {
 				t.Errorf("record %s", body)
 			}
-			if failed := tt.calls > 0; (r.Response.Error == "Unhandled") != failed || (r.Answer.Message == "as ordered") != failed {
+			if failed := tt.calls > 0; (r.Response.Error == "Unhandled") != failed ||
+				(r.Answer.Message == "as ordered") != failed {
 				t.Errorf("what the function said, in %s", body)
 			}
 		})
@@ -158,8 +161,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// A function that has been invoked 16 times in one chain of calls is refused in it, unless it is meant to call itself. Other chains, and
-// other functions of this one, go on.
+// A function that has been invoked 16 times in one chain of calls is refused in it, unless it is meant to call
+// itself. Other chains, and other functions of this one, go on.
 func TestLoop(t *testing.T) {
 	const arn = "arn:aws:lambda:local:000000000000:function:probe"
 	call := func(s *started, trace string) error {
@@ -180,12 +183,23 @@ func TestLoop(t *testing.T) {
 	if got := s.stats(); got.Loops != 2 || got.Invocations != 5 {
 		t.Errorf("stats %+v", got)
 	}
-	if err := call(start(t, func(_ *lambda.Config, f *lambda.Function) { f.AllowLoop = true }), lambda.Lineage(arn, 1000)); err != nil {
+	if err := call(
+		start(t, func(_ *lambda.Config, f *lambda.Function) { f.AllowLoop = true }), lambda.Lineage(arn, 1000),
+	); err != nil {
 		t.Errorf("a function that may: %v", err)
 	}
 	// What the function hands on counts this invocation too, and keeps the root.
-	res, err := s.Invoke(t.Context(), lambda.Call{Function: "probe", Payload: order("do", "env", "text", "_X_AMZN_TRACE_ID"), Trace: "Root=1-2-3;" + lambda.Lineage(arn, 3)})
-	if got := string(res.Payload); err != nil || !strings.Contains(got, "Root=1-2-3;") || !strings.Contains(got, lambda.Lineage(arn, 4)) {
+	res, err := s.Invoke(
+		t.Context(),
+		lambda.Call{
+			Function: "probe", Payload: order("do", "env", "text", "_X_AMZN_TRACE_ID"),
+			Trace: "Root=1-2-3;" + lambda.Lineage(arn, 3),
+		},
+	)
+	if got := string(
+		res.Payload,
+	); err != nil || !strings.Contains(got, "Root=1-2-3;") ||
+		!strings.Contains(got, lambda.Lineage(arn, 4)) {
 		t.Errorf("handed on: %s, %v", got, err)
 	}
 }

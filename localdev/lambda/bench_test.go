@@ -20,7 +20,10 @@ func BenchmarkInvoke(b *testing.B) {
 	}
 	defer p.Close()
 	for b.Loop() {
-		if res, err := p.Invoke(context.Background(), lambda.Call{Function: "probe", Payload: []byte(`{"text":"x"}`)}); err != nil || res.FunctionError != "" {
+		if res, err := p.Invoke(
+			context.Background(), lambda.Call{Function: "probe", Payload: []byte(`{"text":"x"}`)},
+		); err != nil ||
+			res.FunctionError != "" {
 			b.Fatal(res, err)
 		}
 	}

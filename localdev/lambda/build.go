@@ -21,7 +21,10 @@ func Build(ctx context.Context, source, to string) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return fmt.Errorf("lambda: make the folder of a function: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", BuildTags, "-ldflags", "-s -w", "-o", filepath.Join(to, "bootstrap"), ".")
+	cmd := exec.CommandContext(
+		ctx, "go", "build", "-trimpath", "-tags", BuildTags, "-ldflags", "-s -w", "-o",
+		filepath.Join(to, "bootstrap"), ".",
+	)
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=", "GOARCH=")
 	var said bytes.Buffer

@@ -17,7 +17,9 @@ func TestBuildSaysWhatIsWrong(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module x\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte("package main\nfunc main() { nonsense() }\n"), 0o600); err != nil {
+	if err := os.WriteFile(
+		filepath.Join(dir, "main.go"), []byte("package main\nfunc main() { nonsense() }\n"), 0o600,
+	); err != nil {
 		t.Fatal(err)
 	}
 	err := lambda.Build(context.Background(), dir, t.TempDir())

@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// Check starts a process of every function, ends it, and returns what those said that did not get ready, by the names of the
-// functions. A function whose configuration is wrong would say so at its first call only, where a client waits. Nothing of it counts in
-// [Platform.Stats].
+// Check starts a process of every function, ends it, and returns what those said that did not get ready, by the names
+// of the functions. A function whose configuration is wrong would say so at its first call only, where a client
+// waits. Nothing of it counts in [Platform.Stats].
 func (p *Platform) Check() map[string]error {
 	var mu sync.Mutex
 	var all sync.WaitGroup

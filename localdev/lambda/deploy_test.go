@@ -12,8 +12,8 @@ import (
 	"github.com/nonstick-io/nonstick/localdev/lambda"
 )
 
-// A call that is being served is finished by the program that has begun it; the next one gets the new program, and no process of
-// the old one is left.
+// A call that is being served is finished by the program that has begun it; the next one gets the new program, and no
+// process of the old one is left.
 func TestDeploy(t *testing.T) {
 	s := start(t, nil)
 	s.want(t, strconv.Quote(probe), "do", "env", "text", "LAMBDA_TASK_ROOT")

@@ -25,7 +25,10 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		serviceError(w, http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token")
 		return
 	case !ok || !ok2 || r.Method != http.MethodPost: // not ResourceNotFoundException: that would say that there is no such function
-		serviceError(w, http.StatusBadRequest, "UnsupportedOperationException", "localdev emulates Invoke, and no other operation of Lambda")
+		serviceError(
+			w, http.StatusBadRequest, "UnsupportedOperationException",
+			"localdev emulates Invoke, and no other operation of Lambda",
+		)
 		return
 	}
 	payload, err := io.ReadAll(io.LimitReader(r.Body, MaxPayload+1))
@@ -38,7 +41,9 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if len(payload) > 0 && !json.Valid(payload) {
-		serviceError(w, http.StatusBadRequest, "InvalidRequestContentException", "Could not parse request body into json")
+		serviceError(
+			w, http.StatusBadRequest, "InvalidRequestContentException", "Could not parse request body into json",
+		)
 		return
 	}
 	if len(payload) == 0 {
@@ -109,9 +114,14 @@ func callError(w http.ResponseWriter, err error) {
 	case errors.Is(err, ErrThrottled):
 		throttled(w, "ReservedFunctionConcurrentInvocationLimitExceeded")
 	case errors.Is(err, ErrLoop):
-		serviceError(w, http.StatusBadRequest, "RecursiveInvocationException", "Lambda has detected the specified function being invoked in a recursive loop with other AWS resources and stopped your function's invocation.")
+		serviceError(
+			w, http.StatusBadRequest, "RecursiveInvocationException",
+			"Lambda has detected the specified function being invoked in a recursive loop with other AWS resources and stopped your function's invocation.",
+		)
 	case errors.Is(err, ErrTooLarge):
-		serviceError(w, http.StatusRequestEntityTooLarge, "RequestTooLargeException", "Request must be smaller than the limit")
+		serviceError(
+			w, http.StatusRequestEntityTooLarge, "RequestTooLargeException", "Request must be smaller than the limit",
+		)
 	default:
 		serviceError(w, http.StatusInternalServerError, "ServiceException", err.Error())
 	}

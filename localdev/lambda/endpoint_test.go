@@ -37,12 +37,18 @@ func TestSDKInvokes(t *testing.T) {
 	s := start(t, nil)
 	c := client(t, s)
 	for _, name := range []string{"probe", "arn:aws:lambda:local:000000000000:function:probe", "000000000000:function:probe", "probe:$LATEST"} {
-		res, err := c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: &name, Payload: order("do", "say", "text", "hello"), LogType: types.LogTypeTail})
+		res, err := c.Invoke(
+			t.Context(),
+			&sdk.InvokeInput{
+				FunctionName: &name, Payload: order("do", "say", "text", "hello"), LogType: types.LogTypeTail,
+			},
+		)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		log, err := base64.StdEncoding.DecodeString(*res.LogResult)
-		if err != nil || res.StatusCode != 200 || string(res.Payload) != "null" || res.FunctionError != nil || *res.ExecutedVersion != "$LATEST" {
+		if err != nil || res.StatusCode != 200 || string(res.Payload) != "null" || res.FunctionError != nil ||
+			*res.ExecutedVersion != "$LATEST" {
 			t.Errorf("%s: result = %+v, %v", name, res, err)
 		}
 		if !strings.Contains(string(log), "\nhello\n") || !strings.Contains(string(log), "REPORT RequestId: ") {
@@ -55,7 +61,8 @@ func TestSDKSeesErrors(t *testing.T) {
 	s := start(t, func(_ *lambda.Config, f *lambda.Function) { f.Concurrency = 1 })
 	c := client(t, s)
 	res, err := c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: new("probe"), Payload: order("do", "error")})
-	if err != nil || res.FunctionError == nil || *res.FunctionError != "Unhandled" || !strings.Contains(string(res.Payload), "as ordered") {
+	if err != nil || res.FunctionError == nil || *res.FunctionError != "Unhandled" ||
+		!strings.Contains(string(res.Payload), "as ordered") {
 		t.Errorf("function error: %+v, %v", res, err)
 	}
 	_, err = c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: new("nobody")})
@@ -66,7 +73,10 @@ func TestSDKSeesErrors(t *testing.T) {
 	if _, ok := errors.AsType[*types.InvalidRequestContentException](err); !ok {
 		t.Errorf("no JSON: %v", err)
 	}
-	_, err = c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: new("probe"), Payload: []byte(`"` + strings.Repeat("x", 6<<20) + `"`)})
+	_, err = c.Invoke(
+		t.Context(),
+		&sdk.InvokeInput{FunctionName: new("probe"), Payload: []byte(`"` + strings.Repeat("x", 6<<20) + `"`)},
+	)
 	if _, ok := errors.AsType[*types.RequestTooLargeException](err); !ok {
 		t.Errorf("too large: %v", err)
 	}
@@ -88,13 +98,18 @@ func TestSDKInvokesLater(t *testing.T) {
 	c := client(t, start(t, nil))
 	file := t.TempDir() + "/notes"
 	res, err := c.Invoke(t.Context(), &sdk.InvokeInput{
-		FunctionName: new("probe"), Payload: order("do", "note", "file", file), InvocationType: types.InvocationTypeEvent,
+		FunctionName: new(
+			"probe",
+		),
+		Payload: order("do", "note", "file", file), InvocationType: types.InvocationTypeEvent,
 	})
 	if err != nil || res.StatusCode != 202 || len(res.Payload) > 0 {
 		t.Fatalf("event: %+v, %v", res, err)
 	}
 	eventually(t, "the note", func() bool { b, _ := os.ReadFile(file); return len(b) > 0 })
-	res, err = c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: new("probe"), InvocationType: types.InvocationTypeDryRun})
+	res, err = c.Invoke(
+		t.Context(), &sdk.InvokeInput{FunctionName: new("probe"), InvocationType: types.InvocationTypeDryRun},
+	)
 	if err != nil || res.StatusCode != 204 {
 		t.Errorf("dry run: %+v, %v", res, err)
 	}
@@ -133,15 +148,17 @@ func TestEndpointRefuses(t *testing.T) {
 	}
 }
 
-// A throttle says whose concurrency is used up, and a loop is an error of its own. AWS's client hands the trace on by itself where it runs
-// in a function.
+// A throttle says whose concurrency is used up, and a loop is an error of its own. AWS's client hands the trace on by
+// itself where it runs in a function.
 func TestSDKSeesThrottlesAndLoops(t *testing.T) {
 	throttle := func(s *started) types.ThrottleReason {
 		t.Helper()
 		done := make(chan lambda.Result, 1)
 		go func() { done <- s.invoke(t, "sleep", 1500) }()
 		eventually(t, "it is busy", func() bool { return s.stats().Busy == 1 })
-		_, err := client(t, s).Invoke(t.Context(), &sdk.InvokeInput{FunctionName: new("probe"), Payload: order("text", "x")})
+		_, err := client(
+			t, s,
+		).Invoke(t.Context(), &sdk.InvokeInput{FunctionName: new("probe"), Payload: order("text", "x")})
 		<-done
 		e, ok := errors.AsType[*types.TooManyRequestsException](err)
 		if !ok {
@@ -159,7 +176,9 @@ func TestSDKSeesThrottlesAndLoops(t *testing.T) {
 	}
 	t.Setenv("AWS_LAMBDA_FUNCTION_NAME", "probe")
 	t.Setenv("_X_AMZN_TRACE_ID", lambda.Lineage("arn:aws:lambda:local:000000000000:function:probe", 16))
-	_, err := client(t, own).Invoke(t.Context(), &sdk.InvokeInput{FunctionName: new("probe"), Payload: order("text", "x")})
+	_, err := client(
+		t, own,
+	).Invoke(t.Context(), &sdk.InvokeInput{FunctionName: new("probe"), Payload: order("text", "x")})
 	if _, ok := errors.AsType[*types.RecursiveInvocationException](err); !ok {
 		t.Errorf("error %v, want a loop", err)
 	}

@@ -48,7 +48,9 @@ type environment struct {
 
 // newEnvironment makes one for the program that the function has. The caller holds f.mu.
 func newEnvironment(f *function) *environment {
-	return &environment{fn: f, dir: f.Dir, work: make(chan *invocation), gone: make(chan struct{}), up: make(chan struct{})}
+	return &environment{
+		fn: f, dir: f.Dir, work: make(chan *invocation), gone: make(chan struct{}), up: make(chan struct{}),
+	}
 }
 
 // ended reports whether the process has ended.
@@ -78,13 +80,20 @@ func (e *environment) start(limit time.Duration) *fault {
 	case <-e.gone:
 		why = e.why()
 	case <-timer.C:
-		why = &fault{kind: kindTimeout, message: fmt.Sprintf("initialisation timed out after %.2f seconds", limit.Seconds())}
+		why = &fault{
+			kind: kindTimeout, message: fmt.Sprintf("initialisation timed out after %.2f seconds", limit.Seconds()),
+		}
 	case <-e.fn.platform.stop:
 		why = &fault{kind: kindExit, message: "the platform is stopping"}
 	}
 	e.kill()
 	<-e.gone
-	e.out.note(fmt.Sprintf("INIT_REPORT Init Duration: %s ms\tPhase: init\tStatus: error\tError Type: %s", ms(time.Since(began)), why.kind))
+	e.out.note(
+		fmt.Sprintf(
+			"INIT_REPORT Init Duration: %s ms\tPhase: init\tStatus: error\tError Type: %s", ms(time.Since(began)),
+			why.kind,
+		),
+	)
 	e.said = string(e.out.flush())
 	return why
 }
@@ -207,7 +216,12 @@ func (e *environment) await(inv *invocation, limit time.Duration) bool {
 		case <-e.gone:
 			return false
 		case <-timer.C:
-			e.end(&fault{kind: kindTimeout, message: fmt.Sprintf("Task timed out after %.2f seconds", e.fn.Timeout.Seconds())})
+			e.end(
+				&fault{
+					kind:    kindTimeout,
+					message: fmt.Sprintf("Task timed out after %.2f seconds", e.fn.Timeout.Seconds()),
+				},
+			)
 		case <-sample.C:
 			if used, _ := e.measure(); used > e.fn.Memory<<20 {
 				e.end(outOfMemory())
@@ -262,8 +276,12 @@ func (e *environment) report(inv *invocation, why *fault) {
 		}
 	}
 	e.out.note("END RequestId: " + inv.id)
-	e.out.note(fmt.Sprintf("REPORT RequestId: %s\tDuration: %s ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t%s",
-		inv.id, ms(took), (billed+time.Millisecond-1)/time.Millisecond, e.fn.Memory, e.peak.Load()>>20, line))
+	e.out.note(
+		fmt.Sprintf(
+			"REPORT RequestId: %s\tDuration: %s ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t%s",
+			inv.id, ms(took), (billed+time.Millisecond-1)/time.Millisecond, e.fn.Memory, e.peak.Load()>>20, line,
+		),
+	)
 	inv.result.Log = e.out.flush()
 }
 

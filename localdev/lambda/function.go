@@ -37,7 +37,8 @@ func (f *function) begin(inv *invocation) error {
 	return err
 }
 
-// place is begin within the account's concurrency. When it has returned nil, left is called at the end of the invocation.
+// place is begin within the account's concurrency. When it has returned nil, left is called at the end of the
+// invocation.
 func (f *function) place(inv *invocation, left func()) error {
 	f.mu.Lock()
 	var e *environment

@@ -23,7 +23,9 @@ type invocation struct {
 }
 
 func newInvocation(id string, c Call) *invocation {
-	inv := &invocation{id: id, payload: c.Payload, chain: parseChain(c.Trace), over: make(chan struct{}), done: make(chan struct{})}
+	inv := &invocation{
+		id: id, payload: c.Payload, chain: parseChain(c.Trace), over: make(chan struct{}), done: make(chan struct{}),
+	}
 	inv.result.RequestID = inv.id
 	return inv
 }

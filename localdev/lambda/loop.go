@@ -12,8 +12,8 @@ import (
 // maxLoop is how often a function is invoked in one chain before the service cuts the chain: "approximately 16 times".
 const maxLoop = 16
 
-// lineagePart is the part of a trace header that counts invocations. The service does not document how; it is what its functions and queues
-// hand on without looking into it.
+// lineagePart is the part of a trace header that counts invocations. The service does not document how; it is what
+// its functions and queues hand on without looking into it.
 const lineagePart = "Lineage="
 
 // Lineage is a trace header that says how often a function has been invoked in the chain of calls that led here.

@@ -48,7 +48,8 @@ type Function struct {
 	AsyncRetries int
 	// AsyncAge is how long an asynchronous call may wait; 0 means 6 h.
 	AsyncAge time.Duration
-	// AllowLoop lets the function be invoked more than 16 times by what its own invocations have sent or called. Else the call is refused.
+	// AllowLoop lets the function be invoked more than 16 times by what its own invocations have sent or called. Else
+	// the call is refused.
 	AllowLoop bool
 	// OnFailure is the ARN of the queue that is told of an asynchronous call that failed for good; empty: nobody is.
 	OnFailure string
@@ -58,8 +59,8 @@ type Function struct {
 type Config struct {
 	Functions []Function
 	Region    string
-	// Account is the concurrency of the account, which functions share; 0: without bound. What functions reserve is taken out of it, and
-	// must leave 100.
+	// Account is the concurrency of the account, which functions share; 0: without bound. What functions reserve is
+	// taken out of it, and must leave 100.
 	Account int
 	// Environment is added to that of every function, and wins.
 	Environment map[string]string
@@ -110,14 +111,18 @@ type Platform struct {
 	running  sync.WaitGroup // invocations, watchers of processes, the reaper; added to under mu
 }
 
-// New starts a platform. No process is started before it is called for. The error matches [ErrReserved] if that is wrong.
+// New starts a platform. No process is started before it is called for. The error matches [ErrReserved] if that is
+// wrong.
 func New(c Config) (*Platform, error) {
 	c.defaults()
 	a, err := newAccount(c.Account, c.Functions)
 	if err != nil {
 		return nil, err
 	}
-	p := &Platform{config: c, account: a, functions: map[string]*function{}, spawn: newSpawner(), log: c.Logger, stop: make(chan struct{})}
+	p := &Platform{
+		config: c, account: a, functions: map[string]*function{}, spawn: newSpawner(), log: c.Logger,
+		stop: make(chan struct{}),
+	}
 	for _, spec := range c.Functions {
 		if p.functions[spec.Name] != nil {
 			return nil, errors.Join(fmt.Errorf("lambda: two functions are called %s", spec.Name), p.Close())

@@ -71,7 +71,9 @@ func TestFrozenBetweenInvocations(t *testing.T) {
 		defer close(done)
 		s.invoke(t, "sleep", 300)
 	}()
-	eventually(t, "a running process is not stopped", func() bool { st := processState(pid); return st == "S" || st == "R" })
+	eventually(
+		t, "a running process is not stopped", func() bool { st := processState(pid); return st == "S" || st == "R" },
+	)
 	<-done
 }
 
@@ -126,11 +128,19 @@ func TestRefusedCalls(t *testing.T) {
 	if _, err := s.Invoke(context.Background(), lambda.Call{Function: "probe", Payload: []byte("{}")}); err != nil {
 		t.Error(err)
 	}
-	if err := s.InvokeAsync(lambda.Call{Function: "probe", Payload: make([]byte, lambda.MaxAsyncPayload+1)}); !errors.Is(err, lambda.ErrTooLarge) {
+	if err := s.InvokeAsync(
+		lambda.Call{Function: "probe", Payload: make([]byte, lambda.MaxAsyncPayload+1)},
+	); !errors.Is(
+		err, lambda.ErrTooLarge,
+	) {
 		t.Errorf("async: err = %v, want ErrTooLarge", err)
 	}
 	s.Close()
-	if _, err := s.Invoke(context.Background(), lambda.Call{Function: "probe", Payload: []byte("{}")}); !errors.Is(err, lambda.ErrStopping) {
+	if _, err := s.Invoke(
+		context.Background(), lambda.Call{Function: "probe", Payload: []byte("{}")},
+	); !errors.Is(
+		err, lambda.ErrStopping,
+	) {
 		t.Errorf("after Close: err = %v, want ErrStopping", err)
 	}
 }
@@ -148,7 +158,12 @@ func TestFailures(t *testing.T) {
 		{"crash", []any{"do", "crash"}, "Runtime.ExitError", "exit status 3", false, 0},
 		{"timeout", []any{"sleep", 60_000}, "Sandbox.Timedout", "Task timed out after 1.00 seconds", false, 1},
 		{"memory", []any{"do", "memory", "mb", 300}, "Runtime.OutOfMemory", "signal: killed", false, 0},
-		{"memory, for long", []any{"do", "memory", "mb", 300, "sleep", 1}, "Runtime.OutOfMemory", "signal: killed", false, 0},
+		{
+			"memory, for long",
+			[]any{"do", "memory", "mb", 300, "sleep", 1},
+			"Runtime.OutOfMemory", "signal: killed",
+			false, 0,
+		},
 		{"answer too large", []any{"do", "large", "mb", 7}, "Function.ResponseSizeTooLarge", "exceeded", false, 0},
 	}
 	for _, tt := range tests {
@@ -170,7 +185,8 @@ func TestFailures(t *testing.T) {
 			if err := json.Unmarshal(res.Payload, &fault); err != nil {
 				t.Fatalf("payload %s: %v", res.Payload, err)
 			}
-			if res.FunctionError != "Unhandled" || fault.Type != tt.kind || !strings.Contains(fault.Message, tt.message) {
+			if res.FunctionError != "Unhandled" || fault.Type != tt.kind ||
+				!strings.Contains(fault.Message, tt.message) {
 				t.Errorf("result = %s %+v, want %s: %s", res.FunctionError, fault, tt.kind, tt.message)
 			}
 			s.want(t, `"next"`, "text", "next") // the function goes on
@@ -190,11 +206,16 @@ func TestLargestAnswer(t *testing.T) {
 	s := start(t, nil)
 	const quotes = len(`""`)
 	res := s.invoke(t, "do", "large", "bytes", lambda.MaxAnswer-quotes)
-	if got := s.stats().LargestAnswer; res.FunctionError != "" || len(res.Payload) != lambda.MaxAnswer || got != lambda.MaxAnswer {
-		t.Errorf("answer of %d bytes %s, the largest has %d; want %d", len(res.Payload), res.FunctionError, got, lambda.MaxAnswer)
+	if got := s.stats().LargestAnswer; res.FunctionError != "" || len(res.Payload) != lambda.MaxAnswer ||
+		got != lambda.MaxAnswer {
+		t.Errorf(
+			"answer of %d bytes %s, the largest has %d; want %d", len(res.Payload), res.FunctionError, got,
+			lambda.MaxAnswer,
+		)
 	}
 	res = s.invoke(t, "do", "large", "bytes", lambda.MaxAnswer-quotes+1)
-	if want := "exceeded maximum allowed payload size (6291556 bytes)"; res.FunctionError == "" || !strings.Contains(string(res.Payload), want) {
+	if want := "exceeded maximum allowed payload size (6291556 bytes)"; res.FunctionError == "" ||
+		!strings.Contains(string(res.Payload), want) {
 		t.Errorf("answer %.300s %s, want %s", res.Payload, res.FunctionError, want)
 	}
 }
@@ -214,7 +235,8 @@ func TestKilledFromOutside(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if res := <-done; !strings.Contains(string(res.Payload), "Runtime.ExitError") || !strings.Contains(string(res.Payload), "signal: killed") {
+	if res := <-done; !strings.Contains(string(res.Payload), "Runtime.ExitError") ||
+		!strings.Contains(string(res.Payload), "signal: killed") {
 		t.Errorf("result = %s, want an exit error", res.Payload)
 	}
 	s.want(t, `1`, "do", "runs")
@@ -263,7 +285,9 @@ func TestCallerThatLeaves(t *testing.T) {
 	file := t.TempDir() + "/notes"
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	_, err := s.Invoke(ctx, lambda.Call{Function: "probe", Payload: order("do", "note", "file", file, "text", "done", "sleep", 300)})
+	_, err := s.Invoke(
+		ctx, lambda.Call{Function: "probe", Payload: order("do", "note", "file", file, "text", "done", "sleep", 300)},
+	)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("err = %v, want the caller's", err)
 	}
@@ -339,7 +363,9 @@ func TestLogsKeepInvocationsApart(t *testing.T) {
 			s.invoke(t, "do", "say", "text", "words of "+strconv.Itoa(i), "sleep", 5)
 		}
 	})
-	block := regexp.MustCompile(`(?m)^START RequestId: (\S+) .*\nwords of (\d)\nan unfinished line\nEND RequestId: (\S+)\nREPORT RequestId: (\S+)`)
+	block := regexp.MustCompile(
+		`(?m)^START RequestId: (\S+) .*\nwords of (\d)\nan unfinished line\nEND RequestId: (\S+)\nREPORT RequestId: (\S+)`,
+	)
 	found := block.FindAllStringSubmatch(s.log(t), -1)
 	for _, m := range found {
 		if m[1] != m[3] || m[1] != m[4] {

@@ -99,7 +99,10 @@ func (a *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if len(body) > MaxAnswer {
-		why := &fault{kind: kindResponse, message: fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", MaxAnswer)}
+		why := &fault{
+			kind:    kindResponse,
+			message: fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", MaxAnswer),
+		}
 		if a.answer(w, r, func(inv *invocation) { inv.fail(why) }) {
 			refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", why.message)
 		}

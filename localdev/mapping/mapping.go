@@ -1,5 +1,6 @@
-// Package mapping renders the mapping templates of API Gateway's integrations that are no proxies: that subset of Velocity which
-// needs no more than values. Anything else is an error when the template is read, not when a frame comes.
+// Package mapping renders the mapping templates of API Gateway's integrations that are no proxies: that subset of
+// Velocity which needs no more than values. Anything else is an error when the template is read, not when a frame
+// comes.
 package mapping
 
 import (
@@ -35,8 +36,10 @@ var functions = map[string]func(string) string{
 
 // variables are those of $context that a WebSocket API has.
 var variables = map[string]bool{
-	"apiId": true, "connectedAt": true, "connectionId": true, "disconnectReason": true, "disconnectStatusCode": true, "domainName": true,
-	"eventType": true, "extendedRequestId": true, "messageId": true, "requestId": true, "requestTime": true, "requestTimeEpoch": true,
+	"apiId": true, "connectedAt": true, "connectionId": true,
+	"disconnectReason": true, "disconnectStatusCode": true, "domainName": true,
+	"eventType": true, "extendedRequestId": true, "messageId": true,
+	"requestId": true, "requestTime": true, "requestTimeEpoch": true,
 	"routeKey": true, "stage": true,
 }
 
@@ -100,7 +103,9 @@ func call(text string) (value, string, error) {
 }
 
 func word(s string) string {
-	end := strings.IndexFunc(s, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') })
+	end := strings.IndexFunc(
+		s, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') },
+	)
 	if end < 0 {
 		return s
 	}

@@ -8,7 +8,9 @@ import (
 )
 
 func TestRender(t *testing.T) {
-	in := mapping.Input{Body: `42["a b",1]`, Context: map[string]string{"connectionId": "x+y=", "requestTimeEpoch": "17"}}
+	in := mapping.Input{
+		Body: `42["a b",1]`, Context: map[string]string{"connectionId": "x+y=", "requestTimeEpoch": "17"},
+	}
 	for text, want := range map[string]string{
 		"":                                       "",
 		"plain&text=.":                           "plain&text=.",

@@ -74,11 +74,14 @@ func New(invoker Invoker, sender Sender, httpRoutes, webSocketRoutes []Route) (*
 }
 
 // HTTP implements [emulator.Handlers]. Without a route it answers 404, as the service does.
-func (h *Handlers) HTTP(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+func (h *Handlers) HTTP(
+	ctx context.Context, e events.APIGatewayV2HTTPRequest,
+) (events.APIGatewayV2HTTPResponse, error) {
 	route, parameters, ok := h.match(e.RequestContext.HTTP.Method, e.RawPath)
 	if !ok {
 		return events.APIGatewayV2HTTPResponse{
-			StatusCode: http.StatusNotFound, Headers: map[string]string{"Content-Type": "application/json"}, Body: `{"message":"Not Found"}`,
+			StatusCode: http.StatusNotFound, Headers: map[string]string{"Content-Type": "application/json"},
+			Body: `{"message":"Not Found"}`,
 		}, nil
 	}
 	e.RouteKey, e.RequestContext.RouteKey, e.PathParameters = route.Key, route.Key, parameters
@@ -114,7 +117,9 @@ func httpAnswer(b []byte) (events.APIGatewayV2HTTPResponse, error) {
 		if json.Unmarshal(b, &text) == nil {
 			body = text
 		}
-		return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusOK, Headers: map[string]string{"Content-Type": "application/json"}, Body: body}, nil
+		return events.APIGatewayV2HTTPResponse{
+			StatusCode: http.StatusOK, Headers: map[string]string{"Content-Type": "application/json"}, Body: body,
+		}, nil
 	}
 	var res events.APIGatewayV2HTTPResponse
 	if err := json.Unmarshal(b, &res); err != nil {
@@ -125,7 +130,9 @@ func httpAnswer(b []byte) (events.APIGatewayV2HTTPResponse, error) {
 
 // WebSocket implements [emulator.Handlers]. The service has no $connect or $disconnect that is not a route; a frame
 // without a route is an error.
-func (h *Handlers) WebSocket(ctx context.Context, e events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
+func (h *Handlers) WebSocket(
+	ctx context.Context, e events.APIGatewayWebsocketProxyRequest,
+) (events.APIGatewayProxyResponse, error) {
 	key := e.RequestContext.RouteKey
 	route, ok := h.webSocket[key]
 	if !ok && key == "$default" {

@@ -73,8 +73,12 @@ func TestRoutes(t *testing.T) {
 			if err := json.Unmarshal(f.call.Payload, &got); err != nil {
 				t.Fatal(err)
 			}
-			if f.call.Function != tt.function || got.RouteKey != tt.key || got.RequestContext.RouteKey != tt.key || !maps.Equal(got.PathParameters, tt.parameters) {
-				t.Errorf("function %s, key %s, parameters %v, want %s, %s, %v", f.call.Function, got.RouteKey, got.PathParameters, tt.function, tt.key, tt.parameters)
+			if f.call.Function != tt.function || got.RouteKey != tt.key || got.RequestContext.RouteKey != tt.key ||
+				!maps.Equal(got.PathParameters, tt.parameters) {
+				t.Errorf(
+					"function %s, key %s, parameters %v, want %s, %s, %v", f.call.Function, got.RouteKey,
+					got.PathParameters, tt.function, tt.key, tt.parameters,
+				)
 			}
 			if want := map[string]string{"a": "1,3", "b": "2"}; !maps.Equal(got.QueryStringParameters, want) {
 				t.Errorf("query = %v, want %v", got.QueryStringParameters, want)
@@ -109,23 +113,58 @@ func TestHTTPAnswers(t *testing.T) {
 			"response",
 			lambda.Result{Payload: []byte(`{"statusCode":201,"headers":{"A":"b"},"body":"x","cookies":["c"]}`)},
 			nil,
-			events.APIGatewayV2HTTPResponse{StatusCode: 201, Headers: map[string]string{"A": "b"}, Body: "x", Cookies: []string{"c"}},
+			events.APIGatewayV2HTTPResponse{
+				StatusCode: 201, Headers: map[string]string{"A": "b"}, Body: "x", Cookies: []string{"c"},
+			},
 			nil,
 		},
-		{"any JSON", lambda.Result{Payload: []byte(`{"a":1}`)}, nil, events.APIGatewayV2HTTPResponse{StatusCode: 200, Body: `{"a":1}`}, nil},
-		{"a string", lambda.Result{Payload: []byte(`"text"`)}, nil, events.APIGatewayV2HTTPResponse{StatusCode: 200, Body: "text"}, nil},
-		{"a status that is no number", lambda.Result{Payload: []byte(`{"statusCode":"x"}`)}, nil, events.APIGatewayV2HTTPResponse{}, proxy.ErrAnswer},
-		{"function error", lambda.Result{FunctionError: "Unhandled", Payload: []byte(`{}`)}, nil, events.APIGatewayV2HTTPResponse{}, proxy.ErrFunction},
-		{"throttled", lambda.Result{}, fmt.Errorf("wrapped: %w", lambda.ErrThrottled), events.APIGatewayV2HTTPResponse{}, emulator.ErrThrottled},
+		{
+			"any JSON",
+			lambda.Result{Payload: []byte(`{"a":1}`)},
+			nil,
+			events.APIGatewayV2HTTPResponse{StatusCode: 200, Body: `{"a":1}`},
+			nil,
+		},
+		{
+			"a string",
+			lambda.Result{Payload: []byte(`"text"`)},
+			nil,
+			events.APIGatewayV2HTTPResponse{StatusCode: 200, Body: "text"},
+			nil,
+		},
+		{
+			"a status that is no number",
+			lambda.Result{Payload: []byte(`{"statusCode":"x"}`)},
+			nil,
+			events.APIGatewayV2HTTPResponse{},
+			proxy.ErrAnswer,
+		},
+		{
+			"function error",
+			lambda.Result{FunctionError: "Unhandled", Payload: []byte(`{}`)},
+			nil,
+			events.APIGatewayV2HTTPResponse{},
+			proxy.ErrFunction,
+		},
+		{
+			"throttled",
+			lambda.Result{},
+			fmt.Errorf("wrapped: %w", lambda.ErrThrottled),
+			events.APIGatewayV2HTTPResponse{},
+			emulator.ErrThrottled,
+		},
 		{"stopping", lambda.Result{}, lambda.ErrStopping, events.APIGatewayV2HTTPResponse{}, lambda.ErrStopping},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			res, err := handlers(t, &fake{result: tt.result, err: tt.err}).HTTP(t.Context(), events.APIGatewayV2HTTPRequest{RawPath: "/"})
+			res, err := handlers(
+				t, &fake{result: tt.result, err: tt.err},
+			).HTTP(t.Context(), events.APIGatewayV2HTTPRequest{RawPath: "/"})
 			if !errors.Is(err, tt.fails) {
 				t.Fatalf("err = %v, want %v", err, tt.fails)
 			}
-			if err == nil && (res.StatusCode != tt.want.StatusCode || res.Body != tt.want.Body || len(res.Cookies) != len(tt.want.Cookies)) {
+			if err == nil &&
+				(res.StatusCode != tt.want.StatusCode || res.Body != tt.want.Body || len(res.Cookies) != len(tt.want.Cookies)) {
 				t.Errorf("answer = %+v, want %+v", res, tt.want)
 			}
 		})
@@ -192,7 +231,9 @@ func (s *sender) SendForm(name, form string) (queue.Sent, error) {
 
 // A route to a queue sends what the template says; if it cannot, that is an error of the integration.
 func TestRouteToAQueue(t *testing.T) {
-	m, err := mapping.Parse("g=$util.urlEncode($context.connectionId)&t=$context.requestTimeEpoch&e=$context.eventType&m=$context.messageId&b=.$util.urlEncode($input.body)")
+	m, err := mapping.Parse(
+		"g=$util.urlEncode($context.connectionId)&t=$context.requestTimeEpoch&e=$context.eventType&m=$context.messageId&b=.$util.urlEncode($input.body)",
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,8 +47,9 @@ func (qs *Queues) purge(in queueInput) (any, error) {
 
 // otherAttributes are those that queues have on AWS and not here: they may be asked for, and are left out.
 var otherAttributes = []string{
-	"CreatedTimestamp", "LastModifiedTimestamp", "Policy", "ReceiveMessageWaitTimeSeconds", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds",
-	"SqsManagedSseEnabled", "RedriveAllowPolicy", "RedrivePolicy", "FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit",
+	"CreatedTimestamp", "LastModifiedTimestamp", "Policy", "ReceiveMessageWaitTimeSeconds", "KmsMasterKeyId",
+	"KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled", "RedriveAllowPolicy", "RedrivePolicy", "FifoQueue",
+	"ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit",
 }
 
 func (qs *Queues) getAttributes(in struct {
@@ -62,8 +63,15 @@ func (qs *Queues) getAttributes(in struct {
 	}
 	s, c := q.Spec(), q.Stats()
 	all := map[string]string{
-		"QueueArn": qs.arn(s.Name), "ApproximateNumberOfMessages": itoa(c.Visible), "ApproximateNumberOfMessagesNotVisible": itoa(c.Hidden),
-		"ApproximateNumberOfMessagesDelayed": itoa(c.Delayed), "VisibilityTimeout": seconds(s.Visibility), "DelaySeconds": seconds(s.Delay),
+		"QueueArn": qs.arn(
+			s.Name,
+		),
+		"ApproximateNumberOfMessages":           itoa(c.Visible),
+		"ApproximateNumberOfMessagesNotVisible": itoa(c.Hidden),
+		"ApproximateNumberOfMessagesDelayed": itoa(
+			c.Delayed,
+		),
+		"VisibilityTimeout": seconds(s.Visibility), "DelaySeconds": seconds(s.Delay),
 		"MessageRetentionPeriod": seconds(s.Retention), "MaximumMessageSize": itoa(MaxMessage),
 	}
 	if s.FIFO {
@@ -71,7 +79,9 @@ func (qs *Queues) getAttributes(in struct {
 		all["DeduplicationScope"] = map[bool]string{true: "messageGroup", false: "queue"}[s.GroupDedup]
 	}
 	if s.DeadLetters != "" {
-		all["RedrivePolicy"] = fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`, qs.arn(s.DeadLetters), s.MaxReceives)
+		all["RedrivePolicy"] = fmt.Sprintf(
+			`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`, qs.arn(s.DeadLetters), s.MaxReceives,
+		)
 	}
 	for _, name := range in.AttributeNames {
 		if _, ok := all[name]; !ok && name != "All" && !slices.Contains(otherAttributes, name) {
@@ -100,14 +110,19 @@ func (qs *Queues) setAttributes(in struct {
 		to          *time.Duration
 		least, most int
 	}{
-		"VisibilityTimeout": {&s.Visibility, 0, 43_200}, "DelaySeconds": {&s.Delay, 0, 900}, "MessageRetentionPeriod": {&s.Retention, 60, 1_209_600},
+		"VisibilityTimeout": {
+			&s.Visibility, 0, 43_200,
+		},
+		"DelaySeconds": {&s.Delay, 0, 900}, "MessageRetentionPeriod": {&s.Retention, 60, 1_209_600},
 	}
 	for _, name := range slices.Sorted(maps.Keys(in.Attributes)) {
 		t, ok := times[name]
 		n, err := strconv.Atoi(in.Attributes[name])
 		switch {
 		case name == "FifoQueue" && s.FIFO:
-			return nil, badAttribute.says("Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported.")
+			return nil, badAttribute.says(
+				"Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported.",
+			)
 		case !ok && (name == "MaximumMessageSize" || slices.Contains(otherAttributes, name) && (s.FIFO || name != "FifoQueue")):
 			return nil, unsupported.says("localdev does not emulate changes of %s: the template says what it is", name)
 		case !ok:

@@ -32,9 +32,13 @@ func (q *Queue) check(m *Message) error {
 	case m.Body == "":
 		return missing("MessageBody")
 	case m.size() > MaxMessage:
-		return tooLarge.says("One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", MaxMessage)
+		return tooLarge.says(
+			"One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", MaxMessage,
+		)
 	case !plainText(m.Body):
-		return badContents.says("Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF")
+		return badContents.says(
+			"Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF",
+		)
 	case m.Delay != nil && (*m.Delay < 0 || *m.Delay > MaxDelay):
 		return badValue(seconds(*m.Delay), "DelaySeconds", "DelaySeconds must be >= 0 and <= 900.")
 	case m.Group != "" && !validID(m.Group):
@@ -62,7 +66,9 @@ func (q *Queue) checkFIFO(m *Message) error {
 	case m.Group == "":
 		return missing("MessageGroupId")
 	case m.Dedup == "" && !spec.ContentDedup:
-		return invalid.says("The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly")
+		return invalid.says(
+			"The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly",
+		)
 	case m.Dedup == "":
 		sum := sha256.Sum256([]byte(m.Body))
 		m.Dedup = hex.EncodeToString(sum[:])
@@ -72,15 +78,22 @@ func (q *Queue) checkFIFO(m *Message) error {
 
 func checkAttributes(all map[string]Attribute) error {
 	if len(all) > maxAttributes {
-		return invalid.says("Number of message attributes [%d] exceeds the allowed maximum [%d].", len(all), maxAttributes)
+		return invalid.says(
+			"Number of message attributes [%d] exceeds the allowed maximum [%d].", len(all), maxAttributes,
+		)
 	}
 	for name, a := range all {
 		kind, _, _ := strings.Cut(a.Type, ".")
 		switch {
 		case kind != "String" && kind != "Number" && kind != "Binary":
-			return invalid.says("The message attribute '%s' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.", name)
+			return invalid.says(
+				"The message attribute '%s' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.",
+				name,
+			)
 		case kind == "Binary" && len(a.Binary) == 0, kind != "Binary" && a.String == "":
-			return invalid.says("Message (user) attribute '%s' must contain a non-empty value of type '%s'.", name, kind)
+			return invalid.says(
+				"Message (user) attribute '%s' must contain a non-empty value of type '%s'.", name, kind,
+			)
 		}
 	}
 	return nil
@@ -98,7 +111,8 @@ func plainText(s string) bool {
 
 func validID(s string) bool {
 	for _, r := range s {
-		if (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && !strings.ContainsRune(punctuation, r) {
+		if (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') &&
+			!strings.ContainsRune(punctuation, r) {
 			return false
 		}
 	}
@@ -106,7 +120,9 @@ func validID(s string) bool {
 }
 
 func badID(value, parameter string) error {
-	return badValue(value, parameter, parameter+" can only include alphanumeric and punctuation characters. 1 to 128 in length.")
+	return badValue(
+		value, parameter, parameter+" can only include alphanumeric and punctuation characters. 1 to 128 in length.",
+	)
 }
 
 // seconds is a time as the API tells it.

@@ -17,8 +17,8 @@ const maxRequest = 8 << 20
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// Serves reports whether a request is one to SQS: in AWS JSON at "/", for elsewhere its header means nothing, or in the older query
-// protocol, signed for SQS, there or at the URL of a queue.
+// Serves reports whether a request is one to SQS: in AWS JSON at "/", for elsewhere its header means nothing, or in
+// the older query protocol, signed for SQS, there or at the URL of a queue.
 func Serves(r *http.Request) bool {
 	if r.Method != http.MethodPost {
 		return false
@@ -32,8 +32,8 @@ func Serves(r *http.Request) bool {
 
 func signed(r *http.Request) bool { return strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-") }
 
-// ServeHTTP is the API of SQS, as far as senders and receivers use it, in AWS JSON 1.0 and in the query protocol that SDKs spoke
-// before. Requests must carry a signature, which is not verified.
+// ServeHTTP is the API of SQS, as far as senders and receivers use it, in AWS JSON 1.0 and in the query protocol that
+// SDKs spoke before. Requests must carry a signature, which is not verified.
 func (qs *Queues) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var p protocol = jsonProtocol{}
 	if r.Header.Get("X-Amz-Target") == "" {
@@ -73,8 +73,9 @@ func (qs *Queues) serve(p protocol, r *http.Request) (out any, action string, er
 
 // notEmulated are the operations of SQS that are not here: what they change is the template's.
 var notEmulated = map[string]bool{
-	"AddPermission": true, "CreateQueue": true, "DeleteQueue": true, "ListDeadLetterSourceQueues": true, "ListQueueTags": true,
-	"RemovePermission": true, "TagQueue": true, "UntagQueue": true,
+	"AddPermission": true, "CreateQueue": true, "DeleteQueue": true,
+	"ListDeadLetterSourceQueues": true, "ListQueueTags": true, "RemovePermission": true,
+	"TagQueue": true, "UntagQueue": true,
 }
 
 // act does an operation.
@@ -112,7 +113,9 @@ func (qs *Queues) act(ctx context.Context, action string, body []byte) (any, err
 		return perform(body, qs.cancelMove)
 	}
 	if notEmulated[action] {
-		return nil, unsupported.says("localdev does not emulate %s: what queues there are is said by the template", action)
+		return nil, unsupported.says(
+			"localdev does not emulate %s: what queues there are is said by the template", action,
+		)
 	}
 	return nil, noAction.says("The action %s is not valid for this endpoint.", action)
 }

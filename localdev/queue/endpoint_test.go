@@ -45,40 +45,65 @@ func urlOf(t *testing.T, c *sqs.Client, name string) *string {
 func TestSDK(t *testing.T) {
 	c, _ := client(t, Spec{Name: "q", Visibility: 30e9, DeadLetters: "dead", MaxReceives: 5}, Spec{Name: "dead"})
 	q := urlOf(t, c, "q")
-	sent, err := c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: q, MessageBody: new("hello"), MessageAttributes: map[string]types.MessageAttributeValue{
-		"s": {DataType: new("String"), StringValue: new("x")}, "b": {DataType: new("Binary"), BinaryValue: []byte{1, 2}},
-	}})
+	sent, err := c.SendMessage(
+		t.Context(),
+		&sqs.SendMessageInput{
+			QueueUrl: q, MessageBody: new("hello"),
+			MessageAttributes: map[string]types.MessageAttributeValue{
+				"s": {
+					DataType: new("String"), StringValue: new("x"),
+				},
+				"b": {DataType: new("Binary"), BinaryValue: []byte{1, 2}},
+			},
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := c.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
 		QueueUrl: q, WaitTimeSeconds: 1, MessageAttributeNames: []string{"All"},
-		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount},
+		MessageSystemAttributeNames: []types.MessageSystemAttributeName{
+			types.MessageSystemAttributeNameApproximateReceiveCount,
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := got.Messages[0]
-	if *m.MessageId != *sent.MessageId || *m.Body != "hello" || m.Attributes["ApproximateReceiveCount"] != "1" || len(m.Attributes) != 1 ||
-		*m.MessageAttributes["s"].StringValue != "x" || string(m.MessageAttributes["b"].BinaryValue) != "\x01\x02" {
+	if *m.MessageId != *sent.MessageId || *m.Body != "hello" || m.Attributes["ApproximateReceiveCount"] != "1" ||
+		len(m.Attributes) != 1 ||
+		*m.MessageAttributes["s"].StringValue != "x" ||
+		string(m.MessageAttributes["b"].BinaryValue) != "\x01\x02" {
 		t.Errorf("received %+v", m)
 	}
-	attributes, err := c.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: q, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll}})
+	attributes, err := c.GetQueueAttributes(
+		t.Context(),
+		&sqs.GetQueueAttributesInput{
+			QueueUrl: q, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll},
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := attributes.Attributes; a["ApproximateNumberOfMessagesNotVisible"] != "1" || a["QueueArn"] != "arn:aws:sqs:local:000000000000:q" ||
-		a["VisibilityTimeout"] != "30" || !strings.Contains(a["RedrivePolicy"], `"maxReceiveCount":5`) {
+	if a := attributes.Attributes; a["ApproximateNumberOfMessagesNotVisible"] != "1" ||
+		a["QueueArn"] != "arn:aws:sqs:local:000000000000:q" ||
+		a["VisibilityTimeout"] != "30" ||
+		!strings.Contains(a["RedrivePolicy"], `"maxReceiveCount":5`) {
 		t.Errorf("attributes = %v", a)
 	}
-	if _, err := c.ChangeMessageVisibility(t.Context(), &sqs.ChangeMessageVisibilityInput{QueueUrl: q, ReceiptHandle: m.ReceiptHandle, VisibilityTimeout: 0}); err != nil {
+	if _, err := c.ChangeMessageVisibility(
+		t.Context(),
+		&sqs.ChangeMessageVisibilityInput{QueueUrl: q, ReceiptHandle: m.ReceiptHandle, VisibilityTimeout: 0},
+	); err != nil {
 		t.Fatal(err)
 	}
 	again, err := c.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: q})
 	if err != nil || len(again.Messages) != 1 {
 		t.Fatalf("received %+v, %v, want it again", again, err)
 	}
-	if _, err := c.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: q, ReceiptHandle: again.Messages[0].ReceiptHandle}); err != nil {
+	if _, err := c.DeleteMessage(
+		t.Context(), &sqs.DeleteMessageInput{QueueUrl: q, ReceiptHandle: again.Messages[0].ReceiptHandle},
+	); err != nil {
 		t.Fatal(err)
 	}
 	list, err := c.ListQueues(t.Context(), &sqs.ListQueuesInput{QueueNamePrefix: new("d")})
@@ -109,7 +134,9 @@ func TestSDKMovesDeadLetters(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	started, err := c.StartMessageMoveTask(ctx, &sqs.StartMessageMoveTaskInput{SourceArn: new(deadARN), DestinationArn: new(qs.arn("q"))})
+	started, err := c.StartMessageMoveTask(
+		ctx, &sqs.StartMessageMoveTaskInput{SourceArn: new(deadARN), DestinationArn: new(qs.arn("q"))},
+	)
 	if err != nil || *started.TaskHandle == "" {
 		t.Fatalf("started %+v, %v", started, err)
 	}
@@ -123,7 +150,9 @@ func TestSDKMovesDeadLetters(t *testing.T) {
 			t.Fatalf("tasks = %+v, %v", list, err)
 		}
 		if r := list.Results[0]; *r.Status == moveCompleted {
-			if r.ApproximateNumberOfMessagesMoved != 1 || *r.ApproximateNumberOfMessagesToMove != 1 || r.StartedTimestamp == 0 || r.TaskHandle != nil {
+			if r.ApproximateNumberOfMessagesMoved != 1 || *r.ApproximateNumberOfMessagesToMove != 1 ||
+				r.StartedTimestamp == 0 ||
+				r.TaskHandle != nil {
 				t.Errorf("task = %+v", r)
 			}
 			return
@@ -141,8 +170,16 @@ func TestSDKBatches(t *testing.T) {
 		}
 		return e
 	}
-	out, err := c.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: q, Entries: []types.SendMessageBatchRequestEntry{entry("1", "g"), entry("2", "a group"), entry("3", "g")}})
-	if err != nil || len(out.Successful) != 2 || len(out.Failed) != 1 || *out.Failed[0].Id != "2" || *out.Failed[0].Code != "InvalidParameterValue" || *out.Successful[1].SequenceNumber == "" {
+	out, err := c.SendMessageBatch(
+		t.Context(),
+		&sqs.SendMessageBatchInput{
+			QueueUrl: q,
+			Entries:  []types.SendMessageBatchRequestEntry{entry("1", "g"), entry("2", "a group"), entry("3", "g")},
+		},
+	)
+	if err != nil || len(out.Successful) != 2 || len(out.Failed) != 1 || *out.Failed[0].Id != "2" ||
+		*out.Failed[0].Code != "InvalidParameterValue" ||
+		*out.Successful[1].SequenceNumber == "" {
 		t.Fatalf("sent %+v, %v", out, err)
 	}
 	got, err := c.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: q, MaxNumberOfMessages: 10})
@@ -153,10 +190,18 @@ func TestSDKBatches(t *testing.T) {
 	for _, m := range got.Messages {
 		done = append(done, types.DeleteMessageBatchRequestEntry{Id: m.MessageId, ReceiptHandle: m.ReceiptHandle})
 	}
-	if out, err := c.DeleteMessageBatch(t.Context(), &sqs.DeleteMessageBatchInput{QueueUrl: q, Entries: done}); err != nil || len(out.Successful) != 2 {
+	if out, err := c.DeleteMessageBatch(
+		t.Context(), &sqs.DeleteMessageBatchInput{QueueUrl: q, Entries: done},
+	); err != nil ||
+		len(out.Successful) != 2 {
 		t.Errorf("deleted %+v, %v", out, err)
 	}
-	if _, err := c.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: q, Entries: []types.SendMessageBatchRequestEntry{entry("1", "g"), entry("1", "g")}}); err == nil {
+	if _, err := c.SendMessageBatch(
+		t.Context(),
+		&sqs.SendMessageBatchInput{
+			QueueUrl: q, Entries: []types.SendMessageBatchRequestEntry{entry("1", "g"), entry("1", "g")},
+		},
+	); err == nil {
 		t.Error("two entries of one id were taken")
 	}
 }
@@ -168,7 +213,9 @@ func TestSDKErrors(t *testing.T) {
 	if _, ok := errors.AsType[*types.QueueDoesNotExist](err); !ok {
 		t.Errorf("unknown queue: %v", err)
 	}
-	_, err = c.ChangeMessageVisibility(t.Context(), &sqs.ChangeMessageVisibilityInput{QueueUrl: q, ReceiptHandle: new("x")})
+	_, err = c.ChangeMessageVisibility(
+		t.Context(), &sqs.ChangeMessageVisibilityInput{QueueUrl: q, ReceiptHandle: new("x")},
+	)
 	if _, ok := errors.AsType[*types.ReceiptHandleIsInvalid](err); !ok {
 		t.Errorf("unknown receipt: %v", err)
 	}

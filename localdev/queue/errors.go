@@ -27,28 +27,36 @@ type kind struct {
 const simple = "AWS.SimpleQueueService."
 
 var (
-	noQueue         = kind{"QueueDoesNotExist", simple + "NonExistentQueue", http.StatusBadRequest, ErrNotFound}
-	noResource      = kind{"ResourceNotFoundException", "ResourceNotFoundException", http.StatusNotFound, ErrNotFound}
-	invalid         = kind{"InvalidParameterValueException", "InvalidParameterValue", http.StatusBadRequest, ErrInvalid}
-	missingKind     = kind{"MissingRequiredParameterException", "MissingParameter", http.StatusBadRequest, ErrInvalid}
-	badName         = kind{"InvalidAttributeName", "InvalidAttributeName", http.StatusBadRequest, ErrInvalid}
-	badAttribute    = kind{"InvalidAttributeValue", "InvalidAttributeValue", http.StatusBadRequest, ErrInvalid}
-	badContents     = kind{"InvalidMessageContents", "InvalidMessageContents", http.StatusBadRequest, ErrInvalid}
-	tooLarge        = kind{"InvalidParameterValueException", "InvalidParameterValue", http.StatusBadRequest, ErrTooLarge}
+	noQueue      = kind{"QueueDoesNotExist", simple + "NonExistentQueue", http.StatusBadRequest, ErrNotFound}
+	noResource   = kind{"ResourceNotFoundException", "ResourceNotFoundException", http.StatusNotFound, ErrNotFound}
+	invalid      = kind{"InvalidParameterValueException", "InvalidParameterValue", http.StatusBadRequest, ErrInvalid}
+	missingKind  = kind{"MissingRequiredParameterException", "MissingParameter", http.StatusBadRequest, ErrInvalid}
+	badName      = kind{"InvalidAttributeName", "InvalidAttributeName", http.StatusBadRequest, ErrInvalid}
+	badAttribute = kind{"InvalidAttributeValue", "InvalidAttributeValue", http.StatusBadRequest, ErrInvalid}
+	badContents  = kind{"InvalidMessageContents", "InvalidMessageContents", http.StatusBadRequest, ErrInvalid}
+	tooLarge     = kind{
+		"InvalidParameterValueException", "InvalidParameterValue", http.StatusBadRequest, ErrTooLarge,
+	}
 	badReceipt      = kind{"ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", http.StatusBadRequest, ErrReceipt}
 	notInFlight     = kind{"MessageNotInflight", simple + "MessageNotInflight", http.StatusBadRequest, ErrNotInFlight}
 	purgeInProgress = kind{"PurgeQueueInProgress", simple + "PurgeQueueInProgress", http.StatusForbidden, ErrInvalid}
 
-	emptyBatch    = kind{"EmptyBatchRequest", simple + "EmptyBatchRequest", http.StatusBadRequest, ErrInvalid}
-	tooMany       = kind{"TooManyEntriesInBatchRequest", simple + "TooManyEntriesInBatchRequest", http.StatusBadRequest, ErrInvalid}
+	emptyBatch = kind{"EmptyBatchRequest", simple + "EmptyBatchRequest", http.StatusBadRequest, ErrInvalid}
+	tooMany    = kind{
+		"TooManyEntriesInBatchRequest", simple + "TooManyEntriesInBatchRequest", http.StatusBadRequest, ErrInvalid,
+	}
 	badEntryID    = kind{"InvalidBatchEntryId", simple + "InvalidBatchEntryId", http.StatusBadRequest, ErrInvalid}
-	repeatedEntry = kind{"BatchEntryIdsNotDistinct", simple + "BatchEntryIdsNotDistinct", http.StatusBadRequest, ErrInvalid}
-	batchTooLong  = kind{"BatchRequestTooLong", simple + "BatchRequestTooLong", http.StatusBadRequest, ErrTooLarge}
+	repeatedEntry = kind{
+		"BatchEntryIdsNotDistinct", simple + "BatchEntryIdsNotDistinct", http.StatusBadRequest, ErrInvalid,
+	}
+	batchTooLong = kind{"BatchRequestTooLong", simple + "BatchRequestTooLong", http.StatusBadRequest, ErrTooLarge}
 
 	unsupported = kind{"UnsupportedOperation", simple + "UnsupportedOperation", http.StatusBadRequest, ErrInvalid}
 	noAction    = kind{"UnknownOperationException", "InvalidAction", http.StatusBadRequest, ErrInvalid}
 	malformed   = kind{"SerializationException", "MalformedInput", http.StatusBadRequest, ErrInvalid}
-	unsigned    = kind{"MissingAuthenticationTokenException", "MissingAuthenticationToken", http.StatusForbidden, ErrInvalid}
+	unsigned    = kind{
+		"MissingAuthenticationTokenException", "MissingAuthenticationToken", http.StatusForbidden, ErrInvalid,
+	}
 )
 
 // apiError is an error of a kind, with its message.

@@ -20,7 +20,8 @@ func TestSendForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := qs.all[0].Receive(t.Context(), 10, nil, 0)
-	if len(got) != 1 || got[0].Body != ".a&b" || got[0].Group != "g" || got[0].Dedup != "d" || got[0].Attributes["connection"].String != "x=" {
+	if len(got) != 1 || got[0].Body != ".a&b" || got[0].Group != "g" || got[0].Dedup != "d" ||
+		got[0].Attributes["connection"].String != "x=" {
 		t.Errorf("received %+v", got)
 	}
 	for name, change := range map[string]func(url.Values){

@@ -126,12 +126,16 @@ func (f *feeder) deliver(ctx context.Context, batch []Received) {
 		return // nobody will see them again
 	}
 	if err != nil {
-		f.log.Warn("messages will come again", "queue", f.Queue, "function", f.Function, "messages", len(batch), "err", err)
+		f.log.Warn(
+			"messages will come again", "queue", f.Queue, "function", f.Function, "messages", len(batch), "err", err,
+		)
 		return
 	}
 	failed, ok := f.failed(answer, batch)
 	if !ok {
-		f.log.Warn("answer names no messages of the batch, all will come again", "queue", f.Queue, "function", f.Function)
+		f.log.Warn(
+			"answer names no messages of the batch, all will come again", "queue", f.Queue, "function", f.Function,
+		)
 		return
 	}
 	for _, m := range batch {
@@ -139,7 +143,10 @@ func (f *feeder) deliver(ctx context.Context, batch []Received) {
 			continue
 		}
 		if err := f.queue.Delete(m.Receipt); err != nil {
-			f.log.Warn("a message was handled too late and will come again", "queue", f.Queue, "function", f.Function, "err", err)
+			f.log.Warn(
+				"a message was handled too late and will come again", "queue", f.Queue, "function", f.Function, "err",
+				err,
+			)
 		}
 	}
 }
@@ -194,8 +201,12 @@ func (f *feeder) event(batch []Received) events.SQSEvent {
 	e := events.SQSEvent{}
 	for _, m := range batch {
 		e.Records = append(e.Records, events.SQSMessage{
-			MessageId: m.ID, ReceiptHandle: m.Receipt, Body: m.Body, Md5OfBody: bodyMD5(m.Body), Attributes: f.queues.system(m),
-			MessageAttributes: eventAttributes(m.Attributes), EventSource: "aws:sqs", EventSourceARN: f.queues.arn(f.Queue), AWSRegion: f.queues.region,
+			MessageId: m.ID, ReceiptHandle: m.Receipt, Body: m.Body, Md5OfBody: bodyMD5(m.Body),
+			Attributes: f.queues.system(m),
+			MessageAttributes: eventAttributes(
+				m.Attributes,
+			),
+			EventSource: "aws:sqs", EventSourceARN: f.queues.arn(f.Queue), AWSRegion: f.queues.region,
 		})
 	}
 	return e
@@ -204,7 +215,9 @@ func (f *feeder) event(batch []Received) events.SQSEvent {
 func eventAttributes(from map[string]Attribute) map[string]events.SQSMessageAttribute {
 	to := map[string]events.SQSMessageAttribute{}
 	for k, a := range from {
-		v := events.SQSMessageAttribute{DataType: a.Type, BinaryValue: a.Binary, StringListValues: []string{}, BinaryListValues: [][]byte{}}
+		v := events.SQSMessageAttribute{
+			DataType: a.Type, BinaryValue: a.Binary, StringListValues: []string{}, BinaryListValues: [][]byte{},
+		}
 		if a.Binary == nil {
 			v.StringValue = &a.String
 		}

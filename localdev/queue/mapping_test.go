@@ -97,18 +97,51 @@ func TestFeed(t *testing.T) {
 			}
 			return "", nil
 		}, 2, 0, 0},
-		{"fails for ever", Mapping{Batch: 10}, 3, func(int, events.SQSEvent) (string, error) { return "", boom }, 3, 0, 3},
-		{"one of them fails for ever", Mapping{Batch: 10, Partial: true}, 3, func(_ int, e events.SQSEvent) (string, error) {
-			return failing(e, "1"), nil
-		}, 3, 0, 1},
-		{"partial failures are ignored unless asked for", Mapping{Batch: 10}, 3, func(_ int, e events.SQSEvent) (string, error) {
-			return failing(e, "1"), nil
-		}, 1, 0, 0},
-		{"an answer that names nobody's message", Mapping{Batch: 10, Partial: true}, 3, func(int, events.SQSEvent) (string, error) {
-			return `{"batchItemFailures":[{"itemIdentifier":"?"}]}`, nil
-		}, 3, 0, 3},
-		{"an answer that is no JSON", Mapping{Batch: 10, Partial: true}, 3, func(int, events.SQSEvent) (string, error) { return "{", nil }, 3, 0, 3},
-		{"an empty answer", Mapping{Batch: 10, Partial: true}, 3, func(int, events.SQSEvent) (string, error) { return "null", nil }, 1, 0, 0},
+		{
+			"fails for ever",
+			Mapping{Batch: 10},
+			3, func(int, events.SQSEvent) (string, error) { return "", boom },
+			3, 0, 3,
+		},
+		{
+			"one of them fails for ever",
+			Mapping{Batch: 10, Partial: true},
+			3,
+			func(_ int, e events.SQSEvent) (string, error) {
+				return failing(e, "1"), nil
+			},
+			3, 0, 1,
+		},
+		{
+			"partial failures are ignored unless asked for",
+			Mapping{Batch: 10},
+			3,
+			func(_ int, e events.SQSEvent) (string, error) {
+				return failing(e, "1"), nil
+			},
+			1, 0, 0,
+		},
+		{
+			"an answer that names nobody's message",
+			Mapping{Batch: 10, Partial: true},
+			3,
+			func(int, events.SQSEvent) (string, error) {
+				return `{"batchItemFailures":[{"itemIdentifier":"?"}]}`, nil
+			},
+			3, 0, 3,
+		},
+		{
+			"an answer that is no JSON",
+			Mapping{Batch: 10, Partial: true},
+			3,
+			func(int, events.SQSEvent) (string, error) { return "{", nil }, 3, 0, 3,
+		},
+		{
+			"an empty answer",
+			Mapping{Batch: 10, Partial: true},
+			3,
+			func(int, events.SQSEvent) (string, error) { return "null", nil }, 1, 0, 0,
+		},
 		{"throttles are no deliveries", Mapping{Batch: 10}, 3, func(n int, _ events.SQSEvent) (string, error) {
 			if n <= 5 {
 				return "", ErrThrottled
@@ -123,7 +156,10 @@ func TestFeed(t *testing.T) {
 				qs := feed(t, f, tt.mapping, spec, bodiesOf(tt.n), time.Minute)
 				s, d := qs.all[0].Stats(), qs.all[1].Stats()
 				if len(f.calls) != tt.calls || s.Visible+s.Hidden != tt.left || d.Visible != tt.dead {
-					t.Errorf("%d calls, %d left, %d dead, want %d, %d, %d", len(f.calls), s.Visible+s.Hidden, d.Visible, tt.calls, tt.left, tt.dead)
+					t.Errorf(
+						"%d calls, %d left, %d dead, want %d, %d, %d", len(f.calls), s.Visible+s.Hidden, d.Visible,
+						tt.calls, tt.left, tt.dead,
+					)
 				}
 			})
 		})
@@ -135,7 +171,9 @@ func failing(e events.SQSEvent, body string) string {
 	res := events.SQSEventResponse{}
 	for _, r := range e.Records {
 		if r.Body == body {
-			res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: r.MessageId})
+			res.BatchItemFailures = append(
+				res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: r.MessageId},
+			)
 		}
 	}
 	b, _ := json.Marshal(res)
@@ -154,7 +192,10 @@ func TestFeedConcurrency(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			f := &fakeFunction{takes: tt.takes}
-			feed(t, f, Mapping{Batch: 1, Concurrency: tt.limit}, []Spec{{Name: "q", Visibility: 5 * time.Minute}}, bodiesOf(tt.n), time.Minute)
+			feed(
+				t, f, Mapping{Batch: 1, Concurrency: tt.limit}, []Spec{{Name: "q", Visibility: 5 * time.Minute}},
+				bodiesOf(tt.n), time.Minute,
+			)
 			if f.most != tt.want || len(f.calls) != tt.n {
 				t.Errorf("%d calls, %d at a time, want %d and %d", len(f.calls), f.most, tt.n, tt.want)
 			}
@@ -165,7 +206,10 @@ func TestFeedConcurrency(t *testing.T) {
 func TestFeedWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeFunction{}
-		feed(t, f, Mapping{Batch: 25, Window: 2 * time.Second, Concurrency: 1}, []Spec{{Name: "q", Visibility: time.Minute}}, bodiesOf(30), 30*time.Second)
+		feed(
+			t, f, Mapping{Batch: 25, Window: 2 * time.Second, Concurrency: 1},
+			[]Spec{{Name: "q", Visibility: time.Minute}}, bodiesOf(30), 30*time.Second,
+		)
 		if len(f.calls) != 2 || len(f.calls[0].Records) != 25 || len(f.calls[1].Records) != 5 {
 			t.Errorf("%d calls, of %d messages first, want 25 and 5", len(f.calls), len(f.calls[0].Records))
 		}
@@ -178,13 +222,16 @@ func TestFeedKeepsTheOrderOfGroups(t *testing.T) {
 		var messages []Message
 		for i := range 40 {
 			group := string(rune('a' + i%4))
-			messages = append(messages, Message{Body: fmt.Sprintf("%s%02d", group, i), Group: group, Dedup: fmt.Sprint(i)})
+			messages = append(
+				messages, Message{Body: fmt.Sprintf("%s%02d", group, i), Group: group, Dedup: fmt.Sprint(i)},
+			)
 		}
 		failedOnce := false
 		done := []string{} // what was not in the batch that failed
 		f := &fakeFunction{takes: 100 * time.Millisecond}
 		f.answer = func(_ int, e events.SQSEvent) (string, error) {
-			if !failedOnce && slices.ContainsFunc(e.Records, func(r events.SQSMessage) bool { return r.Body == "b05" }) {
+			if !failedOnce &&
+				slices.ContainsFunc(e.Records, func(r events.SQSMessage) bool { return r.Body == "b05" }) {
 				failedOnce = true
 				return "", errors.New("boom")
 			}
@@ -215,15 +262,26 @@ func TestFeedKeepsTheOrderOfGroups(t *testing.T) {
 func TestEventShape(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeFunction{}
-		m := Message{Body: "hello", Group: "g", Dedup: "d", Attributes: map[string]Attribute{"s": {Type: "String", String: "x"}, "b": {Type: "Binary", Binary: []byte{1}}}}
-		feed(t, f, Mapping{Batch: 10}, []Spec{{Name: "q.fifo", FIFO: true, Visibility: time.Minute}}, []Message{m}, time.Second)
+		m := Message{
+			Body: "hello", Group: "g", Dedup: "d",
+			Attributes: map[string]Attribute{
+				"s": {Type: "String", String: "x"}, "b": {Type: "Binary", Binary: []byte{1}},
+			},
+		}
+		feed(
+			t, f, Mapping{Batch: 10}, []Spec{{Name: "q.fifo", FIFO: true, Visibility: time.Minute}}, []Message{m},
+			time.Second,
+		)
 		r := f.calls[0].Records[0]
 		a := r.Attributes
 		if r.EventSource != "aws:sqs" || r.EventSourceARN != "arn:aws:sqs:local:000000000000:q.fifo" || r.Md5OfBody != "5d41402abc4b2a76b9719d911017c592" ||
-			a["ApproximateReceiveCount"] != "1" || a["MessageGroupId"] != "g" || a["MessageDeduplicationId"] != "d" || a["SequenceNumber"] == "" || a["SentTimestamp"] == "" {
+			a["ApproximateReceiveCount"] != "1" || a["MessageGroupId"] != "g" || a["MessageDeduplicationId"] != "d" ||
+			a["SequenceNumber"] == "" ||
+			a["SentTimestamp"] == "" {
 			t.Errorf("record = %+v", r)
 		}
-		if s := r.MessageAttributes["s"].StringValue; s == nil || *s != "x" || string(r.MessageAttributes["b"].BinaryValue) != "\x01" {
+		if s := r.MessageAttributes["s"].StringValue; s == nil || *s != "x" ||
+			string(r.MessageAttributes["b"].BinaryValue) != "\x01" {
 			t.Errorf("attributes = %+v", r.MessageAttributes)
 		}
 	})
@@ -245,7 +303,10 @@ func TestSchedule(t *testing.T) {
 			t.Errorf("called after %v", at)
 		}
 		var e events.CloudWatchEvent
-		if err := json.Unmarshal([]byte(event), &e); err != nil || e.Source != "aws.events" || e.DetailType != "Scheduled Event" {
+		if err := json.Unmarshal(
+			[]byte(event), &e,
+		); err != nil || e.Source != "aws.events" ||
+			e.DetailType != "Scheduled Event" {
 			t.Errorf("event = %s, %v", event, err)
 		}
 		s.Input = `{"mine":true}`

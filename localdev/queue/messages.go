@@ -80,7 +80,8 @@ func (qs *Queues) send(ctx context.Context, in sendInput) (sendOutput, error) {
 	m.Trace, _ = ctx.Value(traceKey{}).(string)
 	sent, err := q.Send(m)
 	return sendOutput{
-		ID: in.ID, MessageID: sent.ID, MD5OfMessageBody: bodyMD5(m.Body), MD5OfMessageAttributes: attributesMD5(m.Attributes), SequenceNumber: sent.Sequence,
+		ID: in.ID, MessageID: sent.ID, MD5OfMessageBody: bodyMD5(m.Body),
+		MD5OfMessageAttributes: attributesMD5(m.Attributes), SequenceNumber: sent.Sequence,
 	}, err
 }
 
@@ -227,7 +228,9 @@ func checkBatch(ids []string, of string) error {
 	seen := map[string]bool{}
 	for _, id := range ids {
 		if !validEntryID(id) {
-			return badEntryID.says("A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.")
+			return badEntryID.says(
+				"A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.",
+			)
 		}
 		if seen[id] {
 			return repeatedEntry.says("Id %s repeated.", id)
@@ -263,7 +266,9 @@ func (qs *Queues) sendBatch(ctx context.Context, in sendBatchInput) (any, error)
 		return nil, err
 	}
 	if size > MaxMessage {
-		return nil, batchTooLong.says("Batch requests cannot be longer than %d bytes. You have sent %d bytes.", MaxMessage, size)
+		return nil, batchTooLong.says(
+			"Batch requests cannot be longer than %d bytes. You have sent %d bytes.", MaxMessage, size,
+		)
 	}
 	if err := checkBatchFIFO(q.Spec(), in.Entries); err != nil {
 		return nil, err
@@ -289,7 +294,9 @@ func checkBatchFIFO(s Spec, entries []sendInput) error {
 		case e.MessageGroupId == nil:
 			return invalid.says("The request must contain the parameter MessageGroupId.")
 		case e.MessageDeduplicationId == nil && !s.ContentDedup:
-			return invalid.says("The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly")
+			return invalid.says(
+				"The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly",
+			)
 		}
 	}
 	return nil

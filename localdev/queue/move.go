@@ -82,7 +82,9 @@ func (qs *Queues) startMove(in struct {
 	}
 	if r := in.MaxNumberOfMessagesPerSecond; r != nil {
 		if m.rate = *r; m.rate < 1 || m.rate > maxMoveRate {
-			return nil, badValue(itoa(m.rate), "MaxNumberOfMessagesPerSecond", "Must be between 1 and 500, if provided.")
+			return nil, badValue(
+				itoa(m.rate), "MaxNumberOfMessagesPerSecond", "Must be between 1 and 500, if provided.",
+			)
 		}
 	}
 	if !slices.ContainsFunc(qs.all, func(q *Queue) bool { return q.dead == m.source }) {
@@ -103,7 +105,9 @@ func (qs *Queues) enlist(m *move, arn string) (any, error) {
 		}
 	}
 	if len(others) > 0 && others[0].status == moveRunning {
-		return nil, invalid.says("There is already a task running. Only one active task is allowed for a source queue arn at a given time.")
+		return nil, invalid.says(
+			"There is already a task running. Only one active task is allowed for a source queue arn at a given time.",
+		)
 	}
 	if len(others) >= keptMoves {
 		last := others[keptMoves-1]
@@ -156,8 +160,9 @@ func (qs *Queues) listMoves(in struct {
 			continue
 		}
 		r := moveResult{
-			Status: m.status, SourceArn: in.SourceArn, MaxNumberOfMessagesPerSecond: m.rate, ApproximateNumberOfMessagesMoved: m.moved,
-			ApproximateNumberOfMessagesToMove: m.total, FailureReason: m.reason, StartedTimestamp: m.started.UnixMilli(),
+			Status: m.status, SourceArn: in.SourceArn, MaxNumberOfMessagesPerSecond: m.rate,
+			ApproximateNumberOfMessagesMoved: m.moved, ApproximateNumberOfMessagesToMove: m.total,
+			FailureReason: m.reason, StartedTimestamp: m.started.UnixMilli(),
 		}
 		if m.to != nil {
 			r.DestinationArn = qs.arn(m.to.Spec().Name)

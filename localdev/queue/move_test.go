@@ -83,7 +83,10 @@ func TestMoveDeadLettersBack(t *testing.T) {
 		qs.kill(t, "a", "1", "2")
 		qs.kill(t, "b", "3")
 		var started struct{ TaskHandle string }
-		if err := ask(t, qs, "StartMessageMoveTask", `{"SourceArn":"`+deadARN+`"}`, &started); err != nil || started.TaskHandle == "" {
+		if err := ask(
+			t, qs, "StartMessageMoveTask", `{"SourceArn":"`+deadARN+`"}`, &started,
+		); err != nil ||
+			started.TaskHandle == "" {
 			t.Fatalf("started %+v, %v", started, err)
 		}
 		synctest.Wait()
@@ -91,10 +94,15 @@ func TestMoveDeadLettersBack(t *testing.T) {
 		want(t, bodies(qs.byName["b"], 10), "3")
 		want(t, bodies(qs.byName["dead"], 10))
 		list := tasks(t, qs)
-		if len(list) != 1 || list[0].Status != moveCompleted || list[0].ApproximateNumberOfMessagesMoved != 3 || list[0].ApproximateNumberOfMessagesToMove != 3 || list[0].TaskHandle != "" {
+		if len(list) != 1 || list[0].Status != moveCompleted || list[0].ApproximateNumberOfMessagesMoved != 3 ||
+			list[0].ApproximateNumberOfMessagesToMove != 3 ||
+			list[0].TaskHandle != "" {
 			t.Errorf("tasks = %+v", list)
 		}
-		if err := ask(t, qs, "CancelMessageMoveTask", fmt.Sprintf(`{"TaskHandle":%q}`, started.TaskHandle), &struct{}{}); err == nil || asAPI(err).code != "ResourceNotFoundException" {
+		if err := ask(
+			t, qs, "CancelMessageMoveTask", fmt.Sprintf(`{"TaskHandle":%q}`, started.TaskHandle), &struct{}{},
+		); err == nil ||
+			asAPI(err).code != "ResourceNotFoundException" {
 			t.Errorf("cancel what has ended: %v", err)
 		}
 	})
@@ -110,7 +118,9 @@ func TestMoveToAQueue(t *testing.T) {
 		}
 		synctest.Wait()
 		want(t, bodies(qs.byName["other"], 10), "never alive")
-		if err := ask(t, qs, "StartMessageMoveTask", `{"SourceArn":"`+deadARN+`","DestinationArn":"`+deadARN+`"}`, &struct{}{}); err == nil {
+		if err := ask(
+			t, qs, "StartMessageMoveTask", `{"SourceArn":"`+deadARN+`","DestinationArn":"`+deadARN+`"}`, &struct{}{},
+		); err == nil {
 			t.Error("a queue was moved to itself")
 		}
 		send(t, qs.byName["dead"], Message{Body: "never alive"})
@@ -135,17 +145,24 @@ func TestMoveAtARate(t *testing.T) {
 		if err := ask(t, qs, "StartMessageMoveTask", task, &started); err != nil {
 			t.Fatal(err)
 		}
-		if err := ask(t, qs, "StartMessageMoveTask", task, &struct{}{}); err == nil || asAPI(err).code != "InvalidParameterValue" {
+		if err := ask(
+			t, qs, "StartMessageMoveTask", task, &struct{}{},
+		); err == nil ||
+			asAPI(err).code != "InvalidParameterValue" {
 			t.Errorf("a second task: %v", err)
 		}
 		time.Sleep(2*time.Second + time.Millisecond)
 		synctest.Wait()
 		list := tasks(t, qs)
-		if len(list) != 1 || list[0].Status != moveRunning || list[0].ApproximateNumberOfMessagesMoved != 2 || list[0].TaskHandle != started.TaskHandle {
+		if len(list) != 1 || list[0].Status != moveRunning || list[0].ApproximateNumberOfMessagesMoved != 2 ||
+			list[0].TaskHandle != started.TaskHandle {
 			t.Errorf("tasks = %+v", list)
 		}
 		var cancelled struct{ ApproximateNumberOfMessagesMoved int }
-		if err := ask(t, qs, "CancelMessageMoveTask", fmt.Sprintf(`{"TaskHandle":%q}`, started.TaskHandle), &cancelled); err != nil || cancelled.ApproximateNumberOfMessagesMoved != 2 {
+		if err := ask(
+			t, qs, "CancelMessageMoveTask", fmt.Sprintf(`{"TaskHandle":%q}`, started.TaskHandle), &cancelled,
+		); err != nil ||
+			cancelled.ApproximateNumberOfMessagesMoved != 2 {
 			t.Errorf("cancelled %+v, %v", cancelled, err)
 		}
 		time.Sleep(time.Minute)
@@ -166,7 +183,8 @@ func TestMovesAreForgotten(t *testing.T) {
 			}
 			synctest.Wait()
 		}
-		if len(qs.moves) != keptMoves || slices.ContainsFunc(tasks(t, qs), func(r moveResult) bool { return r.Status != moveCompleted }) {
+		if len(qs.moves) != keptMoves ||
+			slices.ContainsFunc(tasks(t, qs), func(r moveResult) bool { return r.Status != moveCompleted }) {
 			t.Errorf("%d tasks are kept: %+v", len(qs.moves), tasks(t, qs))
 		}
 	})

@@ -16,8 +16,8 @@ import (
 // queryVersion is the version of the API that the query protocol names.
 const queryVersion = "2012-11-05"
 
-// queryProtocol is the one that SDKs spoke until the end of 2023, and that API Gateway speaks: a form, and XML. Its parameters are
-// those of the JSON protocol, with lists and maps written as numbered names.
+// queryProtocol is the one that SDKs spoke until the end of 2023, and that API Gateway speaks: a form, and XML. Its
+// parameters are those of the JSON protocol, with lists and maps written as numbered names.
 type queryProtocol struct{}
 
 func (queryProtocol) read(r *http.Request, body []byte) (string, []byte, error) {
@@ -40,16 +40,23 @@ func (queryProtocol) read(r *http.Request, body []byte) (string, []byte, error) 
 
 // listNames are the lists of parameters: how a form calls one of the values, and JSON all of them.
 var listNames = map[string]string{
-	"AttributeName": "AttributeNames", "MessageAttributeName": "MessageAttributeNames", "MessageSystemAttributeName": "MessageSystemAttributeNames",
-	"SendMessageBatchRequestEntry": "Entries", "DeleteMessageBatchRequestEntry": "Entries", "ChangeMessageVisibilityBatchRequestEntry": "Entries",
+	"AttributeName":                "AttributeNames",
+	"MessageAttributeName":         "MessageAttributeNames",
+	"MessageSystemAttributeName":   "MessageSystemAttributeNames",
+	"SendMessageBatchRequestEntry": "Entries", "DeleteMessageBatchRequestEntry": "Entries",
+	"ChangeMessageVisibilityBatchRequestEntry": "Entries",
 }
 
 // mapNames are the maps: of a name and a value in a form.
-var mapNames = map[string]string{"Attribute": "Attributes", "MessageAttribute": "MessageAttributes", "MessageSystemAttribute": "MessageSystemAttributes"}
+var mapNames = map[string]string{
+	"Attribute": "Attributes", "MessageAttribute": "MessageAttributes",
+	"MessageSystemAttribute": "MessageSystemAttributes",
+}
 
 // numbers are the parameters that are numbers in JSON.
 var numbers = []string{
-	"DelaySeconds", "VisibilityTimeout", "WaitTimeSeconds", "MaxNumberOfMessages", "MaxResults", "MaxNumberOfMessagesPerSecond",
+	"DelaySeconds", "VisibilityTimeout", "WaitTimeSeconds", "MaxNumberOfMessages", "MaxResults",
+	"MaxNumberOfMessagesPerSecond",
 }
 
 // fromForm returns a form as the JSON of the same request.
@@ -146,7 +153,8 @@ func inOrder(from map[string]any) []any {
 	return list
 }
 
-// elements are the names of the repeated elements that stand for lists and maps in answers. Which are maps is seen from the answer.
+// elements are the names of the repeated elements that stand for lists and maps in answers. Which are maps is seen
+// from the answer.
 var elements = map[string]string{
 	"QueueUrls": "QueueUrl", "Attributes": "Attribute", "MessageAttributes": "MessageAttribute", "Messages": "Message",
 	"Failed": "BatchResultErrorEntry", "Results": "ListMessageMoveTasksResultEntry",
@@ -172,7 +180,10 @@ func (queryProtocol) answer(w http.ResponseWriter, action string, out any) {
 	if slices.Contains(withoutResult, action) {
 		inner = ""
 	}
-	writeXML(w, http.StatusOK, action+"Response", inner+"<ResponseMetadata><RequestId>"+newID()+"</RequestId></ResponseMetadata>")
+	writeXML(
+		w, http.StatusOK, action+"Response",
+		inner+"<ResponseMetadata><RequestId>"+newID()+"</RequestId></ResponseMetadata>",
+	)
 }
 
 // writeElement writes a value of an answer.
@@ -215,14 +226,19 @@ func (queryProtocol) refuse(w http.ResponseWriter, e *apiError) {
 	}
 	var text strings.Builder
 	_ = xml.EscapeText(&text, []byte(e.message)) // a builder takes all
-	writeXML(w, e.status, "ErrorResponse",
-		"<Error><Type>Sender</Type><Code>"+e.code+"</Code><Message>"+text.String()+"</Message><Detail/></Error><RequestId>"+newID()+"</RequestId>")
+	writeXML(
+		w, e.status, "ErrorResponse",
+		"<Error><Type>Sender</Type><Code>"+e.code+"</Code><Message>"+text.String()+"</Message><Detail/></Error><RequestId>"+newID()+"</RequestId>",
+	)
 }
 
 func writeXML(w http.ResponseWriter, status int, root, inner string) {
 	w.Header().Set("Content-Type", "text/xml")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, `<?xml version="1.0"?><`+root+` xmlns="http://queue.amazonaws.com/doc/`+queryVersion+`/">`+inner+`</`+root+">") // the client may be gone
+	_, _ = io.WriteString(
+		w,
+		`<?xml version="1.0"?><`+root+` xmlns="http://queue.amazonaws.com/doc/`+queryVersion+`/">`+inner+`</`+root+">",
+	) // the client may be gone
 }
 
 // SendForm is SendMessage to a queue in the query protocol, a form, as the integrations of API Gateway speak it.

@@ -9,7 +9,9 @@ import (
 
 // A message goes through a queue by the query protocol, as the SDKs of before 2024 speak it.
 func TestQuery(t *testing.T) {
-	a := newAPI(t, Spec{Name: "q", Visibility: 30 * time.Second, DeadLetters: "dead", MaxReceives: 5}, Spec{Name: "dead"})
+	a := newAPI(
+		t, Spec{Name: "q", Visibility: 30 * time.Second, DeadLetters: "dead", MaxReceives: 5}, Spec{Name: "dead"},
+	)
 	read := func(form string, into any) {
 		t.Helper()
 		got := a.query("/000000000000/q", form+"&Version=2012-11-05")
@@ -25,9 +27,15 @@ func TestQuery(t *testing.T) {
 		Result  struct{ MessageId, MD5OfMessageBody, MD5OfMessageAttributes string } `xml:"SendMessageResult"`
 		Meta    struct{ RequestId string }                                           `xml:"ResponseMetadata"`
 	}
-	read("Action=SendMessage&MessageBody=%3Cb%3E%26&MessageAttribute.1.Name=s&MessageAttribute.1.Value.DataType=String&MessageAttribute.1.Value.StringValue=x"+
-		"&MessageAttribute.2.Name=b&MessageAttribute.2.Value.DataType=Binary&MessageAttribute.2.Value.BinaryValue=AQI%3D", &sent)
-	if sent.XMLName.Local != "SendMessageResponse" || sent.XMLName.Space != "http://queue.amazonaws.com/doc/2012-11-05/" || sent.Result.MD5OfMessageBody != bodyMD5("<b>&") || sent.Meta.RequestId == "" {
+	read(
+		"Action=SendMessage&MessageBody=%3Cb%3E%26&MessageAttribute.1.Name=s&MessageAttribute.1.Value.DataType=String&MessageAttribute.1.Value.StringValue=x"+
+			"&MessageAttribute.2.Name=b&MessageAttribute.2.Value.DataType=Binary&MessageAttribute.2.Value.BinaryValue=AQI%3D",
+		&sent,
+	)
+	if sent.XMLName.Local != "SendMessageResponse" ||
+		sent.XMLName.Space != "http://queue.amazonaws.com/doc/2012-11-05/" ||
+		sent.Result.MD5OfMessageBody != bodyMD5("<b>&") ||
+		sent.Meta.RequestId == "" {
 		t.Errorf("sent %+v", sent)
 	}
 	type pair struct {
@@ -44,15 +52,22 @@ func TestQuery(t *testing.T) {
 			}
 		} `xml:"ReceiveMessageResult>Message"`
 	}
-	read("Action=ReceiveMessage&MaxNumberOfMessages=10&AttributeName.1=ApproximateReceiveCount&MessageAttributeName.1=All", &received)
+	read(
+		"Action=ReceiveMessage&MaxNumberOfMessages=10&AttributeName.1=ApproximateReceiveCount&MessageAttributeName.1=All",
+		&received,
+	)
 	if len(received.Messages) != 1 {
 		t.Fatalf("received %+v", received)
 	}
 	m := received.Messages[0]
-	if m.MessageId != sent.Result.MessageId || m.Body != "<b>&" || m.MD5OfMessageAttributes != sent.Result.MD5OfMessageAttributes || len(m.Attribute) != 1 || m.Attribute[0] != (pair{"ApproximateReceiveCount", "1"}) {
+	if m.MessageId != sent.Result.MessageId || m.Body != "<b>&" ||
+		m.MD5OfMessageAttributes != sent.Result.MD5OfMessageAttributes ||
+		len(m.Attribute) != 1 ||
+		m.Attribute[0] != (pair{"ApproximateReceiveCount", "1"}) {
 		t.Errorf("received %+v", m)
 	}
-	if b := m.MessageAttribute; len(b) != 2 || b[0].Name != "b" || b[0].Value.BinaryValue != "AQI=" || b[1].Value.StringValue != "x" {
+	if b := m.MessageAttribute; len(b) != 2 || b[0].Name != "b" || b[0].Value.BinaryValue != "AQI=" ||
+		b[1].Value.StringValue != "x" {
 		t.Errorf("attributes = %+v", b)
 	}
 	var deleted struct {
@@ -62,9 +77,16 @@ func TestQuery(t *testing.T) {
 			SenderFault bool
 		} `xml:"DeleteMessageBatchResult>BatchResultErrorEntry"`
 	}
-	read("Action=DeleteMessageBatch&DeleteMessageBatchRequestEntry.1.Id=one&DeleteMessageBatchRequestEntry.1.ReceiptHandle="+strings.ReplaceAll(m.ReceiptHandle, "=", "%3D")+
-		"&DeleteMessageBatchRequestEntry.2.Id=two&DeleteMessageBatchRequestEntry.2.ReceiptHandle=x", &deleted)
-	if len(deleted.Done) != 1 || deleted.Done[0] != "one" || len(deleted.Failed) != 1 || deleted.Failed[0].Code != "ReceiptHandleIsInvalid" || !deleted.Failed[0].SenderFault {
+	read(
+		"Action=DeleteMessageBatch&DeleteMessageBatchRequestEntry.1.Id=one&DeleteMessageBatchRequestEntry.1.ReceiptHandle="+strings.ReplaceAll(
+			m.ReceiptHandle, "=", "%3D",
+		)+
+			"&DeleteMessageBatchRequestEntry.2.Id=two&DeleteMessageBatchRequestEntry.2.ReceiptHandle=x",
+		&deleted,
+	)
+	if len(deleted.Done) != 1 || deleted.Done[0] != "one" || len(deleted.Failed) != 1 ||
+		deleted.Failed[0].Code != "ReceiptHandleIsInvalid" ||
+		!deleted.Failed[0].SenderFault {
 		t.Errorf("deleted %+v", deleted)
 	}
 	var attributes struct {
@@ -72,7 +94,8 @@ func TestQuery(t *testing.T) {
 	}
 	read("Action=SetQueueAttributes&Attribute.1.Name=VisibilityTimeout&Attribute.1.Value=7", &struct{}{})
 	read("Action=GetQueueAttributes&AttributeName.1=VisibilityTimeout&AttributeName.2=RedrivePolicy", &attributes)
-	if len(attributes.All) != 2 || attributes.All[1] != (pair{"VisibilityTimeout", "7"}) || !strings.Contains(attributes.All[0].Value, `"maxReceiveCount":5`) {
+	if len(attributes.All) != 2 || attributes.All[1] != (pair{"VisibilityTimeout", "7"}) ||
+		!strings.Contains(attributes.All[0].Value, `"maxReceiveCount":5`) {
 		t.Errorf("attributes = %+v", attributes)
 	}
 	var list struct {
@@ -96,10 +119,15 @@ func TestPurges(t *testing.T) {
 	if got := a.json("PurgeQueue", `{"QueueUrl":"q"}`); got.status != 200 {
 		t.Fatalf("purge: %+v", got)
 	}
-	if got := a.json("PurgeQueue", `{"QueueUrl":"q"}`); got.status != 403 || got.name != "PurgeQueueInProgress" || got.code != "AWS.SimpleQueueService.PurgeQueueInProgress" {
+	if got := a.json(
+		"PurgeQueue", `{"QueueUrl":"q"}`,
+	); got.status != 403 || got.name != "PurgeQueueInProgress" ||
+		got.code != "AWS.SimpleQueueService.PurgeQueueInProgress" {
 		t.Errorf("again: %+v", got)
 	}
-	if got := a.query("/000000000000/q", "Action=PurgeQueue"); got.code != "AWS.SimpleQueueService.PurgeQueueInProgress" {
+	if got := a.query(
+		"/000000000000/q", "Action=PurgeQueue",
+	); got.code != "AWS.SimpleQueueService.PurgeQueueInProgress" {
 		t.Errorf("again: %+v", got)
 	}
 }

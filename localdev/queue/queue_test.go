@@ -67,7 +67,9 @@ func TestVisibility(t *testing.T) {
 		want(t, bodies(q, 10))
 		time.Sleep(time.Second)
 		second := q.Receive(t.Context(), 10, nil, 0)
-		if len(second) != 1 || second[0].Receives != 2 || second[0].ID != first[0].ID || second[0].Receipt == first[0].Receipt || !second[0].FirstAt.Equal(first[0].FirstAt) {
+		if len(second) != 1 || second[0].Receives != 2 || second[0].ID != first[0].ID ||
+			second[0].Receipt == first[0].Receipt ||
+			!second[0].FirstAt.Equal(first[0].FirstAt) {
 			t.Fatalf("received %+v, want the same again", second)
 		}
 		drop(t, q, first[0].Receipt) // of an earlier delivery
@@ -111,7 +113,10 @@ func TestDelay(t *testing.T) {
 			t.Errorf("stats = %+v", got)
 		}
 		begin := time.Now()
-		if got := q.Receive(t.Context(), 10, nil, 20*time.Second); len(got) != 1 || got[0].Body != "the queue's" || time.Since(begin) != 5*time.Second {
+		if got := q.Receive(
+			t.Context(), 10, nil, 20*time.Second,
+		); len(got) != 1 || got[0].Body != "the queue's" ||
+			time.Since(begin) != 5*time.Second {
 			t.Errorf("received %+v after %s, want it as soon as it is visible", got, time.Since(begin))
 		}
 		time.Sleep(5 * time.Second)
@@ -145,7 +150,13 @@ func TestLongPoll(t *testing.T) {
 
 func TestDeadLetters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		qs, err := New("http://local", "local", []Spec{{Name: "q", Visibility: time.Second, DeadLetters: "dead", MaxReceives: 3}, {Name: "dead", Visibility: time.Second}})
+		qs, err := New(
+			"http://local", "local",
+			[]Spec{
+				{Name: "q", Visibility: time.Second, DeadLetters: "dead", MaxReceives: 3},
+				{Name: "dead", Visibility: time.Second},
+			},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,7 +247,11 @@ func TestRefusals(t *testing.T) {
 		{"fine, greatest", standard, Message{Body: strings.Repeat("x", MaxMessage)}, nil},
 		{"empty", standard, Message{}, ErrInvalid},
 		{"too large", standard, Message{Body: strings.Repeat("x", MaxMessage+1)}, ErrTooLarge},
-		{"too large with attributes", standard, Message{Body: strings.Repeat("x", MaxMessage), Attributes: map[string]Attribute{"a": {}}}, ErrTooLarge},
+		{
+			"too large with attributes", standard,
+			Message{Body: strings.Repeat("x", MaxMessage), Attributes: map[string]Attribute{"a": {}}},
+			ErrTooLarge,
+		},
 		{"delay too long", standard, Message{Body: "a", Delay: new(MaxDelay + 1)}, ErrInvalid},
 		{"deduplication without FIFO", standard, Message{Body: "a", Dedup: "d"}, ErrInvalid},
 		{"fine, FIFO", fifo, Message{Body: "a", Group: "g", Dedup: "d"}, nil},

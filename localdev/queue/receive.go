@@ -38,7 +38,9 @@ func (q *Queue) Receive(ctx context.Context, limit int, visibility *time.Duratio
 
 // take delivers what is visible. It returns also when something hidden becomes visible, or zero, and what closes
 // when there is something new.
-func (q *Queue) take(now time.Time, limit int, hide time.Duration) (got []Received, next time.Time, changed <-chan struct{}) {
+func (q *Queue) take(
+	now time.Time, limit int, hide time.Duration,
+) (got []Received, next time.Time, changed <-chan struct{}) {
 	var dead []*entry
 	q.mu.Lock()
 	q.expire(now)
@@ -105,9 +107,9 @@ func (q *Queue) expire(now time.Time) {
 	q.entries = slices.DeleteFunc(q.entries, func(e *entry) bool { return now.Sub(e.sent) > q.spec.Retention })
 }
 
-// Delete removes the message that a receipt is of. On a standard queue a receipt of an earlier delivery does nothing, as on the
-// service; on a FIFO queue it has expired, and so has one whose visibility timeout is over. One of a message that is gone does
-// nothing. Errors: of [ErrReceipt], and of [ErrInvalid] if it has expired.
+// Delete removes the message that a receipt is of. On a standard queue a receipt of an earlier delivery does nothing,
+// as on the service; on a FIFO queue it has expired, and so has one whose visibility timeout is over. One of a
+// message that is gone does nothing. Errors: of [ErrReceipt], and of [ErrInvalid] if it has expired.
 func (q *Queue) Delete(receipt string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -132,8 +134,8 @@ func (q *Queue) Delete(receipt string) error {
 	return nil
 }
 
-// Hide changes how long from now a delivered message stays hidden; 0 gives it back. In all it is hidden for 12 hours at most.
-// Errors: of [ErrReceipt], [ErrInvalid] and [ErrNotInFlight].
+// Hide changes how long from now a delivered message stays hidden; 0 gives it back. In all it is hidden for 12 hours
+// at most. Errors: of [ErrReceipt], [ErrInvalid] and [ErrNotInFlight].
 func (q *Queue) Hide(receipt string, d time.Duration) error {
 	if d < 0 || d > maxVisible {
 		return badValue(seconds(d), "VisibilityTimeout", "Must be between 0 and 43200, if provided.")
@@ -153,14 +155,19 @@ func (q *Queue) Hide(receipt string, d time.Duration) error {
 			return notInFlight.says("The specified message isn't in flight.")
 		case e.receipt != receipt:
 		case now.Add(d).Sub(e.taken) > maxVisible:
-			return badValue(seconds(d), "VisibilityTimeout", "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]")
+			return badValue(
+				seconds(d), "VisibilityTimeout",
+				"Total VisibilityTimeout for the message is beyond the limit [43200 seconds]",
+			)
 		default:
 			e.visible = now.Add(d)
 			q.notify()
 			return nil
 		}
 	}
-	return badValue(receipt, "ReceiptHandle", "Message does not exist or is not available for visibility timeout change.")
+	return badValue(
+		receipt, "ReceiptHandle", "Message does not exist or is not available for visibility timeout change.",
+	)
 }
 
 // newReceipt is a receipt of a delivery: of what queue and message it is can be read from it. The caller holds mu.

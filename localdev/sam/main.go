@@ -68,7 +68,10 @@ func prepare(doc *yaml.Node) error {
 	for _, name := range endpoints {
 		variables.Content = append(variables.Content, text(name), text(""))
 	}
-	set(function, "Architectures", &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: []*yaml.Node{text(architecture())}})
+	set(
+		function, "Architectures",
+		&yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: []*yaml.Node{text(architecture())}},
+	)
 	for i := 0; i+1 < len(resources.Content); {
 		r := resources.Content[i+1]
 		switch kind := value(r, "Type"); {

@@ -42,7 +42,9 @@ func TestPreparedTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Functions) != len(want.Functions) || len(got.HTTP) != len(want.HTTP) || len(got.WebSocket) != len(want.WebSocket) || len(got.Queues) != len(want.Queues) {
+	if len(got.Functions) != len(want.Functions) || len(got.HTTP) != len(want.HTTP) ||
+		len(got.WebSocket) != len(want.WebSocket) ||
+		len(got.Queues) != len(want.Queues) {
 		t.Errorf("the prepared template lost something: %+v", got)
 	}
 	for _, gone := range []string{"AuthorizerId", "AWS::ApiGatewayV2::Authorizer"} {

@@ -218,7 +218,11 @@ func (r *reader) check() {
 		case !ok || !ok2:
 			r.fail(m.Line, m.Function, "there is no queue %q that could feed it", m.Queue)
 		case q.Visibility < f.Timeout:
-			r.fail(m.Line, m.Function, "the visibility timeout of %s is %s, and less than the timeout of the function, %s", q.Name, q.Visibility, f.Timeout)
+			r.fail(
+				m.Line, m.Function,
+				"the visibility timeout of %s is %s, and less than the timeout of the function, %s", q.Name,
+				q.Visibility, f.Timeout,
+			)
 		case q.FIFO && m.Batch > 10:
 			r.fail(m.Line, m.Function, "a FIFO queue delivers at most 10 messages at a time, not %d", m.Batch)
 		}

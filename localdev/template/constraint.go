@@ -11,8 +11,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// constraint refuses a value of a parameter as CloudFormation does before it makes anything. It returns what the template allows,
-// and the template's own words for it; nil if the value is allowed. A pattern has to match the whole value.
+// constraint refuses a value of a parameter as CloudFormation does before it makes anything. It returns what the
+// template allows, and the template's own words for it; nil if the value is allowed. A pattern has to match the whole
+// value.
 func (d *document) constraint(n *yaml.Node, value string) error {
 	if allowed := get(n, "AllowedValues"); allowed != nil && !contains(allowed, value) {
 		var values []string
@@ -31,9 +32,13 @@ func (d *document) constraint(n *yaml.Node, value string) error {
 		}
 	}
 	if kind := get(n, "Type"); kind != nil && kind.Value == "Number" {
-		return bounds(n, value, "MinValue", "MaxValue", func(s string) (float64, error) { return strconv.ParseFloat(s, 64) })
+		return bounds(
+			n, value, "MinValue", "MaxValue", func(s string) (float64, error) { return strconv.ParseFloat(s, 64) },
+		)
 	}
-	return bounds(n, value, "MinLength", "MaxLength", func(s string) (float64, error) { return float64(len([]rune(s))), nil })
+	return bounds(
+		n, value, "MinLength", "MaxLength", func(s string) (float64, error) { return float64(len([]rune(s))), nil },
+	)
 }
 
 // patterns are the AllowedPatterns that have been compiled.

@@ -33,8 +33,8 @@ func newDocument(f *File, o Options) (*document, error) {
 	o.defaults()
 	file, root := f.name, &f.root
 	d := &document{
-		file: file, options: o, patterns: &f.patterns, parameters: map[string]string{}, lists: map[string][]any{}, conditions: map[string]*yaml.Node{},
-		byID: map[string]*resource{}, deciding: map[string]bool{},
+		file: file, options: o, patterns: &f.patterns, parameters: map[string]string{}, lists: map[string][]any{},
+		conditions: map[string]*yaml.Node{}, byID: map[string]*resource{}, deciding: map[string]bool{},
 	}
 	if len(root.Content) == 0 || root.Content[0].Kind != yaml.MappingNode {
 		return nil, &Error{file, 1, "", "a template is a mapping with Resources"}
@@ -74,7 +74,10 @@ func (d *document) readParameters(section *yaml.Node) error {
 			return &Error{d.file, name.Line, name.Value, "the parameter has no default: give it a value"}
 		}
 		d.parameters[name.Value] = value
-		if kind := get(n, "Type"); kind != nil && (kind.Value == "CommaDelimitedList" || strings.HasPrefix(kind.Value, "List<")) {
+		if kind := get(
+			n, "Type",
+		); kind != nil &&
+			(kind.Value == "CommaDelimitedList" || strings.HasPrefix(kind.Value, "List<")) {
 			var list []any
 			for part := range strings.SplitSeq(value, ",") {
 				list = append(list, strings.TrimSpace(part))

@@ -162,8 +162,8 @@ func (r *reader) local(s string) string {
 	return s
 }
 
-// localHost puts a base URL in the place of a host: in URLs, as an option hostname of a client, which has the port apart, and by
-// itself.
+// localHost puts a base URL in the place of a host: in URLs, as an option hostname of a client, which has the port
+// apart, and by itself.
 func localHost(s, host, base string) string {
 	plain := strings.TrimPrefix(base, "http://")
 	option := `hostname: "` + plain + `"`

@@ -11,8 +11,8 @@ type Resource struct {
 	Properties map[string]any
 }
 
-// Resources returns every resource whose condition holds, of any type, as CloudFormation would make it. What only AWS knows is made up:
-// names are those of the template, versions are 1.
+// Resources returns every resource whose condition holds, of any type, as CloudFormation would make it. What only AWS
+// knows is made up: names are those of the template, versions are 1.
 func (f *File) Resources(o Options) ([]Resource, error) {
 	d, err := newDocument(f, o)
 	if err != nil {
@@ -67,8 +67,8 @@ func (f *File) Parameters() []Parameter {
 			return ""
 		}
 		p := Parameter{
-			Name: name.Value, Type: text("Type"), Default: text("Default"), Description: text("Description"), Pattern: text("AllowedPattern"),
-			MaxLength: text("MaxLength"), HasDefault: get(n, "Default") != nil,
+			Name: name.Value, Type: text("Type"), Default: text("Default"), Description: text("Description"),
+			Pattern: text("AllowedPattern"), MaxLength: text("MaxLength"), HasDefault: get(n, "Default") != nil,
 		}
 		for _, v := range items(get(n, "AllowedValues")) {
 			p.Allowed = append(p.Allowed, v.Value)

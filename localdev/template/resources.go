@@ -19,8 +19,8 @@ func (r *reader) function(res *resource) {
 		r.errs = append(r.errs, r.at(err, res.node, res.id))
 	}
 	f := Function{
-		ID: res.id, Name: name, Source: filepath.Join(r.dir, r.need(p, "CodeUri")), Handler: r.need(p, "Handler"), Line: p.line,
-		Memory: r.number(p, "MemorySize", 128, 128, 10240), Timeout: r.seconds(p, "Timeout", 3, 1, 900),
+		ID: res.id, Name: name, Source: filepath.Join(r.dir, r.need(p, "CodeUri")), Handler: r.need(p, "Handler"),
+		Line: p.line, Memory: r.number(p, "MemorySize", 128, 128, 10240), Timeout: r.seconds(p, "Timeout", 3, 1, 900),
 		Environment: r.environment(p), AsyncRetries: 2,
 	}
 	if runtime := r.need(p, "Runtime"); !strings.HasPrefix(runtime, "provided.") {
@@ -42,7 +42,10 @@ func (r *reader) function(res *resource) {
 	}
 	r.destinations(&f, async.in("DestinationConfig"))
 	if p.node("DeadLetterQueue") != nil {
-		r.note(p.line, p.where, "dead letters of asynchronous calls are not emulated, but a destination OnFailure is: they are logged")
+		r.note(
+			p.line, p.where,
+			"dead letters of asynchronous calls are not emulated, but a destination OnFailure is: they are logged",
+		)
 	}
 	r.out.Functions = append(r.out.Functions, f)
 	for event, n := range pairs(get(res.props, "Events")) {
@@ -65,7 +68,10 @@ func (r *reader) destinations(f *Function, p properties) {
 		return
 	}
 	if kind := r.need(to, "Type"); kind != "SQS" {
-		r.note(to.line, to.where, "the destination OnFailure of type "+kind+" is not emulated, only SQS is: what fails is logged")
+		r.note(
+			to.line, to.where,
+			"the destination OnFailure of type "+kind+" is not emulated, only SQS is: what fails is logged",
+		)
 		return
 	}
 	f.OnFailure = r.need(to, "Destination")
@@ -136,7 +142,10 @@ func (r *reader) schedule(event, kind string, p properties, function string) {
 		r.note(p.line, p.where, fmt.Sprintf("the schedule %s is not emulated: %v", event, err))
 		return
 	}
-	r.out.Schedules = append(r.out.Schedules, Schedule{Name: event, Function: function, Every: every, Input: r.str(p, "Input"), Line: p.line})
+	r.out.Schedules = append(
+		r.out.Schedules,
+		Schedule{Name: event, Function: function, Every: every, Input: r.str(p, "Input"), Line: p.line},
+	)
 }
 
 // rate reads "rate(5 minutes)".

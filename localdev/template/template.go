@@ -119,8 +119,8 @@ type Attribute struct{ Name, Type string }
 type Options struct {
 	// Parameters overrides defaults.
 	Parameters map[string]string
-	// Unchecked takes values that the constraints of the parameters, or the Rules, refuse. It is for tests that compare these with
-	// what the functions refuse.
+	// Unchecked takes values that the constraints of the parameters, or the Rules, refuse. It is for tests that
+	// compare these with what the functions refuse.
 	Unchecked bool
 	// Region, Account and Stack are what pseudo parameters give; default us-east-1, 000000000000 and local.
 	Region, Account, Stack string
@@ -187,8 +187,8 @@ func Read(file string, o Options) (*Template, error) {
 	return f.Read(o)
 }
 
-// Read says what the template describes. All that is wrong with it is in the error, as [*Error]s; parameters that are refused come first,
-// and alone.
+// Read says what the template describes. All that is wrong with it is in the error, as [*Error]s; parameters that are
+// refused come first, and alone.
 func (f *File) Read(o Options) (*Template, error) {
 	d, err := newDocument(f, o)
 	if err != nil {

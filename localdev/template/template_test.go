@@ -59,7 +59,11 @@ func TestIntrinsics(t *testing.T) {
 		{"Ref of a FIFO queue", `!Ref Fifo`, "http://base/000000000000/Fifo.fifo"},
 		{"Ref of a named queue", `!Ref Named`, "http://base/000000000000/mine-dev"},
 		{"Ref, long form", `{Ref: Stage}`, "dev"},
-		{"pseudo parameters", `!Sub "${AWS::Region} ${AWS::AccountId} ${AWS::Partition} ${AWS::StackName} ${AWS::URLSuffix}"`, "us-east-1 000000000000 aws local amazonaws.com"},
+		{
+			"pseudo parameters",
+			`!Sub "${AWS::Region} ${AWS::AccountId} ${AWS::Partition} ${AWS::StackName} ${AWS::URLSuffix}"`,
+			"us-east-1 000000000000 aws local amazonaws.com",
+		},
 		{"GetAtt", `!GetAtt Q.Arn`, "arn:aws:sqs:us-east-1:000000000000:Q"},
 		{"GetAtt of a function", `!GetAtt F.Arn`, "arn:aws:lambda:us-east-1:000000000000:function:F"},
 		{"GetAtt, long form", `{"Fn::GetAtt": [Q, QueueName]}`, "Q"},
@@ -73,7 +77,10 @@ func TestIntrinsics(t *testing.T) {
 		{"If both", `!If [Both, yes, no]`, "no"},
 		{"If either", `!If [Either, yes, no]`, "yes"},
 		{"If, long form", `{"Fn::If": [Prod, a, {Ref: Stage}]}`, "dev"},
-		{"address of the WebSocket API", `!Sub "https://${Ws}.execute-api.${AWS::Region}.amazonaws.com/v1"`, "http://base/v1"},
+		{
+			"address of the WebSocket API", `!Sub "https://${Ws}.execute-api.${AWS::Region}.amazonaws.com/v1"`,
+			"http://base/v1",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -173,7 +180,8 @@ func TestRoutes(t *testing.T) {
 	for name, out := range map[string]*Template{"SAM": sam, "written out": plain} {
 		wantHTTP := []Route{{Key: "GET /a", Function: "F"}, {Key: "$default", Function: "F"}}
 		wantWS := []Route{{Key: "$connect", Function: "F"}, {Key: "$default", Function: "F", Responds: true}}
-		if out.Stage != "v1" || !reflect.DeepEqual(withoutLines(out.HTTP), wantHTTP) || !reflect.DeepEqual(withoutLines(out.WebSocket), wantWS) {
+		if out.Stage != "v1" || !reflect.DeepEqual(withoutLines(out.HTTP), wantHTTP) ||
+			!reflect.DeepEqual(withoutLines(out.WebSocket), wantWS) {
 			t.Errorf("%s: stage %s, HTTP %+v, WebSocket %+v", name, out.Stage, out.HTTP, out.WebSocket)
 		}
 	}
@@ -216,13 +224,19 @@ func TestQueuesAndWhatTheyFeed(t *testing.T) {
   Other: {Type: AWS::Lambda::EventSourceMapping, Properties: {EventSourceArn: !GetAtt Dead.Arn, FunctionName: !Ref F}}
 `), Options{})
 	if want := []Queue{
-		{ID: "Work", Name: "Work", Visibility: time.Minute, Delay: 3 * time.Second, Retention: 2 * time.Minute, DeadLetters: "Dead", MaxReceives: 4, Line: out.Queues[0].Line},
+		{
+			ID: "Work", Name: "Work", Visibility: time.Minute, Delay: 3 * time.Second, Retention: 2 * time.Minute,
+			DeadLetters: "Dead", MaxReceives: 4, Line: out.Queues[0].Line,
+		},
 		{ID: "Dead", Name: "Dead", Visibility: 30 * time.Second, Retention: 96 * time.Hour, Line: out.Queues[1].Line},
 	}; !reflect.DeepEqual(out.Queues, want) {
 		t.Errorf("queues = %+v, want %+v", out.Queues, want)
 	}
 	if want := []Mapping{
-		{Queue: "Work", Function: "F", Batch: 5, Window: 2 * time.Second, Partial: true, Concurrency: 3, Line: out.Mappings[0].Line},
+		{
+			Queue: "Work", Function: "F", Batch: 5, Window: 2 * time.Second, Partial: true, Concurrency: 3,
+			Line: out.Mappings[0].Line,
+		},
 		{Queue: "Dead", Function: "F", Batch: 10, Line: out.Mappings[1].Line},
 	}; !reflect.DeepEqual(out.Mappings, want) {
 		t.Errorf("mappings = %+v, want %+v", out.Mappings, want)
@@ -231,7 +245,8 @@ func TestQueuesAndWhatTheyFeed(t *testing.T) {
 		t.Errorf("schedules = %+v", s)
 	}
 	notes := strings.Join(out.Notes, "\n")
-	if len(out.Notes) != 2 || !strings.Contains(notes, "Cron") || !strings.Contains(notes, "Topic of type SNS") || !strings.Contains(notes, "t.yaml:") {
+	if len(out.Notes) != 2 || !strings.Contains(notes, "Cron") || !strings.Contains(notes, "Topic of type SNS") ||
+		!strings.Contains(notes, "t.yaml:") {
 		t.Errorf("notes = %s", notes)
 	}
 }
@@ -264,7 +279,8 @@ func TestRoutesToAQueue(t *testing.T) {
 	if !out.Queues[0].GroupDedup {
 		t.Error("deduplication is of the queue")
 	}
-	if r := read(t, text(), Options{Parameters: map[string]string{"Stage": "prod"}}).WebSocket[0]; r.Queue != "" || r.Function != "F" {
+	if r := read(t, text(), Options{Parameters: map[string]string{"Stage": "prod"}}).WebSocket[0]; r.Queue != "" ||
+		r.Function != "F" {
 		t.Errorf("by the condition: route %+v", r)
 	}
 	for _, tt := range [][3]string{
@@ -361,44 +377,173 @@ func TestErrors(t *testing.T) {
 		{"no mapping", "- a", "t.yaml:1: a template is a mapping"},
 		{"no resources", "Parameters: {}", "t.yaml:1: there are no Resources"},
 		{"no type", "Resources:\n  X: {}", "t.yaml:2: X: the resource has no Type"},
-		{"parameter without default", "Parameters:\n  P: {Type: String}\nResources: {}", "t.yaml:2: P: the parameter has no default"},
-		{"value not allowed", "Parameters:\n  P: {Type: String, Default: c, AllowedValues: [a, b]}\nResources: {}", `t.yaml:2: P: "c" is not among`},
-		{"value that the pattern refuses", "Parameters:\n  P: {Type: String, Default: ac, AllowedPattern: \"a|b\", ConstraintDescription: a or b}\nResources: {}", `t.yaml:2: P: "ac" is refused by the AllowedPattern a|b (a or b)`},
-		{"a line behind what the pattern allows", "Parameters:\n  P: {Type: String, Default: \"a\\n\", AllowedPattern: \"^a$\"}\nResources: {}", `t.yaml:2: P: "a\n" is refused by the AllowedPattern`},
-		{"pattern that is none", "Parameters:\n  P: {Type: String, Default: a, AllowedPattern: \"(\"}\nResources: {}", "t.yaml:2: P: the AllowedPattern is none"},
-		{"number too small", "Parameters:\n  P: {Type: Number, Default: 1, MinValue: 2}\nResources: {}", `t.yaml:2: P: "1" is refused by the MinValue 2`},
-		{"number too great", "Parameters:\n  P: {Type: Number, Default: 3.5, MaxValue: 3}\nResources: {}", `t.yaml:2: P: "3.5" is refused by the MaxValue 3`},
+		{
+			"parameter without default", "Parameters:\n  P: {Type: String}\nResources: {}",
+			"t.yaml:2: P: the parameter has no default",
+		},
+		{
+			"value not allowed", "Parameters:\n  P: {Type: String, Default: c, AllowedValues: [a, b]}\nResources: {}",
+			`t.yaml:2: P: "c" is not among`,
+		},
+		{
+			"value that the pattern refuses",
+			"Parameters:\n  P: {Type: String, Default: ac, AllowedPattern: \"a|b\", ConstraintDescription: a or b}\nResources: {}",
+			`t.yaml:2: P: "ac" is refused by the AllowedPattern a|b (a or b)`,
+		},
+		{
+			"a line behind what the pattern allows",
+			"Parameters:\n  P: {Type: String, Default: \"a\\n\", AllowedPattern: \"^a$\"}\nResources: {}",
+			`t.yaml:2: P: "a\n" is refused by the AllowedPattern`,
+		},
+		{
+			"pattern that is none",
+			"Parameters:\n  P: {Type: String, Default: a, AllowedPattern: \"(\"}\nResources: {}",
+			"t.yaml:2: P: the AllowedPattern is none",
+		},
+		{
+			"number too small", "Parameters:\n  P: {Type: Number, Default: 1, MinValue: 2}\nResources: {}",
+			`t.yaml:2: P: "1" is refused by the MinValue 2`,
+		},
+		{
+			"number too great", "Parameters:\n  P: {Type: Number, Default: 3.5, MaxValue: 3}\nResources: {}",
+			`t.yaml:2: P: "3.5" is refused by the MaxValue 3`,
+		},
 		{"no number", "Parameters:\n  P: {Type: Number, Default: x}\nResources: {}", `t.yaml:2: P: "x" is no number`},
-		{"text too short", "Parameters:\n  P: {Type: String, Default: \"\", MinLength: 1}\nResources: {}", `t.yaml:2: P: "" is refused by the MinLength 1`},
-		{"text too long", "Parameters:\n  P: {Type: String, Default: abc, MaxLength: 2}\nResources: {}", `t.yaml:2: P: "abc" is refused by the MaxLength 2`},
-		{"rule", rules("Assertions: [{Assert: !Equals [!Ref P, b], AssertDescription: P is b}]"), "t.yaml:4: rule R: P is b"},
-		{"rule without a word", rules("Assertions: [{Assert: !Equals [!Ref P, b]}]"), "t.yaml:4: rule R: an assertion does not hold"},
-		{"rule that applies", rules("RuleCondition: !Equals [!Ref P, a], Assertions: [{Assert: !Equals [!Ref P, b]}]"), "t.yaml:4: rule R"},
-		{"rule without an assertion", rules("Assertions: [{AssertDescription: x}]"), "rule R: an assertion has no Assert"},
-		{"rule of a parameter that is not there", rules("Assertions: [{Assert: !Equals [!Ref Q, b]}]"), "rule R: there is no parameter or resource Q"},
-		{"no queue for calls that fail", function("      EventInvokeConfig: {DestinationConfig: {OnFailure: {Type: SQS, Destination: x}}}\n", ""), `F: there is no standard queue "x" for calls that fail`},
-		{"unknown name", function("      Environment: {Variables: {X: !Ref Nobody}}\n", ""), "t.yaml:17: F: there is no parameter or resource Nobody"},
-		{"unknown name in Sub", function("      Environment: {Variables: {X: !Sub \"${Nobody}\"}}\n", ""), "t.yaml:17: F: there is no parameter or resource Nobody"},
-		{"unknown attribute", function("      Environment: {Variables: {X: !GetAtt F.Nothing}}\n", ""), "t.yaml:17: F: the attribute Nothing"},
-		{"unknown function", function("      Environment: {Variables: {X: !FindInMap [a, b, c]}}\n", ""), "t.yaml:17: F: the function FindInMap"},
-		{"unknown condition", function("      Timeout: !If [Nobody, 1, 2]\n", ""), "t.yaml:17: F: there is no condition Nobody"},
-		{"circle", "Conditions:\n  A: !Condition B\n  B: !Condition A\nResources:\n  Q: {Type: AWS::SQS::Queue, Condition: A}", "depends on itself"},
-		{"Sub without end", function("      Environment: {Variables: {X: !Sub \"${Stage\"}}\n", ""), "t.yaml:17: F: the text of Sub"},
-		{"Select out of range", function("      Environment: {Variables: {X: !Select [7, !Ref List]}}\n", ""), "t.yaml:17: F: the Select of 7"},
-		{"a list for a string", function("      Description: x\n      MemorySize: [1]\n", ""), "t.yaml:18: F: MemorySize must be a string"},
+		{
+			"text too short", "Parameters:\n  P: {Type: String, Default: \"\", MinLength: 1}\nResources: {}",
+			`t.yaml:2: P: "" is refused by the MinLength 1`,
+		},
+		{
+			"text too long", "Parameters:\n  P: {Type: String, Default: abc, MaxLength: 2}\nResources: {}",
+			`t.yaml:2: P: "abc" is refused by the MaxLength 2`,
+		},
+		{
+			"rule", rules("Assertions: [{Assert: !Equals [!Ref P, b], AssertDescription: P is b}]"),
+			"t.yaml:4: rule R: P is b",
+		},
+		{
+			"rule without a word", rules("Assertions: [{Assert: !Equals [!Ref P, b]}]"),
+			"t.yaml:4: rule R: an assertion does not hold",
+		},
+		{
+			"rule that applies",
+			rules("RuleCondition: !Equals [!Ref P, a], Assertions: [{Assert: !Equals [!Ref P, b]}]"),
+			"t.yaml:4: rule R",
+		},
+		{
+			"rule without an assertion", rules("Assertions: [{AssertDescription: x}]"),
+			"rule R: an assertion has no Assert",
+		},
+		{
+			"rule of a parameter that is not there", rules("Assertions: [{Assert: !Equals [!Ref Q, b]}]"),
+			"rule R: there is no parameter or resource Q",
+		},
+		{
+			"no queue for calls that fail",
+			function("      EventInvokeConfig: {DestinationConfig: {OnFailure: {Type: SQS, Destination: x}}}\n", ""),
+			`F: there is no standard queue "x" for calls that fail`,
+		},
+		{
+			"unknown name", function("      Environment: {Variables: {X: !Ref Nobody}}\n", ""),
+			"t.yaml:17: F: there is no parameter or resource Nobody",
+		},
+		{
+			"unknown name in Sub", function("      Environment: {Variables: {X: !Sub \"${Nobody}\"}}\n", ""),
+			"t.yaml:17: F: there is no parameter or resource Nobody",
+		},
+		{
+			"unknown attribute", function("      Environment: {Variables: {X: !GetAtt F.Nothing}}\n", ""),
+			"t.yaml:17: F: the attribute Nothing",
+		},
+		{
+			"unknown function", function("      Environment: {Variables: {X: !FindInMap [a, b, c]}}\n", ""),
+			"t.yaml:17: F: the function FindInMap",
+		},
+		{
+			"unknown condition", function("      Timeout: !If [Nobody, 1, 2]\n", ""),
+			"t.yaml:17: F: there is no condition Nobody",
+		},
+		{
+			"circle",
+			"Conditions:\n  A: !Condition B\n  B: !Condition A\nResources:\n  Q: {Type: AWS::SQS::Queue, Condition: A}",
+			"depends on itself",
+		},
+		{
+			"Sub without end", function("      Environment: {Variables: {X: !Sub \"${Stage\"}}\n", ""),
+			"t.yaml:17: F: the text of Sub",
+		},
+		{
+			"Select out of range", function("      Environment: {Variables: {X: !Select [7, !Ref List]}}\n", ""),
+			"t.yaml:17: F: the Select of 7",
+		},
+		{
+			"a list for a string", function("      Description: x\n      MemorySize: [1]\n", ""),
+			"t.yaml:18: F: MemorySize must be a string",
+		},
 		{"out of bounds", function("      Timeout: 901\n", ""), `t.yaml:17: F: Timeout is "901", and must be 1 to 900`},
-		{"missing", "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties: {Runtime: provided.al2023, Handler: x}", "t.yaml:3: F: CodeUri is missing"},
-		{"runtime", strings.Replace(function("", ""), "provided.al2023", "python3.13", 1), "F: the runtime python3.13 is not emulated"},
+		{
+			"missing",
+			"Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties: {Runtime: provided.al2023, Handler: x}",
+			"t.yaml:3: F: CodeUri is missing",
+		},
+		{
+			"runtime", strings.Replace(function("", ""), "provided.al2023", "python3.13", 1),
+			"F: the runtime python3.13 is not emulated",
+		},
 		{"image", function("      PackageType: Image\n", ""), "F: functions from images"},
-		{"FIFO by name", function("", "  Q: {Type: AWS::SQS::Queue, Properties: {FifoQueue: true, QueueName: q}}\n"), "Q: the name of a FIFO queue"},
-		{"dead letters of another kind", function("", "  Q: {Type: AWS::SQS::Queue, Properties: {FifoQueue: true, RedrivePolicy: {deadLetterTargetArn: !GetAtt D.Arn, maxReceiveCount: 1}}}\n  D: {Type: AWS::SQS::Queue}\n"), `Q: there is no queue "D" of the same kind`},
-		{"visibility", function("      Timeout: 60\n      Events: {E: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn}}}\n", "  Q: {Type: AWS::SQS::Queue}\n"), "t.yaml:18: F: the visibility timeout of Q is 30s"},
-		{"no such queue", function("      Events: {E: {Type: SQS, Properties: {Queue: x}}}\n", ""), `F: there is no queue "x"`},
-		{"batch of a FIFO queue", function("      Events: {E: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn, BatchSize: 11}}}\n", "  Q: {Type: AWS::SQS::Queue, Properties: {FifoQueue: true}}\n"), "F: a FIFO queue delivers at most 10"},
-		{"no such function", "Resources:\n  W:\n    Type: AWS::Serverless::WebSocketApi\n    Properties:\n      Routes:\n        $default: {FunctionArn: x}", `t.yaml:6: route $default: there is no function "x"`},
-		{"two APIs", function("", "  A: {Type: AWS::Serverless::HttpApi}\n  B: {Type: AWS::Serverless::HttpApi}\n"), "t.yaml:18: B: a second API"},
-		{"route without API", function("", "  R: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: x, RouteKey: $default}}\n"), "R: ApiId names no API"},
-		{"key without definition", "Resources:\n  T:\n    Type: AWS::DynamoDB::Table\n    Properties:\n      KeySchema: [{AttributeName: a, KeyType: HASH}]", "t.yaml:5: T: the key a"},
+		{
+			"FIFO by name",
+			function("", "  Q: {Type: AWS::SQS::Queue, Properties: {FifoQueue: true, QueueName: q}}\n"),
+			"Q: the name of a FIFO queue",
+		},
+		{
+			"dead letters of another kind",
+			function(
+				"",
+				"  Q: {Type: AWS::SQS::Queue, Properties: {FifoQueue: true, RedrivePolicy: {deadLetterTargetArn: !GetAtt D.Arn, maxReceiveCount: 1}}}\n  D: {Type: AWS::SQS::Queue}\n",
+			),
+			`Q: there is no queue "D" of the same kind`,
+		},
+		{
+			"visibility",
+			function(
+				"      Timeout: 60\n      Events: {E: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn}}}\n",
+				"  Q: {Type: AWS::SQS::Queue}\n",
+			),
+			"t.yaml:18: F: the visibility timeout of Q is 30s",
+		},
+		{
+			"no such queue", function("      Events: {E: {Type: SQS, Properties: {Queue: x}}}\n", ""),
+			`F: there is no queue "x"`,
+		},
+		{
+			"batch of a FIFO queue",
+			function(
+				"      Events: {E: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn, BatchSize: 11}}}\n",
+				"  Q: {Type: AWS::SQS::Queue, Properties: {FifoQueue: true}}\n",
+			),
+			"F: a FIFO queue delivers at most 10",
+		},
+		{
+			"no such function",
+			"Resources:\n  W:\n    Type: AWS::Serverless::WebSocketApi\n    Properties:\n      Routes:\n        $default: {FunctionArn: x}",
+			`t.yaml:6: route $default: there is no function "x"`,
+		},
+		{
+			"two APIs",
+			function("", "  A: {Type: AWS::Serverless::HttpApi}\n  B: {Type: AWS::Serverless::HttpApi}\n"),
+			"t.yaml:18: B: a second API",
+		},
+		{
+			"route without API",
+			function("", "  R: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: x, RouteKey: $default}}\n"),
+			"R: ApiId names no API",
+		},
+		{
+			"key without definition",
+			"Resources:\n  T:\n    Type: AWS::DynamoDB::Table\n    Properties:\n      KeySchema: [{AttributeName: a, KeyType: HASH}]",
+			"t.yaml:5: T: the key a",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -444,7 +589,11 @@ Outputs:
 		{"Host", "base:2"},
 		{"Queue", "http://base:1/000000000000/Q"},
 	}
-	if got := read(t, text, Options{BaseURL: "http://base:1", WebSocketURL: "http://base:2"}).Outputs; !slices.Equal(got, two) {
+	if got := read(
+		t, text, Options{BaseURL: "http://base:1", WebSocketURL: "http://base:2"},
+	).Outputs; !slices.Equal(
+		got, two,
+	) {
 		t.Errorf("outputs = %q, want %q", got, two)
 	}
 	for part, want := range map[string]string{"A: {}": "Value is missing", "A: {Value: !Ref Nobody}": "Nobody", "A: {Condition: Nobody, Value: x}": "no condition Nobody"} {
@@ -461,7 +610,9 @@ func TestOurTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(out.Functions) < 6 || len(out.HTTP) < 1 || len(out.WebSocket) != 3 || len(out.Tables) != 1 || len(out.Mappings) < 3 || len(out.Notes) > 0 {
+	if len(out.Functions) < 6 || len(out.HTTP) < 1 || len(out.WebSocket) != 3 || len(out.Tables) != 1 ||
+		len(out.Mappings) < 3 ||
+		len(out.Notes) > 0 {
 		t.Errorf("functions %d, HTTP routes %d, WebSocket routes %d, tables %d, mappings %d, notes %v",
 			len(out.Functions), len(out.HTTP), len(out.WebSocket), len(out.Tables), len(out.Mappings), out.Notes)
 	}
@@ -488,18 +639,27 @@ func TestOurTemplateForCompanies(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := Read(file, Options{Parameters: map[string]string{
-		"Release": "r1", "PollingProvisioned": "1", "WebSocketProvisioned": "2", "Tracing": "on", "LogFormat": "JSON", "ManagementEndpoint": "https://push.example.com/ws",
-		"PermissionsBoundary": "arn:aws:iam::000000000000:policy/p", "KmsKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k",
-		"VpcSubnetIds": "subnet-12345678", "VpcSecurityGroupIds": "sg-12345678",
+		"Release": "r1", "PollingProvisioned": "1", "WebSocketProvisioned": "2",
+		"Tracing": "on", "LogFormat": "JSON",
+		"ManagementEndpoint":  "https://push.example.com/ws",
+		"PermissionsBoundary": "arn:aws:iam::000000000000:policy/p",
+		"KmsKeyArn":           "arn:aws:kms:us-east-1:000000000000:key/k", "VpcSubnetIds": "subnet-12345678",
+		"VpcSecurityGroupIds": "sg-12345678",
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(out.HTTP, plain.HTTP) || !reflect.DeepEqual(out.WebSocket, plain.WebSocket) || !reflect.DeepEqual(out.Mappings, plain.Mappings) || !reflect.DeepEqual(out.Queues, plain.Queues) {
-		t.Errorf("calls are %v %v %v, want %v %v %v", out.HTTP, out.WebSocket, out.Mappings, plain.HTTP, plain.WebSocket, plain.Mappings)
+	if !reflect.DeepEqual(out.HTTP, plain.HTTP) || !reflect.DeepEqual(out.WebSocket, plain.WebSocket) ||
+		!reflect.DeepEqual(out.Mappings, plain.Mappings) ||
+		!reflect.DeepEqual(out.Queues, plain.Queues) {
+		t.Errorf(
+			"calls are %v %v %v, want %v %v %v", out.HTTP, out.WebSocket, out.Mappings, plain.HTTP, plain.WebSocket,
+			plain.Mappings,
+		)
 	}
 	for _, f := range out.Functions {
-		if f.Environment["NONSTICK_MANAGEMENT_ENDPOINT"] != "https://push.example.com/ws" || f.Environment["NONSTICK_RELEASE"] != "r1" {
+		if f.Environment["NONSTICK_MANAGEMENT_ENDPOINT"] != "https://push.example.com/ws" ||
+			f.Environment["NONSTICK_RELEASE"] != "r1" {
 			t.Errorf("%s: %v", f.ID, f.Environment)
 		}
 	}
@@ -507,7 +667,10 @@ func TestOurTemplateForCompanies(t *testing.T) {
 
 // Without order the frames go straight to a function, which answers them, and there is nothing of the queue.
 func TestOurTemplateConcurrent(t *testing.T) {
-	out, err := Read(filepath.Join("..", "..", "template.yaml"), Options{BaseURL: "http://base", Parameters: map[string]string{"Inbound": "concurrent"}})
+	out, err := Read(
+		filepath.Join("..", "..", "template.yaml"),
+		Options{BaseURL: "http://base", Parameters: map[string]string{"Inbound": "concurrent"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

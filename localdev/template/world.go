@@ -25,7 +25,9 @@ func partitionOf(region string) partition {
 
 // arn is that of a resource of the stack.
 func (d *document) arn(service, what string) string {
-	return "arn:" + partitionOf(d.options.Region).name + ":" + service + ":" + d.options.Region + ":" + d.options.Account + ":" + what
+	return "arn:" + partitionOf(
+		d.options.Region,
+	).name + ":" + service + ":" + d.options.Region + ":" + d.options.Account + ":" + what
 }
 
 // apiHost is the host of an API on AWS, as templates put it together.

@@ -1,5 +1,6 @@
-// Command fuzz runs every fuzz target of the module for a while, one after the other, so that none is forgotten: it finds them in the test files.
-// The first that fails ends the run, with the input that did it. It closes with a line of counts.
+// Command fuzz runs every fuzz target of the module for a while, one after the other, so that none is forgotten: it
+// finds them in the test files. The first that fails ends the run, with the input that did it. It closes with a line
+// of counts.
 //
 // Usage: go run ./scripts/fuzz [-time 20s] [-run regexp] [packages]
 package main
@@ -25,7 +26,8 @@ import (
 )
 
 const (
-	// buildTime is what a target may take beside its fuzzing: to be built with its instrumentation, and to try the inputs that are known.
+	// buildTime is what a target may take beside its fuzzing: to be built with its instrumentation, and to try the
+	// inputs that are known.
 	buildTime = 5 * time.Minute
 	// workers is how many processes fuzz a target.
 	workers = 2
@@ -75,13 +77,18 @@ func run(ctx context.Context, out io.Writer, length time.Duration, only string, 
 	if fuzzed == 0 {
 		return errors.New("no target found")
 	}
-	fmt.Fprintf(out, "%d of %d targets fuzzed, %d inputs, %s\n", fuzzed, len(targets), total, time.Since(began).Round(time.Second))
+	fmt.Fprintf(
+		out, "%d of %d targets fuzzed, %d inputs, %s\n", fuzzed, len(targets), total,
+		time.Since(began).Round(time.Second),
+	)
 	return nil
 }
 
 // find returns the targets of packages.
 func find(ctx context.Context, packages []string) ([]target, error) {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-json=ImportPath,Dir,TestGoFiles,XTestGoFiles"}, packages...)...)
+	cmd := exec.CommandContext(
+		ctx, "go",
+		append([]string{"list", "-json=ImportPath,Dir,TestGoFiles,XTestGoFiles"}, packages...)...)
 	cmd.Stderr = os.Stderr
 	list, err := cmd.Output()
 	if err != nil {
@@ -136,7 +143,10 @@ func (t target) fuzz(ctx context.Context, out io.Writer, length time.Duration) (
 	ctx, cancel := context.WithTimeout(ctx, length+buildTime)
 	defer cancel()
 	began := time.Now()
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", length.String(), "-parallel", strconv.Itoa(workers), t.pkg)
+	cmd := exec.CommandContext(
+		ctx, "go", "test", "-run", "^$", "-fuzz", "^"+t.name+"$", "-fuzztime", length.String(), "-parallel",
+		strconv.Itoa(workers), t.pkg,
+	)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	err := cmd.Run()

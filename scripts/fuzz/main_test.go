@@ -49,7 +49,10 @@ func Fuzzy(t *testing.T) {}
 func TestRun(t *testing.T) {
 	module(t, twoTargets)
 	var out bytes.Buffer
-	if err := run(t.Context(), &out, time.Second, "Good", nil); err != nil || !strings.Contains(out.String(), "1 of 2 targets fuzzed") {
+	if err := run(
+		t.Context(), &out, time.Second, "Good", nil,
+	); err != nil ||
+		!strings.Contains(out.String(), "1 of 2 targets fuzzed") {
 		t.Errorf("%v\n%s", err, &out)
 	}
 	if !regexp.MustCompile(`pass m/p FuzzGood [1-9]\d* inputs`).MatchString(out.String()) {
@@ -57,7 +60,9 @@ func TestRun(t *testing.T) {
 	}
 	out.Reset()
 	err := run(t.Context(), &out, 10*time.Second, "Bad", []string{"./p"})
-	if err == nil || !strings.Contains(err.Error(), "FuzzBad") || !regexp.MustCompile(`that much(?s:.)*testdata/fuzz/FuzzBad/\w+:\ngo test fuzz v1\nstring\(`).MatchString(out.String()) {
+	if err == nil || !strings.Contains(err.Error(), "FuzzBad") ||
+		!regexp.MustCompile(`that much(?s:.)*testdata/fuzz/FuzzBad/\w+:\ngo test fuzz v1\nstring\(`).
+			MatchString(out.String()) {
 		t.Errorf("%v\n%s", err, &out)
 	}
 	if err := run(t.Context(), &out, time.Second, "Nobody", nil); err == nil {

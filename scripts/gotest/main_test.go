@@ -48,9 +48,11 @@ func TestSummary(t *testing.T) {
 			[]string{"1 passed"},
 		},
 		{
-			"a package that breaks outside of its tests", pass + `{"Action":"output","Package":"q","Output":"panic: x\n"}
+			"a package that breaks outside of its tests",
+			pass + `{"Action":"output","Package":"q","Output":"panic: x\n"}
 {"Action":"fail","Package":"q"}
-`, true, // go test itself exits with an error
+`,
+			true, // go test itself exits with an error
 			[]string{"panic: x", "fail q"},
 		},
 		{"other lines", "# something\n" + pass, true, []string{"# something"}},

@@ -1,5 +1,6 @@
-// Command vulncheck looks with govulncheck for known vulnerabilities in what the module uses of its dependencies and of Go. What it finds fails the run.
-// Where the database cannot be reached, it says so in one line, and passes: a machine without the Internet is no vulnerability.
+// Command vulncheck looks with govulncheck for known vulnerabilities in what the module uses of its dependencies and
+// of Go. What it finds fails the run. Where the database cannot be reached, it says so in one line, and passes: a
+// machine without the Internet is no vulnerability.
 //
 // Usage: go run ./scripts/vulncheck govulncheck [-flag=value ...] [packages]
 package main
@@ -44,7 +45,8 @@ var (
 	errFound       = errors.New("vulnerabilities found")
 )
 
-// run asks the database about the modules alone, within the time given, which tells whether it can be reached. Then it looks at the code.
+// run asks the database about the modules alone, within the time given, which tells whether it can be reached. Then
+// it looks at the code.
 func run(ctx context.Context, out io.Writer, patience time.Duration, tool string, args []string) error {
 	probe := append([]string{"-C", probed, "-scan", "module"}, flags(args)...)
 	err := scan(ctx, io.Discard, patience, tool, probe)

@@ -39,7 +39,10 @@ func TestRun(t *testing.T) {
 		{"found", clean, bad, false, "GO-2026-0001"},
 		{"in a module, and not in what is used of it", bad, clean, true, "No vulnerabilities found."},
 		{"found by both", bad, bad, false, "GO-2026-0001"},
-		{"no database", away, never, true, "not checked for known vulnerabilities: the database of vulnerabilities cannot be reached: Get"},
+		{
+			"no database", away, never, true,
+			"not checked for known vulnerabilities: the database of vulnerabilities cannot be reached: Get",
+		},
 		{"a database that does not answer", hangs, never, true, "not checked"},
 		{"cannot look", crash, never, false, ""},
 		{"cannot look at the code", clean, crash, false, ""},
@@ -53,7 +56,8 @@ func TestRun(t *testing.T) {
 				patience = 100 * time.Millisecond
 			}
 			err := run(t.Context(), &out, patience, govulncheck(t, tt.probe, tt.scan), []string{"./..."})
-			if (err == nil) != tt.passes || !strings.Contains(out.String(), tt.said) || strings.Contains(out.String(), "looked") {
+			if (err == nil) != tt.passes || !strings.Contains(out.String(), tt.said) ||
+				strings.Contains(out.String(), "looked") {
 				t.Errorf("%v, said %s", err, &out)
 			}
 			if tt.passes && strings.Count(out.String(), "\n") != 1 {
@@ -61,7 +65,10 @@ func TestRun(t *testing.T) {
 			}
 		})
 	}
-	if err := run(t.Context(), &bytes.Buffer{}, time.Second, "no-such-program", nil); err == nil || errors.Is(err, errUnreachable) {
+	if err := run(
+		t.Context(), &bytes.Buffer{}, time.Second, "no-such-program", nil,
+	); err == nil ||
+		errors.Is(err, errUnreachable) {
 		t.Errorf("no program: %v", err)
 	}
 }

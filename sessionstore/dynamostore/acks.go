@@ -40,8 +40,8 @@ func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
 	return nil
 }
 
-// PendingAcks implements [sessionstore.Acks] by one query of at most MaxPendingAcks items. The bodies of large answers lie
-// behind the ids, which are digits.
+// PendingAcks implements [sessionstore.Acks] by one query of at most MaxPendingAcks items. The bodies of large
+// answers lie behind the ids, which are digits.
 func (s *Store) PendingAcks(ctx context.Context, id sessionstore.SessionID) (ids []uint64, all bool, err error) {
 	const op, what = sessionstore.OpAck, "read pending acknowledgements"
 	if err := s.begin(ctx, op); err != nil {
@@ -49,8 +49,9 @@ func (s *Store) PendingAcks(ctx context.Context, id sessionstore.SessionID) (ids
 	}
 	condition := "#" + attrPK + " = :pk AND " + sk + " < :behind"
 	out, err := send(ctx, &dynamodb.QueryInput{
-		TableName: &s.table, KeyConditionExpression: &condition, ConsistentRead: new(true), Limit: new(int32(sessionstore.MaxPendingAcks)),
-		ExpressionAttributeNames: names(condition, "#"+attrID), ProjectionExpression: new("#" + attrID),
+		TableName: &s.table, KeyConditionExpression: &condition, ConsistentRead: new(true),
+		Limit: new(int32(sessionstore.MaxPendingAcks)), ExpressionAttributeNames: names(condition, "#"+attrID),
+		ProjectionExpression:      new("#" + attrID),
 		ExpressionAttributeValues: item{":pk": str(ackPK(id)), ":behind": str("A")},
 		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
 	}, true, s.client.Query)

@@ -41,12 +41,24 @@ func TestAppends(t *testing.T) {
 		v := polling(t, s)
 		before, refusedBefore := meter.Total(), client.Units()
 		for i := 1; i <= 1000; i++ {
-			must(t, s.Deliver(t.Context(), v.ID, []sessionstore.Packet{packet(fmt.Sprintf("4%0*d", a.size-1, i))}, sessionstore.BufferLimits{Packets: 1100, Bytes: 4 << 20}))
+			must(
+				t,
+				s.Deliver(
+					t.Context(), v.ID, []sessionstore.Packet{packet(fmt.Sprintf("4%0*d", a.size-1, i))},
+					sessionstore.BufferLimits{Packets: 1100, Bytes: 4 << 20},
+				),
+			)
 			if a.wait > 0 && i%a.wait == 0 {
 				read := get(t, s, v.ID)
 				whole, err := s.Bodies(t.Context(), v.ID, read.Pending())
 				must(t, err)
-				must(t, s.Answer(t.Context(), sessionstore.AnswerRequest{Read: &read, T: sessionstore.NewID(), Give: len(whole)}))
+				must(
+					t,
+					s.Answer(
+						t.Context(),
+						sessionstore.AnswerRequest{Read: &read, T: sessionstore.NewID(), Give: len(whole)},
+					),
+				)
 			}
 		}
 		u := meter.Total().Sub(before)

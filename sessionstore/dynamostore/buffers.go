@@ -23,8 +23,12 @@ type delivery struct {
 	apart   []types.WriteRequest // of bodies and pages
 }
 
-// newDelivery puts small packets within the list and large ones apart; and into pages what is too much for the list of an item.
-func newDelivery(op sessionstore.Op, id sessionstore.SessionID, packets []sessionstore.Packet, limits sessionstore.BufferLimits) *delivery {
+// newDelivery puts small packets within the list and large ones apart; and into pages what is too much for the list
+// of an item.
+func newDelivery(
+	op sessionstore.Op, id sessionstore.SessionID, packets []sessionstore.Packet,
+	limits sessionstore.BufferLimits,
+) *delivery {
 	d := &delivery{op: op, id: id, limits: limits, packets: slices.Clone(packets)}
 	entries := make([]entry, len(packets))
 	for i := range d.packets {
@@ -75,9 +79,10 @@ func (s *Store) append(ctx context.Context, d *delivery) (item, error) {
 	return s.buffer(ctx, d, u, condition)
 }
 
-// appendTurned turns the list of a session as it was found into one with a new page, and puts the packets behind that. It is refused
-// if anything has changed the list. If its last entry is where it was, and still the last, then nothing was appended, turned or removed; but of the
-// first page a part may have been acknowledged, which the number of packets tells.
+// appendTurned turns the list of a session as it was found into one with a new page, and puts the packets behind
+// that. It is refused if anything has changed the list. If its last entry is where it was, and still the last, then
+// nothing was appended, turned or removed; but of the first page a part may have been acknowledged, which the number
+// of packets tells.
 func (s *Store) appendTurned(ctx context.Context, d *delivery, found item) (item, error) {
 	was := entriesOf(found)
 	now, p := turn(was, weightOf(d.entries))
@@ -85,8 +90,16 @@ func (s *Store) appendTurned(ctx context.Context, d *delivery, found item) (item
 		return nil, fmt.Errorf("put page: %w", err)
 	}
 	u, condition := d.change()
-	u.values[":was"], u.values[":length"], u.values[":last"] = num(packetsIn(was)), num(len(was)), str(was[len(was)-1].id)
-	condition += " AND #" + attrPackets + " = :was AND size(#" + attrBuffer + ") = :length AND " + at(len(was)-1) + " = :last"
+	u.values[":was"], u.values[":length"], u.values[":last"] = num(
+		packetsIn(was),
+	), num(
+		len(was),
+	), str(
+		was[len(was)-1].id,
+	)
+	condition += " AND #" + attrPackets + " = :was AND size(#" + attrBuffer + ") = :length AND " + at(
+		len(was)-1,
+	) + " = :last"
 	now = append(now, d.entries...)
 	u.put(attrBuffer, values(now))
 	u.put(attrBufferWeight, num(weightOf(now)))
@@ -123,8 +136,9 @@ func changing() error {
 	return fmt.Errorf("%w: %d changes of the buffer at once", sessionstore.ErrThrottled, changes)
 }
 
-// deliver writes what is stored apart, then appends. A refusal for want of room within the item alone turns a page, which takes two
-// writes more. If somebody else turns it before, there is room again; many who come at once spread out.
+// deliver writes what is stored apart, then appends. A refusal for want of room within the item alone turns a page,
+// which takes two writes more. If somebody else turns it before, there is room again; many who come at once spread
+// out.
 func (s *Store) deliver(ctx context.Context, d *delivery) (item, error) {
 	if err := s.begin(ctx, d.op); err != nil {
 		return nil, fmt.Errorf("%s: session: %w", d.op, err)
@@ -187,8 +201,11 @@ func (d *delivery) takes(it item) bool {
 	return v.State == sessionstore.Open && buffered && !d.limits.Exceeded(&v, d.packets)
 }
 
-// Bodies implements [sessionstore.Buffers]. It reads 100 pages or parts of bodies a call, pages of a higher level first.
-func (s *Store) Bodies(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet) ([]sessionstore.Packet, error) {
+// Bodies implements [sessionstore.Buffers]. It reads 100 pages or parts of bodies a call, pages of a higher level
+// first.
+func (s *Store) Bodies(
+	ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet,
+) ([]sessionstore.Packet, error) {
 	const op = sessionstore.OpBodies
 	if err := s.begin(ctx, op); err != nil {
 		return nil, fmt.Errorf("%s: %w", op, err)

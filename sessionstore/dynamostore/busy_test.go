@@ -15,7 +15,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
 )
 
-// busyRooms is a client whose rooms are partitions above their rate until some time, as when thousands join one at once.
+// busyRooms is a client whose rooms are partitions above their rate until some time, as when thousands join one at
+// once.
 type busyRooms struct {
 	dynamostore.Client
 	until time.Time
@@ -26,21 +27,27 @@ func (c *busyRooms) busy(it map[string]types.AttributeValue) bool {
 	return ok && strings.HasPrefix(pk.Value, "R#") && time.Now().Before(c.until)
 }
 
-func (c *busyRooms) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (c *busyRooms) PutItem(
+	ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.PutItemOutput, error) {
 	if c.busy(in.Item) {
 		return nil, throttled(nil)
 	}
 	return c.Client.PutItem(ctx, in, o...)
 }
 
-func (c *busyRooms) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, o ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
+func (c *busyRooms) DeleteItem(
+	ctx context.Context, in *dynamodb.DeleteItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.DeleteItemOutput, error) {
 	if c.busy(in.Key) {
 		return nil, throttled(nil)
 	}
 	return c.Client.DeleteItem(ctx, in, o...)
 }
 
-func (c *busyRooms) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, o ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
+func (c *busyRooms) BatchWriteItem(
+	ctx context.Context, in *dynamodb.BatchWriteItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.BatchWriteItemOutput, error) {
 	var now, later []types.WriteRequest
 	for _, w := range in.RequestItems[table] {
 		if w.PutRequest != nil && c.busy(w.PutRequest.Item) || w.DeleteRequest != nil && c.busy(w.DeleteRequest.Key) {

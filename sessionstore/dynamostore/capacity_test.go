@@ -29,14 +29,20 @@ func hundred(n int) []sessionstore.Packet {
 }
 
 var prices = []price{
-	{"event in (WebSocket, warm): Get", 1, 0, 1, 0, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-		_, err := s.Get(ctx, v.ID, now)
-		return err
-	}},
-	{"event in (cold): Connection", 1, 0, 1, 0, func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
-		_, err := s.Connection(ctx, conn)
-		return err
-	}},
+	{
+		"event in (WebSocket, warm): Get", 1, 0, 1, 0,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			_, err := s.Get(ctx, v.ID, now)
+			return err
+		},
+	},
+	{
+		"event in (cold): Connection", 1, 0, 1, 0,
+		func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
+			_, err := s.Connection(ctx, conn)
+			return err
+		},
+	},
 	{"Create polling", 0, 3, 0, 3, func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
 		return s.Create(ctx, sessionstore.NewSession{ID: newID(), Transport: sessionstore.Polling, PingAt: now})
 	}},
@@ -44,24 +50,35 @@ var prices = []price{
 		return s.Create(ctx, sessionstore.NewSession{ID: newID(), Transport: sessionstore.WebSocket, Conn: conn})
 	}},
 	{"PutConnection", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-		return s.PutConnection(ctx, sessionstore.ConnectionRow{Conn: sessionstore.Connection{ID: sessionstore.NewID()}, Session: v.ID})
+		return s.PutConnection(
+			ctx, sessionstore.ConnectionRow{Conn: sessionstore.Connection{ID: sessionstore.NewID()}, Session: v.ID},
+		)
 	}},
 	{"Register", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
 		return s.Register(ctx, sessionstore.Registration{Session: newID(), PingAt: now})
 	}},
-	{"Beat (a pong of a WebSocket)", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-		return s.Beat(ctx, v.ID, now)
-	}},
-	{"PutSocket without rooms", 0, 2, 0, 2, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-		return s.PutSocket(ctx, sessionstore.NewSocket{ID: "2", Session: v.ID, Namespace: "/2"}, conn, wideSocket)
-	}},
-	{"PutSocket, 30 rooms", 0, 62, 0, 62, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-		k := sessionstore.NewSocket{ID: "30", Session: v.ID, Namespace: "/30"}
-		for i := range 30 {
-			k.Rooms = append(k.Rooms, sessionstore.Room(fmt.Sprint("room ", i)))
-		}
-		return s.PutSocket(ctx, k, conn, wideSocket)
-	}},
+	{
+		"Beat (a pong of a WebSocket)", 0, 1, 0, 1,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			return s.Beat(ctx, v.ID, now)
+		},
+	},
+	{
+		"PutSocket without rooms", 0, 2, 0, 2,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			return s.PutSocket(ctx, sessionstore.NewSocket{ID: "2", Session: v.ID, Namespace: "/2"}, conn, wideSocket)
+		},
+	},
+	{
+		"PutSocket, 30 rooms", 0, 62, 0, 62,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			k := sessionstore.NewSocket{ID: "30", Session: v.ID, Namespace: "/30"}
+			for i := range 30 {
+				k.Rooms = append(k.Rooms, sessionstore.Room(fmt.Sprint("room ", i)))
+			}
+			return s.PutSocket(ctx, k, conn, wideSocket)
+		},
+	},
 	{"Join", 0, 3, 0, 3, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.Join(ctx, v.Sockets[0], "joined", conn, wideSocket)
 	}},
@@ -78,9 +95,12 @@ var prices = []price{
 	{"Deliver, small", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.Deliver(ctx, v.ID, hundred(1), wide)
 	}},
-	{"Deliver, 100 of 100 bytes", 0, 2, 0, 14, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-		return s.Deliver(ctx, v.ID, hundred(100), wide)
-	}},
+	{
+		"Deliver, 100 of 100 bytes", 0, 2, 0, 14,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			return s.Deliver(ctx, v.ID, hundred(100), wide)
+		},
+	},
 	{"Deliver, 5 KB", 0, 2, 0, 7, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.Deliver(ctx, v.ID, []sessionstore.Packet{packet("4" + strings.Repeat("x", 5<<10))}, wide)
 	}},
@@ -104,26 +124,35 @@ var prices = []price{
 		}
 		return s.Finish(ctx, v.ID, lease.Owner, now)
 	}},
-	{"Members of a small room", 1, 0, 1, 0, func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
-		for _, err := range s.Members(ctx, "/", "r", sessionstore.Range{}) {
-			if err != nil {
+	{
+		"Members of a small room", 1, 0, 1, 0,
+		func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
+			for _, err := range s.Members(ctx, "/", "r", sessionstore.Range{}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	},
+	{
+		"what is pending: PendingAcks", 1, 0, 1, 0,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			_, _, err := s.PendingAcks(ctx, v.ID)
+			return err
+		},
+	},
+	{
+		"a handler's ack: PutAck, AnswerAck", 0, 3, 0, 3,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			a := sessionstore.Ack{Session: v.ID, ID: 1, Continuation: "c", ExpiresAt: now.Add(time.Minute)}
+			if err := s.PutAck(ctx, a); err != nil {
 				return err
 			}
-		}
-		return nil
-	}},
-	{"what is pending: PendingAcks", 1, 0, 1, 0, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-		_, _, err := s.PendingAcks(ctx, v.ID)
-		return err
-	}},
-	{"a handler's ack: PutAck, AnswerAck", 0, 3, 0, 3, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-		a := sessionstore.Ack{Session: v.ID, ID: 1, Continuation: "c", ExpiresAt: now.Add(time.Minute)}
-		if err := s.PutAck(ctx, a); err != nil {
+			_, err := s.AnswerAck(ctx, sessionstore.Ack{Session: v.ID, ID: 1, Answer: []string{"431[]"}}, now)
 			return err
-		}
-		_, err := s.AnswerAck(ctx, sessionstore.Ack{Session: v.ID, ID: 1, Answer: []string{"431[]"}}, now)
-		return err
-	}},
+		},
+	},
 }
 
 // TestCapacity prints what operations cost and compares it with what they may.

@@ -12,7 +12,9 @@ import (
 const claimLife = time.Hour
 
 // Claim implements [sessionstore.Claims].
-func (s *Store) Claim(ctx context.Context, name string, lease sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
+func (s *Store) Claim(
+	ctx context.Context, name string, lease sessionstore.Lease, from sessionstore.Owner, now time.Time,
+) error {
 	const op = sessionstore.OpClaim
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("claim: %w", err)

@@ -27,7 +27,9 @@ type lagging struct {
 
 func consistent(c *bool) bool { return c != nil && *c }
 
-func (c *lagging) GetItem(ctx context.Context, in *dynamodb.GetItemInput, f ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+func (c *lagging) GetItem(
+	ctx context.Context, in *dynamodb.GetItemInput, f ...func(*dynamodb.Options),
+) (*dynamodb.GetItemOutput, error) {
 	if !consistent(in.ConsistentRead) {
 		c.stale.Add(1)
 		return &dynamodb.GetItemOutput{}, nil
@@ -35,7 +37,9 @@ func (c *lagging) GetItem(ctx context.Context, in *dynamodb.GetItemInput, f ...f
 	return c.Client.GetItem(ctx, in, f...)
 }
 
-func (c *lagging) Query(ctx context.Context, in *dynamodb.QueryInput, f ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+func (c *lagging) Query(
+	ctx context.Context, in *dynamodb.QueryInput, f ...func(*dynamodb.Options),
+) (*dynamodb.QueryOutput, error) {
 	if !consistent(in.ConsistentRead) {
 		c.stale.Add(1)
 		return &dynamodb.QueryOutput{}, nil
@@ -43,7 +47,9 @@ func (c *lagging) Query(ctx context.Context, in *dynamodb.QueryInput, f ...func(
 	return c.Client.Query(ctx, in, f...)
 }
 
-func (c *lagging) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, f ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+func (c *lagging) BatchGetItem(
+	ctx context.Context, in *dynamodb.BatchGetItemInput, f ...func(*dynamodb.Options),
+) (*dynamodb.BatchGetItemOutput, error) {
 	for _, k := range in.RequestItems {
 		if !consistent(k.ConsistentRead) {
 			c.stale.Add(1)
@@ -100,7 +106,9 @@ type leaving struct {
 	calls atomic.Int64
 }
 
-func (c *leaving) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, f ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
+func (c *leaving) BatchWriteItem(
+	ctx context.Context, in *dynamodb.BatchWriteItemInput, f ...func(*dynamodb.Options),
+) (*dynamodb.BatchWriteItemOutput, error) {
 	c.calls.Add(1)
 	writes := in.RequestItems[table]
 	if c.once {
@@ -115,7 +123,9 @@ func (c *leaving) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteIte
 	return out, err
 }
 
-func (c *leaving) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, f ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+func (c *leaving) BatchGetItem(
+	ctx context.Context, in *dynamodb.BatchGetItemInput, f ...func(*dynamodb.Options),
+) (*dynamodb.BatchGetItemOutput, error) {
 	left := in.RequestItems[table]
 	first := *in
 	one := left
@@ -149,7 +159,12 @@ func TestLeftovers(t *testing.T) {
 	c.once = false
 	v := polling(t, s)
 	for i := range 6 {
-		must(t, s.Deliver(t.Context(), v.ID, []sessionstore.Packet{packet("4" + strings.Repeat(fmt.Sprint(i), 2000))}, wide))
+		must(
+			t,
+			s.Deliver(
+				t.Context(), v.ID, []sessionstore.Packet{packet("4" + strings.Repeat(fmt.Sprint(i), 2000))}, wide,
+			),
+		)
 	}
 	whole, err := s.Bodies(t.Context(), v.ID, get(t, s, v.ID).Buffer)
 	must(t, err)
@@ -216,7 +231,8 @@ func TestConnectionsAreKept(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	s := dynamostore.New(dynamostore.NewClient(dynamostore.ClientOptions{
-		Region: "eu-central-1", Endpoint: server.URL, Credentials: dynamostore.Credentials{AccessKeyID: "a", SecretAccessKey: "b"},
+		Region: "eu-central-1", Endpoint: server.URL,
+		Credentials: dynamostore.Credentials{AccessKeyID: "a", SecretAccessKey: "b"},
 	}), dynamostore.Options{Table: table})
 	var wg sync.WaitGroup
 	for range 16 {

@@ -53,9 +53,11 @@ func (s *Store) Data(ctx context.Context, k sessionstore.Socket) (map[string]str
 // dataTries bounds the repeats of a change whose data somebody else changed meanwhile: each was somebody's success.
 const dataTries = 40
 
-// SetData implements [sessionstore.Sockets]. The data are one item with a version: read, and written on condition of it,
-// because no expression of DynamoDB can add up what the values take.
-func (s *Store) SetData(ctx context.Context, k sessionstore.Socket, name, value string, limits sessionstore.SocketLimits) error {
+// SetData implements [sessionstore.Sockets]. The data are one item with a version: read, and written on condition of
+// it, because no expression of DynamoDB can add up what the values take.
+func (s *Store) SetData(
+	ctx context.Context, k sessionstore.Socket, name, value string, limits sessionstore.SocketLimits,
+) error {
 	const op = sessionstore.OpSetData
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("set data: socket: %w", err)
@@ -112,7 +114,9 @@ func (s *Store) firstData(ctx context.Context, k *sessionstore.Socket, name, val
 }
 
 // changeData writes one key of the data as read. A refusal has the data as they are.
-func (s *Store) changeData(ctx context.Context, k *sessionstore.Socket, cur item, name, value string, limits sessionstore.SocketLimits) error {
+func (s *Store) changeData(
+	ctx context.Context, k *sessionstore.Socket, cur item, name, value string, limits sessionstore.SocketLimits,
+) error {
 	data := dataOf(cur)
 	if data[name] == value {
 		if _, there := data[name]; there == (value != "") {

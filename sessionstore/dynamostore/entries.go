@@ -6,8 +6,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// entry is one entry of a list of packets, as the session's item and its pages have them: a packet, a reference to one that
-// is stored apart, or a reference to a page, which stands for several.
+// entry is one entry of a list of packets, as the session's item and its pages have them: a packet, a reference to
+// one that is stored apart, or a reference to a page, which stands for several.
 type entry struct {
 	id      string // of the packet or the page
 	frames  []string
@@ -126,8 +126,8 @@ func entriesOf(it item) []entry {
 	return entries
 }
 
-// packetsOf are the packets that entries stand for. Those that are stored apart have no frames, and of those in pages only the
-// place is known.
+// packetsOf are the packets that entries stand for. Those that are stored apart have no frames, and of those in pages
+// only the place is known.
 func packetsOf(entries []entry) []sessionstore.Packet {
 	if len(entries) == 0 {
 		return nil
@@ -136,12 +136,16 @@ func packetsOf(entries []entry) []sessionstore.Packet {
 	for i := range entries {
 		e := &entries[i]
 		if e.level == 0 {
-			packets = append(packets, sessionstore.Packet{ID: sessionstore.PacketID(e.id), Frames: e.frames, Size: e.size})
+			packets = append(
+				packets, sessionstore.Packet{ID: sessionstore.PacketID(e.id), Frames: e.frames, Size: e.size},
+			)
 			continue
 		}
 		for n := range e.packets {
 			share := e.size*(n+1)/e.packets - e.size*n/e.packets
-			packets = append(packets, sessionstore.Packet{Page: sessionstore.Page{ID: e.id, At: e.from + n}, Size: share})
+			packets = append(
+				packets, sessionstore.Packet{Page: sessionstore.Page{ID: e.id, At: e.from + n}, Size: share},
+			)
 		}
 	}
 	return packets

@@ -38,8 +38,20 @@ func must(t *testing.T, err error) {
 func polling(t *testing.T, s sessionstore.Store) sessionstore.Session {
 	t.Helper()
 	ctx, id := t.Context(), newID()
-	must(t, s.Create(ctx, sessionstore.NewSession{ID: id, Transport: sessionstore.Polling, CreatedAt: now, PingAt: now}))
-	must(t, s.PutSocket(ctx, sessionstore.NewSocket{ID: "k" + sessionstore.SocketID(id), Session: id, Namespace: "/", Rooms: []sessionstore.Room{"r"}}, conn, wideSocket))
+	must(
+		t,
+		s.Create(ctx, sessionstore.NewSession{ID: id, Transport: sessionstore.Polling, CreatedAt: now, PingAt: now}),
+	)
+	must(
+		t,
+		s.PutSocket(
+			ctx,
+			sessionstore.NewSocket{
+				ID: "k" + sessionstore.SocketID(id), Session: id, Namespace: "/", Rooms: []sessionstore.Room{"r"},
+			},
+			conn, wideSocket,
+		),
+	)
 	must(t, s.Deliver(ctx, id, []sessionstore.Packet{packet("4a"), packet("4b")}, wide))
 	read := get(t, s, id)
 	must(t, s.Answer(ctx, sessionstore.AnswerRequest{Read: &read, T: "t1", Give: 1}))
@@ -88,7 +100,13 @@ var writes = []write{
 		return err
 	}},
 	{"PutPartial", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-		return s.PutPartial(ctx, v.ID, sessionstore.Partial{Want: 1, Packets: []sessionstore.Packet{packet("51-")}, Deadline: now.Add(time.Minute)}, now)
+		return s.PutPartial(
+			ctx, v.ID,
+			sessionstore.Partial{
+				Want: 1, Packets: []sessionstore.Packet{packet("51-")}, Deadline: now.Add(time.Minute),
+			},
+			now,
+		)
 	}},
 }
 
@@ -210,7 +228,10 @@ func TestPartlyWritten(t *testing.T) {
 			before := polling(t, s)
 			c.all(throttled)
 			checkOutcome(t, w.run(t.Context(), s, before), sessionstore.ErrThrottled)
-			c.next(nil, throttled, throttled, throttled, throttled, throttled, throttled, throttled, throttled, throttled, throttled)
+			c.next(
+				nil, throttled, throttled, throttled, throttled, throttled, throttled, throttled, throttled,
+				throttled, throttled,
+			)
 			checkOutcome(t, w.run(t.Context(), s, before), errDoubt)
 		})
 	}
@@ -246,7 +267,10 @@ func TestReadsUnderFaults(t *testing.T) {
 			t.Errorf("%v %v", m, err)
 		}
 		c.all(f)
-		if _, err := s.Get(t.Context(), v.ID, now); err == nil || errors.Is(err, sessionstore.ErrNotFound) || c.made() != 5 {
+		if _, err := s.Get(
+			t.Context(), v.ID, now,
+		); err == nil || errors.Is(err, sessionstore.ErrNotFound) ||
+			c.made() != 5 {
 			t.Errorf("error %v after %d calls", err, c.made())
 		}
 	}

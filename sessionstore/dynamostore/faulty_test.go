@@ -76,31 +76,45 @@ func call[In, Out any](ctx context.Context, c *faulty, in In,
 	return out, nil
 }
 
-func (c *faulty) PutItem(ctx context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (c *faulty) PutItem(
+	ctx context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.PutItemOutput, error) {
 	return call(ctx, c, in, c.Client.PutItem)
 }
 
-func (c *faulty) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+func (c *faulty) UpdateItem(
+	ctx context.Context, in *dynamodb.UpdateItemInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.UpdateItemOutput, error) {
 	return call(ctx, c, in, c.Client.UpdateItem)
 }
 
-func (c *faulty) DeleteItem(ctx context.Context, in *dynamodb.DeleteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error) {
+func (c *faulty) DeleteItem(
+	ctx context.Context, in *dynamodb.DeleteItemInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.DeleteItemOutput, error) {
 	return call(ctx, c, in, c.Client.DeleteItem)
 }
 
-func (c *faulty) GetItem(ctx context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error) {
+func (c *faulty) GetItem(
+	ctx context.Context, in *dynamodb.GetItemInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.GetItemOutput, error) {
 	return call(ctx, c, in, c.Client.GetItem)
 }
 
-func (c *faulty) Query(ctx context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+func (c *faulty) Query(
+	ctx context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.QueryOutput, error) {
 	return call(ctx, c, in, c.Client.Query)
 }
 
-func (c *faulty) BatchGetItem(ctx context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error) {
+func (c *faulty) BatchGetItem(
+	ctx context.Context, in *dynamodb.BatchGetItemInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.BatchGetItemOutput, error) {
 	return call(ctx, c, in, c.Client.BatchGetItem)
 }
 
-func (c *faulty) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
+func (c *faulty) BatchWriteItem(
+	ctx context.Context, in *dynamodb.BatchWriteItemInput, _ ...func(*dynamodb.Options),
+) (*dynamodb.BatchWriteItemOutput, error) {
 	return call(ctx, c, in, c.Client.BatchWriteItem)
 }
 

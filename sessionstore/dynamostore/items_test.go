@@ -66,12 +66,16 @@ func everything(t *testing.T, s sessionstore.Store) sessionstore.Session {
 	must(t, s.Deliver(ctx, v.ID, []sessionstore.Packet{packet("4" + strings.Repeat("x", 700<<10))}, wide))
 	must(t, s.Deliver(ctx, v.ID, hundred(20), wide))
 	must(t, s.PutPartial(ctx, v.ID, sessionstore.Partial{
-		Want: 3, Count: 1, Packets: []sessionstore.Packet{packet("51-"), packet("b" + strings.Repeat("x", 100<<10))}, Deadline: now.Add(time.Minute),
+		Want: 3, Count: 1, Packets: []sessionstore.Packet{packet("51-"), packet("b" + strings.Repeat("x", 100<<10))},
+		Deadline: now.Add(time.Minute),
 	}, now))
 	must(t, s.PutConnection(ctx, sessionstore.ConnectionRow{Conn: conn, Session: v.ID, ExpiresAt: now}))
 	must(t, s.PutAck(ctx, sessionstore.Ack{Session: v.ID, ID: 1}))
 	must(t, s.PutAck(ctx, sessionstore.Ack{Session: v.ID, ID: 2, ExpiresAt: now.Add(time.Minute)}))
-	_, err := s.AnswerAck(ctx, sessionstore.Ack{Session: v.ID, ID: 1, Answer: []string{"461-1[]", "b" + strings.Repeat("x", 600<<10)}}, now)
+	_, err := s.AnswerAck(
+		ctx, sessionstore.Ack{Session: v.ID, ID: 1, Answer: []string{"461-1[]", "b" + strings.Repeat("x", 600<<10)}},
+		now,
+	)
 	must(t, err)
 	must(t, s.LeaseShard(ctx, 0, lease, now))
 	must(t, s.Create(ctx, sessionstore.NewSession{ID: newID(), Transport: sessionstore.WebSocket, Conn: conn}))
@@ -157,7 +161,13 @@ func TestSessionSize(t *testing.T) {
 	// What is acknowledged makes room within the item again.
 	for range 2 {
 		read := get(t, s, v.ID)
-		must(t, s.Answer(t.Context(), sessionstore.AnswerRequest{Read: &read, T: sessionstore.NewID(), Give: len(read.Pending())}))
+		must(
+			t,
+			s.Answer(
+				t.Context(),
+				sessionstore.AnswerRequest{Read: &read, T: sessionstore.NewID(), Give: len(read.Pending())},
+			),
+		)
 	}
 	must(t, s.Deliver(t.Context(), v.ID, []sessionstore.Packet{packet("4" + strings.Repeat("y", 900))}, wide))
 	if b := get(t, s, v.ID).Buffer; len(b) != 1 || b[0].Frames == nil {
@@ -217,8 +227,11 @@ func TestLargestKept(t *testing.T) {
 	for i, c := range []string{"x", "é", `"`} {
 		text := strings.Repeat(c, sessionstore.MaxKept/len(c))
 		k := sessionstore.NewSocket{
-			ID: sessionstore.SocketID(sessionstore.NewID()), Session: v.ID, Namespace: sessionstore.Namespace(fmt.Sprint("/large", i)),
-			Auth: text, Data: map[string]string{"": text},
+			ID: sessionstore.SocketID(
+				sessionstore.NewID(),
+			),
+			Session: v.ID, Namespace: sessionstore.Namespace(fmt.Sprint("/large", i)), Auth: text,
+			Data: map[string]string{"": text},
 		}
 		must(t, s.PutSocket(t.Context(), k, conn, most))
 		auth, err := s.Auth(t.Context(), k.Row())
@@ -246,7 +259,13 @@ func TestForeignIDs(t *testing.T) {
 func TestNotUTF8(t *testing.T) {
 	s := dynamostore.New(newTable(t), dynamostore.Options{Table: table})
 	v := polling(t, s)
-	must(t, s.Deliver(t.Context(), v.ID, []sessionstore.Packet{packet("4\xff"), packet("4" + strings.Repeat("x\xfe", 2000))}, wide))
+	must(
+		t,
+		s.Deliver(
+			t.Context(), v.ID, []sessionstore.Packet{packet("4\xff"), packet("4" + strings.Repeat("x\xfe", 2000))},
+			wide,
+		),
+	)
 	whole, err := s.Bodies(t.Context(), v.ID, get(t, s, v.ID).Buffer[2:])
 	must(t, err)
 	if whole[0].Frames[0] != "4\uFFFD" || whole[1].Frames[0] != "4"+strings.Repeat("x\uFFFD", 2000) {
@@ -266,7 +285,8 @@ func TestCreateTable(t *testing.T) {
 	}
 	ttl, err := client.DescribeTimeToLive(t.Context(), &dynamodb.DescribeTimeToLiveInput{TableName: new(table)})
 	must(t, err)
-	if d := ttl.TimeToLiveDescription; d.TimeToLiveStatus != types.TimeToLiveStatusEnabled || *d.AttributeName != "ttl" {
+	if d := ttl.TimeToLiveDescription; d.TimeToLiveStatus != types.TimeToLiveStatusEnabled ||
+		*d.AttributeName != "ttl" {
 		t.Errorf("time to live: %+v", d)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

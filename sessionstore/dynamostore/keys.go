@@ -103,8 +103,8 @@ func socketKey(id sessionstore.SessionID, nsp sessionstore.Namespace) key {
 	return key{sessionPK(id), skSocket + string(nsp)}
 }
 
-// What a socket keeps is named by its id and not by its namespace, so that the next socket in the namespace shares nothing
-// with one whose rows are still being removed.
+// What a socket keeps is named by its id and not by its namespace, so that the next socket in the namespace shares
+// nothing with one whose rows are still being removed.
 const (
 	keptAuth = "#a"
 	keptData = "#d"

@@ -25,17 +25,23 @@ func with(it map[string]types.AttributeValue, name string) map[string]types.Attr
 	if it == nil {
 		it = map[string]types.AttributeValue{}
 	}
-	it[name] = &types.AttributeValueMemberM{Value: map[string]types.AttributeValue{"n": &types.AttributeValueMemberN{Value: "1"}}}
+	it[name] = &types.AttributeValueMemberM{
+		Value: map[string]types.AttributeValue{"n": &types.AttributeValueMemberN{Value: "1"}},
+	}
 	return it
 }
 
-func (c later) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (c later) PutItem(
+	ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.PutItemOutput, error) {
 	changed := *in
 	changed.Item = with(in.Item, laterName)
 	return c.Client.PutItem(ctx, &changed, o...)
 }
 
-func (c later) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error) {
+func (c later) UpdateItem(
+	ctx context.Context, in *dynamodb.UpdateItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.UpdateItemOutput, error) {
 	changed := *in
 	const set = "SET " + laterName + " = " + laterValue
 	expression := *in.UpdateExpression
@@ -49,7 +55,9 @@ func (c later) UpdateItem(ctx context.Context, in *dynamodb.UpdateItemInput, o .
 	return c.Client.UpdateItem(ctx, &changed, o...)
 }
 
-func (c later) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, o ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
+func (c later) BatchWriteItem(
+	ctx context.Context, in *dynamodb.BatchWriteItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.BatchWriteItemOutput, error) {
 	changed := *in
 	changed.RequestItems = make(map[string][]types.WriteRequest, len(in.RequestItems))
 	for name, requests := range in.RequestItems {

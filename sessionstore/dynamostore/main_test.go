@@ -27,7 +27,9 @@ func newClient(t *testing.T) *dynamodb.Client {
 	}
 	return dynamostore.NewClient(dynamostore.ClientOptions{
 		Region: "eu-central-1", Endpoint: dynamotest.Start(t),
-		Credentials: dynamostore.Credentials{AccessKeyID: strings.Map(keep, sessionstore.NewID()), SecretAccessKey: "secret"},
+		Credentials: dynamostore.Credentials{
+			AccessKeyID: strings.Map(keep, sessionstore.NewID()), SecretAccessKey: "secret",
+		},
 	})
 }
 

@@ -9,9 +9,9 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// A page is an item with entries of a buffer, under a key that the query of a session does not meet. Where entries were, the list has
-// one reference to it. Pages are as bodies are: written before what refers to them, never changed, and ended by their time to live.
-// So a page that nobody came to refer to is harmless. See docs/adr/0014.
+// A page is an item with entries of a buffer, under a key that the query of a session does not meet. Where entries
+// were, the list has one reference to it. Pages are as bodies are: written before what refers to them, never changed,
+// and ended by their time to live. So a page that nobody came to refer to is harmless. See docs/adr/0014.
 
 const (
 	// maxEntry is the most that a packet within a list may weigh; what is above is stored apart.
@@ -68,10 +68,10 @@ func pack(entries []entry) (left []entry, pages []page) {
 	return entries, pages
 }
 
-// turn returns the page that makes room in a list for so much more, and the list with its reference. The page takes the last
-// entries of the list, those that are no pages; or pages of the lowest level too, if without them too little would
-// be gained. So pages make a tree, the list stays short whatever it stands for, and every entry is written as often as the tree is
-// high: twice with a thousand packets.
+// turn returns the page that makes room in a list for so much more, and the list with its reference. The page takes
+// the last entries of the list, those that are no pages; or pages of the lowest level too, if without them too little
+// would be gained. So pages make a tree, the list stays short whatever it stands for, and every entry is written as
+// often as the tree is high: twice with a thousand packets.
 func turn(list []entry, more int) ([]entry, page) {
 	for level := 0; ; level++ {
 		begin := len(list)
@@ -87,7 +87,9 @@ func turn(list []entry, more int) ([]entry, page) {
 }
 
 // unfold returns packets with those of pages as the pages have them: the large ones without frames.
-func (s *Store) unfold(ctx context.Context, op sessionstore.Op, id sessionstore.SessionID, packets []sessionstore.Packet) ([]sessionstore.Packet, error) {
+func (s *Store) unfold(
+	ctx context.Context, op sessionstore.Op, id sessionstore.SessionID, packets []sessionstore.Packet,
+) ([]sessionstore.Packet, error) {
 	own := false
 	for {
 		var keys []key
@@ -123,9 +125,11 @@ func (s *Store) unfold(ctx context.Context, op sessionstore.Op, id sessionstore.
 	}
 }
 
-// sizeOfFirst returns the bytes of the first packets of an entry: those of a page, unless it is all of them, have to be read (1 read for
-// each level).
-func (s *Store) sizeOfFirst(ctx context.Context, op sessionstore.Op, id sessionstore.SessionID, e *entry, packets int) (int, error) {
+// sizeOfFirst returns the bytes of the first packets of an entry: those of a page, unless it is all of them, have to
+// be read (1 read for each level).
+func (s *Store) sizeOfFirst(
+	ctx context.Context, op sessionstore.Op, id sessionstore.SessionID, e *entry, packets int,
+) (int, error) {
 	if packets == e.packets {
 		return e.size, nil
 	}

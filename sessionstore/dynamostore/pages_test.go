@@ -28,7 +28,13 @@ type paged struct {
 func newPaged(t *testing.T, s sessionstore.Store, client dynamostore.Client) *paged {
 	t.Helper()
 	p := &paged{t: t, s: s, client: client, id: newID()}
-	must(t, s.Create(t.Context(), sessionstore.NewSession{ID: p.id, Transport: sessionstore.Polling, CreatedAt: now, PingAt: now}))
+	must(
+		t,
+		s.Create(
+			t.Context(),
+			sessionstore.NewSession{ID: p.id, Transport: sessionstore.Polling, CreatedAt: now, PingAt: now},
+		),
+	)
 	return p
 }
 
@@ -59,9 +65,15 @@ func (p *paged) fill() {
 
 func (p *paged) item() map[string]types.AttributeValue {
 	p.t.Helper()
-	out, err := p.client.GetItem(p.t.Context(), &dynamodb.GetItemInput{TableName: new(table), ConsistentRead: new(true), Key: map[string]types.AttributeValue{
-		"PK": &types.AttributeValueMemberS{Value: "S#" + string(p.id)}, "SK": &types.AttributeValueMemberS{Value: "A"},
-	}})
+	out, err := p.client.GetItem(
+		p.t.Context(),
+		&dynamodb.GetItemInput{TableName: new(table), ConsistentRead: new(true), Key: map[string]types.AttributeValue{
+			"PK": &types.AttributeValueMemberS{
+				Value: "S#" + string(p.id),
+			},
+			"SK": &types.AttributeValueMemberS{Value: "A"},
+		}},
+	)
 	must(p.t, err)
 	return out.Item
 }
@@ -109,8 +121,12 @@ func (p *paged) check() {
 		shares += read.Buffer[i].Size
 	}
 	it := p.item()
-	if shares != bytes || len(whole) > 0 && (text(it, "bn") != strconv.Itoa(len(whole)) || text(it, "bs") != strconv.Itoa(bytes)) {
-		p.t.Fatalf("%d bytes of %d packets; read as %d, counted %s of %s", bytes, len(whole), shares, text(it, "bs"), text(it, "bn"))
+	if shares != bytes ||
+		len(whole) > 0 && (text(it, "bn") != strconv.Itoa(len(whole)) || text(it, "bs") != strconv.Itoa(bytes)) {
+		p.t.Fatalf(
+			"%d bytes of %d packets; read as %d, counted %s of %s", bytes, len(whole), shares, text(it, "bs"),
+			text(it, "bn"),
+		)
 	}
 	if n := dynamotest.Size(it); n > 2600 {
 		p.t.Fatalf("the item has %d bytes", n)
@@ -125,7 +141,10 @@ func (p *paged) empty() {
 		p.check()
 	}
 	if it := p.item(); text(it, "bs") != "0" || text(it, "bn") != "0" || text(it, "bw") != "0" || it["ff"] != nil {
-		p.t.Errorf("of an empty buffer are left: %s bytes, %s packets, weight %s, first %v", text(it, "bs"), text(it, "bn"), text(it, "bw"), it["ff"])
+		p.t.Errorf(
+			"of an empty buffer are left: %s bytes, %s packets, weight %s, first %v", text(it, "bs"), text(it, "bn"),
+			text(it, "bw"), it["ff"],
+		)
 	}
 }
 
@@ -262,12 +281,15 @@ type interrupted struct {
 	by   func()
 }
 
-func (c *interrupted) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, o ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
+func (c *interrupted) BatchWriteItem(
+	ctx context.Context, in *dynamodb.BatchWriteItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.BatchWriteItemOutput, error) {
 	c.once.Do(c.by)
 	return c.Client.BatchWriteItem(ctx, in, o...)
 }
 
-// TestChangedBeforeTheTurn: what happens to the list between the page and the list's turn is not undone, nor passed over.
+// TestChangedBeforeTheTurn: what happens to the list between the page and the list's turn is not undone, nor passed
+// over.
 func TestChangedBeforeTheTurn(t *testing.T) {
 	client := newTable(t)
 	for _, c := range []struct {
@@ -290,7 +312,9 @@ func TestChangedBeforeTheTurn(t *testing.T) {
 				p.fill()
 				p.get(2)
 				k := numbered(5000, 100)
-				s := dynamostore.New(&interrupted{Client: client, by: func() { c.by(p) }}, dynamostore.Options{Table: table})
+				s := dynamostore.New(
+					&interrupted{Client: client, by: func() { c.by(p) }}, dynamostore.Options{Table: table},
+				)
 				must(t, s.Deliver(t.Context(), p.id, []sessionstore.Packet{k}, wide))
 				p.want = append(p.want, k)
 				p.check()
@@ -309,7 +333,9 @@ func TestClosedBeforeTheTurn(t *testing.T) {
 		_, err := p.s.Close(t.Context(), sessionstore.CloseRequest{Session: p.id, Handler: lease, Drain: true})
 		must(t, err)
 	}}, dynamostore.Options{Table: table})
-	checkOutcome(t, s.Deliver(t.Context(), p.id, []sessionstore.Packet{numbered(1, 100)}, wide), sessionstore.ErrConflict)
+	checkOutcome(
+		t, s.Deliver(t.Context(), p.id, []sessionstore.Packet{numbered(1, 100)}, wide), sessionstore.ErrConflict,
+	)
 	p.check()
 }
 
@@ -336,7 +362,9 @@ type meeting struct {
 	begun chan struct{}
 }
 
-func (m *meeting) BatchWriteItem(ctx context.Context, in *dynamodb.BatchWriteItemInput, o ...func(*dynamodb.Options)) (*dynamodb.BatchWriteItemOutput, error) {
+func (m *meeting) BatchWriteItem(
+	ctx context.Context, in *dynamodb.BatchWriteItemInput, o ...func(*dynamodb.Options),
+) (*dynamodb.BatchWriteItemOutput, error) {
 	m.mu.Lock()
 	if m.met++; m.met == 2 {
 		close(m.begun)
@@ -390,7 +418,9 @@ func TestManyAppenders(t *testing.T) {
 	for a := range appenders {
 		go func() {
 			for i := range each {
-				if err := p.s.Deliver(t.Context(), p.id, []sessionstore.Packet{packet(fmt.Sprintf("4%d %d %80d", a, i, 0))}, wide); err != nil {
+				if err := p.s.Deliver(
+					t.Context(), p.id, []sessionstore.Packet{packet(fmt.Sprintf("4%d %d %80d", a, i, 0))}, wide,
+				); err != nil {
 					errs <- err
 					return
 				}
@@ -419,7 +449,8 @@ func TestManyAppenders(t *testing.T) {
 	p.empty()
 }
 
-// TestReadBeforeATurn: a GET whose reading is older than a page goes on all the same, for its packets are where they were.
+// TestReadBeforeATurn: a GET whose reading is older than a page goes on all the same, for its packets are where they
+// were.
 func TestReadBeforeATurn(t *testing.T) {
 	client := newTable(t)
 	for _, c := range []struct{ before, given, give int }{
@@ -462,7 +493,8 @@ func TestReadBeforeATurn(t *testing.T) {
 	}
 }
 
-// TestUpgradeWithPages: what waits in pages is pushed in order, with what comes meanwhile behind it, and then the session is let go.
+// TestUpgradeWithPages: what waits in pages is pushed in order, with what comes meanwhile behind it, and then the
+// session is let go.
 func TestUpgradeWithPages(t *testing.T) {
 	client := newTable(t)
 	p := newPaged(t, dynamostore.New(client, dynamostore.Options{Table: table}), client)

@@ -11,8 +11,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// The item of a partial packet is read at every request of its session. So it has numbers, references and, of what came, the
-// header alone, if that is small.
+// The item of a partial packet is read at every request of its session. So it has numbers, references and, of what
+// came, the header alone, if that is small.
 
 // maxInlineHeader is the most bytes of a header within the item.
 const maxInlineHeader = 512
@@ -23,7 +23,10 @@ const partialLife = time.Hour
 // partialOf reads a partial packet; packets that are stored apart have no frames.
 func partialOf(it item) sessionstore.Partial {
 	return sessionstore.Partial{
-		Want: int(number(it, attrWant)), Count: int(number(it, attrCount)), Packets: bufferOf(it), Deadline: moment(it, attrDeadline),
+		Want: int(
+			number(it, attrWant),
+		),
+		Count: int(number(it, attrCount)), Packets: bufferOf(it), Deadline: moment(it, attrDeadline),
 	}
 }
 
@@ -40,7 +43,9 @@ func livePartial(it item, now time.Time) *sessionstore.Partial {
 }
 
 // keepApart stores packets apart, unless the only frame is a small header, and returns their entries.
-func (s *Store) keepApart(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet, inline bool) ([]sessionstore.Packet, []types.AttributeValue, error) {
+func (s *Store) keepApart(
+	ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet, inline bool,
+) ([]sessionstore.Packet, []types.AttributeValue, error) {
 	packets = slices.Clone(packets)
 	entries := make([]types.AttributeValue, len(packets))
 	var apart []types.WriteRequest
@@ -63,7 +68,9 @@ func (s *Store) keepApart(ctx context.Context, id sessionstore.SessionID, packet
 }
 
 // PutPartial implements [sessionstore.Partials]. What is stored apart takes a write for each 300 KB or part of it.
-func (s *Store) PutPartial(ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, now time.Time) error {
+func (s *Store) PutPartial(
+	ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, now time.Time,
+) error {
 	const op = sessionstore.OpPartial
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("put partial packet: %w", err)
@@ -81,8 +88,12 @@ func (s *Store) PutPartial(ctx context.Context, id sessionstore.SessionID, p ses
 			attrDeadline + " = :deadline, #" + attrTTL + " = :ttl",
 		condition: absent + " OR #" + attrDeadline + " <= :now",
 		values: item{
-			":id": str(p.ID()), ":want": num(p.Want), ":count": num(p.Count), ":packets": list(entries...), ":now": millis(now),
-			":deadline": millis(p.Deadline), ":ttl": seconds(time.Now().Add(partialLife)),
+			":id": str(
+				p.ID(),
+			),
+			":want": num(p.Want), ":count": num(p.Count), ":packets": list(entries...),
+			":now": millis(now), ":deadline": millis(p.Deadline),
+			":ttl": seconds(time.Now().Add(partialLife)),
 		},
 	})
 	if refused(err) == nil {
@@ -92,7 +103,10 @@ func (s *Store) PutPartial(ctx context.Context, id sessionstore.SessionID, p ses
 		return nil
 	}
 	_, err = s.update(ctx, op, change{ // the caller that has it complete cannot take it any more
-		key: partialKey(id), update: "SET #" + attrCount + " = #" + attrWant + " + :one", condition: present, values: item{":one": num(1)},
+		key: partialKey(
+			id,
+		),
+		update: "SET #" + attrCount + " = #" + attrWant + " + :one", condition: present, values: item{":one": num(1)},
 	})
 	if err != nil && refused(err) == nil {
 		return fmt.Errorf("put partial packet: spoil another: %w", err)
@@ -108,7 +122,9 @@ func partialValues(p sessionstore.Partial) item {
 }
 
 // AddAttachments implements [sessionstore.Partials]. It takes a write for each 300 KB or part of it.
-func (s *Store) AddAttachments(ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, more sessionstore.Packet) (sessionstore.Partial, error) {
+func (s *Store) AddAttachments(
+	ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, more sessionstore.Packet,
+) (sessionstore.Partial, error) {
 	const op = sessionstore.OpPartial
 	if err := s.begin(ctx, op); err != nil {
 		return p, fmt.Errorf("add attachments: %w", err)
@@ -139,7 +155,9 @@ func (s *Store) AddAttachments(ctx context.Context, id sessionstore.SessionID, p
 }
 
 // CountAttachment implements [sessionstore.Partials].
-func (s *Store) CountAttachment(ctx context.Context, id sessionstore.SessionID, now time.Time) (sessionstore.Partial, error) {
+func (s *Store) CountAttachment(
+	ctx context.Context, id sessionstore.SessionID, now time.Time,
+) (sessionstore.Partial, error) {
 	const op = sessionstore.OpPartial
 	var p sessionstore.Partial
 	if err := s.begin(ctx, op); err != nil {
@@ -149,7 +167,8 @@ func (s *Store) CountAttachment(ctx context.Context, id sessionstore.SessionID, 
 		key:    partialKey(id),
 		update: "SET #" + attrCount + " = #" + attrCount + " + :one",
 		// What is complete is counted too: so the count says that it is spoilt.
-		condition: "#" + attrDeadline + " > :now", values: item{":one": num(1), ":now": millis(now)}, returns: types.ReturnValueAllNew,
+		condition: "#" + attrDeadline + " > :now",
+		values:    item{":one": num(1), ":now": millis(now)}, returns: types.ReturnValueAllNew,
 	})
 	if err != nil {
 		return p, lost(err, "count attachment: partial packet", sessionstore.ErrNotFound)

@@ -28,8 +28,8 @@ func asRead(read *sessionstore.Session, values item) string {
 	return condition
 }
 
-// Answer implements [sessionstore.Polls]. One that acknowledges a part of a page takes a read for each level of pages; one that meets a
-// page which has been turned since the reading takes another write.
+// Answer implements [sessionstore.Polls]. One that acknowledges a part of a page takes a read for each level of
+// pages; one that meets a page which has been turned since the reading takes another write.
 func (s *Store) Answer(ctx context.Context, r sessionstore.AnswerRequest) error {
 	const op = sessionstore.OpAnswer
 	if err := s.begin(ctx, op); err != nil {
@@ -62,7 +62,8 @@ func answerable(found item, read *sessionstore.Session) bool {
 		return false
 	}
 	v := sessionOf(read.ID, found)
-	return (v.State == sessionstore.Open || v.Drain) && v.Transport == sessionstore.Polling && v.LastT == read.LastT && v.Given == read.Given
+	return (v.State == sessionstore.Open || v.Drain) && v.Transport == sessionstore.Polling && v.LastT == read.LastT &&
+		v.Given == read.Given
 }
 
 // answer is the write of an answer, without what it acknowledges.
@@ -91,10 +92,12 @@ func answer(r sessionstore.AnswerRequest) (*clauses, string) {
 	return u, condition
 }
 
-// acknowledge removes the packets that were given, and returns the condition that the list has them as they were read. Entries go by
-// their places, since more may have been appended; an empty list may stay. Of a page that was given in part the item says from
-// then on where the rest begins: putting the rest into the list would let that grow.
-func (s *Store) acknowledge(ctx context.Context, op sessionstore.Op, u *clauses, read *sessionstore.Session) (string, error) {
+// acknowledge removes the packets that were given, and returns the condition that the list has them as they were
+// read. Entries go by their places, since more may have been appended; an empty list may stay. Of a page that was
+// given in part the item says from then on where the rest begins: putting the rest into the list would let that grow.
+func (s *Store) acknowledge(
+	ctx context.Context, op sessionstore.Op, u *clauses, read *sessionstore.Session,
+) (string, error) {
 	if read.Given == 0 {
 		return "", nil
 	}
@@ -133,7 +136,8 @@ func (s *Store) acknowledge(ctx context.Context, op sessionstore.Op, u *clauses,
 	return condition, nil
 }
 
-// covered returns how many entries the first packets of a list take whole, and how many packets they take of the one behind.
+// covered returns how many entries the first packets of a list take whole, and how many packets they take of the one
+// behind.
 func covered(entries []entry, packets int) (whole, part int) {
 	for whole < len(entries) && entries[whole].packets <= packets {
 		packets -= entries[whole].packets

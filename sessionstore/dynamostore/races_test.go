@@ -138,7 +138,9 @@ func items(t *testing.T, c dynamostore.Client, id sessionstore.SessionID) []stri
 	condition := "PK = :pk"
 	out, err := c.Query(t.Context(), &dynamodb.QueryInput{
 		TableName: new(table), KeyConditionExpression: &condition,
-		ExpressionAttributeValues: map[string]types.AttributeValue{":pk": &types.AttributeValueMemberS{Value: "S#" + string(id)}},
+		ExpressionAttributeValues: map[string]types.AttributeValue{
+			":pk": &types.AttributeValueMemberS{Value: "S#" + string(id)},
+		},
 	})
 	must(t, err)
 	var keys []string

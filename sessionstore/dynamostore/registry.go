@@ -112,11 +112,13 @@ func (s *Store) Pinged(ctx context.Context, r sessionstore.Registration, at time
 	u := clauses{values: item{}}
 	u.putTime(attrPingedAt, at)
 	condition := rowAsRead(r, &u) + " AND attribute_not_exists(#" + attrExpired + ")"
-	return s.changeRow(ctx, sessionstore.OpPinged, r.Session, change{update: u.String(), condition: condition, values: u.values})
+	return s.changeRow(
+		ctx, sessionstore.OpPinged, r.Session, change{update: u.String(), condition: condition, values: u.values},
+	)
 }
 
-// rowAsRead is the condition of a row that is there, with the ping and the connection that it was read with. Its values go
-// into those of u.
+// rowAsRead is the condition of a row that is there, with the ping and the connection that it was read with. Its
+// values go into those of u.
 func rowAsRead(r sessionstore.Registration, u *clauses) string {
 	condition := present
 	match := func(name, placeholder string, there bool) {
@@ -147,7 +149,9 @@ func (s *Store) Unregister(ctx context.Context, id sessionstore.SessionID) error
 
 // Registrations implements [sessionstore.Registry], in order of session ids.
 func (s *Store) Registrations(ctx context.Context, shard int) iter.Seq2[sessionstore.Registration, error] {
-	return rows(ctx, s, sessionstore.OpRegistrations, "walk registry", registryPK(shard), sortKeys{}, false, registrationOf)
+	return rows(
+		ctx, s, sessionstore.OpRegistrations, "walk registry", registryPK(shard), sortKeys{}, false, registrationOf,
+	)
 }
 
 // LeaseShard implements [sessionstore.Registry].

@@ -33,7 +33,9 @@ func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionsto
 		}
 		return fmt.Errorf("join room: member: %w", err) // as if nothing had been written
 	}
-	c := change{key: socketKey(k.Session, k.Namespace), condition: isSocket, values: item{":id": str(k.ID), ":n": num(1)}}
+	c := change{
+		key: socketKey(k.Session, k.Namespace), condition: isSocket, values: item{":id": str(k.ID), ":n": num(1)},
+	}
 	if there { // counted already
 		c.values[":n"] = num(0)
 	} else {
@@ -59,7 +61,9 @@ func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionsto
 }
 
 // takeBack removes the rows of a join, or of a leave: the member first, for the other is what it is found by.
-func (s *Store) takeBack(ctx context.Context, op sessionstore.Op, k *sessionstore.Socket, room sessionstore.Room) error {
+func (s *Store) takeBack(
+	ctx context.Context, op sessionstore.Op, k *sessionstore.Socket, room sessionstore.Room,
+) error {
 	if _, err := s.remove(ctx, op, roomKey(k.Namespace, room, k.ID), "", nil); err != nil {
 		return err
 	}
@@ -147,7 +151,9 @@ func memberOf(it item) sessionstore.Member {
 }
 
 // Member implements [sessionstore.Rooms].
-func (s *Store) Member(ctx context.Context, nsp sessionstore.Namespace, id sessionstore.SocketID) (sessionstore.Member, error) {
+func (s *Store) Member(
+	ctx context.Context, nsp sessionstore.Namespace, id sessionstore.SocketID,
+) (sessionstore.Member, error) {
 	const op = sessionstore.OpMember
 	if err := s.begin(ctx, op); err != nil {
 		return sessionstore.Member{}, fmt.Errorf("read member: %w", err)
@@ -180,7 +186,9 @@ func (s *Store) NamespaceMembers(
 }
 
 // members walks the member rows of a partition.
-func (s *Store) members(ctx context.Context, what, pk string, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
+func (s *Store) members(
+	ctx context.Context, what, pk string, ids sessionstore.Range,
+) iter.Seq2[sessionstore.Member, error] {
 	walked := rows(ctx, s, sessionstore.OpMembers, what, pk, within(ids), true, memberOf)
 	if ids.To == "" {
 		return walked
@@ -195,7 +203,9 @@ func (s *Store) members(ctx context.Context, what, pk string, ids sessionstore.R
 }
 
 // RepairHint implements [sessionstore.Rooms].
-func (s *Store) RepairHint(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member) error {
+func (s *Store) RepairHint(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member,
+) error {
 	const op = sessionstore.OpSetHint
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("repair hint: %w", err)
@@ -211,7 +221,9 @@ func (s *Store) RepairHint(ctx context.Context, nsp sessionstore.Namespace, room
 }
 
 // Reap implements [sessionstore.Rooms].
-func (s *Store) Reap(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, id sessionstore.SocketID) error {
+func (s *Store) Reap(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, id sessionstore.SocketID,
+) error {
 	const op = sessionstore.OpReap
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("reap member: %w", err)

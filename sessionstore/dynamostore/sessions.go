@@ -311,9 +311,15 @@ func closeChange(r sessionstore.CloseRequest) change {
 }
 
 // TakeOver implements [sessionstore.Sessions].
-func (s *Store) TakeOver(ctx context.Context, id sessionstore.SessionID, handler sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
+func (s *Store) TakeOver(
+	ctx context.Context, id sessionstore.SessionID, handler sessionstore.Lease, from sessionstore.Owner,
+	now time.Time,
+) error {
 	free := "#" + attrLeaseEnds + " <= :now"
-	values := item{":closing": valueClosing, ":now": millis(now), ":owner": str(handler.Owner), ":until": millis(handler.Until)}
+	values := item{
+		":closing": valueClosing, ":now": millis(now), ":owner": str(handler.Owner),
+		":until": millis(handler.Until),
+	}
 	if from != "" {
 		free = "(" + free + " OR #" + attrLease + " = :from)"
 		values[":from"] = str(from)
@@ -325,13 +331,16 @@ func (s *Store) TakeOver(ctx context.Context, id sessionstore.SessionID, handler
 }
 
 // Finish implements [sessionstore.Sessions]. The handshake's time to live covers a failure to drop it.
-func (s *Store) Finish(ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, expiresAt time.Time) error {
+func (s *Store) Finish(
+	ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, expiresAt time.Time,
+) error {
 	const op = sessionstore.OpFinish
 	it, err := s.transition(ctx, op, id, change{
 		update:    "SET #" + attrState + " = :closed, #" + attrTTL + " = :expires",
 		condition: "#" + attrState + " = :closing AND #" + attrLease + " = :owner",
 		values: item{
-			":closing": valueClosing, ":closed": str(sessionstore.Closed), ":owner": str(owner), ":expires": seconds(expiresAt),
+			":closing": valueClosing, ":closed": str(sessionstore.Closed), ":owner": str(owner),
+			":expires": seconds(expiresAt),
 		},
 		returns: types.ReturnValueAllOld,
 	})

@@ -57,7 +57,8 @@ func (s *Store) memberItem(at key, id sessionstore.SessionID, hint sessionstore.
 	return it
 }
 
-// keptItem is an item of what a socket keeps. It knows its namespace, so that it can be removed without the socket's row.
+// keptItem is an item of what a socket keeps. It knows its namespace, so that it can be removed without the socket's
+// row.
 func (s *Store) keptItem(at key, k *sessionstore.Socket) item {
 	it := at.item()
 	it[attrNamespace] = str(k.Namespace)
@@ -112,7 +113,9 @@ func (s *Store) keptWrites(n *sessionstore.NewSocket, k *sessionstore.Socket) []
 	return writes
 }
 
-func (s *Store) memberWrites(n *sessionstore.NewSocket, k *sessionstore.Socket, hint sessionstore.Connection) []types.WriteRequest {
+func (s *Store) memberWrites(
+	n *sessionstore.NewSocket, k *sessionstore.Socket, hint sessionstore.Connection,
+) []types.WriteRequest {
 	writes := []types.WriteRequest{putRequest(s.memberItem(s.everybodyKey(k.Namespace, k.ID), k.Session, hint))}
 	for _, room := range n.Rooms {
 		writes = append(writes, putRequest(s.memberItem(roomKey(k.Namespace, room, k.ID), k.Session, hint)))
@@ -188,8 +191,8 @@ func (s *Store) ClearSockets(ctx context.Context, id sessionstore.SessionID) err
 	return nil
 }
 
-// clear removes what sockets of a session keep under keys with a prefix, and the member rows that belong to it. What has been removed
-// is not met again by the next call, should this one not come to its end.
+// clear removes what sockets of a session keep under keys with a prefix, and the member rows that belong to it. What
+// has been removed is not met again by the next call, should this one not come to its end.
 func (s *Store) clear(ctx context.Context, op sessionstore.Op, id sessionstore.SessionID, prefix string) error {
 	var members, kept []types.WriteRequest
 	met := make(map[key]bool)
@@ -227,7 +230,9 @@ func (s *Store) clear(ctx context.Context, op sessionstore.Op, id sessionstore.S
 }
 
 // ReadSocket implements [sessionstore.Sockets].
-func (s *Store) ReadSocket(ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member) (sessionstore.Socket, map[string]string, error) {
+func (s *Store) ReadSocket(
+	ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member,
+) (sessionstore.Socket, map[string]string, error) {
 	const op = sessionstore.OpReadSocket
 	if err := s.begin(ctx, op); err != nil {
 		return sessionstore.Socket{}, nil, fmt.Errorf("read socket: %w", err)
@@ -236,7 +241,8 @@ func (s *Store) ReadSocket(ctx context.Context, nsp sessionstore.Namespace, m se
 	data := dataKey(&sessionstore.Socket{ID: m.Socket, Session: m.Session})
 	session := sessionKey(m.Session)
 	found, err := s.getAll(ctx, op, []key{session, at, data})
-	if err == nil && (text(found[at], attrID) != string(m.Socket) || text(found[session], attrState) != string(sessionstore.Open)) {
+	if err == nil &&
+		(text(found[at], attrID) != string(m.Socket) || text(found[session], attrState) != string(sessionstore.Open)) {
 		err = sessionstore.ErrNotFound
 	}
 	if err != nil {
@@ -299,5 +305,7 @@ func hintChange(hint sessionstore.Connection) change {
 	if hint.IsZero() {
 		return change{update: "REMOVE #" + attrConn, condition: present}
 	}
-	return change{update: "SET #" + attrConn + " = :hint", condition: present, values: item{":hint": str(hint.String())}}
+	return change{
+		update: "SET #" + attrConn + " = :hint", condition: present, values: item{":hint": str(hint.String())},
+	}
 }

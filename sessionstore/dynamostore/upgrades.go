@@ -33,7 +33,8 @@ func (s *Store) Bind(ctx context.Context, id sessionstore.SessionID, c sessionst
 
 // boundTo reports whether a session has this candidate already.
 func boundTo(it item, conn sessionstore.Connection) bool {
-	return text(it, attrState) == string(sessionstore.Open) && text(it, attrTransport) == string(sessionstore.Polling) &&
+	return text(it, attrState) == string(sessionstore.Open) &&
+		text(it, attrTransport) == string(sessionstore.Polling) &&
 		connection(it, attrCandidate) == conn
 }
 

@@ -21,7 +21,8 @@ const sk = "#" + attrSK
 
 func beginningWith(s string) sortKeys { return sortKeys{"begins_with(" + sk + ", :from)", s, ""} }
 
-// within selects the keys of a range. BETWEEN has both of its ends within, so the caller that walks meets ids.To too, and passes it over.
+// within selects the keys of a range. BETWEEN has both of its ends within, so the caller that walks meets ids.To too,
+// and passes it over.
 func within(ids sessionstore.Range) sortKeys {
 	in := sortKeys{from: string(ids.From), to: string(ids.To)}
 	switch {
@@ -37,7 +38,9 @@ func within(ids sessionstore.Range) sortKeys {
 
 // walk yields the items of a partition in order of their sort keys, page by page of 1 MB. A page is read when
 // it is needed, and none after the consumer has left.
-func (s *Store) walk(ctx context.Context, op sessionstore.Op, pk string, keys sortKeys, consistent bool) iter.Seq2[item, error] {
+func (s *Store) walk(
+	ctx context.Context, op sessionstore.Op, pk string, keys sortKeys, consistent bool,
+) iter.Seq2[item, error] {
 	condition := "#" + attrPK + " = :pk"
 	values := item{":pk": str(pk)}
 	if keys.condition != "" {

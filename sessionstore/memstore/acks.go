@@ -36,7 +36,9 @@ func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
 	}
 	n := ackWeight + len(a.State)
 	e.ackBytes += n
-	e.acks[sessionstore.AckPlace(a.ID)] = &ack{row: a, bytes: n, expiry: st.expire(a.ExpiresAt, func() { st.removeAck(a.Session, a.ID) })}
+	e.acks[sessionstore.AckPlace(a.ID)] = &ack{
+		row: a, bytes: n, expiry: st.expire(a.ExpiresAt, func() { st.removeAck(a.Session, a.ID) }),
+	}
 	st.settle(e)
 	e.wake()
 	return nil

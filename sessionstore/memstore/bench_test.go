@@ -15,8 +15,13 @@ func benchStore(b *testing.B, sessions int) (*memstore.Store, []sessionstore.Ses
 	ids := make([]sessionstore.SessionID, sessions)
 	for i := range ids {
 		ids[i] = sessionstore.SessionID(sessionstore.NewID())
-		k := sessionstore.NewSocket{ID: sessionstore.SocketID(sessionstore.NewID()), Session: ids[i], Namespace: "/", Rooms: []sessionstore.Room{"r"}}
-		if err := s.Create(b.Context(), sessionstore.NewSession{ID: ids[i], Transport: sessionstore.Polling}); err != nil {
+		k := sessionstore.NewSocket{
+			ID: sessionstore.SocketID(sessionstore.NewID()), Session: ids[i], Namespace: "/",
+			Rooms: []sessionstore.Room{"r"},
+		}
+		if err := s.Create(
+			b.Context(), sessionstore.NewSession{ID: ids[i], Transport: sessionstore.Polling},
+		); err != nil {
 			b.Fatal(err)
 		}
 		if err := s.PutSocket(b.Context(), k, conn, wideSocket); err != nil {
@@ -53,7 +58,9 @@ func BenchmarkPoll(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := s.Answer(b.Context(), sessionstore.AnswerRequest{Read: &read, T: "t", Give: len(read.Pending())}); err != nil {
+		if err := s.Answer(
+			b.Context(), sessionstore.AnswerRequest{Read: &read, T: "t", Give: len(read.Pending())},
+		); err != nil {
 			b.Fatal(err)
 		}
 	}

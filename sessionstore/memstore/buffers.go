@@ -32,7 +32,8 @@ func (s *Store) Enqueue(ctx context.Context, id sessionstore.SessionID, packets 
 	var after sessionstore.Session
 	err := s.transition(ctx, sessionstore.OpEnqueue, id, func(e *entry) bool {
 		v := &e.session
-		return v.State == sessionstore.Open && v.Transport == sessionstore.WebSocket && v.Serial && e.fits(packets, limits)
+		return v.State == sessionstore.Open && v.Transport == sessionstore.WebSocket && v.Serial &&
+			e.fits(packets, limits)
 	}, func(e *entry) {
 		e.append(packets)
 		if !e.session.Hold.Held() {
@@ -71,7 +72,9 @@ func (e *entry) clearBuffer() {
 }
 
 // Bodies implements [sessionstore.Buffers]. Every packet is whole already.
-func (s *Store) Bodies(ctx context.Context, _ sessionstore.SessionID, packets []sessionstore.Packet) ([]sessionstore.Packet, error) {
+func (s *Store) Bodies(
+	ctx context.Context, _ sessionstore.SessionID, packets []sessionstore.Packet,
+) ([]sessionstore.Packet, error) {
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return nil, err
 	}

@@ -19,7 +19,9 @@ type claims struct {
 }
 
 // Claim implements [sessionstore.Claims].
-func (s *Store) Claim(ctx context.Context, name string, lease sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
+func (s *Store) Claim(
+	ctx context.Context, name string, lease sessionstore.Lease, from sessionstore.Owner, now time.Time,
+) error {
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return err
 	}

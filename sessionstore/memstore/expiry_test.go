@@ -37,7 +37,10 @@ func check(t *testing.T, err error) {
 func sweepAll(t *testing.T, s *Store, now time.Time) {
 	t.Helper()
 	for shard := range s.Shards() {
-		check(t, s.LeaseShard(t.Context(), shard, sessionstore.Lease{Owner: "sweeper", Until: now.Add(time.Second)}, now))
+		check(
+			t,
+			s.LeaseShard(t.Context(), shard, sessionstore.Lease{Owner: "sweeper", Until: now.Add(time.Second)}, now),
+		)
 	}
 }
 
@@ -47,13 +50,18 @@ func live(t *testing.T, s *Store, i int, tidy bool) {
 	ctx := t.Context()
 	id := sessionstore.SessionID(fmt.Sprint("session-", i))
 	conn := sessionstore.Connection{ID: fmt.Sprint("conn-", i), Endpoint: "https://example.org"}
-	k := sessionstore.NewSocket{ID: sessionstore.SocketID(fmt.Sprint("socket-", i)), Session: id, Namespace: "/", Rooms: []sessionstore.Room{"r"}}
+	k := sessionstore.NewSocket{
+		ID: sessionstore.SocketID(fmt.Sprint("socket-", i)), Session: id, Namespace: "/",
+		Rooms: []sessionstore.Room{"r"},
+	}
 	check(t, s.Create(ctx, sessionstore.NewSession{ID: id, Transport: sessionstore.Polling}))
 	check(t, s.PutConnection(ctx, sessionstore.ConnectionRow{Conn: conn, Session: id, ExpiresAt: start.Add(time.Hour)}))
 	check(t, s.PutSocket(ctx, k, conn, sessionstore.SocketLimits{Rooms: 1}))
 	check(t, s.PutPartial(ctx, id, sessionstore.Partial{Want: 1, Deadline: start.Add(time.Minute)}, start))
 	check(t, s.PutAck(ctx, sessionstore.Ack{Session: id, ID: 1, ExpiresAt: start.Add(2 * time.Hour)}))
-	_, err := s.Close(ctx, sessionstore.CloseRequest{Session: id, Handler: sessionstore.Lease{Owner: "me", Until: start}})
+	_, err := s.Close(
+		ctx, sessionstore.CloseRequest{Session: id, Handler: sessionstore.Lease{Owner: "me", Until: start}},
+	)
 	check(t, err)
 	check(t, s.Unregister(ctx, id))
 	check(t, s.Finish(ctx, id, "me", start.Add(time.Minute)))

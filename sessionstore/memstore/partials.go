@@ -44,7 +44,9 @@ func (st *stripe) setPartial(id sessionstore.SessionID, e *entry, p *sessionstor
 }
 
 // PutPartial implements [sessionstore.Partials].
-func (s *Store) PutPartial(ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, now time.Time) error {
+func (s *Store) PutPartial(
+	ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, now time.Time,
+) error {
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return err
 	}
@@ -72,7 +74,9 @@ func (s *Store) PutPartial(ctx context.Context, id sessionstore.SessionID, p ses
 }
 
 // AddAttachments implements [sessionstore.Partials].
-func (s *Store) AddAttachments(ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, more sessionstore.Packet) (sessionstore.Partial, error) {
+func (s *Store) AddAttachments(
+	ctx context.Context, id sessionstore.SessionID, p sessionstore.Partial, more sessionstore.Packet,
+) (sessionstore.Partial, error) {
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return sessionstore.Partial{}, err
 	}
@@ -100,7 +104,9 @@ func (e *entry) has(p sessionstore.Partial) bool {
 }
 
 // CountAttachment implements [sessionstore.Partials].
-func (s *Store) CountAttachment(ctx context.Context, id sessionstore.SessionID, now time.Time) (sessionstore.Partial, error) {
+func (s *Store) CountAttachment(
+	ctx context.Context, id sessionstore.SessionID, now time.Time,
+) (sessionstore.Partial, error) {
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return sessionstore.Partial{}, err
 	}

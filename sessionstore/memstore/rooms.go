@@ -170,7 +170,9 @@ func (s *Store) InRoom(ctx context.Context, k sessionstore.Socket, room sessions
 }
 
 // Member implements [sessionstore.Rooms].
-func (s *Store) Member(ctx context.Context, nsp sessionstore.Namespace, id sessionstore.SocketID) (sessionstore.Member, error) {
+func (s *Store) Member(
+	ctx context.Context, nsp sessionstore.Namespace, id sessionstore.SocketID,
+) (sessionstore.Member, error) {
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return sessionstore.Member{}, err
 	}
@@ -188,16 +190,22 @@ func (s *Store) Member(ctx context.Context, nsp sessionstore.Namespace, id sessi
 }
 
 // Members implements [sessionstore.Rooms].
-func (s *Store) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
+func (s *Store) Members(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range,
+) iter.Seq2[sessionstore.Member, error] {
 	return s.walkMembers(ctx, inRoom(nsp, room), ids)
 }
 
 // NamespaceMembers implements [sessionstore.Rooms].
-func (s *Store) NamespaceMembers(ctx context.Context, nsp sessionstore.Namespace, shard int, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
+func (s *Store) NamespaceMembers(
+	ctx context.Context, nsp sessionstore.Namespace, shard int, ids sessionstore.Range,
+) iter.Seq2[sessionstore.Member, error] {
 	return s.walkMembers(ctx, roomKey{nsp: nsp, shard: max(shard, 0)}, ids)
 }
 
-func (s *Store) walkMembers(ctx context.Context, k roomKey, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
+func (s *Store) walkMembers(
+	ctx context.Context, k roomKey, ids sessionstore.Range,
+) iter.Seq2[sessionstore.Member, error] {
 	page := func(last sessionstore.SocketID, more bool) ([]sessionstore.Member, sessionstore.SocketID, bool) {
 		st := s.roomStripe(k)
 		st.mu.Lock()
@@ -222,7 +230,9 @@ func (s *Store) walkMembers(ctx context.Context, k roomKey, ids sessionstore.Ran
 }
 
 // RepairHint implements [sessionstore.Rooms].
-func (s *Store) RepairHint(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member) error {
+func (s *Store) RepairHint(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member,
+) error {
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return err
 	}
@@ -236,7 +246,9 @@ func (s *Store) RepairHint(ctx context.Context, nsp sessionstore.Namespace, room
 }
 
 // Reap implements [sessionstore.Rooms].
-func (s *Store) Reap(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, id sessionstore.SocketID) error {
+func (s *Store) Reap(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, id sessionstore.SocketID,
+) error {
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return err
 	}

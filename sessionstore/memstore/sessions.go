@@ -113,7 +113,10 @@ func (s *Store) Close(ctx context.Context, r sessionstore.CloseRequest) (session
 }
 
 // TakeOver implements [sessionstore.Sessions].
-func (s *Store) TakeOver(ctx context.Context, id sessionstore.SessionID, handler sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
+func (s *Store) TakeOver(
+	ctx context.Context, id sessionstore.SessionID, handler sessionstore.Lease, from sessionstore.Owner,
+	now time.Time,
+) error {
 	return s.transition(ctx, sessionstore.OpTakeOver, id, func(e *entry) bool {
 		old := e.session.Handler
 		return e.session.State == sessionstore.Closing && (!now.Before(old.Until) || from != "" && old.Owner == from)
@@ -123,7 +126,9 @@ func (s *Store) TakeOver(ctx context.Context, id sessionstore.SessionID, handler
 }
 
 // Finish implements [sessionstore.Sessions].
-func (s *Store) Finish(ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, expiresAt time.Time) error {
+func (s *Store) Finish(
+	ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, expiresAt time.Time,
+) error {
 	return s.transition(ctx, sessionstore.OpFinish, id, func(e *entry) bool {
 		return e.session.State == sessionstore.Closing && owner != "" && e.session.Handler.Owner == owner
 	}, func(e *entry) {

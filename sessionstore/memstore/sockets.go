@@ -36,8 +36,8 @@ func (st *stripe) socket(k sessionstore.Socket) (*entry, int) {
 	return e, i
 }
 
-// lookup calls f with the rows of this very socket's session, and with what the socket keeps, under their lock. It reports false
-// and does not call f if the socket is gone.
+// lookup calls f with the rows of this very socket's session, and with what the socket keeps, under their lock. It
+// reports false and does not call f if the socket is gone.
 func (s *Store) lookup(k sessionstore.Socket, f func(e *entry, i int, own *kept)) bool {
 	st := s.stripe(k.Session)
 	st.mu.Lock()
@@ -159,7 +159,9 @@ func (s *Store) ClearSockets(ctx context.Context, _ sessionstore.SessionID) erro
 }
 
 // ReadSocket implements [sessionstore.Sockets].
-func (s *Store) ReadSocket(ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member) (sessionstore.Socket, map[string]string, error) {
+func (s *Store) ReadSocket(
+	ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member,
+) (sessionstore.Socket, map[string]string, error) {
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return sessionstore.Socket{}, nil, err
 	}
@@ -207,7 +209,10 @@ func (s *Store) Data(ctx context.Context, k sessionstore.Socket) (map[string]str
 }
 
 // SetData implements [sessionstore.Sockets].
-func (s *Store) SetData(ctx context.Context, k sessionstore.Socket, key, value string, limits sessionstore.SocketLimits) error {
+func (s *Store) SetData(
+	ctx context.Context, k sessionstore.Socket, key, value string,
+	limits sessionstore.SocketLimits,
+) error {
 	const op = sessionstore.OpSetData
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return err

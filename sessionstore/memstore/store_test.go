@@ -15,7 +15,9 @@ func TestConformance(t *testing.T) {
 }
 
 func TestConformanceOneShard(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) sessionstore.Store { return counted(t, memstore.New(memstore.Options{Shards: 1})) })
+	storetest.Run(
+		t, func(t *testing.T) sessionstore.Store { return counted(t, memstore.New(memstore.Options{Shards: 1})) },
+	)
 }
 
 // counted checks in the end that the store has kept count of what it holds.
@@ -40,7 +42,10 @@ func TestChangedOfNoSession(t *testing.T) {
 
 func TestExpiryWakes(t *testing.T) {
 	s, _, k := metered(t)
-	_, err := s.Close(t.Context(), sessionstore.CloseRequest{Session: k.Session, Handler: sessionstore.Lease{Owner: "me", Until: start}})
+	_, err := s.Close(
+		t.Context(),
+		sessionstore.CloseRequest{Session: k.Session, Handler: sessionstore.Lease{Owner: "me", Until: start}},
+	)
 	if err = errors.Join(err, s.Finish(t.Context(), k.Session, "me", start.Add(time.Second))); err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +69,11 @@ func TestShards(t *testing.T) {
 		t.Errorf("%d shards, want 3", n)
 	}
 	for _, shard := range []int{-1, 3} {
-		if err := s.LeaseShard(t.Context(), shard, sessionstore.Lease{Owner: "me"}, start); !errors.Is(err, sessionstore.ErrNotFound) {
+		if err := s.LeaseShard(
+			t.Context(), shard, sessionstore.Lease{Owner: "me"}, start,
+		); !errors.Is(
+			err, sessionstore.ErrNotFound,
+		) {
 			t.Errorf("lease of shard %d: %v", shard, err)
 		}
 		for r, err := range s.Registrations(t.Context(), shard) {

@@ -41,9 +41,12 @@ func (s *Store) Bind(ctx context.Context, id sessionstore.SessionID, c sessionst
 
 // Probe implements [sessionstore.Upgrades].
 func (s *Store) Probe(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) error {
-	return s.transition(ctx, sessionstore.OpProbe, id, func(e *entry) bool { return e.isCandidate(conn) }, func(e *entry) {
-		e.session.Probed = true
-	})
+	return s.transition(
+		ctx, sessionstore.OpProbe, id, func(e *entry) bool { return e.isCandidate(conn) },
+		func(e *entry) {
+			e.session.Probed = true
+		},
+	)
 }
 
 // Upgrade implements [sessionstore.Upgrades].
@@ -51,20 +54,26 @@ func (s *Store) Upgrade(ctx context.Context, id sessionstore.SessionID, conn ses
 	hold sessionstore.Lease,
 ) (sessionstore.Session, error) {
 	var after sessionstore.Session
-	err := s.transition(ctx, sessionstore.OpUpgrade, id, func(e *entry) bool { return e.isCandidate(conn) }, func(e *entry) {
-		v := &e.session
-		v.Transport, v.Conn, v.Hold = sessionstore.WebSocket, conn, hold
-		v.Candidate, v.Poll = sessionstore.Candidate{}, sessionstore.Poll{}
-		after = e.view()
-	})
+	err := s.transition(
+		ctx, sessionstore.OpUpgrade, id, func(e *entry) bool { return e.isCandidate(conn) },
+		func(e *entry) {
+			v := &e.session
+			v.Transport, v.Conn, v.Hold = sessionstore.WebSocket, conn, hold
+			v.Candidate, v.Poll = sessionstore.Candidate{}, sessionstore.Poll{}
+			after = e.view()
+		},
+	)
 	return after, err
 }
 
 // Abort implements [sessionstore.Upgrades].
 func (s *Store) Abort(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) error {
-	return s.transition(ctx, sessionstore.OpAbort, id, func(e *entry) bool { return e.isCandidate(conn) }, func(e *entry) {
-		e.session.Candidate, e.session.Probed = sessionstore.Candidate{}, false
-	})
+	return s.transition(
+		ctx, sessionstore.OpAbort, id, func(e *entry) bool { return e.isCandidate(conn) },
+		func(e *entry) {
+			e.session.Candidate, e.session.Probed = sessionstore.Candidate{}, false
+		},
+	)
 }
 
 // heldBy reports whether owner holds the buffer back.
@@ -74,9 +83,12 @@ func (e *entry) heldBy(owner sessionstore.Owner) bool {
 
 // Renew implements [sessionstore.Flushes].
 func (s *Store) Renew(ctx context.Context, id sessionstore.SessionID, hold sessionstore.Lease) error {
-	return s.transition(ctx, sessionstore.OpRenew, id, func(e *entry) bool { return e.heldBy(hold.Owner) }, func(e *entry) {
-		e.session.Hold.Until = hold.Until
-	})
+	return s.transition(
+		ctx, sessionstore.OpRenew, id, func(e *entry) bool { return e.heldBy(hold.Owner) },
+		func(e *entry) {
+			e.session.Hold.Until = hold.Until
+		},
+	)
 }
 
 // Release implements [sessionstore.Flushes].

@@ -16,7 +16,10 @@ func TestFull(t *testing.T) {
 	s := memstore.New(memstore.Options{MaxBytes: 1 << 20})
 	create := func(id string) error {
 		return s.Create(t.Context(), sessionstore.NewSession{
-			ID: sessionstore.SessionID(id), Transport: sessionstore.Polling, Handshake: sessionstore.Handshake{URL: strings.Repeat("u", 10<<10)},
+			ID: sessionstore.SessionID(
+				id,
+			),
+			Transport: sessionstore.Polling, Handshake: sessionstore.Handshake{URL: strings.Repeat("u", 10<<10)},
 		})
 	}
 	k := sessionstore.NewSocket{ID: "k", Session: "0", Namespace: "/"}
@@ -65,7 +68,9 @@ func TestNoLimit(t *testing.T) {
 	s := memstore.New(memstore.Options{MaxBytes: -1})
 	for i := range 10 {
 		h := sessionstore.Handshake{URL: strings.Repeat("u", 1<<10)}
-		if err := s.Create(t.Context(), sessionstore.NewSession{ID: sessionstore.SessionID(fmt.Sprint(i)), Handshake: h}); err != nil {
+		if err := s.Create(
+			t.Context(), sessionstore.NewSession{ID: sessionstore.SessionID(fmt.Sprint(i)), Handshake: h},
+		); err != nil {
 			t.Error(err)
 		}
 	}

@@ -59,7 +59,9 @@ func ackWaiter(x *tester) {
 	x.noAck(a)
 	x.must(x.store.PutAck(x.Context(), a))
 	x.pending(a)
-	got, err := x.store.AnswerAck(x.Context(), answerTo(a, `461-/chat,7[{"_placeholder":true,"num":0},"é"]`, "bAAEC"), start)
+	got, err := x.store.AnswerAck(
+		x.Context(), answerTo(a, `461-/chat,7[{"_placeholder":true,"num":0},"é"]`, "bAAEC"), start,
+	)
 	x.must(err)
 	a.Answer = []string{`461-/chat,7[{"_placeholder":true,"num":0},"é"]`, "bAAEC"}
 	x.sameAck(got, a)

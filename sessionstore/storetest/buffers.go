@@ -33,8 +33,11 @@ func (x *tester) bodies(id sessionstore.SessionID, packets []sessionstore.Packet
 			x.Errorf("packet %d: %q of size %d at %v, has %d bytes", i, p.ID, p.Size, p.Page, n)
 		}
 		read := packets[i]
-		if paged := !read.Page.IsZero(); paged && (read.ID != "" || read.Frames != nil) || !paged && (read.ID != p.ID || read.Size != n) {
-			x.Errorf("packet %d: %q of %d bytes, read as %q of size %d at %v", i, p.ID, n, read.ID, read.Size, read.Page)
+		if paged := !read.Page.IsZero(); paged && (read.ID != "" || read.Frames != nil) ||
+			!paged && (read.ID != p.ID || read.Size != n) {
+			x.Errorf(
+				"packet %d: %q of %d bytes, read as %q of size %d at %v", i, p.ID, n, read.ID, read.Size, read.Page,
+			)
 		}
 	}
 	return whole
@@ -63,15 +66,19 @@ func (x *tester) samePackets(got, want []sessionstore.Packet) {
 	}
 	for i := range got {
 		if got[i].ID != want[i].ID || !slices.Equal(got[i].Frames, want[i].Frames) {
-			x.Fatalf("packet %d is %q %s, want %q %s", i,
-				got[i].ID, shorten(fmt.Sprintf("%.200q", got[i].Frames)), want[i].ID, shorten(fmt.Sprintf("%.200q", want[i].Frames)))
+			x.Fatalf(
+				"packet %d is %q %s, want %q %s", i, got[i].ID, shorten(fmt.Sprintf("%.200q", got[i].Frames)),
+				want[i].ID, shorten(fmt.Sprintf("%.200q", want[i].Frames)),
+			)
 		}
 	}
 }
 
 func deliverOrder(x *tester) {
 	id, neighbour := x.polling(), x.polling()
-	want := []sessionstore.Packet{packet("4a"), packet("4b", "bAA==", "b"), packet("4 \"\\\n\u2028é😀"), packet("4d"), packet("4a")}
+	want := []sessionstore.Packet{
+		packet("4a"), packet("4b", "bAA==", "b"), packet("4 \"\\\n\u2028é😀"), packet("4d"), packet("4a"),
+	}
 	x.deliver(id, want[0])
 	x.deliver(id, want[1:4]...)
 	x.deliver(neighbour, packet("4x"))
@@ -96,14 +103,19 @@ func deliverRefusals(x *tester) {
 		}
 		open := s.State == sessionstore.Open
 		equal(x, st.name+": full", open && tight.Exceeded(&s, more), st.name == given)
-		equal(x, st.name+": to be pushed", open && s.Transport == sessionstore.WebSocket && !s.Hold.Held(), st.name == ws)
+		equal(
+			x, st.name+": to be pushed", open && s.Transport == sessionstore.WebSocket && !s.Hold.Held(),
+			st.name == ws,
+		)
 		equal(x, st.name+": the connection to push to", s.Hint() == connA, st.name == ws)
 	}
 }
 
 func bigPacket(x *tester) {
 	id := x.polling()
-	want := []sessionstore.Packet{packet("4small"), packet("451-head", "b"+body("big", 900<<10), "btail"), packet("4after")}
+	want := []sessionstore.Packet{
+		packet("4small"), packet("451-head", "b"+body("big", 900<<10), "btail"), packet("4after"),
+	}
 	x.deliver(id, want...)
 	x.holds(id, want)
 
@@ -147,7 +159,10 @@ func mixedPackets(x *tester) {
 	x.holds(id, want)
 	// A part of the buffer in another order is as good.
 	buffer := x.get(id).Buffer
-	x.samePackets(x.bodies(id, []sessionstore.Packet{buffer[7], buffer[3], buffer[4]}), []sessionstore.Packet{want[7], want[3], want[4]})
+	x.samePackets(
+		x.bodies(id, []sessionstore.Packet{buffer[7], buffer[3], buffer[4]}),
+		[]sessionstore.Packet{want[7], want[3], want[4]},
+	)
 	x.samePackets(x.bodies(id, nil), nil)
 }
 
@@ -190,7 +205,8 @@ func acknowledgedMakesRoom(x *tester) {
 	x.conflict(deliver(1), sessionstore.OpDeliver, x.get(id))
 }
 
-// entryOfMany is what a handler that emits thousands of packets delivers, some of them with attachments, and some empty.
+// entryOfMany is what a handler that emits thousands of packets delivers, some of them with attachments, and some
+// empty.
 func entryOfMany(x *tester) {
 	id := x.polling()
 	p := packet()
@@ -198,6 +214,10 @@ func entryOfMany(x *tester) {
 		p.Frames = append(p.Frames, fmt.Sprintf("42[\"self\",%d]", i))
 	}
 	p.Frames[1], p.Frames[2], p.Frames[3999] = "451-[]", "bAA==", "6"
-	x.must(x.store.Deliver(x.Context(), id, []sessionstore.Packet{p}, sessionstore.BufferLimits{Packets: 1, Bytes: 1 << 20}))
+	x.must(
+		x.store.Deliver(
+			x.Context(), id, []sessionstore.Packet{p}, sessionstore.BufferLimits{Packets: 1, Bytes: 1 << 20},
+		),
+	)
 	x.holds(id, []sessionstore.Packet{p})
 }

@@ -51,7 +51,11 @@ func claimHandOver(x *tester) {
 func claimGiveUp(x *tester) {
 	name := "give up " + sessionstore.NewID()
 	x.must(x.claimed(name, me, "", 0))
-	x.must(x.store.Claim(x.Context(), name, sessionstore.Lease{Owner: me, Until: after(time.Second)}, "", after(time.Second)))
+	x.must(
+		x.store.Claim(
+			x.Context(), name, sessionstore.Lease{Owner: me, Until: after(time.Second)}, "", after(time.Second),
+		),
+	)
 	x.must(x.claimed(name, other, "", time.Second))
 }
 

@@ -186,7 +186,12 @@ func (x *tester) cancelledInOtherStates(ctx context.Context) {
 	id := x.polling()
 	before := x.get(id)
 	x.notSent("Bind", x.store.Bind(ctx, id, sameCandidate, start))
-	x.notSent("Park", x.store.Park(ctx, sessionstore.ParkRequest{Read: &before, Poll: sessionstore.Poll{T: "t", Until: after(leaseEnd)}}))
+	x.notSent(
+		"Park",
+		x.store.Park(
+			ctx, sessionstore.ParkRequest{Read: &before, Poll: sessionstore.Poll{T: "t", Until: after(leaseEnd)}},
+		),
+	)
 	x.same("polling", x.get(id), before)
 
 	id = x.held()

@@ -171,7 +171,9 @@ func (x *tester) poll(id sessionstore.SessionID, t string, last bool) ([]session
 		if give > 0 || last {
 			return x.give(&s, t, give)
 		}
-		err = x.store.Park(x.Context(), sessionstore.ParkRequest{Read: &s, Poll: sessionstore.Poll{T: t, Until: after(leaseEnd)}})
+		err = x.store.Park(
+			x.Context(), sessionstore.ParkRequest{Read: &s, Poll: sessionstore.Poll{T: t, Until: after(leaseEnd)}},
+		)
 		if err != nil && !errors.Is(err, sessionstore.ErrConflict) {
 			return nil, err
 		}

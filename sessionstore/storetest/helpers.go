@@ -45,7 +45,8 @@ func newSession(transport sessionstore.Transport) sessionstore.NewSession {
 			Headers: map[string]string{"user-agent": "test", "x-a.b:c#d": "é"},
 			Query:   map[string]string{"EIO": "4", "": "empty"},
 		},
-		CreatedAt: start, PingAt: after(25*time.Second + 123*time.Millisecond), LookAt: after(45 * time.Second), OpenedT: "PggDzUx.1",
+		CreatedAt: start, PingAt: after(25*time.Second + 123*time.Millisecond), LookAt: after(45 * time.Second),
+		OpenedT: "PggDzUx.1",
 	}
 	if transport == sessionstore.WebSocket {
 		n.Conn = connA
@@ -57,8 +58,8 @@ func newSession(transport sessionstore.Transport) sessionstore.NewSession {
 // created is the session that a [sessionstore.NewSession] makes.
 func created(n sessionstore.NewSession) sessionstore.Session {
 	return sessionstore.Session{
-		ID: n.ID, State: sessionstore.Open, Transport: n.Transport, Conn: n.Conn, PingAt: n.PingAt, CreatedAt: n.CreatedAt,
-		Serial: n.Serial, OpenedT: n.OpenedT,
+		ID: n.ID, State: sessionstore.Open, Transport: n.Transport, Conn: n.Conn, PingAt: n.PingAt,
+		CreatedAt: n.CreatedAt, Serial: n.Serial, OpenedT: n.OpenedT,
 	}
 }
 
@@ -134,7 +135,9 @@ func packet(frames ...string) sessionstore.Packet {
 	return sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: frames}
 }
 
-func newSocket(id sessionstore.SessionID, nsp sessionstore.Namespace, rooms ...sessionstore.Room) sessionstore.NewSocket {
+func newSocket(
+	id sessionstore.SessionID, nsp sessionstore.Namespace, rooms ...sessionstore.Room,
+) sessionstore.NewSocket {
 	return sessionstore.NewSocket{
 		ID: sessionstore.SocketID(sessionstore.NewID()), Session: id, Namespace: nsp, Rooms: rooms, ConnectedAt: start,
 	}

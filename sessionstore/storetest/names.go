@@ -14,9 +14,13 @@ var nameTests = []test{
 
 // awkward are names that meet when they are joined without care, or that look like something else.
 var awkward = []string{
-	"/", "/a", "/a#b", "/a#b#c", "b", "b#c", "c", "#", "##", "%23", "%", "%25", `\`, `\#`, "/a/b", "/a,b", "/A", " ", "  ",
-	"\t\n", "é", "e\u0301", "日本語", "😀", "null", "undefined", "A", "H", "J", "0", "00", "-1", "polling", `"`, "'", "*", "$", ":", ".",
-	strings.Repeat("x", sessionstore.MaxName), strings.Repeat("x", sessionstore.MaxName-1), strings.Repeat("x", sessionstore.MaxName-1) + "#",
+	"/", "/a", "/a#b", "/a#b#c", "b", "b#c", "c", "#", "##", "%23", "%", "%25", `\`, `\#`, "/a/b", "/a,b", "/A", " ",
+	"  ", "\t\n", "é", "e\u0301", "日本語", "😀", "null", "undefined", "A", "H", "J", "0", "00", "-1", "polling", `"`,
+	"'", "*", "$", ":", ".",
+	strings.Repeat(
+		"x", sessionstore.MaxName,
+	),
+	strings.Repeat("x", sessionstore.MaxName-1), strings.Repeat("x", sessionstore.MaxName-1) + "#",
 }
 
 // awkwardNames puts one socket into each namespace, and each socket into one room named like another
@@ -25,7 +29,9 @@ func awkwardNames(x *tester) {
 	sockets := make([]sessionstore.NewSocket, len(awkward))
 	for i, nsp := range awkward {
 		room := sessionstore.Room(awkward[(i*7+3)%len(awkward)])
-		sockets[i] = newSocket(sessionstore.SessionID(sessionstore.NewID()), sessionstore.Namespace(nsp), "b#c", "c", room)
+		sockets[i] = newSocket(
+			sessionstore.SessionID(sessionstore.NewID()), sessionstore.Namespace(nsp), "b#c", "c", room,
+		)
 	}
 	x.must(limited(len(sockets), 8, func(i int) error { return x.putSocket(sockets[i], connA) }))
 	for i, k := range sockets {

@@ -15,7 +15,9 @@ var pagingTests = []test{{"a room beyond a page", bigRoom}}
 const bigRoomRows = 2_500
 
 // longHint is as long as a custom domain's endpoint may get.
-var longHint = sessionstore.Connection{ID: "L0SM9cOFvHcCIhw=", Endpoint: "https://" + strings.Repeat("long.", 80) + "example.org/prod"}
+var longHint = sessionstore.Connection{
+	ID: "L0SM9cOFvHcCIhw=", Endpoint: "https://" + strings.Repeat("long.", 80) + "example.org/prod",
+}
 
 // bigRoom fills one room, which takes a table the longest, and then tests all there is about pages.
 func bigRoom(x *tester) {
@@ -42,7 +44,9 @@ func bigRoom(x *tester) {
 	equal(x, "members of the namespace", len(x.everybody(nsp)), bigRoomRows)
 
 	x.Run("a range of more than a page", func(t *testing.T) {
-		(&tester{T: t, store: x.store}).inRange(nsp, room, sessionstore.Range{From: want[100], To: want[2000]}, want[100:2000])
+		(&tester{T: t, store: x.store}).inRange(
+			nsp, room, sessionstore.Range{From: want[100], To: want[2000]}, want[100:2000],
+		)
 	})
 	x.Run("while others leave", func(t *testing.T) { (&tester{T: t, store: x.store}).leaving(nsp, room, sockets) })
 	x.Run("cancelled", func(t *testing.T) { (&tester{T: t, store: x.store}).cancelledWalk(nsp, room) })

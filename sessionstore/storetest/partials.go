@@ -236,7 +236,9 @@ func partialLimits(x *tester) {
 	header := newPartial(sessionstore.MaxPartialWant)
 	room := sessionstore.MaxPartialBytes - header.Bytes()
 	above := header
-	above.Packets = append(slices.Clone(header.Packets), sessionstore.Packet{ID: "large", Frames: []string{strings.Repeat("b", room+1)}})
+	above.Packets = append(
+		slices.Clone(header.Packets), sessionstore.Packet{ID: "large", Frames: []string{strings.Repeat("b", room+1)}},
+	)
 	x.is(x.store.PutPartial(x.Context(), id, above, start), sessionstore.ErrTooLarge)
 	x.noneWaits(id)
 	x.must(x.store.PutPartial(x.Context(), id, header, start))

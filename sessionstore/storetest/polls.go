@@ -35,7 +35,10 @@ func copyOfGet(x *tester) {
 	if s.LastT != "t1" || s.Given != 1 || len(s.Pending()) != 1 {
 		x.Errorf("after the answer: %+v", s)
 	}
-	x.samePackets(x.bodies(id, s.Buffer[:s.Given]), []sessionstore.Packet{{ID: s.Buffer[0].ID, Frames: []string{`42["first"]`}}})
+	x.samePackets(
+		x.bodies(id, s.Buffer[:s.Given]),
+		[]sessionstore.Packet{{ID: s.Buffer[0].ID, Frames: []string{`42["first"]`}}},
+	)
 }
 
 // staleReads are reads that an answer has made stale: by its T alone, and by its Given alone.
@@ -63,7 +66,9 @@ func (x *tester) staleReads(use func(read *sessionstore.Session) (sessionstore.O
 
 func staleAnswer(x *tester) {
 	x.staleReads(func(read *sessionstore.Session) (sessionstore.Op, error) {
-		return sessionstore.OpAnswer, x.store.Answer(x.Context(), sessionstore.AnswerRequest{Read: read, T: "t3", Give: 1})
+		return sessionstore.OpAnswer, x.store.Answer(
+			x.Context(), sessionstore.AnswerRequest{Read: read, T: "t3", Give: 1},
+		)
 	})
 }
 
@@ -77,7 +82,10 @@ func stalePark(x *tester) {
 		if t == "t2" {
 			read.Given, read.Buffer = 0, nil // now only T differs
 		}
-		err := x.store.Park(x.Context(), sessionstore.ParkRequest{Read: &read, Poll: sessionstore.Poll{T: "t3", Until: after(leaseEnd)}})
+		err := x.store.Park(
+			x.Context(),
+			sessionstore.ParkRequest{Read: &read, Poll: sessionstore.Poll{T: "t3", Until: after(leaseEnd)}},
+		)
 		x.conflict(err, sessionstore.OpPark, before)
 		x.same("the session", x.get(id), before)
 	}
@@ -92,7 +100,10 @@ func parkMeetsDelivery(x *tester) {
 		read := x.get(id)
 		x.deliver(id, packet("4late"))
 		before := x.get(id)
-		err := x.store.Park(x.Context(), sessionstore.ParkRequest{Read: &read, Poll: sessionstore.Poll{T: "t2", Until: after(leaseEnd)}})
+		err := x.store.Park(
+			x.Context(),
+			sessionstore.ParkRequest{Read: &read, Poll: sessionstore.Poll{T: "t2", Until: after(leaseEnd)}},
+		)
 		x.conflict(err, sessionstore.OpPark, before)
 		x.same("the session", x.get(id), before)
 	}

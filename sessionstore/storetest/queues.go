@@ -178,7 +178,11 @@ func longPark(x *tester) {
 	q.fill(100, 150)
 	q.get(100)
 	s := x.get(q.id)
-	x.must(x.store.Park(x.Context(), sessionstore.ParkRequest{Read: &s, Poll: sessionstore.Poll{T: "t", Until: after(leaseEnd)}}))
+	x.must(
+		x.store.Park(
+			x.Context(), sessionstore.ParkRequest{Read: &s, Poll: sessionstore.Poll{T: "t", Until: after(leaseEnd)}},
+		),
+	)
 	q.packets = nil
 	q.check()
 	q.fill(30, 150)

@@ -115,7 +115,9 @@ func raceTakeOver(x *tester) {
 		x.close(id, false)
 		now := after(leaseEnd + time.Second)
 		i := x.oneWins(sessionstore.ErrConflict, func(i int) error {
-			return x.store.TakeOver(x.Context(), id, sessionstore.Lease{Owner: racer(i).Owner, Until: after(time.Hour)}, "", now)
+			return x.store.TakeOver(
+				x.Context(), id, sessionstore.Lease{Owner: racer(i).Owner, Until: after(time.Hour)}, "", now,
+			)
 		})
 		equal(x, "the handler", x.get(id).Handler.Owner, racer(i).Owner)
 	}
@@ -125,7 +127,10 @@ func raceFinish(x *tester) {
 	for range rounds {
 		id := x.polling()
 		x.close(id, false)
-		x.oneWins(sessionstore.ErrConflict, func(int) error { return x.store.Finish(x.Context(), id, me, after(time.Hour)) })
+		x.oneWins(
+			sessionstore.ErrConflict,
+			func(int) error { return x.store.Finish(x.Context(), id, me, after(time.Hour)) },
+		)
 	}
 }
 
@@ -180,7 +185,9 @@ func raceAnswer(x *tester) {
 		id := x.given(1)
 		read := x.get(id)
 		i := x.oneWins(sessionstore.ErrConflict, func(i int) error {
-			return x.store.Answer(x.Context(), sessionstore.AnswerRequest{Read: &read, T: fmt.Sprint("race", i), Give: 1})
+			return x.store.Answer(
+				x.Context(), sessionstore.AnswerRequest{Read: &read, T: fmt.Sprint("race", i), Give: 1},
+			)
 		})
 		s := x.get(id)
 		equal(x, "the last GET", s.LastT, fmt.Sprint("race", i))
@@ -196,13 +203,19 @@ func raceAnswerPark(x *tester) {
 			if i == 0 {
 				return x.store.Answer(x.Context(), sessionstore.AnswerRequest{Read: &read, T: "t2", Ping: true})
 			}
-			return x.store.Park(x.Context(), sessionstore.ParkRequest{Read: &read, Poll: sessionstore.Poll{T: "t3", Until: after(leaseEnd)}})
+			return x.store.Park(
+				x.Context(),
+				sessionstore.ParkRequest{Read: &read, Poll: sessionstore.Poll{T: "t3", Until: after(leaseEnd)}},
+			)
 		})
 		// The park takes the packets with it, so a read from before it is stale, too.
 		if (errs[0] == nil) == (errs[1] == nil) {
 			x.Fatalf("answer: %v, park: %v", errs[0], errs[1])
 		}
-		if s := x.get(id); len(s.Buffer) != 0 || (s.LastT == "t2") != (errs[0] == nil) || (s.Poll.T == "t3") != (errs[1] == nil) {
+		if s := x.get(
+			id,
+		); len(s.Buffer) != 0 || (s.LastT == "t2") != (errs[0] == nil) ||
+			(s.Poll.T == "t3") != (errs[1] == nil) {
 			x.Errorf("answer %v park %v: %+v", errs[0], errs[1], s)
 		}
 	}
@@ -225,7 +238,9 @@ func raceLease(x *tester) {
 	for round := range rounds {
 		now := after(time.Duration(round) * time.Minute)
 		x.oneWins(sessionstore.ErrExists, func(i int) error {
-			return x.store.LeaseShard(x.Context(), 0, sessionstore.Lease{Owner: racer(i).Owner, Until: now.Add(leaseEnd)}, now)
+			return x.store.LeaseShard(
+				x.Context(), 0, sessionstore.Lease{Owner: racer(i).Owner, Until: now.Add(leaseEnd)}, now,
+			)
 		})
 	}
 }

@@ -28,7 +28,10 @@ func racePartial(x *tester) {
 		for i := range partials {
 			partials[i] = newPartial(2, fmt.Sprint("b", i))
 		}
-		i := x.oneWins(sessionstore.ErrExists, func(i int) error { return x.store.PutPartial(x.Context(), id, partials[i], start) })
+		i := x.oneWins(
+			sessionstore.ErrExists,
+			func(i int) error { return x.store.PutPartial(x.Context(), id, partials[i], start) },
+		)
 		spoilt := partials[i]
 		spoilt.Count = spoilt.Want + 1
 		x.waiting(id, spoilt)

@@ -164,7 +164,9 @@ func registryExpire(x *tester) {
 	wrong.Conn = connA
 	x.is(x.store.Expire(x.Context(), wrong, after(time.Minute)), sessionstore.ErrNotFound)
 	x.must(x.store.Expire(x.Context(), read, after(time.Minute)))
-	x.refusesMissing(x.store.Expire(x.Context(), sessionstore.Registration{Session: "none-expire"}, start), "none-expire")
+	x.refusesMissing(
+		x.store.Expire(x.Context(), sessionstore.Registration{Session: "none-expire"}, start), "none-expire",
+	)
 }
 
 // registryPinged: what is recorded is about the row as it was read; a pong leaves it, as that of an earlier ping.
@@ -186,7 +188,10 @@ func registryPinged(x *tester) {
 	e := x.expired()
 	x.is(x.store.Pinged(x.Context(), e, after(time.Minute)), sessionstore.ErrNotFound)
 	x.registered(e)
-	x.refusesMissing(x.store.Pinged(x.Context(), sessionstore.Registration{Session: "none-pinged", Conn: connA}, start), "none-pinged")
+	x.refusesMissing(
+		x.store.Pinged(x.Context(), sessionstore.Registration{Session: "none-pinged", Conn: connA}, start),
+		"none-pinged",
+	)
 }
 
 func unregister(x *tester) {

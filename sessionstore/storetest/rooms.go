@@ -195,7 +195,9 @@ func roomRanges(x *tester) {
 }
 
 // inRange checks that a walk of a range meets those ids, in the room and in the namespace.
-func (x *tester) inRange(nsp sessionstore.Namespace, room sessionstore.Room, r sessionstore.Range, want []sessionstore.SocketID) {
+func (x *tester) inRange(
+	nsp sessionstore.Namespace, room sessionstore.Room, r sessionstore.Range, want []sessionstore.SocketID,
+) {
 	x.Helper()
 	got := []sessionstore.SocketID{}
 	for _, m := range collect(x, x.store.Members(x.Context(), nsp, room, r)) {

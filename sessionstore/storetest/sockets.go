@@ -97,7 +97,10 @@ func (x *tester) keeps(row sessionstore.Socket, k sessionstore.NewSocket) {
 	equal(x, "data", canonData(data), canonData(k.Data))
 	rooms, err := x.store.RoomsOf(x.Context(), row)
 	x.must(err)
-	equal(x, "rooms", append([]sessionstore.Room{}, rooms...), append([]sessionstore.Room{}, slices.Sorted(slices.Values(k.Rooms))...))
+	equal(
+		x, "rooms", append([]sessionstore.Room{}, rooms...),
+		append([]sessionstore.Room{}, slices.Sorted(slices.Values(k.Rooms))...),
+	)
 	for _, room := range k.Rooms {
 		in, err := x.store.InRoom(x.Context(), row, room)
 		x.must(err)
@@ -146,7 +149,10 @@ func (x *tester) noMember(k sessionstore.NewSocket) {
 // inRoom checks the rows of a room.
 func (x *tester) inRoom(nsp sessionstore.Namespace, room sessionstore.Room, want ...sessionstore.Member) {
 	x.Helper()
-	equal(x, "the members of "+string(room), collect(x, x.store.Members(x.Context(), nsp, room, sessionstore.Range{})), want)
+	equal(
+		x, "the members of "+string(room), collect(x, x.store.Members(x.Context(), nsp, room, sessionstore.Range{})),
+		want,
+	)
 }
 
 func memberOf(k sessionstore.NewSocket, hint sessionstore.Connection) sessionstore.Member {

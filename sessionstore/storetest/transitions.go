@@ -18,7 +18,9 @@ type transition struct {
 	apply func(s *sessionstore.Session)
 }
 
-var transitions = slices.Concat(closeTransitions, deliverTransitions, pollTransitions, upgradeTransitions, flushTransitions)
+var transitions = slices.Concat(
+	closeTransitions, deliverTransitions, pollTransitions, upgradeTransitions, flushTransitions,
+)
 
 // transitionTests returns one test for each transition, over all states.
 func transitionTests() []test {
@@ -100,28 +102,48 @@ var closeTransitions = []transition{
 		r.IfPingAt = after(-time.Second)
 		return x.tryClose(r)
 	}, never},
-	{"Close at the end of its connection", sessionstore.OpClose, connectedStates, func(x *tester, s *sessionstore.Session) error {
-		r := closing(s.ID, false)
-		r.IfConn = connA
-		return x.tryClose(r)
-	}, closes(false)},
-	{"Close at the end of another connection", sessionstore.OpClose, nil, func(x *tester, s *sessionstore.Session) error {
-		r := closing(s.ID, false)
-		r.IfConn = connB
-		return x.tryClose(r)
-	}, never},
-	{"TakeOver of an ended lease", sessionstore.OpTakeOver, closingStates, func(x *tester, s *sessionstore.Session) error {
-		return x.store.TakeOver(x.Context(), s.ID, lateLease, "", after(leaseEnd+time.Second))
-	}, func(s *sessionstore.Session) { s.Handler = lateLease }},
+	{
+		"Close at the end of its connection", sessionstore.OpClose, connectedStates,
+		func(x *tester, s *sessionstore.Session) error {
+			r := closing(s.ID, false)
+			r.IfConn = connA
+			return x.tryClose(r)
+		},
+		closes(false),
+	},
+	{
+		"Close at the end of another connection", sessionstore.OpClose, nil,
+		func(x *tester, s *sessionstore.Session) error {
+			r := closing(s.ID, false)
+			r.IfConn = connB
+			return x.tryClose(r)
+		},
+		never,
+	},
+	{
+		"TakeOver of an ended lease", sessionstore.OpTakeOver, closingStates,
+		func(x *tester, s *sessionstore.Session) error {
+			return x.store.TakeOver(x.Context(), s.ID, lateLease, "", after(leaseEnd+time.Second))
+		},
+		func(s *sessionstore.Session) { s.Handler = lateLease },
+	},
 	{"TakeOver of a live lease", sessionstore.OpTakeOver, nil, func(x *tester, s *sessionstore.Session) error {
 		return x.store.TakeOver(x.Context(), s.ID, lateLease, "", after(leaseEnd-time.Second))
 	}, never},
-	{"TakeOver of a live lease that is handed over", sessionstore.OpTakeOver, closingStates, func(x *tester, s *sessionstore.Session) error {
-		return x.store.TakeOver(x.Context(), s.ID, lateLease, me, after(leaseEnd-time.Second))
-	}, func(s *sessionstore.Session) { s.Handler = lateLease }},
-	{"TakeOver of a live lease from another", sessionstore.OpTakeOver, nil, func(x *tester, s *sessionstore.Session) error {
-		return x.store.TakeOver(x.Context(), s.ID, lateLease, other, after(leaseEnd-time.Second))
-	}, never},
+	{
+		"TakeOver of a live lease that is handed over", sessionstore.OpTakeOver, closingStates,
+		func(x *tester, s *sessionstore.Session) error {
+			return x.store.TakeOver(x.Context(), s.ID, lateLease, me, after(leaseEnd-time.Second))
+		},
+		func(s *sessionstore.Session) { s.Handler = lateLease },
+	},
+	{
+		"TakeOver of a live lease from another", sessionstore.OpTakeOver, nil,
+		func(x *tester, s *sessionstore.Session) error {
+			return x.store.TakeOver(x.Context(), s.ID, lateLease, other, after(leaseEnd-time.Second))
+		},
+		never,
+	},
 	{"Finish", sessionstore.OpFinish, closingStates, func(x *tester, s *sessionstore.Session) error {
 		return x.store.Finish(x.Context(), s.ID, me, after(time.Hour))
 	}, func(s *sessionstore.Session) { s.State, s.ExpiresAt = sessionstore.Closed, after(time.Hour) }},
@@ -202,7 +224,10 @@ var pollTransitions = []transition{
 		"Park", sessionstore.OpPark,
 		[]string{idle, allGiven, parked, pinged, probed},
 		func(x *tester, s *sessionstore.Session) error {
-			return x.store.Park(x.Context(), sessionstore.ParkRequest{Read: s, Poll: sessionstore.Poll{T: "t9", Until: after(time.Minute)}})
+			return x.store.Park(
+				x.Context(),
+				sessionstore.ParkRequest{Read: s, Poll: sessionstore.Poll{T: "t9", Until: after(time.Minute)}},
+			)
 		}, func(s *sessionstore.Session) {
 			acknowledge(s)
 			s.Poll = sessionstore.Poll{T: "t9", Until: after(time.Minute)}

@@ -48,9 +48,12 @@ var upgradeTransitions = []transition{
 		"Bind after the candidate's time", sessionstore.OpBind, pollingStates,
 		bindAt(lateCandidate, after(leaseEnd+time.Second)), binds,
 	},
-	{"Bind the candidate again", sessionstore.OpBind, pollingStates, bindAt(sameCandidate, start), func(s *sessionstore.Session) {
-		s.Candidate = sameCandidate // and Probed stays: the probe may have come since
-	}},
+	{
+		"Bind the candidate again", sessionstore.OpBind, pollingStates, bindAt(sameCandidate, start),
+		func(s *sessionstore.Session) {
+			s.Candidate = sameCandidate // and Probed stays: the probe may have come since
+		},
+	},
 	{"Probe", sessionstore.OpProbe, candidateStates, probeBy(connA), func(s *sessionstore.Session) { s.Probed = true }},
 	{"Probe by another endpoint", sessionstore.OpProbe, nil, probeBy(connB), never},
 	{"Probe by no connection", sessionstore.OpProbe, nil, probeBy(sessionstore.Connection{}), never},
@@ -104,7 +107,10 @@ var flushTransitions = []transition{
 			s.Hold = lease(other)
 		}
 	}},
-	{"Enqueue above the limits", sessionstore.OpEnqueue, nil, enqueueIn(sessionstore.BufferLimits{Packets: 0, Bytes: 1 << 20}), never},
+	{
+		"Enqueue above the limits", sessionstore.OpEnqueue, nil,
+		enqueueIn(sessionstore.BufferLimits{Packets: 0, Bytes: 1 << 20}), never,
+	},
 	{"Renew", sessionstore.OpRenew, heldStates, renewBy(me), func(s *sessionstore.Session) { s.Hold = renewed }},
 	{"Renew by another", sessionstore.OpRenew, nil, renewBy(other), never},
 	{"Release", sessionstore.OpRelease, heldStates, releaseOff(me, 0), func(s *sessionstore.Session) {

@@ -1,4 +1,5 @@
-// Command client speaks the scenarios of the client matrix with the Go client of zishang520/socket.io, see ../README.md:
+// Command client speaks the scenarios of the client matrix with the Go client of zishang520/socket.io, see
+// ../README.md:
 //
 //	client URL TRANSPORT FRAMES [SCENARIO...]
 package main
@@ -31,9 +32,16 @@ func main() {
 		name string
 		do   func(*run) error
 	}{
-		{"connect", (*run).connects}, {"refused", (*run).refused}, {"acknowledged", (*run).acknowledged}, {"asked", (*run).asked},
-		{"waited", (*run).waited}, {"binary", (*run).binary}, {"rooms", (*run).rooms}, {"namespaces", (*run).namespaces},
-		{"ended", (*run).ended}, {"reconnected", (*run).reconnected},
+		{"connect", (*run).connects},
+		{"refused", (*run).refused},
+		{"acknowledged", (*run).acknowledged},
+		{"asked", (*run).asked},
+		{"waited", (*run).waited},
+		{"binary", (*run).binary},
+		{"rooms", (*run).rooms},
+		{"namespaces", (*run).namespaces},
+		{"ended", (*run).ended},
+		{"reconnected", (*run).reconnected},
 	} {
 		if len(os.Args) > 4 && !slices.Contains(os.Args[4:], s.name) {
 			continue
@@ -217,7 +225,9 @@ func (r *run) connects() error {
 
 func (r *run) refused() error {
 	var refusal *events
-	if _, err := r.make(map[string]any{"deny": true}, func(s *socket.Socket) { refusal = on(s, "connect_error") }); err != nil {
+	if _, err := r.make(
+		map[string]any{"deny": true}, func(s *socket.Socket) { refusal = on(s, "connect_error") },
+	); err != nil {
 		return err
 	}
 	got, err := refusal.next()

@@ -57,7 +57,9 @@ func newEmitter() *adapter.Emitter {
 	pusher := management.New(management.Options{
 		Region: region,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey, SessionToken: keys.SessionToken}, nil
+			return aws.Credentials{
+				AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey, SessionToken: keys.SessionToken,
+			}, nil
 		}),
 	})
 	return adapter.NewEmitter(store, pusher, adapter.EmitterOptions{})

@@ -12,8 +12,8 @@ import (
 const (
 	// returnTime bounds the return of messages, for which an invocation has little time left.
 	returnTime = 300 * time.Millisecond
-	// longestPause is the longest pause before a message comes again. It doubles from two seconds on, so that an outage of the table does
-	// not use up the deliveries that a queue allows.
+	// longestPause is the longest pause before a message comes again. It doubles from two seconds on, so that an
+	// outage of the table does not use up the deliveries that a queue allows.
 	longestPause = 128 * time.Second
 )
 
@@ -22,8 +22,8 @@ type Returner interface {
 	Return(ctx context.Context, receipt string, d time.Duration) error
 }
 
-// Again has messages that failed come again sooner than after the visibility timeout of their queue, which is long for the sake of a
-// function that is throttled. The zero value leaves them to that.
+// Again has messages that failed come again sooner than after the visibility timeout of their queue, which is long
+// for the sake of a function that is throttled. The zero value leaves them to that.
 type Again struct {
 	Queue Returner
 	Log   *slog.Logger
@@ -52,7 +52,8 @@ func (a Again) In(ctx context.Context, d time.Duration, messages ...events.SQSMe
 	}
 }
 
-// Pause is how long a message should wait whose cause of failure may pass, by how often it was delivered: 2 s, 4 s, up to 128 s.
+// Pause is how long a message should wait whose cause of failure may pass, by how often it was delivered: 2 s, 4 s,
+// up to 128 s.
 func Pause(m *events.SQSMessage) time.Duration {
 	n, err := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
 	if err != nil || n < 1 {

@@ -47,7 +47,8 @@ func (h Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return answer, err
 }
 
-// TypedError is an error of a function with the type and the message that its caller reads, or the destination of failed invocations.
+// TypedError is an error of a function with the type and the message that its caller reads, or the destination of
+// failed invocations.
 type TypedError struct{ Type, Message string }
 
 // Error implements error.
@@ -66,7 +67,8 @@ func Run(build Build) {
 	lambda.Start(h)
 }
 
-// Check returns what keeps a function from starting in an environment; nil if nothing does. It is what Run does, with nothing started.
+// Check returns what keeps a function from starting in an environment; nil if nothing does. It is what Run does, with
+// nothing started.
 func Check(build Build, lookup func(string) (string, bool)) error {
 	_, err := start(build, lookup, io.Discard)
 	return err
@@ -87,7 +89,9 @@ const maxRelease = 64
 
 func newParts(env *Env, out io.Writer) *Parts {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(env.Choice("NONSTICK_LOG_LEVEL", "info", "debug", "info", "warn", "error"))) // each of them is one
+	_ = level.UnmarshalText(
+		[]byte(env.Choice("NONSTICK_LOG_LEVEL", "info", "debug", "info", "warn", "error")),
+	) // each of them is one
 	p := &Parts{Env: env, region: env.Need("AWS_REGION"), keys: aws.Credentials{
 		AccessKeyID: env.Need("AWS_ACCESS_KEY_ID"), SecretAccessKey: env.Need("AWS_SECRET_ACCESS_KEY"),
 		SessionToken: env.Text("AWS_SESSION_TOKEN", ""), Source: "environment",
@@ -130,7 +134,9 @@ const maxBuffer = 1 << 30
 
 // Limits reads the limits of deliveries, which have to be the same for all functions.
 func Limits(env *Env) adapter.Limits {
-	return adapter.Limits{Buffer: sessionstore.BufferLimits{Bytes: env.Number("NONSTICK_BUFFER_LIMIT", 4<<20, 1, maxBuffer)}}
+	return adapter.Limits{
+		Buffer: sessionstore.BufferLimits{Bytes: env.Number("NONSTICK_BUFFER_LIMIT", 4<<20, 1, maxBuffer)},
+	}
 }
 
 // endMargin is what an invocation leaves of its time, so that it can still tell how it ended.
@@ -139,8 +145,8 @@ const endMargin = 500 * time.Millisecond
 // MaxAnswer is what AWS Lambda takes of a function's answer, in bytes: 6 MB and a little.
 const MaxAnswer = 6<<20 + 100
 
-// ErrAnswerTooLarge is the end of an invocation whose answer Lambda would refuse, which would end the process with it. What a function may answer
-// is bounded where the answer is made; this is for what was forgotten.
+// ErrAnswerTooLarge is the end of an invocation whose answer Lambda would refuse, which would end the process with
+// it. What a function may answer is bounded where the answer is made; this is for what was forgotten.
 var ErrAnswerTooLarge = errors.New("boot: answer too large")
 
 // ErrPanic is the end of an invocation whose handler panicked. The log has its stack.

@@ -24,7 +24,8 @@ import (
 
 // complete is what every function needs.
 var complete = environment{
-	"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "NONSTICK_TABLE": "table",
+	"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "key",
+	"AWS_SECRET_ACCESS_KEY": "secret", "NONSTICK_TABLE": "table",
 	"AWS_LAMBDA_FUNCTION_NAME": "f",
 }
 
@@ -134,7 +135,8 @@ func TestMetrics(t *testing.T) {
 	m.Sample(OpenDelay, 15)
 	meter.Add(sessionstore.OpGet, sessionstore.Usage{Calls: 1, ReadMilliUnits: 1500})
 	got := flush(0)
-	if len(got) != 1 || got[0]["Function"] != "f" || got[0]["Pushes"] != 3.0 || got[0]["ReadUnits"] != 1.5 || got[0]["PushesGone"] != nil {
+	if len(got) != 1 || got[0]["Function"] != "f" || got[0]["Pushes"] != 3.0 || got[0]["ReadUnits"] != 1.5 ||
+		got[0]["PushesGone"] != nil {
 		t.Fatalf("line %v", got)
 	}
 	if samples, _ := got[0]["OpenDelay"].([]any); !slices.Equal(samples, []any{12.0, 15.0}) {
@@ -147,7 +149,10 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("too early: %v", got)
 	}
 	m.Add(Errors, 1)
-	if got := flush(metricsEvery - 1); len(got) != 1 || got[0]["Errors"] != 1.0 || got[0]["Pushes"] != 1.0 || got[0]["ReadUnits"] != nil {
+	if got := flush(
+		metricsEvery - 1,
+	); len(got) != 1 || got[0]["Errors"] != 1.0 || got[0]["Pushes"] != 1.0 ||
+		got[0]["ReadUnits"] != nil {
 		t.Errorf("an error is told at once, with what else there is: %v", got)
 	}
 	for range 2 * maxSamples {
@@ -175,7 +180,8 @@ func checkHeader(t *testing.T, line map[string]any, at int64, want []string) {
 		got = append(got, m.Name+" "+m.Unit)
 	}
 	slices.Sort(got)
-	if h.Timestamp != at || d.Namespace != "Nonstick" || len(d.Dimensions) != 1 || d.Dimensions[0][0] != "Function" || !slices.Equal(got, want) {
+	if h.Timestamp != at || d.Namespace != "Nonstick" || len(d.Dimensions) != 1 || d.Dimensions[0][0] != "Function" ||
+		!slices.Equal(got, want) {
 		t.Errorf("header %s", b)
 	}
 }
@@ -241,7 +247,10 @@ func TestInvocation(t *testing.T) {
 		if err != nil || string(answer) != "hi" || !end.Equal(deadline.Add(-endMargin)) || out.Len() != 0 {
 			t.Errorf("%s, %v, deadline %s early, log %s", answer, err, deadline.Sub(end), &out)
 		}
-		if _, err := h(ctx, []byte("panic")); !errors.Is(err, ErrPanic) || !strings.Contains(out.String(), "boot_test.go") || !strings.Contains(out.String(), `"Errors":1`) {
+		if _, err := h(
+			ctx, []byte("panic"),
+		); !errors.Is(err, ErrPanic) || !strings.Contains(out.String(), "boot_test.go") ||
+			!strings.Contains(out.String(), `"Errors":1`) {
 			t.Errorf("%v, log %s", err, &out)
 		}
 		out.Reset()
@@ -249,7 +258,10 @@ func TestInvocation(t *testing.T) {
 			t.Errorf("%v, log %s", err, &out)
 		}
 		var told messages.InvokeResponse_Error
-		if _, err := h.Invoke(ctx, []byte("refuse")); !errors.As(err, &told) || told.Type != "Mine" || told.Message != `{"ok":false}` {
+		if _, err := h.Invoke(
+			ctx, []byte("refuse"),
+		); !errors.As(err, &told) || told.Type != "Mine" ||
+			told.Message != `{"ok":false}` {
 			t.Errorf("the caller is told %v", err)
 		}
 		if answer, err := h(ctx, []byte("largest")); err != nil || len(answer) != MaxAnswer {

@@ -44,7 +44,8 @@ func (e *Env) Given(name, def string) string {
 	return def
 }
 
-// Word returns a variable of letters, digits, dots, dashes and underscores, at most so many; empty if it is not set, or set to nothing.
+// Word returns a variable of letters, digits, dots, dashes and underscores, at most so many; empty if it is not set,
+// or set to nothing.
 func (e *Env) Word(name string, most int) string {
 	v := e.Text(name, "")
 	wrong := strings.ContainsFunc(v, func(r rune) bool {
@@ -90,8 +91,8 @@ func (e *Env) Choice(name, def string, allowed ...string) string {
 	return v
 }
 
-// Number returns a variable that is a whole number from least to most; def if it is not set. It is written with its digits alone, as
-// the template's patterns have it: no sign but a minus, no zero before it, no point.
+// Number returns a variable that is a whole number from least to most; def if it is not set. It is written with its
+// digits alone, as the template's patterns have it: no sign but a minus, no zero before it, no point.
 func (e *Env) Number(name string, def, least, most int) int {
 	text, ok := e.lookup(name)
 	if !ok {
@@ -111,8 +112,8 @@ var units = []struct {
 	unit time.Duration
 }{{"ms", time.Millisecond}, {"s", time.Second}, {"m", time.Minute}}
 
-// Duration returns a variable that is a time from least to most; def if it is not set. It is a whole number with one of the units ms, s
-// and m, as the template's patterns have it, and not all that Go takes for a duration.
+// Duration returns a variable that is a time from least to most; def if it is not set. It is a whole number with one
+// of the units ms, s and m, as the template's patterns have it, and not all that Go takes for a duration.
 func (e *Env) Duration(name string, def, least, most time.Duration) time.Duration {
 	text, ok := e.lookup(name)
 	if !ok {
@@ -124,12 +125,16 @@ func (e *Env) Duration(name string, def, least, most time.Duration) time.Duratio
 			continue
 		}
 		n, err := strconv.ParseInt(digits, 10, 64)
-		if err != nil || strconv.FormatInt(n, 10) != digits || n > int64(most/u.unit) || time.Duration(n)*u.unit < least {
+		if err != nil || strconv.FormatInt(n, 10) != digits || n > int64(most/u.unit) ||
+			time.Duration(n)*u.unit < least {
 			break
 		}
 		return time.Duration(n) * u.unit
 	}
-	e.Fail(name, "want a time from %s to %s as a whole number with ms, s or m, for instance %s", least, most, shortForm(def))
+	e.Fail(
+		name, "want a time from %s to %s as a whole number with ms, s or m, for instance %s", least, most,
+		shortForm(def),
+	)
 	return def
 }
 

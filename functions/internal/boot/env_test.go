@@ -27,30 +27,72 @@ func TestEnv(t *testing.T) {
 		{"needed", "x", func(e *Env) any { return e.Need("V") }, "x", ""},
 		{"needed and missing", "", func(e *Env) any { return e.Need("V") }, "", "V is not set"},
 		{"URL", "https://a.example/v1/", func(e *Env) any { return e.URL("V") }, "https://a.example/v1", ""},
-		{"URL without a host", "https:/v1", func(e *Env) any { return e.URL("V") }, "https:/v1", `V="https:/v1": want a URL`},
-		{"URL of a WebSocket", "wss://a.example", func(e *Env) any { return e.URL("V") }, "wss://a.example", "want a URL"},
+		{
+			"URL without a host", "https:/v1", func(e *Env) any { return e.URL("V") }, "https:/v1",
+			`V="https:/v1": want a URL`,
+		},
+		{
+			"URL of a WebSocket", "wss://a.example", func(e *Env) any { return e.URL("V") }, "wss://a.example",
+			"want a URL",
+		},
 		{"URL missing", "", func(e *Env) any { return e.URL("V") }, "", "V is not set"},
 		{"choice", "b", func(e *Env) any { return e.Choice("V", "a", "a", "b") }, "b", ""},
-		{"choice of none of them", "c", func(e *Env) any { return e.Choice("V", "a", "a", "b") }, "a", `V="c": want a, b`},
+		{
+			"choice of none of them", "c", func(e *Env) any { return e.Choice("V", "a", "a", "b") }, "a",
+			`V="c": want a, b`,
+		},
 		{"number", "7", func(e *Env) any { return e.Number("V", 1, 0, 9) }, 7, ""},
 		{"number by default", "", func(e *Env) any { return e.Number("V", 1, 0, 9) }, 1, ""},
-		{"number too great", "10", func(e *Env) any { return e.Number("V", 1, 0, 9) }, 1, `V="10": want a number from 0 to 9`},
+		{
+			"number too great", "10", func(e *Env) any { return e.Number("V", 1, 0, 9) }, 1,
+			`V="10": want a number from 0 to 9`,
+		},
 		{"number with letters", "7x", func(e *Env) any { return e.Number("V", 1, 0, 9) }, 1, "want a number"},
 		{"number with a plus", "+7", func(e *Env) any { return e.Number("V", 1, 0, 9) }, 1, "want a number"},
 		{"number with a zero", "07", func(e *Env) any { return e.Number("V", 1, 0, 9) }, 1, "want a number"},
 		{"number with a point", "1.5", func(e *Env) any { return e.Number("V", 1, 0, 9) }, 1, "want a number"},
 		{"number below zero", "-1", func(e *Env) any { return e.Number("V", 1, -1, 9) }, -1, ""},
 		{"time", "90s", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) }, 90 * time.Second, ""},
-		{"time in ms", "1500ms", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) }, 1500 * time.Millisecond, ""},
-		{"time in minutes", "60m", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) }, time.Hour, ""},
-		{"no time at all", "0m", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) }, time.Duration(0), ""},
-		{"time too long", "61m", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) }, time.Second, "want a time"},
-		{"time that is too long for a number", "9223372036854775807m", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) }, time.Second, "want a time"},
-		{"time of two units", "1m30s", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) }, time.Second, "want a time"},
-		{"time with a point", "1.5s", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) }, time.Second, "want a time"},
-		{"time in another unit", "1h", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) }, time.Second, "want a time"},
-		{"time without a unit", "90", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) }, time.Second, `V="90": want a time from 0s to 1h0m0s as a whole number with ms, s or m, for instance 1s`},
-		{"time too short", "1ms", func(e *Env) any { return e.Duration("V", time.Second, time.Second, time.Hour) }, time.Second, "want a time"},
+		{
+			"time in ms", "1500ms", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) },
+			1500 * time.Millisecond, "",
+		},
+		{
+			"time in minutes", "60m", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) },
+			time.Hour, "",
+		},
+		{
+			"no time at all", "0m", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) },
+			time.Duration(0), "",
+		},
+		{
+			"time too long", "61m", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) },
+			time.Second, "want a time",
+		},
+		{
+			"time that is too long for a number", "9223372036854775807m",
+			func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) }, time.Second, "want a time",
+		},
+		{
+			"time of two units", "1m30s", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) },
+			time.Second, "want a time",
+		},
+		{
+			"time with a point", "1.5s", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) },
+			time.Second, "want a time",
+		},
+		{
+			"time in another unit", "1h", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) },
+			time.Second, "want a time",
+		},
+		{
+			"time without a unit", "90", func(e *Env) any { return e.Duration("V", time.Second, 0, time.Hour) },
+			time.Second, `V="90": want a time from 0s to 1h0m0s as a whole number with ms, s or m, for instance 1s`,
+		},
+		{
+			"time too short", "1ms", func(e *Env) any { return e.Duration("V", time.Second, time.Second, time.Hour) },
+			time.Second, "want a time",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

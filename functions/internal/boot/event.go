@@ -12,11 +12,12 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// ErrEvent says that a function was invoked with an event that it does not serve. The text says what came, and what is wanted.
+// ErrEvent says that a function was invoked with an event that it does not serve. The text says what came, and what
+// is wanted.
 var ErrEvent = errors.New("boot: event not served")
 
-// ErrMalformed says that a message of a queue makes no sense. The queue delivers it again, as it does what fails, until its redrive policy
-// moves it to the dead letters, where somebody can look at it.
+// ErrMalformed says that a message of a queue makes no sense. The queue delivers it again, as it does what fails,
+// until its redrive policy moves it to the dead letters, where somebody can look at it.
 var ErrMalformed = errors.New("boot: malformed message, left to the dead letters")
 
 // Failed names messages that a queue is to deliver again.
@@ -103,18 +104,23 @@ func NotServed(payload []byte, want string) error {
 	return fmt.Errorf("%w: got %s, want %s", ErrEvent, Kind(payload), want)
 }
 
-// HTTP makes a handler of a function that serves an HTTP API. Any other event is answered with status 500, as all kinds of APIs
-// understand it, and said to the log in one line.
-func HTTP(log *slog.Logger, f func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)) Handler {
+// HTTP makes a handler of a function that serves an HTTP API. Any other event is answered with status 500, as all
+// kinds of APIs understand it, and said to the log in one line.
+func HTTP(
+	log *slog.Logger,
+	f func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error),
+) Handler {
 	return func(ctx context.Context, payload []byte) ([]byte, error) {
 		var e events.APIGatewayV2HTTPRequest
 		err := json.Unmarshal(payload, &e)
 		c := &e.RequestContext
-		if err != nil || e.Version != payloadFormat || c.HTTP.Method == "" || strings.Contains(c.DomainName, functionURLHost) {
+		if err != nil || e.Version != payloadFormat || c.HTTP.Method == "" ||
+			strings.Contains(c.DomainName, functionURLHost) {
 			log.ErrorContext(ctx, "event not served", "err", NotServed(payload, KindHTTP))
 			return Encode(events.APIGatewayV2HTTPResponse{
-				StatusCode: http.StatusInternalServerError, Headers: map[string]string{"Content-Type": "application/json"},
-				Body: `{"message":"Internal Server Error"}`,
+				StatusCode: http.StatusInternalServerError,
+				Headers:    map[string]string{"Content-Type": "application/json"},
+				Body:       `{"message":"Internal Server Error"}`,
 			})
 		}
 		res, err := f(ctx, e)
@@ -130,8 +136,8 @@ func FromSQS(records []events.SQSMessage) bool {
 	return len(records) > 0 && records[0].EventSource == sourceSQS
 }
 
-// SQS makes a handler of a function that a queue invokes, which answers which of the messages the queue is to deliver again. Any other
-// event is an error that matches [ErrEvent].
+// SQS makes a handler of a function that a queue invokes, which answers which of the messages the queue is to deliver
+// again. Any other event is an error that matches [ErrEvent].
 func SQS(f func(context.Context, []events.SQSMessage) events.SQSEventResponse) Handler {
 	return func(ctx context.Context, payload []byte) ([]byte, error) {
 		var e events.SQSEvent

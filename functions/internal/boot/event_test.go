@@ -47,12 +47,15 @@ func TestKind(t *testing.T) {
 // Any event but one of the HTTP API is answered 500, with one line in the log that says what came and what is wanted.
 func TestHTTP(t *testing.T) {
 	log := &strings.Builder{}
-	h := HTTP(slog.New(slog.NewTextHandler(log, nil)), func(_ context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-		if e.RawPath == "/fail" {
-			return events.APIGatewayV2HTTPResponse{}, errors.New("broken")
-		}
-		return events.APIGatewayV2HTTPResponse{StatusCode: 200, Body: e.RawPath}, nil
-	})
+	h := HTTP(
+		slog.New(slog.NewTextHandler(log, nil)),
+		func(_ context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+			if e.RawPath == "/fail" {
+				return events.APIGatewayV2HTTPResponse{}, errors.New("broken")
+			}
+			return events.APIGatewayV2HTTPResponse{StatusCode: 200, Body: e.RawPath}, nil
+		},
+	)
 	status := func(event string) int {
 		answer, err := h(t.Context(), []byte(event))
 		var res events.APIGatewayV2HTTPResponse
@@ -68,7 +71,10 @@ func TestHTTP(t *testing.T) {
 		log.Reset()
 		got := status(event)
 		kind = strings.ReplaceAll(strings.TrimSuffix(kind, " that is a list"), `"`, `\"`)
-		if lines := strings.Count(log.String(), "\n"); got != 500 || lines != 1 || !strings.Contains(log.String(), "got "+kind+", want "+KindHTTP) {
+		if lines := strings.Count(
+			log.String(), "\n",
+		); got != 500 || lines != 1 ||
+			!strings.Contains(log.String(), "got "+kind+", want "+KindHTTP) {
 			t.Errorf("%s: status %d, log %s", kind, got, log)
 		}
 	}
@@ -81,14 +87,20 @@ func TestSQS(t *testing.T) {
 	h := SQS(func(_ context.Context, m []events.SQSMessage) events.SQSEventResponse {
 		return events.SQSEventResponse{BatchItemFailures: Failed(m...)}
 	})
-	if answer, err := h(t.Context(), []byte(others[KindSQS])); err != nil || string(answer) != `{"batchItemFailures":[{"itemIdentifier":"1"}]}` {
+	if answer, err := h(
+		t.Context(), []byte(others[KindSQS]),
+	); err != nil ||
+		string(answer) != `{"batchItemFailures":[{"itemIdentifier":"1"}]}` {
 		t.Errorf("%s, %v", answer, err)
 	}
 	for kind, event := range others {
 		if kind == KindSQS {
 			continue
 		}
-		if _, err := h(t.Context(), []byte(event)); !errors.Is(err, ErrEvent) || !strings.Contains(err.Error(), "want "+KindSQS) {
+		if _, err := h(
+			t.Context(), []byte(event),
+		); !errors.Is(err, ErrEvent) ||
+			!strings.Contains(err.Error(), "want "+KindSQS) {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}

@@ -46,7 +46,8 @@ func (h logHandler) WithGroup(name string) slog.Handler {
 	return logHandler{h.Handler.WithGroup(name), h.metrics}
 }
 
-// timestamp is the key by which Lambda, with its log format JSON, finds the time of a line; only with one it heeds the level.
+// timestamp is the key by which Lambda, with its log format JSON, finds the time of a line; only with one it heeds
+// the level.
 const timestamp = "timestamp"
 
 // replaceAttr names the time as Lambda wants it, and hides sessions.

@@ -28,13 +28,14 @@ const (
 	WriteUnits Metric = "WriteUnits"
 	// Recipients counts sockets that an emit from outside was delivered to.
 	Recipients Metric = "Recipients"
-	// EmitsFailed counts requests to the emit function that were not, or not wholly, carried out, and parts of large broadcasts.
+	// EmitsFailed counts requests to the emit function that were not, or not wholly, carried out, and parts of large
+	// broadcasts.
 	EmitsFailed Metric = "EmitsFailed"
 	// OpenDelay is the time in milliseconds from a $connect to the open packet.
 	OpenDelay Metric = "OpenDelay"
-	// FrameDelay is the time in milliseconds from API Gateway's receipt of a frame to its handler, where frames come through
-	// a queue. FramesOutOfPlace counts those that had to be put into order, FramesInDoubt those whose connection was ended
-	// because an instance had died over them.
+	// FrameDelay is the time in milliseconds from API Gateway's receipt of a frame to its handler, where frames come
+	// through a queue. FramesOutOfPlace counts those that had to be put into order, FramesInDoubt those whose
+	// connection was ended because an instance had died over them.
 	FrameDelay       Metric = "FrameDelay"
 	FramesOutOfPlace Metric = "FramesOutOfPlace"
 	FramesInDoubt    Metric = "FramesInDoubt"
@@ -42,8 +43,8 @@ const (
 	Sessions Metric = "Sessions"
 	// SweepLag is how late the latest ping was since the last line, in milliseconds.
 	SweepLag Metric = "SweepLag"
-	// EndsTakenOver counts sessions whose end was begun and not finished in time. HandlersGivenUp counts disconnect handlers
-	// that used up their tries.
+	// EndsTakenOver counts sessions whose end was begun and not finished in time. HandlersGivenUp counts disconnect
+	// handlers that used up their tries.
 	EndsTakenOver   Metric = "EndsTakenOver"
 	HandlersGivenUp Metric = "HandlersGivenUp"
 	// MembersFailed counts members of broadcasts that could not be delivered to, most because they do not read.

@@ -27,15 +27,15 @@ var ErrNotSent = errors.New("boot: message not sent")
 const (
 	// sendTime bounds one attempt to send a message.
 	sendTime = 3 * time.Second
-	// sendAttempts is how often a message is tried. One that was sent twice is harmless: the caller that receives it has to
-	// claim it.
+	// sendAttempts is how often a message is tried. One that was sent twice is harmless: the caller that receives it
+	// has to claim it.
 	sendAttempts = 3
 	// maxAnswer bounds what is read of an answer.
 	maxAnswer = 4 << 10
 )
 
-// Calls go on with the trace of the invocation that makes them, as those of AWS's own clients do: X-Ray puts the two together by it, and
-// Lambda finds functions that call themselves.
+// Calls go on with the trace of the invocation that makes them, as those of AWS's own clients do: X-Ray puts the two
+// together by it, and Lambda finds functions that call themselves.
 const (
 	traceHeader = "X-Amzn-Trace-Id"
 	traceKey    = "x-amzn-trace-id" // by which aws-lambda-go puts it into a context
@@ -115,8 +115,8 @@ func (q *Queue) Delete(ctx context.Context, receipts []string) error {
 	return nil
 }
 
-// Return lets a message that was received be delivered again after d, in whole seconds, and not only when its visibility timeout has
-// passed.
+// Return lets a message that was received be delivered again after d, in whole seconds, and not only when its
+// visibility timeout has passed.
 func (q *Queue) Return(ctx context.Context, receipt string, d time.Duration) error {
 	body, err := json.Marshal(struct {
 		QueueURL          string `json:"QueueUrl"`
@@ -182,5 +182,6 @@ func (q *Queue) send(ctx context.Context, action string, body []byte) (again boo
 
 // retryable reports whether an answer is about the moment, and not about the message.
 func retryable(status int, answer []byte) bool {
-	return status >= http.StatusInternalServerError || status == http.StatusTooManyRequests || bytes.Contains(answer, []byte("Throttl"))
+	return status >= http.StatusInternalServerError || status == http.StatusTooManyRequests ||
+		bytes.Contains(answer, []byte("Throttl"))
 }

@@ -41,7 +41,10 @@ func TestQueue(t *testing.T) {
 				_, _ = io.WriteString(w, tt.body)
 			}))
 			defer s.Close()
-			q, err := newQueue(s.URL+"/123456789012/queue", "", "eu-central-1", aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret", SessionToken: "token"})
+			q, err := newQueue(
+				s.URL+"/123456789012/queue", "", "eu-central-1",
+				aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret", SessionToken: "token"},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,7 +69,8 @@ func checkCall(t *testing.T, r *http.Request) {
 	if !strings.HasSuffix(in.QueueURL, "/123456789012/queue") || in.Body != `{"a":"é"}` {
 		t.Errorf("sent %+v", in)
 	}
-	if r.URL.Path != "/" || r.Header.Get("X-Amz-Target") != "AmazonSQS.SendMessage" || r.Header.Get("X-Amz-Security-Token") != "token" ||
+	if r.URL.Path != "/" || r.Header.Get("X-Amz-Target") != "AmazonSQS.SendMessage" ||
+		r.Header.Get("X-Amz-Security-Token") != "token" ||
 		!strings.Contains(r.Header.Get("Authorization"), "/eu-central-1/sqs/aws4_request") {
 		t.Errorf("path %s, headers %v", r.URL.Path, r.Header)
 	}
@@ -84,7 +88,10 @@ func TestSendLater(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := q.SendLater(t.Context(), "x", 17*time.Second); err != nil || got != (call{QueueURL: s.URL + "/1/q", Body: "x", Delay: 17}) {
+	if err := q.SendLater(
+		t.Context(), "x", 17*time.Second,
+	); err != nil ||
+		got != (call{QueueURL: s.URL + "/1/q", Body: "x", Delay: 17}) {
 		t.Errorf("sent %+v, %v", got, err)
 	}
 }
@@ -93,7 +100,10 @@ func TestQueueElsewhere(t *testing.T) {
 	var called atomic.Bool
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called.Store(true) }))
 	defer s.Close()
-	q, err := newQueue("https://sqs.eu-central-1.amazonaws.com/1/q", s.URL, "eu-central-1", aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret"})
+	q, err := newQueue(
+		"https://sqs.eu-central-1.amazonaws.com/1/q", s.URL, "eu-central-1",
+		aws.Credentials{AccessKeyID: "key", SecretAccessKey: "secret"},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,12 +10,13 @@ import (
 	"github.com/nonstick-io/nonstick/adapter"
 )
 
-// Bounds of an answer, which has to fit into what a function may answer, boot.MaxAnswer. A text may take six times its length in JSON, and there is
-// one for each request of a batch.
+// Bounds of an answer, which has to fit into what a function may answer, boot.MaxAnswer. A text may take six times
+// its length in JSON, and there is one for each request of a batch.
 const (
 	// maxError is the length of an error's text in bytes.
 	maxError = 512
-	// maxSockets bounds the sockets of an answer, of all requests of a batch together, in bytes of JSON as they are sent.
+	// maxSockets bounds the sockets of an answer, of all requests of a batch together, in bytes of JSON as they are
+	// sent.
 	maxSockets = 5 << 20
 )
 
@@ -132,7 +133,9 @@ func (s *space) add(a *Answer, r adapter.RemoteSocket) (bool, error) {
 }
 
 func socketOf(r adapter.RemoteSocket) Socket {
-	k := Socket{ID: string(r.ID), Rooms: make([]string, len(r.Rooms)), Data: r.Data, ConnectedAt: r.ConnectedAt.UnixMilli()}
+	k := Socket{
+		ID: string(r.ID), Rooms: make([]string, len(r.Rooms)), Data: r.Data, ConnectedAt: r.ConnectedAt.UnixMilli(),
+	}
 	for i, room := range r.Rooms {
 		k.Rooms[i] = string(room)
 	}

@@ -23,19 +23,28 @@ func (w *world) data(name string, c rune) {
 		value, err = []byte(`"`+strings.Repeat("<", 15<<10)+`"`), nil // escaped by the answer
 	}
 	if err == nil {
-		err = w.store.SetData(w.t.Context(), sessionstore.Socket{ID: sessionstore.SocketID(name), Session: sessionstore.SessionID(name), Namespace: "/"}, "d", string(value), limits)
+		err = w.store.SetData(
+			w.t.Context(),
+			sessionstore.Socket{ID: sessionstore.SocketID(name), Session: sessionstore.SessionID(name), Namespace: "/"},
+			"d", string(value), limits,
+		)
 	}
 	if err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// fetchAll fetches page by page, and returns how often each socket came and in how many pages. Each answer is held against the platform's limit.
+// fetchAll fetches page by page, and returns how often each socket came and in how many pages. Each answer is held
+// against the platform's limit.
 func fetchAll(t *testing.T, w *world, selection string, limit int) (seen map[string]int, pages, greatest int) {
 	t.Helper()
 	seen = map[string]int{}
 	for after := ""; ; {
-		raw, err := Emit(w.parts)(t.Context(), []byte(fmt.Sprintf(`{%s"fetch":%d,"after":%q}`, selection, limit, after)))
+		raw, err := Emit(
+			w.parts,
+		)(
+			t.Context(), []byte(fmt.Sprintf(`{%s"fetch":%d,"after":%q}`, selection, limit, after)),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +65,8 @@ func fetchAll(t *testing.T, w *world, selection string, limit int) (seen map[str
 	}
 }
 
-// A fetch is answered in pages, none above what a function may answer, whatever the sockets have, and all sockets come once.
+// A fetch is answered in pages, none above what a function may answer, whatever the sockets have, and all sockets
+// come once.
 func TestFetchFits(t *testing.T) {
 	const sockets = 150
 	w := newWorld(t)
@@ -74,7 +84,10 @@ func TestFetchFits(t *testing.T) {
 	} {
 		seen, pages, greatest := fetchAll(t, w, tt.selection, tt.limit)
 		if len(seen) != tt.want || pages != tt.pages {
-			t.Errorf("%s by %d: found %d sockets in %d pages, want %d in %d", tt.selection, tt.limit, len(seen), pages, tt.want, tt.pages)
+			t.Errorf(
+				"%s by %d: found %d sockets in %d pages, want %d in %d", tt.selection, tt.limit, len(seen), pages,
+				tt.want, tt.pages,
+			)
 		}
 		for id, n := range seen {
 			if n != 1 {
@@ -98,7 +111,8 @@ func TestLargestAnswer(t *testing.T) {
 	requests := strings.Repeat(`{"fetch":1000},`, 99) + `{"fetch":1000}`
 	_, err := Emit(w.parts)(t.Context(), []byte(`{"batch":[`+requests+`]}`))
 	f, ok := errors.AsType[*boot.TypedError](err)
-	if !ok || f.Type != failed || len(f.Message) > boot.MaxAnswer || !strings.Contains(f.Message, errAnswerFull.Error()) {
+	if !ok || f.Type != failed || len(f.Message) > boot.MaxAnswer ||
+		!strings.Contains(f.Message, errAnswerFull.Error()) {
 		t.Errorf("more than fits: %.300v", err)
 	}
 	raw, err := Emit(w.parts)(t.Context(), []byte(`{"batch":[{"fetch":10},{"fetch":30},{"fetch":30}]}`))
@@ -106,7 +120,10 @@ func TestLargestAnswer(t *testing.T) {
 	if err != nil || json.Unmarshal(raw, &a) != nil {
 		t.Fatalf("%.300v", err)
 	}
-	if n := len(a.Results[2].Sockets); len(raw) > boot.MaxAnswer || len(raw) < maxSockets-100<<10 || n == 0 || n == 30 || a.Results[2].Next == "" {
+	if n := len(
+		a.Results[2].Sockets,
+	); len(raw) > boot.MaxAnswer || len(raw) < maxSockets-100<<10 || n == 0 || n == 30 ||
+		a.Results[2].Next == "" {
 		t.Errorf("%d bytes, %d sockets in the last", len(raw), n)
 	}
 	nasty := strings.Repeat("<", 50<<10)
@@ -115,7 +132,10 @@ func TestLargestAnswer(t *testing.T) {
 		`{"` + nasty + `":1}`, `{"disconnect":"` + nasty + `"}`, `{"batch":[{"` + nasty + `":1}]}`, `{"namespace":"` + nasty + `","event":"e"}`,
 	} {
 		_, err := Emit(w.parts)(t.Context(), []byte(request))
-		if f, ok := errors.AsType[*boot.TypedError](err); !ok || len(f.Message) > 1<<20 || strings.Count(f.Message, `\u003c`) > 100*maxError {
+		if f, ok := errors.AsType[*boot.TypedError](
+			err,
+		); !ok || len(f.Message) > 1<<20 ||
+			strings.Count(f.Message, `\u003c`) > 100*maxError {
 			t.Errorf("%.40s: %.300v", request, err)
 		}
 	}
@@ -125,14 +145,23 @@ func TestLargestAnswer(t *testing.T) {
 func TestSocketTooBig(t *testing.T) {
 	var a Answer
 	in := newSpace()
-	big := adapter.RemoteSocket{ID: "big", Data: map[string]json.RawMessage{"d": json.RawMessage(`"` + strings.Repeat("<", maxSockets/6) + `"`)}}
+	big := adapter.RemoteSocket{
+		ID:   "big",
+		Data: map[string]json.RawMessage{"d": json.RawMessage(`"` + strings.Repeat("<", maxSockets/6) + `"`)},
+	}
 	if taken, err := in.add(&a, big); !taken || !errors.Is(err, errSocketTooBig) || len(a.Sockets) != 0 {
 		t.Errorf("taken %t, %v", taken, err)
 	}
-	if taken, err := in.add(&a, adapter.RemoteSocket{ID: "small", ConnectedAt: time.UnixMilli(1)}); !taken || err != nil || len(a.Sockets) != 1 {
+	if taken, err := in.add(
+		&a, adapter.RemoteSocket{ID: "small", ConnectedAt: time.UnixMilli(1)},
+	); !taken || err != nil ||
+		len(a.Sockets) != 1 {
 		t.Errorf("taken %t, %v", taken, err)
 	}
-	if taken, err := in.add(&a, adapter.RemoteSocket{ID: "bad", Data: map[string]json.RawMessage{"d": json.RawMessage("{")}}); !taken || err == nil {
+	if taken, err := in.add(
+		&a, adapter.RemoteSocket{ID: "bad", Data: map[string]json.RawMessage{"d": json.RawMessage("{")}},
+	); !taken ||
+		err == nil {
 		t.Errorf("taken %t, %v", taken, err)
 	}
 }
@@ -147,7 +176,9 @@ func TestBatchOfMillions(t *testing.T) {
 	if !errors.Is(err, errRequest) || len(r.Batch) > maxBatch {
 		t.Errorf("%d requests, %v", len(r.Batch), err)
 	}
-	if allocated, most := after.TotalAlloc-before.TotalAlloc, uint64(5*len(raw)); allocated > most { // copies of the text
+	if allocated, most := after.TotalAlloc-before.TotalAlloc, uint64(
+		5*len(raw),
+	); allocated > most { // copies of the text
 		t.Errorf("%d bytes were allocated for a request of %d, want at most %d", allocated, len(raw), most)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// claim is the right to do something once, bound to what is to be done. Its owner is the digest of that, and either a name that nobody else has
-// or, when it has been done, the answer.
+// claim is the right to do something once, bound to what is to be done. Its owner is the digest of that, and either a
+// name that nobody else has or, when it has been done, the answer.
 type claim struct {
 	claims sessionstore.Claims
 	name   string
@@ -27,7 +27,8 @@ type claim struct {
 // claimTries is how often a claim is tried.
 const claimTries = 3
 
-// maxKeptErrors bounds the errors that are kept of an answer, those of the requests of a batch among them: a claim is a small item.
+// maxKeptErrors bounds the errors that are kept of an answer, those of the requests of a batch among them: a claim is
+// a small item.
 const maxKeptErrors = 3
 
 // errKeyReused tells who asks for something with a key that was used to ask for something else.
@@ -50,8 +51,8 @@ func newClaim(claims sessionstore.Claims, name string, r *Request) (*claim, erro
 
 func (c *claim) ownedBy(s string) sessionstore.Owner { return sessionstore.Owner(c.digest + " " + s) }
 
-// take reports whether nobody has done it, or begun to, within its life. If somebody has, answer is theirs, or the error matches
-// [errUnfinished] while there is none, and [errKeyReused] if it is not the same that was asked for.
+// take reports whether nobody has done it, or begun to, within its life. If somebody has, answer is theirs, or the
+// error matches [errUnfinished] while there is none, and [errKeyReused] if it is not the same that was asked for.
 func (c *claim) take(ctx context.Context, life time.Duration) (first bool, answer Answer, err error) {
 	now := time.Now()
 	c.owner, c.until = c.ownedBy(sessionstore.NewID()), now.Add(life)

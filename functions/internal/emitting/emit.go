@@ -33,7 +33,9 @@ func newEmit(p *boot.Parts) *emit {
 }
 
 func newEmitter(p *boot.Parts, o adapter.Options) *adapter.Emitter {
-	return adapter.NewEmitter(p.Store, p.Pusher, adapter.EmitterOptions{Limits: boot.Limits(p.Env), Later: later(p), Options: o})
+	return adapter.NewEmitter(
+		p.Store, p.Pusher, adapter.EmitterOptions{Limits: boot.Limits(p.Env), Later: later(p), Options: o},
+	)
 }
 
 // later hands sessions whose close takes too long to the queue of ends; nil if there is none.
@@ -52,8 +54,8 @@ func later(p *boot.Parts) func(context.Context, adapter.Ending) error {
 	}
 }
 
-// carryOut does what a request in JSON asks for. A request that has no key of its own is done once for the id of the message, or of the
-// invocation, that it came with.
+// carryOut does what a request in JSON asks for. A request that has no key of its own is done once for the id of the
+// message, or of the invocation, that it came with.
 func (f *emit) carryOut(ctx context.Context, raw []byte, id string) Answer {
 	var a Answer
 	r, err := parse(raw)
@@ -71,8 +73,8 @@ func (f *emit) carryOut(ctx context.Context, raw []byte, id string) Answer {
 	return a
 }
 
-// once does a request unless it has been done with its key, or with the id that it came with. A claim is given back only if surely nothing was
-// done, so a request may be lost, but is never done twice.
+// once does a request unless it has been done with its key, or with the id that it came with. A claim is given back
+// only if surely nothing was done, so a request may be lost, but is never done twice.
 func (f *emit) once(ctx context.Context, r *Request, id string, in *space) Answer {
 	name := r.claimName(id)
 	if name == "" {
@@ -168,8 +170,8 @@ func (f *emit) fetch(ctx context.Context, from adapter.Emission, r *Request, a *
 	return errors.Join(append(errs, err)...)
 }
 
-// batch does requests in order, whatever becomes of each. All of it may be done again if some of that may succeed later and none of the rest would
-// do harm.
+// batch does requests in order, whatever becomes of each. All of it may be done again if some of that may succeed
+// later and none of the rest would do harm.
 func (f *emit) batch(ctx context.Context, requests []Request, space *space) Answer {
 	in := *f
 	in.emitter = f.emitter.InOrder()

@@ -37,7 +37,9 @@ type store struct {
 	claimed, given int
 }
 
-func (s *store) Claim(ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
+func (s *store) Claim(
+	ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time,
+) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.claims != nil {
@@ -52,7 +54,9 @@ func (s *store) Claim(ctx context.Context, name string, l sessionstore.Lease, fr
 	return s.Store.Claim(ctx, name, l, from, now)
 }
 
-func (s *store) Members(ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range) iter.Seq2[sessionstore.Member, error] {
+func (s *store) Members(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range,
+) iter.Seq2[sessionstore.Member, error] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.walks; err != nil {
@@ -75,10 +79,14 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, store: &store{Store: memstore.New(memstore.Options{})}, pusher: pushtest.New(), log: &strings.Builder{}}
+	w := &world{
+		t: t, store: &store{Store: memstore.New(memstore.Options{})}, pusher: pushtest.New(), log: &strings.Builder{},
+	}
 	w.parts = &boot.Parts{
-		Env: boot.NewEnv(func(string) (string, bool) { return "", false }), Log: slog.New(slog.NewTextHandler(w.log, nil)),
-		Store: w.store, Pusher: w.pusher,
+		Env: boot.NewEnv(
+			func(string) (string, bool) { return "", false },
+		),
+		Log: slog.New(slog.NewTextHandler(w.log, nil)), Store: w.store, Pusher: w.pusher,
 	}
 	return w
 }
@@ -91,7 +99,9 @@ func connOf(name string) sessionstore.Connection {
 func (w *world) client(name string, rooms ...string) {
 	w.t.Helper()
 	now := time.Now()
-	n := sessionstore.NewSession{ID: sessionstore.SessionID(name), Transport: sessionstore.WebSocket, Conn: connOf(name), CreatedAt: now}
+	n := sessionstore.NewSession{
+		ID: sessionstore.SessionID(name), Transport: sessionstore.WebSocket, Conn: connOf(name), CreatedAt: now,
+	}
 	k := sessionstore.NewSocket{ID: sessionstore.SocketID(name), Session: n.ID, Namespace: "/", ConnectedAt: now}
 	for _, r := range rooms {
 		k.Rooms = append(k.Rooms, sessionstore.Room(r))
@@ -132,13 +142,28 @@ func TestEmit(t *testing.T) {
 		one, two      string // what the clients get; one is in a, two in a and b
 	}{
 		{"everybody", `{"event":"e"}`, Answer{OK: true, Recipients: 2}, `42["e"]`, `42["e"]`},
-		{"a room", `{"rooms":["b"],"event":"e","args":[1,{"x":null}]}`, Answer{OK: true, Recipients: 1}, "", `42["e",1,{"x":null}]`},
-		{"except", `{"namespace":"/","rooms":["a"],"except":["b"],"event":"e","flags":{"volatile":true,"compress":false}}`, Answer{OK: true, Recipients: 1}, `42["e"]`, ""},
+		{
+			"a room", `{"rooms":["b"],"event":"e","args":[1,{"x":null}]}`,
+			Answer{OK: true, Recipients: 1},
+			"",
+			`42["e",1,{"x":null}]`,
+		},
+		{
+			"except",
+			`{"namespace":"/","rooms":["a"],"except":["b"],"event":"e","flags":{"volatile":true,"compress":false}}`,
+			Answer{OK: true, Recipients: 1},
+			`42["e"]`, "",
+		},
 		{"another namespace", `{"namespace":"/x","event":"e"}`, Answer{OK: true}, "", ""},
 		{"join", `{"rooms":["b"],"join":["c","d"]}`, Answer{OK: true, Recipients: 1}, "", ""},
 		{"leave", `{"leave":["a"]}`, Answer{OK: true, Recipients: 2}, "", ""},
 		{"disconnect", `{"rooms":["b"],"disconnect":"socket"}`, Answer{OK: true, Recipients: 1}, "", "41"},
-		{"batch", `{"batch":[{"rooms":["a"],"event":"x"},{"rooms":["b"],"event":"y"},{"namespace":"z","event":"e"}]}`, Answer{Recipients: 3}, `42["x"]`, `42["x"] 42["y"]`},
+		{
+			"batch",
+			`{"batch":[{"rooms":["a"],"event":"x"},{"rooms":["b"],"event":"y"},{"namespace":"z","event":"e"}]}`,
+			Answer{Recipients: 3},
+			`42["x"]`, `42["x"] 42["y"]`,
+		},
 		{"nobody", `{"rooms":["none"],"event":"e"}`, Answer{OK: true}, "", ""},
 	}
 	for _, tt := range tests {
@@ -170,15 +195,20 @@ func TestEmitAnswers(t *testing.T) {
 	if !a.OK || a.Recipients != 1 || a.Gone != 1 || a.Failed != 1 || len(a.Errors) != 0 {
 		t.Errorf("answered %+v", a)
 	}
-	if err := w.store.SetData(t.Context(), sessionstore.Socket{ID: "three", Session: "three", Namespace: "/"}, "name", `{"first":"x"}`, adapter.Limits{}.WithDefaults().Socket); err != nil {
+	if err := w.store.SetData(
+		t.Context(), sessionstore.Socket{ID: "three", Session: "three", Namespace: "/"}, "name", `{"first":"x"}`,
+		adapter.Limits{}.WithDefaults().Socket,
+	); err != nil {
 		t.Fatal(err)
 	}
 	a = w.ask(`{"rooms":["a"],"fetch":10}`)
-	if !a.OK || len(a.Sockets) != 1 || a.Sockets[0].ID != "three" || !slices.Equal(a.Sockets[0].Rooms, []string{"a"}) || string(a.Sockets[0].Data["name"]) != `{"first":"x"}` {
+	if !a.OK || len(a.Sockets) != 1 || a.Sockets[0].ID != "three" || !slices.Equal(a.Sockets[0].Rooms, []string{"a"}) ||
+		string(a.Sockets[0].Data["name"]) != `{"first":"x"}` {
 		t.Errorf("fetched %+v", a)
 	}
 	b := w.ask(`{"batch":[{"event":"x"},{"event":"disconnect"},{"fetch":1}]}`)
-	if b.OK || len(b.Results) != 3 || !b.Results[0].OK || b.Results[1].OK || b.Results[2].Recipients != 1 || b.Recipients != 2 {
+	if b.OK || len(b.Results) != 3 || !b.Results[0].OK || b.Results[1].OK || b.Results[2].Recipients != 1 ||
+		b.Recipients != 2 {
 		t.Errorf("answered %+v", b)
 	}
 	if b = w.ask(`{"batch":[{"event":"x"},{"fetch":1}]}`); !b.OK || len(b.Results[1].Sockets) != 1 {
@@ -248,7 +278,10 @@ func TestAnswersThatAreNotKept(t *testing.T) {
 	if a := w.ask(mistake); a.OK || len(a.Results) != 2 {
 		t.Errorf("mistake: %+v", a)
 	}
-	if a := w.ask(mistake); !a.Duplicate || a.OK || a.Results != nil || len(a.Errors) != 1 || !strings.Contains(a.Errors[0], "request 1: invalid request") {
+	if a := w.ask(
+		mistake,
+	); !a.Duplicate || a.OK || a.Results != nil || len(a.Errors) != 1 ||
+		!strings.Contains(a.Errors[0], "request 1: invalid request") {
 		t.Errorf("mistake again: %+v", a)
 	}
 }
@@ -376,7 +409,9 @@ func TestLater(t *testing.T) {
 	}))
 	defer queue.Close()
 	w := newWorld(t)
-	w.parts.Env = boot.NewEnv(func(name string) (string, bool) { return queue.URL + "/1/closes", name == "NONSTICK_CLOSES_QUEUE" })
+	w.parts.Env = boot.NewEnv(
+		func(name string) (string, bool) { return queue.URL + "/1/closes", name == "NONSTICK_CLOSES_QUEUE" },
+	)
 	want := adapter.Ending{Session: "s", Owner: "o", Reason: adapter.ReasonTransportError, Doubtful: connOf("c")}
 	if err := later(w.parts)(t.Context(), want); err != nil {
 		t.Fatal(err)

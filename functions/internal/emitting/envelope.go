@@ -21,7 +21,8 @@ const (
 // maxEnvelopes is how deep a request may be wrapped: a queue subscribed to a topic that gets a bus's events.
 const maxEnvelopes = 3
 
-// errFailed makes the platform invoke the function once more with messages that are in the log, and in the end hand them to where the failed ones go.
+// errFailed makes the platform invoke the function once more with messages that are in the log, and in the end hand
+// them to where the failed ones go.
 var errFailed = errors.New("emitting: messages failed")
 
 // The types of errors that who invokes the function is told.
@@ -81,9 +82,9 @@ func (f *emit) serve(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 }
 
-// direct answers who invokes the function with a request. What fails is an error of the function: who invokes it asynchronously sees no answer,
-// and it is by errors that the platform tries again, which the id of the invocation keeps from doing anything twice, and tells a destination in the
-// end. The error's text is the answer.
+// direct answers who invokes the function with a request. What fails is an error of the function: who invokes it
+// asynchronously sees no answer, and it is by errors that the platform tries again, which the id of the invocation
+// keeps from doing anything twice, and tells a destination in the end. The error's text is the answer.
 func (f *emit) direct(ctx context.Context, payload []byte) ([]byte, error) {
 	a := f.carryOut(ctx, payload, invocationID(ctx))
 	if a.OK {
@@ -108,8 +109,8 @@ func invocationID(ctx context.Context) string {
 	return ""
 }
 
-// message carries out a request that came as a message, once for its id, for messages may come twice. It reports whether all is well. What is
-// not comes again, until the queue moves it to its dead letters.
+// message carries out a request that came as a message, once for its id, for messages may come twice. It reports
+// whether all is well. What is not comes again, until the queue moves it to its dead letters.
 func (f *emit) message(ctx context.Context, body []byte, id string) (ok bool) {
 	for range maxEnvelopes {
 		var e envelope
@@ -137,14 +138,17 @@ func (f *emit) queued(ctx context.Context, records []record) events.SQSEventResp
 	for i := range records {
 		m := &records[i]
 		if group := m.Attributes.Group; blocked[group] || !f.message(ctx, []byte(m.Body), m.MessageID) {
-			res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageID})
+			res.BatchItemFailures = append(
+				res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageID},
+			)
 			blocked[group] = group != ""
 		}
 	}
 	return res
 }
 
-// published takes what a topic delivers. If some of it failed, all of it comes again, and the ids see to it that the rest is not done twice.
+// published takes what a topic delivers. If some of it failed, all of it comes again, and the ids see to it that the
+// rest is not done twice.
 func (f *emit) published(ctx context.Context, records []record) error {
 	var err error
 	for i := range records {

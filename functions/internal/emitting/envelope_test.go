@@ -63,7 +63,8 @@ func TestEnvelopes(t *testing.T) {
 	}
 }
 
-// A message that makes no sense, or cannot be done, is neither taken for done nor done in part: it comes again until it is among the dead letters.
+// A message that makes no sense, or cannot be done, is neither taken for done nor done in part: it comes again until
+// it is among the dead letters.
 func TestEnvelopesOfNothing(t *testing.T) {
 	for name, event := range map[string]string{
 		"no request":    `{"Records":[{"messageId":"1","eventSource":"aws:sqs","body":"{"}]}`,
@@ -84,7 +85,13 @@ func TestEnvelopesOfNothing(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Emit(newWorld(t).parts)(t.Context(), []byte(`{"Records":[{"eventSource":"aws:kinesis"}]}`)); !errors.Is(err, boot.ErrEvent) {
+	if _, err := Emit(
+		newWorld(t).parts,
+	)(
+		t.Context(), []byte(`{"Records":[{"eventSource":"aws:kinesis"}]}`),
+	); !errors.Is(
+		err, boot.ErrEvent,
+	) {
 		t.Errorf("records of another source: %v", err)
 	}
 }
@@ -94,11 +101,18 @@ func TestGroups(t *testing.T) {
 	w := newWorld(t)
 	w.client("one")
 	record := func(id, group, event string) string {
-		return fmt.Sprintf(`{"messageId":%q,"eventSource":"aws:sqs","attributes":{"MessageGroupId":%q},"body":"{\"event\":\"%s\"}"}`, id, group, event)
+		return fmt.Sprintf(
+			`{"messageId":%q,"eventSource":"aws:sqs","attributes":{"MessageGroupId":%q},"body":"{\"event\":\"%s\"}"}`,
+			id, group, event,
+		)
 	}
-	event := `{"Records":[` + strings.Join([]string{record("1", "a", "connect"), record("2", "b", "x"), record("3", "a", "y"), record("4", "b", "z")}, ",") + `]}`
+	event := `{"Records":[` + strings.Join(
+		[]string{record("1", "a", "connect"), record("2", "b", "x"), record("3", "a", "y"), record("4", "b", "z")},
+		",",
+	) + `]}`
 	answer, err := Emit(w.parts)(t.Context(), []byte(event))
-	if want := `{"batchItemFailures":[{"itemIdentifier":"1"},{"itemIdentifier":"3"}]}`; err != nil || string(answer) != want {
+	if want := `{"batchItemFailures":[{"itemIdentifier":"1"},{"itemIdentifier":"3"}]}`; err != nil ||
+		string(answer) != want {
 		t.Errorf("answered %s, %v, want %s", answer, err, want)
 	}
 	if got := w.got("one"); got != `42["x"] 42["z"]` {
@@ -106,8 +120,8 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// The caller that invokes the function asynchronously sees no answer: what failed is an error of the function. The platform repeats the invocation then,
-// with the same id, and nothing is done twice.
+// The caller that invokes the function asynchronously sees no answer: what failed is an error of the function. The
+// platform repeats the invocation then, with the same id, and nothing is done twice.
 func TestInvocationsWithoutAnswer(t *testing.T) {
 	const mixed = `{"batch":[{"event":"x"},{"event":"connect"}]}`
 	const keyed = `{"batch":[{"event":"x","key":"x"},{"rooms":["a"],"join":["b"]}]}`
@@ -163,7 +177,10 @@ func TestInvocationThatDied(t *testing.T) {
 	}
 	w.store.dies = false
 	for range 2 {
-		if a := w.ask(request); a.OK || !a.Duplicate || !strings.Contains(fmt.Sprint(a.Errors), errUnfinished.Error()) || w.got("one") != "" {
+		if a := w.ask(
+			request,
+		); a.OK || !a.Duplicate || !strings.Contains(fmt.Sprint(a.Errors), errUnfinished.Error()) ||
+			w.got("one") != "" {
 			t.Errorf("answered %+v", a)
 		}
 	}
@@ -184,7 +201,8 @@ func TestKeyOfAnotherRequest(t *testing.T) {
 	} {
 		_, err := Emit(w.parts)(t.Context(), []byte(other))
 		f, ok := errors.AsType[*boot.TypedError](err)
-		if !ok || f.Type != failedForGood || !strings.Contains(f.Message, errKeyReused.Error()) || strings.Contains(f.Message, "duplicate") {
+		if !ok || f.Type != failedForGood || !strings.Contains(f.Message, errKeyReused.Error()) ||
+			strings.Contains(f.Message, "duplicate") {
 			t.Errorf("%s: %v", other, err)
 		}
 	}

@@ -22,15 +22,18 @@ type fanout struct {
 
 // Fanout makes the fanout function.
 func Fanout(p *boot.Parts) boot.Handler {
-	f := &fanout{emitter: newEmitter(p, adapter.Options{Logger: p.Log}), metrics: p.Metrics, log: p.Log, again: p.Again("NONSTICK_FANOUT_QUEUE")}
+	f := &fanout{
+		emitter: newEmitter(p, adapter.Options{Logger: p.Log}), metrics: p.Metrics, log: p.Log,
+		again: p.Again("NONSTICK_FANOUT_QUEUE"),
+	}
 	return boot.SQS(f.serve)
 }
 
 // errAgain says that some of a broadcast is left.
 var errAgain = errors.New("emitting: a part of a broadcast is left")
 
-// serve takes a batch of a FIFO queue. The first part that has to come again takes those behind it along, or they would overtake it. A message that
-// is no part comes again until it is among the dead letters, and holds nothing up.
+// serve takes a batch of a FIFO queue. The first part that has to come again takes those behind it along, or they
+// would overtake it. A message that is no part comes again until it is among the dead letters, and holds nothing up.
 func (f *fanout) serve(ctx context.Context, messages []events.SQSMessage) events.SQSEventResponse {
 	res := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	for i := range messages {
@@ -57,8 +60,8 @@ func (f *fanout) serve(ctx context.Context, messages []events.SQSMessage) events
 	return res
 }
 
-// part delivers what a message says. Further reports whether it came to anybody. The error matches errAgain if some of it is left, and
-// boot.ErrMalformed if it is nothing to be delivered.
+// part delivers what a message says. Further reports whether it came to anybody. The error matches errAgain if some
+// of it is left, and boot.ErrMalformed if it is nothing to be delivered.
 func (f *fanout) part(ctx context.Context, m *events.SQSMessage) (further bool, err error) {
 	p, err := adapter.ParsePart(m.Body)
 	if err != nil {

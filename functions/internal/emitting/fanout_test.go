@@ -25,7 +25,9 @@ func TestFanout(t *testing.T) {
 		t.Helper()
 		var records []map[string]string
 		for i, b := range bodies {
-			records = append(records, map[string]string{"messageId": fmt.Sprint(i), "body": b, "eventSource": "aws:sqs"})
+			records = append(
+				records, map[string]string{"messageId": fmt.Sprint(i), "body": b, "eventSource": "aws:sqs"},
+			)
 		}
 		event, err := json.Marshal(map[string]any{"Records": records})
 		if err != nil {
@@ -38,14 +40,18 @@ func TestFanout(t *testing.T) {
 		return string(answer)
 	}
 	part := func(n int) string {
-		return fmt.Sprintf(`{"namespace":"/","rooms":["a"],"except":["b"],"id":"p","range":%d,"frames":["42[\"x\"]"]}`, n)
+		return fmt.Sprintf(
+			`{"namespace":"/","rooms":["a"],"except":["b"],"id":"p","range":%d,"frames":["42[\"x\"]"]}`, n,
+		)
 	}
 	var all []string // the client's socket is in one of the ranges
 	for n := range 16 {
 		all = append(all, part(n))
 	}
 	w.store.walks = sessionstore.ErrUnavailable
-	if got := deliver(part(0), part(1)); got != `{"batchItemFailures":[{"itemIdentifier":"0"},{"itemIdentifier":"1"}]}` {
+	if got := deliver(
+		part(0), part(1),
+	); got != `{"batchItemFailures":[{"itemIdentifier":"0"},{"itemIdentifier":"1"}]}` {
 		t.Errorf("while the store is away: %s", got)
 	}
 	w.store.walks = nil
@@ -64,7 +70,10 @@ func TestFanout(t *testing.T) {
 		"too large": strings.Replace(all[0], "42[", "42["+strings.Repeat(" ", 200<<10), 1),
 	} {
 		w.log.Reset()
-		if got := deliver(garbage, part(1)); got != `{"batchItemFailures":[{"itemIdentifier":"0"}]}` || strings.Count(w.log.String(), "ERROR") != 1 {
+		if got := deliver(
+			garbage, part(1),
+		); got != `{"batchItemFailures":[{"itemIdentifier":"0"}]}` ||
+			strings.Count(w.log.String(), "ERROR") != 1 {
 			t.Errorf("%s: %s, log %s", name, got, w.log)
 		}
 	}
@@ -78,31 +87,49 @@ func (r *returned) Return(_ context.Context, receipt string, d time.Duration) er
 	return nil
 }
 
-// What was not finished comes again: at once if it came to somebody, later and later while the store is away, and at once if it is not
-// understood, for then it is to be among the dead letters soon.
+// What was not finished comes again: at once if it came to somebody, later and later while the store is away, and at
+// once if it is not understood, for then it is to be among the dead letters soon.
 func TestFanoutGivesBack(t *testing.T) {
 	w := newWorld(t)
 	w.client("one", "a")
 	q := &returned{}
-	f := &fanout{emitter: newEmitter(w.parts, adapter.Options{}), log: w.parts.Log, again: boot.Again{Queue: q, Log: w.parts.Log}}
+	f := &fanout{
+		emitter: newEmitter(w.parts, adapter.Options{}), log: w.parts.Log,
+		again: boot.Again{Queue: q, Log: w.parts.Log},
+	}
 	message := func(body, receives string) events.SQSMessage {
-		return events.SQSMessage{MessageId: "m", ReceiptHandle: "r", Body: body, Attributes: map[string]string{"ApproximateReceiveCount": receives}}
+		return events.SQSMessage{
+			MessageId: "m", ReceiptHandle: "r", Body: body,
+			Attributes: map[string]string{"ApproximateReceiveCount": receives},
+		}
 	}
 	const part = `{"namespace":"/","rooms":["a"],"id":"p","range":0,"frames":["42[\"x\"]"]}`
 	w.store.walks = sessionstore.ErrUnavailable
 	for receives, want := range map[string]string{"1": "r 2s", "3": "r 8s", "7": "r 2m8s", "20": "r 2m8s", "": "r 2s"} {
 		q.got = nil
-		if res := f.serve(t.Context(), []events.SQSMessage{message(part, receives)}); len(res.BatchItemFailures) != 1 || !slices.Equal(q.got, []string{want}) {
-			t.Errorf("received %s times: failures %v, given back %q, want %q", receives, res.BatchItemFailures, q.got, want)
+		if res := f.serve(
+			t.Context(), []events.SQSMessage{message(part, receives)},
+		); len(res.BatchItemFailures) != 1 ||
+			!slices.Equal(q.got, []string{want}) {
+			t.Errorf(
+				"received %s times: failures %v, given back %q, want %q", receives, res.BatchItemFailures, q.got,
+				want,
+			)
 		}
 	}
 	w.store.walks = nil
 	q.got = nil
-	if res := f.serve(t.Context(), []events.SQSMessage{message("{", "3")}); len(res.BatchItemFailures) != 1 || !slices.Equal(q.got, []string{"r 0s"}) {
+	if res := f.serve(
+		t.Context(), []events.SQSMessage{message("{", "3")},
+	); len(res.BatchItemFailures) != 1 ||
+		!slices.Equal(q.got, []string{"r 0s"}) {
 		t.Errorf("not understood: failures %v, given back %q", res.BatchItemFailures, q.got)
 	}
 	q.got = nil
-	if res := f.serve(t.Context(), []events.SQSMessage{message(part, "1")}); len(res.BatchItemFailures) != 0 || q.got != nil {
+	if res := f.serve(
+		t.Context(), []events.SQSMessage{message(part, "1")},
+	); len(res.BatchItemFailures) != 0 ||
+		q.got != nil {
 		t.Errorf("delivered: failures %v, given back %q", res.BatchItemFailures, q.got)
 	}
 }
@@ -114,13 +141,19 @@ func TestFanoutOutOfTime(t *testing.T) {
 		w.client(fmt.Sprintf("A%03d", i), "a")
 	}
 	q := &returned{}
-	f := &fanout{emitter: newEmitter(w.parts, adapter.Options{}), log: w.parts.Log, again: boot.Again{Queue: q, Log: w.parts.Log}}
+	f := &fanout{
+		emitter: newEmitter(w.parts, adapter.Options{}), log: w.parts.Log,
+		again: boot.Again{Queue: q, Log: w.parts.Log},
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // less than another chunk may take
 	defer cancel()
 	var again int
 	for n := range 16 { // the clients are in one of the ranges
 		body := fmt.Sprintf(`{"namespace":"/","rooms":["a"],"id":"p","range":%d,"frames":["42[\"x\"]"]}`, n)
-		m := events.SQSMessage{MessageId: "m", ReceiptHandle: "r", Body: body, Attributes: map[string]string{"ApproximateReceiveCount": "5"}}
+		m := events.SQSMessage{
+			MessageId: "m", ReceiptHandle: "r", Body: body,
+			Attributes: map[string]string{"ApproximateReceiveCount": "5"},
+		}
 		again += len(f.serve(ctx, []events.SQSMessage{m}).BatchItemFailures)
 	}
 	if again != 1 || !slices.Equal(q.got, []string{"r 0s"}) {

@@ -10,7 +10,8 @@ import (
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
 )
 
-// Whatever invokes the function gets an answer, or an error that says what is wrong; never a panic, and never more than the platform takes.
+// Whatever invokes the function gets an answer, or an error that says what is wrong; never a panic, and never more
+// than the platform takes.
 func FuzzEmit(f *testing.F) {
 	files, err := filepath.Glob(filepath.Join("testdata", "*.json"))
 	if err != nil || len(files) == 0 {

@@ -65,7 +65,8 @@ type Request struct {
 // Batch is requests to be carried out in order.
 type Batch []Request
 
-// UnmarshalJSON implements [json.Unmarshaler]. It reads no more requests than a batch may have: in six megabytes there is space for millions.
+// UnmarshalJSON implements [json.Unmarshaler]. It reads no more requests than a batch may have: in six megabytes
+// there is space for millions.
 func (b *Batch) UnmarshalJSON(raw []byte) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
@@ -115,7 +116,9 @@ func (r *Request) check(outer bool) error {
 	case len(r.Rooms) > maxNames || len(r.Except) > maxNames || len(r.Join) > maxNames || len(r.Leave) > maxNames:
 		return fmt.Errorf("%w: more than %d rooms", errRequest, maxNames)
 	case r.Disconnect != "" && r.Disconnect != DisconnectSocket && r.Disconnect != DisconnectSession:
-		return fmt.Errorf("%w: disconnect %q, want %q or %q", errRequest, r.Disconnect, DisconnectSocket, DisconnectSession)
+		return fmt.Errorf(
+			"%w: disconnect %q, want %q or %q", errRequest, r.Disconnect, DisconnectSocket, DisconnectSession,
+		)
 	case r.Fetch < 0 || r.Fetch > maxFetch:
 		return fmt.Errorf("%w: fetch %d, want 1 to %d", errRequest, r.Fetch, maxFetch)
 	case r.Event == nil && (r.Args != nil || r.Attachments != nil):
@@ -169,8 +172,8 @@ func (r *Request) reads() bool {
 	return r.Fetch != 0 || r.Batch != nil
 }
 
-// claimName is the name of the claim that makes the request happen once: of its key, or else of the message or invocation that it came with.
-// Empty if there is none, or nothing to make sure of.
+// claimName is the name of the claim that makes the request happen once: of its key, or else of the message or
+// invocation that it came with. Empty if there is none, or nothing to make sure of.
 func (r *Request) claimName(id string) string {
 	switch {
 	case r.Key != "":

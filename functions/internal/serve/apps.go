@@ -30,7 +30,8 @@ func apps() map[string]App {
 	return all
 }
 
-// Apps returns the names of the applications that the functions carry, in order. The template's parameter App names the same.
+// Apps returns the names of the applications that the functions carry, in order. The template's parameter App names
+// the same.
 func Apps() []string { return names(apps()) }
 
 func names(all map[string]App) []string { return slices.Sorted(maps.Keys(all)) }

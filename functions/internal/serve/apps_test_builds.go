@@ -12,7 +12,8 @@ import (
 )
 
 // testApps are for tests and measurements: what the official suites ask for, on Socket.IO and, as echo, on Engine.IO
-// alone, an application to load, one with a handler for each thing that users ask about, and one that goes wrong when told to.
+// alone, an application to load, one with a handler for each thing that users ask about, and one that goes wrong when
+// told to.
 func testApps() map[string]App {
 	return map[string]App{
 		"bench":    {Register: bench.Register},

@@ -39,8 +39,8 @@ func Close(p *boot.Parts) boot.Handler {
 	return boot.SQS(c.serve)
 }
 
-// serve takes the messages of the queue, one in each batch as the template has it: so an end that is slow has an environment to
-// itself, and one whose handler never returns takes no other with it when the platform ends that.
+// serve takes the messages of the queue, one in each batch as the template has it: so an end that is slow has an
+// environment to itself, and one whose handler never returns takes no other with it when the platform ends that.
 func (c *closer) serve(ctx context.Context, messages []events.SQSMessage) events.SQSEventResponse {
 	res := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	for i := range messages {
@@ -49,7 +49,10 @@ func (c *closer) serve(ctx context.Context, messages []events.SQSMessage) events
 			err = c.finish(ctx, end)
 		}
 		if err != nil {
-			c.log.ErrorContext(ctx, "end of a session failed", "message", messages[i].MessageId, "session", engine.NameInLog(end.Session), "err", err)
+			c.log.ErrorContext(
+				ctx, "end of a session failed", "message", messages[i].MessageId, "session",
+				engine.NameInLog(end.Session), "err", err,
+			)
 			res.BatchItemFailures = append(res.BatchItemFailures, boot.Failed(messages[i])...)
 		}
 	}

@@ -12,7 +12,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// The end of a session goes through the queue: the call that closes it does no more than that, and the close function the rest.
+// The end of a session goes through the queue: the call that closes it does no more than that, and the close function
+// the rest.
 func TestEndsGoThroughTheQueue(t *testing.T) {
 	w := newWorld(t)
 	w.env["NONSTICK_CLOSES_QUEUE"] = w.queues.URL + "/1/closes"
@@ -51,8 +52,8 @@ func TestEndsGoThroughTheQueue(t *testing.T) {
 	}
 }
 
-// A session that took too long to close for the caller that emitted to it is closed by the close function: by the message of a server, or of an
-// emitter of another program.
+// A session that took too long to close for the caller that emitted to it is closed by the close function: by the
+// message of a server, or of an emitter of another program.
 func TestSessionsAreClosedOutOfTheQueue(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -71,7 +72,9 @@ func TestSessionsAreClosedOutOfTheQueue(t *testing.T) {
 			closing := w.start(Close)
 			conn := sessionstore.Connection{ID: "c1", Endpoint: w.env["NONSTICK_MANAGEMENT_ENDPOINT"]}
 			now := time.Now()
-			s := sessionstore.NewSession{ID: "s1", Transport: sessionstore.WebSocket, Conn: conn, CreatedAt: now, PingAt: now.Add(time.Minute)}
+			s := sessionstore.NewSession{
+				ID: "s1", Transport: sessionstore.WebSocket, Conn: conn, CreatedAt: now, PingAt: now.Add(time.Minute),
+			}
 			if err := w.store.Create(t.Context(), s); err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +90,8 @@ func TestSessionsAreClosedOutOfTheQueue(t *testing.T) {
 				ends = append(ends[1:], w.messages("closes")...)
 			}
 			got, err := w.store.Get(t.Context(), s.ID, time.Now())
-			if err != nil || got.State != sessionstore.Closed || got.Reason != adapter.ReasonTransportError || !w.pusher.Closed(conn) {
+			if err != nil || got.State != sessionstore.Closed || got.Reason != adapter.ReasonTransportError ||
+				!w.pusher.Closed(conn) {
 				t.Errorf("%+v, %v; cut %v", got, err, w.pusher.Closed(conn))
 			}
 		})

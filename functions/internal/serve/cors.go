@@ -8,8 +8,8 @@ import (
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 )
 
-// origin is what a browser sends in Origin: scheme, host in lower case, and a port if it is not the scheme's own. Anything else would
-// never be equal to one.
+// origin is what a browser sends in Origin: scheme, host in lower case, and a port if it is not the scheme's own.
+// Anything else would never be equal to one.
 var origin = regexp.MustCompile(`^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?$`)
 
 // maxOrigins bounds the list, in bytes: all variables of a function have 4 KB together.
@@ -39,7 +39,10 @@ func cors(env *boot.Env) apigw.CORS {
 		case o == "*" && c.Credentials:
 			env.Fail(name, "with NONSTICK_CORS_CREDENTIALS browsers want the origins named, not *")
 		case o != "*" && !origin.MatchString(o):
-			env.Fail(name, "want off, * or origins as https://example.com, in lower case and without a path, with commas between them")
+			env.Fail(
+				name,
+				"want off, * or origins as https://example.com, in lower case and without a path, with commas between them",
+			)
 		}
 	}
 	return c

@@ -44,8 +44,8 @@ type heartbeat struct {
 func Heartbeat(p *boot.Parts) boot.Handler {
 	s := newServer(p)
 	f := &heartbeat{
-		store: p.Store, queue: p.Queue("NONSTICK_HEARTBEAT_QUEUE"), again: p.Again("NONSTICK_HEARTBEAT_QUEUE"), metrics: p.Metrics, log: p.Log,
-		walks: s.walks, sizes: newSizes(p.Env, p.Store.Shards()),
+		store: p.Store, queue: p.Queue("NONSTICK_HEARTBEAT_QUEUE"), again: p.Again("NONSTICK_HEARTBEAT_QUEUE"),
+		metrics: p.Metrics, log: p.Log, walks: s.walks, sizes: newSizes(p.Env, p.Store.Shards()),
 		sweep: func(ctx context.Context, part engine.Part) error { return s.engine.SweepAs(ctx, beatSweeper, part) },
 	}
 	return boot.SQS(f.serve)
@@ -71,8 +71,9 @@ func (f *heartbeat) serve(ctx context.Context, messages []events.SQSMessage) eve
 	return res
 }
 
-// beat is one link of the chain; a watch names no holder, and begins a chain only if there are sessions. It sweeps to its
-// end, also while it hands over and while it looks whether the chain may end: short pings leave no time for a gap.
+// beat is one link of the chain; a watch names no holder, and begins a chain only if there are sessions. It sweeps to
+// its end, also while it hands over and while it looks whether the chain may end: short pings leave no time for a
+// gap.
 func (f *heartbeat) beat(ctx context.Context, l link) error {
 	if l.Help != nil {
 		return f.lend(ctx, l.Help)
@@ -122,8 +123,9 @@ func (f *heartbeat) startSweep(ctx context.Context, parts ...engine.Part) (stop 
 	}
 }
 
-// successor returns from whom the next invocation is to take the chain over, nobody if there is to be none; and how many sessions there
-// are. The sweep has met them. They are counted only where that tells nothing: to read them all takes long if they are many.
+// successor returns from whom the next invocation is to take the chain over, nobody if there is to be none; and how
+// many sessions there are. The sweep has met them. They are counted only where that tells nothing: to read them all
+// takes long if they are many.
 func (f *heartbeat) successor(ctx context.Context, me sessionstore.Owner) (next sessionstore.Owner, n int, err error) {
 	n, known := f.walks.sessions(f.store.Shards())
 	if !known || n == 0 {

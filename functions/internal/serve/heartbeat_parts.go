@@ -13,12 +13,13 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// With many sessions one invocation is too little. The chain then has helpers: at its beginning each link of it sends a message for each
-// further part of the registry, whose invocation sweeps that part for as long as the link works. Helpers are no chains: those of the
-// next link relieve them. One that crashes is replaced by a watch, a message that was sent along with a delay and finds
-// the helper's claim taken while it lives.
+// With many sessions one invocation is too little. The chain then has helpers: at its beginning each link of it sends
+// a message for each further part of the registry, whose invocation sweeps that part for as long as the link works.
+// Helpers are no chains: those of the next link relieve them. One that crashes is replaced by a watch, a message that
+// was sent along with a delay and finds the helper's claim taken while it lives.
 const (
-	// defaultPerBeat is how many sessions one invocation looks after, with the template's memory; docs/deploy.md has the measurement.
+	// defaultPerBeat is how many sessions one invocation looks after, with the template's memory; docs/deploy.md has
+	// the measurement.
 	defaultPerBeat = 10_000
 	// mostPerBeat and mostConcurrency bound what can be configured.
 	mostPerBeat     = 1_000_000
@@ -45,7 +46,8 @@ type sizes struct {
 	most    int // parts
 }
 
-// newSizes reads them. With a reserved concurrency a part needs two of it, for each is relieved by the next before it ends.
+// newSizes reads them. With a reserved concurrency a part needs two of it, for each is relieved by the next before it
+// ends.
 func newSizes(env *boot.Env, shards int) sizes {
 	const concurrency = "NONSTICK_HEARTBEAT_CONCURRENCY"
 	s := sizes{perBeat: env.Number("NONSTICK_HEARTBEAT_SESSIONS", defaultPerBeat, 1, mostPerBeat), most: shards}
@@ -81,8 +83,8 @@ func (w *walks) note(shard, rows int) {
 	w.rows[shard] = rows
 }
 
-// sessions estimates how many there are in all shards by those that were walked: ids are random. It knows nothing before the first
-// walk has ended.
+// sessions estimates how many there are in all shards by those that were walked: ids are random. It knows nothing
+// before the first walk has ended.
 func (w *walks) sessions(shards int) (n int, known bool) {
 	if w == nil {
 		return 0, false

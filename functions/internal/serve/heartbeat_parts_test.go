@@ -35,8 +35,8 @@ func (s *swept) missing() (parts []int) {
 	return parts
 }
 
-// With many sessions each part is swept by an invocation of its own, without a gap that a client could notice; also where the way through
-// the queue takes its time.
+// With many sessions each part is swept by an invocation of its own, without a gap that a client could notice; also
+// where the way through the queue takes its time.
 func TestHelpers(t *testing.T) {
 	inChain(t, func(t *testing.T, c *chain) {
 		var s swept
@@ -74,7 +74,8 @@ func TestHelpers(t *testing.T) {
 	})
 }
 
-// A helper that crashes is replaced by a watch before a client whose ping is due misses it. Watches find the others at work.
+// A helper that crashes is replaced by a watch before a client whose ping is due misses it. Watches find the others
+// at work.
 func TestHelperThatCrashes(t *testing.T) {
 	for crash := 500 * time.Millisecond; crash < 25*time.Second; crash += 2 * time.Second {
 		inChain(t, func(t *testing.T, c *chain) {

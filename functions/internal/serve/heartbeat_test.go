@@ -33,12 +33,15 @@ func inChain(t *testing.T, f func(t *testing.T, c *chain)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		c := &chain{t: t, store: memstore.New(memstore.Options{}), queue: &queue{}}
-		c.beat = &heartbeat{store: c.store, queue: c.queue, log: slog.New(slog.DiscardHandler), sweep: func(ctx context.Context, _ engine.Part) error {
-			c.most.Store(max(c.most.Load(), c.sweeps.Add(1)))
-			defer c.sweeps.Add(-1)
-			<-ctx.Done()
-			return nil
-		}}
+		c.beat = &heartbeat{
+			store: c.store, queue: c.queue, log: slog.New(slog.DiscardHandler),
+			sweep: func(ctx context.Context, _ engine.Part) error {
+				c.most.Store(max(c.most.Load(), c.sweeps.Add(1)))
+				defer c.sweeps.Add(-1)
+				<-ctx.Done()
+				return nil
+			},
+		}
 		f(t, c)
 	})
 }
@@ -171,7 +174,9 @@ func (c *chain) swept(d time.Duration, when string) {
 // held reports whether an invocation has the chain.
 func (c *chain) held() bool {
 	c.t.Helper()
-	err := c.store.Claim(c.t.Context(), chainClaim, sessionstore.Lease{Owner: "test", Until: time.Now()}, "", time.Now())
+	err := c.store.Claim(
+		c.t.Context(), chainClaim, sessionstore.Lease{Owner: "test", Until: time.Now()}, "", time.Now(),
+	)
 	if err != nil && !errors.Is(err, sessionstore.ErrExists) {
 		c.t.Fatal(err)
 	}
@@ -209,10 +214,14 @@ func TestMessageIsTakenOnce(t *testing.T) {
 func TestChainDoesNotForgetALateSession(t *testing.T) {
 	tests := []struct {
 		name string
-		// seen is when the starter has seen the chain for the last time, late when the session comes; from the first beat.
+		// seen is when the starter has seen the chain for the last time, late when the session comes; from the first
+		// beat.
 		seen, late time.Duration
 	}{
-		{"starter saw the chain just before its end", beatTime - time.Millisecond, beatTime + chainSeen - 2*time.Millisecond},
+		{
+			"starter saw the chain just before its end", beatTime - time.Millisecond,
+			beatTime + chainSeen - 2*time.Millisecond,
+		},
 		{"starter sees that the chain has ended", 0, beatTime + time.Second},
 		{"session comes at the very end", 0, beatTime + chainGrace - time.Millisecond},
 		{"session comes when all is over", 0, beatTime + chainGrace + time.Millisecond},
@@ -291,14 +300,17 @@ type mortal struct {
 	dead *atomic.Bool
 }
 
-func (m mortal) Claim(ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time) error {
+func (m mortal) Claim(
+	ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time,
+) error {
 	if m.dead.Load() {
 		return errors.New("dead")
 	}
 	return m.Store.Claim(ctx, name, l, from, now)
 }
 
-// A chain whose invocation crashes is begun anew by a watch, though no request comes, before a client whose ping is due misses it.
+// A chain whose invocation crashes is begun anew by a watch, though no request comes, before a client whose ping is
+// due misses it.
 func TestChainThatCrashes(t *testing.T) {
 	const patience = 20 * time.Second // a client's, by the template
 	for crash := 500 * time.Millisecond; crash < beatTime; crash += time.Second {
@@ -376,7 +388,9 @@ func TestStarterGivesUpWhatItCannotStart(t *testing.T) {
 func TestHeartbeatMessages(t *testing.T) {
 	inChain(t, func(t *testing.T, c *chain) {
 		register(t, c.store)
-		res := c.beat.serve(t.Context(), []events.SQSMessage{{MessageId: "a", Body: "{"}, {MessageId: "b", Body: `{"holder":"x"}`}})
+		res := c.beat.serve(
+			t.Context(), []events.SQSMessage{{MessageId: "a", Body: "{"}, {MessageId: "b", Body: `{"holder":"x"}`}},
+		)
 		if failures(res) != "a" || len(c.queue.take()) != 1 {
 			t.Errorf("failed: %s, want what makes no sense", failures(res))
 		}
@@ -418,12 +432,22 @@ func (unavailable) Claim(context.Context, string, sessionstore.Lease, sessionsto
 	return sessionstore.ErrUnavailable
 }
 
-// A link of the chain that finds no table comes again soon, and not after the visibility timeout: nobody is pinged meanwhile.
+// A link of the chain that finds no table comes again soon, and not after the visibility timeout: nobody is pinged
+// meanwhile.
 func TestHeartbeatComesAgain(t *testing.T) {
 	q, log := &returns{}, slog.New(slog.DiscardHandler)
-	f := &heartbeat{store: unavailable{memstore.New(memstore.Options{})}, queue: &queue{}, again: boot.Again{Queue: q, Log: log}, log: log}
-	m := events.SQSMessage{MessageId: "m", ReceiptHandle: "r", Body: `{"holder":"h"}`, Attributes: map[string]string{"ApproximateReceiveCount": "2"}}
-	if res := f.serve(t.Context(), []events.SQSMessage{m}); len(res.BatchItemFailures) != 1 || len(q.got) != 1 || q.got[0] != "r 4s" {
+	f := &heartbeat{
+		store: unavailable{memstore.New(memstore.Options{})}, queue: &queue{}, again: boot.Again{Queue: q, Log: log},
+		log: log,
+	}
+	m := events.SQSMessage{
+		MessageId: "m", ReceiptHandle: "r", Body: `{"holder":"h"}`,
+		Attributes: map[string]string{"ApproximateReceiveCount": "2"},
+	}
+	if res := f.serve(
+		t.Context(), []events.SQSMessage{m},
+	); len(res.BatchItemFailures) != 1 || len(q.got) != 1 ||
+		q.got[0] != "r 4s" {
 		t.Errorf("failures %v, come again %q", res.BatchItemFailures, q.got)
 	}
 }

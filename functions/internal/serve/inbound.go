@@ -28,11 +28,14 @@ func Inbound(p *boot.Parts) boot.Handler {
 	}
 	alive := max(engineOptions(p.Env).PingTimeout/4, 50*time.Millisecond)
 	endpoint := p.Env.URL("NONSTICK_MANAGEMENT_ENDPOINT")
-	return boot.SQS(newFrames(p, s.handler(nil), s.engine, newStarter(p), p.Queue("NONSTICK_INBOUND_QUEUE"), endpoint, alive).serve)
+	return boot.SQS(
+		newFrames(p, s.handler(nil), s.engine, newStarter(p), p.Queue("NONSTICK_INBOUND_QUEUE"), endpoint, alive).serve,
+	)
 }
 
 func newFrames(
-	p *boot.Parts, h *apigw.Handler, e *engine.Engine, s *starter, queue inbound.Queue, endpoint string, alive time.Duration,
+	p *boot.Parts, h *apigw.Handler, e *engine.Engine, s *starter, queue inbound.Queue, endpoint string,
+	alive time.Duration,
 ) *frames {
 	return &frames{Parts: p, starter: s, endpoint: endpoint, consumer: inbound.New(inbound.Config{
 		Handle: func(ctx context.Context, f *inbound.Frame) error {
@@ -58,7 +61,9 @@ func (f *frames) serve(ctx context.Context, messages []events.SQSMessage) events
 	for i := range messages {
 		frame, err := parseFrame(&messages[i], f.endpoint)
 		if err != nil {
-			f.Log.ErrorContext(ctx, "frame not understood", "message", messages[i].MessageId, "err", boot.Malformed(err))
+			f.Log.ErrorContext(
+				ctx, "frame not understood", "message", messages[i].MessageId, "err", boot.Malformed(err),
+			)
 			res.BatchItemFailures = append(res.BatchItemFailures, boot.Failed(messages[i])...)
 			continue
 		}

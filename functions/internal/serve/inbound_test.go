@@ -77,15 +77,21 @@ const lineEndpoint = "https://ws.example/v1"
 
 func newLine(t *testing.T) *line {
 	t.Helper()
-	l := &line{t: t, app: &noter{}, store: memstore.New(memstore.Options{}), pusher: pushtest.New(), released: &released{}, log: &strings.Builder{}}
+	l := &line{
+		t: t, app: &noter{}, store: memstore.New(memstore.Options{}), pusher: pushtest.New(), released: &released{},
+		log: &strings.Builder{},
+	}
 	w := &world{log: l.log, store: l.store, pusher: l.pusher, env: environment{}}
 	p := w.parts()
 	e := engine.New(engine.Config{
-		Store: l.store, Pusher: l.pusher, Handler: l.app, Logger: p.Log, Options: engine.Options{PushReplies: true, PingTimeout: 20 * time.Second},
+		Store: l.store, Pusher: l.pusher, Handler: l.app, Logger: p.Log,
+		Options: engine.Options{PushReplies: true, PingTimeout: 20 * time.Second},
 	})
 	l.engine = e
 	h := apigw.New(apigw.Config{Gateway: e, Endpoint: lineEndpoint, Logger: p.Log})
-	l.f = newFrames(p, h, e, &starter{claims: l.store, queue: &queue{}, log: p.Log}, l.released, lineEndpoint, 5*time.Second)
+	l.f = newFrames(
+		p, h, e, &starter{claims: l.store, queue: &queue{}, log: p.Log}, l.released, lineEndpoint, 5*time.Second,
+	)
 	return l
 }
 
@@ -117,8 +123,11 @@ func (l *line) message(conn, body string, received, receives int) events.SQSMess
 	}
 	id := fmt.Sprint("m", l.messages)
 	return events.SQSMessage{
-		MessageId: id, EventSource: "aws:sqs", ReceiptHandle: "r" + id, Body: "." + body, Attributes: map[string]string{"ApproximateReceiveCount": fmt.Sprint(receives)},
-		MessageAttributes: map[string]events.SQSMessageAttribute{"connection": text(conn), "event": text(event), "received": text(fmt.Sprint(received))},
+		MessageId: id, EventSource: "aws:sqs", ReceiptHandle: "r" + id, Body: "." + body,
+		Attributes: map[string]string{"ApproximateReceiveCount": fmt.Sprint(receives)},
+		MessageAttributes: map[string]events.SQSMessageAttribute{
+			"connection": text(conn), "event": text(event), "received": text(fmt.Sprint(received)),
+		},
 	}
 }
 
@@ -149,11 +158,18 @@ func TestInboundOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine(t)
 		l.connect("a", "b")
-		if again := l.deliver(t.Context(), l.message("a", "42", 30, 1), l.message("a", "40", 10, 1), l.message("a", "41", 20, 1), l.message("a", "43", 30, 1)); again != "" {
+		if again := l.deliver(
+			t.Context(), l.message("a", "42", 30, 1), l.message("a", "40", 10, 1), l.message("a", "41", 20, 1),
+			l.message("a", "43", 30, 1),
+		); again != "" {
 			t.Errorf("again: %s", again)
 		}
 		l.expect("0", "1", "2", "3")
-		if got := l.pusher.Take(sessionstore.Connection{ID: "a", Endpoint: lineEndpoint}); !slices.Equal(got, []string{"4got 0", "4got 1", "4got 2", "4got 3"}) {
+		if got := l.pusher.Take(
+			sessionstore.Connection{ID: "a", Endpoint: lineEndpoint},
+		); !slices.Equal(
+			got, []string{"4got 0", "4got 1", "4got 2", "4got 3"},
+		) {
 			t.Errorf("pushed %q", got)
 		}
 		// The end comes last, whatever its time says.
@@ -170,17 +186,23 @@ func TestInboundDeath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine(t)
 		l.connect("a", "b", "c")
-		if again := l.deliver(t.Context(), l.message("a", "41", 10, 2), l.message("a", "42", 20, 1), l.message("b", "43", 30, 1)); again != "" {
+		if again := l.deliver(
+			t.Context(), l.message("a", "41", 10, 2), l.message("a", "42", 20, 1), l.message("b", "43", 30, 1),
+		); again != "" {
 			t.Errorf("again: %s", again)
 		}
 		l.expect("3")
-		if !slices.Equal(l.app.ends, []string{"frame in doubt"}) || !l.pusher.Closed(sessionstore.Connection{ID: "a", Endpoint: lineEndpoint}) {
+		if !slices.Equal(l.app.ends, []string{"frame in doubt"}) ||
+			!l.pusher.Closed(sessionstore.Connection{ID: "a", Endpoint: lineEndpoint}) {
 			t.Errorf("ended %q", l.app.ends)
 		}
 		if !strings.Contains(l.log.String(), "nobody knows what was handled") {
 			t.Errorf("the log does not say so: %s", l.log)
 		}
-		l.deliver(t.Context(), l.message("a", "44", 40, 1), l.message("c", inbound.Disconnect, 10, 2), l.message("nobody", "45", 1, 2))
+		l.deliver(
+			t.Context(), l.message("a", "44", 40, 1), l.message("c", inbound.Disconnect, 10, 2),
+			l.message("nobody", "45", 1, 2),
+		)
 		l.expect()
 		if !slices.Equal(l.app.ends, []string{"frame in doubt", "transport close"}) {
 			t.Errorf("ended %q: an end that comes again is no doubt", l.app.ends)
@@ -188,13 +210,16 @@ func TestInboundDeath(t *testing.T) {
 	})
 }
 
-// Frames for which there is no time are given back, and are not in doubt when they come again; if the next function dies over them
-// they are.
+// Frames for which there is no time are given back, and are not in doubt when they come again; if the next function
+// dies over them they are.
 func TestInboundGivesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine(t)
 		l.connect("a")
-		batch := []events.SQSMessage{l.message("a", "4sleep 9s", 1, 1), l.message("a", "4sleep 8s", 2, 1), l.message("a", "4x", 3, 1), l.message("a", "4y", 4, 1)}
+		batch := []events.SQSMessage{
+			l.message("a", "4sleep 9s", 1, 1), l.message("a", "4sleep 8s", 2, 1), l.message("a", "4x", 3, 1),
+			l.message("a", "4y", 4, 1),
+		}
 		limited := func() context.Context {
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			t.Cleanup(cancel)
@@ -233,7 +258,10 @@ func TestInboundNeighbours(t *testing.T) {
 		l := newLine(t)
 		l.connect("slow", "a", "b")
 		start := time.Now()
-		l.deliver(t.Context(), l.message("slow", "4sleep 10s", 1, 1), l.message("a", "41", 2, 1), l.message("b", "4sleep 1s", 3, 1))
+		l.deliver(
+			t.Context(), l.message("slow", "4sleep 10s", 1, 1), l.message("a", "41", 2, 1),
+			l.message("b", "4sleep 1s", 3, 1),
+		)
 		if want := []string{"rm2", "rm3"}; !slices.Equal(l.released.receipts, want) {
 			t.Errorf("taken out of the queue: %q, want %q", l.released.receipts, want)
 		}
@@ -250,8 +278,8 @@ func TestInboundNeighbours(t *testing.T) {
 	})
 }
 
-// A client that does not read holds its own answer for some three seconds, then its session ends. Another connection of the batch
-// does not wait for it.
+// A client that does not read holds its own answer for some three seconds, then its session ends. Another connection
+// of the batch does not wait for it.
 func TestInboundClientThatDoesNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine(t)
@@ -259,11 +287,15 @@ func TestInboundClientThatDoesNotRead(t *testing.T) {
 		full := sessionstore.Connection{ID: "full", Endpoint: lineEndpoint}
 		l.pusher.AnswerAlways(full, adapter.ErrBusy)
 		start := time.Now()
-		l.deliver(t.Context(), l.message("full", "4hello", 1, 1), l.message("full", "4again", 2, 1), l.message("a", "41", 3, 1))
+		l.deliver(
+			t.Context(), l.message("full", "4hello", 1, 1), l.message("full", "4again", 2, 1),
+			l.message("a", "41", 3, 1),
+		)
 		if took := time.Since(start); took > 4*time.Second {
 			t.Errorf("the batch took %v", took)
 		}
-		if len(l.released.receipts) == 0 || l.released.receipts[0] != "rm3" || l.released.at[0].Sub(start) > inbound.Patience {
+		if len(l.released.receipts) == 0 || l.released.receipts[0] != "rm3" ||
+			l.released.at[0].Sub(start) > inbound.Patience {
 			t.Errorf("taken out of the queue: %q at %v", l.released.receipts, l.released.at)
 		}
 		if !l.pusher.Closed(full) {

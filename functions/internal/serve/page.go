@@ -12,14 +12,18 @@ import (
 )
 
 // page lets a handler of net/http answer a request of the HTTP API, whose path is given without the stage.
-func page(ctx context.Context, h http.Handler, path string, e *events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+func page(
+	ctx context.Context, h http.Handler, path string, e *events.APIGatewayV2HTTPRequest,
+) (events.APIGatewayV2HTTPResponse, error) {
 	url := path
 	if e.RawQueryString != "" {
 		url += "?" + e.RawQueryString
 	}
 	req, err := http.NewRequestWithContext(ctx, e.RequestContext.HTTP.Method, url, http.NoBody)
 	if err != nil { // of the client's making
-		return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusBadRequest}, nil //nolint:nilerr // the answer tells
+		return events.APIGatewayV2HTTPResponse{
+			StatusCode: http.StatusBadRequest,
+		}, nil //nolint:nilerr // the answer tells
 	}
 	req.RequestURI = url
 	for name, value := range e.Headers {
@@ -64,6 +68,7 @@ func (w *recorder) response() events.APIGatewayV2HTTPResponse {
 		headers[name] = strings.Join(values, ", ")
 	}
 	return events.APIGatewayV2HTTPResponse{
-		StatusCode: w.status, Headers: headers, Body: base64.StdEncoding.EncodeToString(w.body.Bytes()), IsBase64Encoded: true,
+		StatusCode: w.status, Headers: headers, Body: base64.StdEncoding.EncodeToString(w.body.Bytes()),
+		IsBase64Encoded: true,
 	}
 }

@@ -35,7 +35,9 @@ func Polling(p *boot.Parts) boot.Handler {
 		f.page = s.app.Page(clientDir(p.Env))
 	}
 	// Clients connect to the API's own address, also where pushes take another way.
-	if u, err := url.Parse(p.Env.Text("NONSTICK_WEBSOCKET_URL", p.Env.URL("NONSTICK_MANAGEMENT_ENDPOINT"))); err == nil {
+	if u, err := url.Parse(
+		p.Env.Text("NONSTICK_WEBSOCKET_URL", p.Env.URL("NONSTICK_MANAGEMENT_ENDPOINT")),
+	); err == nil {
 		f.webSocket = u
 	}
 	return boot.HTTP(p.Log, f.serve)
@@ -50,7 +52,9 @@ func clientDir(env *boot.Env) string {
 	return filepath.Join(root, "client")
 }
 
-func (f *polling) serve(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+func (f *polling) serve(
+	ctx context.Context, e events.APIGatewayV2HTTPRequest,
+) (events.APIGatewayV2HTTPResponse, error) {
 	path := apigw.Path(&e)
 	if f.page != nil && path == chat.ConfigPath {
 		return f.config(&e)
@@ -74,21 +78,25 @@ func apart(webSocket *url.URL, page string) bool {
 	return strings.Contains(webSocket.Hostname(), ownHost) && strings.Contains(page, ownHost)
 }
 
-// config tells the page how to reach both APIs. Only at the hosts of API Gateway itself are there two, and at two ports of
-// localdev: a domain of one's own, with something in front that picks the API, is one.
+// config tells the page how to reach both APIs. Only at the hosts of API Gateway itself are there two, and at two
+// ports of localdev: a domain of one's own, with something in front that picks the API, is one.
 func (f *polling) config(e *events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	o := chat.ClientOptions{ForceBase64: true} // API Gateway takes no binary frames
 	if f.path != apigw.DefaultPath {
 		o.Path = f.path
 	}
 	if f.webSocket != nil && apart(f.webSocket, e.RequestContext.DomainName) {
-		o.TransportOptions.WebSocket = chat.WebSocketHost{Hostname: f.webSocket.Hostname(), Port: f.webSocket.Port(), Path: f.webSocket.Path}
+		o.TransportOptions.WebSocket = chat.WebSocketHost{
+			Hostname: f.webSocket.Hostname(), Port: f.webSocket.Port(), Path: f.webSocket.Path,
+		}
 	}
 	body, err := json.Marshal(o)
 	if err != nil {
 		return events.APIGatewayV2HTTPResponse{}, fmt.Errorf("serve: encode options: %w", err)
 	}
 	return events.APIGatewayV2HTTPResponse{
-		StatusCode: http.StatusOK, Headers: map[string]string{"Content-Type": "application/json", "Cache-Control": "no-cache"}, Body: string(body),
+		StatusCode: http.StatusOK,
+		Headers:    map[string]string{"Content-Type": "application/json", "Cache-Control": "no-cache"},
+		Body:       string(body),
 	}, nil
 }

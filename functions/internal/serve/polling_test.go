@@ -41,7 +41,10 @@ func TestPolling(t *testing.T) {
 	if res.StatusCode != 400 || !strings.Contains(res.Body, "Session ID unknown") {
 		t.Errorf("unknown session: %+v", res)
 	}
-	if res = invoke[events.APIGatewayV2HTTPResponse](t, h, `{"order":7}`); res.StatusCode != 500 || !strings.Contains(w.log.String(), "event not served") {
+	if res = invoke[events.APIGatewayV2HTTPResponse](
+		t, h, `{"order":7}`,
+	); res.StatusCode != 500 ||
+		!strings.Contains(w.log.String(), "event not served") {
 		t.Errorf("no event: %+v, log %s", res, w.log)
 	}
 }
@@ -52,7 +55,10 @@ func TestPollingWithoutHeartbeat(t *testing.T) {
 	w.down = true
 	h := w.start(Polling)
 	handshake := get("/socket.io/", "EIO=4&transport=polling", "")
-	if res := invoke[events.APIGatewayV2HTTPResponse](t, h, handshake); res.StatusCode != 200 || !strings.Contains(w.log.String(), "heartbeat not started") {
+	if res := invoke[events.APIGatewayV2HTTPResponse](
+		t, h, handshake,
+	); res.StatusCode != 200 ||
+		!strings.Contains(w.log.String(), "heartbeat not started") {
 		t.Errorf("%+v, log %s", res, w.log)
 	}
 	w.mu.Lock()
@@ -118,7 +124,9 @@ func TestPage(t *testing.T) {
 		t.Run(tt.path, func(t *testing.T) {
 			res := invoke[events.APIGatewayV2HTTPResponse](t, h, get(tt.path, "", ""))
 			body, err := base64.StdEncoding.DecodeString(res.Body)
-			if err != nil || !res.IsBase64Encoded || res.StatusCode != tt.status || res.Headers["Content-Type"] != tt.kind || !strings.Contains(string(body), tt.part) {
+			if err != nil || !res.IsBase64Encoded || res.StatusCode != tt.status ||
+				res.Headers["Content-Type"] != tt.kind ||
+				!strings.Contains(string(body), tt.part) {
 				t.Errorf("%d %v %.200s %v", res.StatusCode, res.Headers, body, err)
 			}
 		})
@@ -149,7 +157,10 @@ func TestPageIsToldWhereTheWebSocketIs(t *testing.T) {
 		"127.0.0.1:3000":                              `{"forceBase64":true}`,
 	}
 	for host, want := range tests {
-		if res := invoke[events.APIGatewayV2HTTPResponse](t, h, get("/config.json", "", host)); res.StatusCode != 200 || res.Body != want {
+		if res := invoke[events.APIGatewayV2HTTPResponse](
+			t, h, get("/config.json", "", host),
+		); res.StatusCode != 200 ||
+			res.Body != want {
 			t.Errorf("%s: %d %s, want %s", host, res.StatusCode, res.Body, want)
 		}
 	}
@@ -159,7 +170,9 @@ func TestPageIsToldWhereTheWebSocketIs(t *testing.T) {
 func TestPageIsToldTheAPIAndNotTheWayOfPushes(t *testing.T) {
 	w := newWorld(t)
 	w.env["NONSTICK_WEBSOCKET_URL"], w.env["NONSTICK_MANAGEMENT_ENDPOINT"] = "wss://ws.execute-api.eu-central-1.amazonaws.com/v1", "https://push.example.com/ws"
-	res := invoke[events.APIGatewayV2HTTPResponse](t, w.start(Polling), get("/config.json", "", "http.execute-api.eu-central-1.amazonaws.com"))
+	res := invoke[events.APIGatewayV2HTTPResponse](
+		t, w.start(Polling), get("/config.json", "", "http.execute-api.eu-central-1.amazonaws.com"),
+	)
 	if !strings.Contains(res.Body, `"hostname":"ws.execute-api.eu-central-1.amazonaws.com","path":"/v1"`) {
 		t.Errorf("the page is told %s", res.Body)
 	}

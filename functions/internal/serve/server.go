@@ -35,7 +35,12 @@ func newServer(p *boot.Parts) *server {
 	o := engineOptions(p.Env)
 	s.maxPayload = o.MaxPayload
 	if s.app.Register == nil {
-		s.engine = engine.New(engine.Config{Store: p.Store, Pusher: p.Pusher, Handler: s.app.Messages, Options: o, Ends: endsOf(p), Hooks: hooks(p, s.walks), Logger: p.Log})
+		s.engine = engine.New(
+			engine.Config{
+				Store: p.Store, Pusher: p.Pusher, Handler: s.app.Messages, Options: o, Ends: endsOf(p),
+				Hooks: hooks(p, s.walks), Logger: p.Log,
+			},
+		)
 		return s
 	}
 	if o.ConnectTimeout == 0 {
@@ -43,9 +48,12 @@ func newServer(p *boot.Parts) *server {
 	}
 	b := p.Broadcasts()
 	srv := gateway.New(gateway.Config{
-		Store: p.Store, Pusher: p.Pusher, Options: o, Unordered: !o.PushReplies, Fanout: b.Fanout, LargeRoom: b.Large, Logger: p.Log,
-		DisconnectTime: p.Env.Duration("NONSTICK_DISCONNECT_TIME", defaultDisconnectTime, shortest, gateway.MaxDisconnectTime),
-		Ends:           endsOf(p), Hooks: hooks(p, s.walks),
+		Store: p.Store, Pusher: p.Pusher, Options: o, Unordered: !o.PushReplies, Fanout: b.Fanout, LargeRoom: b.Large,
+		Logger: p.Log,
+		DisconnectTime: p.Env.Duration(
+			"NONSTICK_DISCONNECT_TIME", defaultDisconnectTime, shortest, gateway.MaxDisconnectTime,
+		),
+		Ends: endsOf(p), Hooks: hooks(p, s.walks),
 	})
 	s.app.Register(srv)
 	s.engine = srv.Engine()
@@ -79,7 +87,8 @@ const (
 	longest     = time.Hour
 	longestPing = 9*time.Minute + 30*time.Second
 	longestHold = 25 * time.Second // what is left is for the answer
-	// The largest body fits into an event of 6 MB in base64; less than the smallest is a mistake, for a CONNECT may need as much.
+	// The largest body fits into an event of 6 MB in base64; less than the smallest is a mistake, for a CONNECT may
+	// need as much.
 	minBody = 1000
 	maxBody = 4_000_000
 	// defaultDisconnectTime is the gateway's.
@@ -102,7 +111,9 @@ func engineOptions(env *boot.Env) engine.Options {
 		PollHold:       env.Duration("NONSTICK_POLL_HOLD", 20*time.Second, shortest, longestHold),
 		MaxPayload:     env.Number("NONSTICK_MAX_PAYLOAD", apigw.DefaultMaxPayload, minBody, maxBody),
 		Limits:         boot.Limits(env),
-		PushReplies:    env.Choice("NONSTICK_INBOUND", inboundConcurrent, inboundOrdered, inboundConcurrent) == inboundOrdered,
+		PushReplies: env.Choice(
+			"NONSTICK_INBOUND", inboundConcurrent, inboundOrdered, inboundConcurrent,
+		) == inboundOrdered,
 	}
 }
 

@@ -72,10 +72,15 @@ func TestCORS(t *testing.T) {
 		{"off", "false", apigw.CORS{}},
 		{"off", "true", apigw.CORS{Credentials: true}},
 		{"*", "false", apigw.CORS{Origins: []string{"*"}}},
-		{"https://a.example, http://b.example", "true", apigw.CORS{Origins: []string{"https://a.example", "http://b.example"}, Credentials: true}},
+		{
+			"https://a.example, http://b.example", "true",
+			apigw.CORS{Origins: []string{"https://a.example", "http://b.example"}, Credentials: true},
+		},
 	}
 	for _, tt := range tests {
-		env := boot.NewEnv(environment{"NONSTICK_CORS_ORIGIN": tt.origin, "NONSTICK_CORS_CREDENTIALS": tt.credentials}.lookup)
+		env := boot.NewEnv(
+			environment{"NONSTICK_CORS_ORIGIN": tt.origin, "NONSTICK_CORS_CREDENTIALS": tt.credentials}.lookup,
+		)
 		got := cors(env)
 		if !slices.Equal(got.Origins, tt.want.Origins) || got.Credentials != tt.want.Credentials || env.Err() != nil {
 			t.Errorf("%q: got %+v, %v", tt.origin, got, env.Err())

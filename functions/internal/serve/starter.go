@@ -17,9 +17,9 @@ import (
 // it that there is one chain at a time; its holder is named in the message that the next invocation gets, so that a
 // message which is delivered twice is taken once.
 //
-// An invocation that crashes breaks the chain. The instance that serves a request begins another then; and where no requests come, because
-// clients only wait for pings, the watches do: messages that the chain sends ahead of itself, and that find the
-// claim taken while it lives.
+// An invocation that crashes breaks the chain. The instance that serves a request begins another then; and where no
+// requests come, because clients only wait for pings, the watches do: messages that the chain sends ahead of itself,
+// and that find the claim taken while it lives.
 const (
 	chainClaim = "heartbeat"
 	// chainLease is how long the chain may be silent before another is begun. It is renewed every chainRenewal.
@@ -27,12 +27,13 @@ const (
 	chainRenewal = 3 * time.Second
 	// chainSeen is how long an instance takes it that a chain which it has seen goes on.
 	chainSeen = 5 * time.Second
-	// chainGrace is for how long a chain that finds no session stays to look again, after it has given its claim up. Longer
-	// than chainSeen: who relied on having seen the chain has been registered before the second look.
+	// chainGrace is for how long a chain that finds no session stays to look again, after it has given its claim up.
+	// Longer than chainSeen: who relied on having seen the chain has been registered before the second look.
 	chainGrace = 7 * time.Second
 	// renewalsToWatch is how many renewals there are from one watch to the next.
 	renewalsToWatch = 3
-	// watchAfter is how long a watch is on its way: until the claim has ended, should the chain break before it sends another.
+	// watchAfter is how long a watch is on its way: until the claim has ended, should the chain break before it sends
+	// another.
 	watchAfter = (renewalsToWatch-1)*chainRenewal + chainLease + time.Second
 )
 

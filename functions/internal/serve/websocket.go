@@ -51,7 +51,9 @@ func (f *webSocket) serve(ctx context.Context, payload []byte) ([]byte, error) {
 		f.Log.ErrorContext(ctx, "event not understood", "err", err)
 		return boot.Encode(events.APIGatewayProxyResponse{StatusCode: http.StatusOK})
 	default:
-		f.Log.ErrorContext(ctx, "event not served", "err", boot.NotServed(payload, boot.KindWebSocket+" or "+boot.KindSQS))
+		f.Log.ErrorContext(
+			ctx, "event not served", "err", boot.NotServed(payload, boot.KindWebSocket+" or "+boot.KindSQS),
+		)
 		return boot.Encode(events.APIGatewayProxyResponse{StatusCode: http.StatusInternalServerError})
 	}
 	res, err := f.handler.WebSocket(ctx, e.APIGatewayWebsocketProxyRequest)
@@ -101,7 +103,10 @@ func (f *webSocket) step(ctx context.Context, m *events.SQSMessage) error {
 	if err := f.handler.Step(ctx, step); err != nil {
 		return err
 	}
-	if sent, err := strconv.ParseInt(m.Attributes["SentTimestamp"], 10, 64); err == nil && step.Kind == engine.StepOpen {
+	if sent, err := strconv.ParseInt(
+		m.Attributes["SentTimestamp"], 10, 64,
+	); err == nil &&
+		step.Kind == engine.StepOpen {
 		f.Metrics.Sample(boot.OpenDelay, float64(time.Now().UnixMilli()-sent))
 	}
 	return nil

@@ -14,7 +14,10 @@ import (
 
 // frame is an event of the WebSocket API.
 func frame(kind, conn, body string) string {
-	return fmt.Sprintf(`{"requestContext":{"eventType":%q,"connectionId":%q,"routeKey":"$x"},"queryStringParameters":{"EIO":"4","transport":"websocket"},"body":%q}`, kind, conn, body)
+	return fmt.Sprintf(
+		`{"requestContext":{"eventType":%q,"connectionId":%q,"routeKey":"$x"},"queryStringParameters":{"EIO":"4","transport":"websocket"},"body":%q}`,
+		kind, conn, body,
+	)
 }
 
 // batch is an event of a queue.
@@ -22,7 +25,10 @@ func batch(bodies ...string) string {
 	var e events.SQSEvent
 	for i, b := range bodies {
 		e.Records = append(e.Records, events.SQSMessage{
-			MessageId: fmt.Sprint(i), Body: b, EventSource: "aws:sqs", Attributes: map[string]string{"SentTimestamp": "1700000000000"},
+			MessageId: fmt.Sprint(
+				i,
+			),
+			Body: b, EventSource: "aws:sqs", Attributes: map[string]string{"SentTimestamp": "1700000000000"},
 		})
 	}
 	b, err := json.Marshal(e)
@@ -86,7 +92,9 @@ func TestStepsThatFail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := failures(invoke[events.SQSEventResponse](t, h, batch("{", string(refused), string(unknown), "{}"))); got != "0 2 3" {
+	if got := failures(
+		invoke[events.SQSEventResponse](t, h, batch("{", string(refused), string(unknown), "{}")),
+	); got != "0 2 3" {
 		t.Errorf("to be delivered again: %q, want 0 2 3", got)
 	}
 	if !w.pusher.Closed(sessionstore.Connection{ID: "c"}) {

@@ -42,7 +42,10 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, store: memstore.New(memstore.Options{}), pusher: pushtest.New(), log: &strings.Builder{}, sent: map[string][]string{}}
+	w := &world{
+		t: t, store: memstore.New(memstore.Options{}), pusher: pushtest.New(), log: &strings.Builder{},
+		sent: map[string][]string{},
+	}
 	w.queues = httptest.NewServer(http.HandlerFunc(w.takeMessage))
 	t.Cleanup(w.queues.Close)
 	w.env = environment{
@@ -80,7 +83,10 @@ func (w *world) messages(queue string) []string {
 
 func (w *world) parts() *boot.Parts {
 	return &boot.Parts{
-		Env: boot.NewEnv(w.env.lookup), Log: slog.New(slog.NewTextHandler(w.log, nil)), Store: w.store, Pusher: w.pusher,
+		Env: boot.NewEnv(
+			w.env.lookup,
+		),
+		Log: slog.New(slog.NewTextHandler(w.log, nil)), Store: w.store, Pusher: w.pusher,
 	}
 }
 

@@ -52,7 +52,10 @@ func TestToSelfIsBounded(t *testing.T) {
 	pusher := pushtest.New()
 	srv := gateway.New(gateway.Config{Store: memstore.New(memstore.Options{}), Pusher: pusher})
 	bench.Register(srv)
-	if got := send(t, srv, pusher, join(t, srv, pusher, "own"), `42["to-self",1000000000]`); len(got) != 10_000 || got[9999] != `42["self",9999]` {
+	if got := send(
+		t, srv, pusher, join(t, srv, pusher, "own"), `42["to-self",1000000000]`,
+	); len(got) != 10_000 ||
+		got[9999] != `42["self",9999]` {
 		t.Errorf("%d events", len(got))
 	}
 }
@@ -72,7 +75,9 @@ func join(t *testing.T, srv *gateway.Server, pusher *pushtest.Pusher, name strin
 }
 
 // send sends a frame and returns what comes back, in order.
-func send(t *testing.T, srv *gateway.Server, pusher *pushtest.Pusher, conn sessionstore.Connection, frame string) []string {
+func send(
+	t *testing.T, srv *gateway.Server, pusher *pushtest.Pusher, conn sessionstore.Connection, frame string,
+) []string {
 	t.Helper()
 	reply, err := srv.Engine().Message(t.Context(), conn, frame)
 	if err != nil {

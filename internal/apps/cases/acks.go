@@ -11,8 +11,8 @@ const answered = "answered"
 
 // questions sets events in which the server asks a client:
 //
-//   - ask emits its arguments to the sender as "question", and what that acknowledges with comes back as "answered", emitted by
-//     whichever instance takes the answer;
+//   - ask emits its arguments to the sender as "question", and what that acknowledges with comes back as "answered",
+//     emitted by whichever instance takes the answer;
 //   - askother takes a socket's id, asks that one "q" and waits for the answer, which it acknowledges with;
 //   - askme asks the sender itself and waits, which is refused, see gateway.ErrAckOwnSession.
 func questions(n *gateway.Namespace) {

@@ -1,6 +1,7 @@
-// Package cases is an application with a handler for each thing that users of Socket.IO have asked about: echoes of every
-// type, rooms, acknowledgements in both directions, sockets that the server ends, and the mistakes that a program may make.
-// Tests and people who look into a report speak to it. It is no application to deploy: a client may make it sleep.
+// Package cases is an application with a handler for each thing that users of Socket.IO have asked about: echoes of
+// every type, rooms, acknowledgements in both directions, sockets that the server ends, and the mistakes that a
+// program may make. Tests and people who look into a report speak to it. It is no application to deploy: a client may
+// make it sleep.
 package cases
 
 import (
@@ -29,8 +30,9 @@ var namespaces = []string{
 	"/", "/custom", "/ns1", "/ns2", "/slow", "/日本 語", "/a/b", "/123", "/-", "/a-b", "/q?x=1", "/tr/",
 }
 
-// Register sets the same handlers on every namespace. The files of this package list them: echo.go (events that come back),
-// rooms.go, ends.go (sockets that leave), acks.go (the server asks), state.go (what is kept) and traps.go (mistakes).
+// Register sets the same handlers on every namespace. The files of this package list them: echo.go (events that come
+// back), rooms.go, ends.go (sockets that leave), acks.go (the server asks), state.go (what is kept) and traps.go
+// (mistakes).
 func (a App) Register(srv *gateway.Server) {
 	if a.Counts == "" {
 		a.Counts = filepath.Join(os.TempDir(), "nonstick-cases")

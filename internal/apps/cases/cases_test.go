@@ -154,7 +154,8 @@ func TestAuth(t *testing.T) {
 		c.expect(c.send(`40{"late":true}`), `44{"message":"Internal server error"}`)
 		began := time.Now()
 		got := c.send(`40/a/b,{"room":"r","hello":true,"delay":70}`)
-		if len(got) != 2 || !strings.HasPrefix(got[0], `40/a/b,{"sid":`) || got[1] != `42/a/b,["hello",{"nsp":"/a/b"}]` {
+		if len(got) != 2 || !strings.HasPrefix(got[0], `40/a/b,{"sid":`) ||
+			got[1] != `42/a/b,["hello",{"nsp":"/a/b"}]` {
 			t.Errorf("got %q", got)
 		}
 		if took := time.Since(began); took != 70*time.Millisecond {
@@ -183,7 +184,10 @@ func TestLeft(t *testing.T) {
 				if took := time.Since(began); took != 70*time.Millisecond {
 					t.Errorf("took %v", took)
 				}
-				watcher.expect(w.pusher.Take(watcher.conn), fmt.Sprintf(`42["left",{"id":%q,"reason":%q,"rooms":["r"]}]`, id, tt.reason))
+				watcher.expect(
+					w.pusher.Take(watcher.conn),
+					fmt.Sprintf(`42["left",{"id":%q,"reason":%q,"rooms":["r"]}]`, id, tt.reason),
+				)
 			})
 		})
 	}

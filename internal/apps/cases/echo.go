@@ -13,7 +13,8 @@ const maxBurst = 20_000
 
 // echoes sets events that come back:
 //
-//   - echo, and events with awkward names, acknowledge with all their arguments; back emits them to the sender as "back";
+//   - echo, and events with awkward names, acknowledge with all their arguments; back emits them to the sender as
+//     "back";
 //   - int, float, str, any, map, bin, bytes and struct take one argument of that type;
 //   - none takes and returns nothing; fail fails, so nothing is acknowledged; refuse is refused with the message "no";
 //   - burst takes a number and emits that many numbered events "self";

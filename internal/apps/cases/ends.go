@@ -11,8 +11,8 @@ import (
 // watchers is the room that is told about every socket that has left, as "left".
 const watchers = "watchers"
 
-// ends sets events that end the sender: both emit "last" to it first. bye takes the socket out of its namespace, kick ends its
-// whole session.
+// ends sets events that end the sender: both emit "last" to it first. bye takes the socket out of its namespace, kick
+// ends its whole session.
 func ends(n *gateway.Namespace) {
 	for name, session := range map[string]bool{"bye": false, "kick": true} {
 		gateway.On(n, name, func(ctx context.Context, s *gateway.Socket, _ gateway.None) (bool, error) {
@@ -24,8 +24,8 @@ func ends(n *gateway.Namespace) {
 	}
 }
 
-// left is the disconnect handler: it takes the time that the client has asked for, finds that the socket cannot be emitted to
-// any more, and tells the watchers.
+// left is the disconnect handler: it takes the time that the client has asked for, finds that the socket cannot be
+// emitted to any more, and tells the watchers.
 func left(n *gateway.Namespace) gateway.DisconnectHandler {
 	return func(ctx context.Context, s *gateway.Socket, reason string) error {
 		w, err := wishesOf(ctx, s)

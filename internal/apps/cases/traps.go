@@ -11,12 +11,12 @@ import (
 // keptFor is how long after its handler has returned a kept socket is used.
 const keptFor = 300 * time.Millisecond
 
-// traps sets events that do what a program must not, but what people used to servers with one process will try. None of them
-// may harm anybody else, and each must say so at the first try:
+// traps sets events that do what a program must not, but what people used to servers with one process will try. None
+// of them may harm anybody else, and each must say so at the first try:
 //
 //   - late registers a handler inside a connection, as does the connect handler for the auth {"late": true};
-//   - keep acknowledges, and emits to its socket later: whether that worked, the socket's room is told as "kept-result", with
-//     the text of the error or "";
+//   - keep acknowledges, and emits to its socket later: whether that worked, the socket's room is told as
+//     "kept-result", with the text of the error or "";
 //   - panic panics, err fails, nosuch acknowledges with its arguments as a text, twice is registered twice.
 func (a App) traps(n *gateway.Namespace) {
 	gateway.On(n, "late", func(context.Context, *gateway.Socket, gateway.None) (gateway.None, error) {
@@ -35,7 +35,9 @@ func (a App) traps(n *gateway.Namespace) {
 		return string(args.JSON), nil
 	})
 	for _, answer := range []string{"first", "one"} {
-		gateway.On(n, "twice", func(context.Context, *gateway.Socket, gateway.None) (string, error) { return answer, nil })
+		gateway.On(
+			n, "twice", func(context.Context, *gateway.Socket, gateway.None) (string, error) { return answer, nil },
+		)
 	}
 }
 

@@ -159,7 +159,9 @@ func (a app) message(ctx context.Context, s *gateway.Socket, in said) (answer, e
 		return answer{Error: "you are not in that room"}, nil
 	}
 	me := a.who(ctx, s)
-	m := message{Room: in.Room, ID: sessionstore.NewID(), From: me.ID, Name: me.Name, Text: text, At: time.Now().UnixMilli()}
+	m := message{
+		Room: in.Room, ID: sessionstore.NewID(), From: me.ID, Name: me.Name, Text: text, At: time.Now().UnixMilli(),
+	}
 	if err := gateway.Emit(ctx, a.nsp.To(in.Room), "message", m); err != nil {
 		return answer{}, err
 	}

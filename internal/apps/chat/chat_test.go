@@ -145,7 +145,9 @@ func TestNames(t *testing.T) {
 func TestConversation(t *testing.T) {
 	r := newRoom(t)
 	ann, ben := r.as("Ann"), r.as("Ben")
-	if got, want := ann.ask("join", "lobby"), `{"room":"lobby","users":[{"id":"`+ann.id+`","name":"Ann"}]}`; got != want {
+	if got, want := ann.ask(
+		"join", "lobby",
+	), `{"room":"lobby","users":[{"id":"`+ann.id+`","name":"Ann"}]}`; got != want {
 		t.Errorf("Ann joined: %s, want %s", got, want)
 	}
 	if got := ben.ask("join", " lobby "); !strings.Contains(got, ann.id) || !strings.Contains(got, ben.id) {
@@ -157,10 +159,16 @@ func TestConversation(t *testing.T) {
 		ID string
 		At int64
 	}
-	if got := ann.ask("message", map[string]string{"room": "lobby", "text": " hi <b>all</b> "}); json.Unmarshal([]byte(got), &said) != nil || said.ID == "" || said.At == 0 {
+	if got := ann.ask(
+		"message", map[string]string{"room": "lobby", "text": " hi <b>all</b> "},
+	); json.Unmarshal([]byte(got), &said) != nil || said.ID == "" ||
+		said.At == 0 {
 		t.Errorf("acknowledged %s", got)
 	}
-	line := fmt.Sprintf(`42["message",{"room":"lobby","id":"%s","from":"%s","name":"Ann","text":"hi \u003cb\u003eall\u003c/b\u003e","at":%d}]`, said.ID, ann.id, said.At)
+	line := fmt.Sprintf(
+		`42["message",{"room":"lobby","id":"%s","from":"%s","name":"Ann","text":"hi \u003cb\u003eall\u003c/b\u003e","at":%d}]`,
+		said.ID, ann.id, said.At,
+	)
 	ann.expect(line)
 	ben.expect(line)
 

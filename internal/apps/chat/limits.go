@@ -7,7 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// limits are what a person may send, and what is sent to them. The page is told them (limitsPath), and has none of its own.
+// limits are what a person may send, and what is sent to them. The page is told them (limitsPath), and has none of
+// its own.
 type limits struct {
 	Name   int `json:"name"`   // characters of a person's name
 	Room   int `json:"room"`   // characters of a room's name
@@ -16,8 +17,8 @@ type limits struct {
 	People int `json:"people"` // people of a room that are listed
 }
 
-// most holds the limits. JSON takes six bytes for a character at most, so the longest message is 12 KB: it fits into a frame
-// that API Gateway takes (32 KB).
+// most holds the limits. JSON takes six bytes for a character at most, so the longest message is 12 KB: it fits into
+// a frame that API Gateway takes (32 KB).
 var most = limits{Name: 32, Room: 32, Text: 2000, Rooms: 50, People: 200}
 
 // tidy trims what a person typed. A problem is in words for that person.
@@ -32,8 +33,8 @@ func tidy(text, what string, limit int) (tidied, problem string) {
 	return tidied, ""
 }
 
-// tidyName is tidy for what stands in one line, beside what others wrote: it may not have line breaks, nor characters that
-// change the direction of what follows.
+// tidyName is tidy for what stands in one line, beside what others wrote: it may not have line breaks, nor characters
+// that change the direction of what follows.
 func tidyName(text, what string, limit int) (tidied, problem string) {
 	tidied, problem = tidy(text, what, limit)
 	if problem == "" && strings.ContainsFunc(tidied, isUnruly) {

@@ -1,11 +1,11 @@
 package chat
 
-// ConfigPath is where the page asks for [ClientOptions], in JSON. [Page] answers that there are none; a program that knows better
-// answers in its place.
+// ConfigPath is where the page asks for [ClientOptions], in JSON. [Page] answers that there are none; a program that
+// knows better answers in its place.
 const ConfigPath = "/config.json"
 
-// ClientOptions are options of the Socket.IO client that the server knows best. None are needed where the page's own host serves
-// both transports, at the default path.
+// ClientOptions are options of the Socket.IO client that the server knows best. None are needed where the page's own
+// host serves both transports, at the default path.
 type ClientOptions struct {
 	// Path is that of the Socket.IO API, with a slash at both ends; empty stands for "/socket.io/".
 	Path string `json:"path,omitempty"`

@@ -16,7 +16,8 @@ var assets embed.FS
 // ClientDir is where `make run` puts the Socket.IO client for browsers, from the root of the repository.
 const ClientDir = "internal/apps/chat/client/node_modules/socket.io-client/dist"
 
-// limitsPath is the module of the page that tells it what the server takes. It is written here, from what the handlers hold to.
+// limitsPath is the module of the page that tells it what the server takes. It is written here, from what the
+// handlers hold to.
 const limitsPath = "/limits.js"
 
 // policy lets the page load nothing but its own parts and talk to nobody but this host.

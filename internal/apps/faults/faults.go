@@ -50,8 +50,8 @@ const keyLeave = "leave"
 //
 //   - note takes a string, writes it down ("note ID TEXT") and acknowledges with the process id;
 //   - sleep takes a number of milliseconds and a string, waits, and is note then;
-//   - exit ends the process, panic panics, hang neither returns nor minds its context, allocate takes 256 MB and hangs: each
-//     writes its name and the process id down before;
+//   - exit ends the process, panic panics, hang neither returns nor minds its context, allocate takes 256 MB and
+//     hangs: each writes its name and the process id down before;
 //   - leave-badly acknowledges; the first run of the socket's disconnect handler then ends the process.
 //
 // A client whose auth is {"do": "exit"} ends the process in the connect handler. Connects and disconnects are written

@@ -13,9 +13,9 @@ import (
 )
 
 // Register sets the handlers: on the main namespace "auth" is emitted to each new socket with what it sent to
-// connect, "message" comes back as "message-back", and "message-with-ack" is acknowledged with its
-// arguments. "ask" is emitted back as "question" with a wish for an acknowledgement, which comes back as "answered". "bye" has
-// the server disconnect the socket, or the client if its argument is true. /custom has the first of these alone.
+// connect, "message" comes back as "message-back", and "message-with-ack" is acknowledged with its arguments. "ask"
+// is emitted back as "question" with a wish for an acknowledgement, which comes back as "answered". "bye" has the
+// server disconnect the socket, or the client if its argument is true. /custom has the first of these alone.
 func Register(srv *gateway.Server) {
 	main := srv.Of("/")
 	main.AllowAttachments()
@@ -24,12 +24,18 @@ func Register(srv *gateway.Server) {
 	gateway.On(main, "message", func(ctx context.Context, s *gateway.Socket, args gateway.Args) (gateway.None, error) {
 		return gateway.None{}, s.EmitArgs(ctx, "message-back", args)
 	})
-	gateway.On(main, "message-with-ack", func(_ context.Context, _ *gateway.Socket, args gateway.Args) (gateway.Args, error) {
-		return args, nil
-	})
-	gateway.OnAck(main, "answered", func(ctx context.Context, s *gateway.Socket, answer gateway.Args, _ gateway.None) error {
-		return s.EmitArgs(ctx, "answered", answer)
-	})
+	gateway.On(
+		main, "message-with-ack",
+		func(_ context.Context, _ *gateway.Socket, args gateway.Args) (gateway.Args, error) {
+			return args, nil
+		},
+	)
+	gateway.OnAck(
+		main, "answered",
+		func(ctx context.Context, s *gateway.Socket, answer gateway.Args, _ gateway.None) error {
+			return s.EmitArgs(ctx, "answered", answer)
+		},
+	)
 	gateway.On(main, "ask", func(ctx context.Context, s *gateway.Socket, args gateway.Args) (gateway.None, error) {
 		return gateway.None{}, gateway.EmitThen(ctx, s, "question", args, "answered", gateway.None{})
 	})

@@ -41,7 +41,9 @@ func TestSocketIO(t *testing.T) {
 }
 
 func TestEcho(t *testing.T) {
-	e := engine.New(engine.Config{Store: memstore.New(memstore.Options{}), Pusher: pushtest.New(), Handler: protocol.Echo{}})
+	e := engine.New(
+		engine.Config{Store: memstore.New(memstore.Options{}), Pusher: pushtest.New(), Handler: protocol.Echo{}},
+	)
 	frames := []string{"4hello", "4", "bAQID", "4€"}
 	expect(t, exchange(t, e, frames), frames)
 }
