@@ -23,7 +23,7 @@ const (
 	// ReasonBufferFull is ours: the client fetched too slowly, see [ErrBufferFull].
 	ReasonBufferFull = "buffer full"
 	// ReasonOutOfOrder is ours: frames of the connection were handled in an order from which nobody can tell what
-	// belongs together. Only where the platform does that, see gateway.Config.Unordered.
+	// belongs together. Only where the platform does that, see nonstick.Config.Unordered.
 	ReasonOutOfOrder = "frames out of order"
 	// ReasonInDoubt is ours: an instance died while it handled a frame, and nobody knows how far it came.
 	ReasonInDoubt = "frame in doubt"

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/gateway/socketio"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -27,7 +27,7 @@ type outside struct {
 	store   *faultyStore
 	pusher  *pushtest.Pusher
 	emitter *adapter.Emitter
-	server  *gateway.Server
+	server  *nonstick.Server
 
 	mu   sync.Mutex
 	left []string // socket and reason, as the server's disconnect handlers saw them
@@ -40,9 +40,9 @@ func besides(t *testing.T, f func(t *testing.T, o *outside)) {
 		o := &outside{t: t, pusher: pushtest.New()}
 		o.store = &faultyStore{Store: memstore.New(memstore.Options{}), faults: map[sessionstore.Op][]fault{}}
 		o.emitter = adapter.NewEmitter(o.store, o.pusher, adapter.EmitterOptions{})
-		o.server = gateway.New(gateway.Config{Store: o.store.Store, Pusher: o.pusher})
+		o.server = nonstick.New(nonstick.Config{Store: o.store.Store, Pusher: o.pusher})
 		for _, nsp := range []string{"/", "/admin"} {
-			o.server.Of(nsp).OnDisconnect(func(_ context.Context, s *gateway.Socket, reason string) error {
+			o.server.Of(nsp).OnDisconnect(func(_ context.Context, s *nonstick.Socket, reason string) error {
 				o.mu.Lock()
 				defer o.mu.Unlock()
 				o.left = append(o.left, s.ID()+" "+reason)
@@ -449,7 +449,7 @@ func TestEmitterLinksNoServer(t *testing.T) {
 		t.Fatalf("the list is not what it should be: %v", deps)
 	}
 	for _, dep := range deps {
-		server := dep == "github.com/nonstick-io/nonstick/gateway" ||
+		server := dep == "github.com/nonstick-io/nonstick" ||
 			strings.HasPrefix(dep, "github.com/nonstick-io/nonstick/gateway/engine/") ||
 			dep == "github.com/nonstick-io/nonstick/gateway/engine" ||
 			strings.HasPrefix(dep, "github.com/nonstick-io/nonstick/gateway/apigw")

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/management"
@@ -197,7 +197,7 @@ func (w *wiring) socketIO(store sessionstore.Store) *engine.Engine {
 	if o.ConnectTimeout == 0 {
 		o.ConnectTimeout = -1 // what the gateway takes for never
 	}
-	srv := gateway.New(gateway.Config{
+	srv := nonstick.New(nonstick.Config{
 		Store: store, Pusher: w.pusher, Options: o, Unordered: w.config.inbound == "concurrent", Ends: w.ends,
 		Logger: w.log,
 	})

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
@@ -38,16 +38,16 @@ func main() {
 }
 
 // register sets the handlers. Nothing in it says where they run.
-func register(srv *gateway.Server) {
+func register(srv *nonstick.Server) {
 	chat := srv.Of("/")
-	chat.OnConnect(func(ctx context.Context, s *gateway.Socket) error {
+	chat.OnConnect(func(ctx context.Context, s *nonstick.Socket) error {
 		return s.Join(ctx, "lobby")
 	})
-	gateway.On(chat, "say", func(ctx context.Context, s *gateway.Socket, text string) (int, error) {
+	nonstick.On(chat, "say", func(ctx context.Context, s *nonstick.Socket, text string) (int, error) {
 		if text == "" {
-			return 0, &gateway.Error{Message: "say something"}
+			return 0, &nonstick.Error{Message: "say something"}
 		}
-		return len(text), gateway.Emit(ctx, chat.To("lobby"), "said", text)
+		return len(text), nonstick.Emit(ctx, chat.To("lobby"), "said", text)
 	})
 }
 
@@ -55,7 +55,7 @@ func register(srv *gateway.Server) {
 func serve(ctx context.Context, l net.Listener) error {
 	endpoint := "http://" + l.Addr().String() + "/local" // of the management API; names this process in connections
 	emu := emulator.New(emulator.Config{Endpoint: endpoint, Limits: emulator.AWS()})
-	srv := gateway.New(gateway.Config{
+	srv := nonstick.New(nonstick.Config{
 		Store:  memstore.New(memstore.Options{}),
 		Pusher: emulator.NewDirectPusher(emu, nil), // no other process shares the store, so there is no remote
 	})

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/engineio"
 	"github.com/nonstick-io/nonstick/internal/dynamotest"
@@ -61,7 +61,7 @@ type world struct {
 	meter   *sessionstore.Meter
 	refused *dynamotest.Refused // counts nothing of a store in memory
 	pusher  *pushtest.Pusher
-	server  *gateway.Server
+	server  *nonstick.Server
 }
 
 func newWorld(
@@ -76,41 +76,41 @@ func newWorld(
 
 // another goes on with an instance that has seen nothing.
 func (w *world) another() {
-	w.server = gateway.New(gateway.Config{
+	w.server = nonstick.New(nonstick.Config{
 		// No ping comes due while the worst clients are made, which takes its time on a busy machine.
 		Store:  w.store,
 		Pusher: w.pusher, Options: engine.Options{PollHold: 400 * time.Millisecond, PingInterval: time.Hour},
 	})
 	for _, name := range namespaces() {
 		n := w.server.Of(name)
-		gateway.On(
+		nonstick.On(
 			n, "echo",
-			func(_ context.Context, _ *gateway.Socket, a gateway.Args) (gateway.Args, error) { return a, nil },
+			func(_ context.Context, _ *nonstick.Socket, a nonstick.Args) (nonstick.Args, error) { return a, nil },
 		)
-		gateway.On(n, "join", func(ctx context.Context, s *gateway.Socket, rooms []string) (gateway.None, error) {
-			return gateway.None{}, s.Join(ctx, rooms...)
+		nonstick.On(n, "join", func(ctx context.Context, s *nonstick.Socket, rooms []string) (nonstick.None, error) {
+			return nonstick.None{}, s.Join(ctx, rooms...)
 		})
-		gateway.On(n, "leave", func(ctx context.Context, s *gateway.Socket, room string) (gateway.None, error) {
-			return gateway.None{}, s.Leave(ctx, room)
+		nonstick.On(n, "leave", func(ctx context.Context, s *nonstick.Socket, room string) (nonstick.None, error) {
+			return nonstick.None{}, s.Leave(ctx, room)
 		})
-		gateway.On(
+		nonstick.On(
 			n, "set",
-			func(ctx context.Context, s *gateway.Socket, in gateway.Args2[string, string]) (gateway.None, error) {
-				return gateway.None{}, gateway.SetData(ctx, s, in.First, in.Second)
+			func(ctx context.Context, s *nonstick.Socket, in nonstick.Args2[string, string]) (nonstick.None, error) {
+				return nonstick.None{}, nonstick.SetData(ctx, s, in.First, in.Second)
 			},
 		)
-		gateway.On(n, "look", func(ctx context.Context, s *gateway.Socket, room string) (bool, error) {
+		nonstick.On(n, "look", func(ctx context.Context, s *nonstick.Socket, room string) (bool, error) {
 			return s.InRoom(ctx, room)
 		})
-		gateway.On(n, "data", func(ctx context.Context, s *gateway.Socket, _ gateway.None) (gateway.None, error) {
-			_, _, err := gateway.Data[string](ctx, s, "x")
-			return gateway.None{}, err
+		nonstick.On(n, "data", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (nonstick.None, error) {
+			_, _, err := nonstick.Data[string](ctx, s, "x")
+			return nonstick.None{}, err
 		})
-		gateway.On(n, "rooms", func(ctx context.Context, s *gateway.Socket, _ gateway.None) (int, error) {
+		nonstick.On(n, "rooms", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (int, error) {
 			rooms, err := s.Rooms(ctx)
 			return len(rooms), err
 		})
-		gateway.On(n, "auth", func(ctx context.Context, s *gateway.Socket, _ gateway.None) (int, error) {
+		nonstick.On(n, "auth", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (int, error) {
 			auth, err := s.Auth(ctx)
 			return len(auth), err
 		})

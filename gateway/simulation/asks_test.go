@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -14,12 +14,12 @@ import (
 const ask = "ask"
 
 // asks registers it.
-func (r *run) asks(nsp *gateway.Namespace) {
-	gateway.On(nsp, ask, func(ctx context.Context, s *gateway.Socket, key string) (string, error) {
+func (r *run) asks(nsp *nonstick.Namespace) {
+	nonstick.On(nsp, ask, func(ctx context.Context, s *nonstick.Socket, key string) (string, error) {
 		r.handles(key)
-		return key, gateway.EmitThen(ctx, s, "question", key, "answered", key)
+		return key, nonstick.EmitThen(ctx, s, "question", key, "answered", key)
 	})
-	gateway.OnAck(nsp, "answered", func(_ context.Context, s *gateway.Socket, answer string, key string) error {
+	nonstick.OnAck(nsp, "answered", func(_ context.Context, s *nonstick.Socket, answer string, key string) error {
 		r.handles("answer to " + key)
 		if answer != key {
 			r.w.violation("the answer to %s was taken for that to %s", answer, key)

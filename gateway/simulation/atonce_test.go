@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -23,10 +23,10 @@ const (
 )
 
 // uploads registers what takes attachments, and the second namespace.
-func (r *run) uploads(srv *gateway.Server) {
-	gateway.On(
+func (r *run) uploads(srv *nonstick.Server) {
+	nonstick.On(
 		srv.Of("/"), binary,
-		func(_ context.Context, s *gateway.Socket, in gateway.Args2[string, gateway.Binary]) (string, error) {
+		func(_ context.Context, s *nonstick.Socket, in nonstick.Args2[string, nonstick.Binary]) (string, error) {
 			r.handles(in.First)
 			c := r.owner(s.ID())
 			r.mu.Lock()
@@ -41,11 +41,11 @@ func (r *run) uploads(srv *gateway.Server) {
 		},
 	)
 	n := srv.Of(second)
-	gateway.On(n, "n", func(_ context.Context, _ *gateway.Socket, key string) (string, error) {
+	nonstick.On(n, "n", func(_ context.Context, _ *nonstick.Socket, key string) (string, error) {
 		r.handles(key)
 		return key, nil
 	})
-	n.OnDisconnect(func(ctx context.Context, s *gateway.Socket, _ string) error {
+	n.OnDisconnect(func(ctx context.Context, s *nonstick.Socket, _ string) error {
 		r.mu.Lock()
 		r.closedSecond[s.ID()]++
 		n := r.closedSecond[s.ID()]

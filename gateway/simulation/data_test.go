@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -12,22 +12,22 @@ import (
 const data = "data"
 
 // keeps registers it. Each event keeps a value under a key of its own, and looks for those that were kept before.
-func (r *run) keeps(nsp *gateway.Namespace) {
-	gateway.On(nsp, data, func(ctx context.Context, s *gateway.Socket, key string) (string, error) {
+func (r *run) keeps(nsp *nonstick.Namespace) {
+	nonstick.On(nsp, data, func(ctx context.Context, s *nonstick.Socket, key string) (string, error) {
 		r.handles(key)
 		c := r.owner(s.ID())
 		r.mu.Lock()
 		kept := slices.Clone(c.kept)
 		r.mu.Unlock()
 		for _, k := range kept {
-			switch v, ok, err := gateway.Data[string](ctx, s, k); {
+			switch v, ok, err := nonstick.Data[string](ctx, s, k); {
 			case err != nil:
 				return "", err
 			case (!ok || v != k) && r.w.spared(c.name): // a session that has ended has none
 				r.w.violation("%s: of %s is kept %q", c.name, k, v)
 			}
 		}
-		if err := gateway.SetData(ctx, s, key, key); err != nil {
+		if err := nonstick.SetData(ctx, s, key, key); err != nil {
 			return "", err
 		}
 		r.mu.Lock()

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 )
 
@@ -41,7 +41,7 @@ const (
 var errOver = errors.New("simulation: over")
 
 // disconnect is the disconnect handler.
-func (r *run) disconnect(ctx context.Context, s *gateway.Socket, reason string) error {
+func (r *run) disconnect(ctx context.Context, s *nonstick.Socket, reason string) error {
 	c := r.owner(s.ID())
 	r.mu.Lock()
 	r.closed[s.ID()]++

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -120,9 +120,9 @@ func (r *run) owner(id string) *client {
 }
 
 // members registers what a client asks for to join and leave the room.
-func (r *run) members(nsp *gateway.Namespace) {
-	change := func(event string, in bool, f func(context.Context, *gateway.Socket) error) {
-		gateway.On(nsp, event, func(ctx context.Context, s *gateway.Socket, key string) (string, error) {
+func (r *run) members(nsp *nonstick.Namespace) {
+	change := func(event string, in bool, f func(context.Context, *nonstick.Socket) error) {
+		nonstick.On(nsp, event, func(ctx context.Context, s *nonstick.Socket, key string) (string, error) {
 			r.handles(key)
 			end := r.move(r.owner(s.ID()), in)
 			err := f(ctx, s)
@@ -130,8 +130,8 @@ func (r *run) members(nsp *gateway.Namespace) {
 			return key, err
 		})
 	}
-	change("join", true, func(ctx context.Context, s *gateway.Socket) error { return s.Join(ctx, room) })
-	change("leave", false, func(ctx context.Context, s *gateway.Socket) error { return s.Leave(ctx, room) })
+	change("join", true, func(ctx context.Context, s *nonstick.Socket) error { return s.Join(ctx, room) })
+	change("leave", false, func(ctx context.Context, s *nonstick.Socket) error { return s.Leave(ctx, room) })
 }
 
 // handles notes that an event is handled: once.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/gateway/inbound"
 	"github.com/nonstick-io/nonstick/internal/ids"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -76,7 +76,7 @@ func newLine(r *run) *line {
 }
 
 // serve has an instance take frames out of the queue.
-func (l *line) serve(srv *gateway.Server, st sessionstore.Store) {
+func (l *line) serve(srv *nonstick.Server, st sessionstore.Store) {
 	l.consumers = append(l.consumers, inbound.New(inbound.Config{
 		Handle: func(ctx context.Context, f *inbound.Frame) error {
 			l.begins(f)
@@ -265,18 +265,18 @@ func precedes(a, b entry[inbound.Frame]) bool {
 }
 
 // queued registers what clients emit whose frames come through the queue.
-func (r *run) queued(nsp *gateway.Namespace) {
-	on := func(event string, f func(context.Context, *gateway.Socket)) {
-		gateway.On(nsp, event, func(ctx context.Context, s *gateway.Socket, key string) (string, error) {
+func (r *run) queued(nsp *nonstick.Namespace) {
+	on := func(event string, f func(context.Context, *nonstick.Socket)) {
+		nonstick.On(nsp, event, func(ctx context.Context, s *nonstick.Socket, key string) (string, error) {
 			r.handles(key)
 			f(ctx, s)
 			return key, nil
 		})
 	}
-	on(burst, func(context.Context, *gateway.Socket) {})
-	on(last, func(context.Context, *gateway.Socket) {})
-	on(slow, func(ctx context.Context, _ *gateway.Socket) { after(ctx, slowHandler) })
-	gateway.On(nsp, poison, func(ctx context.Context, _ *gateway.Socket, key string) (string, error) {
+	on(burst, func(context.Context, *nonstick.Socket) {})
+	on(last, func(context.Context, *nonstick.Socket) {})
+	on(slow, func(ctx context.Context, _ *nonstick.Socket) { after(ctx, slowHandler) })
+	nonstick.On(nsp, poison, func(ctx context.Context, _ *nonstick.Socket, key string) (string, error) {
 		r.w.ruined(procOf(ctx))
 		runtime.Goexit()
 		return key, nil

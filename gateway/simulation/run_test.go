@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/inbound"
 	"github.com/nonstick-io/nonstick/internal/ids"
@@ -36,7 +36,7 @@ type run struct {
 	w            *world
 	mutant       string
 	net          *network
-	servers      []*gateway.Server
+	servers      []*nonstick.Server
 	adapters     []*adapter.Adapter
 	real         *memstore.Store
 	clients      []*client
@@ -130,7 +130,7 @@ func newRun(w *world, mutant string) *run {
 			skew = time.Duration(w.rng.IntN(2*maxSkew)-maxSkew) * time.Millisecond
 		}
 		st := newStore(r, waking, skew)
-		srv := gateway.New(r.config(st))
+		srv := nonstick.New(r.config(st))
 		r.register(srv)
 		if r.line != nil {
 			r.line.serve(srv, st)
@@ -167,7 +167,7 @@ func (r *run) queues() (kinds []string) {
 }
 
 // config is that of every instance.
-func (r *run) config(st sessionstore.Store) gateway.Config {
+func (r *run) config(st sessionstore.Store) nonstick.Config {
 	o := engine.Options{
 		PingInterval: pingInterval, PingTimeout: pingTimeout, PollHold: 4 * time.Second,
 		UpgradeTimeout: 4 * time.Second, ConnectTimeout: 6 * time.Second,
@@ -176,7 +176,7 @@ func (r *run) config(st sessionstore.Store) gateway.Config {
 	if r.tight {
 		o.Limits.Buffer.Packets = tightBuffer
 	}
-	return gateway.Config{
+	return nonstick.Config{
 		Store: st, Pusher: r.net, Unordered: r.line == nil, Options: o, Ends: r.ends(), DisconnectTime: handlerTime,
 		DisconnectTries: handlerTries,
 	}
@@ -192,13 +192,13 @@ func newPlan(rng *rand.Rand) plan {
 	return p
 }
 
-func (r *run) register(srv *gateway.Server) {
+func (r *run) register(srv *nonstick.Server) {
 	nsp := srv.Of("/")
 	if r.serial {
 		nsp.AllowAttachments()
 	}
-	nsp.OnConnect(func(ctx context.Context, s *gateway.Socket) error {
-		who, err := gateway.Auth[struct{ Name string }](ctx, s)
+	nsp.OnConnect(func(ctx context.Context, s *nonstick.Socket) error {
+		who, err := nonstick.Auth[struct{ Name string }](ctx, s)
 		if err != nil {
 			return err
 		}

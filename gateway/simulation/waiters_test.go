@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -29,8 +29,8 @@ const (
 )
 
 // waiters registers it.
-func (r *run) waiters(nsp *gateway.Namespace) {
-	gateway.On(nsp, relay, func(ctx context.Context, s *gateway.Socket, key string) (string, error) {
+func (r *run) waiters(nsp *nonstick.Namespace) {
+	nonstick.On(nsp, relay, func(ctx context.Context, s *nonstick.Socket, key string) (string, error) {
 		r.handles(key)
 		target := r.another(r.owner(s.ID()), procOf(ctx).draw(mostClients))
 		if target == nil {
@@ -45,7 +45,7 @@ func (r *run) waiters(nsp *gateway.Namespace) {
 		to, err := nsp.Socket(limited, id)
 		if err == nil {
 			var answer string
-			answer, err = gateway.EmitWithAck[string, string](limited, to, "relayed", key)
+			answer, err = nonstick.EmitWithAck[string, string](limited, to, "relayed", key)
 			if err == nil && answer != key {
 				r.w.violation("%s was answered %q", key, answer)
 			}

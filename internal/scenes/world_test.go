@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -95,7 +95,7 @@ type world struct {
 	store    *watched
 	interval time.Duration
 	timeout  time.Duration
-	server   *gateway.Server
+	server   *nonstick.Server
 	platform *platform
 	clients  []*client
 	givenUp  atomic.Int32
@@ -124,7 +124,7 @@ func play(
 	}
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelError}))
 	pool := engine.NewPool(log)
-	w.server = gateway.New(gateway.Config{
+	w.server = nonstick.New(nonstick.Config{
 		Store: w.store, Pusher: w.platform, Logger: log, Ends: broken{pool, missing}, DisconnectTime: handlerTime,
 		DisconnectTries: handlerTries,
 		Options:         engine.Options{PingInterval: interval, PingTimeout: timeout},
@@ -183,8 +183,8 @@ func (w *world) register(name string) {
 		Crowd bool `json:"crowd"`
 	}
 	nsp := w.server.Of(name)
-	nsp.OnConnect(func(ctx context.Context, s *gateway.Socket) error {
-		a, err := gateway.Auth[auth](ctx, s)
+	nsp.OnConnect(func(ctx context.Context, s *nonstick.Socket) error {
+		a, err := nonstick.Auth[auth](ctx, s)
 		rooms := make([]string, a.Rooms)
 		for i := range rooms {
 			rooms[i] = fmt.Sprintf("room-%d", i)
@@ -192,10 +192,10 @@ func (w *world) register(name string) {
 		if a.Crowd {
 			rooms = append(rooms, "crowd")
 		}
-		return errors.Join(err, gateway.SetData(ctx, s, "kind", a.Kind), s.Join(ctx, rooms...))
+		return errors.Join(err, nonstick.SetData(ctx, s, "kind", a.Kind), s.Join(ctx, rooms...))
 	})
-	nsp.OnDisconnect(func(ctx context.Context, s *gateway.Socket, _ string) error {
-		if k, _, err := gateway.Data[kind](ctx, s, "kind"); err != nil || k != hanging && k != crowding {
+	nsp.OnDisconnect(func(ctx context.Context, s *nonstick.Socket, _ string) error {
+		if k, _, err := nonstick.Data[kind](ctx, s, "kind"); err != nil || k != hanging && k != crowding {
 			return err
 		}
 		<-ctx.Done()
@@ -243,7 +243,7 @@ const emits = 3
 func (w *world) emit() {
 	for range emits {
 		begun := time.Now()
-		if err := gateway.Emit(context.Background(), w.server.Of("/").To("crowd"), "news", 1); err != nil {
+		if err := nonstick.Emit(context.Background(), w.server.Of("/").To("crowd"), "news", 1); err != nil {
 			w.wrong("an emit to all of them: %v", err)
 		}
 		w.took = append(w.took, time.Since(begun))

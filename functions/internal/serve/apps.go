@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/apps/chat"
 )
@@ -13,7 +13,7 @@ import (
 // App is an application that the functions can serve.
 type App struct {
 	// Register sets the handlers of Socket.IO events.
-	Register func(*gateway.Server)
+	Register func(*nonstick.Server)
 	// Page, unless nil, is what a browser is shown. It is told where the Socket.IO client for browsers lies.
 	Page func(clientDir string) http.Handler
 	// Messages, if Register is nil, takes the messages of bare Engine.IO.

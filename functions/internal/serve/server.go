@@ -9,7 +9,7 @@ import (
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 )
@@ -47,11 +47,11 @@ func newServer(p *boot.Parts) *server {
 		o.ConnectTimeout = -1 // what the gateway takes for never
 	}
 	b := p.Broadcasts()
-	srv := gateway.New(gateway.Config{
+	srv := nonstick.New(nonstick.Config{
 		Store: p.Store, Pusher: p.Pusher, Options: o, Unordered: !o.PushReplies, Fanout: b.Fanout, LargeRoom: b.Large,
 		Logger: p.Log,
 		DisconnectTime: p.Env.Duration(
-			"NONSTICK_DISCONNECT_TIME", defaultDisconnectTime, shortest, gateway.MaxDisconnectTime,
+			"NONSTICK_DISCONNECT_TIME", defaultDisconnectTime, shortest, nonstick.MaxDisconnectTime,
 		),
 		Ends: endsOf(p), Hooks: hooks(p, s.walks),
 	})

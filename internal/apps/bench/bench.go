@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 )
 
 // maxSelf bounds what "to-self" emits at once.
@@ -23,40 +23,40 @@ type destination struct {
 //   - broadcast takes an object, emits it as "broadcast" to its room (to all if that is null or empty), and
 //     acknowledges with true;
 //   - to-self takes a number and emits that many events "self", numbered from 0, to the sender.
-func Register(srv *gateway.Server) {
+func Register(srv *nonstick.Server) {
 	nsp := srv.Of("/")
 	nsp.AllowAttachments()
-	gateway.On(nsp, "echo", func(_ context.Context, _ *gateway.Socket, args gateway.Args) (gateway.Args, error) {
+	nonstick.On(nsp, "echo", func(_ context.Context, _ *nonstick.Socket, args nonstick.Args) (nonstick.Args, error) {
 		return args, nil
 	})
-	gateway.On(nsp, "join", func(ctx context.Context, s *gateway.Socket, room string) (string, error) {
+	nonstick.On(nsp, "join", func(ctx context.Context, s *nonstick.Socket, room string) (string, error) {
 		return "ok", s.Join(ctx, room)
 	})
-	gateway.On(nsp, "leave", func(ctx context.Context, s *gateway.Socket, room string) (string, error) {
+	nonstick.On(nsp, "leave", func(ctx context.Context, s *nonstick.Socket, room string) (string, error) {
 		return "ok", s.Leave(ctx, room)
 	})
-	gateway.On(nsp, "broadcast", func(ctx context.Context, _ *gateway.Socket, args gateway.Args) (bool, error) {
+	nonstick.On(nsp, "broadcast", func(ctx context.Context, _ *nonstick.Socket, args nonstick.Args) (bool, error) {
 		return true, broadcast(ctx, nsp, args)
 	})
-	gateway.On(nsp, "to-self", func(ctx context.Context, s *gateway.Socket, n int) (gateway.None, error) {
+	nonstick.On(nsp, "to-self", func(ctx context.Context, s *nonstick.Socket, n int) (nonstick.None, error) {
 		for i := range min(n, maxSelf) {
-			if err := gateway.Emit(ctx, s, "self", i); err != nil {
-				return gateway.None{}, err
+			if err := nonstick.Emit(ctx, s, "self", i); err != nil {
+				return nonstick.None{}, err
 			}
 		}
-		return gateway.None{}, nil
+		return nonstick.None{}, nil
 	})
 }
 
 // broadcast sends the object on as it came, attachments included.
-func broadcast(ctx context.Context, nsp *gateway.Namespace, args gateway.Args) error {
-	payload, err := gateway.DecodeArgs[json.RawMessage](gateway.Args{JSON: args.JSON})
+func broadcast(ctx context.Context, nsp *nonstick.Namespace, args nonstick.Args) error {
+	payload, err := nonstick.DecodeArgs[json.RawMessage](nonstick.Args{JSON: args.JSON})
 	if err != nil {
 		return err
 	}
 	var to destination
 	if err := json.Unmarshal(payload, &to); err != nil {
-		return &gateway.Error{Message: "broadcast wants an object"}
+		return &nonstick.Error{Message: "broadcast wants an object"}
 	}
 	if to.Room == nil || *to.Room == "" {
 		return nsp.EmitArgs(ctx, "broadcast", args)

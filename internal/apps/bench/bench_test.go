@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/internal/apps/bench"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -34,7 +34,7 @@ func TestBench(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			pusher := pushtest.New()
-			srv := gateway.New(gateway.Config{Store: memstore.New(memstore.Options{}), Pusher: pusher})
+			srv := nonstick.New(nonstick.Config{Store: memstore.New(memstore.Options{}), Pusher: pusher})
 			bench.Register(srv)
 			own, other := join(t, srv, pusher, "own"), join(t, srv, pusher, "other")
 			send(t, srv, pusher, other, `42["join","a"]`)
@@ -50,7 +50,7 @@ func TestBench(t *testing.T) {
 
 func TestToSelfIsBounded(t *testing.T) {
 	pusher := pushtest.New()
-	srv := gateway.New(gateway.Config{Store: memstore.New(memstore.Options{}), Pusher: pusher})
+	srv := nonstick.New(nonstick.Config{Store: memstore.New(memstore.Options{}), Pusher: pusher})
 	bench.Register(srv)
 	if got := send(
 		t, srv, pusher, join(t, srv, pusher, "own"), `42["to-self",1000000000]`,
@@ -60,7 +60,7 @@ func TestToSelfIsBounded(t *testing.T) {
 	}
 }
 
-func join(t *testing.T, srv *gateway.Server, pusher *pushtest.Pusher, name string) sessionstore.Connection {
+func join(t *testing.T, srv *nonstick.Server, pusher *pushtest.Pusher, name string) sessionstore.Connection {
 	t.Helper()
 	conn := sessionstore.Connection{ID: name, Endpoint: "http://127.0.0.1"}
 	step, err := srv.Engine().Connect(t.Context(), conn, sessionstore.Handshake{})
@@ -76,7 +76,7 @@ func join(t *testing.T, srv *gateway.Server, pusher *pushtest.Pusher, name strin
 
 // send sends a frame and returns what comes back, in order.
 func send(
-	t *testing.T, srv *gateway.Server, pusher *pushtest.Pusher, conn sessionstore.Connection, frame string,
+	t *testing.T, srv *nonstick.Server, pusher *pushtest.Pusher, conn sessionstore.Connection, frame string,
 ) []string {
 	t.Helper()
 	reply, err := srv.Engine().Message(t.Context(), conn, frame)

@@ -3,7 +3,7 @@ package cases
 import (
 	"context"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 )
 
 // answered is the name of the continuation of "ask".
@@ -14,27 +14,27 @@ const answered = "answered"
 //   - ask emits its arguments to the sender as "question", and what that acknowledges with comes back as "answered",
 //     emitted by whichever instance takes the answer;
 //   - askother takes a socket's id, asks that one "q" and waits for the answer, which it acknowledges with;
-//   - askme asks the sender itself and waits, which is refused, see gateway.ErrAckOwnSession.
-func questions(n *gateway.Namespace) {
-	gateway.OnAck(n, answered, func(ctx context.Context, s *gateway.Socket, answer gateway.Args, _ string) error {
+//   - askme asks the sender itself and waits, which is refused, see nonstick.ErrAckOwnSession.
+func questions(n *nonstick.Namespace) {
+	nonstick.OnAck(n, answered, func(ctx context.Context, s *nonstick.Socket, answer nonstick.Args, _ string) error {
 		return s.EmitArgs(ctx, "answered", answer)
 	})
-	gateway.On(n, "ask", func(ctx context.Context, s *gateway.Socket, args gateway.Args) (gateway.None, error) {
-		return gateway.None{}, gateway.EmitThen(ctx, s, "question", args, answered, "state")
+	nonstick.On(n, "ask", func(ctx context.Context, s *nonstick.Socket, args nonstick.Args) (nonstick.None, error) {
+		return nonstick.None{}, nonstick.EmitThen(ctx, s, "question", args, answered, "state")
 	})
-	gateway.On(n, "askother", func(ctx context.Context, _ *gateway.Socket, id string) (string, error) {
+	nonstick.On(n, "askother", func(ctx context.Context, _ *nonstick.Socket, id string) (string, error) {
 		return ask(ctx, n, id)
 	})
-	gateway.On(n, "askme", func(ctx context.Context, s *gateway.Socket, _ gateway.None) (string, error) {
+	nonstick.On(n, "askme", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (string, error) {
 		return ask(ctx, n, s.ID())
 	})
 }
 
 // ask emits "q" to a socket and waits for its answer.
-func ask(ctx context.Context, n *gateway.Namespace, id string) (string, error) {
+func ask(ctx context.Context, n *nonstick.Namespace, id string) (string, error) {
 	r, err := n.Socket(ctx, id)
 	if err != nil {
 		return "", err
 	}
-	return gateway.EmitWithAck[string, string](ctx, r, "q", "hi")
+	return nonstick.EmitWithAck[string, string](ctx, r, "q", "hi")
 }

@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 )
 
 // App is the application.
@@ -33,7 +33,7 @@ var namespaces = []string{
 // Register sets the same handlers on every namespace. The files of this package list them: echo.go (events that come
 // back), rooms.go, ends.go (sockets that leave), acks.go (the server asks), state.go (what is kept) and traps.go
 // (mistakes).
-func (a App) Register(srv *gateway.Server) {
+func (a App) Register(srv *nonstick.Server) {
 	if a.Counts == "" {
 		a.Counts = filepath.Join(os.TempDir(), "nonstick-cases")
 	}
@@ -80,20 +80,20 @@ func (t *truthy) UnmarshalJSON(b []byte) error {
 }
 
 // wishesOf reads the auth of a socket. One that is something else altogether wishes for nothing.
-func wishesOf(ctx context.Context, s *gateway.Socket) (wishes, error) {
-	w, err := gateway.Auth[wishes](ctx, s)
-	if errors.Is(err, gateway.ErrArgs) {
+func wishesOf(ctx context.Context, s *nonstick.Socket) (wishes, error) {
+	w, err := nonstick.Auth[wishes](ctx, s)
+	if errors.Is(err, nonstick.ErrArgs) {
 		return wishes{}, nil
 	}
 	return w, err
 }
 
 // denied is what a refused client is told: its data has characters outside of ASCII and of the basic plane.
-var denied = &gateway.Error{Message: "denied", Data: json.RawMessage(`{"code":7,"text":"ü😀"}`)}
+var denied = &nonstick.Error{Message: "denied", Data: json.RawMessage(`{"code":7,"text":"ü😀"}`)}
 
 // greet is the connect handler: it grants the wishes.
-func greet(n *gateway.Namespace) gateway.ConnectHandler {
-	return func(ctx context.Context, s *gateway.Socket) error {
+func greet(n *nonstick.Namespace) nonstick.ConnectHandler {
+	return func(ctx context.Context, s *nonstick.Socket) error {
 		w, err := wishesOf(ctx, s)
 		if err != nil {
 			return err
@@ -113,7 +113,7 @@ func greet(n *gateway.Namespace) gateway.ConnectHandler {
 		if !w.Hello {
 			return nil
 		}
-		return gateway.Emit(ctx, s, "hello", map[string]string{"nsp": n.Name()})
+		return nonstick.Emit(ctx, s, "hello", map[string]string{"nsp": n.Name()})
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/internal/apps/cases"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -18,7 +18,7 @@ import (
 // world is the application with clients on WebSocket.
 type world struct {
 	t       *testing.T
-	srv     *gateway.Server
+	srv     *nonstick.Server
 	pusher  *pushtest.Pusher
 	clients int
 }
@@ -29,7 +29,7 @@ func inWorld(t *testing.T, f func(t *testing.T, w *world)) {
 	counts := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, pusher: pushtest.New()}
-		w.srv = gateway.New(gateway.Config{Store: memstore.New(memstore.Options{}), Pusher: w.pusher})
+		w.srv = nonstick.New(nonstick.Config{Store: memstore.New(memstore.Options{}), Pusher: w.pusher})
 		cases.App{Counts: counts, Logger: slog.New(slog.DiscardHandler)}.Register(w.srv)
 		f(t, w)
 	})
@@ -221,6 +221,6 @@ func TestKeep(t *testing.T) {
 		c.expect(c.send(`421["keep"]`), `431["ok"]`)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		c.expect(w.pusher.Take(c.conn), fmt.Sprintf(`42["kept-result",%q]`, gateway.ErrHandlerReturned.Error()))
+		c.expect(w.pusher.Take(c.conn), fmt.Sprintf(`42["kept-result",%q]`, nonstick.ErrHandlerReturned.Error()))
 	})
 }

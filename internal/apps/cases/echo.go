@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 )
 
 // maxBurst bounds what "burst" emits.
@@ -19,36 +19,36 @@ const maxBurst = 20_000
 //   - none takes and returns nothing; fail fails, so nothing is acknowledged; refuse is refused with the message "no";
 //   - burst takes a number and emits that many numbered events "self";
 //   - slow takes milliseconds and acknowledges after that time, hs acknowledges with the handshake, auth with the auth.
-func echoes(n *gateway.Namespace) {
+func echoes(n *nonstick.Namespace) {
 	for _, name := range []string{"echo", "", "7", "ünï😀 \x1e\"\\\n"} {
-		gateway.On(n, name, same[gateway.Args])
+		nonstick.On(n, name, same[nonstick.Args])
 	}
-	gateway.On(n, "back", func(ctx context.Context, s *gateway.Socket, args gateway.Args) (gateway.None, error) {
-		return gateway.None{}, s.EmitArgs(ctx, "back", args)
+	nonstick.On(n, "back", func(ctx context.Context, s *nonstick.Socket, args nonstick.Args) (nonstick.None, error) {
+		return nonstick.None{}, s.EmitArgs(ctx, "back", args)
 	})
-	gateway.On(n, "int", same[int64])
-	gateway.On(n, "float", same[float64])
-	gateway.On(n, "str", same[string])
-	gateway.On(n, "any", same[any])
-	gateway.On(n, "map", same[map[string]any])
-	gateway.On(n, "none", same[gateway.None])
-	gateway.On(n, "bin", func(_ context.Context, _ *gateway.Socket, b []byte) (gateway.Binary, error) {
+	nonstick.On(n, "int", same[int64])
+	nonstick.On(n, "float", same[float64])
+	nonstick.On(n, "str", same[string])
+	nonstick.On(n, "any", same[any])
+	nonstick.On(n, "map", same[map[string]any])
+	nonstick.On(n, "none", same[nonstick.None])
+	nonstick.On(n, "bin", func(_ context.Context, _ *nonstick.Socket, b []byte) (nonstick.Binary, error) {
 		return b, nil
 	})
-	gateway.On(n, "bytes", func(_ context.Context, _ *gateway.Socket, b []byte) (int, error) { return len(b), nil })
-	gateway.On(n, "struct", func(_ context.Context, _ *gateway.Socket, in withBinary) (int, error) {
+	nonstick.On(n, "bytes", func(_ context.Context, _ *nonstick.Socket, b []byte) (int, error) { return len(b), nil })
+	nonstick.On(n, "struct", func(_ context.Context, _ *nonstick.Socket, in withBinary) (int, error) {
 		return in.A + len(in.B), nil
 	})
-	gateway.On(n, "fail", func(context.Context, *gateway.Socket, gateway.None) (gateway.None, error) {
-		return gateway.None{}, errors.New("cases: asked to fail")
+	nonstick.On(n, "fail", func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) {
+		return nonstick.None{}, errors.New("cases: asked to fail")
 	})
-	gateway.On(n, "refuse", func(context.Context, *gateway.Socket, gateway.None) (gateway.None, error) {
-		return gateway.None{}, &gateway.Error{Message: "no"}
+	nonstick.On(n, "refuse", func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) {
+		return nonstick.None{}, &nonstick.Error{Message: "no"}
 	})
-	gateway.On(n, "burst", burst)
-	gateway.On(n, "slow", slow)
-	gateway.On(n, "hs", handshake)
-	gateway.On(n, "auth", func(ctx context.Context, s *gateway.Socket, _ gateway.None) (json.RawMessage, error) {
+	nonstick.On(n, "burst", burst)
+	nonstick.On(n, "slow", slow)
+	nonstick.On(n, "hs", handshake)
+	nonstick.On(n, "auth", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (json.RawMessage, error) {
 		return s.Auth(ctx)
 	})
 }
@@ -56,22 +56,22 @@ func echoes(n *gateway.Namespace) {
 // withBinary is an argument that has binary data inside.
 type withBinary struct {
 	A int            `json:"a"`
-	B gateway.Binary `json:"b"`
+	B nonstick.Binary `json:"b"`
 }
 
 // same acknowledges with what came.
-func same[T any](_ context.Context, _ *gateway.Socket, v T) (T, error) { return v, nil }
+func same[T any](_ context.Context, _ *nonstick.Socket, v T) (T, error) { return v, nil }
 
-func burst(ctx context.Context, s *gateway.Socket, count int) (int, error) {
+func burst(ctx context.Context, s *nonstick.Socket, count int) (int, error) {
 	for i := range min(count, maxBurst) {
-		if err := gateway.Emit(ctx, s, "self", i); err != nil {
+		if err := nonstick.Emit(ctx, s, "self", i); err != nil {
 			return 0, err
 		}
 	}
 	return count, nil
 }
 
-func handshake(ctx context.Context, s *gateway.Socket, _ gateway.None) (map[string]any, error) {
+func handshake(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (map[string]any, error) {
 	h, err := s.Handshake(ctx)
 	if err != nil {
 		return nil, err

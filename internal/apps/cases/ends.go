@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 )
 
 // watchers is the room that is told about every socket that has left, as "left".
@@ -13,10 +13,10 @@ const watchers = "watchers"
 
 // ends sets events that end the sender: both emit "last" to it first. bye takes the socket out of its namespace, kick
 // ends its whole session.
-func ends(n *gateway.Namespace) {
+func ends(n *nonstick.Namespace) {
 	for name, session := range map[string]bool{"bye": false, "kick": true} {
-		gateway.On(n, name, func(ctx context.Context, s *gateway.Socket, _ gateway.None) (bool, error) {
-			if err := gateway.Emit(ctx, s, "last", 1); err != nil {
+		nonstick.On(n, name, func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (bool, error) {
+			if err := nonstick.Emit(ctx, s, "last", 1); err != nil {
 				return false, err
 			}
 			return true, s.Disconnect(ctx, session)
@@ -26,8 +26,8 @@ func ends(n *gateway.Namespace) {
 
 // left is the disconnect handler: it takes the time that the client has asked for, finds that the socket cannot be
 // emitted to any more, and tells the watchers.
-func left(n *gateway.Namespace) gateway.DisconnectHandler {
-	return func(ctx context.Context, s *gateway.Socket, reason string) error {
+func left(n *nonstick.Namespace) nonstick.DisconnectHandler {
+	return func(ctx context.Context, s *nonstick.Socket, reason string) error {
 		w, err := wishesOf(ctx, s)
 		if err != nil {
 			return err
@@ -42,15 +42,15 @@ func left(n *gateway.Namespace) gateway.DisconnectHandler {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if err := gateway.Emit(ctx, s, "to-self-after-end", 1); !errors.Is(err, gateway.ErrDisconnected) {
+		if err := nonstick.Emit(ctx, s, "to-self-after-end", 1); !errors.Is(err, nonstick.ErrDisconnected) {
 			return errors.Join(errors.New("cases: a socket that has left was emitted to"), err)
 		}
-		return gateway.Emit(ctx, n.To(watchers), "left", map[string]any{"id": s.ID(), "reason": reason, "rooms": rooms})
+		return nonstick.Emit(ctx, n.To(watchers), "left", map[string]any{"id": s.ID(), "reason": reason, "rooms": rooms})
 	}
 }
 
 // slow waits whatever its context says.
-func slow(_ context.Context, _ *gateway.Socket, ms int) (int, error) {
+func slow(_ context.Context, _ *nonstick.Socket, ms int) (int, error) {
 	time.Sleep(milliseconds(ms))
 	return ms, nil
 }

@@ -10,7 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 )
 
 // flakyFailures is how often "flaky" fails for a key.
@@ -19,11 +19,11 @@ const flakyFailures = 2
 // state sets events that count how often a key has come, over all instances of this machine: count acknowledges with
 // the number; flaky does so from the third time on, and fails before. Keys are the client's to choose, anew for each
 // run.
-func (a App) state(n *gateway.Namespace) {
-	gateway.On(
-		n, "count", func(_ context.Context, _ *gateway.Socket, key string) (int64, error) { return a.count(key) },
+func (a App) state(n *nonstick.Namespace) {
+	nonstick.On(
+		n, "count", func(_ context.Context, _ *nonstick.Socket, key string) (int64, error) { return a.count(key) },
 	)
-	gateway.On(n, "flaky", func(_ context.Context, _ *gateway.Socket, key string) (int64, error) {
+	nonstick.On(n, "flaky", func(_ context.Context, _ *nonstick.Socket, key string) (int64, error) {
 		times, err := a.count(key)
 		if err == nil && times <= flakyFailures {
 			return 0, errors.New("cases: not yet")

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 )
 
 // keptFor is how long after its handler has returned a kept socket is used.
@@ -18,43 +18,43 @@ const keptFor = 300 * time.Millisecond
 //   - keep acknowledges, and emits to its socket later: whether that worked, the socket's room is told as
 //     "kept-result", with the text of the error or "";
 //   - panic panics, err fails, nosuch acknowledges with its arguments as a text, twice is registered twice.
-func (a App) traps(n *gateway.Namespace) {
-	gateway.On(n, "late", func(context.Context, *gateway.Socket, gateway.None) (gateway.None, error) {
+func (a App) traps(n *nonstick.Namespace) {
+	nonstick.On(n, "late", func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) {
 		lateHandler(n)
-		return gateway.None{}, nil
+		return nonstick.None{}, nil
 	})
-	gateway.On(n, "keep", func(ctx context.Context, s *gateway.Socket, _ gateway.None) (string, error) {
+	nonstick.On(n, "keep", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (string, error) {
 		go a.useLater(context.WithoutCancel(ctx), n, s) // outlives the call on purpose: that is the mistake
 		return "ok", nil
 	})
-	gateway.On(n, "panic", func(context.Context, *gateway.Socket, gateway.None) (gateway.None, error) { panic("boom") })
-	gateway.On(n, "err", func(context.Context, *gateway.Socket, gateway.None) (gateway.None, error) {
-		return gateway.None{}, errors.New("cases: database down")
+	nonstick.On(n, "panic", func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) { panic("boom") })
+	nonstick.On(n, "err", func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) {
+		return nonstick.None{}, errors.New("cases: database down")
 	})
-	gateway.On(n, "nosuch", func(_ context.Context, _ *gateway.Socket, args gateway.Args) (string, error) {
+	nonstick.On(n, "nosuch", func(_ context.Context, _ *nonstick.Socket, args nonstick.Args) (string, error) {
 		return string(args.JSON), nil
 	})
 	for _, answer := range []string{"first", "one"} {
-		gateway.On(
-			n, "twice", func(context.Context, *gateway.Socket, gateway.None) (string, error) { return answer, nil },
+		nonstick.On(
+			n, "twice", func(context.Context, *nonstick.Socket, nonstick.None) (string, error) { return answer, nil },
 		)
 	}
 }
 
 // lateHandler registers a handler when the server serves already.
-func lateHandler(n *gateway.Namespace) {
-	gateway.On(n, "registered-late", same[gateway.Args])
+func lateHandler(n *nonstick.Namespace) {
+	nonstick.On(n, "registered-late", same[nonstick.Args])
 }
 
 // useLater emits to a socket whose handler has returned.
-func (a App) useLater(ctx context.Context, n *gateway.Namespace, s *gateway.Socket) {
+func (a App) useLater(ctx context.Context, n *nonstick.Namespace, s *nonstick.Socket) {
 	time.Sleep(keptFor)
 	result := ""
-	if err := gateway.Emit(ctx, s, "kept", 1); err != nil {
+	if err := nonstick.Emit(ctx, s, "kept", 1); err != nil {
 		result = err.Error()
 	}
 	a.Logger.WarnContext(ctx, "a kept socket was used", "result", result)
-	if err := gateway.Emit(ctx, n.To(s.ID()), "kept-result", result); err != nil {
+	if err := nonstick.Emit(ctx, n.To(s.ID()), "kept-result", result); err != nil {
 		a.Logger.ErrorContext(ctx, "the result was not told", "error", err)
 	}
 }

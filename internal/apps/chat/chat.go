@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -57,55 +57,55 @@ type answer struct {
 }
 
 // app is the chat on its namespace.
-type app struct{ nsp *gateway.Namespace }
+type app struct{ nsp *nonstick.Namespace }
 
 // Register sets the chat's handlers on the main namespace.
-func Register(srv *gateway.Server) {
+func Register(srv *nonstick.Server) {
 	a := app{srv.Of("/")}
 	a.nsp.OnConnect(a.connect)
 	a.nsp.OnDisconnect(a.disconnect)
-	gateway.On(a.nsp, "join", a.join)
-	gateway.On(a.nsp, "leave", a.leave)
-	gateway.On(a.nsp, "message", a.message)
-	gateway.On(a.nsp, "typing", a.typing)
-	gateway.On(a.nsp, "rename", a.rename)
+	nonstick.On(a.nsp, "join", a.join)
+	nonstick.On(a.nsp, "leave", a.leave)
+	nonstick.On(a.nsp, "message", a.message)
+	nonstick.On(a.nsp, "typing", a.typing)
+	nonstick.On(a.nsp, "rename", a.rename)
 }
 
 // connect lets in a client that has a name.
-func (a app) connect(ctx context.Context, s *gateway.Socket) error {
-	auth, err := gateway.Auth[struct {
+func (a app) connect(ctx context.Context, s *nonstick.Socket) error {
+	auth, err := nonstick.Auth[struct {
 		Name string `json:"name"`
 	}](ctx, s)
 	if err != nil {
-		return &gateway.Error{Message: "your name is not a text"}
+		return &nonstick.Error{Message: "your name is not a text"}
 	}
 	name, problem := tidyName(auth.Name, "name", most.Name)
 	if problem != "" {
-		return &gateway.Error{Message: problem}
+		return &nonstick.Error{Message: problem}
 	}
-	if err := gateway.SetData(ctx, s, nameKey, name); err != nil {
+	if err := nonstick.SetData(ctx, s, nameKey, name); err != nil {
 		return err
 	}
-	return gateway.Emit(ctx, s, "welcome", struct {
+	return nonstick.Emit(ctx, s, "welcome", struct {
 		user
 		Rooms []string `json:"rooms"`
 	}{user{s.ID(), name}, rooms})
 }
 
-func (a app) disconnect(ctx context.Context, s *gateway.Socket, _ string) error {
+func (a app) disconnect(ctx context.Context, s *nonstick.Socket, _ string) error {
 	return a.tell(ctx, s, "gone", a.who(ctx, s))
 }
 
 // tell emits once to everybody who shares a room with the socket, however many rooms that are.
-func (a app) tell(ctx context.Context, s *gateway.Socket, event string, about user) error {
+func (a app) tell(ctx context.Context, s *nonstick.Socket, event string, about user) error {
 	shared, err := s.Rooms(ctx)
 	if err != nil || len(shared) == 0 {
 		return err
 	}
-	return gateway.Emit(ctx, s.To(shared...), event, about)
+	return nonstick.Emit(ctx, s.To(shared...), event, about)
 }
 
-func (a app) join(ctx context.Context, s *gateway.Socket, name string) (answer, error) {
+func (a app) join(ctx context.Context, s *nonstick.Socket, name string) (answer, error) {
 	room, problem := tidyName(name, "room's name", most.Room)
 	if problem != "" {
 		return answer{Error: problem}, nil
@@ -120,7 +120,7 @@ func (a app) join(ctx context.Context, s *gateway.Socket, name string) (answer, 
 	if err := s.Join(ctx, room); err != nil {
 		return answer{}, err
 	}
-	if err := gateway.Emit(ctx, s.To(room), "joined", inRoom{room, a.who(ctx, s)}); err != nil {
+	if err := nonstick.Emit(ctx, s.To(room), "joined", inRoom{room, a.who(ctx, s)}); err != nil {
 		return answer{}, err
 	}
 	others, err := a.nsp.To(room).FetchSockets(ctx, most.People)
@@ -129,7 +129,7 @@ func (a app) join(ctx context.Context, s *gateway.Socket, name string) (answer, 
 	}
 	out := answer{Room: room}
 	for _, r := range others {
-		name, _, err := gateway.Data[string](ctx, r, nameKey)
+		name, _, err := nonstick.Data[string](ctx, r, nameKey)
 		if err != nil {
 			return answer{}, err
 		}
@@ -138,17 +138,17 @@ func (a app) join(ctx context.Context, s *gateway.Socket, name string) (answer, 
 	return out, nil
 }
 
-func (a app) leave(ctx context.Context, s *gateway.Socket, room string) (answer, error) {
+func (a app) leave(ctx context.Context, s *nonstick.Socket, room string) (answer, error) {
 	if in, err := s.InRoom(ctx, room); err != nil || !in {
 		return answer{Room: room}, err
 	}
 	if err := s.Leave(ctx, room); err != nil {
 		return answer{}, err
 	}
-	return answer{Room: room}, gateway.Emit(ctx, s.To(room), "left", inRoom{room, a.who(ctx, s)})
+	return answer{Room: room}, nonstick.Emit(ctx, s.To(room), "left", inRoom{room, a.who(ctx, s)})
 }
 
-func (a app) message(ctx context.Context, s *gateway.Socket, in said) (answer, error) {
+func (a app) message(ctx context.Context, s *nonstick.Socket, in said) (answer, error) {
 	text, problem := tidy(in.Text, "message", most.Text)
 	if problem != "" {
 		return answer{Error: problem}, nil
@@ -162,40 +162,40 @@ func (a app) message(ctx context.Context, s *gateway.Socket, in said) (answer, e
 	m := message{
 		Room: in.Room, ID: sessionstore.NewID(), From: me.ID, Name: me.Name, Text: text, At: time.Now().UnixMilli(),
 	}
-	if err := gateway.Emit(ctx, a.nsp.To(in.Room), "message", m); err != nil {
+	if err := nonstick.Emit(ctx, a.nsp.To(in.Room), "message", m); err != nil {
 		return answer{}, err
 	}
 	return answer{ID: m.ID, At: m.At}, nil
 }
 
-func (a app) typing(ctx context.Context, s *gateway.Socket, in struct {
+func (a app) typing(ctx context.Context, s *nonstick.Socket, in struct {
 	Room string `json:"room"`
 	On   bool   `json:"on"`
 },
-) (gateway.None, error) {
+) (nonstick.None, error) {
 	if there, err := s.InRoom(ctx, in.Room); err != nil || !there {
-		return gateway.None{}, err
+		return nonstick.None{}, err
 	}
-	return gateway.None{}, gateway.Emit(ctx, s.To(in.Room), "typing", struct {
+	return nonstick.None{}, nonstick.Emit(ctx, s.To(in.Room), "typing", struct {
 		inRoom
 		On bool `json:"on"`
 	}{inRoom{in.Room, a.who(ctx, s)}, in.On})
 }
 
-func (a app) rename(ctx context.Context, s *gateway.Socket, to string) (answer, error) {
+func (a app) rename(ctx context.Context, s *nonstick.Socket, to string) (answer, error) {
 	name, problem := tidyName(to, "name", most.Name)
 	if problem != "" {
 		return answer{Error: problem}, nil
 	}
-	if err := gateway.SetData(ctx, s, nameKey, name); err != nil {
+	if err := nonstick.SetData(ctx, s, nameKey, name); err != nil {
 		return answer{}, err
 	}
 	return answer{Name: name}, a.tell(ctx, s, "renamed", user{s.ID(), name})
 }
 
 // who is the socket's person. A name that cannot be read shows as nobody's.
-func (a app) who(ctx context.Context, s *gateway.Socket) user {
-	name, _, err := gateway.Data[string](ctx, s, nameKey)
+func (a app) who(ctx context.Context, s *nonstick.Socket) user {
+	name, _, err := nonstick.Data[string](ctx, s, nameKey)
 	if err != nil {
 		name = "?"
 	}

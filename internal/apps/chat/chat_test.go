@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/internal/apps/chat"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -20,7 +20,7 @@ import (
 // room is a server with the chat, and the people on it.
 type room struct {
 	t      *testing.T
-	server *gateway.Server
+	server *nonstick.Server
 	pusher *pushtest.Pusher
 	n      int
 }
@@ -35,7 +35,7 @@ type person struct {
 
 func newRoom(t *testing.T) *room {
 	r := &room{t: t, pusher: pushtest.New()}
-	r.server = gateway.New(gateway.Config{Store: memstore.New(memstore.Options{}), Pusher: r.pusher})
+	r.server = nonstick.New(nonstick.Config{Store: memstore.New(memstore.Options{}), Pusher: r.pusher})
 	chat.Register(r.server)
 	return r
 }

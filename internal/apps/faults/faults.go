@@ -11,7 +11,7 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 )
 
 const (
@@ -56,19 +56,19 @@ const keyLeave = "leave"
 //
 // A client whose auth is {"do": "exit"} ends the process in the connect handler. Connects and disconnects are written
 // down as "joined ID" and "left ID REASON".
-func (a App) Register(srv *gateway.Server) {
+func (a App) Register(srv *nonstick.Server) {
 	if a.Exit == nil {
 		a.Exit = os.Exit
 	}
 	nsp := srv.Of("/")
 	nsp.OnConnect(a.joined)
 	nsp.OnDisconnect(a.left)
-	gateway.On(nsp, "note", func(_ context.Context, s *gateway.Socket, text string) (int, error) {
+	nonstick.On(nsp, "note", func(_ context.Context, s *nonstick.Socket, text string) (int, error) {
 		return os.Getpid(), a.write("note", s.ID(), text)
 	})
-	gateway.On(nsp, "sleep", a.sleep)
-	gateway.On(nsp, "leave-badly", func(ctx context.Context, s *gateway.Socket, _ gateway.None) (bool, error) {
-		return true, gateway.SetData(ctx, s, keyLeave, true)
+	nonstick.On(nsp, "sleep", a.sleep)
+	nonstick.On(nsp, "leave-badly", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (bool, error) {
+		return true, nonstick.SetData(ctx, s, keyLeave, true)
 	})
 	for name, fault := range map[string]func(){
 		"exit":     func() { a.Exit(exitCode) },
@@ -76,18 +76,18 @@ func (a App) Register(srv *gateway.Server) {
 		"hang":     hang,
 		"allocate": allocate,
 	} {
-		gateway.On(nsp, name, func(_ context.Context, s *gateway.Socket, _ gateway.None) (gateway.None, error) {
+		nonstick.On(nsp, name, func(_ context.Context, s *nonstick.Socket, _ nonstick.None) (nonstick.None, error) {
 			err := a.write(name, s.ID(), fmt.Sprint(os.Getpid()))
 			fault()
-			return gateway.None{}, err
+			return nonstick.None{}, err
 		})
 	}
 }
 
-func (a App) joined(ctx context.Context, s *gateway.Socket) error {
-	hello, err := gateway.Auth[greeting](ctx, s)
+func (a App) joined(ctx context.Context, s *nonstick.Socket) error {
+	hello, err := nonstick.Auth[greeting](ctx, s)
 	if err != nil {
-		return &gateway.Error{Message: "the auth is to be an object"}
+		return &nonstick.Error{Message: "the auth is to be an object"}
 	}
 	if hello.Do == "exit" {
 		a.Exit(exitCode)
@@ -95,16 +95,16 @@ func (a App) joined(ctx context.Context, s *gateway.Socket) error {
 	return a.write("joined", s.ID(), "")
 }
 
-func (a App) left(ctx context.Context, s *gateway.Socket, reason string) error {
+func (a App) left(ctx context.Context, s *nonstick.Socket, reason string) error {
 	err := a.write("left", s.ID(), reason)
-	badly, _, dataErr := gateway.Data[bool](ctx, s, keyLeave)
+	badly, _, dataErr := nonstick.Data[bool](ctx, s, keyLeave)
 	if badly && a.first(s.ID()) {
 		a.Exit(exitCode)
 	}
 	return errors.Join(err, dataErr)
 }
 
-func (a App) sleep(ctx context.Context, s *gateway.Socket, in gateway.Args2[int, string]) (int, error) {
+func (a App) sleep(ctx context.Context, s *nonstick.Socket, in nonstick.Args2[int, string]) (int, error) {
 	select {
 	case <-time.After(min(time.Duration(in.First)*time.Millisecond, maxSleep)):
 	case <-ctx.Done():

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/internal/apps/faults"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -18,7 +18,7 @@ import (
 
 // world is one client of the application.
 type world struct {
-	srv     *gateway.Server
+	srv     *nonstick.Server
 	pusher  *pushtest.Pusher
 	conn    sessionstore.Connection
 	journal string
@@ -31,7 +31,7 @@ func start(t *testing.T, connect string) *world {
 		pusher: pushtest.New(), journal: filepath.Join(t.TempDir(), "journal"),
 		conn: sessionstore.Connection{ID: "c", Endpoint: "http://127.0.0.1"},
 	}
-	w.srv = gateway.New(gateway.Config{Store: memstore.New(memstore.Options{}), Pusher: w.pusher})
+	w.srv = nonstick.New(nonstick.Config{Store: memstore.New(memstore.Options{}), Pusher: w.pusher})
 	faults.App{Journal: w.journal, Exit: func(int) { w.exits++ }}.Register(w.srv)
 	step, err := w.srv.Engine().Connect(t.Context(), w.conn, sessionstore.Handshake{})
 	if err == nil {

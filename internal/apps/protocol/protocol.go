@@ -6,7 +6,7 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -16,35 +16,35 @@ import (
 // connect, "message" comes back as "message-back", and "message-with-ack" is acknowledged with its arguments. "ask"
 // is emitted back as "question" with a wish for an acknowledgement, which comes back as "answered". "bye" has the
 // server disconnect the socket, or the client if its argument is true. /custom has the first of these alone.
-func Register(srv *gateway.Server) {
+func Register(srv *nonstick.Server) {
 	main := srv.Of("/")
 	main.AllowAttachments()
 	main.OnConnect(greet)
 	srv.Of("/custom").OnConnect(greet)
-	gateway.On(main, "message", func(ctx context.Context, s *gateway.Socket, args gateway.Args) (gateway.None, error) {
-		return gateway.None{}, s.EmitArgs(ctx, "message-back", args)
+	nonstick.On(main, "message", func(ctx context.Context, s *nonstick.Socket, args nonstick.Args) (nonstick.None, error) {
+		return nonstick.None{}, s.EmitArgs(ctx, "message-back", args)
 	})
-	gateway.On(
+	nonstick.On(
 		main, "message-with-ack",
-		func(_ context.Context, _ *gateway.Socket, args gateway.Args) (gateway.Args, error) {
+		func(_ context.Context, _ *nonstick.Socket, args nonstick.Args) (nonstick.Args, error) {
 			return args, nil
 		},
 	)
-	gateway.OnAck(
+	nonstick.OnAck(
 		main, "answered",
-		func(ctx context.Context, s *gateway.Socket, answer gateway.Args, _ gateway.None) error {
+		func(ctx context.Context, s *nonstick.Socket, answer nonstick.Args, _ nonstick.None) error {
 			return s.EmitArgs(ctx, "answered", answer)
 		},
 	)
-	gateway.On(main, "ask", func(ctx context.Context, s *gateway.Socket, args gateway.Args) (gateway.None, error) {
-		return gateway.None{}, gateway.EmitThen(ctx, s, "question", args, "answered", gateway.None{})
+	nonstick.On(main, "ask", func(ctx context.Context, s *nonstick.Socket, args nonstick.Args) (nonstick.None, error) {
+		return nonstick.None{}, nonstick.EmitThen(ctx, s, "question", args, "answered", nonstick.None{})
 	})
-	gateway.On(main, "bye", func(ctx context.Context, s *gateway.Socket, client bool) (gateway.None, error) {
-		return gateway.None{}, s.Disconnect(ctx, client)
+	nonstick.On(main, "bye", func(ctx context.Context, s *nonstick.Socket, client bool) (nonstick.None, error) {
+		return nonstick.None{}, s.Disconnect(ctx, client)
 	})
 }
 
-func greet(ctx context.Context, s *gateway.Socket) error {
+func greet(ctx context.Context, s *nonstick.Socket) error {
 	auth, err := s.Auth(ctx)
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func greet(ctx context.Context, s *gateway.Socket) error {
 	if auth == nil {
 		auth = json.RawMessage("{}")
 	}
-	return gateway.Emit(ctx, s, "auth", auth)
+	return nonstick.Emit(ctx, s, "auth", auth)
 }
 
 // Echo is an Engine.IO application: it sends every message back.

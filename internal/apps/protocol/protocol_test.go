@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/apps/protocol"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
@@ -33,7 +33,7 @@ func TestSocketIO(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			store := memstore.New(memstore.Options{})
-			srv := gateway.New(gateway.Config{Store: store, Pusher: pushtest.New()})
+			srv := nonstick.New(nonstick.Config{Store: store, Pusher: pushtest.New()})
 			protocol.Register(srv)
 			expect(t, exchange(t, srv.Engine(), c.post), c.want)
 		})

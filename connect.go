@@ -1,0 +1,223 @@
+package nonstick
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/internal/ids"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// What a client is told when it may not join.
+var (
+	errInvalidNamespace = &Error{Message: "Invalid namespace"}
+	errInternal         = &Error{Message: "Internal server error"}
+	errStillLeaving     = &Error{Message: "Namespace is still being left"}
+	errAuthTooLarge     = &Error{Message: "Auth too large"}
+	errBusy             = &Error{Message: "Server is busy"}
+	errFull             = &Error{Message: "Server is full"}
+	errTooManySockets   = &Error{Message: "Too many namespaces"}
+)
+
+// connect handles CONNECT: it asks the connect handler, stores the socket, tells the client, and then
+// lets everything happen that the handler wished for.
+func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
+	name := sessionstore.Namespace(p.Namespace)
+	n := s.namespaces[name]
+	if n == nil {
+		return s.refuse(ctx, inv, p.Namespace, errInvalidNamespace)
+	}
+	if row, joined := inv.Session.Socket(name); joined {
+		if free, err := s.vacate(ctx, inv, row); !free || err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(p.Data) > s.limits.Socket.Auth:
+		return s.refuse(ctx, inv, p.Namespace, errAuthTooLarge)
+	case len(inv.Session.Sockets) >= s.limits.Sockets:
+		return s.refuse(ctx, inv, p.Namespace, errTooManySockets)
+	}
+	entry := &sessionstore.NewSocket{
+		ID: sessionstore.SocketID(ids.New(ctx)), Session: inv.Session.ID, Namespace: name,
+		Auth: string(p.Data), ConnectedAt: time.Now(),
+	}
+	socket := &Socket{nsp: n, inv: inv, hint: inv.Session.Hint(), row: entry.Row(), entry: entry}
+	defer socket.end()
+	if refusal := n.ask(ctx, socket); refusal != nil {
+		return s.refuse(ctx, inv, p.Namespace, refusal)
+	}
+	if refusal, err := s.enter(ctx, inv, socket); err != nil {
+		return err
+	} else if refusal != nil {
+		return s.refuse(ctx, inv, p.Namespace, refusal)
+	}
+	socket.phase, socket.entry = connected, nil
+	answer := socketio.Packet{
+		Type: socketio.Connect, Namespace: p.Namespace, Data: json.RawMessage(`{"sid":"` + socket.ID() + `"}`),
+	}
+	if err := inv.Reply(ctx, frames(answer)...); err != nil {
+		return fmt.Errorf("nonstick: connect: %w", err)
+	}
+	c := &call{inv: inv, socket: socket}
+	defer s.flush(ctx, c, true)
+	callCtx := withCall(ctx, c)
+	for _, f := range socket.deferred {
+		if err := f(callCtx); err != nil {
+			s.log.ErrorContext(ctx, "emit of a connect handler failed", "nsp", p.Namespace, "error", err)
+		}
+	}
+	return nil
+}
+
+// ask runs the connect handler; a refusal is what the client is told.
+func (n *Namespace) ask(ctx context.Context, socket *Socket) (refusal *Error) {
+	if n.onConnect == nil {
+		return nil
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			n.server.log.ErrorContext(
+				ctx, "connect handler panicked", "nsp", string(n.name), "panic", fmt.Sprint(r), "stack",
+				string(debug.Stack()),
+			)
+			refusal = errInternal
+		}
+	}()
+	err := n.onConnect(withCall(ctx, &call{inv: socket.inv, socket: socket}), socket)
+	if err == nil {
+		return nil
+	}
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	n.server.log.ErrorContext(ctx, "connect handler failed", "nsp", string(n.name), "error", err)
+	return errInternal
+}
+
+func (s *Server) refuse(ctx context.Context, inv *engine.Invocation, nsp string, why *Error) error {
+	data, err := json.Marshal(why)
+	if err != nil {
+		return fmt.Errorf("nonstick: connect error: %w", err)
+	}
+	err = inv.Reply(ctx, frames(socketio.Packet{Type: socketio.ConnectError, Namespace: nsp, Data: data})...)
+	switch {
+	case !errors.Is(err, adapter.ErrPacketTooLarge):
+		return err
+	case len(nsp) > sessionstore.MaxName: // what is too large is the client's own
+		return invalid(fmt.Errorf("a client connected to a namespace of %d bytes", len(nsp)))
+	}
+	s.log.ErrorContext(ctx, "connect error not sent as it is", "nsp", nsp, "error", err)
+	return s.refuse(ctx, inv, nsp, errInternal)
+}
+
+// enter stores the socket and makes sure that the session is still open afterwards: the caller that closes it reads its
+// sockets after the close, so either they see this one, or this reading sees the close. The same reading shows if
+// several CONNECTs at once have made the session too many sockets: then this one is taken back.
+func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Socket) (*Error, error) {
+	err := s.store.PutSocket(ctx, *socket.entry, socket.hint, s.limits.Socket)
+	if errors.Is(err, sessionstore.ErrExists) {
+		return nil, twice(socket.nsp.name)
+	}
+	if errors.Is(err, sessionstore.ErrFull) {
+		return errFull, nil
+	}
+	if errors.Is(err, ErrBusy) {
+		return errBusy, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("nonstick: connect: %w", err)
+	}
+	socket.row = socket.entry.Row()
+	now, err := s.store.Get(ctx, inv.Session.ID, time.Now())
+	if err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
+		return nil, fmt.Errorf("nonstick: connect: %w", err)
+	}
+	if err != nil || now.State != sessionstore.Open {
+		return nil, s.tooLate(ctx, inv, socket)
+	}
+	if len(now.Sockets) > s.limits.Sockets {
+		if _, err := s.store.RemoveSocket(ctx, socket.row); err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
+			return nil, fmt.Errorf("nonstick: connect: %w", err)
+		}
+		return errTooManySockets, nil
+	}
+	socket.row, _ = now.Socket(socket.nsp.name)
+	inv.Session.Sockets = now.Sockets
+	return nil, nil
+}
+
+// tooLatePatience bounds the wait for a close that is under way; who takes over a dead one sees the socket.
+const tooLatePatience = 3 * time.Second
+
+// tooLate undoes a CONNECT whose session closed meanwhile. The closer may have seen the socket or not, which shows
+// when it is done: a row that is still there is this caller's to remove, and so is the run of its disconnect handler.
+func (s *Server) tooLate(ctx context.Context, inv *engine.Invocation, socket *Socket) error {
+	gone := &engine.CloseError{
+		Reason: adapter.ReasonTransportClose, Cause: errors.New("the session closed during CONNECT"),
+	}
+	reason := ""
+	pause := adapter.NewPause()
+	for end := time.Now().Add(tooLatePatience); ; {
+		now, err := s.store.Get(ctx, inv.Session.ID, time.Now())
+		if errors.Is(err, sessionstore.ErrNotFound) || err == nil && now.State == sessionstore.Closed {
+			reason = now.Reason
+			break
+		}
+		if time.Now().After(end) {
+			return gone
+		}
+		pause.Wait(ctx)
+	}
+	_, err := s.store.RemoveSocket(ctx, socket.row)
+	switch {
+	case errors.Is(err, sessionstore.ErrNotFound):
+		return gone
+	case err != nil:
+		return fmt.Errorf("nonstick: connect: %w", err)
+	}
+	s.disconnected(ctx, socket.row, socket.entry, reason) // what it kept is gone from the store, and still at hand
+	return gone
+}
+
+// clientDisconnect handles DISCONNECT: the socket leaves, the session stays.
+func (s *Server) clientDisconnect(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
+	row, ok, err := s.joined(ctx, inv, p)
+	if !ok || err != nil {
+		return err
+	}
+	return s.leave(ctx, inv, row, adapter.ReasonClientDisconnect)
+}
+
+// leave runs the disconnect handler of a socket whose session goes on, and removes it. If somebody else is doing so,
+// it is left to them.
+func (s *Server) leave(ctx context.Context, inv *engine.Invocation, row sessionstore.Socket, reason string) error {
+	if err := s.markLeft(ctx, row); err != nil {
+		return err
+	}
+	if _, err := s.part(ctx, row, reason); err != nil {
+		return err
+	}
+	rest := make([]sessionstore.Socket, 0, len(inv.Session.Sockets))
+	for _, k := range inv.Session.Sockets {
+		if k.Namespace != row.Namespace {
+			rest = append(rest, k)
+		}
+	}
+	inv.Session.Sockets = rest
+	if inv.Left == nil {
+		inv.Left = make(map[sessionstore.Namespace]bool)
+	}
+	inv.Left[row.Namespace] = true
+	if len(rest) > 0 {
+		return nil
+	}
+	return s.engine.Joined(ctx, &inv.Session)
+}

@@ -1,0 +1,137 @@
+package nonstick
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Closed runs the disconnect handlers of a session that has closed and removes its sockets. If the time does not
+// suffice for all of them, the rest is for the next go.
+func (s protocol) Closed(ctx context.Context, session sessionstore.Session) error {
+	s.seal.close()
+	var errs []error
+	for i, row := range session.Sockets {
+		if i > 0 && !s.hasTime(ctx) {
+			return engine.ErrUnfinished
+		}
+		err := s.inTurn(ctx, row, session.Reason)
+		if _, crowded := errors.AsType[*engine.CrowdedError](err); crowded || errors.Is(err, engine.ErrUnfinished) {
+			return err
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// inTurn is parted once the namespace may run another disconnect handler.
+func (s *Server) inTurn(ctx context.Context, row sessionstore.Socket, reason string) error {
+	if n := s.namespaces[row.Namespace]; n != nil && n.onDisconnect != nil {
+		end, err := engine.Turn(ctx, string(row.Namespace))
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
+	return s.parted(ctx, row, reason)
+}
+
+// hasTime reports whether ctx leaves a disconnect handler the time that it may take.
+func (s *Server) hasTime(ctx context.Context) bool {
+	end, ok := ctx.Deadline()
+	return !ok || time.Until(end) >= s.handlerTime
+}
+
+// parted sees to it that a socket's disconnect handler has run and its rows are gone: by this caller or, if another
+// instance is at it, by that one. If that one died, parted takes over when its time is up.
+func (s *Server) parted(ctx context.Context, row sessionstore.Socket, reason string) error {
+	pause := adapter.NewPause()
+	for {
+		if done, err := s.part(ctx, row, reason); done || err != nil {
+			return err
+		}
+		pause.Wait(ctx)
+		if ctx.Err() != nil {
+			return engine.ErrUnfinished // it waits for another's handler
+		}
+		now, err := s.store.Get(ctx, row.Session, time.Now())
+		if err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
+			return fmt.Errorf("nonstick: wait for a disconnect handler: %w", err)
+		}
+		if k, _ := now.Socket(row.Namespace); k.ID != row.ID {
+			return nil
+		}
+	}
+}
+
+// part runs the disconnect handler of a socket and removes its rows, unless another instance is doing so. A
+// DISCONNECT and the end of its connection come close together, and API Gateway hands them over at the same time: the
+// claim sees to it that the handler runs once.
+func (s *Server) part(ctx context.Context, row sessionstore.Socket, reason string) (done bool, err error) {
+	n := s.namespaces[row.Namespace]
+	if n == nil || n.onDisconnect == nil {
+		return true, s.remove(ctx, row)
+	}
+	p := &parting{s: s, row: row, name: leaveClaim(row.ID)}
+	settled, err := p.run(ctx, reason)
+	if !settled || err != nil {
+		return false, err
+	}
+	if err := s.remove(ctx, row); err != nil {
+		p.ran(ctx)
+		if ctx.Err() != nil {
+			err = engine.ErrUnfinished
+		}
+		return false, err
+	}
+	return true, nil
+}
+
+func (s *Server) remove(ctx context.Context, row sessionstore.Socket) error {
+	if _, err := s.store.RemoveSocket(ctx, row); err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
+		return fmt.Errorf("nonstick: remove socket: %w", err)
+	}
+	return nil
+}
+
+// handlerQuick is how long a disconnect handler may hold up the ends of other sessions.
+const handlerQuick = time.Second
+
+// disconnected runs the disconnect handler of one socket. What goes wrong in it is logged, for nothing can be undone;
+// only a handler that failed because its time was up is late, and may be tried again. The entry, unless nil, is what
+// the socket kept, where the store has it no more.
+func (s *Server) disconnected(
+	ctx context.Context, row sessionstore.Socket, entry *sessionstore.NewSocket, reason string,
+) (late bool) {
+	n := s.namespaces[row.Namespace]
+	if n == nil || n.onDisconnect == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.handlerTime)
+	defer cancel()
+	slow := time.AfterFunc(handlerQuick, func() { engine.Yield(ctx) })
+	defer slow.Stop()
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.ErrorContext(
+				ctx, "disconnect handler panicked", "nsp", string(n.name), "panic", fmt.Sprint(r), "stack",
+				string(debug.Stack()),
+			)
+		}
+	}()
+	socket := &Socket{nsp: n, row: row, entry: entry, phase: disconnected}
+	c := &call{socket: socket}
+	defer s.flush(ctx, c, true)
+	defer socket.end()
+	err := n.onDisconnect(withCall(ctx, c), socket, reason)
+	if err != nil {
+		s.log.ErrorContext(ctx, "disconnect handler failed", "nsp", string(n.name), "error", err)
+	}
+	return err != nil && ctx.Err() != nil
+}

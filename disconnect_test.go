@@ -1,0 +1,367 @@
+package nonstick_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick"
+	"github.com/nonstick-io/nonstick/internal/pushtest"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// goodbyes collects what disconnect handlers were told: namespace, rooms, data and reason.
+type goodbyes struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (g *goodbyes) all() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	list := slices.Clone(g.list)
+	slices.Sort(list)
+	return list
+}
+
+func (g *goodbyes) register(s *nonstick.Server) {
+	for _, name := range []string{"/", "/admin"} {
+		n := s.Of(name)
+		n.OnDisconnect(func(ctx context.Context, k *nonstick.Socket, reason string) error {
+			who, _, err := nonstick.Data[string](ctx, k, "name")
+			rooms, roomsErr := k.Rooms(ctx)
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.list = append(g.list, fmt.Sprintf("%s %v %s: %s", name, rooms, who, reason))
+			return errors.Join(err, roomsErr)
+		})
+		nonstick.On(n, "be", func(ctx context.Context, k *nonstick.Socket, name string) (nonstick.None, error) {
+			return nonstick.None{}, errors.Join(k.Join(ctx, "room"), nonstick.SetData(ctx, k, "name", name))
+		})
+		nonstick.On(n, "kick", func(ctx context.Context, k *nonstick.Socket, closeSession bool) (string, error) {
+			err := errors.Join(nonstick.Emit(ctx, k, "bye", 1), k.Disconnect(ctx, closeSession))
+			if closeSession {
+				return "kicked", err
+			}
+			late := []error{
+				k.Join(ctx, "x"), nonstick.Emit(ctx, k, "x", 1), nonstick.SetData(ctx, k, "x", 1),
+				k.Disconnect(ctx, false),
+			}
+			for _, e := range late {
+				if !errors.Is(e, nonstick.ErrDisconnected) {
+					return "", fmt.Errorf("after the disconnect: %w", e)
+				}
+			}
+			return "kicked", err
+		})
+	}
+}
+
+// However a client leaves, the handler of each of its sockets runs once, with the reason; and nothing stays.
+func TestDisconnectReasons(t *testing.T) {
+	both := func(reason string) []string { return []string{"/ [room] Ann: " + reason, "/admin [] : " + reason} }
+	for _, c := range []struct {
+		name      string
+		transport string
+		leave     func(w *world, p *peer)
+		want      []string
+		open      bool // the session goes on
+	}{
+		{"client leaves the namespace", "websocket", func(_ *world, p *peer) { p.send("41") }, []string{"/ [room] Ann: client namespace disconnect"}, true},
+		{"client leaves the namespace, by POST", "polling", func(_ *world, p *peer) { p.send("41") }, []string{"/ [room] Ann: client namespace disconnect"}, true},
+		{"client leaves the namespace twice", "websocket", func(_ *world, p *peer) { p.send("41", "41") }, []string{"/ [room] Ann: client namespace disconnect", "/admin [] : forced server close"}, false},
+		{"client leaves both", "websocket", func(_ *world, p *peer) { p.send("41", "41/admin,") }, both("client namespace disconnect"), true},
+		{"connection ends", "websocket", func(w *world, p *peer) {
+			for range 2 {
+				if err := p.at.Engine().Disconnect(w.t.Context(), p.conn); err != nil {
+					w.t.Error(err)
+				}
+			}
+		}, both("transport close"), false},
+		{"client closes", "polling", func(_ *world, p *peer) { p.send("1") }, both("transport close"), false},
+		{"client closes", "websocket", func(_ *world, p *peer) { p.send("1") }, both("transport close"), false},
+		{"client pings", "polling", func(_ *world, p *peer) { p.send("2") }, both("transport error"), false},
+		{"bad payload", "polling", func(_ *world, p *peer) { p.send("x") }, both("parse error"), false},
+		{"bad frame", "websocket", func(_ *world, p *peer) { p.send("x") }, both("parse error"), false},
+		{"bad packet", "websocket", func(_ *world, p *peer) { p.send("4x") }, both("forced close"), false},
+		{"broken order", "websocket", func(_ *world, p *peer) { p.send("40") }, both("forced server close"), false},
+		{"push in doubt", "websocket", func(w *world, p *peer) {
+			w.pusher.Answer(p.conn, pushtest.ErrLost)
+			if err := nonstick.Emit(w.t.Context(), p.at.Of("/"), "news", 1); err != nil {
+				w.t.Error(err)
+			}
+		}, both("transport error"), false},
+		{"push to a connection that is gone", "websocket", func(w *world, p *peer) {
+			w.pusher.Answer(p.conn, adapter.ErrGone)
+			if err := nonstick.Emit(w.t.Context(), p.at.Of("/"), "news", 1); err != nil {
+				w.t.Error(err)
+			}
+		}, both("transport close"), false},
+		{"buffer full", "polling", func(w *world, p *peer) {
+			for range 6 {
+				_ = nonstick.Emit(w.t.Context(), p.at.Of("/"), "news", 1)
+			}
+		}, both("buffer full"), false},
+		{"ping timeout", "websocket", func(w *world, p *peer) { w.sweepFor(p.at, 50*time.Second) }, both("ping timeout"), false},
+		{"ping timeout", "polling", func(w *world, p *peer) { w.sweepFor(p.at, 50*time.Second) }, both("ping timeout"), false},
+		{"server disconnects the socket", "websocket", func(_ *world, p *peer) {
+			p.send(`421["kick",false]`)
+			p.expect(`42["bye",1]`, "41", `431["kicked"]`)
+			p.send("40/admin,") // that one is still joined
+		}, []string{"/ [room] Ann: server namespace disconnect", "/admin [] : forced server close"}, false},
+		{"server disconnects the socket", "polling", func(_ *world, p *peer) {
+			p.send(`421["kick",false]`)
+			p.expect(`42["bye",1]`, "41", `431["kicked"]`)
+		}, []string{"/ [room] Ann: server namespace disconnect"}, true},
+		{"server closes the session", "websocket", func(_ *world, p *peer) {
+			p.send(`421["kick",true]`)
+			p.expect(`42["bye",1]`, `431["kicked"]`, "41", "41/admin,")
+		}, both("server namespace disconnect"), false},
+		{"server closes the session", "polling", func(_ *world, p *peer) {
+			p.send(`421["kick",true]`, `422["kick",true]`)
+			p.expect(`42["bye",1]`, `431["kicked"]`, "41", "41/admin,")
+			p.expect("6", "1")
+		}, both("server namespace disconnect"), false},
+	} {
+		t.Run(c.name+"/"+c.transport, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				g := &goodbyes{}
+				s := w.server(g.register, func(c *nonstick.Config) { c.Options.Limits.Buffer.Packets = 5 })
+				p := w.joinOn(s, c.transport)
+				p.send("40/admin,")
+				p.take()
+				p.send(`42["be","Ann"]`)
+				c.leave(w, p)
+				if got := g.all(); !slices.Equal(got, c.want) {
+					t.Errorf("got  %q\nwant %q", got, c.want)
+				}
+				if open := p.state().State == sessionstore.Open; open != c.open {
+					t.Errorf("open: %v", open)
+				}
+				w.expectNobody("/")
+				if !c.open {
+					w.expectNobody("/admin")
+				}
+			})
+		})
+	}
+}
+
+// expectNobody fails the test if the namespace or its room has a member.
+func (w *world) expectNobody(nsp sessionstore.Namespace) {
+	w.t.Helper()
+	for shard := range w.store.Shards() {
+		for m := range w.store.NamespaceMembers(w.t.Context(), nsp, shard, sessionstore.Range{}) {
+			w.t.Errorf("%s: %+v is left", nsp, m)
+		}
+	}
+	for m := range w.store.Members(w.t.Context(), nsp, "room", sessionstore.Range{}) {
+		w.t.Errorf("%s, room: %+v is left", nsp, m)
+	}
+}
+
+func (w *world) sweepFor(s *nonstick.Server, d time.Duration) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), d)
+	defer cancel()
+	if err := s.Engine().Sweep(ctx); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// A socket that left may join again, as a new one.
+func TestRejoin(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		g := &goodbyes{}
+		p := w.join(w.server(g.register))
+		first := p.id
+		p.send(`42["be","Ann"]`, "41", "40")
+		p.connected()
+		k := p.state().Sockets[0]
+		if p.id == first || string(k.ID) != p.id || k.Rooms > 0 || k.HasData {
+			t.Errorf("the new socket %+v, before %s", k, first)
+		}
+	})
+}
+
+// What a disconnect handler may do: reach the others, not its own socket.
+func TestDisconnectHandlerEmits(t *testing.T) {
+	for _, how := range []string{"41", "1"} {
+		inWorld(t, func(t *testing.T, w *world) {
+			s := w.server(func(s *nonstick.Server) {
+				n := s.Of("/")
+				n.OnConnect(func(ctx context.Context, k *nonstick.Socket) error { return k.Join(ctx, "room") })
+				n.OnDisconnect(func(ctx context.Context, k *nonstick.Socket, _ string) error {
+					own, err := n.Socket(ctx, k.ID())
+					if err == nil {
+						err = nonstick.Emit(ctx, own, "x", 1)
+					}
+					if !errors.Is(err, nonstick.ErrDisconnected) ||
+						!errors.Is(nonstick.Emit(ctx, k, "x", 1), nonstick.ErrDisconnected) {
+						t.Errorf("an emit to oneself: %v", err)
+					}
+					return errors.Join(
+						nonstick.Emit(ctx, n, "all", 1), nonstick.Emit(ctx, n.To("room"), "room", 2),
+						nonstick.Emit(ctx, k.To("room"), "others", 3),
+					)
+				})
+			})
+			other, p := w.join(s), w.join(s)
+			p.send(how)
+			p.expect()
+			other.expect(`42["all",1]`, `42["room",2]`, `42["others",3]`)
+			if log := w.log.String(); log != "" {
+				t.Errorf("log: %s", log)
+			}
+		})
+	}
+}
+
+// A disconnect handler that fails or panics is logged, and keeps nothing from going on.
+func TestDisconnectHandlerFails(t *testing.T) {
+	for _, panics := range []bool{false, true} {
+		inWorld(t, func(t *testing.T, w *world) {
+			s := w.server(func(s *nonstick.Server) {
+				s.Of("/").OnDisconnect(func(context.Context, *nonstick.Socket, string) error {
+					if panics {
+						panic("secret")
+					}
+					return errors.New("secret")
+				})
+			})
+			p := w.join(s)
+			p.send("1")
+			p.expectClosed("transport close")
+			w.expectNobody("/")
+			if log := w.log.String(); !strings.Contains(log, "secret") {
+				t.Errorf("log: %s", log)
+			}
+		})
+	}
+}
+
+// API Gateway hands a DISCONNECT and the end of its connection over at the same time, and clients send both at once:
+// the handler runs once all the same, and the session is closed no sooner than it has.
+func TestDisconnectHandlerRunsOnce(t *testing.T) {
+	const slow = time.Second
+	end := func(w *world, p *peer) error { return p.at.Engine().Disconnect(w.t.Context(), p.conn) }
+	leave := func(w *world, p *peer) error {
+		_, err := p.at.Engine().Message(w.t.Context(), p.conn, "41")
+		return err
+	}
+	for _, c := range []struct {
+		name   string
+		both   [2]func(*world, *peer) error
+		reason string
+		open   bool // the session goes on
+	}{
+		{"DISCONNECT, then the end of the connection", [2]func(*world, *peer) error{leave, end}, "client namespace disconnect", false},
+		{"DISCONNECT twice", [2]func(*world, *peer) error{leave, leave}, "client namespace disconnect", true},
+		{"the end of the connection twice", [2]func(*world, *peer) error{end, end}, "transport close", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				var mu sync.Mutex
+				var runs []string
+				s := w.server(func(s *nonstick.Server) {
+					s.Of("/").OnDisconnect(func(_ context.Context, _ *nonstick.Socket, reason string) error {
+						time.Sleep(slow)
+						mu.Lock()
+						defer mu.Unlock()
+						runs = append(runs, reason)
+						return nil
+					})
+				}, func(c *nonstick.Config) { c.Unordered = true })
+				p := w.join(s)
+				var all sync.WaitGroup
+				for i, act := range c.both {
+					all.Go(func() {
+						time.Sleep(time.Duration(i) * slow / 10)
+						if err := act(w, p); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				all.Wait()
+				if !slices.Equal(runs, []string{c.reason}) {
+					t.Errorf("runs = %q, want one for %q", runs, c.reason)
+				}
+				if open := p.state().State == sessionstore.Open; open != c.open {
+					t.Errorf("open: %v", open)
+				}
+				w.expectNobody("/")
+			})
+		})
+	}
+}
+
+// An instance dies in the handler that a DISCONNECT brought about: the caller that ends the session waits until its
+// time is up, and then runs the handler again.
+func TestDisconnectHandlerAfterADeath(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		const dead = 10 * time.Minute
+		var runs atomic.Int32
+		s := w.server(func(s *nonstick.Server) {
+			s.Of("/").OnDisconnect(func(context.Context, *nonstick.Socket, string) error {
+				if runs.Add(1) == 1 {
+					time.Sleep(dead) // what it does afterwards is harmless
+				}
+				return nil
+			})
+		}, func(c *nonstick.Config) { c.Unordered = true })
+		p := w.join(s)
+		var dying sync.WaitGroup
+		dying.Go(func() { _, _ = p.at.Engine().Message(w.t.Context(), p.conn, "41") })
+		time.Sleep(time.Millisecond)
+		if err := p.at.Engine().Disconnect(w.t.Context(), p.conn); err != nil {
+			t.Errorf("disconnect: %v", err)
+		}
+		if state := p.state().State; runs.Load() != 2 || state != sessionstore.Closed {
+			t.Errorf("%d runs, state %v, want two and closed", runs.Load(), state)
+		}
+		w.expectNobody("/")
+		dying.Wait()
+	})
+}
+
+// A socket whose session closes while it connects has its disconnect handler run with all that it was to keep.
+func TestClosedDuringConnect(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var p *peer
+		var left []string
+		s := w.server(func(s *nonstick.Server) {
+			n := s.Of("/")
+			n.OnConnect(func(ctx context.Context, k *nonstick.Socket) error {
+				lease := sessionstore.Lease{Owner: "x", Until: time.Now().Add(time.Minute)}
+				_, err := w.store.Close(ctx, sessionstore.CloseRequest{Session: p.sid, Reason: "test", Handler: lease})
+				return errors.Join(err, w.store.Finish(ctx, p.sid, "x", time.Now().Add(time.Minute)),
+					k.Join(ctx, "b", "a"), nonstick.SetData(ctx, k, "name", "Ann"))
+			})
+			n.OnDisconnect(func(ctx context.Context, k *nonstick.Socket, reason string) error {
+				auth, err := k.Auth(ctx)
+				rooms, roomsErr := k.Rooms(ctx)
+				in, inErr := k.InRoom(ctx, "a")
+				name, _, dataErr := nonstick.Data[string](ctx, k, "name")
+				left = append(left, fmt.Sprintf("%s %s %v %v %s", reason, auth, rooms, in, name))
+				if err := k.Join(ctx, "c"); !errors.Is(err, nonstick.ErrDisconnected) {
+					t.Errorf("join: %v", err)
+				}
+				return errors.Join(err, roomsErr, inErr, dataErr)
+			})
+		})
+		p = w.open(s)
+		_ = p.try(`40{"x":1}`) // refused in one way or another: its session is closed
+		if want := []string{`test {"x":1} [a b] true Ann`}; !slices.Equal(left, want) {
+			t.Errorf("left %q, want %q", left, want)
+		}
+		for m := range w.store.Members(t.Context(), "/", "a", sessionstore.Range{}) {
+			t.Errorf("%+v is in the room", m)
+		}
+	})
+}
