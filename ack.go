@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/gateway/socketio"
 	"github.com/nonstick-io/nonstick/internal/ids"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -101,7 +101,7 @@ func (r *RemoteSocket) send(ctx context.Context, frames []string, mayWait bool) 
 	default:
 		r.nsp.server.flush(ctx, c, false)
 	}
-	return r.nsp.server.deliver(ctx, adapter.Target{Session: r.member.Session, Hint: r.member.Hint}, frames)
+	return r.nsp.server.deliver(ctx, delivery.Target{Session: r.member.Session, Hint: r.member.Hint}, frames)
 }
 
 // EmitWithAck emits to a socket and waits for the client's acknowledgement: until the deadline that the caller has
@@ -175,7 +175,7 @@ func (r *RemoteSocket) ask(ctx context.Context, event string, args Args) (Args, 
 
 // await waits until an acknowledgement is answered.
 func (s *Server) await(ctx context.Context, a sessionstore.Ack) (sessionstore.Ack, error) {
-	pause := adapter.NewPause()
+	pause := delivery.NewPause()
 	for {
 		var changed <-chan struct{}
 		if s.waker != nil {

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
-	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/internal/engineio"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -97,7 +97,7 @@ func (s *Server) assemble(all []string) (socketio.Packet, error) {
 // Done stores a packet whose attachments have not all come with this request, and tells a client that the server
 // disconnects: one that is told does not come back by itself.
 func (s protocol) Done(ctx context.Context, inv *engine.Invocation) error {
-	if inv.Reason() == adapter.ReasonServerDisconnect {
+	if inv.Reason() == delivery.ReasonServerDisconnect {
 		for _, k := range inv.Session.Sockets {
 			if err := bye(ctx, inv, k.Namespace); err != nil {
 				return err

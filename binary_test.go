@@ -12,7 +12,7 @@ import (
 
 // upload is an argument with binary in it.
 type upload struct {
-	Name string         `json:"name"`
+	Name string          `json:"name"`
 	Data nonstick.Binary `json:"data"`
 }
 

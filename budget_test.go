@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -119,7 +119,7 @@ var budgets = []struct {
 			deliver := func(id sessionstore.PacketID) {
 				if _, err := s.Engine().
 					Delivery().
-					Deliver(t.Context(), adapter.Target{Session: c.sid}, packet(id)); err != nil {
+					Deliver(t.Context(), delivery.Target{Session: c.sid}, packet(id)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -240,7 +240,7 @@ func (w *world) emitTo(t *testing.T, s *nonstick.Server, c *peer) {
 	p := sessionstore.Packet{ID: "news", Frames: []string{`42["news",1]`}}
 	if _, err := s.Engine().
 		Delivery().
-		Deliver(t.Context(), adapter.Target{Session: c.sid}, []sessionstore.Packet{p}); err != nil {
+		Deliver(t.Context(), delivery.Target{Session: c.sid}, []sessionstore.Packet{p}); err != nil {
 		t.Error(err)
 	}
 }

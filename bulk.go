@@ -7,7 +7,7 @@ import (
 	"maps"
 	"sync"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -21,7 +21,7 @@ const bulkFrom = 32
 
 // bulk is what a call emits to other sessions, each named, that have no connection to push to.
 type bulk struct {
-	deliver func(ctx context.Context, to adapter.Target, frames []string) error
+	deliver func(ctx context.Context, to delivery.Target, frames []string) error
 
 	mu   sync.Mutex
 	to   map[sessionstore.SessionID]*parcel
@@ -63,7 +63,7 @@ func (b *bulk) send(ctx context.Context, to sessionstore.SessionID, frames []str
 	defer p.mu.Unlock()
 	if p.emits++; p.emits <= bulkFrom ||
 		b.isOver() { // asked under the parcel's lock: it is flushed after that, or was before
-		return b.deliver(ctx, adapter.Target{Session: to}, frames)
+		return b.deliver(ctx, delivery.Target{Session: to}, frames)
 	}
 	bytes := sessionstore.Packet{Frames: frames}.Bytes()
 	if len(p.frames) > 0 && !engine.Collects(p.bytes+bytes, len(p.frames)+len(frames)) {
@@ -82,7 +82,7 @@ func (b *bulk) flush(ctx context.Context, to sessionstore.SessionID, p *parcel) 
 	if len(frames) == 0 {
 		return nil
 	}
-	return b.deliver(ctx, adapter.Target{Session: to}, frames)
+	return b.deliver(ctx, delivery.Target{Session: to}, frames)
 }
 
 // flushAll delivers what is kept: something else is emitted that must not overtake it, or the handler has returned
@@ -105,10 +105,10 @@ func (b *bulk) flushAll(ctx context.Context, over bool) error {
 }
 
 // deliver brings frames to a session as one entry.
-func (s *Server) deliver(ctx context.Context, to adapter.Target, frames []string) error {
+func (s *Server) deliver(ctx context.Context, to delivery.Target, frames []string) error {
 	p := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: frames}
 	_, err := s.engine.Delivery().Deliver(ctx, to, []sessionstore.Packet{p})
-	if errors.Is(err, adapter.ErrClosed) {
+	if errors.Is(err, delivery.ErrClosed) {
 		return ErrDisconnected
 	}
 	if err != nil {

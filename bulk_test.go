@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 )
 
 // flood is an event: how many packets of so many bytes a handler emits to a socket, and what it does after that.
@@ -31,7 +31,7 @@ func floods(s *nonstick.Server) {
 		for i := range f.N {
 			if err := nonstick.Emit(ctx, other, "e", fmt.Sprint(i, pad)); err != nil {
 				return fmt.Sprint(
-					i, " ", errors.Is(err, nonstick.ErrDisconnected), " ", errors.Is(err, adapter.ErrPacketTooLarge),
+					i, " ", errors.Is(err, nonstick.ErrDisconnected), " ", errors.Is(err, delivery.ErrPacketTooLarge),
 				), nil
 			}
 		}

@@ -8,10 +8,10 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/gateway/socketio"
 	"github.com/nonstick-io/nonstick/internal/ids"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -109,7 +109,7 @@ func (s *Server) refuse(ctx context.Context, inv *engine.Invocation, nsp string,
 	}
 	err = inv.Reply(ctx, frames(socketio.Packet{Type: socketio.ConnectError, Namespace: nsp, Data: data})...)
 	switch {
-	case !errors.Is(err, adapter.ErrPacketTooLarge):
+	case !errors.Is(err, delivery.ErrPacketTooLarge):
 		return err
 	case len(nsp) > sessionstore.MaxName: // what is too large is the client's own
 		return invalid(fmt.Errorf("a client connected to a namespace of %d bytes", len(nsp)))
@@ -161,10 +161,10 @@ const tooLatePatience = 3 * time.Second
 // when it is done: a row that is still there is this caller's to remove, and so is the run of its disconnect handler.
 func (s *Server) tooLate(ctx context.Context, inv *engine.Invocation, socket *Socket) error {
 	gone := &engine.CloseError{
-		Reason: adapter.ReasonTransportClose, Cause: errors.New("the session closed during CONNECT"),
+		Reason: delivery.ReasonTransportClose, Cause: errors.New("the session closed during CONNECT"),
 	}
 	reason := ""
-	pause := adapter.NewPause()
+	pause := delivery.NewPause()
 	for end := time.Now().Add(tooLatePatience); ; {
 		now, err := s.store.Get(ctx, inv.Session.ID, time.Now())
 		if errors.Is(err, sessionstore.ErrNotFound) || err == nil && now.State == sessionstore.Closed {
@@ -193,7 +193,7 @@ func (s *Server) clientDisconnect(ctx context.Context, inv *engine.Invocation, p
 	if !ok || err != nil {
 		return err
 	}
-	return s.leave(ctx, inv, row, adapter.ReasonClientDisconnect)
+	return s.leave(ctx, inv, row, delivery.ReasonClientDisconnect)
 }
 
 // leave runs the disconnect handler of a socket whose session goes on, and removes it. If somebody else is doing so,

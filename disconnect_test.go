@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -99,7 +99,7 @@ func TestDisconnectReasons(t *testing.T) {
 			}
 		}, both("transport error"), false},
 		{"push to a connection that is gone", "websocket", func(w *world, p *peer) {
-			w.pusher.Answer(p.conn, adapter.ErrGone)
+			w.pusher.Answer(p.conn, delivery.ErrGone)
 			if err := nonstick.Emit(w.t.Context(), p.at.Of("/"), "news", 1); err != nil {
 				w.t.Error(err)
 			}

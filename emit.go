@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -20,12 +20,12 @@ var (
 	ErrRoomName = adapter.ErrName
 	// ErrDisconnected: the socket has left its namespace.
 	ErrDisconnected = errors.New("nonstick: socket is disconnected")
-	// ErrTooManyRooms: the socket is in as many rooms as it may be, see adapter.Limits.
+	// ErrTooManyRooms: the socket is in as many rooms as it may be, see delivery.Limits.
 	ErrTooManyRooms = sessionstore.ErrTooManyRooms
 	// ErrBusy: the store refused a join, or another change, for its rate, for as long as the context of the call had
 	// time.
 	ErrBusy = sessionstore.ErrThrottled
-	// ErrTooLarge: the socket's data would take more than they may, see adapter.Limits.
+	// ErrTooLarge: the socket's data would take more than they may, see delivery.Limits.
 	ErrTooLarge = sessionstore.ErrTooLarge
 	// ErrHandlerReturned: a [Socket] was kept and used after its handler had returned. What it would emit leaves with
 	// what the handler emitted, so it is too late; keep the id, and use [Namespace.Socket] or [Namespace.To].

@@ -8,9 +8,9 @@ import (
 	"runtime/debug"
 	"slices"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -101,7 +101,7 @@ func (n *Namespace) acknowledge(ctx context.Context, inv *engine.Invocation, id 
 	err, told := error(ErrAttachments), errAckAttachments
 	if len(out.Attachments) == 0 || n.server.engine.Attachments() {
 		err, told = inv.Reply(ctx, n.ackFrames(id, out)...), errAckTooLarge
-		if !errors.Is(err, adapter.ErrPacketTooLarge) {
+		if !errors.Is(err, delivery.ErrPacketTooLarge) {
 			return err
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick"
-	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 )
 
 type point struct {
@@ -23,7 +23,9 @@ func typed(s *nonstick.Server) {
 	n := s.Of("/")
 	nonstick.On(
 		n, "none",
-		func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) { return nonstick.None{}, nil },
+		func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) {
+			return nonstick.None{}, nil
+		},
 	)
 	nonstick.On(
 		n, "args", func(_ context.Context, _ *nonstick.Socket, a nonstick.Args) (nonstick.Args, error) { return a, nil },
@@ -282,7 +284,9 @@ func TestReservedEvents(t *testing.T) {
 				}()
 				nonstick.On(
 					n, name,
-					func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) { return nonstick.None{}, nil },
+					func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) {
+						return nonstick.None{}, nil
+					},
 				)
 			}()
 		}

@@ -6,8 +6,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick"
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/emitter"
 )
 
 // line is a queue for the parts of large broadcasts.
@@ -26,7 +27,7 @@ func (q *line) Send(_ context.Context, m adapter.FanoutMessage) error {
 // carry delivers what is queued, from outside.
 func (q *line) carry(t *testing.T, w *world) {
 	t.Helper()
-	e := adapter.NewEmitter(w.store, w.pusher, adapter.EmitterOptions{})
+	e := emitter.New(w.store, w.pusher, emitter.Options{})
 	for _, body := range q.bodies {
 		p, err := adapter.ParsePart(body)
 		if err != nil {

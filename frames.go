@@ -3,8 +3,8 @@ package nonstick
 import (
 	"encoding/json"
 
-	"github.com/nonstick-io/nonstick/gateway/engineio"
-	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/internal/engineio"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 )
 
 // frames encodes a packet as the Engine.IO packets that carry it.

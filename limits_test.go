@@ -7,10 +7,10 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
@@ -42,7 +42,7 @@ func limitApp(s *nonstick.Server) {
 }
 
 func limited(c *nonstick.Config) {
-	c.Options.Limits = adapter.Limits{
+	c.Options.Limits = delivery.Limits{
 		Socket:  sessionstore.SocketLimits{Auth: 40, Data: 10, Rooms: 2},
 		Sockets: 2,
 	}

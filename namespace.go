@@ -42,7 +42,7 @@ func (n *Namespace) Name() string { return string(n.name) }
 // such an emit is refused ([ErrAttachments]). On API Gateway a packet and its attachments are messages of their own,
 // between which those of other emitters could come; so the sessions of a server that allows them take every packet in
 // turn, which costs two writes of the store for each; unless the pusher sends a packet in one piece
-// (adapter.GroupPusher), as that of localdev does. What clients send may have attachments in any case. Call it at
+// (delivery.GroupPusher), as that of localdev does. What clients send may have attachments in any case. Call it at
 // start.
 func (n *Namespace) AllowAttachments() {
 	n.register("AllowAttachments", func() { n.server.engine.AllowAttachments() })

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -68,7 +68,7 @@ func (p *parting) run(ctx context.Context, reason string) (settled bool, err err
 	for {
 		next := try{
 			token: sessionstore.NewID(), number: last.number + 1,
-			until: time.Now().Add(p.s.handlerTime + adapter.LeaseMargin),
+			until: time.Now().Add(p.s.handlerTime + delivery.LeaseMargin),
 		}
 		held, err := p.claim(ctx, next, from)
 		if err != nil {
@@ -78,7 +78,7 @@ func (p *parting) run(ctx context.Context, reason string) (settled bool, err err
 			if !p.s.disconnected(ctx, p.row, nil, reason) {
 				return true, nil
 			}
-			if last, from = next, p.mine; ctx.Err() != nil && time.Until(next.until) > adapter.LeaseMargin {
+			if last, from = next, p.mine; ctx.Err() != nil && time.Until(next.until) > delivery.LeaseMargin {
 				last.number-- // the go ended before the handler had its time: that was no try
 			}
 		} else {
@@ -121,7 +121,7 @@ func (p *parting) note(ctx context.Context, t try) {
 	if p.mine == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), adapter.LeaseMargin/2)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), delivery.LeaseMargin/2)
 	defer cancel()
 	if held, err := p.claim(ctx, t, p.mine); err != nil || held != "" {
 		p.s.log.WarnContext(ctx, "progress of a disconnect not recorded", "nsp", string(p.row.Namespace), "error", err)
@@ -132,7 +132,7 @@ func (p *parting) note(ctx context.Context, t try) {
 func (p *parting) claim(ctx context.Context, t try, from sessionstore.Owner) (held sessionstore.Owner, err error) {
 	now := time.Now()
 	lease := sessionstore.Lease{Owner: t.owner(), Until: now.Add(partingLife)}
-	pause := adapter.NewPause()
+	pause := delivery.NewPause()
 	for range claimRepeats {
 		err = p.s.store.Claim(ctx, p.name, lease, from, now)
 		if err == nil {

@@ -16,7 +16,9 @@ var late = map[string]func(*nonstick.Namespace, *nonstick.Server){
 	"an event": func(n *nonstick.Namespace, _ *nonstick.Server) {
 		nonstick.On(
 			n, "x",
-			func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) { return nonstick.None{}, nil },
+			func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) {
+				return nonstick.None{}, nil
+			},
 		)
 	},
 	"an acknowledgement": func(n *nonstick.Namespace, _ *nonstick.Server) {

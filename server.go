@@ -9,16 +9,17 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
-	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/internal/engineio"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 // Config is what a [Server] is made of.
 type Config struct {
 	Store  sessionstore.Store
-	Pusher adapter.Pusher
+	Pusher delivery.Pusher
 	// Options are those of the Engine.IO sessions. A ConnectTimeout of 0 is Socket.IO's 45 s here; a negative
 	// one means never.
 	Options engine.Options
@@ -74,7 +75,7 @@ type Server struct {
 	packets    socketio.Limits
 	maxPayload int
 	unordered  bool
-	limits     adapter.Limits
+	limits     delivery.Limits
 	log        *slog.Logger
 	hooks      engine.Hooks
 
@@ -204,12 +205,12 @@ func (s protocol) Message(ctx context.Context, inv *engine.Invocation, p enginei
 
 // invalid is the end of a session whose client sent what no Socket.IO client sends.
 func invalid(cause error) error {
-	return &engine.CloseError{Reason: adapter.ReasonForcedClose, Cause: cause}
+	return &engine.CloseError{Reason: delivery.ReasonForcedClose, Cause: cause}
 }
 
 // violation is the end of a session whose client broke the order of things.
 func violation(format string, args ...any) error {
-	return &engine.CloseError{Reason: adapter.ReasonForcedServer, Cause: fmt.Errorf(format, args...)}
+	return &engine.CloseError{Reason: delivery.ReasonForcedServer, Cause: fmt.Errorf(format, args...)}
 }
 
 // packet handles one Socket.IO packet that is complete.

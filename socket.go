@@ -10,8 +10,9 @@ import (
 	"sync/atomic"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -241,13 +242,13 @@ func (s *Socket) Disconnect(ctx context.Context, closeSession bool) error {
 	}
 	s.phase = disconnected
 	if closeSession {
-		s.inv.Close(adapter.ReasonServerDisconnect)
+		s.inv.Close(delivery.ReasonServerDisconnect)
 		return nil
 	}
 	if err := bye(ctx, s.inv, s.nsp.name); err != nil {
 		return err
 	}
-	return s.nsp.server.leave(ctx, s.inv, s.row, adapter.ReasonServerDisconnect)
+	return s.nsp.server.leave(ctx, s.inv, s.row, delivery.ReasonServerDisconnect)
 }
 
 // bye tells the client that it has left a namespace.

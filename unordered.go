@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -21,7 +21,7 @@ import (
 
 // unclear is the end of a connection of which nobody can tell what belongs together.
 func unclear(format string, args ...any) error {
-	return &engine.CloseError{Reason: adapter.ReasonOutOfOrder, Cause: fmt.Errorf(format, args...)}
+	return &engine.CloseError{Reason: delivery.ReasonOutOfOrder, Cause: fmt.Errorf(format, args...)}
 }
 
 // unorderedHeader stores a packet that waits for its attachment.
@@ -145,7 +145,7 @@ func (s *Server) held(ctx context.Context, name string) (bool, error) {
 	now := time.Now()
 	err := s.store.Claim(
 		ctx, name,
-		sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: now.Add(-adapter.LeaseMargin)}, "",
+		sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: now.Add(-delivery.LeaseMargin)}, "",
 		now,
 	)
 	switch {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
@@ -22,8 +23,8 @@ func BenchmarkBroadcast(b *testing.B) {
 	for _, n := range []int{1, 10, 100, 1000} {
 		b.Run(fmt.Sprintf("members=%d", n), func(b *testing.B) {
 			store := memstore.New(memstore.Options{})
-			d := adapter.NewDelivery(
-				store, taker{}, &adapter.Closing{Sessions: store, Pusher: taker{}}, adapter.Limits{},
+			d := delivery.New(
+				store, taker{}, &delivery.Closing{Sessions: store, Pusher: taker{}}, delivery.Limits{},
 			)
 			a := adapter.New(store, d, adapter.Options{})
 			for i := range n {
@@ -40,7 +41,7 @@ func BenchmarkBroadcast(b *testing.B) {
 					b.Fatal(err)
 				}
 				if err := store.PutSocket(
-					b.Context(), k, conn(string(id)), adapter.Limits{}.WithDefaults().Socket,
+					b.Context(), k, conn(string(id)), delivery.Limits{}.WithDefaults().Socket,
 				); err != nil {
 					b.Fatal(err)
 				}

@@ -7,21 +7,23 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 // fanOut is how many members of a broadcast are delivered to at a time.
 const fanOut = 64
 
-// BroadcastStore is what an [Adapter] needs of a store.
-type BroadcastStore interface {
-	DeliveryStore
+// Store is what an [Adapter] needs of a store.
+type Store interface {
+	delivery.Store
+	sessionstore.Registry
 	sessionstore.Sockets
 	sessionstore.Rooms
 	Shards() int
 }
 
-// Options refine [New] and [NewEmitter]. Zero fields mean the defaults.
+// Options refine [New]. Zero fields mean the defaults.
 type Options struct {
 	// Fanout takes broadcasts to more than Large sockets; default none: the caller delivers to all of them.
 	Fanout Fanout
@@ -51,8 +53,8 @@ func (o Options) withDefaults() Options {
 
 // Adapter delivers to rooms and namespaces.
 type Adapter struct {
-	store    BroadcastStore
-	delivery *Delivery
+	store    Store
+	delivery *delivery.Delivery
 	fanout   Fanout
 	large    int
 	observe  func(Result)
@@ -61,7 +63,7 @@ type Adapter struct {
 }
 
 // New returns an Adapter that delivers by d.
-func New(store BroadcastStore, d *Delivery, o Options) *Adapter {
+func New(store Store, d *delivery.Delivery, o Options) *Adapter {
 	o = o.withDefaults()
 	return &Adapter{store: store, delivery: d, fanout: o.Fanout, large: o.Large, observe: o.Observe, log: o.Logger}
 }
@@ -101,8 +103,8 @@ func (i *Interceptor) takes(m sessionstore.Member) bool {
 // one caller arrive in order. A member that fails stops nobody else and is no error: it is counted and logged. One
 // that does not read is waited for half a second, or up to a second and a half while such members get on, and a push
 // for two seconds, beside all others; then its session is closed. Where that takes longer than half a second,
-// [Closing.Later] sees to it. The error says that the members could not be read, or that the packet is none for them
-// ([ErrNotSerial]). The interceptor may be nil.
+// [delivery.Closing.Later] sees to it. The error says that the members could not be read, or that the packet is none for them
+// ([delivery.ErrNotSerial]). The interceptor may be nil.
 //
 // With a [Fanout], a broadcast to more sockets than Options.Large is queued, and Broadcast returns once it is. Those
 // that are queued arrive in order too, whatever they select within a namespace. But what goes out at once, to few

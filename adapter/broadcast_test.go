@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -25,7 +26,7 @@ func (w *world) socket(id sessionstore.SessionID, rooms ...sessionstore.Room) se
 	w.t.Helper()
 	k := sessionstore.NewSocket{ID: socketID(id), Session: id, Namespace: nsp, Rooms: rooms}
 	s := w.session(id)
-	w.must(w.store.PutSocket(w.t.Context(), k, s.Hint(), adapter.Limits{}.WithDefaults().Socket))
+	w.must(w.store.PutSocket(w.t.Context(), k, s.Hint(), delivery.Limits{}.WithDefaults().Socket))
 	return k.ID
 }
 
@@ -51,7 +52,7 @@ func hall(w *world) {
 	other := sessionstore.NewSocket{
 		ID: socketID("other"), Session: "E", Namespace: "/other", Rooms: []sessionstore.Room{"a"},
 	}
-	w.must(w.store.PutSocket(w.t.Context(), other, conn("E"), adapter.Limits{}.WithDefaults().Socket))
+	w.must(w.store.PutSocket(w.t.Context(), other, conn("E"), delivery.Limits{}.WithDefaults().Socket))
 }
 
 // reached says who of the hall got the frame, with a number if more than once.
@@ -107,7 +108,7 @@ func TestBroadcast(t *testing.T) {
 		{"except a room without members", []sessionstore.Room{"a"}, []sessionstore.Room{"none"}, "ABVW"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				hall(w)
 				sel := adapter.Selection{Namespace: nsp, Rooms: c.rooms, Except: c.except}
 				r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4x"), nil)
@@ -137,7 +138,7 @@ func sorted(s string) string {
 }
 
 func TestExceptSelf(t *testing.T) {
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		hall(w)
 		for rooms, want := range map[string]string{"": "ABCDEVXYZ", "a": "ABV"} {
 			sel := adapter.Selection{Namespace: nsp, Skip: []sessionstore.SocketID{socketID("W")}}
@@ -163,21 +164,21 @@ func TestBroadcastTrouble(t *testing.T) {
 		want    adapter.Result
 		reached string
 	}{
-		{"one is gone", func(w *world) { w.pusher.Answer(conn("B"), adapter.ErrGone) }, adapter.Result{Delivered: 3, Gone: 1}, "AVW"},
+		{"one is gone", func(w *world) { w.pusher.Answer(conn("B"), delivery.ErrGone) }, adapter.Result{Delivered: 3, Gone: 1}, "AVW"},
 		{"one is in doubt", func(w *world) { w.pusher.Answer(conn("A"), pushtest.ErrLost) }, adapter.Result{Delivered: 3, Failed: 1}, "BVW"},
 		{"one has closed", func(w *world) {
-			w.must(w.closing.Close(w.t.Context(), "V", "test", adapter.CloseOptions{}))
+			w.must(w.closing.Close(w.t.Context(), "V", "test", delivery.CloseOptions{}))
 		}, adapter.Result{Delivered: 3, Gone: 1}, "ABW"},
 		{"an append fails", func(w *world) {
 			w.store.faults[sessionstore.OpDeliver] = []fault{{errNoAnswer, false}}
 		}, adapter.Result{Delivered: 3, Failed: 1}, ""},
 		{"one is busy for a while", func(w *world) {
-			w.pusher.Answer(conn("A"), adapter.ErrBusy, adapter.ErrBusy, adapter.ErrBusy)
+			w.pusher.Answer(conn("A"), delivery.ErrBusy, delivery.ErrBusy, delivery.ErrBusy)
 		}, adapter.Result{Delivered: 4}, "ABVW"},
-		{"one does not read", func(w *world) { w.pusher.AnswerAlways(conn("A"), adapter.ErrBusy) }, adapter.Result{Delivered: 3, Failed: 1}, "BVW"},
+		{"one does not read", func(w *world) { w.pusher.AnswerAlways(conn("A"), delivery.ErrBusy) }, adapter.Result{Delivered: 3, Failed: 1}, "BVW"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				hall(w)
 				c.prepare(w)
 				r, err := w.adapter.Broadcast(
@@ -209,15 +210,15 @@ func TestBroadcastToMembersThatDoNotRead(t *testing.T) {
 		{"the third time", 3, slow + 1, 1200 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				for i := range slow {
 					id := fmt.Sprintf("S%d", i)
 					w.webSocket(sessionstore.SessionID(id))
 					w.socket(sessionstore.SessionID(id), "crowd")
 					if c.refusals == 0 {
-						w.pusher.AnswerAlways(conn(id), adapter.ErrBusy)
+						w.pusher.AnswerAlways(conn(id), delivery.ErrBusy)
 					} else {
-						w.pusher.Answer(conn(id), slices.Repeat([]error{adapter.ErrBusy}, c.refusals)...)
+						w.pusher.Answer(conn(id), slices.Repeat([]error{delivery.ErrBusy}, c.refusals)...)
 					}
 				}
 				w.webSocket("Z")
@@ -251,9 +252,9 @@ func TestGoneIsReaped(t *testing.T) {
 		{"from the namespace", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				hall(w)
-				w.pusher.AnswerAlways(conn("A"), adapter.ErrGone)
+				w.pusher.AnswerAlways(conn("A"), delivery.ErrGone)
 				sel := adapter.Selection{Namespace: nsp, Rooms: c.rooms}
 				for i, gone := range []int{1, 0} {
 					r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4x"), nil)
@@ -274,9 +275,9 @@ func TestGoneIsReaped(t *testing.T) {
 
 // A broadcast to several rooms cannot know which row it met; reaping must not take that of somebody else.
 func TestGoneFromSeveralRooms(t *testing.T) {
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		hall(w)
-		w.pusher.AnswerAlways(conn("B"), adapter.ErrGone)
+		w.pusher.AnswerAlways(conn("B"), delivery.ErrGone)
 		sel := adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a", "b"}}
 		if r, err := w.adapter.Broadcast(
 			t.Context(), sel, w.packet("4x"), nil,
@@ -308,14 +309,14 @@ func TestHintIsRepaired(t *testing.T) {
 		{"not, which is no error", []sessionstore.Room{"a"}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				w.webSocket("A")
 				k := sessionstore.NewSocket{
 					ID: socketID("A"), Session: "A", Namespace: nsp, Rooms: []sessionstore.Room{"a"},
 				}
 				w.must(
 					w.store.PutSocket(
-						t.Context(), k, sessionstore.Connection{}, adapter.Limits{}.WithDefaults().Socket,
+						t.Context(), k, sessionstore.Connection{}, delivery.Limits{}.WithDefaults().Socket,
 					),
 				)
 				if c.fault {
@@ -340,7 +341,7 @@ func TestHintIsRepaired(t *testing.T) {
 }
 
 func TestIntercept(t *testing.T) {
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		hall(w)
 		taken := 0
 		own := &adapter.Interceptor{Session: "B", Take: func() { taken++ }}
@@ -357,10 +358,10 @@ func TestIntercept(t *testing.T) {
 }
 
 func TestBroadcastTooLarge(t *testing.T) {
-	inWorld(t, adapter.Limits{Frame: 10}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{Frame: 10}, func(t *testing.T, w *world) {
 		hall(w)
 		r, err := w.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp}, w.packet("4xxxxxxxxxx"), nil)
-		if !errors.Is(err, adapter.ErrPacketTooLarge) || r != (adapter.Result{}) || w.reached("4x") != "" {
+		if !errors.Is(err, delivery.ErrPacketTooLarge) || r != (adapter.Result{}) || w.reached("4x") != "" {
 			t.Errorf("%+v, %v, reached %q", r, err, w.reached("4x"))
 		}
 	})
@@ -378,7 +379,7 @@ func TestSourceFails(t *testing.T) {
 		{"the exception", nil, []sessionstore.Room{"a"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				hall(w)
 				w.store.faults[sessionstore.OpMembers] = []fault{{errNoAnswer, false}}
 				sel := adapter.Selection{Namespace: nsp, Rooms: c.rooms, Except: c.except}
@@ -405,7 +406,7 @@ func TestSelectProperties(t *testing.T) {
 	dice := rand.New(rand.NewPCG(seed, 0))
 	rooms := []sessionstore.Room{"r0", "r1", "r2", "r3", "r4", "r5"}
 	for run := range 60 {
-		inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+		inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 			in := map[sessionstore.SocketID][]sessionstore.Room{}
 			w.polling("all")
 			for i := range dice.IntN(40) {
@@ -416,7 +417,7 @@ func TestSelectProperties(t *testing.T) {
 				in[k.ID] = k.Rooms
 				w.must(
 					w.store.PutSocket(
-						context.Background(), k, sessionstore.Connection{}, adapter.Limits{}.WithDefaults().Socket,
+						context.Background(), k, sessionstore.Connection{}, delivery.Limits{}.WithDefaults().Socket,
 					),
 				)
 			}

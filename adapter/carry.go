@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -66,6 +67,17 @@ func parseProgress(o sessionstore.Owner) (progress, bool) {
 		return progress{}, false
 	}
 	return progress{f[0], sessionstore.SocketID(f[1]), sessionstore.SocketID(f[2])}, true
+}
+
+// Carry delivers a part of a broadcast that came out of a [Fanout], each packet once however often the part comes. A
+// call that finds no time for all of it, or dies, leaves the rest to the next: then the error matches [ErrUnfinished],
+// and the part is to come again. The result counts what this call did. Other errors are those of [Adapter.Broadcast].
+func (a *Adapter) Carry(ctx context.Context, claims sessionstore.Claims, p Part) (Result, error) {
+	r, err := a.carry(ctx, claims, &p)
+	if err != nil {
+		return r, fmt.Errorf("adapter: carry out a part: %w", err)
+	}
+	return r, nil
 }
 
 // carry delivers a part, or what is left of it. The error matches [ErrUnfinished] if some of it is left.
@@ -175,7 +187,7 @@ func (c *carrier) add(r Result, err error) {
 func (c *carrier) record(ctx context.Context, from, to sessionstore.SocketID) error {
 	now := time.Now()
 	lease := sessionstore.Lease{Owner: progress{c.token, from, to}.owner(), Until: now.Add(carryLife)}
-	pause := NewPause()
+	pause := delivery.NewPause()
 	for try := 1; ; try++ {
 		err := c.claims.Claim(ctx, "part#"+c.part.Key(), lease, c.recorded, now)
 		if err == nil {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -83,7 +85,7 @@ func (s mortalStore) Members(
 }
 
 type mortalPusher struct {
-	adapter.Pusher
+	delivery.Pusher
 	life *life
 }
 
@@ -97,7 +99,7 @@ func (p mortalPusher) Push(ctx context.Context, conn sessionstore.Connection, fr
 // number of.
 type hundreds struct {
 	*world
-	emitter *adapter.Emitter
+	emitter *emitter.Emitter
 	ids     []sessionstore.SessionID
 }
 
@@ -109,8 +111,8 @@ const (
 
 func inHundreds(t *testing.T, f func(t *testing.T, h *hundreds)) {
 	t.Helper()
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
-		h := &hundreds{world: w, emitter: adapter.NewEmitter(w.store, w.pusher, adapter.EmitterOptions{})}
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
+		h := &hundreds{world: w, emitter: emitter.New(w.store, w.pusher, emitter.Options{})}
 		for i := range hundredsSize {
 			id := sessionstore.SessionID(fmt.Sprintf("A%019d", i))
 			if i%2 == 0 {
@@ -122,7 +124,7 @@ func inHundreds(t *testing.T, f func(t *testing.T, h *hundreds)) {
 			k := sessionstore.NewSocket{
 				ID: sessionstore.SocketID(id), Session: id, Namespace: nsp, Rooms: []sessionstore.Room{"a"},
 			}
-			w.must(w.store.PutSocket(t.Context(), k, s.Hint(), adapter.Limits{}.WithDefaults().Socket))
+			w.must(w.store.PutSocket(t.Context(), k, s.Hint(), delivery.Limits{}.WithDefaults().Socket))
 			h.ids = append(h.ids, id)
 		}
 		f(t, h)
@@ -166,8 +168,8 @@ func TestCarrierThatDies(t *testing.T) {
 		t.Run(fmt.Sprint(calls), func(t *testing.T) {
 			inHundreds(t, func(t *testing.T, h *hundreds) {
 				l := &life{calls: calls, end: make(chan struct{})}
-				victim := adapter.NewEmitter(
-					mortalStore{h.store, l}, mortalPusher{h.pusher, l}, adapter.EmitterOptions{},
+				victim := emitter.New(
+					mortalStore{h.store, l}, mortalPusher{h.pusher, l}, emitter.Options{},
 				)
 				done := make(chan struct{})
 				go func() {

@@ -7,26 +7,26 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 // Of several closers one wins: its reason stands, and the handlers run once.
 func TestTwoClosers(t *testing.T) {
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		w.webSocket(sid)
-		w.must(w.closing.Close(t.Context(), sid, "first", adapter.CloseOptions{}))
-		w.must(w.closing.Close(t.Context(), sid, "second", adapter.CloseOptions{}))
+		w.must(w.closing.Close(t.Context(), sid, "first", delivery.CloseOptions{}))
+		w.must(w.closing.Close(t.Context(), sid, "second", delivery.CloseOptions{}))
 		w.expectSession("", "", "first")
 	})
 }
 
 func TestManyClosersAtOnce(t *testing.T) {
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		w.webSocket(sid)
 		var mu sync.Mutex
 		finished := 0
-		closing := adapter.Closing{
+		closing := delivery.Closing{
 			Sessions: w.store.Store, Pusher: w.pusher,
 			Finish: func(ctx context.Context, s sessionstore.Session, l sessionstore.Lease) error {
 				mu.Lock()
@@ -38,7 +38,7 @@ func TestManyClosersAtOnce(t *testing.T) {
 		var group sync.WaitGroup
 		for range 8 {
 			group.Go(func() {
-				if err := closing.Close(t.Context(), sid, "at once", adapter.CloseOptions{}); err != nil {
+				if err := closing.Close(t.Context(), sid, "at once", delivery.CloseOptions{}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -66,12 +66,12 @@ func TestCloseInDoubt(t *testing.T) {
 		{"never", []fault{again, again, again, again, again, again, again, again}, errNoAnswer, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				w.webSocket(sid)
 				w.store.faults[sessionstore.OpClose] = c.faults
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel() // a caller that has given up
-				if err := w.closing.Close(ctx, sid, "test", adapter.CloseOptions{}); !errors.Is(err, c.err) {
+				if err := w.closing.Close(ctx, sid, "test", delivery.CloseOptions{}); !errors.Is(err, c.err) {
 					t.Errorf("error %v, want %v", err, c.err)
 				}
 				if won := len(w.finished) == 1; won != c.won {
@@ -101,13 +101,13 @@ func TestDoubtfulIsCut(t *testing.T) {
 		{"the loser", func(w *world) { w.must(w.store.must(w.store.Close(w.t.Context(), closeRequest("other")))) }},
 		{"no such session", func(w *world) { w.store.faults[sessionstore.OpClose] = []fault{{sessionstore.ErrNotFound, false}} }},
 		{"nobody knows", func(w *world) { w.store.faults[sessionstore.OpClose] = never }},
-		{"the platform is busy", func(w *world) { w.pusher.RefuseClose(conn("S"), adapter.ErrBusy, adapter.ErrBusy) }},
+		{"the platform is busy", func(w *world) { w.pusher.RefuseClose(conn("S"), delivery.ErrBusy, delivery.ErrBusy) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				w.webSocket(sid)
 				c.prepare(w)
-				err := w.closing.Close(t.Context(), sid, "test", adapter.CloseOptions{Doubtful: conn("S")})
+				err := w.closing.Close(t.Context(), sid, "test", delivery.CloseOptions{Doubtful: conn("S")})
 				if err != nil && c.name != "nobody knows" {
 					t.Error(err)
 				}
@@ -129,11 +129,11 @@ func closeRequest(owner sessionstore.Owner) sessionstore.CloseRequest {
 
 // A connection that cannot be cut is an error that the caller sees.
 func TestCutFails(t *testing.T) {
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		w.webSocket(sid)
 		refused := errors.New("refused")
 		w.pusher.RefuseClose(conn("S"), refused, refused, refused, refused, refused, refused, refused, refused)
-		if err := w.closing.Close(t.Context(), sid, "test", adapter.CloseOptions{}); !errors.Is(err, refused) {
+		if err := w.closing.Close(t.Context(), sid, "test", delivery.CloseOptions{}); !errors.Is(err, refused) {
 			t.Errorf("error %v", err)
 		}
 		if len(w.finished) != 1 {
@@ -144,7 +144,7 @@ func TestCutFails(t *testing.T) {
 
 // The candidate of an upgrade ends with its session.
 func TestCandidateIsCut(t *testing.T) {
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		w.polling(sid)
 		w.must(
 			w.store.Bind(
@@ -152,7 +152,7 @@ func TestCandidateIsCut(t *testing.T) {
 				time.Now(),
 			),
 		)
-		w.must(w.closing.Close(t.Context(), sid, "test", adapter.CloseOptions{}))
+		w.must(w.closing.Close(t.Context(), sid, "test", delivery.CloseOptions{}))
 		if !w.pusher.Closed(conn("C")) {
 			t.Error("the candidate is still there")
 		}
@@ -163,18 +163,18 @@ func TestCandidateIsCut(t *testing.T) {
 func TestCloseConditions(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		o    func(s sessionstore.Session) adapter.CloseOptions
+		o    func(s sessionstore.Session) delivery.CloseOptions
 		err  error
 	}{
-		{"ping as read", func(s sessionstore.Session) adapter.CloseOptions { return adapter.CloseOptions{IfPingAt: s.PingAt} }, nil},
-		{"ping moved on", func(s sessionstore.Session) adapter.CloseOptions {
-			return adapter.CloseOptions{IfPingAt: s.PingAt.Add(-time.Second)}
+		{"ping as read", func(s sessionstore.Session) delivery.CloseOptions { return delivery.CloseOptions{IfPingAt: s.PingAt} }, nil},
+		{"ping moved on", func(s sessionstore.Session) delivery.CloseOptions {
+			return delivery.CloseOptions{IfPingAt: s.PingAt.Add(-time.Second)}
 		}, sessionstore.ErrConflict},
-		{"its connection", func(sessionstore.Session) adapter.CloseOptions { return adapter.CloseOptions{IfConn: conn("S")} }, nil},
-		{"another connection", func(sessionstore.Session) adapter.CloseOptions { return adapter.CloseOptions{IfConn: conn("X")} }, sessionstore.ErrConflict},
+		{"its connection", func(sessionstore.Session) delivery.CloseOptions { return delivery.CloseOptions{IfConn: conn("S")} }, nil},
+		{"another connection", func(sessionstore.Session) delivery.CloseOptions { return delivery.CloseOptions{IfConn: conn("X")} }, sessionstore.ErrConflict},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				w.webSocket(sid)
 				err := w.closing.Close(t.Context(), sid, "test", c.o(w.session(sid)))
 				if !errors.Is(err, c.err) {
@@ -194,14 +194,14 @@ func TestCloseConditions(t *testing.T) {
 // A drained close keeps the buffer of a polling session, any other drops it.
 func TestDrain(t *testing.T) {
 	for _, drain := range []bool{true, false} {
-		inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+		inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 			w.polling(sid)
 			if _, err := w.delivery.Deliver(
-				t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")},
+				t.Context(), delivery.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")},
 			); err != nil {
 				t.Fatal(err)
 			}
-			w.must(w.closing.Close(t.Context(), sid, "test", adapter.CloseOptions{Drain: drain}))
+			w.must(w.closing.Close(t.Context(), sid, "test", delivery.CloseOptions{Drain: drain}))
 			if kept := w.buffered(sid) == "4a"; kept != drain {
 				t.Errorf("drain %v: kept %v", drain, kept)
 			}
@@ -211,10 +211,10 @@ func TestDrain(t *testing.T) {
 
 // Who cannot run the handlers leaves that to the sweeper: the handler lease is over at once.
 func TestWithoutFinish(t *testing.T) {
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		w.webSocket(sid)
 		w.closing.Finish = nil
-		w.must(w.closing.Close(t.Context(), sid, "test", adapter.CloseOptions{}))
+		w.must(w.closing.Close(t.Context(), sid, "test", delivery.CloseOptions{}))
 		if s := w.session(sid); s.State != sessionstore.Closing || !s.Handler.Expired(time.Now()) {
 			t.Errorf("session %s, handler's lease %+v", s.State, s.Handler)
 		}
@@ -245,7 +245,7 @@ func TestLeaseUntil(t *testing.T) {
 			ctx, cancel = context.WithDeadline(ctx, now.Add(c.deadline))
 			defer cancel()
 		}
-		if got := adapter.LeaseUntil(ctx, now).Sub(now); got != c.want {
+		if got := delivery.LeaseUntil(ctx, now).Sub(now); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}

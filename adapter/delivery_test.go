@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -36,19 +36,19 @@ var deliveries = []struct {
 	{name: "appended to the buffer", make: polling, buffered: "4a 4b bAA=="},
 	{name: "a refusal tells the WebSocket", make: webSocket, pushed: "4a 4b bAA==", truth: true},
 	{name: "appended while somebody flushes", make: held, buffered: "4a 4b bAA=="},
-	{name: "no such session", make: nothing, err: adapter.ErrClosed},
-	{name: "closed session", make: closed, err: adapter.ErrClosed},
+	{name: "no such session", make: nothing, err: delivery.ErrClosed},
+	{name: "closed session", make: closed, err: delivery.ErrClosed},
 	{
-		name: "hint of a connection that is gone", make: webSocket, hint: true, push: []error{adapter.ErrGone},
-		truth: true, err: adapter.ErrClosed, reason: "transport close",
+		name: "hint of a connection that is gone", make: webSocket, hint: true, push: []error{delivery.ErrGone},
+		truth: true, err: delivery.ErrClosed, reason: "transport close",
 	},
 	{
 		name: "hint of a connection that is gone, without session", make: nothing, hint: true,
-		push: []error{adapter.ErrGone}, truth: true, err: adapter.ErrClosed,
+		push: []error{delivery.ErrGone}, truth: true, err: delivery.ErrClosed,
 	},
 	{
-		name: "gone after the first frame", make: webSocket, hint: true, push: []error{nil, adapter.ErrGone},
-		pushed: "4a", truth: true, err: adapter.ErrClosed, reason: "transport close",
+		name: "gone after the first frame", make: webSocket, hint: true, push: []error{nil, delivery.ErrGone},
+		pushed: "4a", truth: true, err: delivery.ErrClosed, reason: "transport close",
 	},
 	{
 		name: "in doubt, and lost", make: webSocket, hint: true, push: []error{pushtest.ErrLost}, truth: true,
@@ -64,19 +64,19 @@ var deliveries = []struct {
 	},
 	{
 		name: "frame above the platform's limit", make: webSocket, hint: true,
-		push: []error{adapter.ErrFrameTooLarge}, truth: true, err: adapter.ErrFrameTooLarge,
+		push: []error{delivery.ErrFrameTooLarge}, truth: true, err: delivery.ErrFrameTooLarge,
 		reason: "transport error",
 	},
 	{
-		name: "busy for a while", make: webSocket, hint: true, push: []error{adapter.ErrBusy, adapter.ErrBusy, nil},
+		name: "busy for a while", make: webSocket, hint: true, push: []error{delivery.ErrBusy, delivery.ErrBusy, nil},
 		pushed: "4a 4b bAA==", truth: true, waits: true,
 	},
 	{
-		name: "busy between frames", make: webSocket, hint: true, push: []error{nil, adapter.ErrBusy, nil},
+		name: "busy between frames", make: webSocket, hint: true, push: []error{nil, delivery.ErrBusy, nil},
 		pushed: "4a 4b bAA==", truth: true, waits: true,
 	},
 	{
-		name: "busy, then in doubt", make: webSocket, hint: true, push: []error{adapter.ErrBusy, pushtest.ErrLost},
+		name: "busy, then in doubt", make: webSocket, hint: true, push: []error{delivery.ErrBusy, pushtest.ErrLost},
 		truth: true, err: pushtest.ErrLost, reason: "transport error", waits: true,
 	},
 	{
@@ -106,11 +106,11 @@ var deliveries = []struct {
 	},
 	{
 		name: "append in doubt, session closed", make: closed,
-		store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: adapter.ErrClosed,
+		store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: delivery.ErrClosed,
 	},
 	{
 		name: "append in doubt, no such session", make: nothing,
-		store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: adapter.ErrClosed,
+		store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: delivery.ErrClosed,
 	},
 	{
 		name: "append in doubt, and done, and the reading fails at first", make: polling, buffered: "4a 4b bAA==",
@@ -145,20 +145,20 @@ func inPages(w *world) {
 
 func closed(w *world) {
 	w.polling(sid)
-	w.must(w.closing.Close(w.t.Context(), sid, "test", adapter.CloseOptions{}))
+	w.must(w.closing.Close(w.t.Context(), sid, "test", delivery.CloseOptions{}))
 	w.finished = nil
 }
 
 func TestDeliver(t *testing.T) {
 	for _, c := range deliveries {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				c.make(w)
 				for op, list := range c.store {
 					w.store.faults[op] = append([]fault(nil), list...)
 				}
 				w.pusher.Answer(conn("S"), c.push...)
-				target := adapter.Target{Session: sid}
+				target := delivery.Target{Session: sid}
 				if c.hint {
 					target.Hint = conn("S")
 				}
@@ -213,21 +213,21 @@ func (w *world) expectSession(pushed, buffered, reason string) {
 
 // A connection that stays busy is waited for, in place and bounded; then the session ends.
 func TestBusyForEver(t *testing.T) {
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		w.webSocket(sid)
-		w.pusher.AnswerAlways(conn("S"), adapter.ErrBusy)
+		w.pusher.AnswerAlways(conn("S"), delivery.ErrBusy)
 		start := time.Now()
 		_, err := w.delivery.Deliver(
-			t.Context(), adapter.Target{Session: sid, Hint: conn("S")},
+			t.Context(), delivery.Target{Session: sid, Hint: conn("S")},
 			[]sessionstore.Packet{w.packet("4a"), w.packet("4b")},
 		)
-		if !errors.Is(err, adapter.ErrBusy) {
+		if !errors.Is(err, delivery.ErrBusy) {
 			t.Errorf("error %v", err)
 		}
 		if d := time.Since(start); d < time.Second || d > 5*time.Second {
 			t.Errorf("gave up after %v, want about three seconds", d)
 		}
-		w.expectSession("", "", adapter.ReasonTransportError)
+		w.expectSession("", "", delivery.ReasonTransportError)
 		if n := w.pusher.Pushes(); n > 12 {
 			t.Errorf("%d pushes: the second packet was tried, or the first too often", n)
 		}
@@ -249,8 +249,8 @@ func TestBusyAgainAndAgain(t *testing.T) {
 		{"many are flushed", 40, true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
-				busy := slices.Concat(slices.Repeat([]error{adapter.ErrBusy}, 6), []error{nil})
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
+				busy := slices.Concat(slices.Repeat([]error{delivery.ErrBusy}, 6), []error{nil})
 				w.pusher.Answer(conn("S"), slices.Repeat(busy, c.messages)...)
 				var packets []sessionstore.Packet
 				for i := range c.messages {
@@ -260,20 +260,20 @@ func TestBusyAgainAndAgain(t *testing.T) {
 				start := time.Now()
 				if c.flush {
 					w.held(sid)
-					w.must(w.store.Deliver(t.Context(), sid, packets, adapter.Limits{}.WithDefaults().Buffer))
+					w.must(w.store.Deliver(t.Context(), sid, packets, delivery.Limits{}.WithDefaults().Buffer))
 					_, err = w.delivery.Flush(
 						t.Context(), w.session(sid),
 						sessionstore.Lease{Owner: "flusher", Until: time.Now().Add(time.Minute)},
 					)
 				} else {
 					w.webSocket(sid)
-					_, err = w.delivery.Deliver(t.Context(), adapter.Target{Session: sid, Hint: conn("S")}, packets)
+					_, err = w.delivery.Deliver(t.Context(), delivery.Target{Session: sid, Hint: conn("S")}, packets)
 				}
 				took := time.Since(start)
 				switch open := w.session(sid).State == sessionstore.Open; {
 				case c.taken && (err != nil || !open):
 					t.Errorf("%v, open: %v", err, open)
-				case !c.taken && (!errors.Is(err, adapter.ErrBusy) || open || took < 9*time.Second || took > 12*time.Second):
+				case !c.taken && (!errors.Is(err, delivery.ErrBusy) || open || took < 9*time.Second || took > 12*time.Second):
 					t.Errorf("%v after %s, open: %v", err, took, open)
 				}
 			})
@@ -292,11 +292,11 @@ func TestBufferFull(t *testing.T) {
 		{"by bytes", sessionstore.BufferLimits{Packets: 100, Bytes: 10}, "4xxx", 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{Buffer: c.limits}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{Buffer: c.limits}, func(t *testing.T, w *world) {
 				w.polling(sid)
 				deliver := func() error {
 					_, err := w.delivery.Deliver(
-						t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet(c.frame)},
+						t.Context(), delivery.Target{Session: sid}, []sessionstore.Packet{w.packet(c.frame)},
 					)
 					return err
 				}
@@ -305,11 +305,11 @@ func TestBufferFull(t *testing.T) {
 						t.Fatalf("packet %d: %v", i+1, err)
 					}
 				}
-				if err := deliver(); !errors.Is(err, adapter.ErrBufferFull) {
+				if err := deliver(); !errors.Is(err, delivery.ErrBufferFull) {
 					t.Errorf("one too many: %v", err)
 				}
-				w.expectSession("", "", adapter.ReasonBufferFull)
-				if err := deliver(); !errors.Is(err, adapter.ErrClosed) {
+				w.expectSession("", "", delivery.ReasonBufferFull)
+				if err := deliver(); !errors.Is(err, delivery.ErrClosed) {
 					t.Errorf("afterwards: %v", err)
 				}
 			})
@@ -323,12 +323,12 @@ func TestPacketTooLarge(t *testing.T) {
 		name string
 		size int
 		err  error
-	}{{"at the limit", 100, nil}, {"above", 101, adapter.ErrPacketTooLarge}} {
+	}{{"at the limit", 100, nil}, {"above", 101, delivery.ErrPacketTooLarge}} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{Frame: 100}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{Frame: 100}, func(t *testing.T, w *world) {
 				w.polling("P")
 				w.webSocket(sid)
-				for _, target := range []adapter.Target{{Session: "P"}, {Session: sid, Hint: conn("S")}} {
+				for _, target := range []delivery.Target{{Session: "P"}, {Session: sid, Hint: conn("S")}} {
 					_, err := w.delivery.Deliver(
 						t.Context(), target,
 						[]sessionstore.Packet{w.packet("4a"), w.packet("4" + strings.Repeat("x", c.size-1))},
@@ -350,30 +350,30 @@ func TestPacketTooLarge(t *testing.T) {
 
 // While somebody flushes nobody pushes past the flush, not even when the buffer is full.
 func TestBufferFullWhileHeld(t *testing.T) {
-	inWorld(t, adapter.Limits{Buffer: sessionstore.BufferLimits{Packets: 1, Bytes: 100}}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{Buffer: sessionstore.BufferLimits{Packets: 1, Bytes: 100}}, func(t *testing.T, w *world) {
 		w.held(sid)
-		for _, want := range []error{nil, adapter.ErrBufferFull} {
+		for _, want := range []error{nil, delivery.ErrBufferFull} {
 			if _, err := w.delivery.Deliver(
-				t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")},
+				t.Context(), delivery.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")},
 			); !errors.Is(
 				err, want,
 			) {
 				t.Errorf("error %v, want %v", err, want)
 			}
 		}
-		w.expectSession("", "", adapter.ReasonBufferFull)
+		w.expectSession("", "", delivery.ReasonBufferFull)
 	})
 }
 
 // A push in doubt cuts its connection though the session has been closed by somebody else, who may have died
 // before cutting it.
 func TestDoubtAfterClose(t *testing.T) {
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		w.webSocket(sid)
 		w.must(w.store.must(w.store.Close(t.Context(), closeRequest("other"))))
 		w.pusher.Answer(conn("S"), pushtest.ErrLost)
 		_, err := w.delivery.Deliver(
-			t.Context(), adapter.Target{Session: sid, Hint: conn("S")}, []sessionstore.Packet{w.packet("4a")},
+			t.Context(), delivery.Target{Session: sid, Hint: conn("S")}, []sessionstore.Packet{w.packet("4a")},
 		)
 		if !errors.Is(err, pushtest.ErrLost) || !w.pusher.Closed(conn("S")) {
 			t.Errorf("error %v, cut %v", err, w.pusher.Closed(conn("S")))
@@ -383,13 +383,13 @@ func TestDoubtAfterClose(t *testing.T) {
 
 // A caller that gives up while its append was done learns that it was.
 func TestDoneOutlivesTheCaller(t *testing.T) {
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		w.polling(sid)
 		ctx, cancel := context.WithCancel(t.Context())
 		w.store.faults[sessionstore.OpDeliver] = []fault{{context.Canceled, true}}
 		w.store.after = cancel
 		if _, err := w.delivery.Deliver(
-			ctx, adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")},
+			ctx, delivery.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")},
 		); err != nil {
 			t.Errorf("error %v", err)
 		}
@@ -399,19 +399,19 @@ func TestDoneOutlivesTheCaller(t *testing.T) {
 
 // A caller that gives up while its append is in doubt does not leave the client in doubt.
 func TestDoubtOutlivesTheCaller(t *testing.T) {
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		w.polling(sid)
 		ctx, cancel := context.WithCancel(t.Context())
 		w.store.faults[sessionstore.OpDeliver] = []fault{{context.Canceled, false}}
 		cancel()
 		if _, err := w.delivery.Deliver(
-			ctx, adapter.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")},
+			ctx, delivery.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")},
 		); !errors.Is(
 			err, context.Canceled,
 		) {
 			t.Errorf("error %v", err)
 		}
-		w.expectSession("", "", adapter.ReasonTransportError)
+		w.expectSession("", "", delivery.ReasonTransportError)
 	})
 }
 
@@ -426,18 +426,18 @@ func TestSeveralPackets(t *testing.T) {
 		pushed string
 	}{
 		{"not serial", false, []string{"42[1]", "42[2]", "43"}, nil, "42[1] 42[2] 43"},
-		{"not serial, with an attachment", false, []string{"42[1]", "451-[]", "bAA==", "43"}, adapter.ErrNotSerial, ""},
+		{"not serial, with an attachment", false, []string{"42[1]", "451-[]", "bAA==", "43"}, delivery.ErrNotSerial, ""},
 		{"serial, with an attachment", true, []string{"42[1]", "451-[]", "bAA==", "43"}, nil, "42[1] 451-[] bAA== 43"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				n := sessionstore.NewSession{
 					ID: sid, Transport: sessionstore.WebSocket, Conn: conn("S"), CreatedAt: time.Now(),
 					Serial: c.serial,
 				}
 				w.must(w.store.Create(t.Context(), n))
 				_, err := w.delivery.Deliver(
-					t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet(c.frames...)},
+					t.Context(), delivery.Target{Session: sid}, []sessionstore.Packet{w.packet(c.frames...)},
 				)
 				if !errors.Is(err, c.err) {
 					t.Errorf("error %v, want %v", err, c.err)
@@ -460,17 +460,17 @@ func TestAttachments(t *testing.T) {
 		pushed string
 	}{
 		{"serial", true, false, nil, "451-[] bAA=="},
-		{"not serial", false, false, adapter.ErrNotSerial, ""},
-		{"not serial, by its hint", false, true, adapter.ErrNotSerial, ""},
+		{"not serial", false, false, delivery.ErrNotSerial, ""},
+		{"not serial, by its hint", false, true, delivery.ErrNotSerial, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				n := sessionstore.NewSession{
 					ID: sid, Transport: sessionstore.WebSocket, Conn: conn("S"), CreatedAt: time.Now(),
 					Serial: c.serial,
 				}
 				w.must(w.store.Create(t.Context(), n))
-				target := adapter.Target{Session: sid}
+				target := delivery.Target{Session: sid}
 				if c.hint {
 					target.Hint = conn("S")
 				}

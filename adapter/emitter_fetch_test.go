@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -21,11 +22,11 @@ func TestEmitterFetchesOn(t *testing.T) {
 			all = append(all, name)
 		}
 		o.client("other", sessionstore.Polling, "b")
-		pages := func(e adapter.Emission, limit, fits int) (found []string) {
+		pages := func(e emitter.Emission, limit, fits int) (found []string) {
 			t.Helper()
 			for from := ""; ; {
 				n := 0
-				next, err := e.FetchEach(t.Context(), from, limit, func(r adapter.RemoteSocket) bool {
+				next, err := e.FetchEach(t.Context(), from, limit, func(r adapter.Found) bool {
 					if n == fits {
 						return false
 					}
@@ -57,13 +58,13 @@ func TestEmitterFetchesOn(t *testing.T) {
 		o.store.faults[sessionstore.OpReadSocket] = []fault{{err: errNoAnswer}}
 		found := 0
 		next, err := o.emitter.To("a").
-			FetchEach(t.Context(), "", 50, func(adapter.RemoteSocket) bool { found++; return true })
+			FetchEach(t.Context(), "", 50, func(adapter.Found) bool { found++; return true })
 		if !errors.Is(err, errNoAnswer) || found != 50 || next == "" {
 			t.Errorf("one that cannot be read: found %d, next %q, %v", found, next, err)
 		}
 		rest := 0
 		next, err = o.emitter.To("a").
-			FetchEach(t.Context(), next, 50, func(adapter.RemoteSocket) bool { rest++; return true })
+			FetchEach(t.Context(), next, 50, func(adapter.Found) bool { rest++; return true })
 		if err != nil || found+rest != len(all)-1 || next != "" {
 			t.Errorf("the rest: %d, next %q, %v", rest, next, err)
 		}

@@ -13,10 +13,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick"
-	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
@@ -26,7 +28,7 @@ type outside struct {
 	t       *testing.T
 	store   *faultyStore
 	pusher  *pushtest.Pusher
-	emitter *adapter.Emitter
+	emitter *emitter.Emitter
 	server  *nonstick.Server
 
 	mu   sync.Mutex
@@ -39,7 +41,7 @@ func besides(t *testing.T, f func(t *testing.T, o *outside)) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &outside{t: t, pusher: pushtest.New()}
 		o.store = &faultyStore{Store: memstore.New(memstore.Options{}), faults: map[sessionstore.Op][]fault{}}
-		o.emitter = adapter.NewEmitter(o.store, o.pusher, adapter.EmitterOptions{})
+		o.emitter = emitter.New(o.store, o.pusher, emitter.Options{})
 		o.server = nonstick.New(nonstick.Config{Store: o.store.Store, Pusher: o.pusher})
 		for _, nsp := range []string{"/", "/admin"} {
 			o.server.Of(nsp).OnDisconnect(func(_ context.Context, s *nonstick.Socket, reason string) error {
@@ -93,7 +95,7 @@ func (o *outside) socket(session, nsp, id string, rooms ...string) {
 	}
 	s, err := o.store.Store.Get(o.t.Context(), k.Session, time.Now())
 	o.must(err)
-	o.must(o.store.PutSocket(o.t.Context(), k, s.Hint(), adapter.Limits{}.WithDefaults().Socket))
+	o.must(o.store.PutSocket(o.t.Context(), k, s.Hint(), delivery.Limits{}.WithDefaults().Socket))
 }
 
 // got returns what a client was pushed since the last call, or what waits for its next GET.
@@ -138,21 +140,21 @@ func TestEmitterSelects(t *testing.T) {
 	const id = "socket-of-20-letters" // long enough to be a room of its own
 	tests := []struct {
 		name   string
-		choose func(e *adapter.Emitter) adapter.Emission
+		choose func(e *emitter.Emitter) emitter.Emission
 		want   string
 	}{
-		{"everybody", func(e *adapter.Emitter) adapter.Emission { return e.Of("/") }, "ws poll " + id},
-		{"a room", func(e *adapter.Emitter) adapter.Emission { return e.To("a") }, "ws poll"},
-		{"a room by its other name", func(e *adapter.Emitter) adapter.Emission { return e.In("b") }, "poll"},
+		{"everybody", func(e *emitter.Emitter) emitter.Emission { return e.Of("/") }, "ws poll " + id},
+		{"a room", func(e *emitter.Emitter) emitter.Emission { return e.To("a") }, "ws poll"},
+		{"a room by its other name", func(e *emitter.Emitter) emitter.Emission { return e.In("b") }, "poll"},
 		{
-			"rooms, each socket once", func(e *adapter.Emitter) adapter.Emission { return e.To("a").In("b", "a") },
+			"rooms, each socket once", func(e *emitter.Emitter) emitter.Emission { return e.To("a").In("b", "a") },
 			"ws poll",
 		},
-		{"except", func(e *adapter.Emitter) adapter.Emission { return e.Except("b") }, "ws " + id},
-		{"a room without another", func(e *adapter.Emitter) adapter.Emission { return e.To("a").Except("b") }, "ws"},
-		{"one socket", func(e *adapter.Emitter) adapter.Emission { return e.To(id) }, id},
-		{"nobody", func(e *adapter.Emitter) adapter.Emission { return e.To("empty") }, ""},
-		{"another namespace", func(e *adapter.Emitter) adapter.Emission { return e.Of("/admin") }, ""},
+		{"except", func(e *emitter.Emitter) emitter.Emission { return e.Except("b") }, "ws " + id},
+		{"a room without another", func(e *emitter.Emitter) emitter.Emission { return e.To("a").Except("b") }, "ws"},
+		{"one socket", func(e *emitter.Emitter) emitter.Emission { return e.To(id) }, id},
+		{"nobody", func(e *emitter.Emitter) emitter.Emission { return e.To("empty") }, ""},
+		{"another namespace", func(e *emitter.Emitter) emitter.Emission { return e.Of("/admin") }, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -203,14 +205,14 @@ func TestEmitterEncodes(t *testing.T) {
 			name: "binary of Go", nsp: "/", event: "e", args: list(string(binary)),
 			want: `451-["e",` + placed + `] baGk=`,
 		},
-		{name: "reserved", nsp: "/", event: "disconnect", err: adapter.ErrEvent},
-		{name: "no JSON", nsp: "/", event: "e", args: list(`{`), err: adapter.ErrEvent},
-		{name: "two values in one", nsp: "/", event: "e", args: list(`1]`), err: adapter.ErrEvent},
+		{name: "reserved", nsp: "/", event: "disconnect", err: emitter.ErrEvent},
+		{name: "no JSON", nsp: "/", event: "e", args: list(`{`), err: emitter.ErrEvent},
+		{name: "two values in one", nsp: "/", event: "e", args: list(`1]`), err: emitter.ErrEvent},
 		{
 			name: "a placeholder for what is not there", nsp: "/", event: "e",
-			args: list(`{"_placeholder":true,"num":1}`), attachments: [][]byte{nil}, err: adapter.ErrEvent,
+			args: list(`{"_placeholder":true,"num":1}`), attachments: [][]byte{nil}, err: emitter.ErrEvent,
 		},
-		{name: "too many attachments", nsp: "/", event: "e", attachments: make([][]byte, 11), err: adapter.ErrEvent},
+		{name: "too many attachments", nsp: "/", event: "e", attachments: make([][]byte, 11), err: emitter.ErrEvent},
 		{name: "no slash", nsp: "admin", event: "e", err: adapter.ErrName},
 		{
 			name: "long namespace", nsp: "/" + strings.Repeat("n", sessionstore.MaxName), event: "e",
@@ -218,7 +220,7 @@ func TestEmitterEncodes(t *testing.T) {
 		},
 		{
 			name: "too large", nsp: "/", event: "e", args: list(`"` + strings.Repeat("x", 128<<10) + `"`),
-			err: adapter.ErrPacketTooLarge,
+			err: delivery.ErrPacketTooLarge,
 		},
 	}
 	for _, tt := range tests {
@@ -257,8 +259,8 @@ func TestEmitterLeavesClosedSessionsToTheSweeper(t *testing.T) {
 		result adapter.Result
 		reason string
 	}{
-		{"gone", adapter.ErrGone, adapter.Result{Delivered: 1, Gone: 1}, adapter.ReasonTransportClose},
-		{"in doubt", pushtest.ErrLost, adapter.Result{Delivered: 1, Failed: 1}, adapter.ReasonTransportError},
+		{"gone", delivery.ErrGone, adapter.Result{Delivered: 1, Gone: 1}, delivery.ReasonTransportClose},
+		{"in doubt", pushtest.ErrLost, adapter.Result{Delivered: 1, Failed: 1}, delivery.ReasonTransportError},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -354,7 +356,7 @@ func TestEmitterDisconnects(t *testing.T) {
 				if got := o.got("poll"); got != "41" {
 					t.Errorf("%q waits for the next GET, want 41", got)
 				}
-				const reason = " " + adapter.ReasonServerDisconnect
+				const reason = " " + delivery.ReasonServerDisconnect
 				if got, want := o.swept(
 					100*time.Millisecond,
 				), "admin"+reason+"; poll"+reason+"; ws"+reason; got != want {
@@ -378,7 +380,7 @@ func TestEmitterFetches(t *testing.T) {
 		o.must(
 			o.store.SetData(
 				t.Context(), sessionstore.Socket{ID: "0", Session: "0", Namespace: "/"}, "name", `"x"`,
-				adapter.Limits{}.WithDefaults().Socket,
+				delivery.Limits{}.WithDefaults().Socket,
 			),
 		)
 		all, err := o.emitter.Of("/").Fetch(t.Context(), 10)
@@ -432,7 +434,7 @@ func TestEmitterCarriesParts(t *testing.T) {
 		large := adapter.Part{
 			ID: "p", Selection: adapter.Selection{Namespace: "/"}, Frames: []string{strings.Repeat("x", 200<<10)},
 		}
-		if _, err := o.emitter.Carry(t.Context(), large); !errors.Is(err, adapter.ErrPacketTooLarge) {
+		if _, err := o.emitter.Carry(t.Context(), large); !errors.Is(err, delivery.ErrPacketTooLarge) {
 			t.Errorf("too large: %v", err)
 		}
 	})

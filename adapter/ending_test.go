@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -42,11 +43,11 @@ type background struct {
 	refuse error
 
 	mu    sync.Mutex
-	taken []adapter.Ending
+	taken []delivery.Ending
 	group sync.WaitGroup
 }
 
-func (b *background) later(ctx context.Context, e adapter.Ending) error {
+func (b *background) later(ctx context.Context, e delivery.Ending) error {
 	if b.refuse != nil {
 		return b.refuse
 	}
@@ -110,13 +111,13 @@ func TestSenderDoesNotWaitForEnds(t *testing.T) {
 		applies bool
 		atMost  time.Duration
 	}{
-		{"members that do not read", adapter.ErrBusy, false, 11100 * time.Millisecond},
+		{"members that do not read", delivery.ErrBusy, false, 11100 * time.Millisecond},
 		{"members in doubt", pushtest.ErrLost, false, 1100 * time.Millisecond},
 		{"members in doubt, whose close is applied though nobody waited for it", pushtest.ErrArrived, true, 1100 * time.Millisecond},
-		{"members that are gone", adapter.ErrGone, false, 1100 * time.Millisecond},
+		{"members that are gone", delivery.ErrGone, false, 1100 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				b := slowly(w, 5*time.Second, c.applies)
 				sel := inTrouble(w, c.answer)
 				begun := time.Now()
@@ -161,7 +162,7 @@ func TestEndsInPlace(t *testing.T) {
 		{"it cannot be handed over", 5 * time.Second, func(_ *world, b *background) { b.refuse = errors.New("full") }, 5 * time.Second, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				b := slowly(w, c.takes, false)
 				c.prepare(w, b)
 				var log bytes.Buffer
@@ -187,9 +188,9 @@ func TestEndsInPlace(t *testing.T) {
 
 // A push that hangs holds the sender for two seconds, however many they are.
 func TestSenderDoesNotWaitForPushesThatHang(t *testing.T) {
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		hanging := hangingPusher{w.pusher}
-		w.delivery = adapter.NewDelivery(w.store, hanging, w.closing, adapter.Limits{})
+		w.delivery = delivery.New(w.store, hanging, w.closing, delivery.Limits{})
 		w.adapter = adapter.New(w.store, w.delivery, adapter.Options{})
 		b := slowly(w, 5*time.Second, false)
 		sel := inTrouble(w, nil)
@@ -221,24 +222,24 @@ func (p hangingPusher) Push(ctx context.Context, c sessionstore.Connection, fram
 // What a caller delivers to one session is closed in place, for the error says that it is: only what is late for many
 // is handed over.
 func TestOneSessionIsClosedInPlace(t *testing.T) {
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		b := slowly(w, 5*time.Second, false)
 		w.webSocket(sid)
 		w.pusher.AnswerAlways(conn("S"), pushtest.ErrLost)
 		_, err := w.delivery.Deliver(
-			t.Context(), adapter.Target{Session: sid, Hint: conn("S")}, []sessionstore.Packet{w.packet("4x")},
+			t.Context(), delivery.Target{Session: sid, Hint: conn("S")}, []sessionstore.Packet{w.packet("4x")},
 		)
 		if !errors.Is(err, pushtest.ErrLost) || len(b.taken) > 0 {
 			t.Errorf("%v, %d handed over", err, len(b.taken))
 		}
-		w.expectSession("", "", adapter.ReasonTransportError)
+		w.expectSession("", "", delivery.ReasonTransportError)
 	})
 }
 
 // A close that was given up by all who knew of it is not held against the session for ever.
 func TestSessionThatCannotBeClosed(t *testing.T) {
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
-		w.closing.Later = func(context.Context, adapter.Ending) error { return nil } // and forgets it
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
+		w.closing.Later = func(context.Context, delivery.Ending) error { return nil } // and forgets it
 		w.closing.Sessions = &slowTable{faultyStore: w.store, takes: time.Hour}
 		w.webSocket(sid)
 		w.socket(sid, "a")

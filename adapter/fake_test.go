@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
@@ -155,8 +156,8 @@ type world struct {
 	t        *testing.T
 	store    *faultyStore
 	pusher   *pushtest.Pusher
-	closing  *adapter.Closing
-	delivery *adapter.Delivery
+	closing  *delivery.Closing
+	delivery *delivery.Delivery
 	adapter  *adapter.Adapter
 	n        int
 
@@ -165,13 +166,13 @@ type world struct {
 }
 
 // inWorld runs a test in a bubble of its own time.
-func inWorld(t *testing.T, limits adapter.Limits, f func(t *testing.T, w *world)) {
+func inWorld(t *testing.T, limits delivery.Limits, f func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, pusher: pushtest.New()}
 		w.store = &faultyStore{Store: memstore.New(memstore.Options{}), faults: map[sessionstore.Op][]fault{}}
-		w.closing = &adapter.Closing{Sessions: w.store, Pusher: w.pusher, Finish: w.finish}
-		w.delivery = adapter.NewDelivery(w.store, w.pusher, w.closing, limits)
+		w.closing = &delivery.Closing{Sessions: w.store, Pusher: w.pusher, Finish: w.finish}
+		w.delivery = delivery.New(w.store, w.pusher, w.closing, limits)
 		w.adapter = adapter.New(w.store, w.delivery, adapter.Options{})
 		f(t, w)
 	})

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -44,8 +45,6 @@ type fan struct {
 	group  sync.WaitGroup
 	slow   atomic.Bool // closing a session has taken too long
 
-	delivery Delivery // to copy for each member
-
 	mu     sync.Mutex
 	result Result
 	errs   []error   // of the packet
@@ -55,10 +54,9 @@ type fan struct {
 
 func newFan(a *Adapter, nsp sessionstore.Namespace, room sessionstore.Room, p sessionstore.Packet) *fan {
 	f := &fan{ // a channel of empty values takes the same 96 bytes whatever its size, see BenchmarkBroadcast
-		a: a, delivery: *a.delivery, nsp: nsp, room: room, packet: []sessionstore.Packet{p},
+		a: a, nsp: nsp, room: room, packet: []sessionstore.Packet{p},
 		places: make(chan struct{}, fanOut), all: make(chan struct{}, busyMost),
 	}
-	f.delivery.end = f.close
 	return f
 }
 
@@ -116,10 +114,8 @@ func (f *fan) end(ctx context.Context) (Result, error) {
 }
 
 func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place) {
-	delivery := f.delivery
-	delivery.patiently = p.patiently
-	truth, err := delivery.Deliver(ctx, Target{Session: m.Session, Hint: m.Hint}, f.packet)
-	gone := errors.Is(err, ErrClosed) && !errors.Is(err, ErrEnding)
+	truth, err := f.a.delivery.With(p.patiently, f.close).Deliver(ctx, delivery.Target{Session: m.Session, Hint: m.Hint}, f.packet)
+	gone := errors.Is(err, delivery.ErrClosed) && !errors.Is(err, delivery.ErrEnding)
 	switch {
 	case gone:
 		err = f.a.reap(ctx, f.nsp, f.room, m)
@@ -137,7 +133,7 @@ func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place) {
 		f.result.Delivered++
 	}
 	list := &f.failed
-	if errors.Is(err, ErrNotSerial) {
+	if errors.Is(err, delivery.ErrNotSerial) {
 		list = &f.errs
 	}
 	if err != nil && len(*list) < maxErrors {
@@ -146,15 +142,15 @@ func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place) {
 }
 
 // close ends the session of a member. The sender waits for that, so that in general it is done when the emit returns;
-// but where the store or the platform is slow, those that see to ends see to it, see [Closing.CloseWithin]: then
+// but where the store or the platform is slow, those that see to ends see to it, see [delivery.Closing.CloseWithin]: then
 // those that come after are theirs at once.
-func (f *fan) close(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) error {
+func (f *fan) close(ctx context.Context, id sessionstore.SessionID, reason string, o delivery.CloseOptions) error {
 	patience := closePatience
 	if f.slow.Load() {
 		patience = 0
 	}
-	err := f.a.delivery.closing.CloseWithin(ctx, patience, id, reason, o)
-	if errors.Is(err, ErrEnding) {
+	err := f.a.delivery.Closing().CloseWithin(ctx, patience, id, reason, o)
+	if errors.Is(err, delivery.ErrEnding) {
 		f.slow.Store(true)
 	}
 	return err
@@ -164,12 +160,12 @@ func (f *fan) close(ctx context.Context, id sessionstore.SessionID, reason strin
 // member together wait no longer than busyLongest.
 func (p *place) patiently(ctx context.Context, push func(context.Context) error) error {
 	err := bounded(ctx, fanPush, push)
-	if !errors.Is(err, ErrBusy) {
+	if !errors.Is(err, delivery.ErrBusy) {
 		return err
 	}
 	begun := time.Now()
-	pause := &Pause{next: firstPause, longest: busyPause}
-	for errors.Is(err, ErrBusy) && p.f.worth(begun, p.waited+time.Since(begun)) && ctx.Err() == nil {
+	pause := delivery.NewPauseOf(busyPause)
+	for errors.Is(err, delivery.ErrBusy) && p.f.worth(begun, p.waited+time.Since(begun)) && ctx.Err() == nil {
 		p.give()
 		pause.Wait(ctx)
 		p.take()

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -60,7 +62,7 @@ func (q *fifo) take(dice *rand.Rand) (body string, ok bool) {
 type crowd struct {
 	*world
 	queue   *fifo
-	emitter *adapter.Emitter
+	emitter *emitter.Emitter
 	ids     []sessionstore.SessionID // those of the sockets are the same
 }
 
@@ -71,11 +73,11 @@ const (
 
 func inCrowd(t *testing.T, f func(t *testing.T, c *crowd)) {
 	t.Helper()
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		c := &crowd{world: w, queue: &fifo{keys: map[string]bool{}, groups: map[string][]string{}}}
 		o := adapter.Options{Fanout: c.queue, Large: crowdLarge}
 		w.adapter = adapter.New(w.store, w.delivery, o)
-		c.emitter = adapter.NewEmitter(w.store, w.pusher, adapter.EmitterOptions{Options: o})
+		c.emitter = emitter.New(w.store, w.pusher, emitter.Options{Options: o})
 		for i := range crowdSize {
 			id := sessionstore.SessionID(sessionstore.NewID())
 			w.polling(id)
@@ -88,7 +90,7 @@ func inCrowd(t *testing.T, f func(t *testing.T, c *crowd)) {
 			if i == 0 {
 				k.Rooms = append(k.Rooms, "first")
 			}
-			w.must(w.store.PutSocket(t.Context(), k, sessionstore.Connection{}, adapter.Limits{}.WithDefaults().Socket))
+			w.must(w.store.PutSocket(t.Context(), k, sessionstore.Connection{}, delivery.Limits{}.WithDefaults().Socket))
 			c.ids = append(c.ids, id)
 		}
 		f(t, c)

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -64,7 +64,7 @@ func deadSerial(w *world) {
 
 func (w *world) deliverSerial() error {
 	_, err := w.delivery.Deliver(
-		w.t.Context(), adapter.Target{Session: sid},
+		w.t.Context(), delivery.Target{Session: sid},
 		[]sessionstore.Packet{w.packet("4a"), w.packet("451-[]", "bAA==")},
 	)
 	return err
@@ -85,13 +85,13 @@ func TestDeliverSerial(t *testing.T) {
 		reason           string
 	}{
 		{name: "pushed", make: serial, pushed: "4a 451-[] bAA=="},
-		{name: "busy for a while", make: serial, push: []error{adapter.ErrBusy, nil, adapter.ErrBusy}, pushed: "4a 451-[] bAA=="},
+		{name: "busy for a while", make: serial, push: []error{delivery.ErrBusy, nil, delivery.ErrBusy}, pushed: "4a 451-[] bAA=="},
 		{name: "somebody else pushes", make: busySerial(time.Minute), buffered: "4first 4a 451-[] bAA=="},
-		{name: "somebody else died while pushing", make: deadSerial, err: adapter.ErrClosed, reason: "transport error"},
-		{name: "no such session", make: nothing, err: adapter.ErrClosed},
-		{name: "closed", make: closed, err: adapter.ErrClosed},
-		{name: "gone", make: serial, push: []error{adapter.ErrGone}, err: adapter.ErrClosed, reason: "transport close"},
-		{name: "gone before the attachment", make: serial, push: []error{nil, nil, adapter.ErrGone}, pushed: "4a 451-[]", err: adapter.ErrClosed, reason: "transport close"},
+		{name: "somebody else died while pushing", make: deadSerial, err: delivery.ErrClosed, reason: "transport error"},
+		{name: "no such session", make: nothing, err: delivery.ErrClosed},
+		{name: "closed", make: closed, err: delivery.ErrClosed},
+		{name: "gone", make: serial, push: []error{delivery.ErrGone}, err: delivery.ErrClosed, reason: "transport close"},
+		{name: "gone before the attachment", make: serial, push: []error{nil, nil, delivery.ErrGone}, pushed: "4a 451-[]", err: delivery.ErrClosed, reason: "transport close"},
 		{name: "in doubt", make: serial, push: []error{nil, pushtest.ErrArrived}, pushed: "4a 451-[]", err: pushtest.ErrArrived, reason: "transport error"},
 		{name: "append throttled", make: serial, store: faults(sessionstore.OpEnqueue, certain, certain), pushed: "4a 451-[] bAA=="},
 		{name: "append in doubt, and done", make: serial, store: faults(sessionstore.OpEnqueue, done), pushed: "4a 451-[] bAA=="},
@@ -102,7 +102,7 @@ func TestDeliverSerial(t *testing.T) {
 		{name: "release throttled", make: serial, store: faults(sessionstore.OpRelease, certain), pushed: "4a 451-[] bAA=="},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				c.make(w)
 				for op, list := range c.store {
 					w.store.faults[op] = append([]fault(nil), list...)
@@ -127,19 +127,19 @@ func TestDeliverSerial(t *testing.T) {
 }
 
 func TestSerialBufferFull(t *testing.T) {
-	inWorld(t, adapter.Limits{Buffer: sessionstore.BufferLimits{Packets: 2, Bytes: 100}}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{Buffer: sessionstore.BufferLimits{Packets: 2, Bytes: 100}}, func(t *testing.T, w *world) {
 		busySerial(time.Minute)(w)
-		if err := w.deliverSerial(); !errors.Is(err, adapter.ErrBufferFull) {
+		if err := w.deliverSerial(); !errors.Is(err, delivery.ErrBufferFull) {
 			t.Errorf("error %v", err)
 		}
-		w.expectSession("", "", adapter.ReasonBufferFull)
+		w.expectSession("", "", delivery.ReasonBufferFull)
 	})
 }
 
 // Many who deliver at once: each packet arrives once and whole, and those of one of them in order.
 func TestSerialAtOnce(t *testing.T) {
 	const emitters, packets = 8, 20
-	inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		serial(w)
 		w.pusher.OnPush = func(sessionstore.Connection, string) { time.Sleep(time.Millisecond) } // so that others come between
 		var group sync.WaitGroup
@@ -151,7 +151,7 @@ func TestSerialAtOnce(t *testing.T) {
 						ID: sessionstore.PacketID(name), Frames: []string{"head." + name, "tail." + name},
 					}
 					if _, err := w.delivery.Deliver(
-						t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{p},
+						t.Context(), delivery.Target{Session: sid}, []sessionstore.Packet{p},
 					); err != nil {
 						t.Error(err)
 					}
@@ -195,7 +195,7 @@ func TestLongFlush(t *testing.T) {
 		{"never renewed", 1000, "transport error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, adapter.Limits{}, func(t *testing.T, w *world) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				serial(w)
 				w.store.faults[sessionstore.OpRenew] = make([]fault, c.faults)
 				for i := range c.faults {
@@ -209,7 +209,7 @@ func TestLongFlush(t *testing.T) {
 				}
 				frames := strings.Fields(strings.Repeat("4x ", 60))
 				_, err := w.delivery.Deliver(
-					t.Context(), adapter.Target{Session: sid}, []sessionstore.Packet{w.packet(frames...)},
+					t.Context(), delivery.Target{Session: sid}, []sessionstore.Packet{w.packet(frames...)},
 				)
 				if (err != nil) != (c.reason != "") {
 					t.Errorf("error %v", err)

@@ -12,8 +12,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/management"
@@ -124,7 +124,7 @@ func limitsOf(c config) emulator.Limits {
 }
 
 // pusherOf returns how connections are pushed to.
-func pusherOf(c config, server *emulator.Server) adapter.Pusher {
+func pusherOf(c config, server *emulator.Server) delivery.Pusher {
 	remote := management.New(management.Options{Region: localRegion, Credentials: localCredentials})
 	if c.push == "api" {
 		return remote
@@ -140,7 +140,7 @@ var localCredentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Cr
 // wiring is what all handler sets of the process have in common.
 type wiring struct {
 	config   config
-	pusher   adapter.Pusher
+	pusher   delivery.Pusher
 	endpoint string
 	log      *slog.Logger
 	ends     *engine.Pool // of the API that is being made
@@ -178,8 +178,8 @@ func (w *wiring) engineOptions() engine.Options {
 	}
 }
 
-func (w *wiring) deliveryLimits() adapter.Limits {
-	l := adapter.Limits{Buffer: sessionstore.BufferLimits{Bytes: w.config.bufferLimit}}
+func (w *wiring) deliveryLimits() delivery.Limits {
+	l := delivery.Limits{Buffer: sessionstore.BufferLimits{Bytes: w.config.bufferLimit}}
 	if w.config.limits == "none" {
 		largest := len(
 			"b",

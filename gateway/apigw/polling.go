@@ -9,8 +9,8 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -99,7 +99,7 @@ func answered(sets *headerSets, payload, accept string) events.APIGatewayV2HTTPR
 // post hands in a body, unless it is of the wrong kind or too large.
 func (h *Handler) post(ctx context.Context, sid sessionstore.SessionID, e *events.APIGatewayV2HTTPRequest) error {
 	if e.Headers["content-type"] == binaryType {
-		if err := h.gateway.Fail(ctx, sid, adapter.ReasonTransportError); err != nil {
+		if err := h.gateway.Fail(ctx, sid, delivery.ReasonTransportError); err != nil {
 			return err
 		}
 		return engineio.ErrInvalidContent

@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
 	"github.com/nonstick-io/nonstick/internal/dynamotest"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
@@ -52,7 +52,7 @@ func namespaces() []string {
 	return names
 }
 
-var limits = adapter.Limits{}.WithDefaults()
+var limits = delivery.Limits{}.WithDefaults()
 
 // world is a server and its store.
 type world struct {

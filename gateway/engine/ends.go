@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 // End is what remains to do for a session that was closed and whose connections were cut: its disconnect handlers,
-// its rooms, its rows. Or, with a Reason, a session that is still to be closed, see [adapter.Ending], whose JSON it
+// its rooms, its rows. Or, with a Reason, a session that is still to be closed, see [delivery.Ending], whose JSON it
 // reads. It is encoded as JSON in a queue.
 type End struct {
 	Session sessionstore.SessionID `json:"session"`
@@ -72,7 +72,7 @@ func (e *Engine) closed(ctx context.Context, old sessionstore.Session, lease ses
 }
 
 // later takes a close that has taken too long for its caller.
-func (e *Engine) later(ctx context.Context, c adapter.Ending) error {
+func (e *Engine) later(ctx context.Context, c delivery.Ending) error {
 	return e.ends.HandOver(ctx, End{Session: c.Session, Owner: c.Owner, Reason: c.Reason, Doubtful: c.Doubtful})
 }
 
@@ -80,10 +80,10 @@ func (e *Engine) later(ctx context.Context, c adapter.Ending) error {
 func (e *Engine) finishClose(ctx context.Context, end End) error {
 	ctx, cancel := context.WithTimeout(ctx, finishTime)
 	defer cancel()
-	pause := adapter.NewPause()
+	pause := delivery.NewPause()
 	for {
 		err := e.closing.Resume(
-			ctx, adapter.Ending{Session: end.Session, Owner: end.Owner, Reason: end.Reason, Doubtful: end.Doubtful},
+			ctx, delivery.Ending{Session: end.Session, Owner: end.Owner, Reason: end.Reason, Doubtful: end.Doubtful},
 		)
 		if err == nil {
 			return nil
@@ -161,7 +161,7 @@ func (e *Engine) Finish(ctx context.Context, end End) error {
 func (e *Engine) renew(ctx context.Context, end *End) (mine bool, err error) {
 	now := time.Now()
 	lease := sessionstore.Lease{
-		Owner: sessionstore.Owner(sessionstore.NewID()), Until: adapter.LeaseUntil(context.WithoutCancel(ctx), now),
+		Owner: sessionstore.Owner(sessionstore.NewID()), Until: delivery.LeaseUntil(context.WithoutCancel(ctx), now),
 	}
 	err = e.store.TakeOver(ctx, end.Session, lease, end.Owner, now)
 	if errors.Is(err, sessionstore.ErrConflict) || errors.Is(err, sessionstore.ErrNotFound) {
@@ -177,12 +177,12 @@ func (e *Engine) renew(ctx context.Context, end *End) (mine bool, err error) {
 // finish is one go. The registry's row goes last, for it is what the sweeper would find an unfinished close by.
 func (e *Engine) finish(ctx context.Context, end *End) error {
 	now := time.Now()
-	if end.Until.Sub(now) < leastFinish+adapter.LeaseMargin {
+	if end.Until.Sub(now) < leastFinish+delivery.LeaseMargin {
 		if mine, err := e.renew(ctx, end); !mine || err != nil {
 			return err
 		}
 	}
-	ctx, cancel := context.WithDeadline(ctx, earlier(end.Until.Add(-adapter.LeaseMargin), now.Add(finishTime)))
+	ctx, cancel := context.WithDeadline(ctx, earlier(end.Until.Add(-delivery.LeaseMargin), now.Add(finishTime)))
 	defer cancel()
 	s, err := e.store.Get(ctx, end.Session, now)
 	if errors.Is(err, sessionstore.ErrNotFound) ||

@@ -11,8 +11,8 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -30,7 +30,7 @@ type Options struct {
 	// enforced by the caller that reads the request.
 	MaxPayload int
 	// Limits bound what is delivered to a session.
-	Limits adapter.Limits
+	Limits delivery.Limits
 	// PushReplies says that frames come through a queue: an answer to one cannot travel with it, and is pushed.
 	PushReplies bool
 	// AllowRequest judges the request of a client that begins a session, on polling or on WebSocket, before anything
@@ -92,7 +92,7 @@ func (e *CloseError) Unwrap() error { return e.Cause }
 // Config is what an [Engine] is made of.
 type Config struct {
 	Store   sessionstore.Store
-	Pusher  adapter.Pusher
+	Pusher  delivery.Pusher
 	Handler Handler
 	Options Options
 	// Ends takes the ends of sessions; default none: the caller that closes a session finishes it.
@@ -108,12 +108,12 @@ type Config struct {
 type Engine struct {
 	store    sessionstore.Store
 	waker    sessionstore.Waker // nil if the store cannot tell
-	pusher   adapter.Pusher
+	pusher   delivery.Pusher
 	handler  Handler
 	opts     Options
 	log      *slog.Logger
-	closing  *adapter.Closing
-	delivery *adapter.Delivery
+	closing  *delivery.Closing
+	delivery *delivery.Delivery
 	attach   bool // packets with attachments may be sent; set before it serves
 	serial   bool // and need serial sessions for that
 	conns    connCache
@@ -131,21 +131,21 @@ func New(c Config) *Engine {
 		e.log = slog.New(slog.DiscardHandler)
 	}
 	e.waker, _ = c.Store.(sessionstore.Waker)
-	e.closing = &adapter.Closing{
+	e.closing = &delivery.Closing{
 		Sessions: c.Store, Pusher: c.Pusher, Finish: e.closed, Announce: e.announce, Logger: e.log,
 	}
 	if e.ends != nil {
 		e.closing.Later = e.later
 	}
-	e.delivery = adapter.NewDelivery(c.Store, c.Pusher, e.closing, e.opts.Limits)
+	e.delivery = delivery.New(c.Store, c.Pusher, e.closing, e.opts.Limits)
 	return e
 }
 
 // AllowAttachments lets packets of several messages (with attachments) be sent to sessions on WebSocket. Unless the
-// pusher is an adapter.GroupPusher, sessions are created serial from then on, and each packet to such a WebSocket
+// pusher is an delivery.GroupPusher, sessions are created serial from then on, and each packet to such a WebSocket
 // costs two writes of the store. Call it before serving.
 func (e *Engine) AllowAttachments() {
-	_, groups := e.pusher.(adapter.GroupPusher)
+	_, groups := e.pusher.(delivery.GroupPusher)
 	e.attach, e.serial = true, !groups
 }
 
@@ -153,16 +153,16 @@ func (e *Engine) AllowAttachments() {
 func (e *Engine) Attachments() bool { return e.attach }
 
 // Delivery returns what brings packets to sessions, for an adapter.Adapter on top.
-func (e *Engine) Delivery() *adapter.Delivery { return e.delivery }
+func (e *Engine) Delivery() *delivery.Delivery { return e.delivery }
 
 // Close ends a session for a reason. The client of a polling session fetches what is in its buffer first.
 func (e *Engine) Close(ctx context.Context, id sessionstore.SessionID, reason string) error {
-	return e.closing.Close(ctx, id, reason, adapter.CloseOptions{Drain: true})
+	return e.closing.Close(ctx, id, reason, delivery.CloseOptions{Drain: true})
 }
 
 // Fail ends a session at once: its client broke the rules of the transport.
 func (e *Engine) Fail(ctx context.Context, id sessionstore.SessionID, reason string) error {
-	return e.closing.Close(ctx, id, reason, adapter.CloseOptions{})
+	return e.closing.Close(ctx, id, reason, delivery.CloseOptions{})
 }
 
 // announce has the sweeper look at a session that is about to be closed. Where that fails, the close goes on: the

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/internal/ids"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -147,13 +147,13 @@ const openRepeats = 12
 
 // closeRefused closes a connection that was only let in to be closed.
 func (e *Engine) closeRefused(ctx context.Context, conn sessionstore.Connection) error {
-	pause := adapter.NewPause()
+	pause := delivery.NewPause()
 	for try := 1; ; try++ {
 		err := e.pusher.Close(ctx, conn)
 		switch {
 		case err == nil:
 			return nil
-		case !errors.Is(err, adapter.ErrGone):
+		case !errors.Is(err, delivery.ErrGone):
 			return fmt.Errorf("engine: refuse connection: %w", err)
 		case try == openRepeats:
 			return nil // its client has left by itself
@@ -178,19 +178,19 @@ func (e *Engine) sendOpen(ctx context.Context, s Step) error {
 	if err == nil {
 		return nil
 	}
-	reason := adapter.ReasonTransportError
-	if errors.Is(err, adapter.ErrGone) {
-		reason, err = adapter.ReasonTransportClose, nil
+	reason := delivery.ReasonTransportError
+	if errors.Is(err, delivery.ErrGone) {
+		reason, err = delivery.ReasonTransportClose, nil
 	}
-	return errors.Join(err, e.closing.Close(ctx, s.Session, reason, adapter.CloseOptions{Doubtful: s.Conn}))
+	return errors.Join(err, e.closing.Close(ctx, s.Session, reason, delivery.CloseOptions{Doubtful: s.Conn}))
 }
 
 func (e *Engine) pushOpen(ctx context.Context, s Step) error {
 	frame := e.open(s.Session, []string{})
-	pause := adapter.NewPause()
+	pause := delivery.NewPause()
 	for try := 1; ; try++ {
 		err := e.delivery.Push(ctx, s.Conn, frame)
-		if !errors.Is(err, adapter.ErrGone) || try == openRepeats {
+		if !errors.Is(err, delivery.ErrGone) || try == openRepeats {
 			return err
 		}
 		pause.Wait(ctx)

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -102,7 +102,7 @@ func (e *Engine) newInvocation(s sessionstore.Session, conn sessionstore.Connect
 }
 
 // Send sends one message to the session: its Engine.IO packets, encoded as text. It leaves when the request has been
-// handled. The error is adapter.ErrPacketTooLarge, or that of earlier packets that had to be sent on to make room.
+// handled. The error is delivery.ErrPacketTooLarge, or that of earlier packets that had to be sent on to make room.
 func (i *Invocation) Send(ctx context.Context, frames ...string) error {
 	return i.send(ctx, frames, false)
 }
@@ -162,14 +162,14 @@ func (i *Invocation) guard(ctx context.Context, f func() error) {
 	defer func() {
 		if r := recover(); r != nil {
 			i.engine.log.ErrorContext(ctx, "handler panicked", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-			i.Close(adapter.ReasonForcedClose)
+			i.Close(delivery.ReasonForcedClose)
 		}
 	}()
 	err := f()
 	if err == nil {
 		return
 	}
-	reason := adapter.ReasonForcedClose
+	reason := delivery.ReasonForcedClose
 	var c *CloseError
 	if errors.As(err, &c) {
 		reason = c.Reason
@@ -198,7 +198,7 @@ func (i *Invocation) finish(ctx context.Context) (reply string, err error) {
 	if i.reason == "" {
 		return reply, err
 	}
-	if errors.Is(err, adapter.ErrClosed) {
+	if errors.Is(err, delivery.ErrClosed) {
 		err = nil
 	}
 	return "", errors.Join(err, i.engine.Close(ctx, i.Session.ID, i.reason))
@@ -217,7 +217,7 @@ func (i *Invocation) deliver(ctx context.Context, packets []sessionstore.Packet)
 	if hint.IsZero() {
 		packets = []sessionstore.Packet{oneEntry(packets)}
 	}
-	_, err := i.engine.delivery.Deliver(ctx, adapter.Target{Session: i.Session.ID, Hint: hint}, packets)
+	_, err := i.engine.delivery.Deliver(ctx, delivery.Target{Session: i.Session.ID, Hint: hint}, packets)
 	return err
 }
 

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -20,20 +20,20 @@ func (e *Engine) deadHold(ctx context.Context, r sessionstore.Registration) erro
 	if s.State != sessionstore.Open || !s.Hold.Expired(now) {
 		return nil
 	}
-	return e.closing.Close(ctx, r.Session, adapter.ReasonTransportError, adapter.CloseOptions{Doubtful: r.Conn})
+	return e.closing.Close(ctx, r.Session, delivery.ReasonTransportError, delivery.CloseOptions{Doubtful: r.Conn})
 }
 
 // expire decides the ping timeout of a WebSocket: a write on the row as it was read, so that a pong is either
 // before it or does not count.
 func (e *Engine) expire(ctx context.Context, r sessionstore.Registration) error {
-	err := e.store.Expire(ctx, r, adapter.LeaseUntil(context.WithoutCancel(ctx), time.Now()))
+	err := e.store.Expire(ctx, r, delivery.LeaseUntil(context.WithoutCancel(ctx), time.Now()))
 	if errors.Is(err, sessionstore.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("engine: expire: %w", err)
 	}
-	return e.closing.Close(ctx, r.Session, adapter.ReasonPingTimeout, adapter.CloseOptions{Doubtful: r.Conn})
+	return e.closing.Close(ctx, r.Session, delivery.ReasonPingTimeout, delivery.CloseOptions{Doubtful: r.Conn})
 }
 
 // look reads a session and acts on every deadline that has passed.
@@ -59,7 +59,7 @@ func (e *Engine) takeOver(ctx context.Context, s *sessionstore.Session, now time
 		return e.lookAgain(ctx, s.ID, s.Handler.Until)
 	}
 	lease := sessionstore.Lease{
-		Owner: sessionstore.Owner(sessionstore.NewID()), Until: adapter.LeaseUntil(context.WithoutCancel(ctx), now),
+		Owner: sessionstore.Owner(sessionstore.NewID()), Until: delivery.LeaseUntil(context.WithoutCancel(ctx), now),
 	}
 	err := e.store.TakeOver(ctx, s.ID, lease, "", now)
 	if errors.Is(err, sessionstore.ErrConflict) || errors.Is(err, sessionstore.ErrNotFound) {
@@ -84,13 +84,13 @@ func (e *Engine) lookOpen(
 	unjoined := len(s.Sockets) == 0 && !connectBy.IsZero()
 	switch {
 	case s.Hold.Expired(now):
-		return e.closing.Close(ctx, s.ID, adapter.ReasonTransportError, adapter.CloseOptions{Doubtful: s.Conn})
+		return e.closing.Close(ctx, s.ID, delivery.ReasonTransportError, delivery.CloseOptions{Doubtful: s.Conn})
 	case r.Expired:
-		return e.closing.Close(ctx, s.ID, adapter.ReasonTransportClose, adapter.CloseOptions{Doubtful: r.Conn})
+		return e.closing.Close(ctx, s.ID, delivery.ReasonTransportClose, delivery.CloseOptions{Doubtful: r.Conn})
 	case polling && e.timedOut(s.PingAt, now):
 		return e.pollTimeout(ctx, s)
 	case unjoined && e.lookDue(r, now) && !now.Before(connectBy):
-		return e.Close(ctx, s.ID, adapter.ReasonForcedServer)
+		return e.Close(ctx, s.ID, delivery.ReasonForcedServer)
 	case !s.Candidate.Conn.IsZero() && !now.Before(s.Candidate.Until):
 		if err := errors.Join(e.abort(ctx, s.ID, s.Candidate.Conn), e.refuse(ctx, s.Candidate.Conn)); err != nil {
 			return err
@@ -109,7 +109,7 @@ func (e *Engine) lookOpen(
 
 // pollTimeout closes a polling session unless its pong came meanwhile.
 func (e *Engine) pollTimeout(ctx context.Context, s *sessionstore.Session) error {
-	err := e.closing.Close(ctx, s.ID, adapter.ReasonPingTimeout, adapter.CloseOptions{IfPingAt: s.PingAt})
+	err := e.closing.Close(ctx, s.ID, delivery.ReasonPingTimeout, delivery.CloseOptions{IfPingAt: s.PingAt})
 	if errors.Is(err, sessionstore.ErrConflict) {
 		return nil
 	}

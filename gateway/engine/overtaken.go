@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -49,7 +49,7 @@ func (e *Engine) Overtaken(
 	place, now := "waits/"+string(id)+"/"+string(what), time.Now()
 	me := sessionstore.Owner(sessionstore.NewID())
 	err := e.store.Claim(
-		ctx, place, sessionstore.Lease{Owner: me, Until: now.Add(patience + adapter.LeaseMargin)}, "", now,
+		ctx, place, sessionstore.Lease{Owner: me, Until: now.Add(patience + delivery.LeaseMargin)}, "", now,
 	)
 	if errors.Is(err, sessionstore.ErrExists) {
 		return sessionstore.Session{}, ErrCrowded
@@ -59,7 +59,7 @@ func (e *Engine) Overtaken(
 	}
 	defer func() {
 		now := time.Now()
-		over := now.Add(-adapter.LeaseMargin) // for an instance whose clock is slow, too
+		over := now.Add(-delivery.LeaseMargin) // for an instance whose clock is slow, too
 		// If it fails, nobody waits until the lease has ended.
 		_ = e.store.Claim(context.WithoutCancel(ctx), place, sessionstore.Lease{Owner: me, Until: over}, "", now)
 	}()
@@ -70,7 +70,7 @@ func (e *Engine) Overtaken(
 func (e *Engine) readUntil(
 	ctx context.Context, id sessionstore.SessionID, patience time.Duration, ready func(*sessionstore.Session) bool,
 ) (sessionstore.Session, error) {
-	pause := adapter.NewPause()
+	pause := delivery.NewPause()
 	for end := time.Now().Add(patience); time.Now().Before(end) && ctx.Err() == nil; {
 		pause.Wait(ctx)
 		s, err := e.store.Get(ctx, id, time.Now())

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -124,7 +124,7 @@ func (s *shard) push(ctx context.Context, r sessionstore.Registration) {
 	switch {
 	case err == nil:
 		s.e.hooks.pinged(max(late, 0))
-	case errors.Is(err, adapter.ErrGone):
+	case errors.Is(err, delivery.ErrGone):
 		gone := sessionstore.Registration{
 			Session: r.Session, Conn: r.Conn, PingAt: r.PingAt, LookAt: r.LookAt, Expired: true,
 		}

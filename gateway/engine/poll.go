@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/internal/ids"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -40,7 +40,7 @@ func (e *Engine) Poll(ctx context.Context, id sessionstore.SessionID, t string) 
 	}
 	p := &poller{
 		e: e, id: id, t: t, began: now, deadline: e.pollDeadline(ctx, now), reread: firstReread,
-		retry: adapter.NewPause(),
+		retry: delivery.NewPause(),
 	}
 	for range pollAttempts {
 		payload, err := p.until(ctx)
@@ -80,7 +80,7 @@ type poller struct {
 	parked   bool
 	unprobed bool // it has read the session before a probe
 	reread   time.Duration
-	retry    *adapter.Pause
+	retry    *delivery.Pause
 	cause    error
 }
 
@@ -211,7 +211,7 @@ func (p *poller) ended(ctx context.Context, s *sessionstore.Session) (string, er
 	case s.Drain:
 		payload := engineio.EncodePayload([]string{engineio.NoopFrame, engineio.CloseFrame})
 		return payload, p.answer(ctx, sessionstore.AnswerRequest{Read: s, T: p.t, EndDrain: true})
-	case p.parked && s.Reason == adapter.ReasonTransportClose:
+	case p.parked && s.Reason == delivery.ReasonTransportClose:
 		return engineio.NoopFrame, nil
 	case p.parked:
 		return engineio.CloseFrame, nil
@@ -236,7 +236,7 @@ func (p *poller) repeat(ctx context.Context, s *sessionstore.Session) (string, e
 
 // overlap closes a session whose client has two GETs open.
 func (p *poller) overlap(ctx context.Context) error {
-	if err := p.e.Fail(ctx, p.id, adapter.ReasonTransportError); err != nil {
+	if err := p.e.Fail(ctx, p.id, delivery.ReasonTransportError); err != nil {
 		return fmt.Errorf("engine: overlapping polls: %w", err)
 	}
 	return engineio.ErrOverlap
@@ -287,7 +287,7 @@ func (p *poller) answer(ctx context.Context, r sessionstore.AnswerRequest) error
 
 // park takes the poll lease. The lease belongs to the GET, so a copy of this GET parks too.
 func (p *poller) park(ctx context.Context, s *sessionstore.Session) error {
-	lease := sessionstore.Poll{T: p.t, Until: p.deadline.Add(adapter.LeaseMargin)}
+	lease := sessionstore.Poll{T: p.t, Until: p.deadline.Add(delivery.LeaseMargin)}
 	err := p.again(p.e.store.Park(ctx, sessionstore.ParkRequest{Read: s, Poll: lease}))
 	p.parked = p.parked || err == nil
 	return err

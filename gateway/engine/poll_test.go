@@ -10,9 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -330,7 +330,7 @@ func TestAnswerIsBounded(t *testing.T) {
 		{"one above the bound", 2, 5 << 20, []int{1, 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			limits := adapter.Limits{Buffer: sessionstore.BufferLimits{Packets: 1000, Bytes: 16 << 20}, Frame: 8 << 20}
+			limits := delivery.Limits{Buffer: sessionstore.BufferLimits{Packets: 1000, Bytes: 16 << 20}, Frame: 8 << 20}
 			inWorld(t, engine.Options{Limits: limits}, func(t *testing.T, w *world) {
 				id := w.polling()
 				for range c.packets {

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -207,13 +207,13 @@ func TestSessionIsClosedInTheEnd(t *testing.T) {
 				w.must(
 					pool.HandOver(
 						ctx,
-						engine.End{Session: id, Owner: "o", Reason: adapter.ReasonTransportError, Doubtful: conn},
+						engine.End{Session: id, Owner: "o", Reason: delivery.ReasonTransportError, Doubtful: conn},
 					),
 				)
 				for end := time.Now().Add(time.Hour); w.session(id).State != sessionstore.Closed && time.Now().Before(end); {
 					time.Sleep(time.Second)
 				}
-				w.expectState(id, adapter.ReasonTransportError)
+				w.expectState(id, delivery.ReasonTransportError)
 				if !w.pusher.Closed(conn) {
 					t.Error("the client is not cut off")
 				}

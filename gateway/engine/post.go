@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -30,7 +30,7 @@ func (e *Engine) Post(ctx context.Context, id sessionstore.SessionID, body strin
 	}
 	inv := e.newInvocation(s, sessionstore.Connection{})
 	failure, err := e.postedAll(ctx, inv, body)
-	if _, finishErr := inv.finish(ctx); !errors.Is(finishErr, adapter.ErrClosed) {
+	if _, finishErr := inv.finish(ctx); !errors.Is(finishErr, delivery.ErrClosed) {
 		err = errors.Join(err, finishErr)
 	}
 	if failure != "" {
@@ -48,7 +48,7 @@ func (e *Engine) postedAll(ctx context.Context, inv *Invocation, body string) (r
 	for p, parseErr := range engineio.DecodePayload(body) {
 		if parseErr != nil {
 			e.unreadable(ctx, inv.Session.ID, parseErr)
-			return adapter.ReasonParseError, nil
+			return delivery.ReasonParseError, nil
 		}
 		if reason, err = e.posted(ctx, inv, p); err != nil || reason != "" || inv.Closing() {
 			return reason, err
@@ -65,9 +65,9 @@ func (e *Engine) posted(ctx context.Context, inv *Invocation, p engineio.Packet)
 	case engineio.Pong:
 		err = e.pong(ctx, &inv.Session)
 	case engineio.Close:
-		reason = adapter.ReasonTransportClose
+		reason = delivery.ReasonTransportClose
 	case engineio.Ping: // the heartbeat goes the other way
-		reason = adapter.ReasonTransportError
+		reason = delivery.ReasonTransportError
 	case engineio.Open, engineio.Upgrade, engineio.Noop:
 	}
 	return reason, err
@@ -115,7 +115,7 @@ func (e *Engine) endPolling(ctx context.Context, s sessionstore.Session, reason 
 	switch {
 	case s.Poll.Live(time.Now()):
 		e.await(ctx, s, func(s *sessionstore.Session) bool { return len(s.Pending()) == 0 })
-	case reason == adapter.ReasonTransportClose:
+	case reason == delivery.ReasonTransportClose:
 		e.await(ctx, s, func(s *sessionstore.Session) bool { return s.Poll.Live(time.Now()) })
 	}
 	return e.Fail(ctx, s.ID, reason)

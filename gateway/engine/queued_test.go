@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -75,8 +75,8 @@ func TestAlive(t *testing.T) {
 		}
 		time.Sleep(30 * time.Second)
 		before := pingAt()
-		w.pusher.Answer(conn, adapter.ErrBusy)
-		if err := w.engine.Alive(t.Context(), conn); !errors.Is(err, adapter.ErrBusy) || !pingAt().Equal(before) {
+		w.pusher.Answer(conn, delivery.ErrBusy)
+		if err := w.engine.Alive(t.Context(), conn); !errors.Is(err, delivery.ErrBusy) || !pingAt().Equal(before) {
 			t.Errorf("moved by %v, %v, though the client is not pinged", pingAt().Sub(before), err)
 		}
 		w.must(w.engine.Alive(t.Context(), conn))

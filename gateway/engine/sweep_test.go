@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -136,9 +136,9 @@ func TestPingFails(t *testing.T) {
 		soon   string // the reason why the session has ended when the ping timeout would have passed
 		late   string // and when the client has given up
 	}{
-		{"gone", adapter.ErrGone, "transport close", "transport close"},
+		{"gone", delivery.ErrGone, "transport close", "transport close"},
 		{"in doubt", pushtest.ErrLost, "", "ping timeout"},
-		{"busy", adapter.ErrBusy, "", "ping timeout"},
+		{"busy", delivery.ErrBusy, "", "ping timeout"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, heartbeat, func(t *testing.T, w *world) {
@@ -159,7 +159,7 @@ func TestPingFails(t *testing.T) {
 func TestPingAfterARefusal(t *testing.T) {
 	inWorld(t, heartbeat, func(t *testing.T, w *world) {
 		id, conn := w.webSocket()
-		w.pusher.Answer(conn, adapter.ErrBusy, pushtest.ErrLost, adapter.ErrBusy)
+		w.pusher.Answer(conn, delivery.ErrBusy, pushtest.ErrLost, delivery.ErrBusy)
 		w.sweeping(func() {
 			time.Sleep(interval + timeout)
 			w.expectState(id, "")
@@ -314,7 +314,7 @@ func TestConnectTimeout(t *testing.T) {
 					w.must(
 						w.store.PutSocket(
 							t.Context(), sessionstore.NewSocket{ID: "K", Session: id, Namespace: "/"}, s.Hint(),
-							adapter.Limits{}.WithDefaults().Socket,
+							delivery.Limits{}.WithDefaults().Socket,
 						),
 					)
 					w.must(w.engine.Joined(t.Context(), &s))

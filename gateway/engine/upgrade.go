@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -109,8 +109,8 @@ func (e *Engine) giveUp(ctx context.Context, id sessionstore.SessionID, conn ses
 // upgrade is the client's "5": one write makes the session WebSocket and holds deliveries back until what is
 // in the buffer has been pushed.
 func (e *Engine) upgrade(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) error {
-	hold := adapter.NewHold()
-	pause := adapter.NewPause()
+	hold := delivery.NewHold()
+	pause := delivery.NewPause()
 	var err error
 	for range upgradeRepeats {
 		var s sessionstore.Session

@@ -7,9 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -159,7 +159,7 @@ func TestFlushFails(t *testing.T) {
 		pushed  string
 		reason  string
 	}{
-		{"gone", []error{adapter.ErrGone}, "", "transport close"},
+		{"gone", []error{delivery.ErrGone}, "", "transport close"},
 		{"in doubt", []error{nil, pushtest.ErrArrived}, "4a 4b", "transport error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestUpgradeWritesHints(t *testing.T) {
 	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
 		id := w.polling()
 		k := sessionstore.NewSocket{ID: "K", Session: id, Namespace: "/", Rooms: []sessionstore.Room{"a", "b"}}
-		w.must(w.store.PutSocket(t.Context(), k, sessionstore.Connection{}, adapter.Limits{}.WithDefaults().Socket))
+		w.must(w.store.PutSocket(t.Context(), k, sessionstore.Connection{}, delivery.Limits{}.WithDefaults().Socket))
 		conn := w.upgraded(id)
 		for _, room := range k.Rooms {
 			for m, err := range w.store.Members(t.Context(), "/", room, sessionstore.Range{}) {

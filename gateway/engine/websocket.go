@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -19,7 +19,7 @@ func (e *Engine) Message(ctx context.Context, conn sessionstore.Connection, fram
 	if reply == "" || err != nil || !e.opts.PushReplies {
 		return reply, err
 	}
-	if err := e.delivery.Push(ctx, conn, reply); err != nil && !errors.Is(err, adapter.ErrGone) {
+	if err := e.delivery.Push(ctx, conn, reply); err != nil && !errors.Is(err, delivery.ErrGone) {
 		return "", errors.Join(fmt.Errorf("engine: answer a frame: %w", err), e.refuse(ctx, conn))
 	}
 	return "", nil
@@ -68,7 +68,7 @@ func (e *Engine) calm(now time.Time) time.Time { return now.Add(e.opts.PingInter
 // refuse ends a connection that has no session (any more).
 func (e *Engine) refuse(ctx context.Context, conn sessionstore.Connection) error {
 	e.conns.drop(conn)
-	if err := e.pusher.Close(ctx, conn); err != nil && !errors.Is(err, adapter.ErrGone) {
+	if err := e.pusher.Close(ctx, conn); err != nil && !errors.Is(err, delivery.ErrGone) {
 		return fmt.Errorf("engine: refuse connection: %w", err)
 	}
 	return nil
@@ -78,7 +78,7 @@ func (e *Engine) refuse(ctx context.Context, conn sessionstore.Connection) error
 func (e *Engine) dropped(
 	ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, cause error,
 ) error {
-	err := e.closing.Close(ctx, id, adapter.ReasonTransportError, adapter.CloseOptions{Doubtful: conn})
+	err := e.closing.Close(ctx, id, delivery.ReasonTransportError, delivery.CloseOptions{Doubtful: conn})
 	return errors.Join(fmt.Errorf("engine: message: %w", cause), err)
 }
 
@@ -95,7 +95,7 @@ func (e *Engine) beatOf(ctx context.Context, id sessionstore.SessionID, conn ses
 		return nil
 	}
 	next := e.nextPing(id, now)
-	pause := adapter.NewPause()
+	pause := delivery.NewPause()
 	for try := 1; ; try++ {
 		err := e.beat(ctx, id, next)
 		if err == nil {
@@ -135,21 +135,21 @@ func (e *Engine) established(
 	p, err := engineio.Decode(frame)
 	if err != nil {
 		e.unreadable(ctx, s.ID, err)
-		return "", e.Fail(ctx, s.ID, adapter.ReasonParseError)
+		return "", e.Fail(ctx, s.ID, delivery.ReasonParseError)
 	}
 	switch p.Type {
 	case engineio.Message:
 		inv := e.newInvocation(*s, conn)
 		inv.handle(ctx, p)
 		reply, err := inv.finish(ctx)
-		if err != nil && !errors.Is(err, adapter.ErrClosed) {
+		if err != nil && !errors.Is(err, delivery.ErrClosed) {
 			return "", fmt.Errorf("engine: message: %w", err)
 		}
 		return reply, nil
 	case engineio.Close: // the reference server ignores it and waits for the ping timeout
-		return "", e.Fail(ctx, s.ID, adapter.ReasonTransportClose)
+		return "", e.Fail(ctx, s.ID, delivery.ReasonTransportClose)
 	case engineio.Ping: // the heartbeat goes the other way
-		return "", e.Fail(ctx, s.ID, adapter.ReasonTransportError)
+		return "", e.Fail(ctx, s.ID, delivery.ReasonTransportError)
 	case engineio.Pong:
 		return "", e.beatOf(ctx, s.ID, conn)
 	case engineio.Open, engineio.Upgrade, engineio.Noop:
@@ -166,7 +166,7 @@ func (e *Engine) Disconnect(ctx context.Context, conn sessionstore.Connection) e
 	if err != nil {
 		return fmt.Errorf("engine: disconnect: %w", err)
 	}
-	return e.ended(ctx, id, conn, adapter.ReasonTransportClose, adapter.CloseOptions{IfConn: conn})
+	return e.ended(ctx, id, conn, delivery.ReasonTransportClose, delivery.CloseOptions{IfConn: conn})
 }
 
 // Cut ends a connection, and the session that is on it, for a reason: an instance died while it handled a frame of it.
@@ -178,7 +178,7 @@ func (e *Engine) Cut(ctx context.Context, conn sessionstore.Connection, reason s
 	if err != nil {
 		return fmt.Errorf("engine: cut: %w", err)
 	}
-	return e.ended(ctx, id, conn, reason, adapter.CloseOptions{IfConn: conn, Doubtful: conn})
+	return e.ended(ctx, id, conn, reason, delivery.CloseOptions{IfConn: conn, Doubtful: conn})
 }
 
 // Alive is told that frames of a connection wait for the one that is being handled, and maybe a pong among them: the
@@ -194,7 +194,7 @@ func (e *Engine) Alive(ctx context.Context, conn sessionstore.Connection) error 
 		err = e.pingOnce(ctx, conn)
 	}
 	switch {
-	case errors.Is(err, sessionstore.ErrNotFound), errors.Is(err, adapter.ErrGone):
+	case errors.Is(err, sessionstore.ErrNotFound), errors.Is(err, delivery.ErrGone):
 		return nil // its end is on its way
 	case err == nil:
 		err = e.beat(ctx, id, e.nextPing(id, time.Now()))
@@ -222,7 +222,7 @@ func (e *Engine) takenOver(ctx context.Context, id sessionstore.SessionID, conn 
 // ended closes the session of a connection that has ended, or takes a candidate back.
 func (e *Engine) ended(
 	ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, reason string,
-	o adapter.CloseOptions,
+	o delivery.CloseOptions,
 ) error {
 	e.conns.drop(conn)
 	err := e.closing.Close(ctx, id, reason, o)

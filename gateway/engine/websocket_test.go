@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -224,8 +224,8 @@ func TestOpenStep(t *testing.T) {
 		reason  string
 	}{
 		{"at once", nil, true, nil, ""},
-		{"not connected yet", []error{adapter.ErrGone, adapter.ErrGone, adapter.ErrGone}, true, nil, ""},
-		{"busy", []error{adapter.ErrBusy}, true, nil, ""},
+		{"not connected yet", []error{delivery.ErrGone, delivery.ErrGone, delivery.ErrGone}, true, nil, ""},
+		{"busy", []error{delivery.ErrBusy}, true, nil, ""},
 		{"in doubt", []error{pushtest.ErrLost}, false, pushtest.ErrLost, "transport error"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -256,7 +256,7 @@ func TestOpenStepGone(t *testing.T) {
 		conn := w.connection()
 		step, err := w.engine.Connect(t.Context(), conn, sessionstore.Handshake{})
 		w.must(err)
-		w.pusher.AnswerAlways(conn, adapter.ErrGone)
+		w.pusher.AnswerAlways(conn, delivery.ErrGone)
 		start := time.Now()
 		w.must(w.engine.Run(t.Context(), step))
 		w.expectState(step.Session, "transport close")
@@ -289,13 +289,13 @@ func TestOtherSteps(t *testing.T) {
 func TestCloseStepEarly(t *testing.T) {
 	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
 		conn := w.connection()
-		w.pusher.RefuseClose(conn, adapter.ErrGone, adapter.ErrGone)
+		w.pusher.RefuseClose(conn, delivery.ErrGone, delivery.ErrGone)
 		w.must(w.engine.Run(t.Context(), engine.Step{Kind: engine.StepClose, Conn: conn}))
 		if !w.pusher.Closed(conn) {
 			t.Error("the connection was left open")
 		}
 		left := w.connection()
-		w.pusher.RefuseClose(left, slices.Repeat([]error{adapter.ErrGone}, 100)...)
+		w.pusher.RefuseClose(left, slices.Repeat([]error{delivery.ErrGone}, 100)...)
 		w.must(w.engine.Run(t.Context(), engine.Step{Kind: engine.StepClose, Conn: left}))
 		failing := w.connection()
 		w.pusher.RefuseClose(failing, pushtest.ErrLost)

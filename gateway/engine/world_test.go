@@ -13,9 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
@@ -305,7 +305,7 @@ func (w *world) deliver(id sessionstore.SessionID, frames ...string) {
 	w.n++
 	p := sessionstore.Packet{ID: sessionstore.PacketID(fmt.Sprint("p", w.n)), Frames: frames}
 	if _, err := w.engine.Delivery().
-		Deliver(w.t.Context(), adapter.Target{Session: id}, []sessionstore.Packet{p}); err != nil {
+		Deliver(w.t.Context(), delivery.Target{Session: id}, []sessionstore.Packet{p}); err != nil {
 		w.t.Fatalf("deliver %q: %v", frames, err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -29,12 +29,12 @@ func cameBack(f Frame) bool { return f.Receives > 1 && f.Event != Disconnect }
 
 // cut ends a connection of which nobody knows what was handled. All its frames are done with.
 func (c *Consumer) cut(ctx context.Context, conn sessionstore.Connection, frames []Frame) error {
-	if err := c.Sessions.Cut(ctx, conn, adapter.ReasonInDoubt); err != nil {
+	if err := c.Sessions.Cut(ctx, conn, delivery.ReasonInDoubt); err != nil {
 		return fmt.Errorf("end a connection in doubt: %w", err)
 	}
 	c.Hooks.InDoubt(len(frames))
 	c.Logger.ErrorContext(ctx, "connection ended: a function died over its frames, and nobody knows what was handled",
-		"conn", conn.ID, "frames", len(frames), "reason", adapter.ReasonInDoubt)
+		"conn", conn.ID, "frames", len(frames), "reason", delivery.ReasonInDoubt)
 	return nil
 }
 

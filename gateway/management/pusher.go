@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi/types"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/internal/awshttp"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -46,7 +46,7 @@ type Pusher struct {
 	clients map[string]*apigatewaymanagementapi.Client // by endpoint
 }
 
-var _ adapter.Pusher = (*Pusher)(nil)
+var _ delivery.Pusher = (*Pusher)(nil)
 
 // New returns a Pusher.
 func New(o Options) *Pusher {
@@ -59,7 +59,7 @@ func New(o Options) *Pusher {
 	return &Pusher{opts: o, clients: map[string]*apigatewaymanagementapi.Client{}}
 }
 
-// Push implements [adapter.Pusher].
+// Push implements [delivery.Pusher].
 func (p *Pusher) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
 	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
 	defer cancel()
@@ -72,7 +72,7 @@ func (p *Pusher) Push(ctx context.Context, conn sessionstore.Connection, frame s
 	return nil
 }
 
-// Close implements [adapter.Pusher].
+// Close implements [delivery.Pusher].
 func (p *Pusher) Close(ctx context.Context, conn sessionstore.Connection) error {
 	ctx, cancel := context.WithTimeout(ctx, p.opts.Timeout)
 	defer cancel()
@@ -104,23 +104,23 @@ func (p *Pusher) client(endpoint string) *apigatewaymanagementapi.Client {
 	return c
 }
 
-// pushError maps the SDK's errors to those of [adapter.Pusher]; what it does not know is in doubt.
+// pushError maps the SDK's errors to those of [delivery.Pusher]; what it does not know is in doubt.
 func pushError(err error) error {
 	if err == nil {
 		return nil
 	}
 	if _, ok := errors.AsType[*types.GoneException](err); ok {
-		return adapter.ErrGone
+		return delivery.ErrGone
 	}
 	if _, ok := errors.AsType[*types.LimitExceededException](err); ok {
-		return adapter.ErrBusy
+		return delivery.ErrBusy
 	}
 	if _, ok := errors.AsType[*types.PayloadTooLargeException](err); ok {
-		return adapter.ErrFrameTooLarge
+		return delivery.ErrFrameTooLarge
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf(
-			"%w: %w", adapter.ErrGone, err,
+			"%w: %w", delivery.ErrGone, err,
 		) // localdev: the process is no more, and its connections with it
 	}
 	return err

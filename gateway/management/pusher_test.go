@@ -13,7 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/management"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -78,10 +78,10 @@ func TestPushErrors(t *testing.T) {
 		handler http.HandlerFunc
 		want    error // nil: in doubt
 	}{
-		{"gone", refuse(410, "GoneException"), adapter.ErrGone},
-		{"gone, with a type's address", refuse(410, "GoneException:http://example.com/"), adapter.ErrGone},
-		{"busy", refuse(429, "LimitExceededException"), adapter.ErrBusy},
-		{"too large", refuse(413, "PayloadTooLargeException"), adapter.ErrFrameTooLarge},
+		{"gone", refuse(410, "GoneException"), delivery.ErrGone},
+		{"gone, with a type's address", refuse(410, "GoneException:http://example.com/"), delivery.ErrGone},
+		{"busy", refuse(429, "LimitExceededException"), delivery.ErrBusy},
+		{"too large", refuse(413, "PayloadTooLargeException"), delivery.ErrFrameTooLarge},
 		{"forbidden", refuse(403, "ForbiddenException"), nil},
 		{"server error", refuse(500, "InternalServerError"), nil},
 		{"no answer", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil},
@@ -98,7 +98,7 @@ func TestPushErrors(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
-			for _, known := range []error{adapter.ErrGone, adapter.ErrBusy, adapter.ErrFrameTooLarge} {
+			for _, known := range []error{delivery.ErrGone, delivery.ErrBusy, delivery.ErrFrameTooLarge} {
 				if errors.Is(err, known) != errors.Is(tt.want, known) {
 					t.Errorf("error %v: is %v: %v", err, known, errors.Is(err, known))
 				}
@@ -117,10 +117,10 @@ func TestPushToAProcessThatIsNoMore(t *testing.T) {
 	}
 	c := sessionstore.Connection{ID: "x", Endpoint: "http://" + l.Addr().String() + "/local"}
 	l.Close()
-	if err := newPusher(0).Push(context.Background(), c, "4"); !errors.Is(err, adapter.ErrGone) {
+	if err := newPusher(0).Push(context.Background(), c, "4"); !errors.Is(err, delivery.ErrGone) {
 		t.Errorf("Push: %v, want ErrGone", err)
 	}
-	if err := newPusher(0).Close(context.Background(), c); !errors.Is(err, adapter.ErrGone) {
+	if err := newPusher(0).Close(context.Background(), c); !errors.Is(err, delivery.ErrGone) {
 		t.Errorf("Close: %v, want ErrGone", err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -24,7 +24,7 @@ type network struct {
 	conns map[sessionstore.Connection]*socket
 }
 
-var _ adapter.Pusher = (*network)(nil)
+var _ delivery.Pusher = (*network)(nil)
 
 // socket is a WebSocket: frames on their way to the client, and whether it is open.
 type socket struct {
@@ -78,14 +78,14 @@ func (n *network) find(conn sessionstore.Connection) *socket {
 func (n *network) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
 	err := n.push(ctx, conn, frame)
 	switch {
-	case err == nil || errors.Is(err, adapter.ErrBusy):
+	case err == nil || errors.Is(err, delivery.ErrBusy):
 		return err
 	case n.mutant == "gone-is-success":
 		return nil
-	case errors.Is(err, adapter.ErrGone):
+	case errors.Is(err, delivery.ErrGone):
 		return err
 	case n.mutant == "push-in-doubt-is-repeated":
-		return adapter.ErrBusy
+		return delivery.ErrBusy
 	case n.mutant == "push-in-doubt-is-success":
 		return nil
 	}
@@ -101,17 +101,17 @@ func (n *network) push(ctx context.Context, conn sessionstore.Connection, frame 
 	}
 	v := n.w.at(ctx, "Push "+conn.ID+" "+frame, kindPush)
 	if v == refuse {
-		return adapter.ErrBusy
+		return delivery.ErrBusy
 	}
 	s := n.find(conn)
 	if s == nil {
-		return adapter.ErrGone
+		return delivery.ErrGone
 	}
 	if v == busy {
 		n.makeBusy(s)
 	}
 	if n.isBusy(s) {
-		return adapter.ErrBusy
+		return delivery.ErrBusy
 	}
 	switch v {
 	case hangBefore:
@@ -165,7 +165,7 @@ func (n *network) isBusy(s *socket) bool {
 // Close ends a connection.
 func (n *network) Close(ctx context.Context, conn sessionstore.Connection) error {
 	if n.w.at(ctx, "Close "+conn.ID, kindPush) == refuse {
-		return adapter.ErrBusy
+		return delivery.ErrBusy
 	}
 	n.cut(conn)
 	return nil

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/inbound"
 	"github.com/nonstick-io/nonstick/internal/ids"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -340,8 +340,8 @@ func (r *run) checkSent(c *client) {
 // checkInDoubt checks why a client was dropped over whose frames a function died: its pong may have waited behind them.
 func (r *run) checkInDoubt(c *client) {
 	reason := r.w.reason(c.sid)
-	if r.w.onlyRuins() && !c.disordered && !r.closes(c) && !r.tight && reason != adapter.ReasonInDoubt &&
-		reason != adapter.ReasonPingTimeout {
+	if r.w.onlyRuins() && !c.disordered && !r.closes(c) && !r.tight && reason != delivery.ReasonInDoubt &&
+		reason != delivery.ReasonPingTimeout {
 		r.w.violation("%s was dropped: %s", c.name, reason)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -23,7 +24,7 @@ const (
 type parts struct {
 	r        *run
 	queue    *fifo[string]
-	emitters []*adapter.Emitter
+	emitters []*emitter.Emitter
 
 	mu         sync.Mutex
 	broadcasts map[sessionstore.PacketID]*broadcast
@@ -68,7 +69,7 @@ func (p *parts) options() adapter.Options {
 
 // serve has an instance deliver parts.
 func (p *parts) serve(st sessionstore.Store) {
-	p.emitters = append(p.emitters, adapter.NewEmitter(st, p.r.net, adapter.EmitterOptions{Options: p.options()}))
+	p.emitters = append(p.emitters, emitter.New(st, p.r.net, emitter.Options{Options: p.options()}))
 }
 
 var _ adapter.Fanout = (*parts)(nil)

@@ -9,8 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick"
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/inbound"
 	"github.com/nonstick-io/nonstick/internal/ids"
@@ -313,7 +314,7 @@ func (r *run) end(ctx context.Context, c *client) {
 	}
 	r.w.spawn(ctx, c.name+"/close", func(ctx context.Context, _ *proc) {
 		if c.sid != "" {
-			_ = r.instance(ctx).Fail(ctx, c.sid, adapter.ReasonForcedClose)
+			_ = r.instance(ctx).Fail(ctx, c.sid, delivery.ReasonForcedClose)
 		}
 	})
 }
@@ -329,7 +330,7 @@ func (r *run) close(ctx context.Context, _ *proc) {
 	}
 	r.w.pause(ctx, r.closeAt)
 	owed := r.acceptedNow()[c]
-	if err := r.instance(ctx).Close(ctx, c.sid, adapter.ReasonForcedServer); err == nil {
+	if err := r.instance(ctx).Close(ctx, c.sid, delivery.ReasonForcedServer); err == nil {
 		r.mu.Lock()
 		r.atClose = owed
 		r.mu.Unlock()

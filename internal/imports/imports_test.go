@@ -24,11 +24,11 @@ type rule struct {
 }
 
 var rules = []rule{
-	{pkg: "gateway/engineio", never: []string{module}, why: "a codec is a leaf: bytes in, values out"},
-	{pkg: "gateway/socketio", never: []string{module}, why: "a codec is a leaf: bytes in, values out"},
+	{pkg: "internal/engineio", never: []string{module}, why: "a codec is a leaf: bytes in, values out"},
+	{pkg: "internal/socketio", never: []string{module}, why: "a codec is a leaf: bytes in, values out"},
 	{pkg: "sessionstore", never: []string{module}, why: "the contract knows no implementation"},
-	{pkg: "gateway/engineio", never: []string{aws, "net/http"}, why: "a codec knows no transport"},
-	{pkg: "gateway/socketio", never: []string{aws, "net/http"}, why: "a codec knows no transport"},
+	{pkg: "internal/engineio", never: []string{aws, "net/http"}, why: "a codec knows no transport"},
+	{pkg: "internal/socketio", never: []string{aws, "net/http"}, why: "a codec knows no transport"},
 	{pkg: "sessionstore", never: []string{aws, "net/http"}, why: "the contract knows no implementation"},
 	{
 		pkg: "sessionstore/memstore", never: []string{module, aws, "net/http"},
@@ -45,9 +45,18 @@ var rules = []rule{
 		why: "the suite tests the contract, not an implementation",
 	},
 	{
-		pkg: "adapter", never: []string{server, module + "gateway/", aws},
-		except: []string{module + "gateway/engineio", module + "gateway/socketio"},
-		why:    "what only emits links no server and no cloud",
+		pkg: "adapter/delivery", never: []string{module, aws},
+		except: []string{module + "sessionstore"},
+		why:    "delivery to one session is the lowest of what knows the store",
+	},
+	{
+		pkg: "adapter", never: []string{module, aws},
+		except: []string{module + "adapter/delivery", module + "internal/engineio", module + "internal/socketio", module + "sessionstore"},
+		why:    "rooms and broadcasts know delivery, and neither a server nor a cloud",
+	},
+	{
+		pkg: "adapter/emitter", never: []string{server, module + "gateway/", aws},
+		why: "what only emits links no server and no cloud",
 	},
 	{
 		pkg: "gateway/engine", never: []string{aws, module + "gateway/apigw", server},
@@ -55,7 +64,7 @@ var rules = []rule{
 	},
 	{
 		pkg: "gateway/inbound", never: []string{aws, module + "gateway/"},
-		except: []string{module + "gateway/engineio", module + "gateway/socketio"},
+		except: []string{module + "internal/engineio", module + "internal/socketio"},
 		why:    "whatever the queue and the server are",
 	},
 	{
@@ -65,7 +74,7 @@ var rules = []rule{
 	{
 		pkg: "gateway/management", never: []string{module},
 		except: []string{
-			module + "adapter", module + "sessionstore", module + "gateway/engineio", module + "gateway/socketio",
+			module + "adapter/delivery", module + "sessionstore", module + "internal/engineio", module + "internal/socketio",
 			module + "internal/awshttp",
 		},
 		why: "what only pushes links no server",
@@ -173,7 +182,7 @@ func TestIDsAreRandom(t *testing.T) {
 func TestForbids(t *testing.T) {
 	r := rule{
 		pkg: "adapter", never: []string{server, module + "gateway/", aws},
-		except: []string{module + "gateway/engineio"},
+		except: []string{module + "internal/engineio"},
 	}
 	tests := []struct {
 		dep  string
@@ -181,7 +190,7 @@ func TestForbids(t *testing.T) {
 	}{
 		{server, true},
 		{module + "gateway/apigw", true},
-		{module + "gateway/engineio", false},
+		{module + "internal/engineio", false},
 		{module + "gatewayx", false},
 		{module + "adapter", false},
 		{"github.com/aws/aws-sdk-go-v2/aws", true},

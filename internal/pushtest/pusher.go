@@ -1,4 +1,4 @@
-// Package pushtest is an adapter.Pusher for tests: connections in memory that keep what they are sent, and that
+// Package pushtest is an delivery.Pusher for tests: connections in memory that keep what they are sent, and that
 // can be told to answer as a platform in trouble does.
 package pushtest
 
@@ -8,7 +8,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -30,7 +30,7 @@ type Pusher struct {
 	pushes int
 }
 
-var _ adapter.Pusher = (*Pusher)(nil)
+var _ delivery.Pusher = (*Pusher)(nil)
 
 // connection is one WebSocket.
 type connection struct {
@@ -75,7 +75,7 @@ func (p *Pusher) RefuseClose(conn sessionstore.Connection, answers ...error) {
 	p.of(conn).refused = answers
 }
 
-// Push implements [adapter.Pusher]: ErrGone for a closed connection.
+// Push implements [delivery.Pusher]: ErrGone for a closed connection.
 func (p *Pusher) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -92,7 +92,7 @@ func (p *Pusher) Push(ctx context.Context, conn sessionstore.Connection, frame s
 		answer, c.answers = c.answers[0], c.answers[1:]
 	}
 	if c.closes > 0 {
-		return adapter.ErrGone
+		return delivery.ErrGone
 	}
 	if answer == nil || errors.Is(answer, ErrArrived) {
 		c.frames = append(c.frames, frame)
@@ -100,7 +100,7 @@ func (p *Pusher) Push(ctx context.Context, conn sessionstore.Connection, frame s
 	return answer
 }
 
-// Close implements [adapter.Pusher].
+// Close implements [delivery.Pusher].
 func (p *Pusher) Close(ctx context.Context, conn sessionstore.Connection) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -7,9 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -64,7 +64,7 @@ type platform struct {
 	over    bool
 }
 
-var _ adapter.Pusher = (*platform)(nil)
+var _ delivery.Pusher = (*platform)(nil)
 
 func (p *platform) of(conn sessionstore.Connection) *client {
 	p.mu.Lock()
@@ -93,7 +93,7 @@ func (p *platform) end() {
 	p.calls.Wait()
 }
 
-// Push implements [adapter.Pusher].
+// Push implements [delivery.Pusher].
 func (p *platform) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
 	if p.missing == pushesWaitForNobody {
 		select {
@@ -108,9 +108,9 @@ func (p *platform) Push(ctx context.Context, conn sessionstore.Connection, frame
 	defer c.mu.Unlock()
 	switch {
 	case c.closed:
-		return adapter.ErrGone
+		return delivery.ErrGone
 	case c.armed && c.kind == full:
-		return adapter.ErrBusy
+		return delivery.ErrBusy
 	case c.armed && c.kind == stuck:
 		c.mu.Unlock()
 		<-ctx.Done()
@@ -135,13 +135,13 @@ func (p *platform) Push(ctx context.Context, conn sessionstore.Connection, frame
 	return nil
 }
 
-// Close implements [adapter.Pusher].
+// Close implements [delivery.Pusher].
 func (p *platform) Close(_ context.Context, conn sessionstore.Connection) error {
 	c := p.of(conn)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return adapter.ErrGone
+		return delivery.ErrGone
 	}
 	c.closed, c.closedAt = true, time.Now()
 	p.call(func(ctx context.Context) { _ = p.engine.Disconnect(ctx, conn) })

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -68,7 +68,7 @@ func postGroup(ctx context.Context, conn sessionstore.Connection, frames []strin
 	resp, err := peers.Do(req)
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return adapter.ErrGone // a process that is no more
+		return delivery.ErrGone // a process that is no more
 	case err != nil:
 		return fmt.Errorf("push group: %w", err)
 	}
@@ -78,11 +78,11 @@ func postGroup(ctx context.Context, conn sessionstore.Connection, frames []strin
 	case http.StatusOK:
 		return nil
 	case http.StatusTooManyRequests:
-		return adapter.ErrBusy
+		return delivery.ErrBusy
 	case http.StatusRequestEntityTooLarge:
-		return adapter.ErrFrameTooLarge
+		return delivery.ErrFrameTooLarge
 	case http.StatusGone:
-		return adapter.ErrGone
+		return delivery.ErrGone
 	default:
 		return fmt.Errorf("push group: answered %s", resp.Status)
 	}

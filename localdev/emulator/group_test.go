@@ -9,7 +9,7 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -70,13 +70,13 @@ func TestGroupErrors(t *testing.T) {
 	nobody := sessionstore.Connection{ID: conn.ID, Endpoint: "http://127.0.0.1:1/x"}
 	large := []string{"4small", "4" + strings.Repeat("x", 128<<10)}
 	for name, p := range map[string]*emulator.DirectPusher{"own": emulator.NewDirectPusher(s.Server, nil), "remote": emulator.NewDirectPusher(other.Server, nil)} {
-		if err := p.PushGroup(t.Context(), conn, large); !errors.Is(err, adapter.ErrFrameTooLarge) {
+		if err := p.PushGroup(t.Context(), conn, large); !errors.Is(err, delivery.ErrFrameTooLarge) {
 			t.Errorf("%s: too large: %v", name, err)
 		}
-		if err := p.PushGroup(t.Context(), gone, []string{"4a", "4b"}); !errors.Is(err, adapter.ErrGone) {
+		if err := p.PushGroup(t.Context(), gone, []string{"4a", "4b"}); !errors.Is(err, delivery.ErrGone) {
 			t.Errorf("%s: gone: %v", name, err)
 		}
-		if err := p.PushGroup(t.Context(), nobody, []string{"4a", "4b"}); !errors.Is(err, adapter.ErrGone) {
+		if err := p.PushGroup(t.Context(), nobody, []string{"4a", "4b"}); !errors.Is(err, delivery.ErrGone) {
 			t.Errorf("%s: process gone: %v", name, err)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -14,32 +14,32 @@ import (
 // processes by another pusher, as a rule one of the management API.
 type DirectPusher struct {
 	server *Server
-	remote adapter.Pusher
+	remote delivery.Pusher
 }
 
 var (
-	_ adapter.Pusher      = (*DirectPusher)(nil)
-	_ adapter.GroupPusher = (*DirectPusher)(nil)
+	_ delivery.Pusher      = (*DirectPusher)(nil)
+	_ delivery.GroupPusher = (*DirectPusher)(nil)
 )
 
 // NewDirectPusher returns a pusher for the connections of s, which leaves those of other endpoints to remote.
-func NewDirectPusher(s *Server, remote adapter.Pusher) *DirectPusher {
+func NewDirectPusher(s *Server, remote delivery.Pusher) *DirectPusher {
 	return &DirectPusher{server: s, remote: remote}
 }
 
-// Push implements [adapter.Pusher]. A direct call is never in doubt.
+// Push implements [delivery.Pusher]. A direct call is never in doubt.
 func (p *DirectPusher) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
 	if conn.Endpoint != p.server.endpoint {
 		return p.remote.Push(ctx, conn, frame)
 	}
 	c := p.server.conns.get(conn.ID)
 	if c == nil {
-		return adapter.ErrGone
+		return delivery.ErrGone
 	}
 	return pushed(c.push(frame))
 }
 
-// PushGroup implements [adapter.GroupPusher], between localdev processes too: what the management API lacks, a direct
+// PushGroup implements [delivery.GroupPusher], between localdev processes too: what the management API lacks, a direct
 // call between them may have.
 func (p *DirectPusher) PushGroup(ctx context.Context, conn sessionstore.Connection, frames []string) error {
 	if conn.Endpoint != p.server.endpoint {
@@ -47,7 +47,7 @@ func (p *DirectPusher) PushGroup(ctx context.Context, conn sessionstore.Connecti
 	}
 	c := p.server.conns.get(conn.ID)
 	if c == nil {
-		return adapter.ErrGone
+		return delivery.ErrGone
 	}
 	return pushed(c.pushGroup(frames))
 }
@@ -58,21 +58,21 @@ func pushed(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, errFull):
-		return adapter.ErrBusy
+		return delivery.ErrBusy
 	case errors.Is(err, errTooLarge):
-		return fmt.Errorf("push: %w", adapter.ErrFrameTooLarge)
+		return fmt.Errorf("push: %w", delivery.ErrFrameTooLarge)
 	}
-	return adapter.ErrGone
+	return delivery.ErrGone
 }
 
-// Close implements [adapter.Pusher].
+// Close implements [delivery.Pusher].
 func (p *DirectPusher) Close(ctx context.Context, conn sessionstore.Connection) error {
 	if conn.Endpoint != p.server.endpoint {
 		return p.remote.Close(ctx, conn)
 	}
 	c := p.server.conns.get(conn.ID)
 	if c == nil {
-		return adapter.ErrGone
+		return delivery.ErrGone
 	}
 	c.close(0, "")
 	return nil

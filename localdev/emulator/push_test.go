@@ -15,7 +15,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/gobwas/ws"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -174,13 +174,13 @@ func TestSlowReader(t *testing.T) {
 	}
 	c.want(ws.OpText, "4after")
 	conn.ID = "AAAAAAAAAAAAAAA="
-	if err := p.Push(context.Background(), conn, "x"); !errors.Is(err, adapter.ErrGone) {
+	if err := p.Push(context.Background(), conn, "x"); !errors.Is(err, delivery.ErrGone) {
 		t.Errorf("push to nobody: %v, want ErrGone", err)
 	}
 }
 
 // fill pushes until the connection's outbox stays full, and returns how many frames were taken.
-func fill(t *testing.T, p adapter.Pusher, conn sessionstore.Connection, frame string) int {
+func fill(t *testing.T, p delivery.Pusher, conn sessionstore.Connection, frame string) int {
 	t.Helper()
 	sent := 0
 	for refused := 0; refused < 50; { // in a row, so that the socket's own buffers are full too
@@ -188,7 +188,7 @@ func fill(t *testing.T, p adapter.Pusher, conn sessionstore.Connection, frame st
 		switch {
 		case err == nil:
 			sent, refused = sent+1, 0
-		case errors.Is(err, adapter.ErrBusy):
+		case errors.Is(err, delivery.ErrBusy):
 			refused++
 			time.Sleep(2 * time.Millisecond)
 		default:
@@ -214,7 +214,7 @@ func TestSlowReaderOfRouteResponses(t *testing.T) {
 		c.text(frame)
 		for p.Push(t.Context(), conn, frame) == nil { // full again
 		}
-		if err := p.Push(t.Context(), conn, frame); errors.Is(err, adapter.ErrGone) {
+		if err := p.Push(t.Context(), conn, frame); errors.Is(err, delivery.ErrGone) {
 			break
 		}
 		time.Sleep(2 * time.Millisecond)
@@ -235,7 +235,7 @@ func TestDirectPusher(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.want(ws.OpText, "4direct")
-	if err := p.Push(ctx, conn, strings.Repeat("x", 128<<10+1)); !errors.Is(err, adapter.ErrFrameTooLarge) {
+	if err := p.Push(ctx, conn, strings.Repeat("x", 128<<10+1)); !errors.Is(err, delivery.ErrFrameTooLarge) {
 		t.Errorf("large push: %v, want ErrFrameTooLarge", err)
 	}
 	other := sessionstore.Connection{ID: conn.ID, Endpoint: "http://127.0.0.1:1/local"}
@@ -248,11 +248,11 @@ func TestDirectPusher(t *testing.T) {
 	if err := p.Close(ctx, conn); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Push(ctx, conn, "4late"); !errors.Is(err, adapter.ErrGone) {
+	if err := p.Push(ctx, conn, "4late"); !errors.Is(err, delivery.ErrGone) {
 		t.Errorf("push after close: %v, want ErrGone", err)
 	}
 	c.wantClose(1005)
-	if err := p.Close(ctx, conn); !errors.Is(err, adapter.ErrGone) {
+	if err := p.Close(ctx, conn); !errors.Is(err, delivery.ErrGone) {
 		t.Errorf("second close: %v, want ErrGone", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/gateway/management"
 	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
 )
@@ -43,7 +44,7 @@ func main() {
 }
 
 // newEmitter is made once, when the function starts. The credentials are those of the function's role.
-func newEmitter() *adapter.Emitter {
+func newEmitter() *emitter.Emitter {
 	region := os.Getenv("AWS_REGION")
 	keys := dynamostore.Credentials{
 		AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY"),
@@ -62,5 +63,5 @@ func newEmitter() *adapter.Emitter {
 			}, nil
 		}),
 	})
-	return adapter.NewEmitter(store, pusher, adapter.EmitterOptions{})
+	return emitter.New(store, pusher, emitter.Options{})
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/management"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
@@ -29,7 +29,7 @@ type Parts struct {
 	Log     *slog.Logger
 	Metrics *Metrics
 	Store   sessionstore.Store
-	Pusher  adapter.Pusher
+	Pusher  delivery.Pusher
 
 	region string
 	keys   aws.Credentials
@@ -133,8 +133,8 @@ func (p *Parts) Queue(name string) *Queue {
 const maxBuffer = 1 << 30
 
 // Limits reads the limits of deliveries, which have to be the same for all functions.
-func Limits(env *Env) adapter.Limits {
-	return adapter.Limits{
+func Limits(env *Env) delivery.Limits {
+	return delivery.Limits{
 		Buffer: sessionstore.BufferLimits{Bytes: env.Number("NONSTICK_BUFFER_LIMIT", 4<<20, 1, maxBuffer)},
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -202,9 +202,9 @@ func TestPushesAreCounted(t *testing.T) {
 	var out bytes.Buffer
 	pusher := pushtest.New()
 	conn := sessionstore.Connection{ID: "c", Endpoint: "http://127.0.0.1"}
-	pusher.Answer(conn, nil, adapter.ErrGone, adapter.ErrBusy, adapter.ErrFrameTooLarge, pushtest.ErrLost)
+	pusher.Answer(conn, nil, delivery.ErrGone, delivery.ErrBusy, delivery.ErrFrameTooLarge, pushtest.ErrLost)
 	p := countingPusher{pusher, newMetrics(&out, "f", nil)}
-	for _, want := range []error{nil, adapter.ErrGone, adapter.ErrBusy, adapter.ErrFrameTooLarge, pushtest.ErrLost} {
+	for _, want := range []error{nil, delivery.ErrGone, delivery.ErrBusy, delivery.ErrFrameTooLarge, pushtest.ErrLost} {
 		if err := p.Push(t.Context(), conn, "2"); !errors.Is(err, want) {
 			t.Errorf("error %v, want %v", err, want)
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 )
 
 // ErrNotSent says that a message may not have reached its queue.
@@ -137,7 +137,7 @@ func (q *Queue) patiently(ctx context.Context, c call) error {
 	if err != nil {
 		return fmt.Errorf("%w: encode: %w", ErrNotSent, err)
 	}
-	pause := adapter.NewPause()
+	pause := delivery.NewPause()
 	for attempt := 1; ; attempt++ {
 		again, err := q.send(ctx, "SendMessage", body)
 		if err == nil {

@@ -111,7 +111,7 @@ type space struct{ left int }
 func newSpace() *space { return &space{maxSockets} }
 
 // add puts a socket into an answer. It reports false if there is no space for it.
-func (s *space) add(a *Answer, r adapter.RemoteSocket) (bool, error) {
+func (s *space) add(a *Answer, r adapter.Found) (bool, error) {
 	k := socketOf(r)
 	b, err := json.Marshal(k)
 	if err != nil {
@@ -132,7 +132,7 @@ func (s *space) add(a *Answer, r adapter.RemoteSocket) (bool, error) {
 	}
 }
 
-func socketOf(r adapter.RemoteSocket) Socket {
+func socketOf(r adapter.Found) Socket {
 	k := Socket{
 		ID: string(r.ID), Rooms: make([]string, len(r.Rooms)), Data: r.Data, ConnectedAt: r.ConnectedAt.UnixMilli(),
 	}

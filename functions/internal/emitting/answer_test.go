@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -17,7 +18,7 @@ import (
 // data gives a socket as much data as it may have, of one character.
 func (w *world) data(name string, c rune) {
 	w.t.Helper()
-	limits := adapter.Limits{}.WithDefaults().Socket
+	limits := delivery.Limits{}.WithDefaults().Socket
 	value, err := json.Marshal(strings.Repeat(string(c), 15<<10))
 	if c == '<' {
 		value, err = []byte(`"`+strings.Repeat("<", 15<<10)+`"`), nil // escaped by the answer
@@ -145,7 +146,7 @@ func TestLargestAnswer(t *testing.T) {
 func TestSocketTooBig(t *testing.T) {
 	var a Answer
 	in := newSpace()
-	big := adapter.RemoteSocket{
+	big := adapter.Found{
 		ID:   "big",
 		Data: map[string]json.RawMessage{"d": json.RawMessage(`"` + strings.Repeat("<", maxSockets/6) + `"`)},
 	}
@@ -153,13 +154,13 @@ func TestSocketTooBig(t *testing.T) {
 		t.Errorf("taken %t, %v", taken, err)
 	}
 	if taken, err := in.add(
-		&a, adapter.RemoteSocket{ID: "small", ConnectedAt: time.UnixMilli(1)},
+		&a, adapter.Found{ID: "small", ConnectedAt: time.UnixMilli(1)},
 	); !taken || err != nil ||
 		len(a.Sockets) != 1 {
 		t.Errorf("taken %t, %v", taken, err)
 	}
 	if taken, err := in.add(
-		&a, adapter.RemoteSocket{ID: "bad", Data: map[string]json.RawMessage{"d": json.RawMessage("{")}},
+		&a, adapter.Found{ID: "bad", Data: map[string]json.RawMessage{"d": json.RawMessage("{")}},
 	); !taken ||
 		err == nil {
 		t.Errorf("taken %t, %v", taken, err)

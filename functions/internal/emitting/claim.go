@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -56,7 +56,7 @@ func (c *claim) ownedBy(s string) sessionstore.Owner { return sessionstore.Owner
 func (c *claim) take(ctx context.Context, life time.Duration) (first bool, answer Answer, err error) {
 	now := time.Now()
 	c.owner, c.until = c.ownedBy(sessionstore.NewID()), now.Add(life)
-	pause := adapter.NewPause()
+	pause := delivery.NewPause()
 	for try := 1; ; try++ { // one that is in doubt is safe to repeat
 		err = c.claims.Claim(ctx, c.name, sessionstore.Lease{Owner: c.owner, Until: c.until}, "", now)
 		if err == nil || errors.Is(err, sessionstore.ErrExists) || try == claimTries {

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
-	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -19,7 +21,7 @@ const keyLife = 24 * time.Hour
 
 // emit carries out requests.
 type emit struct {
-	emitter *adapter.Emitter
+	emitter *emitter.Emitter
 	claims  sessionstore.Claims
 	metrics *boot.Metrics
 	log     *slog.Logger
@@ -32,20 +34,20 @@ func newEmit(p *boot.Parts) *emit {
 	return &emit{emitter: newEmitter(p, p.Broadcasts()), claims: p.Store, metrics: p.Metrics, log: p.Log}
 }
 
-func newEmitter(p *boot.Parts, o adapter.Options) *adapter.Emitter {
-	return adapter.NewEmitter(
-		p.Store, p.Pusher, adapter.EmitterOptions{Limits: boot.Limits(p.Env), Later: later(p), Options: o},
+func newEmitter(p *boot.Parts, o adapter.Options) *emitter.Emitter {
+	return emitter.New(
+		p.Store, p.Pusher, emitter.Options{Limits: boot.Limits(p.Env), Later: later(p), Options: o},
 	)
 }
 
 // later hands sessions whose close takes too long to the queue of ends; nil if there is none.
-func later(p *boot.Parts) func(context.Context, adapter.Ending) error {
+func later(p *boot.Parts) func(context.Context, delivery.Ending) error {
 	const name = "NONSTICK_CLOSES_QUEUE"
 	if p.Env.Text(name, "") == "" {
 		return nil
 	}
 	queue := p.Queue(name)
-	return func(ctx context.Context, e adapter.Ending) error {
+	return func(ctx context.Context, e delivery.Ending) error {
 		body, err := json.Marshal(e)
 		if err != nil {
 			return fmt.Errorf("emitting: encode the end of a session: %w", err)
@@ -121,7 +123,7 @@ func (f *emit) do(ctx context.Context, r *Request, in *space) Answer {
 	a := Answer{OK: true}
 	result, err := f.act(ctx, r, &a, in)
 	a.count(result)
-	for _, mistake := range []error{adapter.ErrEvent, adapter.ErrName, adapter.ErrPlace, adapter.ErrPacketTooLarge} {
+	for _, mistake := range []error{emitter.ErrEvent, adapter.ErrName, adapter.ErrPlace, delivery.ErrPacketTooLarge} {
 		if errors.Is(err, mistake) {
 			err = fmt.Errorf("%w: %w", errRequest, err)
 			break
@@ -157,9 +159,9 @@ func (f *emit) act(ctx context.Context, r *Request, a *Answer, in *space) (adapt
 }
 
 // fetch reads sockets into the answer, as many as fit.
-func (f *emit) fetch(ctx context.Context, from adapter.Emission, r *Request, a *Answer, in *space) error {
+func (f *emit) fetch(ctx context.Context, from emitter.Emission, r *Request, a *Answer, in *space) error {
 	var errs []error
-	next, err := from.FetchEach(ctx, r.After, r.Fetch, func(k adapter.RemoteSocket) bool {
+	next, err := from.FetchEach(ctx, r.After, r.Fetch, func(k adapter.Found) bool {
 		taken, err := in.add(a, k)
 		if err != nil {
 			errs = append(errs, err)

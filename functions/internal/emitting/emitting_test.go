@@ -19,7 +19,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -109,7 +109,7 @@ func (w *world) client(name string, rooms ...string) {
 	err := errors.Join(
 		w.store.Create(w.t.Context(), n),
 		w.store.Register(w.t.Context(), sessionstore.Registration{Session: n.ID, Conn: n.Conn}),
-		w.store.PutSocket(w.t.Context(), k, n.Conn, adapter.Limits{}.WithDefaults().Socket),
+		w.store.PutSocket(w.t.Context(), k, n.Conn, delivery.Limits{}.WithDefaults().Socket),
 	)
 	if err != nil {
 		w.t.Fatal(err)
@@ -197,7 +197,7 @@ func TestEmitAnswers(t *testing.T) {
 	}
 	if err := w.store.SetData(
 		t.Context(), sessionstore.Socket{ID: "three", Session: "three", Namespace: "/"}, "name", `{"first":"x"}`,
-		adapter.Limits{}.WithDefaults().Socket,
+		delivery.Limits{}.WithDefaults().Socket,
 	); err != nil {
 		t.Fatal(err)
 	}
@@ -412,11 +412,11 @@ func TestLater(t *testing.T) {
 	w.parts.Env = boot.NewEnv(
 		func(name string) (string, bool) { return queue.URL + "/1/closes", name == "NONSTICK_CLOSES_QUEUE" },
 	)
-	want := adapter.Ending{Session: "s", Owner: "o", Reason: adapter.ReasonTransportError, Doubtful: connOf("c")}
+	want := delivery.Ending{Session: "s", Owner: "o", Reason: delivery.ReasonTransportError, Doubtful: connOf("c")}
 	if err := later(w.parts)(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
-	var got adapter.Ending
+	var got delivery.Ending
 	if err := json.Unmarshal([]byte(body), &got); err != nil || got != want {
 		t.Errorf("queued %s, %v", body, err)
 	}

@@ -9,12 +9,14 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
 )
 
 // fanout delivers broadcasts that were queued.
 type fanout struct {
-	emitter *adapter.Emitter
+	emitter *emitter.Emitter
 	metrics *boot.Metrics
 	log     *slog.Logger
 	again   boot.Again
@@ -73,7 +75,7 @@ func (f *fanout) part(ctx context.Context, m *events.SQSMessage) (further bool, 
 	switch {
 	case errors.Is(err, adapter.ErrUnfinished):
 		return further, fmt.Errorf("%w: %w", errAgain, err)
-	case errors.Is(err, adapter.ErrName), errors.Is(err, adapter.ErrPacketTooLarge):
+	case errors.Is(err, adapter.ErrName), errors.Is(err, delivery.ErrPacketTooLarge):
 		return further, boot.Malformed(err)
 	default:
 		return further, err

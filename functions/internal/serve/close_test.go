@@ -7,7 +7,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -60,10 +60,10 @@ func TestSessionsAreClosedOutOfTheQueue(t *testing.T) {
 		message func(id sessionstore.SessionID, conn sessionstore.Connection) any
 	}{
 		{"a server's", func(id sessionstore.SessionID, conn sessionstore.Connection) any {
-			return engine.End{Session: id, Owner: "o", Reason: adapter.ReasonTransportError, Doubtful: conn}
+			return engine.End{Session: id, Owner: "o", Reason: delivery.ReasonTransportError, Doubtful: conn}
 		}},
 		{"an emitter's", func(id sessionstore.SessionID, conn sessionstore.Connection) any {
-			return adapter.Ending{Session: id, Owner: "o", Reason: adapter.ReasonTransportError, Doubtful: conn}
+			return delivery.Ending{Session: id, Owner: "o", Reason: delivery.ReasonTransportError, Doubtful: conn}
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestSessionsAreClosedOutOfTheQueue(t *testing.T) {
 				ends = append(ends[1:], w.messages("closes")...)
 			}
 			got, err := w.store.Get(t.Context(), s.ID, time.Now())
-			if err != nil || got.State != sessionstore.Closed || got.Reason != adapter.ReasonTransportError ||
+			if err != nil || got.State != sessionstore.Closed || got.Reason != delivery.ReasonTransportError ||
 				!w.pusher.Closed(conn) {
 				t.Errorf("%+v, %v; cut %v", got, err, w.pusher.Closed(conn))
 			}

@@ -14,12 +14,12 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
-	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/gateway/engine"
-	"github.com/nonstick-io/nonstick/gateway/engineio"
 	"github.com/nonstick-io/nonstick/gateway/inbound"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
@@ -285,7 +285,7 @@ func TestInboundClientThatDoesNotRead(t *testing.T) {
 		l := newLine(t)
 		l.connect("full", "a")
 		full := sessionstore.Connection{ID: "full", Endpoint: lineEndpoint}
-		l.pusher.AnswerAlways(full, adapter.ErrBusy)
+		l.pusher.AnswerAlways(full, delivery.ErrBusy)
 		start := time.Now()
 		l.deliver(
 			t.Context(), l.message("full", "4hello", 1, 1), l.message("full", "4again", 2, 1),

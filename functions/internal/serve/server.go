@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
-	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 )

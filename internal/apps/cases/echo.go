@@ -55,7 +55,7 @@ func echoes(n *nonstick.Namespace) {
 
 // withBinary is an argument that has binary data inside.
 type withBinary struct {
-	A int            `json:"a"`
+	A int             `json:"a"`
 	B nonstick.Binary `json:"b"`
 }
 

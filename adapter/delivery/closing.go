@@ -1,4 +1,4 @@
-package adapter
+package delivery
 
 import (
 	"context"
@@ -86,7 +86,7 @@ type Ending struct {
 
 // ErrEnding says that the session is being closed: nothing is delivered to it any more, but its client may not have
 // been cut off yet.
-var ErrEnding = errors.New("adapter: session is being closed")
+var ErrEnding = errors.New("delivery: session is being closed")
 
 // CloseOptions refine [Closing.Close].
 type CloseOptions struct {
@@ -216,7 +216,7 @@ func (c *Closing) write(
 		}
 		pause.Wait(ctx)
 	}
-	return sessionstore.Session{}, sessionstore.Lease{}, fmt.Errorf("adapter: close session: %w", err)
+	return sessionstore.Session{}, sessionstore.Lease{}, fmt.Errorf("delivery: close session: %w", err)
 }
 
 // cut ends a connection, repeating while the platform is busy.
@@ -232,5 +232,5 @@ func (c *Closing) cut(ctx context.Context, conn sessionstore.Connection) error {
 		}
 		pause.Wait(ctx)
 	}
-	return fmt.Errorf("adapter: cut connection: %w", err)
+	return fmt.Errorf("delivery: cut connection: %w", err)
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 )
 
 func message(data string) engineio.Packet {

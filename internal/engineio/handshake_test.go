@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 )
 
 func TestHandshakeEncode(t *testing.T) {

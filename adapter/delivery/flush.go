@@ -1,4 +1,4 @@
-package adapter
+package delivery
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 )
 
 // errLeaseOver: the caller that meets a hold past its time closes the session, so its holder must not push on.
-var errLeaseOver = errors.New("adapter: the hold ended before the flush did")
+var errLeaseOver = errors.New("delivery: the hold ended before the flush did")
 
 // clockSkew is how much the clocks of two instances may differ.
 const clockSkew = 500 * time.Millisecond

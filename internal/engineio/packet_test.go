@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 )
 
 // vectors pass both directions of the codec.

@@ -1,4 +1,4 @@
-package adapter
+package delivery
 
 import (
 	"context"
@@ -15,14 +15,14 @@ import (
 // Errors of a delivery.
 var (
 	// ErrClosed: the session is closed or unknown; nothing was delivered.
-	ErrClosed = errors.New("adapter: session is closed")
+	ErrClosed = errors.New("delivery: session is closed")
 	// ErrBufferFull: the session's buffer is at its limit. The session was closed.
-	ErrBufferFull = errors.New("adapter: session's buffer is full")
+	ErrBufferFull = errors.New("delivery: session's buffer is full")
 	// ErrNotSerial: a packet with attachments is for a session that is not made for them (sessionstore.Session.Serial);
 	// nothing was delivered.
-	ErrNotSerial = errors.New("adapter: the session takes no packets with attachments over WebSocket")
+	ErrNotSerial = errors.New("delivery: the session takes no packets with attachments over WebSocket")
 	// ErrPacketTooLarge: a frame is above the limit that holds for every transport; nothing was delivered.
-	ErrPacketTooLarge = errors.New("adapter: packet too large")
+	ErrPacketTooLarge = errors.New("delivery: packet too large")
 )
 
 // Limits of what a client, or the application on its behalf, may have the store keep. Zero fields mean the defaults.
@@ -78,8 +78,8 @@ type Target struct {
 	Hint sessionstore.Connection
 }
 
-// DeliveryStore is what a [Delivery] needs of a store.
-type DeliveryStore interface {
+// Store is what a [Delivery] needs of a store.
+type Store interface {
 	sessionstore.Sessions
 	sessionstore.Buffers
 	sessionstore.Flushes
@@ -87,7 +87,7 @@ type DeliveryStore interface {
 
 // Delivery brings packets to one session: by a push to its WebSocket, or by its buffer.
 type Delivery struct {
-	store   DeliveryStore
+	store   Store
 	pusher  Pusher
 	groups  GroupPusher // nil if the pusher sends single messages only
 	closing *Closing
@@ -101,8 +101,8 @@ type Delivery struct {
 	patiently func(ctx context.Context, push func(context.Context) error) error
 }
 
-// NewDelivery returns a Delivery. Closing says what happens to sessions that have to be closed.
-func NewDelivery(store DeliveryStore, pusher Pusher, closing *Closing, limits Limits) *Delivery {
+// New returns a Delivery. Closing says what happens to sessions that have to be closed.
+func New(store Store, pusher Pusher, closing *Closing, limits Limits) *Delivery {
 	groups, _ := pusher.(GroupPusher)
 	return &Delivery{
 		store: store, pusher: pusher, groups: groups, closing: closing, limits: limits.WithDefaults(),
@@ -110,6 +110,23 @@ func NewDelivery(store DeliveryStore, pusher Pusher, closing *Closing, limits Li
 		end: closing.Close,
 	}
 }
+
+// With returns a Delivery for one of many sessions that a caller delivers to side by side: patiently makes a push and
+// repeats it while the connection is busy, and end closes a session, both in place of what a Delivery does by itself.
+func (d *Delivery) With(
+	patiently func(ctx context.Context, push func(context.Context) error) error,
+	end func(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) error,
+) *Delivery {
+	one := *d
+	one.patiently, one.end = patiently, end
+	return &one
+}
+
+// Closing returns what ends sessions.
+func (d *Delivery) Closing() *Closing { return d.closing }
+
+// Limits returns the limits, with the defaults filled in.
+func (d *Delivery) Limits() Limits { return d.limits }
 
 // Deliver brings packets to the target, in order, and returns how the session is reached in truth:
 // its connection, or none for its buffer.

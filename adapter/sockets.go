@@ -9,16 +9,20 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/nonstick-io/nonstick/gateway/engineio"
-	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/engineio"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// SocketsJoin puts the selected sockets into rooms. Delivered counts those that are in all of them; one that is in
+// Join puts the selected sockets into rooms. Delivered counts those that are in all of them; one that is in
 // as many as it may be fails with sessionstore.ErrTooManyRooms.
-func (b Emission) SocketsJoin(ctx context.Context, rooms ...string) (Result, error) {
-	return b.each(ctx, checkRooms(rooms), func(ctx context.Context, m sessionstore.Member) error {
-		s, k, err := b.read(ctx, m)
+func (a *Adapter) Join(ctx context.Context, sel Selection, rooms ...string) (Result, error) {
+	if err := checkRooms(rooms); err != nil {
+		return Result{}, err
+	}
+	return a.each(ctx, sel, func(ctx context.Context, m sessionstore.Member) error {
+		s, k, err := a.read(ctx, sel.Namespace, m)
 		if err != nil {
 			return err
 		}
@@ -26,9 +30,9 @@ func (b Emission) SocketsJoin(ctx context.Context, rooms ...string) (Result, err
 			if r == string(k.ID) {
 				continue
 			}
-			err := b.e.store.Join(ctx, k, sessionstore.Room(r), s.Hint(), b.e.limits.Socket)
+			err := a.store.Join(ctx, k, sessionstore.Room(r), s.Hint(), a.delivery.Limits().Socket)
 			if errors.Is(err, sessionstore.ErrNotFound) {
-				return ErrClosed
+				return delivery.ErrClosed
 			}
 			if err != nil {
 				return fmt.Errorf("join room %q: %w", r, err)
@@ -38,12 +42,15 @@ func (b Emission) SocketsJoin(ctx context.Context, rooms ...string) (Result, err
 	})
 }
 
-// SocketsLeave takes the selected sockets out of rooms. Delivered counts those that are in none of them any more.
-func (b Emission) SocketsLeave(ctx context.Context, rooms ...string) (Result, error) {
-	return b.each(ctx, checkRooms(rooms), func(ctx context.Context, m sessionstore.Member) error {
-		k := sessionstore.Socket{ID: m.Socket, Session: m.Session, Namespace: b.sel.Namespace}
+// Leave takes the selected sockets out of rooms. Delivered counts those that are in none of them any more.
+func (a *Adapter) Leave(ctx context.Context, sel Selection, rooms ...string) (Result, error) {
+	if err := checkRooms(rooms); err != nil {
+		return Result{}, err
+	}
+	return a.each(ctx, sel, func(ctx context.Context, m sessionstore.Member) error {
+		k := sessionstore.Socket{ID: m.Socket, Session: m.Session, Namespace: sel.Namespace}
 		for _, r := range rooms {
-			if err := b.e.store.Leave(ctx, k, sessionstore.Room(r)); err != nil {
+			if err := a.store.Leave(ctx, k, sessionstore.Room(r)); err != nil {
 				return fmt.Errorf("leave room %q: %w", r, err)
 			}
 		}
@@ -51,13 +58,13 @@ func (b Emission) SocketsLeave(ctx context.Context, rooms ...string) (Result, er
 	})
 }
 
-// DisconnectSockets ends the selected sockets: each client is told, and does not come back by itself. The session ends
+// Disconnect ends the selected sockets: each client is told, and does not come back by itself. The session ends
 // with them, because their disconnect handlers run where sessions are finished. So sockets of the same clients in other
 // namespaces are cut off too, but connect again by themselves; with closeSession they are told not to.
 // Delivered counts the sessions that were open until then.
-func (b Emission) DisconnectSockets(ctx context.Context, closeSession bool) (Result, error) {
-	return b.each(ctx, nil, func(ctx context.Context, m sessionstore.Member) error {
-		s, k, err := b.read(ctx, m)
+func (a *Adapter) Disconnect(ctx context.Context, sel Selection, closeSession bool) (Result, error) {
+	return a.each(ctx, sel, func(ctx context.Context, m sessionstore.Member) error {
+		s, k, err := a.read(ctx, sel.Namespace, m)
 		if err != nil {
 			return err
 		}
@@ -65,12 +72,12 @@ func (b Emission) DisconnectSockets(ctx context.Context, closeSession bool) (Res
 		if closeSession {
 			told = s.Sockets
 		}
-		return b.e.disconnect(ctx, &s, told)
+		return a.disconnect(ctx, &s, told)
 	})
 }
 
 // disconnect says goodbye to sockets of a session, then closes it.
-func (e *Emitter) disconnect(ctx context.Context, s *sessionstore.Session, sockets []sessionstore.Socket) error {
+func (a *Adapter) disconnect(ctx context.Context, s *sessionstore.Session, sockets []sessionstore.Socket) error {
 	packets := make([]sessionstore.Packet, len(sockets))
 	for i, k := range sockets {
 		bye := socketio.Packet{Type: socketio.Disconnect, Namespace: string(k.Namespace)}
@@ -78,25 +85,27 @@ func (e *Emitter) disconnect(ctx context.Context, s *sessionstore.Session, socke
 			ID: sessionstore.PacketID(sessionstore.NewID()), Frames: []string{engineio.EncodeMessage(bye.Encode())},
 		}
 	}
-	_, err := e.delivery.Deliver(ctx, Target{Session: s.ID, Hint: s.Hint()}, packets)
-	if errors.Is(err, ErrClosed) {
+	_, err := a.delivery.Deliver(ctx, delivery.Target{Session: s.ID, Hint: s.Hint()}, packets)
+	if errors.Is(err, delivery.ErrClosed) {
 		return err
 	}
-	return errors.Join(err, e.closing.Close(ctx, s.ID, ReasonServerDisconnect, CloseOptions{Drain: true}))
+	return errors.Join(err, a.delivery.Closing().Close(ctx, s.ID, delivery.ReasonServerDisconnect, delivery.CloseOptions{Drain: true}))
 }
 
-// read reads a member's session and socket. ErrClosed if either has gone.
-func (b Emission) read(ctx context.Context, m sessionstore.Member) (sessionstore.Session, sessionstore.Socket, error) {
-	s, err := b.e.store.Get(ctx, m.Session, time.Now())
+// read reads a member's session and socket. delivery.ErrClosed if either has gone.
+func (a *Adapter) read(
+	ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member,
+) (sessionstore.Session, sessionstore.Socket, error) {
+	s, err := a.store.Get(ctx, m.Session, time.Now())
 	if errors.Is(err, sessionstore.ErrNotFound) {
-		return s, sessionstore.Socket{}, ErrClosed
+		return s, sessionstore.Socket{}, delivery.ErrClosed
 	}
 	if err != nil {
 		return s, sessionstore.Socket{}, fmt.Errorf("read session: %w", err)
 	}
-	k, ok := s.Socket(b.sel.Namespace)
+	k, ok := s.Socket(nsp)
 	if !ok || k.ID != m.Socket || s.State != sessionstore.Open {
-		return s, k, ErrClosed
+		return s, k, delivery.ErrClosed
 	}
 	return s, k, nil
 }
@@ -111,17 +120,14 @@ func checkRooms(rooms []string) error {
 }
 
 // each does something with every socket selected, several at a time, and counts how it went.
-func (b Emission) each(
-	ctx context.Context, mistake error, do func(context.Context, sessionstore.Member) error,
+func (a *Adapter) each(
+	ctx context.Context, sel Selection, do func(context.Context, sessionstore.Member) error,
 ) (Result, error) {
-	if err := errors.Join(b.err, mistake); err != nil {
-		return Result{}, err
-	}
 	t := tally{}
 	var group errgroup.Group
 	group.SetLimit(fanOut)
 	var readErr error
-	for m, err := range b.e.adapter.Select(ctx, b.sel) {
+	for m, err := range a.Select(ctx, sel) {
 		if err != nil {
 			readErr = fmt.Errorf("adapter: find sockets: %w", err)
 			break
@@ -145,7 +151,7 @@ func (t *tally) count(m sessionstore.Member, err error) {
 	switch {
 	case err == nil:
 		t.result.Delivered++
-	case errors.Is(err, ErrClosed):
+	case errors.Is(err, delivery.ErrClosed):
 		t.result.Gone++
 	default:
 		t.result.Failed++

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 )
 
 // token returns the JSON of a Binary of this process.

@@ -1,4 +1,4 @@
-package adapter
+package delivery
 
 import (
 	"context"
@@ -12,6 +12,9 @@ type Pause struct{ next, longest time.Duration }
 
 // NewPause returns a Pause at its shortest.
 func NewPause() *Pause { return &Pause{next: firstPause, longest: longestPause} }
+
+// NewPauseOf returns a Pause that grows to longest.
+func NewPauseOf(longest time.Duration) *Pause { return &Pause{next: firstPause, longest: longest} }
 
 // Wait waits once, or until ctx ends.
 func (p *Pause) Wait(ctx context.Context) {

@@ -13,11 +13,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// RemoteSocket is a socket as [Emission.Fetch] reads it.
-type RemoteSocket struct {
+// Found is a socket as [Adapter.Fetch] reads it.
+type Found struct {
 	ID sessionstore.SocketID
 	// Rooms are those that it is in, sorted, without that of its own id.
 	Rooms []sessionstore.Room
@@ -26,7 +27,7 @@ type RemoteSocket struct {
 	ConnectedAt time.Time
 }
 
-// ErrPlace tells of a place that is none of [Emission.FetchEach]. Nothing was read.
+// ErrPlace tells of a place that is none of [Adapter.FetchEach]. Nothing was read.
 var ErrPlace = errors.New("adapter: invalid place to go on from")
 
 // fetchAtOnce is how many sockets are read at a time. One may have half a megabyte of names of rooms, so this is what
@@ -35,13 +36,13 @@ const fetchAtOnce = 32
 
 // Fetch reads the selected sockets: one read of the store each and one for its rooms, at most limit of them, in the
 // order in which they connected. Who joins or leaves meanwhile may be missed.
-func (b Emission) Fetch(ctx context.Context, limit int) ([]RemoteSocket, error) {
-	var found []RemoteSocket
-	_, err := b.FetchEach(ctx, "", limit, func(r RemoteSocket) bool {
+func (a *Adapter) Fetch(ctx context.Context, sel Selection, limit int) ([]Found, error) {
+	var found []Found
+	_, err := a.FetchEach(ctx, sel, "", limit, func(r Found) bool {
 		found = append(found, r)
 		return true
 	})
-	slices.SortFunc(found, func(x, y RemoteSocket) int { return x.ConnectedAt.Compare(y.ConnectedAt) })
+	slices.SortFunc(found, func(x, y Found) int { return x.ConnectedAt.Compare(y.ConnectedAt) })
 	return found, err
 }
 
@@ -53,16 +54,16 @@ func (b Emission) Fetch(ctx context.Context, limit int) ([]RemoteSocket, error) 
 //
 // Errors: [ErrPlace] and [ErrName]: nothing was read. Others say that not all sockets could be found, or tell of the
 // first few that could not be read; next is where to go on all the same.
-func (b Emission) FetchEach(
-	ctx context.Context, from string, limit int, take func(RemoteSocket) bool,
+func (a *Adapter) FetchEach(
+	ctx context.Context, sel Selection, from string, limit int, take func(Found) bool,
 ) (next string, err error) {
-	at, err := parsePlace(from, b.e.store.Shards())
-	if err = errors.Join(b.err, err); err != nil {
+	at, err := parsePlace(from, a.store.Shards())
+	if err != nil {
 		return "", err
 	}
-	f := fetching{b: b, at: at, left: limit, take: take}
+	f := fetching{a: a, nsp: sel.Namespace, at: at, left: limit, take: take}
 	var chunk []located
-	for m, err := range b.walkFrom(ctx, at) {
+	for m, err := range a.walkFrom(ctx, sel, at) {
 		if err != nil {
 			f.read(ctx, chunk)
 			return f.at.String(), errors.Join(append(f.errs, fmt.Errorf("adapter: find sockets: %w", err))...)
@@ -83,20 +84,21 @@ func (b Emission) FetchEach(
 
 // fetching is one call of FetchEach.
 type fetching struct {
-	b    Emission
+	a    *Adapter
+	nsp  sessionstore.Namespace
 	at   location // of the last socket that is done with
 	left int      // how many may still be taken
-	take func(RemoteSocket) bool
+	take func(Found) bool
 	errs []error
 }
 
 // read reads sockets and hands them on. It reports false if one of them was not taken.
 func (f *fetching) read(ctx context.Context, chunk []located) bool {
-	sockets, errs := make([]RemoteSocket, len(chunk)), make([]error, len(chunk))
+	sockets, errs := make([]Found, len(chunk)), make([]error, len(chunk))
 	var group errgroup.Group
 	for i := range chunk {
 		group.Go(func() error {
-			sockets[i], errs[i] = f.b.fetch(ctx, chunk[i].Member)
+			sockets[i], errs[i] = f.a.fetch(ctx, f.nsp, chunk[i].Member)
 			return nil
 		})
 	}
@@ -107,7 +109,7 @@ func (f *fetching) read(ctx context.Context, chunk []located) bool {
 			return false
 		case err == nil:
 			f.left--
-		case !errors.Is(err, ErrClosed) && len(f.errs) < maxErrors:
+		case !errors.Is(err, delivery.ErrClosed) && len(f.errs) < maxErrors:
 			f.errs = append(f.errs, fmt.Errorf("adapter: socket %s: %w", m.Socket, err))
 		}
 		f.at = m.location
@@ -115,7 +117,7 @@ func (f *fetching) read(ctx context.Context, chunk []located) bool {
 	return true
 }
 
-// location is where a socket is in the walk of [Emission.walkFrom]: the shard of the namespace, and its id.
+// location is where a socket is in the walk of [Adapter.walkFrom]: the shard of the namespace, and its id.
 type location struct {
 	shard int
 	id    sessionstore.SocketID
@@ -145,8 +147,7 @@ func parsePlace(s string, shards int) (location, error) {
 
 // walkFrom walks the selected behind a location. Everybody in a namespace comes shard by shard, for to merge the
 // shards would read all of them for the first few; others come in order of their ids.
-func (b Emission) walkFrom(ctx context.Context, at location) iter.Seq2[located, error] {
-	a, sel := b.e.adapter, b.sel
+func (a *Adapter) walkFrom(ctx context.Context, sel Selection, at location) iter.Seq2[located, error] {
 	behind := sessionstore.Range{}
 	if at.id != "" {
 		behind.From = at.id + "\x00"
@@ -172,18 +173,20 @@ func (b Emission) walkFrom(ctx context.Context, at location) iter.Seq2[located, 
 	}
 }
 
-// fetch reads one socket with its data and rooms. ErrClosed if it has gone.
-func (b Emission) fetch(ctx context.Context, m sessionstore.Member) (RemoteSocket, error) {
-	k, data, err := b.e.store.ReadSocket(ctx, b.sel.Namespace, m)
+// fetch reads one socket with its data and rooms. delivery.ErrClosed if it has gone.
+func (a *Adapter) fetch(
+	ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member,
+) (Found, error) {
+	k, data, err := a.store.ReadSocket(ctx, nsp, m)
 	if errors.Is(err, sessionstore.ErrNotFound) {
-		return RemoteSocket{}, ErrClosed
+		return Found{}, delivery.ErrClosed
 	}
 	if err != nil {
-		return RemoteSocket{}, err
+		return Found{}, err
 	}
-	r := RemoteSocket{ID: k.ID, ConnectedAt: k.ConnectedAt, Data: make(map[string]json.RawMessage, len(data))}
-	if r.Rooms, err = b.e.store.RoomsOf(ctx, k); err != nil {
-		return RemoteSocket{}, err
+	r := Found{ID: k.ID, ConnectedAt: k.ConnectedAt, Data: make(map[string]json.RawMessage, len(data))}
+	if r.Rooms, err = a.store.RoomsOf(ctx, k); err != nil {
+		return Found{}, err
 	}
 	for name, value := range data {
 		r.Data[name] = json.RawMessage(value)

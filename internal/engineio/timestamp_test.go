@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 )
 
 // Which cache busters name a request. Those of clients were taken from them at this time.

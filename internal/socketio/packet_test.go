@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nonstick-io/nonstick/gateway/socketio"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 )
 
 func placed(num string) string { return `{"_placeholder":true,"num":` + num + `}` }

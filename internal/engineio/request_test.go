@@ -5,7 +5,7 @@ import (
 	"maps"
 	"testing"
 
-	"github.com/nonstick-io/nonstick/gateway/engineio"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 )
 
 func TestParseRequest(t *testing.T) {

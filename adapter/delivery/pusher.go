@@ -1,4 +1,4 @@
-package adapter
+package delivery
 
 import (
 	"context"
@@ -10,12 +10,12 @@ import (
 // Errors of a [Pusher]. Any other error leaves open whether the frame was sent.
 var (
 	// ErrGone: the connection does not exist (any more); nothing was sent, and nothing will ever be.
-	ErrGone = errors.New("adapter: connection is gone")
+	ErrGone = errors.New("delivery: connection is gone")
 	// ErrBusy: the connection or the account is at a limit for now; nothing was sent, so the push may be
 	// repeated in place after a pause.
-	ErrBusy = errors.New("adapter: connection is busy")
+	ErrBusy = errors.New("delivery: connection is busy")
 	// ErrFrameTooLarge: the frame is above the platform's limit for a message; nothing was sent.
-	ErrFrameTooLarge = errors.New("adapter: frame too large")
+	ErrFrameTooLarge = errors.New("delivery: frame too large")
 )
 
 // Pusher sends to WebSocket connections, whichever instance they arrived at.
