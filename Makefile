@@ -9,6 +9,9 @@ GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 GOVULNCHECK_VERSION := v1.9.0
 GOVULNCHECK := bin/govulncheck-$(GOVULNCHECK_VERSION)
 FUZZ_TIME := 20s
+# What localdev --version says. Empty before the first tag and outside a clone, where the program finds out by itself.
+VERSION = $(shell git describe --tags --match 'v*' --dirty 2>/dev/null)
+VERSION_OF := github.com/nonstick-io/nonstick/internal/version
 CHAT_CLIENT := internal/apps/chat/client
 FUNCTIONS := $(wildcard functions/*/main.go)
 
@@ -33,7 +36,7 @@ local-aws: ## the same from template.yaml: the functions as processes, on Dynamo
 	bin/localdev --template template.yaml $(ARGS)
 
 build: ## build localdev, and the functions as AWS Lambda wants them, into bin/
-	go build -trimpath -o bin/localdev ./localdev
+	go build -trimpath -ldflags "-X $(VERSION_OF).stamped=$(VERSION)" -o bin/localdev ./localdev
 	@for main in $(FUNCTIONS); do \
 	  name=$$(basename $$(dirname $$main)); echo "build functions/$$name"; \
 	  CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -tags lambda.norpc -ldflags "-s -w" \

@@ -215,12 +215,13 @@ func (c *config) addParameter(s string) error {
 var errParameter = errors.New("want NAME=VALUE, for example PingInterval=60s")
 
 // parseConfig reads the arguments, then the environment for what they do not say. It returns flag.ErrHelp
-// after it has written the help text to out; another error says all that is wrong.
+// after it has written the help text or the version to out; another error says all that is wrong.
 func parseConfig(args []string, env func(string) (string, bool), out io.Writer) (config, error) {
 	var c config
 	fs := flag.NewFlagSet("localdev", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	d := c.flags(fs)
+	version := fs.Bool("version", false, "") // its line of the help text is in help
 	err := fs.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		help(fs, d.options, out)
@@ -228,6 +229,10 @@ func parseConfig(args []string, env func(string) (string, bool), out io.Writer) 
 	}
 	if err != nil {
 		return c, errors.New(strings.Replace(err.Error(), ": -", ": --", 1)) // as the help text writes flags
+	}
+	if *version {
+		writeVersion(out)
+		return c, flag.ErrHelp
 	}
 	if fs.NArg() > 0 {
 		return c, fmt.Errorf("unexpected argument %q", fs.Arg(0))

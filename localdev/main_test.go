@@ -235,4 +235,11 @@ func TestUsage(t *testing.T) {
 		!strings.Contains(out.String(), "NONSTICK_ADDR") {
 		t.Errorf("--help: exit code = %d", code)
 	}
+	out.Reset()
+	if code := run(
+		[]string{"--version"}, environment{}.lookup, &out, &errOut, nil,
+	); code != exitOK ||
+		!regexp.MustCompile(`^localdev \S+ go1\S* \w+/\w+\n$`).MatchString(out.String()) {
+		t.Errorf("--version: exit code = %d, it said %q", code, out.String())
+	}
 }

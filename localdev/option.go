@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/nonstick-io/nonstick/internal/version"
 )
 
 // option is one flag, which is an environment variable too.
@@ -187,6 +190,12 @@ Every flag is an environment variable too; the flag wins. A TIME has a unit, as 
 		fmt.Fprintln(out)
 	}
 	fmt.Fprint(out, `
+Others:
+  --help
+        print this text
+  --version
+        print the version of Nonstick and of Go, and the platform
+
 At the address:
   GET /healthz            200 while connections are accepted
 With --template also, for programs of this machine and not for pages:
@@ -197,4 +206,9 @@ With --template also, for programs of this machine and not for pages:
 The outputs of the template are printed at the start. An interrupt stops everything in an orderly way, a second one at once.
 Exit codes: 0 after an orderly end, 1 if something failed, 2 if the options are wrong.
 `)
+}
+
+// writeVersion writes the line that --version prints.
+func writeVersion(out io.Writer) {
+	fmt.Fprintf(out, "localdev %s %s %s/%s\n", version.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
