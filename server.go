@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/internal/socketio"
@@ -17,53 +19,9 @@ import (
 )
 
 // Config is what a [Server] is made of.
-type Config struct {
-	Store  sessionstore.Store
-	Pusher delivery.Pusher
-	// Options are those of the Engine.IO sessions. A ConnectTimeout of 0 is Socket.IO's 45 s here; a negative
-	// one means never.
-	Options engine.Options
-	// Packets bound what a client's packets may look like.
-	Packets socketio.Limits
-	// Unordered says that messages of one WebSocket may be handled at the same time and in any order, as API Gateway
-	// hands them to functions: see docs/protocol.md for what then becomes of those that overtook others. Binary needs
-	// care: a packet with one attachment arrives, a second later and if the client has no other in flight; what
-	// cannot be told apart ends the connection.
-	Unordered bool
-	// Fanout, if given, takes broadcasts to more than LargeRoom sockets; see [adapter.Adapter.Broadcast] for what
-	// that means for their order. LargeRoom's default is 500.
-	Fanout    adapter.Fanout
-	LargeRoom int
-	// AllowRequest judges the request of a client that begins a session, on either transport, before anything is
-	// stored: its headers, query and address, as Socket.IO's option of that name does; default: every one is let in.
-	// The message of an [*Error] is shown to the client (403 on polling, 400 on WebSocket); of any other error the
-	// client learns only "Forbidden", and the log gets the rest. The handler may run on any instance, for each
-	// session once.
-	AllowRequest func(ctx context.Context, h sessionstore.Handshake) error
-	// DisconnectTime is how long a disconnect handler may take: then its context ends. One that fails for that is run
-	// again, up to DisconnectTries times in all; then the socket goes without it. Defaults 10 s and 2. At most
-	// [MaxDisconnectTime].
-	DisconnectTime  time.Duration
-	DisconnectTries int
-	// Ends takes the ends of sessions; default none: the caller that closes a session waits for its disconnect
-	// handlers. See [engine.Pool].
-	Ends engine.Ends
-	// Hooks tell of what happens.
-	Hooks engine.Hooks
-	// Logger gets what goes wrong; default none.
-	Logger *slog.Logger
-}
+type Config = gateway.Config
 
-// Bounds and defaults of the time that disconnect handlers have. Longer than MaxDisconnectTime none may be, for it
-// has to fit into one go at the end of a session.
-const (
-	MaxDisconnectTime      = 20 * time.Second
-	defaultDisconnectTime  = 10 * time.Second
-	defaultDisconnectTries = 2
-)
-
-// defaultConnectTimeout is Socket.IO's.
-const defaultConnectTimeout = 45 * time.Second
+const defaultDisconnectTries = 2
 
 // Server is a Socket.IO server. Register namespaces and handlers first, then let it serve: from then on
 // it is safe for concurrent use.
@@ -75,6 +33,7 @@ type Server struct {
 	packets    socketio.Limits
 	maxPayload int
 	unordered  bool
+	pages      http.Handler // nil if there are none
 	limits     delivery.Limits
 	log        *slog.Logger
 	hooks      engine.Hooks
@@ -92,7 +51,7 @@ func New(c Config) *Server {
 		store: c.Store, packets: c.Packets, unordered: c.Unordered, log: c.Logger, maxPayload: c.Options.MaxPayload,
 		hooks: c.Hooks,
 		handlerTime: min(
-			cmp.Or(c.DisconnectTime, defaultDisconnectTime), MaxDisconnectTime,
+			cmp.Or(c.DisconnectTime, gateway.DefaultDisconnectTime), gateway.MaxDisconnectTime,
 		),
 		handlerTries: cmp.Or(c.DisconnectTries, defaultDisconnectTries),
 		limits:       c.Options.Limits.WithDefaults(),
@@ -105,22 +64,10 @@ func New(c Config) *Server {
 		s.maxPayload = 1e6
 	}
 	s.waker, _ = c.Store.(sessionstore.Waker)
-	o := c.Options
-	switch {
-	case o.ConnectTimeout == 0:
-		o.ConnectTimeout = defaultConnectTimeout
-	case o.ConnectTimeout < 0:
-		o.ConnectTimeout = 0
-	}
 	if c.AllowRequest != nil {
-		o.AllowRequest = allowRequest(c.AllowRequest)
+		c.Options.AllowRequest = allowRequest(c.AllowRequest)
 	}
-	s.engine = engine.New(
-		engine.Config{
-			Store: c.Store, Pusher: c.Pusher, Handler: protocol{s}, Options: o, Ends: c.Ends, Hooks: c.Hooks,
-			Logger: c.Logger,
-		},
-	)
+	s.engine = c.NewEngine(protocol{s})
 	s.adapter = adapter.New(
 		c.Store, s.engine.Delivery(),
 		adapter.Options{Fanout: c.Fanout, Large: c.LargeRoom, Observe: c.Hooks.Broadcast, Logger: s.log},

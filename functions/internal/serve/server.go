@@ -10,6 +10,7 @@ import (
 	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
+	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 )
@@ -51,7 +52,7 @@ func newServer(p *boot.Parts) *server {
 		Store: p.Store, Pusher: p.Pusher, Options: o, Unordered: !o.PushReplies, Fanout: b.Fanout, LargeRoom: b.Large,
 		Logger: p.Log,
 		DisconnectTime: p.Env.Duration(
-			"NONSTICK_DISCONNECT_TIME", defaultDisconnectTime, shortest, nonstick.MaxDisconnectTime,
+			"NONSTICK_DISCONNECT_TIME", gateway.DefaultDisconnectTime, shortest, gateway.MaxDisconnectTime,
 		),
 		Ends: endsOf(p), Hooks: hooks(p, s.walks),
 	})
@@ -91,8 +92,6 @@ const (
 	// need as much.
 	minBody = 1000
 	maxBody = 4_000_000
-	// defaultDisconnectTime is the gateway's.
-	defaultDisconnectTime = 10 * time.Second
 )
 
 // How frames of one connection come: in order through a queue, or each as it is received.
