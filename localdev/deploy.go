@@ -20,7 +20,7 @@ func (s *stack) deploy(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	n, err := s.redeploy(r.Context())
 	if err != nil {
-		s.log.Error("not deployed", "err", err)
+		s.log.Error("not deployed", "error", err)
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}

@@ -99,7 +99,7 @@ func serve(stop, now context.Context, c config, l listeners, log *slog.Logger, s
 	for _, sweep := range s.sweeps {
 		background.Go(func() {
 			if err := sweep(ctx); err != nil {
-				log.Error("sweeper failed", "err", err)
+				log.Error("sweeper failed", "error", err)
 			}
 		})
 	}
@@ -110,18 +110,18 @@ func serve(stop, now context.Context, c config, l listeners, log *slog.Logger, s
 	code := exitOK
 	select {
 	case err := <-failed:
-		log.Error("server failed", "err", err)
+		log.Error("server failed", "error", err)
 		code = exitFailed
 	case <-stop.Done():
 	}
 	limit, done := context.WithTimeout(now, shutdownTime)
 	defer done()
 	if err := s.server.Shutdown(limit); err != nil {
-		log.Warn("stopped before everything had ended", "err", err)
+		log.Warn("stopped before everything had ended", "error", err)
 	}
 	cancel()
 	if err := s.stop(); err != nil { // ends the functions that the sweepers wait for
-		log.Warn("not everything was stopped in an orderly way", "err", err)
+		log.Warn("not everything was stopped in an orderly way", "error", err)
 	}
 	background.Wait()
 	return code

@@ -255,7 +255,7 @@ func (s *stack) startFunctions(context.Context) (err error) {
 // call, where a client waits; as on AWS it is there all the same.
 func (s *stack) tryFunctions(context.Context) error {
 	for name, err := range s.functions.Check() {
-		s.log.Error("function cannot start with what it got", "function", name, "err", err)
+		s.log.Error("function cannot start with what it got", "function", name, "error", err)
 	}
 	return nil
 }

@@ -49,5 +49,5 @@ func (q *stepQueue) deliver(ctx context.Context, step engine.Step) {
 		case <-ctx.Done():
 		}
 	}
-	q.log.Error("step failed", "conn", step.Conn.ID, "err", err)
+	q.log.Error("step failed", "conn", step.Conn.ID, "error", err)
 }

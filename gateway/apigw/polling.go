@@ -36,7 +36,7 @@ func (h *Handler) HTTP(ctx context.Context, e events.APIGatewayV2HTTPRequest) (e
 	if r := refusal(err); r != nil {
 		return refused(sets, r), nil
 	}
-	h.log.ErrorContext(ctx, "request failed", "method", e.RequestContext.HTTP.Method, "err", err)
+	h.log.ErrorContext(ctx, "request failed", "method", e.RequestContext.HTTP.Method, "error", err)
 	return response(http.StatusInternalServerError, sets.empty, ""), nil
 }
 

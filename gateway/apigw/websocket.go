@@ -35,12 +35,12 @@ func (h *Handler) WebSocket(
 	case eventMessage:
 		reply, err := h.message(ctx, conn, &e)
 		if err != nil {
-			h.log.ErrorContext(ctx, "message failed", "conn", conn.ID, "err", err)
+			h.log.ErrorContext(ctx, "message failed", "conn", conn.ID, "error", err)
 		}
 		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK, Body: reply}, nil
 	case eventDisconnect:
 		if err := h.disconnect(ctx, conn); err != nil {
-			h.log.ErrorContext(ctx, "disconnect failed", "conn", conn.ID, "err", err)
+			h.log.ErrorContext(ctx, "disconnect failed", "conn", conn.ID, "error", err)
 		}
 	default:
 		h.log.ErrorContext(ctx, "unknown event", "conn", conn.ID, "type", e.RequestContext.EventType)
@@ -61,7 +61,7 @@ func (h *Handler) connect(
 	if r := refusal(err); r != nil {
 		return events.APIGatewayProxyResponse{StatusCode: upgradeStatus(r), Headers: htmlType, Body: r.Message}
 	}
-	h.log.ErrorContext(ctx, "connect failed", "conn", conn.ID, "err", err)
+	h.log.ErrorContext(ctx, "connect failed", "conn", conn.ID, "error", err)
 	return events.APIGatewayProxyResponse{StatusCode: http.StatusInternalServerError}
 }
 

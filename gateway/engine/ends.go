@@ -99,7 +99,7 @@ func (e *Engine) finishClose(ctx context.Context, end End) error {
 			if handed == nil {
 				e.log.WarnContext(
 					ctx, "a session cannot be closed yet", "session", NameInLog(end.Session), "reason", end.Reason,
-					"err", err,
+					"error", err,
 				)
 				return nil
 			}

@@ -54,9 +54,9 @@ func (c *Consumer) giveBack(ctx context.Context, conn sessionstore.Connection, f
 	for i := range frames {
 		lease := sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: now.Add(givenBackFor)}
 		if err := c.Claims.Claim(ctx, deliveryOf(&frames[i], frames[i].Receives), lease, "", now); err != nil {
-			c.Logger.ErrorContext(ctx, "frames cannot be given back", "conn", conn.ID, "err", err)
+			c.Logger.ErrorContext(ctx, "frames cannot be given back", "conn", conn.ID, "error", err)
 			if err := c.cut(ctx, conn, frames); err != nil {
-				c.Logger.ErrorContext(ctx, "frames given back", "conn", conn.ID, "frames", len(frames), "err", err)
+				c.Logger.ErrorContext(ctx, "frames given back", "conn", conn.ID, "frames", len(frames), "error", err)
 				return frames // they come again as in doubt
 			}
 			return nil

@@ -145,7 +145,7 @@ func (c *Consumer) release(ctx context.Context, frames []Frame) {
 		receipts = append(receipts, frames[i].Receipt)
 	}
 	if err := c.Queue.Delete(ctx, receipts); err != nil {
-		c.Logger.WarnContext(ctx, "frames wait for a slow neighbour", "err", err)
+		c.Logger.WarnContext(ctx, "frames wait for a slow neighbour", "error", err)
 	}
 }
 
@@ -158,7 +158,7 @@ func (c *Consumer) connection(ctx context.Context, conn sessionstore.Connection,
 	}
 	switch {
 	case err != nil:
-		c.Logger.ErrorContext(ctx, "frames given back", "conn", conn.ID, "frames", len(frames), "err", err)
+		c.Logger.ErrorContext(ctx, "frames given back", "conn", conn.ID, "frames", len(frames), "error", err)
 		return frames
 	case doubt:
 		return nil
@@ -189,7 +189,7 @@ func (c *Consumer) frame(ctx context.Context, conn sessionstore.Connection, f *F
 	stop := c.keepAlive(ctx, conn)
 	defer stop()
 	if err := c.Handle(ctx, f); err != nil {
-		c.Logger.ErrorContext(ctx, "frame failed", "conn", conn.ID, "err", err)
+		c.Logger.ErrorContext(ctx, "frame failed", "conn", conn.ID, "error", err)
 	}
 }
 
@@ -217,6 +217,6 @@ func (c *Consumer) keepAlive(ctx context.Context, conn sessionstore.Connection) 
 
 func (c *Consumer) isAlive(ctx context.Context, conn sessionstore.Connection) {
 	if err := c.Sessions.Alive(ctx, conn); err != nil && ctx.Err() == nil {
-		c.Logger.WarnContext(ctx, "connection not kept alive", "conn", conn.ID, "err", err)
+		c.Logger.WarnContext(ctx, "connection not kept alive", "conn", conn.ID, "error", err)
 	}
 }

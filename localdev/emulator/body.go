@@ -119,7 +119,7 @@ func (s *Server) badBody(w http.ResponseWriter, err error) {
 	case errors.Is(err, errTooLarge):
 		answer(w, http.StatusRequestEntityTooLarge, msgTooLarge)
 	case errors.Is(err, errNoRoom):
-		s.log.Warn("request refused", "err", err)
+		s.log.Warn("request refused", "error", err)
 		answer(w, http.StatusServiceUnavailable, msgUnavailable)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		w.Header().Set("Connection", "close")

@@ -288,7 +288,7 @@ func (c *conn) answer(k *call, e events.APIGatewayWebsocketProxyRequest, now tim
 		return false // its time was up: the client has the error frame
 	}
 	if err != nil {
-		c.srv.log.ErrorContext(ctx, "message failed", "conn", c.id, "err", err)
+		c.srv.log.ErrorContext(ctx, "message failed", "conn", c.id, "error", err)
 		return c.reply(c.errorFrame(e.RequestContext.RequestID))
 	}
 	if body := bodyOf(res); body != "" || c.api.EmptyFrames {
@@ -366,7 +366,7 @@ func (c *conn) disconnected() {
 	ctx := c.call.begin(c, now, r.RequestID)
 	defer c.call.release()
 	if _, err := invoke(ctx, c.srv, c.api, e); err != nil {
-		c.srv.log.ErrorContext(ctx, "disconnect failed", "conn", c.id, "err", err)
+		c.srv.log.ErrorContext(ctx, "disconnect failed", "conn", c.id, "error", err)
 	}
 	c.call.finish(c)
 }

@@ -109,7 +109,7 @@ func (s *Server) callConnect(c *conn, r *http.Request, after *afterConnect) (eve
 		err = ctx.Err()
 	}
 	if err != nil {
-		s.log.Error("connect failed", "conn", c.id, "err", err)
+		s.log.Error("connect failed", "conn", c.id, "error", err)
 	}
 	return res, err
 }
@@ -140,7 +140,7 @@ func (s *Server) accept(c *conn, w http.ResponseWriter, r *http.Request, res eve
 	r.Header.Set("Connection", "Upgrade") // it is, see upgradeStatus; gobwas looks at the first line alone
 	nc, rw, _, err := ws.HTTPUpgrader{Header: header, Timeout: 10 * time.Second}.Upgrade(r, w)
 	if err != nil {
-		s.log.Info("upgrade failed", "conn", c.id, "err", err)
+		s.log.Info("upgrade failed", "conn", c.id, "error", err)
 		if nc != nil {
 			_ = nc.Close() // nothing can be done about a failing close
 		}

@@ -91,10 +91,10 @@ func (p *reply) write(ctx context.Context, s *Server, res events.APIGatewayV2HTT
 	case ctx.Err() != nil && err != nil:
 		answer(p.w, http.StatusServiceUnavailable, msgUnavailable)
 	case errors.Is(err, ErrThrottled):
-		s.log.WarnContext(ctx, "request throttled", "err", err)
+		s.log.WarnContext(ctx, "request throttled", "error", err)
 		answer(p.w, http.StatusServiceUnavailable, msgUnavailable)
 	case err != nil:
-		s.log.ErrorContext(ctx, "request failed", "err", err)
+		s.log.ErrorContext(ctx, "request failed", "error", err)
 		answer(p.w, http.StatusInternalServerError, msgInternal)
 	default:
 		writeResponse(p.w, res)

@@ -91,14 +91,14 @@ type failedCall struct {
 func (p *Platform) giveUp(f *function, c Call, why failedCall) {
 	p.log.Error(
 		"asynchronous call failed", "function", c.Function, "condition", why.condition, "destination", f.OnFailure,
-		"err", errors.Join(why.err, functionError(why.last)),
+		"error", errors.Join(why.err, functionError(why.last)),
 	)
 	if f.OnFailure == "" {
 		return
 	}
 	if err := p.config.Send(f.OnFailure, f.record(c, why)); err != nil {
 		p.log.Error(
-			"destination not told of an asynchronous call", "function", c.Function, "destination", f.OnFailure, "err",
+			"destination not told of an asynchronous call", "function", c.Function, "destination", f.OnFailure, "error",
 			err,
 		)
 	}

@@ -108,7 +108,7 @@ func (f *function) start(e *environment) (*environment, time.Duration, *fault) {
 		return e, f.Timeout, nil
 	}
 	f.remove(e)
-	f.platform.log.Warn("function did not start, trying again", "function", f.Name, "err", fault.message, "log", e.said)
+	f.platform.log.Warn("function did not start, trying again", "function", f.Name, "error", fault.message, "log", e.said)
 	f.mu.Lock()
 	e = f.add()
 	f.mu.Unlock()
@@ -159,7 +159,7 @@ func (f *function) count(fault *fault) {
 		return
 	default:
 	}
-	f.platform.log.Error("function failed", "function", f.Name, "type", string(fault.kind), "err", fault.message)
+	f.platform.log.Error("function failed", "function", f.Name, "type", string(fault.kind), "error", fault.message)
 }
 
 // crashed counts a process that ended though nobody here ended it.

@@ -127,7 +127,7 @@ func (f *feeder) deliver(ctx context.Context, batch []Received) {
 	}
 	if err != nil {
 		f.log.Warn(
-			"messages will come again", "queue", f.Queue, "function", f.Function, "messages", len(batch), "err", err,
+			"messages will come again", "queue", f.Queue, "function", f.Function, "messages", len(batch), "error", err,
 		)
 		return
 	}
@@ -144,7 +144,7 @@ func (f *feeder) deliver(ctx context.Context, batch []Received) {
 		}
 		if err := f.queue.Delete(m.Receipt); err != nil {
 			f.log.Warn(
-				"a message was handled too late and will come again", "queue", f.Queue, "function", f.Function, "err",
+				"a message was handled too late and will come again", "queue", f.Queue, "function", f.Function, "error",
 				err,
 			)
 		}

@@ -25,7 +25,7 @@ func (s Schedule) Run(ctx context.Context, call Call, log *slog.Logger) {
 			return
 		case now := <-tick.C:
 			if _, err := call(context.WithoutCancel(ctx), s.Function, s.event(now)); err != nil {
-				log.Warn("scheduled call failed", "schedule", s.Name, "function", s.Function, "err", err)
+				log.Warn("scheduled call failed", "schedule", s.Name, "function", s.Function, "error", err)
 			}
 		}
 	}

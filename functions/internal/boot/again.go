@@ -46,7 +46,7 @@ func (a Again) In(ctx context.Context, d time.Duration, messages ...events.SQSMe
 	defer cancel()
 	for i := range messages {
 		if err := a.Queue.Return(ctx, messages[i].ReceiptHandle, d); err != nil {
-			a.Log.WarnContext(ctx, "message comes again later", "message", messages[i].MessageId, "err", err)
+			a.Log.WarnContext(ctx, "message comes again later", "message", messages[i].MessageId, "error", err)
 			return
 		}
 	}

@@ -61,7 +61,7 @@ type Build func(*Parts) Handler
 func Run(build Build) {
 	h, err := start(build, os.LookupEnv, os.Stdout)
 	if err != nil {
-		newLogger(os.Stdout, slog.LevelInfo, nil).Error("cannot start: the configuration is wrong", "err", err.Error())
+		newLogger(os.Stdout, slog.LevelInfo, nil).Error("cannot start: the configuration is wrong", "error", err.Error())
 		os.Exit(1)
 	}
 	lambda.Start(h)
@@ -163,7 +163,7 @@ func (p *Parts) surround(h Handler) Handler {
 		}
 		defer func() {
 			if e := p.Metrics.flush(time.Now()); e != nil {
-				p.Log.WarnContext(ctx, "metrics not written", "err", e)
+				p.Log.WarnContext(ctx, "metrics not written", "error", e)
 			}
 		}()
 		defer func() {
@@ -176,7 +176,7 @@ func (p *Parts) surround(h Handler) Handler {
 			answer, err = nil, fmt.Errorf("%w: %d bytes, at most %d", ErrAnswerTooLarge, len(answer), MaxAnswer)
 		}
 		if err != nil {
-			p.Log.ErrorContext(ctx, "invocation failed", "err", err)
+			p.Log.ErrorContext(ctx, "invocation failed", "error", err)
 		}
 		return answer, err
 	}

@@ -84,7 +84,7 @@ func TestLog(t *testing.T) {
 	var out bytes.Buffer
 	log := newLogger(&out, slog.LevelInfo, nil).With("sid", string(sid))
 	log.DebugContext(ctx, "silent")
-	log.InfoContext(ctx, "said", "session", sid, slog.Group("g", "sid", sid), "err", errors.New("broken"))
+	log.InfoContext(ctx, "said", "session", sid, slog.Group("g", "sid", sid), "error", errors.New("broken"))
 	if strings.Contains(out.String(), string(sid)) {
 		t.Errorf("a session's id is in the log: %s", out.String())
 	}
@@ -107,7 +107,7 @@ func TestLog(t *testing.T) {
 	if _, err := time.Parse(time.RFC3339, at); err != nil || !strings.HasSuffix(at, "Z") || all[0]["time"] != nil {
 		t.Errorf("time %q of %v: %v", at, all[0], err)
 	}
-	if all[0]["requestId"] != "request" || all[0]["err"] != "broken" || all[0]["level"] != "INFO" {
+	if all[0]["requestId"] != "request" || all[0]["error"] != "broken" || all[0]["level"] != "INFO" {
 		t.Errorf("line %v", all[0])
 	}
 }

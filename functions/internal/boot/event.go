@@ -116,7 +116,7 @@ func HTTP(
 		c := &e.RequestContext
 		if err != nil || e.Version != payloadFormat || c.HTTP.Method == "" ||
 			strings.Contains(c.DomainName, functionURLHost) {
-			log.ErrorContext(ctx, "event not served", "err", NotServed(payload, KindHTTP))
+			log.ErrorContext(ctx, "event not served", "error", NotServed(payload, KindHTTP))
 			return Encode(events.APIGatewayV2HTTPResponse{
 				StatusCode: http.StatusInternalServerError,
 				Headers:    map[string]string{"Content-Type": "application/json"},

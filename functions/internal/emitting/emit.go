@@ -97,11 +97,11 @@ func (f *emit) once(ctx context.Context, r *Request, id string, in *space) Answe
 	a := f.do(ctx, r, in)
 	if a.again || a.invalid {
 		if err := c.giveBack(ctx); err != nil {
-			f.log.WarnContext(ctx, "key not given back", "err", err)
+			f.log.WarnContext(ctx, "key not given back", "error", err)
 			a.again = false
 		}
 	} else if err := c.keep(ctx, a); err != nil {
-		f.log.WarnContext(ctx, "answer not kept for the key", "err", err)
+		f.log.WarnContext(ctx, "answer not kept for the key", "error", err)
 	}
 	a.repeatable = a.repeatable || r.Key != ""
 	return a

@@ -44,7 +44,7 @@ func (f *fanout) serve(ctx context.Context, messages []events.SQSMessage) events
 			continue
 		}
 		f.metrics.Add(boot.EmitsFailed, 1)
-		f.log.ErrorContext(ctx, "broadcast failed", "message", messages[i].MessageId, "err", err)
+		f.log.ErrorContext(ctx, "broadcast failed", "message", messages[i].MessageId, "error", err)
 		switch {
 		case errors.Is(err, errAgain):
 			after := boot.Pause(&messages[i])

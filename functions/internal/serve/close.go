@@ -51,7 +51,7 @@ func (c *closer) serve(ctx context.Context, messages []events.SQSMessage) events
 		if err != nil {
 			c.log.ErrorContext(
 				ctx, "end of a session failed", "message", messages[i].MessageId, "session",
-				engine.NameInLog(end.Session), "err", err,
+				engine.NameInLog(end.Session), "error", err,
 			)
 			res.BatchItemFailures = append(res.BatchItemFailures, boot.Failed(messages[i])...)
 		}

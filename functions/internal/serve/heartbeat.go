@@ -63,7 +63,7 @@ func (f *heartbeat) serve(ctx context.Context, messages []events.SQSMessage) eve
 			err = boot.Malformed(err)
 		}
 		if err != nil {
-			f.log.ErrorContext(ctx, "heartbeat failed", "message", messages[i].MessageId, "err", err)
+			f.log.ErrorContext(ctx, "heartbeat failed", "message", messages[i].MessageId, "error", err)
 			f.again.In(ctx, boot.Pause(&messages[i]), messages[i]) // nobody is pinged until then
 			res.BatchItemFailures = append(res.BatchItemFailures, boot.Failed(messages[i])...)
 		}
@@ -113,7 +113,7 @@ func (f *heartbeat) startSweep(ctx context.Context, parts ...engine.Part) (stop 
 	for _, part := range parts {
 		sweeping.Go(func() {
 			if err := f.sweep(ctx, part); err != nil {
-				f.log.ErrorContext(ctx, "sweep failed", "err", err)
+				f.log.ErrorContext(ctx, "sweep failed", "error", err)
 			}
 		})
 	}
@@ -130,7 +130,7 @@ func (f *heartbeat) successor(ctx context.Context, me sessionstore.Owner) (next 
 	n, known := f.walks.sessions(f.store.Shards())
 	if !known || n == 0 {
 		if n, err = f.sessions(ctx); err != nil {
-			f.log.WarnContext(ctx, "sessions not counted", "err", err)
+			f.log.WarnContext(ctx, "sessions not counted", "error", err)
 		}
 	}
 	f.metrics.Add(boot.Sessions, n)
@@ -189,7 +189,7 @@ func (f *heartbeat) renew(ctx context.Context, me sessionstore.Owner) bool {
 		mine, err := f.claim(ctx, me, "")
 		switch {
 		case err != nil && ctx.Err() == nil:
-			f.log.WarnContext(ctx, "heartbeat not renewed", "err", err)
+			f.log.WarnContext(ctx, "heartbeat not renewed", "error", err)
 		case err == nil && !mine:
 			return false
 		}
@@ -203,7 +203,7 @@ func (f *heartbeat) watch(ctx context.Context) {
 		err = f.queue.SendLater(ctx, body, watchAfter)
 	}
 	if err != nil && ctx.Err() == nil {
-		f.log.WarnContext(ctx, "watch not sent", "err", err)
+		f.log.WarnContext(ctx, "watch not sent", "error", err)
 	}
 }
 

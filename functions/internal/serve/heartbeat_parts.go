@@ -120,12 +120,12 @@ func (f *heartbeat) callHelp(ctx context.Context, me sessionstore.Owner, parts i
 		}
 		for late := helpWatch; err == nil && time.Now().Add(late).Before(until); late += helpWatch {
 			if e := f.queue.SendLater(ctx, string(body), late); e != nil {
-				f.log.WarnContext(ctx, "watch of a helper not sent", "err", e)
+				f.log.WarnContext(ctx, "watch of a helper not sent", "error", e)
 				break
 			}
 		}
 		if err != nil {
-			f.log.WarnContext(ctx, "helper not called", "part", i, "err", err)
+			f.log.WarnContext(ctx, "helper not called", "part", i, "error", err)
 			alone = append(alone, h.Part)
 		}
 	}
@@ -164,7 +164,7 @@ func (f *heartbeat) lend(ctx context.Context, h *help) error {
 		mine, err := keep()
 		switch {
 		case err != nil && ctx.Err() == nil:
-			f.log.WarnContext(ctx, "help not renewed", "err", err)
+			f.log.WarnContext(ctx, "help not renewed", "error", err)
 		case err == nil && !mine:
 			return nil // another has taken over
 		}

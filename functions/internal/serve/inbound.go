@@ -62,7 +62,7 @@ func (f *frames) serve(ctx context.Context, messages []events.SQSMessage) events
 		frame, err := parseFrame(&messages[i], f.endpoint)
 		if err != nil {
 			f.Log.ErrorContext(
-				ctx, "frame not understood", "message", messages[i].MessageId, "err", boot.Malformed(err),
+				ctx, "frame not understood", "message", messages[i].MessageId, "error", boot.Malformed(err),
 			)
 			res.BatchItemFailures = append(res.BatchItemFailures, boot.Failed(messages[i])...)
 			continue

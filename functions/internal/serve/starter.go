@@ -104,7 +104,7 @@ func (s *starter) ensure(ctx context.Context) {
 		err = s.begin(ctx, me)
 	}
 	if err != nil {
-		s.log.WarnContext(ctx, "heartbeat not started", "err", err)
+		s.log.WarnContext(ctx, "heartbeat not started", "error", err)
 		return
 	}
 	s.seen = now

@@ -48,17 +48,17 @@ func (f *webSocket) serve(ctx context.Context, payload []byte) ([]byte, error) {
 	case err == nil && e.RequestContext.ConnectionID != "":
 		defer f.starter.ensure(ctx)
 	case boot.Kind(payload) == boot.KindWebSocket:
-		f.Log.ErrorContext(ctx, "event not understood", "err", err)
+		f.Log.ErrorContext(ctx, "event not understood", "error", err)
 		return boot.Encode(events.APIGatewayProxyResponse{StatusCode: http.StatusOK})
 	default:
 		f.Log.ErrorContext(
-			ctx, "event not served", "err", boot.NotServed(payload, boot.KindWebSocket+" or "+boot.KindSQS),
+			ctx, "event not served", "error", boot.NotServed(payload, boot.KindWebSocket+" or "+boot.KindSQS),
 		)
 		return boot.Encode(events.APIGatewayProxyResponse{StatusCode: http.StatusInternalServerError})
 	}
 	res, err := f.handler.WebSocket(ctx, e.APIGatewayWebsocketProxyRequest)
 	if err != nil {
-		f.Log.ErrorContext(ctx, "event failed", "err", err)
+		f.Log.ErrorContext(ctx, "event failed", "error", err)
 	}
 	return boot.Encode(res)
 }
@@ -77,7 +77,7 @@ func (f *webSocket) steps(ctx context.Context, records []events.SQSMessage) even
 		group.Go(func() error {
 			if err := f.step(ctx, &records[i]); err != nil {
 				failed[i] = true
-				f.Log.ErrorContext(ctx, "step failed", "message", records[i].MessageId, "err", err)
+				f.Log.ErrorContext(ctx, "step failed", "message", records[i].MessageId, "error", err)
 			}
 			return nil
 		})
