@@ -235,7 +235,7 @@ func (w *world) must(err error) {
 	}
 }
 
-func sidOf(t *testing.T, frame string) sessionstore.SessionID {
+func sidOf(t testing.TB, frame string) sessionstore.SessionID {
 	t.Helper()
 	var h struct{ SID string }
 	if len(frame) == 0 || frame[0] != '0' || json.Unmarshal([]byte(frame[1:]), &h) != nil {

@@ -123,7 +123,9 @@ func TestDirection(t *testing.T) {
 }
 
 // forTests are the packages that exist for tests only.
-var forTests = []string{module + "sessionstore/storetest", module + "internal/dynamotest"}
+var forTests = []string{
+	module + "sessionstore/storetest", module + "internal/dynamotest", module + "internal/benchtest",
+}
 
 // No other package may link the testing package.
 func TestNoTestingInPrograms(t *testing.T) {
