@@ -12,6 +12,7 @@ import (
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/deliverytest"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -23,10 +24,10 @@ const long = sessionstore.Room("a-room-of-20-letters")
 
 // socket puts a socket of a session, by the session's name, into rooms. Its hint is that of the session as it is.
 func (w *world) socket(id sessionstore.SessionID, rooms ...sessionstore.Room) sessionstore.SocketID {
-	w.t.Helper()
+	w.T.Helper()
 	k := sessionstore.NewSocket{ID: socketID(id), Session: id, Namespace: nsp, Rooms: rooms}
-	s := w.session(id)
-	w.must(w.store.PutSocket(w.t.Context(), k, s.Hint(), delivery.Limits{}.WithDefaults().Socket))
+	s := w.Session(id)
+	w.Must(w.Store.PutSocket(w.T.Context(), k, s.Hint(), delivery.Limits{}.WithDefaults().Socket))
 	return k.ID
 }
 
@@ -42,17 +43,17 @@ func hall(w *world) {
 		"A": {"a"}, "B": {"a", "b"}, "C": {long, "b"}, "Z": {long}, "V": {"a"}, "W": {"a", "b"}, "X": {"b"},
 	}
 	for _, name := range strings.Split("ABCDE", "") {
-		w.webSocket(sessionstore.SessionID(name))
+		w.WebSocket(sessionstore.SessionID(name))
 		w.socket(sessionstore.SessionID(name), in[name]...)
 	}
 	for _, name := range strings.Split("VWXYZ", "") {
-		w.polling(sessionstore.SessionID(name))
+		w.Polling(sessionstore.SessionID(name))
 		w.socket(sessionstore.SessionID(name), in[name]...)
 	}
 	other := sessionstore.NewSocket{
 		ID: socketID("other"), Session: "E", Namespace: "/other", Rooms: []sessionstore.Room{"a"},
 	}
-	w.must(w.store.PutSocket(w.t.Context(), other, conn("E"), delivery.Limits{}.WithDefaults().Socket))
+	w.Must(w.Store.PutSocket(w.T.Context(), other, conn("E"), delivery.Limits{}.WithDefaults().Socket))
 }
 
 // reached says who of the hall got the frame, with a number if more than once.
@@ -60,12 +61,12 @@ func (w *world) reached(frame string) string {
 	out := ""
 	for _, name := range strings.Split("ABCDEVWXYZ", "") {
 		id := sessionstore.SessionID(name)
-		got := w.pushed(id)
-		if s, err := w.store.Store.Get(
-			w.t.Context(), id, w.session(id).CreatedAt,
+		got := w.Pushed(id)
+		if s, err := w.Store.Store.Get(
+			w.T.Context(), id, w.Session(id).CreatedAt,
 		); err == nil &&
 			s.Transport == sessionstore.Polling {
-			got = w.buffered(id)
+			got = w.Buffered(id)
 		}
 		if n := strings.Count(got, frame); n == 1 {
 			out += name
@@ -111,7 +112,7 @@ func TestBroadcast(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				hall(w)
 				sel := adapter.Selection{Namespace: nsp, Rooms: c.rooms, Except: c.except}
-				r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4x"), nil)
+				r, err := w.adapter.Broadcast(t.Context(), sel, w.Packet("4x"), nil)
 				if err != nil || r.Delivered != len(c.want) || r.Gone+r.Failed > 0 {
 					t.Errorf("%+v, %v", r, err)
 				}
@@ -120,7 +121,7 @@ func TestBroadcast(t *testing.T) {
 				}
 				var selected string
 				for m, err := range w.adapter.Select(t.Context(), sel) {
-					w.must(err)
+					w.Must(err)
 					selected += strings.TrimLeft(string(m.Socket), "-")
 				}
 				if got := sorted(selected); got != c.want {
@@ -145,7 +146,7 @@ func TestExceptSelf(t *testing.T) {
 			if rooms != "" {
 				sel.Rooms = []sessionstore.Room{sessionstore.Room(rooms)}
 			}
-			p := w.packet("4 to " + rooms + "!")
+			p := w.Packet("4 to " + rooms + "!")
 			if _, err := w.adapter.Broadcast(t.Context(), sel, p, nil); err != nil {
 				t.Error(err)
 			}
@@ -164,25 +165,25 @@ func TestBroadcastTrouble(t *testing.T) {
 		want    adapter.Result
 		reached string
 	}{
-		{"one is gone", func(w *world) { w.pusher.Answer(conn("B"), delivery.ErrGone) }, adapter.Result{Delivered: 3, Gone: 1}, "AVW"},
-		{"one is in doubt", func(w *world) { w.pusher.Answer(conn("A"), pushtest.ErrLost) }, adapter.Result{Delivered: 3, Failed: 1}, "BVW"},
+		{"one is gone", func(w *world) { w.Pusher.Answer(conn("B"), delivery.ErrGone) }, adapter.Result{Delivered: 3, Gone: 1}, "AVW"},
+		{"one is in doubt", func(w *world) { w.Pusher.Answer(conn("A"), pushtest.ErrLost) }, adapter.Result{Delivered: 3, Failed: 1}, "BVW"},
 		{"one has closed", func(w *world) {
-			w.must(w.closing.Close(w.t.Context(), "V", "test", delivery.CloseOptions{}))
+			w.Must(w.Closing.Close(w.T.Context(), "V", "test", delivery.CloseOptions{}))
 		}, adapter.Result{Delivered: 3, Gone: 1}, "ABW"},
 		{"an append fails", func(w *world) {
-			w.store.faults[sessionstore.OpDeliver] = []fault{{errNoAnswer, false}}
+			w.Store.Fail(sessionstore.OpDeliver, deliverytest.NotDone(deliverytest.ErrNoAnswer))
 		}, adapter.Result{Delivered: 3, Failed: 1}, ""},
 		{"one is busy for a while", func(w *world) {
-			w.pusher.Answer(conn("A"), delivery.ErrBusy, delivery.ErrBusy, delivery.ErrBusy)
+			w.Pusher.Answer(conn("A"), delivery.ErrBusy, delivery.ErrBusy, delivery.ErrBusy)
 		}, adapter.Result{Delivered: 4}, "ABVW"},
-		{"one does not read", func(w *world) { w.pusher.AnswerAlways(conn("A"), delivery.ErrBusy) }, adapter.Result{Delivered: 3, Failed: 1}, "BVW"},
+		{"one does not read", func(w *world) { w.Pusher.AnswerAlways(conn("A"), delivery.ErrBusy) }, adapter.Result{Delivered: 3, Failed: 1}, "BVW"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				hall(w)
 				c.prepare(w)
 				r, err := w.adapter.Broadcast(
-					t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, w.packet("4x"),
+					t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, w.Packet("4x"),
 					nil,
 				)
 				if r != c.want || err != nil {
@@ -213,20 +214,20 @@ func TestBroadcastToMembersThatDoNotRead(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				for i := range slow {
 					id := fmt.Sprintf("S%d", i)
-					w.webSocket(sessionstore.SessionID(id))
+					w.WebSocket(sessionstore.SessionID(id))
 					w.socket(sessionstore.SessionID(id), "crowd")
 					if c.refusals == 0 {
-						w.pusher.AnswerAlways(conn(id), delivery.ErrBusy)
+						w.Pusher.AnswerAlways(conn(id), delivery.ErrBusy)
 					} else {
-						w.pusher.Answer(conn(id), slices.Repeat([]error{delivery.ErrBusy}, c.refusals)...)
+						w.Pusher.Answer(conn(id), slices.Repeat([]error{delivery.ErrBusy}, c.refusals)...)
 					}
 				}
-				w.webSocket("Z")
+				w.WebSocket("Z")
 				w.socket("Z", "crowd")
 				begun := time.Now()
 				r, err := w.adapter.Broadcast(
 					t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"crowd"}},
-					w.packet("4x"), nil,
+					w.Packet("4x"), nil,
 				)
 				if took := time.Since(
 					begun,
@@ -234,7 +235,7 @@ func TestBroadcastToMembersThatDoNotRead(t *testing.T) {
 					took > c.atMost {
 					t.Errorf("%+v, %v after %s", r, err, took)
 				}
-				if open := w.session("S0").State == sessionstore.Open; open != (c.refusals > 0) {
+				if open := w.Session("S0").State == sessionstore.Open; open != (c.refusals > 0) {
 					t.Errorf("open: %v", open)
 				}
 			})
@@ -254,16 +255,16 @@ func TestGoneIsReaped(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				hall(w)
-				w.pusher.AnswerAlways(conn("A"), delivery.ErrGone)
+				w.Pusher.AnswerAlways(conn("A"), delivery.ErrGone)
 				sel := adapter.Selection{Namespace: nsp, Rooms: c.rooms}
 				for i, gone := range []int{1, 0} {
-					r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4x"), nil)
+					r, err := w.adapter.Broadcast(t.Context(), sel, w.Packet("4x"), nil)
 					if err != nil || r.Gone != gone {
 						t.Errorf("broadcast %d: %+v, %v; want %d gone", i+1, r, err, gone)
 					}
 				}
 				for m, err := range w.adapter.Select(t.Context(), sel) {
-					w.must(err)
+					w.Must(err)
 					if m.Session == "A" {
 						t.Error("the row is still there")
 					}
@@ -277,16 +278,16 @@ func TestGoneIsReaped(t *testing.T) {
 func TestGoneFromSeveralRooms(t *testing.T) {
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		hall(w)
-		w.pusher.AnswerAlways(conn("B"), delivery.ErrGone)
+		w.Pusher.AnswerAlways(conn("B"), delivery.ErrGone)
 		sel := adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a", "b"}}
 		if r, err := w.adapter.Broadcast(
-			t.Context(), sel, w.packet("4x"), nil,
+			t.Context(), sel, w.Packet("4x"), nil,
 		); err != nil ||
 			r != (adapter.Result{Delivered: 5, Gone: 1}) {
 			t.Errorf("%+v, %v", r, err)
 		}
 		if r, err := w.adapter.Broadcast(
-			t.Context(), sel, w.packet("4y"), nil,
+			t.Context(), sel, w.Packet("4y"), nil,
 		); err != nil || r.Delivered != 5 ||
 			r.Failed != 0 {
 			t.Errorf("again: %+v, %v", r, err)
@@ -310,27 +311,27 @@ func TestHintIsRepaired(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
-				w.webSocket("A")
+				w.WebSocket("A")
 				k := sessionstore.NewSocket{
 					ID: socketID("A"), Session: "A", Namespace: nsp, Rooms: []sessionstore.Room{"a"},
 				}
-				w.must(
-					w.store.PutSocket(
+				w.Must(
+					w.Store.PutSocket(
 						t.Context(), k, sessionstore.Connection{}, delivery.Limits{}.WithDefaults().Socket,
 					),
 				)
 				if c.fault {
-					w.store.faults[sessionstore.OpSetHint] = []fault{certain}
+					w.Store.Fail(sessionstore.OpSetHint, deliverytest.NotDone(sessionstore.ErrThrottled))
 				}
 				sel := adapter.Selection{Namespace: nsp, Rooms: c.rooms}
 				if r, err := w.adapter.Broadcast(
-					t.Context(), sel, w.packet("4x"), nil,
+					t.Context(), sel, w.Packet("4x"), nil,
 				); err != nil ||
 					r.Delivered != 1 {
 					t.Errorf("%+v, %v", r, err)
 				}
 				for m, err := range w.adapter.Select(t.Context(), sel) {
-					w.must(err)
+					w.Must(err)
 					if repaired := m.Hint == conn("A"); repaired == c.fault {
 						t.Errorf("hint %q", m.Hint)
 					}
@@ -346,7 +347,7 @@ func TestIntercept(t *testing.T) {
 		taken := 0
 		own := &adapter.Interceptor{Session: "B", Take: func() { taken++ }}
 		r, err := w.adapter.Broadcast(
-			t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, w.packet("4x"), own,
+			t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, w.Packet("4x"), own,
 		)
 		if err != nil || r.Delivered != 4 {
 			t.Errorf("%+v, %v", r, err)
@@ -360,7 +361,7 @@ func TestIntercept(t *testing.T) {
 func TestBroadcastTooLarge(t *testing.T) {
 	inWorld(t, delivery.Limits{Frame: 10}, func(t *testing.T, w *world) {
 		hall(w)
-		r, err := w.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp}, w.packet("4xxxxxxxxxx"), nil)
+		r, err := w.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp}, w.Packet("4xxxxxxxxxx"), nil)
 		if !errors.Is(err, delivery.ErrPacketTooLarge) || r != (adapter.Result{}) || w.reached("4x") != "" {
 			t.Errorf("%+v, %v, reached %q", r, err, w.reached("4x"))
 		}
@@ -381,10 +382,10 @@ func TestSourceFails(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				hall(w)
-				w.store.faults[sessionstore.OpMembers] = []fault{{errNoAnswer, false}}
+				w.Store.Fail(sessionstore.OpMembers, deliverytest.NotDone(deliverytest.ErrNoAnswer))
 				sel := adapter.Selection{Namespace: nsp, Rooms: c.rooms, Except: c.except}
-				r, err := w.adapter.Broadcast(t.Context(), sel, w.packet("4x"), nil)
-				if !errors.Is(err, errNoAnswer) {
+				r, err := w.adapter.Broadcast(t.Context(), sel, w.Packet("4x"), nil)
+				if !errors.Is(err, deliverytest.ErrNoAnswer) {
 					t.Errorf("%+v, %v", r, err)
 				}
 				got := w.reached("4x")
@@ -408,15 +409,15 @@ func TestSelectProperties(t *testing.T) {
 	for run := range 60 {
 		inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 			in := map[sessionstore.SocketID][]sessionstore.Room{}
-			w.polling("all")
+			w.Polling("all")
 			for i := range dice.IntN(40) {
 				k := sessionstore.NewSocket{
 					ID:      socketID(sessionstore.SessionID(fmt.Sprint(i))),
 					Session: sessionstore.SessionID(fmt.Sprint(i)), Namespace: nsp, Rooms: some(dice, rooms),
 				}
 				in[k.ID] = k.Rooms
-				w.must(
-					w.store.PutSocket(
+				w.Must(
+					w.Store.PutSocket(
 						context.Background(), k, sessionstore.Connection{}, delivery.Limits{}.WithDefaults().Socket,
 					),
 				)
@@ -430,7 +431,7 @@ func TestSelectProperties(t *testing.T) {
 			}
 			var got []sessionstore.SocketID
 			for m, err := range w.adapter.Select(t.Context(), sel) {
-				w.must(err)
+				w.Must(err)
 				got = append(got, m.Socket)
 			}
 			if len(sel.Rooms) > 0 && !slices.IsSorted(got) {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
-	"github.com/nonstick-io/nonstick/adapter/emitter"
+	"github.com/nonstick-io/nonstick/internal/deliverytest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -45,7 +45,7 @@ var errDead = errors.New("dead")
 
 // mortalStore and mortalPusher are a store and a pusher as such a process has them.
 type mortalStore struct {
-	*faultyStore
+	*deliverytest.Store
 	life *life
 }
 
@@ -58,17 +58,17 @@ func (s mortalStore) do(f func() error) error {
 func (s mortalStore) Claim(
 	ctx context.Context, name string, l sessionstore.Lease, from sessionstore.Owner, now time.Time,
 ) error {
-	return s.do(func() error { return s.faultyStore.Claim(ctx, name, l, from, now) })
+	return s.do(func() error { return s.Store.Claim(ctx, name, l, from, now) })
 }
 
 func (s mortalStore) Deliver(
 	ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits,
 ) error {
-	return s.do(func() error { return s.faultyStore.Deliver(ctx, id, p, l) })
+	return s.do(func() error { return s.Store.Deliver(ctx, id, p, l) })
 }
 
 func (s mortalStore) Close(ctx context.Context, r sessionstore.CloseRequest) (k sessionstore.Session, err error) {
-	err = s.do(func() error { k, err = s.faultyStore.Close(ctx, r); return err })
+	err = s.do(func() error { k, err = s.Store.Close(ctx, r); return err })
 	return k, err
 }
 
@@ -80,7 +80,7 @@ func (s mortalStore) Members(
 			yield(sessionstore.Member{}, errDead)
 			return
 		}
-		s.faultyStore.Members(ctx, nsp, room, ids)(yield)
+		s.Store.Members(ctx, nsp, room, ids)(yield)
 	}
 }
 
@@ -95,12 +95,18 @@ func (p mortalPusher) Push(ctx context.Context, conn sessionstore.Connection, fr
 	return err
 }
 
+// newVictim returns the adapter of a process with such a life.
+func newVictim(w *world, l *life) *adapter.Adapter {
+	store, pusher := mortalStore{w.Store, l}, mortalPusher{w.Pusher, l}
+	closing := &delivery.Closing{Sessions: store, Pusher: pusher}
+	return adapter.New(store, delivery.New(store, pusher, closing, delivery.Limits{}), adapter.Options{})
+}
+
 // hundreds is a room of 300, half of them on WebSocket, whose ids are all in the range that carriedRange is the
 // number of.
 type hundreds struct {
 	*world
-	emitter *emitter.Emitter
-	ids     []sessionstore.SessionID
+	ids []sessionstore.SessionID
 }
 
 const (
@@ -112,19 +118,19 @@ const (
 func inHundreds(t *testing.T, f func(t *testing.T, h *hundreds)) {
 	t.Helper()
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
-		h := &hundreds{world: w, emitter: emitter.New(w.store, w.pusher, emitter.Options{})}
+		h := &hundreds{world: w}
 		for i := range hundredsSize {
 			id := sessionstore.SessionID(fmt.Sprintf("A%019d", i))
 			if i%2 == 0 {
-				w.webSocket(id)
+				w.WebSocket(id)
 			} else {
-				w.polling(id)
+				w.Polling(id)
 			}
-			s := w.session(id)
+			s := w.Session(id)
 			k := sessionstore.NewSocket{
 				ID: sessionstore.SocketID(id), Session: id, Namespace: nsp, Rooms: []sessionstore.Room{"a"},
 			}
-			w.must(w.store.PutSocket(t.Context(), k, s.Hint(), delivery.Limits{}.WithDefaults().Socket))
+			w.Must(w.Store.PutSocket(t.Context(), k, s.Hint(), delivery.Limits{}.WithDefaults().Socket))
 			h.ids = append(h.ids, id)
 		}
 		f(t, h)
@@ -143,19 +149,19 @@ func part(frame string) adapter.Part {
 
 // expect checks that every session got want, and returns how many did not and are closed instead.
 func (h *hundreds) expect(want string) (closed int) {
-	h.t.Helper()
+	h.T.Helper()
 	for _, id := range h.ids {
-		s := h.session(id)
+		s := h.Session(id)
 		if s.State != sessionstore.Open {
 			closed++
 			continue
 		}
-		got := h.buffered(id)
+		got := h.Buffered(id)
 		if s.Transport == sessionstore.WebSocket {
-			got = h.pushed(id)
+			got = h.Pushed(id)
 		}
 		if got != want {
-			h.t.Errorf("%s got %q, want %q", id, got, want)
+			h.T.Errorf("%s got %q, want %q", id, got, want)
 		}
 	}
 	return closed
@@ -168,21 +174,19 @@ func TestCarrierThatDies(t *testing.T) {
 		t.Run(fmt.Sprint(calls), func(t *testing.T) {
 			inHundreds(t, func(t *testing.T, h *hundreds) {
 				l := &life{calls: calls, end: make(chan struct{})}
-				victim := emitter.New(
-					mortalStore{h.store, l}, mortalPusher{h.pusher, l}, emitter.Options{},
-				)
+				victim := newVictim(h.world, l)
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
-					_, _ = victim.Carry(t.Context(), part("4x")) // it dies
+					_, _ = victim.Carry(t.Context(), mortalStore{h.Store, l}, part("4x")) // it dies
 				}()
 				synctest.Wait()
 				for range 2 { // the second time, it is finished
-					if _, err := h.emitter.Carry(t.Context(), part("4x")); err != nil {
+					if _, err := h.adapter.Carry(t.Context(), h.Store, part("4x")); err != nil {
 						t.Errorf("carried on: %v", err)
 					}
 				}
-				if _, err := h.emitter.Carry(t.Context(), part("4y")); err != nil {
+				if _, err := h.adapter.Carry(t.Context(), h.Store, part("4y")); err != nil {
 					t.Errorf("the next part: %v", err)
 				}
 				closed := h.expect("4x 4y")
@@ -199,14 +203,14 @@ func TestCarrierThatDies(t *testing.T) {
 // A carrier whose time is up leaves the rest to the next, and nobody is cut off for that.
 func TestCarrierWithoutTime(t *testing.T) {
 	inHundreds(t, func(t *testing.T, h *hundreds) {
-		h.pusher.OnPush = func(sessionstore.Connection, string) { time.Sleep(time.Second) }
+		h.Pusher.OnPush = func(sessionstore.Connection, string) { time.Sleep(time.Second) }
 		ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
 		defer cancel()
-		r, err := h.emitter.Carry(ctx, part("4x"))
+		r, err := h.adapter.Carry(ctx, h.Store, part("4x"))
 		if !errors.Is(err, adapter.ErrUnfinished) || r.Delivered == 0 || r.Delivered%carryChunk != 0 {
 			t.Fatalf("%+v, %v", r, err)
 		}
-		rest, err := h.emitter.Carry(t.Context(), part("4x"))
+		rest, err := h.adapter.Carry(t.Context(), h.Store, part("4x"))
 		if err != nil || rest.Delivered != hundredsSize-r.Delivered {
 			t.Errorf("the rest: %+v, %v", rest, err)
 		}
@@ -221,17 +225,14 @@ func TestCarrierInTrouble(t *testing.T) {
 	for _, op := range []sessionstore.Op{sessionstore.OpMembers, sessionstore.OpClaim} {
 		t.Run(op.String(), func(t *testing.T) {
 			inHundreds(t, func(t *testing.T, h *hundreds) {
-				h.store.faults[op] = []fault{
-					{err: sessionstore.ErrThrottled},
-					{err: sessionstore.ErrThrottled},
-					{err: sessionstore.ErrThrottled},
-				}
-				r, err := h.emitter.Carry(t.Context(), part("4x"))
+				throttled := deliverytest.NotDone(sessionstore.ErrThrottled)
+				h.Store.Fail(op, throttled, throttled, throttled)
+				r, err := h.adapter.Carry(t.Context(), h.Store, part("4x"))
 				if !errors.Is(err, adapter.ErrUnfinished) || r != (adapter.Result{}) {
 					t.Fatalf("%+v, %v", r, err)
 				}
-				h.store.faults[op] = nil
-				if r, err := h.emitter.Carry(t.Context(), part("4x")); err != nil || r.Delivered != hundredsSize {
+				h.Store.Fail(op)
+				if r, err := h.adapter.Carry(t.Context(), h.Store, part("4x")); err != nil || r.Delivered != hundredsSize {
 					t.Errorf("%+v, %v", r, err)
 				}
 				if closed := h.expect("4x"); closed != 0 {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
-	"github.com/nonstick-io/nonstick/adapter/emitter"
+	"github.com/nonstick-io/nonstick/internal/deliverytest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -61,9 +61,8 @@ func (q *fifo) take(dice *rand.Rand) (body string, ok bool) {
 // crowd is a world with many sockets on polling, in the namespace and by turns in the rooms a and b, and a queue.
 type crowd struct {
 	*world
-	queue   *fifo
-	emitter *emitter.Emitter
-	ids     []sessionstore.SessionID // those of the sockets are the same
+	queue *fifo
+	ids   []sessionstore.SessionID // those of the sockets are the same
 }
 
 const (
@@ -75,12 +74,10 @@ func inCrowd(t *testing.T, f func(t *testing.T, c *crowd)) {
 	t.Helper()
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		c := &crowd{world: w, queue: &fifo{keys: map[string]bool{}, groups: map[string][]string{}}}
-		o := adapter.Options{Fanout: c.queue, Large: crowdLarge}
-		w.adapter = adapter.New(w.store, w.delivery, o)
-		c.emitter = emitter.New(w.store, w.pusher, emitter.Options{Options: o})
+		w.adapter = adapter.New(w.Store, w.Delivery, adapter.Options{Fanout: c.queue, Large: crowdLarge})
 		for i := range crowdSize {
 			id := sessionstore.SessionID(sessionstore.NewID())
-			w.polling(id)
+			w.Polling(id)
 			k := sessionstore.NewSocket{
 				ID: sessionstore.SocketID(id), Session: id, Namespace: nsp, Rooms: []sessionstore.Room{"a"},
 			}
@@ -90,7 +87,8 @@ func inCrowd(t *testing.T, f func(t *testing.T, c *crowd)) {
 			if i == 0 {
 				k.Rooms = append(k.Rooms, "first")
 			}
-			w.must(w.store.PutSocket(t.Context(), k, sessionstore.Connection{}, delivery.Limits{}.WithDefaults().Socket))
+			none := sessionstore.Connection{}
+			w.Must(w.Store.PutSocket(t.Context(), k, none, delivery.Limits{}.WithDefaults().Socket))
 			c.ids = append(c.ids, id)
 		}
 		f(t, c)
@@ -99,7 +97,7 @@ func inCrowd(t *testing.T, f func(t *testing.T, c *crowd)) {
 
 // carry delivers what is queued, group by group in an order by chance.
 func (c *crowd) carry() (sum adapter.Result) {
-	c.t.Helper()
+	c.T.Helper()
 	dice := rand.New(rand.NewPCG(1, 1))
 	for {
 		body, ok := c.queue.take(dice)
@@ -107,9 +105,9 @@ func (c *crowd) carry() (sum adapter.Result) {
 			return sum
 		}
 		p, err := adapter.ParsePart(body)
-		c.must(err)
-		r, err := c.emitter.Carry(c.t.Context(), p)
-		c.must(err)
+		c.Must(err)
+		r, err := c.adapter.Carry(c.T.Context(), c.Store, p)
+		c.Must(err)
 		sum.Delivered += r.Delivered
 	}
 }
@@ -118,17 +116,17 @@ func (c *crowd) carry() (sum adapter.Result) {
 func (c *crowd) got() []string {
 	all := make([]string, len(c.ids))
 	for i, id := range c.ids {
-		all[i] = c.buffered(id)
+		all[i] = c.Buffered(id)
 	}
 	return all
 }
 
 // expect checks what each socket got; want is called with its number.
 func (c *crowd) expect(want func(i int) string) {
-	c.t.Helper()
+	c.T.Helper()
 	for i, got := range c.got() {
 		if got != want(i) {
-			c.t.Errorf("socket %d got %q, want %q", i, got, want(i))
+			c.T.Errorf("socket %d got %q, want %q", i, got, want(i))
 		}
 	}
 }
@@ -150,7 +148,7 @@ func TestLargeBroadcasts(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			inCrowd(t, func(t *testing.T, c *crowd) {
 				sel := adapter.Selection{Namespace: nsp, Rooms: k.rooms, Except: k.except}
-				r, err := c.adapter.Broadcast(t.Context(), sel, c.packet("4x"), nil)
+				r, err := c.adapter.Broadcast(t.Context(), sel, c.Packet("4x"), nil)
 				if err != nil || r != (adapter.Result{Queued: true}) {
 					t.Fatalf("%+v, %v", r, err)
 				}
@@ -184,7 +182,7 @@ func TestOrderOfLargeBroadcasts(t *testing.T) {
 			frame := fmt.Sprint("4", n)
 			to := rooms[n%len(rooms)]
 			if _, err := c.adapter.Broadcast(
-				t.Context(), adapter.Selection{Namespace: nsp, Rooms: to}, c.packet(frame), nil,
+				t.Context(), adapter.Selection{Namespace: nsp, Rooms: to}, c.Packet(frame), nil,
 			); err != nil {
 				t.Fatal(err)
 			}
@@ -223,11 +221,11 @@ func TestInOrder(t *testing.T) {
 					sel   adapter.Selection
 					frame string
 				}{{one, "4before"}, {adapter.Selection{Namespace: nsp}, "4all"}, {one, "4one"}, {nobody, "4none"}, {other, "4other"}} {
-					if _, err := a.Broadcast(t.Context(), b.sel, c.packet(b.frame), nil); err != nil {
+					if _, err := a.Broadcast(t.Context(), b.sel, c.Packet(b.frame), nil); err != nil {
 						t.Fatal(err)
 					}
 				}
-				if got, want := c.buffered(c.ids[0]), strings.TrimSpace("4before "+k.first); got != want {
+				if got, want := c.Buffered(c.ids[0]), strings.TrimSpace("4before "+k.first); got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
 				if n := len(c.queue.keys); n != k.queued {
@@ -238,10 +236,10 @@ func TestInOrder(t *testing.T) {
 				if !k.inOrder {
 					want = "4before 4one 4all"
 				}
-				if got := c.buffered(c.ids[0]); got != want {
+				if got := c.Buffered(c.ids[0]); got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
-				if got := c.buffered(c.ids[1]); got != "4all" {
+				if got := c.Buffered(c.ids[1]); got != "4all" {
 					t.Errorf("another got %q", got)
 				}
 			})
@@ -258,20 +256,20 @@ func TestLimitOfLargeBroadcasts(t *testing.T) {
 		}
 		sel := adapter.Selection{Namespace: nsp, Rooms: few}
 		if r, err := c.adapter.Broadcast(
-			t.Context(), sel, c.packet("4x"), nil,
+			t.Context(), sel, c.Packet("4x"), nil,
 		); err != nil ||
 			r != (adapter.Result{Delivered: crowdLarge}) {
 			t.Errorf("%+v, %v", r, err)
 		}
 		sel.Rooms = append(sel.Rooms, sessionstore.Room(c.ids[crowdLarge]))
 		if r, err := c.adapter.Broadcast(
-			t.Context(), sel, c.packet("4y"), nil,
+			t.Context(), sel, c.Packet("4y"), nil,
 		); err != nil ||
 			r != (adapter.Result{Queued: true}) {
 			t.Errorf("one more: %+v, %v", r, err)
 		}
 		sel.Rooms = []sessionstore.Room{"none"}
-		if r, err := c.adapter.Broadcast(t.Context(), sel, c.packet("4z"), nil); err != nil || r != (adapter.Result{}) {
+		if r, err := c.adapter.Broadcast(t.Context(), sel, c.Packet("4z"), nil); err != nil || r != (adapter.Result{}) {
 			t.Errorf("nobody: %+v, %v", r, err)
 		}
 	})
@@ -296,7 +294,7 @@ func TestOwnCopyOfLargeBroadcast(t *testing.T) {
 					Session: c.ids[k.own], Socket: sessionstore.SocketID(c.ids[k.own]), Take: func() { taken++ },
 				}
 				k.sel.Namespace, k.sel.Skip = nsp, []sessionstore.SocketID{sessionstore.SocketID(c.ids[4])}
-				r, err := c.adapter.Broadcast(t.Context(), k.sel, c.packet("4x"), own)
+				r, err := c.adapter.Broadcast(t.Context(), k.sel, c.Packet("4x"), own)
 				if err != nil || r != (adapter.Result{Delivered: k.taken, Queued: true}) || taken != k.taken {
 					t.Errorf("%+v, %v; taken %d times", r, err, taken)
 				}
@@ -313,7 +311,7 @@ func TestOwnCopyOfLargeBroadcast(t *testing.T) {
 func TestFanoutFails(t *testing.T) {
 	inCrowd(t, func(t *testing.T, c *crowd) {
 		c.queue.fail = 3
-		r, err := c.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp}, c.packet("4x"), nil)
+		r, err := c.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp}, c.Packet("4x"), nil)
 		if !errors.Is(err, errFull) || !strings.Contains(err.Error(), "3 of 16") || !r.Queued {
 			t.Errorf("%+v, %v", r, err)
 		}
@@ -326,11 +324,11 @@ func TestFanoutFails(t *testing.T) {
 // A walk that fails before it is known how many there are delivers to those it met.
 func TestLargeBroadcastUnread(t *testing.T) {
 	inCrowd(t, func(t *testing.T, c *crowd) {
-		c.store.faults[sessionstore.OpMembers] = []fault{{err: errNoAnswer}}
+		c.Store.Fail(sessionstore.OpMembers, deliverytest.NotDone(deliverytest.ErrNoAnswer))
 		r, err := c.adapter.Broadcast(
-			t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, c.packet("4x"), nil,
+			t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, c.Packet("4x"), nil,
 		)
-		if !errors.Is(err, errNoAnswer) || r != (adapter.Result{Delivered: 2}) {
+		if !errors.Is(err, deliverytest.ErrNoAnswer) || r != (adapter.Result{Delivered: 2}) {
 			t.Errorf("%+v, %v", r, err)
 		}
 	})
@@ -340,7 +338,7 @@ func TestLargeBroadcastUnread(t *testing.T) {
 func TestLargePacketToManySockets(t *testing.T) {
 	inCrowd(t, func(t *testing.T, c *crowd) {
 		frame := "4" + strings.Repeat(`"`, 100<<10)
-		p := c.packet(frame, frame)
+		p := c.Packet(frame, frame)
 		r, err := c.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp}, p, nil)
 		if err != nil || r != (adapter.Result{Delivered: crowdSize}) {
 			t.Errorf("%+v, %v", r, err)

@@ -20,9 +20,8 @@ type benchWorld struct {
 	delivery *delivery.Delivery
 }
 
-const sid sessionstore.SessionID = "S"
-
-var conn = sessionstore.Connection{ID: "c", Endpoint: "http://127.0.0.1"}
+// wire is the connection of each session.
+var wire = conn("c")
 
 func newBenchWorld(b *testing.B) *benchWorld {
 	w := &benchWorld{B: b, meter: &sessionstore.Meter{}, pusher: &benchtest.Pusher{}}
@@ -68,8 +67,8 @@ func BenchmarkDeliver(b *testing.B) {
 	attached := []sessionstore.Packet{
 		{ID: "p", Frames: []string{`451-["news",{"_placeholder":true,"num":0}]`, "bAA=="}},
 	}
-	webSocket := sessionstore.NewSession{ID: sid, Transport: sessionstore.WebSocket, Conn: conn}
-	serial := sessionstore.NewSession{ID: sid, Transport: sessionstore.WebSocket, Conn: conn, Serial: true}
+	webSocket := sessionstore.NewSession{ID: sid, Transport: sessionstore.WebSocket, Conn: wire}
+	serial := sessionstore.NewSession{ID: sid, Transport: sessionstore.WebSocket, Conn: wire, Serial: true}
 	polling := sessionstore.NewSession{ID: sid, Transport: sessionstore.Polling}
 	for _, bm := range []struct {
 		name    string
@@ -77,7 +76,7 @@ func BenchmarkDeliver(b *testing.B) {
 		target  delivery.Target
 		packets []sessionstore.Packet
 	}{
-		{"websocket/known", webSocket, delivery.Target{Session: sid, Hint: conn}, plain},
+		{"websocket/known", webSocket, delivery.Target{Session: sid, Hint: wire}, plain},
 		{"websocket/unknown", webSocket, delivery.Target{Session: sid}, plain},
 		{"websocket/attachment", serial, delivery.Target{Session: sid}, attached},
 		{"polling", polling, delivery.Target{Session: sid}, plain},
@@ -101,8 +100,8 @@ func BenchmarkDeliver(b *testing.B) {
 // flushes is how many sessions are made ready at once.
 const flushes = 500
 
-// held is a session on WebSocket whose buffer the caller is to push.
-type held struct {
+// ready is a session on WebSocket whose buffer the caller is to push.
+type ready struct {
 	session sessionstore.Session
 	hold    sessionstore.Lease
 }
@@ -112,16 +111,16 @@ func BenchmarkFlush(b *testing.B) {
 	for _, n := range []int{1, 100} {
 		b.Run(fmt.Sprintf("packets=%d", n), func(b *testing.B) {
 			w := newBenchWorld(b)
-			var ready []held
+			var sessions []ready
 			c := benchtest.Count(b, w.meter, w.pusher)
 			for b.Loop() {
-				if len(ready) == 0 {
-					c.Aside(func() { ready = w.upgraded(n) })
+				if len(sessions) == 0 {
+					c.Aside(func() { sessions = w.upgraded(n) })
 				}
-				if done, err := w.delivery.Flush(b.Context(), ready[0].session, ready[0].hold); err != nil || !done {
+				if done, err := w.delivery.Flush(b.Context(), sessions[0].session, sessions[0].hold); err != nil || !done {
 					b.Fatal(done, err)
 				}
-				ready = ready[1:]
+				sessions = sessions[1:]
 			}
 			c.Report()
 		})
@@ -129,11 +128,11 @@ func BenchmarkFlush(b *testing.B) {
 }
 
 // upgraded makes sessions, in a new store, with n packets in their buffers.
-func (w *benchWorld) upgraded(n int) []held {
+func (w *benchWorld) upgraded(n int) []ready {
 	w.Helper()
 	w.empty()
-	ready, now := make([]held, flushes), time.Now()
-	for i := range ready {
+	sessions, now := make([]ready, flushes), time.Now()
+	for i := range sessions {
 		id, hold := sessionstore.SessionID(sessionstore.NewID()), delivery.NewHold()
 		w.create(sessionstore.NewSession{ID: id, Transport: sessionstore.Polling})
 		packets := make([]sessionstore.Packet, n)
@@ -141,10 +140,10 @@ func (w *benchWorld) upgraded(n int) []held {
 			packets[i] = sessionstore.Packet{ID: sessionstore.PacketID(fmt.Sprint(i)), Frames: []string{`42["news",1]`}}
 		}
 		w.must(w.store.Deliver(w.Context(), id, packets, delivery.Limits{}.WithDefaults().Buffer))
-		w.must(w.store.Bind(w.Context(), id, sessionstore.Candidate{Conn: conn, Until: now.Add(time.Minute)}, now))
-		s, err := w.store.Upgrade(w.Context(), id, conn, hold)
+		w.must(w.store.Bind(w.Context(), id, sessionstore.Candidate{Conn: wire, Until: now.Add(time.Minute)}, now))
+		s, err := w.store.Upgrade(w.Context(), id, wire, hold)
 		w.must(err)
-		ready[i] = held{s, hold}
+		sessions[i] = ready{s, hold}
 	}
-	return ready
+	return sessions
 }

@@ -125,6 +125,7 @@ func TestDirection(t *testing.T) {
 // forTests are the packages that exist for tests only.
 var forTests = []string{
 	module + "sessionstore/storetest", module + "internal/dynamotest", module + "internal/benchtest",
+	module + "internal/deliverytest",
 }
 
 // No other package may link the testing package.

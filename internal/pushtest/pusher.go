@@ -1,4 +1,4 @@
-// Package pushtest is an delivery.Pusher for tests: connections in memory that keep what they are sent, and that
+// Package pushtest is a delivery.Pusher for tests: connections in memory that keep what they are sent, and that
 // can be told to answer as a platform in trouble does.
 package pushtest
 
@@ -12,7 +12,7 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Answers in doubt, beside those of package adapter.
+// Answers in doubt, beside those of package delivery.
 var (
 	// ErrLost: the frame did not arrive, which the sender cannot know.
 	ErrLost = errors.New("pushtest: no answer, and the frame was lost")

@@ -1,9 +1,9 @@
-package adapter_test
+package delivery_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,23 +15,11 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-func (s *faultyStore) Enqueue(
-	ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits,
-	hold sessionstore.Lease,
-) (k sessionstore.Session, err error) {
-	err = s.fail(sessionstore.OpEnqueue, func() error { k, err = s.Store.Enqueue(ctx, id, p, l, hold); return err })
-	return k, err
-}
-
-func (s *faultyStore) Release(ctx context.Context, id sessionstore.SessionID, o sessionstore.Owner, n int) error {
-	return s.fail(sessionstore.OpRelease, func() error { return s.Store.Release(ctx, id, o, n) })
-}
-
 // serial makes the serial session S on WebSocket.
 func serial(w *world) {
-	w.t.Helper()
+	w.T.Helper()
 	now := time.Now()
-	w.must(w.store.Create(w.t.Context(), sessionstore.NewSession{
+	w.Must(w.Store.Create(w.T.Context(), sessionstore.NewSession{
 		ID: sid, Transport: sessionstore.WebSocket, Conn: conn("S"), Serial: true, CreatedAt: now,
 		PingAt: now.Add(time.Minute),
 	}))
@@ -42,38 +30,36 @@ func busySerial(until time.Duration) func(w *world) {
 	return func(w *world) {
 		serial(w)
 		hold := sessionstore.Lease{Owner: "other", Until: time.Now().Add(until)}
-		_, err := w.store.Store.Enqueue(
-			w.t.Context(), sid, []sessionstore.Packet{w.packet("4first")},
+		_, err := w.Store.Store.Enqueue(
+			w.T.Context(), sid, []sessionstore.Packet{w.Packet("4first")},
 			sessionstore.BufferLimits{Packets: 9, Bytes: 99}, hold,
 		)
-		w.must(err)
+		w.Must(err)
 	}
 }
 
 // deadSerial is a serial session, known as such, whose pusher died.
 func deadSerial(w *world) {
 	serial(w)
-	w.must(w.deliverSerial())
-	w.pushed(sid)
-	_, err := w.store.Store.Enqueue(
-		w.t.Context(), sid, []sessionstore.Packet{w.packet("4lost")},
+	w.Must(w.deliverSerial())
+	w.Pushed(sid)
+	_, err := w.Store.Store.Enqueue(
+		w.T.Context(), sid, []sessionstore.Packet{w.Packet("4lost")},
 		sessionstore.BufferLimits{Packets: 9, Bytes: 99}, sessionstore.Lease{Owner: "dead", Until: time.Now()},
 	)
-	w.must(err)
+	w.Must(err)
 }
 
 func (w *world) deliverSerial() error {
-	_, err := w.delivery.Deliver(
-		w.t.Context(), delivery.Target{Session: sid},
-		[]sessionstore.Packet{w.packet("4a"), w.packet("451-[]", "bAA==")},
+	_, err := w.Delivery.Deliver(
+		w.T.Context(), delivery.Target{Session: sid},
+		[]sessionstore.Packet{w.Packet("4a"), w.Packet("451-[]", "bAA==")},
 	)
 	return err
 }
 
 // What becomes of "4a" and, of two frames, "451-[]" "bAA==" on a serial session.
 func TestDeliverSerial(t *testing.T) {
-	again := fault{errNoAnswer, false}
-	done := fault{errNoAnswer, true}
 	for _, c := range []struct {
 		name  string
 		make  func(w *world)
@@ -96,23 +82,23 @@ func TestDeliverSerial(t *testing.T) {
 		{name: "append throttled", make: serial, store: faults(sessionstore.OpEnqueue, certain, certain), pushed: "4a 451-[] bAA=="},
 		{name: "append in doubt, and done", make: serial, store: faults(sessionstore.OpEnqueue, done), pushed: "4a 451-[] bAA=="},
 		{name: "append in doubt, and done, while somebody else pushes", make: busySerial(time.Minute), store: faults(sessionstore.OpEnqueue, done), buffered: "4first 4a 451-[] bAA=="},
-		{name: "append in doubt, and not done", make: serial, store: faults(sessionstore.OpEnqueue, again), err: errNoAnswer, reason: "transport error"},
+		{name: "append in doubt, and not done", make: serial, store: faults(sessionstore.OpEnqueue, notDone), err: errNoAnswer, reason: "transport error"},
 		{name: "release in doubt, and done", make: serial, store: faults(sessionstore.OpRelease, done), pushed: "4a 451-[] bAA=="},
-		{name: "release in doubt, and not done", make: serial, store: faults(sessionstore.OpRelease, again), pushed: "4a 451-[] bAA=="},
+		{name: "release in doubt, and not done", make: serial, store: faults(sessionstore.OpRelease, notDone), pushed: "4a 451-[] bAA=="},
 		{name: "release throttled", make: serial, store: faults(sessionstore.OpRelease, certain), pushed: "4a 451-[] bAA=="},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				c.make(w)
 				for op, list := range c.store {
-					w.store.faults[op] = append([]fault(nil), list...)
+					w.Store.Fail(op, list...)
 				}
-				w.pusher.Answer(conn("S"), c.push...)
+				w.Pusher.Answer(conn("S"), c.push...)
 				if err := w.deliverSerial(); !errors.Is(err, c.err) {
 					t.Errorf("error %v, want %v", err, c.err)
 				}
 				w.expectSession(c.pushed, c.buffered, c.reason)
-				if c.err == nil && c.buffered == "" && w.session(sid).Hold.Held() {
+				if c.err == nil && c.buffered == "" && w.Session(sid).Hold.Held() {
 					t.Error("the hold is left")
 				}
 				if c.err == nil && c.buffered == "" { // and once more, with what was learnt
@@ -141,7 +127,8 @@ func TestSerialAtOnce(t *testing.T) {
 	const emitters, packets = 8, 20
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		serial(w)
-		w.pusher.OnPush = func(sessionstore.Connection, string) { time.Sleep(time.Millisecond) } // so that others come between
+		// So that others come between.
+		w.Pusher.OnPush = func(sessionstore.Connection, string) { time.Sleep(time.Millisecond) }
 		var group sync.WaitGroup
 		for e := range emitters {
 			group.Go(func() {
@@ -150,7 +137,7 @@ func TestSerialAtOnce(t *testing.T) {
 					p := sessionstore.Packet{
 						ID: sessionstore.PacketID(name), Frames: []string{"head." + name, "tail." + name},
 					}
-					if _, err := w.delivery.Deliver(
+					if _, err := w.Delivery.Deliver(
 						t.Context(), delivery.Target{Session: sid}, []sessionstore.Packet{p},
 					); err != nil {
 						t.Error(err)
@@ -160,7 +147,7 @@ func TestSerialAtOnce(t *testing.T) {
 		}
 		group.Wait()
 		synctest.Wait()
-		got := w.pusher.Take(conn("S"))
+		got := w.Pusher.Take(conn("S"))
 		if len(got) != 2*emitters*packets {
 			t.Fatalf("%d frames, want %d", len(got), 2*emitters*packets)
 		}
@@ -179,10 +166,6 @@ func TestSerialAtOnce(t *testing.T) {
 	})
 }
 
-func (s *faultyStore) Renew(ctx context.Context, id sessionstore.SessionID, hold sessionstore.Lease) error {
-	return s.fail(sessionstore.OpRenew, func() error { return s.Store.Renew(ctx, id, hold) })
-}
-
 // A flush that takes longer than its hold renews it; if it cannot, it stops before others take it for dead.
 func TestLongFlush(t *testing.T) {
 	for _, c := range []struct {
@@ -197,24 +180,21 @@ func TestLongFlush(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				serial(w)
-				w.store.faults[sessionstore.OpRenew] = make([]fault, c.faults)
-				for i := range c.faults {
-					w.store.faults[sessionstore.OpRenew][i] = fault{errNoAnswer, false}
-				}
-				w.pusher.OnPush = func(sessionstore.Connection, string) {
-					if s := w.session(sid); !s.Hold.Held() || s.Hold.Expired(time.Now()) {
+				w.Store.Fail(sessionstore.OpRenew, slices.Repeat([]fault{notDone}, c.faults)...)
+				w.Pusher.OnPush = func(sessionstore.Connection, string) {
+					if s := w.Session(sid); !s.Hold.Held() || s.Hold.Expired(time.Now()) {
 						t.Errorf("pushed without a hold: %+v", s.Hold)
 					}
 					time.Sleep(time.Second)
 				}
 				frames := strings.Fields(strings.Repeat("4x ", 60))
-				_, err := w.delivery.Deliver(
-					t.Context(), delivery.Target{Session: sid}, []sessionstore.Packet{w.packet(frames...)},
+				_, err := w.Delivery.Deliver(
+					t.Context(), delivery.Target{Session: sid}, []sessionstore.Packet{w.Packet(frames...)},
 				)
 				if (err != nil) != (c.reason != "") {
 					t.Errorf("error %v", err)
 				}
-				if n := len(w.pusher.Take(conn("S"))); (n == 60) != (c.reason == "") {
+				if n := len(w.Pusher.Take(conn("S"))); (n == 60) != (c.reason == "") {
 					t.Errorf("%d frames were pushed", n)
 				}
 				w.expectSession("", "", c.reason)

@@ -1,38 +1,40 @@
-package adapter_test
+package delivery_test
 
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/deliverytest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 // Of several closers one wins: its reason stands, and the handlers run once.
 func TestTwoClosers(t *testing.T) {
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
-		w.webSocket(sid)
-		w.must(w.closing.Close(t.Context(), sid, "first", delivery.CloseOptions{}))
-		w.must(w.closing.Close(t.Context(), sid, "second", delivery.CloseOptions{}))
+		w.WebSocket(sid)
+		w.Must(w.Closing.Close(t.Context(), sid, "first", delivery.CloseOptions{}))
+		w.Must(w.Closing.Close(t.Context(), sid, "second", delivery.CloseOptions{}))
 		w.expectSession("", "", "first")
 	})
 }
 
 func TestManyClosersAtOnce(t *testing.T) {
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
-		w.webSocket(sid)
+		w.WebSocket(sid)
 		var mu sync.Mutex
 		finished := 0
 		closing := delivery.Closing{
-			Sessions: w.store.Store, Pusher: w.pusher,
+			Sessions: w.Store.Store, Pusher: w.Pusher,
 			Finish: func(ctx context.Context, s sessionstore.Session, l sessionstore.Lease) error {
 				mu.Lock()
 				defer mu.Unlock()
 				finished++
-				return w.store.Finish(ctx, s.ID, l.Owner, time.Now().Add(time.Minute))
+				return w.Store.Finish(ctx, s.ID, l.Owner, time.Now().Add(time.Minute))
 			},
 		}
 		var group sync.WaitGroup
@@ -52,33 +54,32 @@ func TestManyClosersAtOnce(t *testing.T) {
 
 // The write that closes is repeated while it is in doubt, and recognised by its owner if it was applied.
 func TestCloseInDoubt(t *testing.T) {
-	again := fault{errNoAnswer, false}
 	for _, c := range []struct {
 		name   string
 		faults []fault
 		err    error
 		won    bool
 	}{
-		{"applied", []fault{{errNoAnswer, true}}, nil, true},
-		{"not applied", []fault{again}, nil, true},
-		{"not applied, then applied", []fault{again, {errNoAnswer, true}}, nil, true},
+		{"applied", []fault{done}, nil, true},
+		{"not applied", []fault{notDone}, nil, true},
+		{"not applied, then applied", []fault{notDone, done}, nil, true},
 		{"throttled", []fault{certain, certain, certain}, nil, true},
-		{"never", []fault{again, again, again, again, again, again, again, again}, errNoAnswer, false},
+		{"never", slices.Repeat([]fault{notDone}, 8), errNoAnswer, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
-				w.webSocket(sid)
-				w.store.faults[sessionstore.OpClose] = c.faults
+				w.WebSocket(sid)
+				w.Store.Fail(sessionstore.OpClose, c.faults...)
 				ctx, cancel := context.WithCancel(t.Context())
 				cancel() // a caller that has given up
-				if err := w.closing.Close(ctx, sid, "test", delivery.CloseOptions{}); !errors.Is(err, c.err) {
+				if err := w.Closing.Close(ctx, sid, "test", delivery.CloseOptions{}); !errors.Is(err, c.err) {
 					t.Errorf("error %v, want %v", err, c.err)
 				}
-				if won := len(w.finished) == 1; won != c.won {
+				if won := w.Finished() == 1; won != c.won {
 					t.Errorf("won: %v, want %v", won, c.won)
 				}
-				for _, r := range w.store.closes {
-					if r.Handler != w.store.closes[0].Handler {
+				for _, r := range w.Store.Closes() {
+					if r.Handler != w.Store.Closes()[0].Handler {
 						t.Error("a repetition has an owner of its own")
 					}
 				}
@@ -89,29 +90,26 @@ func TestCloseInDoubt(t *testing.T) {
 
 // A doubtful connection is cut no matter who wins the close, and though nobody can say who did.
 func TestDoubtfulIsCut(t *testing.T) {
-	never := make([]fault, 8)
-	for i := range never {
-		never[i] = fault{errNoAnswer, false}
-	}
+	never := slices.Repeat([]fault{notDone}, 8)
 	for _, c := range []struct {
 		name    string
 		prepare func(w *world)
 	}{
 		{"the winner", func(*world) {}},
-		{"the loser", func(w *world) { w.must(w.store.must(w.store.Close(w.t.Context(), closeRequest("other")))) }},
-		{"no such session", func(w *world) { w.store.faults[sessionstore.OpClose] = []fault{{sessionstore.ErrNotFound, false}} }},
-		{"nobody knows", func(w *world) { w.store.faults[sessionstore.OpClose] = never }},
-		{"the platform is busy", func(w *world) { w.pusher.RefuseClose(conn("S"), delivery.ErrBusy, delivery.ErrBusy) }},
+		{"the loser", func(w *world) { w.closedBy("other") }},
+		{"no such session", func(w *world) { w.Store.Fail(sessionstore.OpClose, deliverytest.NotDone(sessionstore.ErrNotFound)) }},
+		{"nobody knows", func(w *world) { w.Store.Fail(sessionstore.OpClose, never...) }},
+		{"the platform is busy", func(w *world) { w.Pusher.RefuseClose(conn("S"), delivery.ErrBusy, delivery.ErrBusy) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
-				w.webSocket(sid)
+				w.WebSocket(sid)
 				c.prepare(w)
-				err := w.closing.Close(t.Context(), sid, "test", delivery.CloseOptions{Doubtful: conn("S")})
+				err := w.Closing.Close(t.Context(), sid, "test", delivery.CloseOptions{Doubtful: conn("S")})
 				if err != nil && c.name != "nobody knows" {
 					t.Error(err)
 				}
-				if !w.pusher.Closed(conn("S")) {
+				if !w.Pusher.Closed(conn("S")) {
 					t.Error("the connection was not cut")
 				}
 			})
@@ -119,24 +117,16 @@ func TestDoubtfulIsCut(t *testing.T) {
 	}
 }
 
-func (s *faultyStore) must(_ sessionstore.Session, err error) error { return err }
-
-func closeRequest(owner sessionstore.Owner) sessionstore.CloseRequest {
-	return sessionstore.CloseRequest{
-		Session: sid, Reason: "other", Handler: sessionstore.Lease{Owner: owner, Until: time.Now().Add(time.Minute)},
-	}
-}
-
 // A connection that cannot be cut is an error that the caller sees.
 func TestCutFails(t *testing.T) {
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
-		w.webSocket(sid)
+		w.WebSocket(sid)
 		refused := errors.New("refused")
-		w.pusher.RefuseClose(conn("S"), refused, refused, refused, refused, refused, refused, refused, refused)
-		if err := w.closing.Close(t.Context(), sid, "test", delivery.CloseOptions{}); !errors.Is(err, refused) {
+		w.Pusher.RefuseClose(conn("S"), refused, refused, refused, refused, refused, refused, refused, refused)
+		if err := w.Closing.Close(t.Context(), sid, "test", delivery.CloseOptions{}); !errors.Is(err, refused) {
 			t.Errorf("error %v", err)
 		}
-		if len(w.finished) != 1 {
+		if w.Finished() != 1 {
 			t.Error("the handlers did not run")
 		}
 	})
@@ -145,15 +135,15 @@ func TestCutFails(t *testing.T) {
 // The candidate of an upgrade ends with its session.
 func TestCandidateIsCut(t *testing.T) {
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
-		w.polling(sid)
-		w.must(
-			w.store.Bind(
+		w.Polling(sid)
+		w.Must(
+			w.Store.Bind(
 				t.Context(), sid, sessionstore.Candidate{Conn: conn("C"), Until: time.Now().Add(time.Minute)},
 				time.Now(),
 			),
 		)
-		w.must(w.closing.Close(t.Context(), sid, "test", delivery.CloseOptions{}))
-		if !w.pusher.Closed(conn("C")) {
+		w.Must(w.Closing.Close(t.Context(), sid, "test", delivery.CloseOptions{}))
+		if !w.Pusher.Closed(conn("C")) {
 			t.Error("the candidate is still there")
 		}
 	})
@@ -175,12 +165,12 @@ func TestCloseConditions(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
-				w.webSocket(sid)
-				err := w.closing.Close(t.Context(), sid, "test", c.o(w.session(sid)))
+				w.WebSocket(sid)
+				err := w.Closing.Close(t.Context(), sid, "test", c.o(w.Session(sid)))
 				if !errors.Is(err, c.err) {
 					t.Errorf("error %v, want %v", err, c.err)
 				}
-				if open := w.session(sid).State == sessionstore.Open; open != (c.err != nil) {
+				if open := w.Session(sid).State == sessionstore.Open; open != (c.err != nil) {
 					t.Errorf("open: %v", open)
 				}
 				if s, ok := sessionstore.Current(err); ok != (c.err != nil) || ok && s.ID != sid {
@@ -195,14 +185,14 @@ func TestCloseConditions(t *testing.T) {
 func TestDrain(t *testing.T) {
 	for _, drain := range []bool{true, false} {
 		inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
-			w.polling(sid)
-			if _, err := w.delivery.Deliver(
-				t.Context(), delivery.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")},
+			w.Polling(sid)
+			if _, err := w.Delivery.Deliver(
+				t.Context(), delivery.Target{Session: sid}, []sessionstore.Packet{w.Packet("4a")},
 			); err != nil {
 				t.Fatal(err)
 			}
-			w.must(w.closing.Close(t.Context(), sid, "test", delivery.CloseOptions{Drain: drain}))
-			if kept := w.buffered(sid) == "4a"; kept != drain {
+			w.Must(w.Closing.Close(t.Context(), sid, "test", delivery.CloseOptions{Drain: drain}))
+			if kept := w.Buffered(sid) == "4a"; kept != drain {
 				t.Errorf("drain %v: kept %v", drain, kept)
 			}
 		})
@@ -212,17 +202,17 @@ func TestDrain(t *testing.T) {
 // Who cannot run the handlers leaves that to the sweeper: the handler lease is over at once.
 func TestWithoutFinish(t *testing.T) {
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
-		w.webSocket(sid)
-		w.closing.Finish = nil
-		w.must(w.closing.Close(t.Context(), sid, "test", delivery.CloseOptions{}))
-		if s := w.session(sid); s.State != sessionstore.Closing || !s.Handler.Expired(time.Now()) {
+		w.WebSocket(sid)
+		w.Closing.Finish = nil
+		w.Must(w.Closing.Close(t.Context(), sid, "test", delivery.CloseOptions{}))
+		if s := w.Session(sid); s.State != sessionstore.Closing || !s.Handler.Expired(time.Now()) {
 			t.Errorf("session %s, handler's lease %+v", s.State, s.Handler)
 		}
 		lease := sessionstore.Lease{Owner: "sweeper", Until: time.Now().Add(time.Minute)}
-		if err := w.store.TakeOver(t.Context(), sid, lease, "", time.Now()); err != nil {
+		if err := w.Store.TakeOver(t.Context(), sid, lease, "", time.Now()); err != nil {
 			t.Errorf("the sweeper cannot take over: %v", err)
 		}
-		if !w.pusher.Closed(conn("S")) {
+		if !w.Pusher.Closed(conn("S")) {
 			t.Error("the connection was not cut")
 		}
 	})

@@ -1,4 +1,4 @@
-package adapter_test
+package emitter_test
 
 import (
 	"context"
@@ -17,16 +17,16 @@ import (
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/adapter/emitter"
+	"github.com/nonstick-io/nonstick/internal/deliverytest"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
-	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
 
 // outside is an emitter beside a server, which only sweeps.
 type outside struct {
 	t       *testing.T
-	store   *faultyStore
+	store   *deliverytest.Store
 	pusher  *pushtest.Pusher
 	emitter *emitter.Emitter
 	server  *nonstick.Server
@@ -40,7 +40,7 @@ func besides(t *testing.T, f func(t *testing.T, o *outside)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		o := &outside{t: t, pusher: pushtest.New()}
-		o.store = &faultyStore{Store: memstore.New(memstore.Options{}), faults: map[sessionstore.Op][]fault{}}
+		o.store = deliverytest.NewStore()
 		o.emitter = emitter.New(o.store, o.pusher, emitter.Options{})
 		o.server = nonstick.New(nonstick.Config{Store: o.store.Store, Pusher: o.pusher})
 		for _, nsp := range []string{"/", "/admin"} {
@@ -325,6 +325,8 @@ func TestEmitterJoinsAndLeaves(t *testing.T) {
 	})
 }
 
+func conn(name string) sessionstore.Connection { return deliverytest.Conn(name) }
+
 func errIf[T any](_ T, err error) error { return err }
 
 func TestEmitterDisconnects(t *testing.T) {
@@ -395,8 +397,8 @@ func TestEmitterFetches(t *testing.T) {
 		if none, err := o.emitter.To("b").Fetch(t.Context(), 3); err != nil || len(none) != 0 {
 			t.Errorf("fetched %d from an empty room, %v", len(none), err)
 		}
-		o.store.faults[sessionstore.OpReadSocket] = []fault{{err: errNoAnswer}}
-		if some, err := o.emitter.Of("/").Fetch(t.Context(), 10); !errors.Is(err, errNoAnswer) || len(some) != 4 {
+		o.store.Fail(sessionstore.OpReadSocket, deliverytest.NotDone(deliverytest.ErrNoAnswer))
+		if some, err := o.emitter.Of("/").Fetch(t.Context(), 10); !errors.Is(err, deliverytest.ErrNoAnswer) || len(some) != 4 {
 			t.Errorf("fetched %d, %v; want 4 and an error", len(some), err)
 		}
 	})
@@ -442,7 +444,7 @@ func TestEmitterCarriesParts(t *testing.T) {
 
 // A program that only emits pays for no server.
 func TestEmitterLinksNoServer(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", "github.com/nonstick-io/nonstick/adapter").Output()
+	out, err := exec.Command("go", "list", "-deps", "github.com/nonstick-io/nonstick/adapter/emitter").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

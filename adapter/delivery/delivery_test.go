@@ -1,4 +1,4 @@
-package adapter_test
+package delivery_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/deliverytest"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -90,63 +91,61 @@ var deliveries = []struct {
 	},
 	{
 		name: "append in doubt, and done", make: polling,
-		store: faults(sessionstore.OpDeliver, fault{errNoAnswer, true}), buffered: "4a 4b bAA==",
+		store: faults(sessionstore.OpDeliver, done), buffered: "4a 4b bAA==",
 	},
 	{
 		name: "append in doubt, and not done", make: polling,
-		store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: errNoAnswer, reason: "transport error",
+		store: faults(sessionstore.OpDeliver, notDone), err: errNoAnswer, reason: "transport error",
 	},
 	{
 		name: "append in doubt, and done, and in a page since", make: inPages,
-		store: faults(sessionstore.OpDeliver, fault{errNoAnswer, true}), buffered: "4first 4a 4b bAA==",
+		store: faults(sessionstore.OpDeliver, done), buffered: "4first 4a 4b bAA==",
 	},
 	{
 		name: "append in doubt, and not done, beside pages", make: inPages,
-		store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: errNoAnswer, reason: "transport error",
+		store: faults(sessionstore.OpDeliver, notDone), err: errNoAnswer, reason: "transport error",
 	},
 	{
 		name: "append in doubt, session closed", make: closed,
-		store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: delivery.ErrClosed,
+		store: faults(sessionstore.OpDeliver, notDone), err: delivery.ErrClosed,
 	},
 	{
 		name: "append in doubt, no such session", make: nothing,
-		store: faults(sessionstore.OpDeliver, fault{errNoAnswer, false}), err: delivery.ErrClosed,
+		store: faults(sessionstore.OpDeliver, notDone), err: delivery.ErrClosed,
 	},
 	{
 		name: "append in doubt, and done, and the reading fails at first", make: polling, buffered: "4a 4b bAA==",
 		waits: true,
 		store: map[sessionstore.Op][]fault{
-			sessionstore.OpDeliver: {{errNoAnswer, true}}, sessionstore.OpGet: {{errNoAnswer, false}},
+			sessionstore.OpDeliver: {done}, sessionstore.OpGet: {notDone},
 		},
 	},
 }
-
-var certain = fault{sessionstore.ErrThrottled, false}
 
 func faults(op sessionstore.Op, list ...fault) map[sessionstore.Op][]fault {
 	return map[sessionstore.Op][]fault{op: list}
 }
 
-func webSocket(w *world) { w.webSocket(sid) }
-func polling(w *world)   { w.polling(sid) }
-func held(w *world)      { w.held(sid) }
+func webSocket(w *world) { w.WebSocket(sid) }
+func polling(w *world)   { w.Polling(sid) }
+func held(w *world)      { w.Held(sid) }
 func nothing(*world)     {}
 
 func inPages(w *world) {
-	w.polling(sid)
-	w.must(
-		w.store.Deliver(
-			w.t.Context(), sid, []sessionstore.Packet{w.packet("4first")},
+	w.Polling(sid)
+	w.Must(
+		w.Store.Deliver(
+			w.T.Context(), sid, []sessionstore.Packet{w.Packet("4first")},
 			sessionstore.BufferLimits{Packets: 9, Bytes: 99},
 		),
 	)
-	w.store.paged = true
+	w.Store.Paged = true
 }
 
 func closed(w *world) {
-	w.polling(sid)
-	w.must(w.closing.Close(w.t.Context(), sid, "test", delivery.CloseOptions{}))
-	w.finished = nil
+	w.Polling(sid)
+	w.Must(w.Closing.Close(w.T.Context(), sid, "test", delivery.CloseOptions{}))
+	w.ForgetFinished()
 }
 
 func TestDeliver(t *testing.T) {
@@ -155,16 +154,16 @@ func TestDeliver(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				c.make(w)
 				for op, list := range c.store {
-					w.store.faults[op] = append([]fault(nil), list...)
+					w.Store.Fail(op, list...)
 				}
-				w.pusher.Answer(conn("S"), c.push...)
+				w.Pusher.Answer(conn("S"), c.push...)
 				target := delivery.Target{Session: sid}
 				if c.hint {
 					target.Hint = conn("S")
 				}
 				start := time.Now()
-				truth, err := w.delivery.Deliver(
-					t.Context(), target, []sessionstore.Packet{w.packet("4a"), w.packet("4b"), w.packet("bAA==")},
+				truth, err := w.Delivery.Deliver(
+					t.Context(), target, []sessionstore.Packet{w.Packet("4a"), w.Packet("4b"), w.Packet("bAA==")},
 				)
 				if !errors.Is(err, c.err) {
 					t.Errorf("error %v, want %v", err, c.err)
@@ -184,42 +183,42 @@ func TestDeliver(t *testing.T) {
 // expectSession fails the test unless S was pushed and has in its buffer what is wanted, and was closed now for
 // the reason, if there is one.
 func (w *world) expectSession(pushed, buffered, reason string) {
-	w.t.Helper()
-	if got := w.pushed(sid); got != pushed {
-		w.t.Errorf("pushed %q, want %q", got, pushed)
+	w.T.Helper()
+	if got := w.Pushed(sid); got != pushed {
+		w.T.Errorf("pushed %q, want %q", got, pushed)
 	}
 	if reason == "" {
-		if len(w.finished) > 0 {
-			w.t.Errorf("the session was closed: %q", w.session(sid).Reason)
+		if w.Finished() > 0 {
+			w.T.Errorf("the session was closed: %q", w.Session(sid).Reason)
 		}
-		if s, err := w.store.Store.Get(
-			w.t.Context(), sid, time.Now(),
+		if s, err := w.Store.Store.Get(
+			w.T.Context(), sid, time.Now(),
 		); err == nil && s.State == sessionstore.Open &&
-			w.buffered(sid) != buffered {
-			w.t.Errorf("in the buffer %q, want %q", w.buffered(sid), buffered)
+			w.Buffered(sid) != buffered {
+			w.T.Errorf("in the buffer %q, want %q", w.Buffered(sid), buffered)
 		}
 		return
 	}
-	s := w.session(sid)
-	if s.State != sessionstore.Closed || s.Reason != reason || len(w.finished) != 1 {
-		w.t.Errorf(
-			"session %s for %q, finished %d times; want it closed for %q", s.State, s.Reason, len(w.finished), reason,
+	s := w.Session(sid)
+	if s.State != sessionstore.Closed || s.Reason != reason || w.Finished() != 1 {
+		w.T.Errorf(
+			"session %s for %q, finished %d times; want it closed for %q", s.State, s.Reason, w.Finished(), reason,
 		)
 	}
-	if !s.Conn.IsZero() && !w.pusher.Closed(s.Conn) {
-		w.t.Error("the connection is still there")
+	if !s.Conn.IsZero() && !w.Pusher.Closed(s.Conn) {
+		w.T.Error("the connection is still there")
 	}
 }
 
 // A connection that stays busy is waited for, in place and bounded; then the session ends.
 func TestBusyForEver(t *testing.T) {
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
-		w.webSocket(sid)
-		w.pusher.AnswerAlways(conn("S"), delivery.ErrBusy)
+		w.WebSocket(sid)
+		w.Pusher.AnswerAlways(conn("S"), delivery.ErrBusy)
 		start := time.Now()
-		_, err := w.delivery.Deliver(
+		_, err := w.Delivery.Deliver(
 			t.Context(), delivery.Target{Session: sid, Hint: conn("S")},
-			[]sessionstore.Packet{w.packet("4a"), w.packet("4b")},
+			[]sessionstore.Packet{w.Packet("4a"), w.Packet("4b")},
 		)
 		if !errors.Is(err, delivery.ErrBusy) {
 			t.Errorf("error %v", err)
@@ -228,7 +227,7 @@ func TestBusyForEver(t *testing.T) {
 			t.Errorf("gave up after %v, want about three seconds", d)
 		}
 		w.expectSession("", "", delivery.ReasonTransportError)
-		if n := w.pusher.Pushes(); n > 12 {
+		if n := w.Pusher.Pushes(); n > 12 {
 			t.Errorf("%d pushes: the second packet was tried, or the first too often", n)
 		}
 	})
@@ -251,26 +250,26 @@ func TestBusyAgainAndAgain(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				busy := slices.Concat(slices.Repeat([]error{delivery.ErrBusy}, 6), []error{nil})
-				w.pusher.Answer(conn("S"), slices.Repeat(busy, c.messages)...)
+				w.Pusher.Answer(conn("S"), slices.Repeat(busy, c.messages)...)
 				var packets []sessionstore.Packet
 				for i := range c.messages {
-					packets = append(packets, w.packet(fmt.Sprint("4", i)))
+					packets = append(packets, w.Packet(fmt.Sprint("4", i)))
 				}
 				var err error
 				start := time.Now()
 				if c.flush {
-					w.held(sid)
-					w.must(w.store.Deliver(t.Context(), sid, packets, delivery.Limits{}.WithDefaults().Buffer))
-					_, err = w.delivery.Flush(
-						t.Context(), w.session(sid),
+					w.Held(sid)
+					w.Must(w.Store.Deliver(t.Context(), sid, packets, delivery.Limits{}.WithDefaults().Buffer))
+					_, err = w.Delivery.Flush(
+						t.Context(), w.Session(sid),
 						sessionstore.Lease{Owner: "flusher", Until: time.Now().Add(time.Minute)},
 					)
 				} else {
-					w.webSocket(sid)
-					_, err = w.delivery.Deliver(t.Context(), delivery.Target{Session: sid, Hint: conn("S")}, packets)
+					w.WebSocket(sid)
+					_, err = w.Delivery.Deliver(t.Context(), delivery.Target{Session: sid, Hint: conn("S")}, packets)
 				}
 				took := time.Since(start)
-				switch open := w.session(sid).State == sessionstore.Open; {
+				switch open := w.Session(sid).State == sessionstore.Open; {
 				case c.taken && (err != nil || !open):
 					t.Errorf("%v, open: %v", err, open)
 				case !c.taken && (!errors.Is(err, delivery.ErrBusy) || open || took < 9*time.Second || took > 12*time.Second):
@@ -293,10 +292,10 @@ func TestBufferFull(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{Buffer: c.limits}, func(t *testing.T, w *world) {
-				w.polling(sid)
+				w.Polling(sid)
 				deliver := func() error {
-					_, err := w.delivery.Deliver(
-						t.Context(), delivery.Target{Session: sid}, []sessionstore.Packet{w.packet(c.frame)},
+					_, err := w.Delivery.Deliver(
+						t.Context(), delivery.Target{Session: sid}, []sessionstore.Packet{w.Packet(c.frame)},
 					)
 					return err
 				}
@@ -326,21 +325,21 @@ func TestPacketTooLarge(t *testing.T) {
 	}{{"at the limit", 100, nil}, {"above", 101, delivery.ErrPacketTooLarge}} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{Frame: 100}, func(t *testing.T, w *world) {
-				w.polling("P")
-				w.webSocket(sid)
+				w.Polling("P")
+				w.WebSocket(sid)
 				for _, target := range []delivery.Target{{Session: "P"}, {Session: sid, Hint: conn("S")}} {
-					_, err := w.delivery.Deliver(
+					_, err := w.Delivery.Deliver(
 						t.Context(), target,
-						[]sessionstore.Packet{w.packet("4a"), w.packet("4" + strings.Repeat("x", c.size-1))},
+						[]sessionstore.Packet{w.Packet("4a"), w.Packet("4" + strings.Repeat("x", c.size-1))},
 					)
 					if !errors.Is(err, c.err) {
 						t.Errorf("to %s: %v, want %v", target.Session, err, c.err)
 					}
 				}
-				if sent := w.buffered("P") != "" && w.pushed(sid) != ""; sent != (c.err == nil) {
+				if sent := w.Buffered("P") != "" && w.Pushed(sid) != ""; sent != (c.err == nil) {
 					t.Errorf("sent: %v", sent)
 				}
-				if len(w.finished) > 0 {
+				if w.Finished() > 0 {
 					t.Error("a session was closed")
 				}
 			})
@@ -351,10 +350,10 @@ func TestPacketTooLarge(t *testing.T) {
 // While somebody flushes nobody pushes past the flush, not even when the buffer is full.
 func TestBufferFullWhileHeld(t *testing.T) {
 	inWorld(t, delivery.Limits{Buffer: sessionstore.BufferLimits{Packets: 1, Bytes: 100}}, func(t *testing.T, w *world) {
-		w.held(sid)
+		w.Held(sid)
 		for _, want := range []error{nil, delivery.ErrBufferFull} {
-			if _, err := w.delivery.Deliver(
-				t.Context(), delivery.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")},
+			if _, err := w.Delivery.Deliver(
+				t.Context(), delivery.Target{Session: sid}, []sessionstore.Packet{w.Packet("4a")},
 			); !errors.Is(
 				err, want,
 			) {
@@ -369,14 +368,14 @@ func TestBufferFullWhileHeld(t *testing.T) {
 // before cutting it.
 func TestDoubtAfterClose(t *testing.T) {
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
-		w.webSocket(sid)
-		w.must(w.store.must(w.store.Close(t.Context(), closeRequest("other"))))
-		w.pusher.Answer(conn("S"), pushtest.ErrLost)
-		_, err := w.delivery.Deliver(
-			t.Context(), delivery.Target{Session: sid, Hint: conn("S")}, []sessionstore.Packet{w.packet("4a")},
+		w.WebSocket(sid)
+		w.closedBy("other")
+		w.Pusher.Answer(conn("S"), pushtest.ErrLost)
+		_, err := w.Delivery.Deliver(
+			t.Context(), delivery.Target{Session: sid, Hint: conn("S")}, []sessionstore.Packet{w.Packet("4a")},
 		)
-		if !errors.Is(err, pushtest.ErrLost) || !w.pusher.Closed(conn("S")) {
-			t.Errorf("error %v, cut %v", err, w.pusher.Closed(conn("S")))
+		if !errors.Is(err, pushtest.ErrLost) || !w.Pusher.Closed(conn("S")) {
+			t.Errorf("error %v, cut %v", err, w.Pusher.Closed(conn("S")))
 		}
 	})
 }
@@ -384,12 +383,12 @@ func TestDoubtAfterClose(t *testing.T) {
 // A caller that gives up while its append was done learns that it was.
 func TestDoneOutlivesTheCaller(t *testing.T) {
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
-		w.polling(sid)
+		w.Polling(sid)
 		ctx, cancel := context.WithCancel(t.Context())
-		w.store.faults[sessionstore.OpDeliver] = []fault{{context.Canceled, true}}
-		w.store.after = cancel
-		if _, err := w.delivery.Deliver(
-			ctx, delivery.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")},
+		w.Store.Fail(sessionstore.OpDeliver, deliverytest.Done(context.Canceled))
+		w.Store.AfterDone = cancel
+		if _, err := w.Delivery.Deliver(
+			ctx, delivery.Target{Session: sid}, []sessionstore.Packet{w.Packet("4a")},
 		); err != nil {
 			t.Errorf("error %v", err)
 		}
@@ -400,12 +399,12 @@ func TestDoneOutlivesTheCaller(t *testing.T) {
 // A caller that gives up while its append is in doubt does not leave the client in doubt.
 func TestDoubtOutlivesTheCaller(t *testing.T) {
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
-		w.polling(sid)
+		w.Polling(sid)
 		ctx, cancel := context.WithCancel(t.Context())
-		w.store.faults[sessionstore.OpDeliver] = []fault{{context.Canceled, false}}
+		w.Store.Fail(sessionstore.OpDeliver, deliverytest.NotDone(context.Canceled))
 		cancel()
-		if _, err := w.delivery.Deliver(
-			ctx, delivery.Target{Session: sid}, []sessionstore.Packet{w.packet("4a")},
+		if _, err := w.Delivery.Deliver(
+			ctx, delivery.Target{Session: sid}, []sessionstore.Packet{w.Packet("4a")},
 		); !errors.Is(
 			err, context.Canceled,
 		) {
@@ -435,14 +434,14 @@ func TestSeveralPackets(t *testing.T) {
 					ID: sid, Transport: sessionstore.WebSocket, Conn: conn("S"), CreatedAt: time.Now(),
 					Serial: c.serial,
 				}
-				w.must(w.store.Create(t.Context(), n))
-				_, err := w.delivery.Deliver(
-					t.Context(), delivery.Target{Session: sid}, []sessionstore.Packet{w.packet(c.frames...)},
+				w.Must(w.Store.Create(t.Context(), n))
+				_, err := w.Delivery.Deliver(
+					t.Context(), delivery.Target{Session: sid}, []sessionstore.Packet{w.Packet(c.frames...)},
 				)
 				if !errors.Is(err, c.err) {
 					t.Errorf("error %v, want %v", err, c.err)
 				}
-				if got := strings.Join(w.pusher.Take(conn("S")), " "); got != c.pushed {
+				if got := strings.Join(w.Pusher.Take(conn("S")), " "); got != c.pushed {
 					t.Errorf("pushed %q, want %q", got, c.pushed)
 				}
 			})
@@ -469,17 +468,17 @@ func TestAttachments(t *testing.T) {
 					ID: sid, Transport: sessionstore.WebSocket, Conn: conn("S"), CreatedAt: time.Now(),
 					Serial: c.serial,
 				}
-				w.must(w.store.Create(t.Context(), n))
+				w.Must(w.Store.Create(t.Context(), n))
 				target := delivery.Target{Session: sid}
 				if c.hint {
 					target.Hint = conn("S")
 				}
-				_, err := w.delivery.Deliver(t.Context(), target, []sessionstore.Packet{w.packet("451-[]", "bAA==")})
+				_, err := w.Delivery.Deliver(t.Context(), target, []sessionstore.Packet{w.Packet("451-[]", "bAA==")})
 				if !errors.Is(err, c.err) {
 					t.Errorf("error %v, want %v", err, c.err)
 				}
 				w.expectSession(c.pushed, "", "")
-				if s, err := w.store.Get(t.Context(), sid, time.Now()); err != nil || s.Hold.Held() {
+				if s, err := w.Store.Get(t.Context(), sid, time.Now()); err != nil || s.Hold.Held() {
 					t.Errorf("the hold is left: %+v, %v", s.Hold, err)
 				}
 			})

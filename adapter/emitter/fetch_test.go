@@ -1,4 +1,4 @@
-package adapter_test
+package emitter_test
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/emitter"
+	"github.com/nonstick-io/nonstick/internal/deliverytest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -55,11 +56,11 @@ func TestEmitterFetchesOn(t *testing.T) {
 				t.Errorf("everybody by %v: %q", by, got)
 			}
 		}
-		o.store.faults[sessionstore.OpReadSocket] = []fault{{err: errNoAnswer}}
+		o.store.Fail(sessionstore.OpReadSocket, deliverytest.NotDone(deliverytest.ErrNoAnswer))
 		found := 0
 		next, err := o.emitter.To("a").
 			FetchEach(t.Context(), "", 50, func(adapter.Found) bool { found++; return true })
-		if !errors.Is(err, errNoAnswer) || found != 50 || next == "" {
+		if !errors.Is(err, deliverytest.ErrNoAnswer) || found != 50 || next == "" {
 			t.Errorf("one that cannot be read: found %d, next %q, %v", found, next, err)
 		}
 		rest := 0
