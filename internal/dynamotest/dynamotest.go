@@ -5,6 +5,7 @@ package dynamotest
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"sync"
 	"testing"
@@ -29,12 +30,18 @@ var shared = sync.OnceValues(func() (string, error) {
 
 // Start returns the URL of a DynamoDB Local on the loopback interface, which all tests of the process
 // share and which ends with the process. Each access key (letters and digits) sees a database of its own.
-// The test fails if there is no Java to run it.
+// If there is no Java to run it, a test fails, and a benchmark is skipped, with a line on standard error.
 func Start(tb testing.TB) string {
 	tb.Helper()
 	url, err := shared()
-	if err != nil {
-		tb.Fatal(err)
+	if err == nil {
+		return url
 	}
-	return url
+	if b, ok := tb.(*testing.B); ok {
+		// Package testing is silent about benchmarks that are skipped.
+		fmt.Fprintf(os.Stderr, "%s is skipped, for it needs DynamoDB Local: %v\n", b.Name(), err)
+		b.Skipf("needs DynamoDB Local: %v", err)
+	}
+	tb.Fatal(err)
+	return ""
 }

@@ -17,7 +17,7 @@ import (
 const table = "sessions"
 
 // newClient returns a client of a database of its own.
-func newClient(t *testing.T) *dynamodb.Client {
+func newClient(t testing.TB) *dynamodb.Client {
 	t.Helper()
 	keep := func(r rune) rune {
 		if r == '-' || r == '_' {
@@ -34,7 +34,7 @@ func newClient(t *testing.T) *dynamodb.Client {
 }
 
 // newTable returns a client of a database with the table.
-func newTable(t *testing.T) *dynamodb.Client {
+func newTable(t testing.TB) *dynamodb.Client {
 	t.Helper()
 	client := newClient(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

@@ -1,13 +1,24 @@
 package memstore_test
 
 import (
-	"fmt"
 	"sync/atomic"
 	"testing"
 
+	"github.com/nonstick-io/nonstick/internal/benchtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
+	"github.com/nonstick-io/nonstick/sessionstore/storetest"
 )
+
+// BenchmarkStore is each transition of a session, one call of the store each.
+func BenchmarkStore(b *testing.B) {
+	meter := &sessionstore.Meter{}
+	storetest.Benchmark(
+		b, 500,
+		func(*testing.B) sessionstore.Store { return memstore.New(memstore.Options{Meter: meter}) },
+		func(b *testing.B) storetest.Counter { return benchtest.Count(b, meter, nil) },
+	)
+}
 
 func benchStore(b *testing.B, sessions int) (*memstore.Store, []sessionstore.SessionID) {
 	b.Helper()
@@ -31,7 +42,8 @@ func benchStore(b *testing.B, sessions int) (*memstore.Store, []sessionstore.Ses
 	return s, ids
 }
 
-func BenchmarkGet(b *testing.B) {
+// BenchmarkGetParallel reads sessions from all processors at once.
+func BenchmarkGetParallel(b *testing.B) {
 	s, ids := benchStore(b, 1000)
 	var n atomic.Uint64
 	b.ReportAllocs()
@@ -42,28 +54,6 @@ func BenchmarkGet(b *testing.B) {
 			}
 		}
 	})
-}
-
-// BenchmarkPoll is a delivery and the GET that fetches it.
-func BenchmarkPoll(b *testing.B) {
-	s, ids := benchStore(b, 1000)
-	packets := []sessionstore.Packet{{ID: "p", Frames: []string{`42["hello"]`}}}
-	b.ReportAllocs()
-	for i := range b.N {
-		id := ids[i%1000]
-		if err := s.Deliver(b.Context(), id, packets, wide); err != nil {
-			b.Fatal(err)
-		}
-		read, err := s.Get(b.Context(), id, start)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := s.Answer(
-			b.Context(), sessionstore.AnswerRequest{Read: &read, T: "t", Give: len(read.Pending())},
-		); err != nil {
-			b.Fatal(err)
-		}
-	}
 }
 
 // BenchmarkMembers10000 walks a room of 10,000 of which one left and one joined since.
@@ -82,21 +72,6 @@ func BenchmarkMembers10000(b *testing.B) {
 			b.Fatal(err)
 		}
 		if err := drainAll(s.Members(b.Context(), "/", "r", sessionstore.Range{})); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// BenchmarkJoin is the cost of one join, in a room that ends with as many members as there are runs.
-func BenchmarkJoin(b *testing.B) {
-	s := memstore.New(memstore.Options{})
-	for i := range b.N {
-		id := fmt.Sprint(i)
-		k := sessionstore.NewSocket{ID: sessionstore.SocketID(id), Session: sessionstore.SessionID(id), Namespace: "/"}
-		if err := s.PutSocket(b.Context(), k, conn, wideSocket); err != nil {
-			b.Fatal(err)
-		}
-		if err := s.Join(b.Context(), k.Row(), "r", conn, wideSocket); err != nil {
 			b.Fatal(err)
 		}
 	}
