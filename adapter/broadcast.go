@@ -103,8 +103,8 @@ func (i *Interceptor) takes(m sessionstore.Member) bool {
 // one caller arrive in order. A member that fails stops nobody else and is no error: it is counted and logged. One
 // that does not read is waited for half a second, or up to a second and a half while such members get on, and a push
 // for two seconds, beside all others; then its session is closed. Where that takes longer than half a second,
-// [delivery.Closing.Later] sees to it. The error says that the members could not be read, or that the packet is none for them
-// ([delivery.ErrNotSerial]). The interceptor may be nil.
+// [delivery.Closing.Later] sees to it. The error says that the members could not be read, or that the packet is none
+// for them ([delivery.ErrNotSerial]). The interceptor may be nil.
 //
 // With a [Fanout], a broadcast to more sockets than Options.Large is queued, and Broadcast returns once it is. Those
 // that are queued arrive in order too, whatever they select within a namespace. But what goes out at once, to few

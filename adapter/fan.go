@@ -114,7 +114,8 @@ func (f *fan) end(ctx context.Context) (Result, error) {
 }
 
 func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place) {
-	truth, err := f.a.delivery.With(p.patiently, f.close).Deliver(ctx, delivery.Target{Session: m.Session, Hint: m.Hint}, f.packet)
+	to := delivery.Target{Session: m.Session, Hint: m.Hint}
+	truth, err := f.a.delivery.With(p.patiently, f.close).Deliver(ctx, to, f.packet)
 	gone := errors.Is(err, delivery.ErrClosed) && !errors.Is(err, delivery.ErrEnding)
 	switch {
 	case gone:
@@ -142,8 +143,8 @@ func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place) {
 }
 
 // close ends the session of a member. The sender waits for that, so that in general it is done when the emit returns;
-// but where the store or the platform is slow, those that see to ends see to it, see [delivery.Closing.CloseWithin]: then
-// those that come after are theirs at once.
+// but where the store or the platform is slow, those that see to ends see to it, see [delivery.Closing.CloseWithin]:
+// then those that come after are theirs at once.
 func (f *fan) close(ctx context.Context, id sessionstore.SessionID, reason string, o delivery.CloseOptions) error {
 	patience := closePatience
 	if f.slow.Load() {

@@ -89,7 +89,8 @@ func (a *Adapter) disconnect(ctx context.Context, s *sessionstore.Session, socke
 	if errors.Is(err, delivery.ErrClosed) {
 		return err
 	}
-	return errors.Join(err, a.delivery.Closing().Close(ctx, s.ID, delivery.ReasonServerDisconnect, delivery.CloseOptions{Drain: true}))
+	options := delivery.CloseOptions{Drain: true}
+	return errors.Join(err, a.delivery.Closing().Close(ctx, s.ID, delivery.ReasonServerDisconnect, options))
 }
 
 // read reads a member's session and socket. delivery.ErrClosed if either has gone.

@@ -25,7 +25,9 @@ const (
 // fetches what has waited for long, without compression, and to who invokes emit.
 func TestLargeAnswers(t *testing.T) {
 	s := stackClient{t, deploy(t, "ordered", "--app", "bench").url}
-	for name, unit := range map[string]string{"the least in JSON": "a", "escaped for HTML": "<", "escaped in every JSON": `"`, "three bytes": "語"} {
+	for name, unit := range map[string]string{
+		"the least in JSON": "a", "escaped for HTML": "<", "escaped in every JSON": `"`, "three bytes": "語",
+	} {
 		t.Run(name, func(t *testing.T) { s := stackClient{t, s.url}; s.pollsMuch(unit) })
 	}
 	t.Run("sockets", func(t *testing.T) { s := stackClient{t, s.url}; s.fetchesMuch() })

@@ -50,7 +50,8 @@ var scenarios = []string{
 var transports = []string{"polling", "websocket", "upgrade"}
 
 // onlyBase64 is why clients without forceBase64 cannot send binary data on the platform.
-const onlyBase64 = "API Gateway takes text frames alone, and the client has no option to send binary data as base64 over WebSocket"
+const onlyBase64 = "API Gateway takes text frames alone, and the client has no option to send binary data as base64 " +
+	"over WebSocket"
 
 func binaryFrames(c combination, scenario string) string {
 	if c.frames == "text" && c.transport != "polling" && scenario == "binary" {

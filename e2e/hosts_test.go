@@ -23,8 +23,13 @@ func TestTwoHosts(t *testing.T) {
 		stage string
 		args  []string
 	}{
-		"memory":   {"/local", []string{"--app", "cases"}},
-		"template": {"/v1", []string{"--app", "cases", "--template", "template.yaml", "--built", builtFunctions(t), "--logs", t.TempDir()}},
+		"memory": {"/local", []string{"--app", "cases"}},
+		"template": {
+			"/v1",
+			[]string{
+				"--app", "cases", "--template", "template.yaml", "--built", builtFunctions(t), "--logs", t.TempDir(),
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			polling, webSocket := startTwoHosts(t, setup.stage, setup.args...)

@@ -30,7 +30,10 @@ func TestOrder(t *testing.T) {
 		args          []string
 	}{
 		{"ordered, functions are killed", "ordered", *orderKills, 0, nil},
-		{"ordered, jitter", "ordered", 0, 15, []string{"--dispatch-jitter", "15ms", "--queue-p50", "28ms", "--queue-p99", "645ms"}},
+		{
+			"ordered, jitter", "ordered", 0, 15,
+			[]string{"--dispatch-jitter", "15ms", "--queue-p50", "28ms", "--queue-p99", "645ms"},
+		},
 		{"concurrent, functions are killed", "concurrent", *orderKills, 0, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -107,7 +107,10 @@ func (d *deployed) errorsLogged(since int) (lines []string, length int) {
 // TestEventsOfOthers gives the functions that API Gateway invokes each kind of event that may be sent to them by
 // mistake: what they do not serve is answered 500, and one line of the log says what came and what is wanted.
 func TestEventsOfOthers(t *testing.T) {
-	const wantHTTP, wantWebSocket = "want an event of an HTTP API in payload format 2.0", "want an event of a WebSocket API"
+	const (
+		wantHTTP      = "want an event of an HTTP API in payload format 2.0"
+		wantWebSocket = "want an event of a WebSocket API"
+	)
 	names := map[string]string{
 		"http.json": "", "http-stage.json": "", "http-domain.json": "",
 		"http-format-1.json":   "got an event of an HTTP API in payload format 1.0",
@@ -155,7 +158,8 @@ func TestEventsOfOthers(t *testing.T) {
 				if res.StatusCode != 200 || len(lines) != 0 {
 					t.Errorf("%s: %d, log %q", event, res.StatusCode, lines)
 				}
-			case res.StatusCode != 500 || len(lines) != 1 || !strings.Contains(said, what) || !strings.Contains(said, wantWebSocket):
+			case res.StatusCode != 500 || len(lines) != 1 || !strings.Contains(said, what) ||
+				!strings.Contains(said, wantWebSocket):
 				t.Errorf("%s: %d, log %q, want %s", event, res.StatusCode, lines, what)
 			}
 		}

@@ -162,7 +162,10 @@ func neighbours(v string) []string {
 		if err != nil {
 			continue
 		}
-		for _, other := range []string{strconv.FormatInt(n+1, 10), strconv.FormatInt(n-1, 10), digits + "0", digits + ".5", "1e3", "99999999999999999999"} {
+		for _, other := range []string{
+			strconv.FormatInt(n+1, 10), strconv.FormatInt(n-1, 10), digits + "0", digits + ".5", "1e3",
+			"99999999999999999999",
+		} {
 			all = append(all, v[:at[0]]+other+v[at[1]:])
 		}
 	}

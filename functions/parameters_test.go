@@ -199,10 +199,18 @@ func TestRefusedParameters(t *testing.T) {
 		set  map[string]string
 		want string
 	}{
-		{"credentials for everybody", map[string]string{"CorsOrigin": "*", "CorsCredentials": "true"}, "CorsCredentials"},
+		{
+			"credentials for everybody",
+			map[string]string{"CorsOrigin": "*", "CorsCredentials": "true"},
+			"CorsCredentials",
+		},
 		{"a ping behind the end of a silent connection", map[string]string{"PingInterval": "10m"}, "PingInterval"},
 		{"a time above an hour", map[string]string{"PingTimeout": "61m"}, "PingTimeout"},
-		{"a time that is no number of ours", map[string]string{"ConnectTimeout": "99999999999999999999s"}, "ConnectTimeout"},
+		{
+			"a time that is no number of ours",
+			map[string]string{"ConnectTimeout": "99999999999999999999s"},
+			"ConnectTimeout",
+		},
 		{"half a socket", map[string]string{"LargeRoom": "1.5"}, "LargeRoom"},
 		{"more than there is a number for", map[string]string{"HeartbeatSessions": "2000000000"}, "HeartbeatSessions"},
 		{"a heartbeat that nobody relieves", map[string]string{"HeartbeatConcurrency": "1"}, "HeartbeatConcurrency"},
@@ -211,7 +219,11 @@ func TestRefusedParameters(t *testing.T) {
 		{"an audience without an issuer", map[string]string{"JwtAudience": "a"}, "JwtIssuer"},
 		{"an origin that no browser sends", map[string]string{"CorsOrigin": "https://a.example/"}, "CorsOrigin"},
 		{"warm environments without a version", map[string]string{"PollingProvisioned": "1"}, "Release"},
-		{"subnets without security groups", map[string]string{"VpcSubnetIds": "subnet-12345678"}, "VpcSecurityGroupIds"},
+		{
+			"subnets without security groups",
+			map[string]string{"VpcSubnetIds": "subnet-12345678"},
+			"VpcSecurityGroupIds",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := f.Read(template.Options{Parameters: tt.set})

@@ -215,7 +215,9 @@ func TestTable(t *testing.T) {
 	table := resources(t, nil)["Table"].Properties
 	for name, want := range map[string]any{
 		"KeySchema": keys, "AttributeDefinitions": attributes, "BillingMode": string(c.create.BillingMode),
-		"TimeToLiveSpecification": map[string]any{"AttributeName": *c.ttl.TimeToLiveSpecification.AttributeName, "Enabled": "true"},
+		"TimeToLiveSpecification": map[string]any{
+			"AttributeName": *c.ttl.TimeToLiveSpecification.AttributeName, "Enabled": "true",
+		},
 	} {
 		if !reflect.DeepEqual(table[name], want) {
 			t.Errorf("%s is %v, want %v", name, table[name], want)

@@ -75,7 +75,10 @@ func TestVpc(t *testing.T) {
 		"VpcConfig",
 	)
 	for _, function := range s.of(kindFunction) {
-		for _, action := range []string{"CreateNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets", "DeleteNetworkInterface", "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"} {
+		for _, action := range []string{
+			"CreateNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets", "DeleteNetworkInterface",
+			"AssignPrivateIpAddresses", "UnassignPrivateIpAddresses",
+		} {
 			if !s.allows(s.role(function), "ec2:"+action, "*") {
 				t.Errorf("%s has no right to %s", s.role(function), action)
 			}
@@ -154,7 +157,10 @@ func TestRelease(t *testing.T) {
 			t.Errorf("%s calls %s", id, function)
 		}
 	}
-	for inbound, aliased := range map[string][]string{"ordered": {"PollingFunction", "WebSocketFunction", "InboundFunction"}, "concurrent": {"PollingFunction", "WebSocketFunction"}} {
+	for inbound, aliased := range map[string][]string{
+		"ordered":    {"PollingFunction", "WebSocketFunction", "InboundFunction"},
+		"concurrent": {"PollingFunction", "WebSocketFunction"},
+	} {
 		s := deploy(
 			t,
 			map[string]string{
@@ -295,7 +301,8 @@ func TestVariablesFit(t *testing.T) {
 func TestPartitions(t *testing.T) {
 	everything := map[string]string{"Release": "r", "Tracing": "on", "Inbound": "ordered"}
 	for region, want := range map[string][2]string{
-		"eu-central-1": {"aws", "amazonaws.com"}, "cn-north-1": {"aws-cn", "amazonaws.com.cn"}, "us-gov-west-1": {"aws-us-gov", "amazonaws.com"},
+		"eu-central-1": {"aws", "amazonaws.com"}, "cn-north-1": {"aws-cn", "amazonaws.com.cn"},
+		"us-gov-west-1": {"aws-us-gov", "amazonaws.com"},
 		"us-iso-east-1": {"aws-iso", "c2s.ic.gov"}, "us-isob-east-1": {"aws-iso-b", "sc2s.sgov.gov"},
 	} {
 		t.Run(region, func(t *testing.T) {

@@ -15,7 +15,8 @@ const (
 
 // shortVisibility are queues whose messages come again sooner than the rule has it, and why.
 var shortVisibility = map[string]string{
-	"InboundQueue": "a frame that comes twice ends its connection, and pongs that wait for longer than the ping timeout end it as well",
+	"InboundQueue": "a frame that comes twice ends its connection, and so do pongs that wait for longer than the " +
+		"ping timeout",
 }
 
 // While a function is throttled nothing is lost: messages wait, and are received as often as their retention lets
@@ -31,14 +32,46 @@ func TestQueuesOutlastThrottles(t *testing.T) {
 		path     []string
 		want     string
 	}{
-		{"a function that may take longer", "FanoutFunction", "31", []string{"Timeout"}, "FanoutQueue: messages are invisible for 180 s, want 186"},
-		{"frames that come again while they are handled", "InboundQueue", "30", []string{"VisibilityTimeout"}, "InboundQueue: messages are invisible for 30 s, want 31"},
-		{"what lost a broadcast", "FanoutQueue", "3", []string{"RedrivePolicy", "maxReceiveCount"}, "received 3 times is given up, want 20"},
-		{"few deliveries in a short life", "OpenQueue", "2", []string{"RedrivePolicy", "maxReceiveCount"}, "received 2 times is given up, want 5"},
-		{"a batching window", "CloseFunctionEnd", "10", []string{"MaximumBatchingWindowInSeconds"}, "ClosesQueue: messages are invisible for 210 s, want 220"},
-		{"single messages that nobody asks for", "CloseFunctionEnd", nil, []string{"FunctionResponseTypes"}, "is not listened to"},
-		{"dead letters of the other kind", "FanoutQueue", "arn:aws:sqs:us-east-1:000000000000:DeadLetters", []string{"RedrivePolicy", "deadLetterTargetArn"}, "want a queue of its kind"},
-		{"a queue that feeds nobody", "FanoutFunctionRest", "arn:aws:sqs:us-east-1:000000000000:ClosesQueue", []string{"EventSourceArn"}, "FanoutQueue: feeds a function: false"},
+		{
+			"a function that may take longer", "FanoutFunction", "31",
+			[]string{"Timeout"},
+			"FanoutQueue: messages are invisible for 180 s, want 186",
+		},
+		{
+			"frames that come again while they are handled", "InboundQueue", "30",
+			[]string{"VisibilityTimeout"},
+			"InboundQueue: messages are invisible for 30 s, want 31",
+		},
+		{
+			"what lost a broadcast", "FanoutQueue", "3",
+			[]string{"RedrivePolicy", "maxReceiveCount"},
+			"received 3 times is given up, want 20",
+		},
+		{
+			"few deliveries in a short life", "OpenQueue", "2",
+			[]string{"RedrivePolicy", "maxReceiveCount"},
+			"received 2 times is given up, want 5",
+		},
+		{
+			"a batching window", "CloseFunctionEnd", "10",
+			[]string{"MaximumBatchingWindowInSeconds"},
+			"ClosesQueue: messages are invisible for 210 s, want 220",
+		},
+		{
+			"single messages that nobody asks for", "CloseFunctionEnd", nil,
+			[]string{"FunctionResponseTypes"},
+			"is not listened to",
+		},
+		{
+			"dead letters of the other kind", "FanoutQueue", "arn:aws:sqs:us-east-1:000000000000:DeadLetters",
+			[]string{"RedrivePolicy", "deadLetterTargetArn"},
+			"want a queue of its kind",
+		},
+		{
+			"a queue that feeds nobody", "FanoutFunctionRest", "arn:aws:sqs:us-east-1:000000000000:ClosesQueue",
+			[]string{"EventSourceArn"},
+			"FanoutQueue: feeds a function: false",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			changed := deploy(t, nil)
@@ -155,7 +188,9 @@ func TestLoops(t *testing.T) {
 	for _, problem := range deploy(t, nil).loopProblems() {
 		t.Error(problem)
 	}
-	for function, to := range map[string]any{"HeartbeatFunction": nil, "CloseFunction": "Terminate", "InboundFunction": "Allow"} {
+	for function, to := range map[string]any{
+		"HeartbeatFunction": nil, "CloseFunction": "Terminate", "InboundFunction": "Allow",
+	} {
 		changed := deploy(t, nil)
 		changed.set(to, function, "RecursiveLoop")
 		if got := changed.loopProblems(); len(got) != 1 || !strings.HasPrefix(got[0], function) {

@@ -27,7 +27,8 @@ func TestParseConfig(t *testing.T) {
 		ok   func(c config) bool
 	}{
 		{"defaults", "", nil, func(c config) bool {
-			return c.addr == "127.0.0.1:3000" && c.path == "/socket.io/" && c.app == "chat" && c.store == "memory" && c.instances == 1 &&
+			return c.addr == "127.0.0.1:3000" && c.path == "/socket.io/" && c.app == "chat" && c.store == "memory" &&
+				c.instances == 1 &&
 				c.pingInterval == 25*time.Second && c.maxPayload == 1e6 && c.limits == "aws" &&
 				c.push == "direct" &&
 				c.origins() == nil
@@ -176,7 +177,9 @@ func TestHelpNamesEveryOption(t *testing.T) {
 			t.Errorf("the help text does not name --%s and %s under a heading", o.name, o.env())
 		}
 	}
-	for _, text := range []string{"(default 25s)", "(default 5m)", "/healthz", "/localdev/state", "/localdev/deploy", "Exit codes"} {
+	for _, text := range []string{
+		"(default 25s)", "(default 5m)", "/healthz", "/localdev/state", "/localdev/deploy", "Exit codes",
+	} {
 		if !strings.Contains(out.String(), text) {
 			t.Errorf("the help text does not say %q", text)
 		}

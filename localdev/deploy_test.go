@@ -50,9 +50,18 @@ func TestDeployBuilds(t *testing.T) {
 		says                       string
 	}{
 		{"as it was", "package main\n\nfunc main() {}\n", http.MethodPost, "", http.StatusOK, "deployed 1 functions"},
-		{"broken", "package main\n\nfunc main() { lost() }\n", http.MethodPost, "", http.StatusInternalServerError, "undefined: lost"},
-		{"mended", "package main\n\nfunc main() { println() }\n", http.MethodPost, "", http.StatusOK, "deployed 1 functions"},
-		{"a page", "package main\n\nfunc main() {}\n", http.MethodPost, "http://elsewhere.example", http.StatusForbidden, "not for pages"},
+		{
+			"broken", "package main\n\nfunc main() { lost() }\n", http.MethodPost, "", http.StatusInternalServerError,
+			"undefined: lost",
+		},
+		{
+			"mended", "package main\n\nfunc main() { println() }\n", http.MethodPost, "", http.StatusOK,
+			"deployed 1 functions",
+		},
+		{
+			"a page", "package main\n\nfunc main() {}\n", http.MethodPost, "http://elsewhere.example",
+			http.StatusForbidden, "not for pages",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			write("main.go", c.code)

@@ -74,7 +74,6 @@ func traceOf(event []byte) string {
 
 // callLater calls a function for a schedule, which does not wait for it.
 func (s *stack) callLater(_ context.Context, function string, event []byte) ([]byte, error) {
-	return nil, s.functions.InvokeAsync(
-		lambda.Call{Function: function, Payload: event},
-	) //nolint:contextcheck // the call outlives the request
+	//nolint:contextcheck // the call outlives the request
+	return nil, s.functions.InvokeAsync(lambda.Call{Function: function, Payload: event})
 }

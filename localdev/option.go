@@ -203,7 +203,8 @@ With --template also, for programs of this machine and not for pages:
   POST /localdev/deploy   builds the functions anew and goes on with the new ones; connections stay
   POST /                  the API of SQS; POST /2015-03-31/functions/NAME/invocations that of Lambda
 
-The outputs of the template are printed at the start. An interrupt stops everything in an orderly way, a second one at once.
+The outputs of the template are printed at the start. An interrupt stops everything in an orderly way, a second one
+at once.
 Exit codes: 0 after an orderly end, 1 if something failed, 2 if the options are wrong.
 `)
 }

@@ -11,7 +11,8 @@ import (
 
 // Nothing that is for programs is there for pages, or for names that lead here: whatever is served beside the APIs.
 func TestServicesAreNotForPages(t *testing.T) {
-	const signature = "AWS4-HMAC-SHA256 Credential=local/20261127/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0"
+	const signature = "AWS4-HMAC-SHA256 Credential=local/20261127/us-east-1/sqs/aws4_request, " +
+		"SignedHeaders=host, Signature=0"
 	p := launchStack(t)
 	endpoints := []struct{ name, method, path, target, body string }{
 		{"SQS", "POST", "", "AmazonSQS.ListQueues", "{}"},

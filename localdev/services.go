@@ -27,7 +27,8 @@ func (s *stack) services(r *http.Request) http.Handler {
 		return emulator.ForPrograms(s.urls.polling, http.HandlerFunc(s.deploy))
 	case r.URL.Path == "/localdev/state" && r.Method == http.MethodGet:
 		return emulator.ForPrograms(s.urls.polling, http.HandlerFunc(s.state))
-	case strings.EqualFold(r.Header.Get("Upgrade"), "websocket") && !s.urls.twoHosts() && !s.takesWebSockets(r.URL.Path):
+	case strings.EqualFold(r.Header.Get("Upgrade"), "websocket") && !s.urls.twoHosts() &&
+		!s.takesWebSockets(r.URL.Path):
 		return http.HandlerFunc(forbid)
 	}
 	return nil

@@ -56,7 +56,9 @@ func buildStack(ctx context.Context, c config, urls addresses, log *slog.Logger)
 			err = errors.Join(err, s.service.stop())
 		}
 	}()
-	for _, step := range []func(context.Context) error{s.read, s.buildFunctions, s.checkPage, s.startTables, s.makeQueues, s.startFunctions, s.tryFunctions, s.route} {
+	for _, step := range []func(context.Context) error{
+		s.read, s.buildFunctions, s.checkPage, s.startTables, s.makeQueues, s.startFunctions, s.tryFunctions, s.route,
+	} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}

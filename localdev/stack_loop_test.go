@@ -54,7 +54,9 @@ func testLoops(t *testing.T, p *process) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for function, queue := range map[string]string{"HeartbeatFunction": "HeartbeatQueue", "WebSocketFunction": "OpenQueue"} {
+	for function, queue := range map[string]string{
+		"HeartbeatFunction": "HeartbeatQueue", "WebSocketFunction": "OpenQueue",
+	} {
 		trace := lambda.Lineage("arn:aws:lambda:us-east-1:000000000000:function:"+function, 1000)
 		meant := function == "HeartbeatFunction"
 		before := p.function(t, function)
@@ -98,7 +100,8 @@ func (p *process) callSQS(t *testing.T, action string, in map[string]string, tra
 		t.Fatal(err)
 	}
 	for name, value := range map[string]string{
-		"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS." + action, "Authorization": "AWS4-HMAC-SHA256 test", "X-Amzn-Trace-Id": trace,
+		"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS." + action,
+		"Authorization": "AWS4-HMAC-SHA256 test", "X-Amzn-Trace-Id": trace,
 	} {
 		req.Header.Set(name, value)
 	}

@@ -282,7 +282,9 @@ func TestStackWebSocket(t *testing.T) {
 		t.Errorf("other path: %v, want 403", err)
 	}
 	conn := p.dial(t, "v1")
-	for name, bad := range map[string]string{"error": order("do", "error"), "crash": order("do", "crash"), "timeout": order("sleep", 5000), "no JSON": "x"} {
+	for name, bad := range map[string]string{
+		"error": order("do", "error"), "crash": order("do", "crash"), "timeout": order("sleep", 5000), "no JSON": "x",
+	} {
 		write(t, conn, bad)
 		if got := text(t, conn); !strings.HasPrefix(got, `{"message":"Internal server error","connectionId":"`) {
 			t.Errorf("%s: frame = %s, want the error frame", name, got)
@@ -326,7 +328,9 @@ func TestStackTwoHosts(t *testing.T) {
 	) {
 		t.Errorf("it said %q, want %s", p.said, want)
 	}
-	for name, want := range map[string]string{"ENDPOINT": second.url + "v1", "AWS_ENDPOINT_URL": strings.TrimSuffix(p.url, "/")} {
+	for name, want := range map[string]string{
+		"ENDPOINT": second.url + "v1", "AWS_ENDPOINT_URL": strings.TrimSuffix(p.url, "/"),
+	} {
 		if _, got := p.post(t, "api/x", order("do", "env", "text", name)); got != strconv.Quote(want) {
 			t.Errorf("%s = %s, want %q", name, got, want)
 		}
@@ -366,8 +370,10 @@ func TestStackEnvironment(t *testing.T) {
 	)
 	p := launchStack(t, "--ping-interval", "300ms", "--app", "chat", "--dynamodb-endpoint", dynamoDB.URL)
 	for name, want := range map[string]string{
-		"NONSTICK_PING_INTERVAL": "300ms", "NONSTICK_APP": "chat", "NONSTICK_PING_TIMEOUT": "", "ENDPOINT": strings.TrimSuffix(p.url, "/") + "/v1",
-		"AWS_ENDPOINT_URL": strings.TrimSuffix(p.url, "/"), "AWS_ENDPOINT_URL_DYNAMODB": dynamoDB.URL, "AWS_REGION": "us-east-1",
+		"NONSTICK_PING_INTERVAL": "300ms", "NONSTICK_APP": "chat", "NONSTICK_PING_TIMEOUT": "",
+		"ENDPOINT":         strings.TrimSuffix(p.url, "/") + "/v1",
+		"AWS_ENDPOINT_URL": strings.TrimSuffix(p.url, "/"), "AWS_ENDPOINT_URL_DYNAMODB": dynamoDB.URL,
+		"AWS_REGION": "us-east-1",
 	} {
 		if _, got := p.post(t, "api/x", order("do", "env", "text", name)); got != strconv.Quote(want) {
 			t.Errorf("%s = %s, want %q", name, got, want)

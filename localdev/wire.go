@@ -98,7 +98,8 @@ func (s *service) add(
 }
 
 // noClient is said where the page would be of no use.
-const noClient = "the chat page lacks its Socket.IO client for browsers: scripts/chat-client fetches it, as make run does"
+const noClient = "the chat page lacks its Socket.IO client for browsers: scripts/chat-client fetches it, " +
+	"as make run does"
 
 // pages returns what the application shows to a browser, or nil.
 func pages(c config, urls addresses) http.Handler {

@@ -86,7 +86,10 @@ func InDoubt(err error) bool {
 	if err == nil {
 		return false
 	}
-	for _, certain := range []error{ErrNotFound, ErrExists, ErrConflict, ErrThrottled, ErrUnavailable, ErrTooLarge, ErrSpoilt, ErrTooManyRooms, ErrFull} {
+	for _, certain := range []error{
+		ErrNotFound, ErrExists, ErrConflict, ErrThrottled, ErrUnavailable, ErrTooLarge, ErrSpoilt, ErrTooManyRooms,
+		ErrFull,
+	} {
 		if errors.Is(err, certain) {
 			return false
 		}

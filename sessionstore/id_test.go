@@ -27,7 +27,10 @@ func TestConnectionString(t *testing.T) {
 		want string
 	}{
 		{sessionstore.Connection{}, ""},
-		{sessionstore.Connection{ID: "L0SM9cOFvHcCIhw=", Endpoint: "https://a.example.org/prod"}, "L0SM9cOFvHcCIhw=@https://a.example.org/prod"},
+		{
+			sessionstore.Connection{ID: "L0SM9cOFvHcCIhw=", Endpoint: "https://a.example.org/prod"},
+			"L0SM9cOFvHcCIhw=@https://a.example.org/prod",
+		},
 		{sessionstore.Connection{ID: "x", Endpoint: "http://user@127.0.0.1:3000"}, "x@http://user@127.0.0.1:3000"},
 		{sessionstore.Connection{ID: "x"}, "x@"},
 	} {
@@ -42,7 +45,8 @@ func TestConnectionString(t *testing.T) {
 			t.Errorf("%+v is zero: %v", c.conn, c.conn.IsZero())
 		}
 	}
-	if a, b := (sessionstore.Connection{ID: "x", Endpoint: "a"}), (sessionstore.Connection{ID: "x", Endpoint: "b"}); a.String() == b.String() {
+	a, b := sessionstore.Connection{ID: "x", Endpoint: "a"}, sessionstore.Connection{ID: "x", Endpoint: "b"}
+	if a.String() == b.String() {
 		t.Error("the endpoint does not tell connections apart")
 	}
 }

@@ -41,7 +41,12 @@ func TestHint(t *testing.T) {
 		name string
 		s    sessionstore.Session
 		want sessionstore.Connection
-	}{{"websocket", good, conn}, {"closing", closing, sessionstore.Connection{}}, {"polling", polling, sessionstore.Connection{}}, {"held", held, sessionstore.Connection{}}} {
+	}{
+		{"websocket", good, conn},
+		{"closing", closing, sessionstore.Connection{}},
+		{"polling", polling, sessionstore.Connection{}},
+		{"held", held, sessionstore.Connection{}},
+	} {
 		if got := c.s.Hint(); got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}

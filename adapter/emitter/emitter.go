@@ -125,8 +125,8 @@ func (b Emission) narrowed(sel adapter.Selection, err error) Emission {
 // attachments[i].
 //
 // Errors: [ErrEvent], [adapter.ErrName], [delivery.ErrPacketTooLarge]: nothing was sent. Any other says that not all
-// sockets could be found, or that the packet is none for some of them; the result tells how far it came. A single socket
-// that fails is no error: the result counts it.
+// sockets could be found, or that the packet is none for some of them; the result tells how far it came. A single
+// socket that fails is no error: the result counts it.
 func (b Emission) Emit(
 	ctx context.Context, event string, args []json.RawMessage, attachments ...[]byte,
 ) (adapter.Result, error) {

@@ -20,7 +20,8 @@ const maxHandshakeHeaders = 16 << 10
 func ofTheHop(name string) bool {
 	switch name {
 	case "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te",
-		"trailer", "transfer-encoding", "upgrade", "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions":
+		"trailer", "transfer-encoding", "upgrade", "sec-websocket-key", "sec-websocket-version",
+		"sec-websocket-extensions":
 		return true
 	}
 	return false

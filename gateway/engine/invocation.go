@@ -207,9 +207,9 @@ func (i *Invocation) finish(ctx context.Context) (reply string, err error) {
 // answerable reports whether a packet may go back as the answer to the request: only to a session that was
 // read as being on this very connection, with nobody flushing to it, and not to one that is being closed.
 func (i *Invocation) answerable(p sessionstore.Packet) bool {
-	return i.reply && i.reason == "" && !i.engine.opts.PushReplies && len(p.Frames) == 1 && len(p.Frames[0]) <= i.engine.opts.Limits.Frame &&
-		!i.conn.IsZero() &&
-		i.Session.Hint() == i.conn
+	return i.reply && i.reason == "" && !i.engine.opts.PushReplies &&
+		len(p.Frames) == 1 && len(p.Frames[0]) <= i.engine.opts.Limits.Frame &&
+		!i.conn.IsZero() && i.Session.Hint() == i.conn
 }
 
 func (i *Invocation) deliver(ctx context.Context, packets []sessionstore.Packet) error {

@@ -42,8 +42,8 @@ func commands(text string) []string {
 	return found
 }
 
-// unknown names what the commands of a tree's pages ask for and is not there: targets of make, Go packages, tests, scripts, and
-// flags of localdev, which knows those.
+// unknown names what the commands of a tree's pages ask for and is not there: targets of make, Go packages, tests,
+// scripts, and flags of localdev, which knows those.
 func unknown(tree fs.FS, flags []string) ([]string, error) {
 	all, err := pages(tree)
 	if err != nil {
@@ -194,7 +194,10 @@ func TestUnknown(t *testing.T) {
 		{"no test", "`go test ./pkg -run Three`", "docs/page.md: go test ./pkg -run Three: no test Three in pkg"},
 		{"no script", "`scripts/none`", "docs/page.md: scripts/none: no scripts/none"},
 		{"no flag", "`go run ./localdev --tea`", "docs/page.md: go run ./localdev --tea: no flag --tea"},
-		{"no flag on the second line", "```sh\nbin/localdev \\\n  --tea\n```", "docs/page.md: bin/localdev --tea: no flag --tea"},
+		{
+			"no flag on the second line", "```sh\nbin/localdev \\\n  --tea\n```",
+			"docs/page.md: bin/localdev --tea: no flag --tea",
+		},
 		{"no flag by make", "`make run ARGS=\"--tea\"`", `docs/page.md: make run ARGS="--tea": no flag --tea`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

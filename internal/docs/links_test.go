@@ -86,8 +86,8 @@ func anchors(text string) map[string]bool {
 	return found
 }
 
-// broken names the links of a tree that lead nowhere: to a file that is not there or not in the tree, or to a heading that its page
-// does not have. Links to other sites are not followed.
+// broken names the links of a tree that lead nowhere: to a file that is not there or not in the tree, or to a heading
+// that its page does not have. Links to other sites are not followed.
 func broken(tree fs.FS) ([]string, error) {
 	all, err := pages(tree)
 	if err != nil {

@@ -34,7 +34,10 @@ func TestHandshakeEncode(t *testing.T) {
 		{"polling", usual, `0{"sid":"lv_VI97HAXpY6yYWAAAB","upgrades":["websocket"],` + tail},
 		{"websocket", onWebSocket, `0{"sid":"lv_VI97HAXpY6yYWAAAB","upgrades":[],` + tail},
 		{"two upgrades", two, `0{"sid":"lv_VI97HAXpY6yYWAAAB","upgrades":["websocket","webtransport"],` + tail},
-		{"escapes and rounding", odd, `0{"sid":"<\"\\\n>&","upgrades":["websocket"],"pingInterval":1,"pingTimeout":20000,"maxPayload":1000000}`},
+		{
+			"escapes and rounding", odd,
+			`0{"sid":"<\"\\\n>&","upgrades":["websocket"],"pingInterval":1,"pingTimeout":20000,"maxPayload":1000000}`,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := tt.in.Encode(); got != tt.want {

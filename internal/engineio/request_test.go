@@ -82,7 +82,10 @@ func TestParseRequestRefuses(t *testing.T) {
 		{"handshake by POST", "POST", "EIO=4&transport=polling", plain, engineio.ErrBadHandshakeMethod},
 		{"handshake by OPTIONS", "OPTIONS", "EIO=4&transport=polling", plain, engineio.ErrBadHandshakeMethod},
 		{"method before version", "POST", "EIO=3&transport=polling", plain, engineio.ErrBadHandshakeMethod},
-		{"method before the missing upgrade", "POST", "EIO=4&transport=websocket", plain, engineio.ErrBadHandshakeMethod},
+		{
+			"method before the missing upgrade", "POST", "EIO=4&transport=websocket", plain,
+			engineio.ErrBadHandshakeMethod,
+		},
 		{"websocket without the upgrade", "GET", "EIO=4&transport=websocket", plain, engineio.ErrBadRequest},
 		{"missing upgrade before version", "GET", "EIO=3&transport=websocket", plain, engineio.ErrBadRequest},
 		{"websocket that says polling", "GET", "EIO=4&transport=polling", ws, engineio.ErrBadRequest},
@@ -116,11 +119,26 @@ func TestWrongRequestsStillNameTheSession(t *testing.T) {
 		{"PUT", "PUT", "EIO=4&transport=polling&sid=s1", false, engineio.Polling, engineio.ErrMethod},
 		{"another version", "GET", "EIO=3&transport=polling&sid=s1", false, engineio.Polling, engineio.ErrBadRequest},
 		{"no version", "POST", "transport=polling&sid=s1", false, engineio.Polling, engineio.ErrBadRequest},
-		{"PUT of another version", "PUT", "EIO=3&transport=polling&sid=s1", false, engineio.Polling, engineio.ErrBadRequest},
-		{"WebSocket in name alone", "GET", "EIO=4&transport=websocket&sid=s1", false, engineio.WebSocket, engineio.ErrBadRequest},
-		{"WebSocket of another version", "GET", "EIO=3&transport=websocket&sid=s1", true, engineio.WebSocket, engineio.ErrBadRequest},
-		{"WebSocket without a version", "GET", "transport=websocket&sid=s1", true, engineio.WebSocket, engineio.ErrBadRequest},
-		{"WebSocket in the name of polling", "GET", "EIO=4&transport=polling&sid=s1", true, engineio.Polling, engineio.ErrBadRequest},
+		{
+			"PUT of another version", "PUT", "EIO=3&transport=polling&sid=s1", false, engineio.Polling,
+			engineio.ErrBadRequest,
+		},
+		{
+			"WebSocket in name alone", "GET", "EIO=4&transport=websocket&sid=s1", false, engineio.WebSocket,
+			engineio.ErrBadRequest,
+		},
+		{
+			"WebSocket of another version", "GET", "EIO=3&transport=websocket&sid=s1", true, engineio.WebSocket,
+			engineio.ErrBadRequest,
+		},
+		{
+			"WebSocket without a version", "GET", "transport=websocket&sid=s1", true, engineio.WebSocket,
+			engineio.ErrBadRequest,
+		},
+		{
+			"WebSocket in the name of polling", "GET", "EIO=4&transport=polling&sid=s1", true, engineio.Polling,
+			engineio.ErrBadRequest,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := engineio.ParseRequest(tt.method, engineio.ParseQuery(tt.query), tt.websocket)
@@ -138,7 +156,10 @@ func TestParseQuery(t *testing.T) {
 	}{
 		{"empty", "", map[string]string{}},
 		{"question mark", "?a=b", map[string]string{"a": "b"}},
-		{"usual", "EIO=4&transport=polling&t=Oabc_-1", map[string]string{"EIO": "4", "transport": "polling", "t": "Oabc_-1"}},
+		{
+			"usual", "EIO=4&transport=polling&t=Oabc_-1",
+			map[string]string{"EIO": "4", "transport": "polling", "t": "Oabc_-1"},
+		},
 		{"last one wins", "a=1&a=2", map[string]string{"a": "2"}},
 		{"last one wins, empty", "sid=x&sid=", map[string]string{"sid": ""}},
 		{"no value", "a&b=&=c", map[string]string{"a": "", "b": "", "": "c"}},
@@ -146,7 +167,10 @@ func TestParseQuery(t *testing.T) {
 		{"equals in the value", "a=b=c", map[string]string{"a": "b=c"}},
 		{"escapes and plus", "a%20b=c+d%2B%e2%82%AC", map[string]string{"a b": "c d+€"}},
 		{"escaped separators", "a=%26%3D", map[string]string{"a": "&="}},
-		{"bad escapes stay", "a=%&b=%4&c=%zz&d=100%25%", map[string]string{"a": "%", "b": "%4", "c": "%zz", "d": "100%%"}},
+		{
+			"bad escapes stay", "a=%&b=%4&c=%zz&d=100%25%",
+			map[string]string{"a": "%", "b": "%4", "c": "%zz", "d": "100%%"},
+		},
 		{"not UTF-8", "a=%ff&b=\xff", map[string]string{"a": "\uFFFD", "b": "\uFFFD"}},
 		{"semicolon is no separator", "a=b;c=d", map[string]string{"a": "b;c=d"}},
 	} {

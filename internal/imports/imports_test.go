@@ -51,8 +51,11 @@ var rules = []rule{
 	},
 	{
 		pkg: "adapter", never: []string{module, aws},
-		except: []string{module + "adapter/delivery", module + "internal/engineio", module + "internal/socketio", module + "sessionstore"},
-		why:    "rooms and broadcasts know delivery, and neither a server nor a cloud",
+		except: []string{
+			module + "adapter/delivery", module + "internal/engineio", module + "internal/socketio",
+			module + "sessionstore",
+		},
+		why: "rooms and broadcasts know delivery, and neither a server nor a cloud",
 	},
 	{
 		pkg: "adapter/emitter", never: []string{server, module + "gateway/", aws},
@@ -74,7 +77,8 @@ var rules = []rule{
 	{
 		pkg: "gateway/management", never: []string{module},
 		except: []string{
-			module + "adapter/delivery", module + "sessionstore", module + "internal/engineio", module + "internal/socketio",
+			module + "adapter/delivery", module + "sessionstore", module + "internal/engineio",
+			module + "internal/socketio",
 			module + "internal/awshttp",
 		},
 		why: "what only pushes links no server",
@@ -163,7 +167,9 @@ func TestAWSStaysInItsPackages(t *testing.T) {
 // No program replaces the source of random ids.
 func TestIDsAreRandom(t *testing.T) {
 	root, found := strings.TrimSpace(strings.Join(list(t, "list", "-m", "-f", "{{.Dir}}"), " ")), 0
-	for _, file := range list(t, "list", "-f", `{{$dir := .Dir}}{{range .GoFiles}}{{$dir}}/{{.}}{{"\n"}}{{end}}`, module+"...") {
+	for _, file := range list(
+		t, "list", "-f", `{{$dir := .Dir}}{{range .GoFiles}}{{$dir}}/{{.}}{{"\n"}}{{end}}`, module+"...",
+	) {
 		source, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

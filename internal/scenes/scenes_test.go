@@ -20,10 +20,14 @@ import (
 // On the store in memory, in simulated time.
 func TestNeighboursInMemory(t *testing.T) {
 	for _, s := range scenes {
-		for _, ping := range []struct{ interval, timeout time.Duration }{{10 * time.Second, 4 * time.Second}, {60 * time.Second, 20 * time.Second}} {
+		for _, ping := range []struct{ interval, timeout time.Duration }{
+			{10 * time.Second, 4 * time.Second}, {60 * time.Second, 20 * time.Second},
+		} {
 			t.Run(fmt.Sprintf("%s/%s", s.name, ping.interval), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					for _, bad := range play(t, s, memstore.New(memstore.Options{}), ping.interval, ping.timeout, 0, none) {
+					for _, bad := range play(
+						t, s, memstore.New(memstore.Options{}), ping.interval, ping.timeout, 0, none,
+					) {
 						t.Error(bad)
 					}
 				})
@@ -74,7 +78,10 @@ func TestNeighboursOnDynamoDB(t *testing.T) {
 		t.Fatal(err)
 	}
 	interval, timeout := times(t)
-	for _, bad := range play(t, everything, dynamostore.New(distant{client}, dynamostore.Options{Table: table}), interval, timeout, slack, none) {
+	for _, bad := range play(
+		t, everything, dynamostore.New(distant{client}, dynamostore.Options{Table: table}), interval, timeout, slack,
+		none,
+	) {
 		t.Error(bad)
 	}
 }

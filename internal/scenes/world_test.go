@@ -327,7 +327,9 @@ func (w *world) awaitEnds() {
 // rooms checks that nothing of the silent clients is left.
 func (w *world) rooms() {
 	for i := range w.scene.rooms {
-		for m, err := range w.store.Members(context.Background(), "/", sessionstore.Room(fmt.Sprintf("room-%d", i)), sessionstore.Range{}) {
+		for m, err := range w.store.Members(
+			context.Background(), "/", sessionstore.Room(fmt.Sprintf("room-%d", i)), sessionstore.Range{},
+		) {
 			w.wrong("left in room %d: %+v, %v", i, m, err)
 			return
 		}

@@ -78,18 +78,33 @@ func TestSubstitute(t *testing.T) {
 		{"none", `["a",{"b":1}]`, `["a",{"b":1}]`},
 		{"one", `[` + placed("0") + `]`, `["AQIDBA=="]`},
 		{"alone", placed("1"), `"dHdv"`},
-		{"in the depth, out of order", `[{"x":[` + placed("1") + `]},` + placed("0") + `,1]`, `[{"x":["dHdv"]},"AQIDBA==",1]`},
+		{
+			"in the depth, out of order", `[{"x":[` + placed("1") + `]},` + placed("0") + `,1]`,
+			`[{"x":["dHdv"]},"AQIDBA==",1]`,
+		},
 		{"white space and order of the keys", `[ { "num" : 1 , "_placeholder" : true } ]`, `[ "dHdv" ]`},
 		{"more keys", `[{"_placeholder":true,"num":1,"x":{"y":2}}]`, `["dHdv"]`},
 		{"escaped key", `[{"\u005fplaceholder":true,"n\u0075m":1}]`, `["dHdv"]`},
-		{"last of repeated keys", `[{"_placeholder":true,"_placeholder":false,"num":1}]`, `[{"_placeholder":true,"_placeholder":false,"num":1}]`},
+		{
+			"last of repeated keys", `[{"_placeholder":true,"_placeholder":false,"num":1}]`,
+			`[{"_placeholder":true,"_placeholder":false,"num":1}]`,
+		},
 		{"last of repeated numbers", `[{"_placeholder":true,"num":7,"num":1}]`, `["dHdv"]`},
-		{"placeholder in a placeholder", `[{"_placeholder":true,"num":0,"x":` + placed("1") + `},` + placed("1") + `]`, `["AQIDBA==","dHdv"]`},
-		{"equal text in a string", `["{\"_placeholder\":true,\"num\":0}",` + placed("0") + `]`, `["{\"_placeholder\":true,\"num\":0}","AQIDBA=="]`},
+		{
+			"placeholder in a placeholder",
+			`[{"_placeholder":true,"num":0,"x":` + placed("1") + `},` + placed("1") + `]`, `["AQIDBA==","dHdv"]`,
+		},
+		{
+			"equal text in a string", `["{\"_placeholder\":true,\"num\":0}",` + placed("0") + `]`,
+			`["{\"_placeholder\":true,\"num\":0}","AQIDBA=="]`,
+		},
 		{"in a key", `[{"{\"_placeholder\":true,\"num\":0}":1}]`, `[{"{\"_placeholder\":true,\"num\":0}":1}]`},
 		{"as text", `[{"_placeholder":"true","num":0}]`, `[{"_placeholder":"true","num":0}]`},
 		{"twice", `[` + placed("1") + `,` + placed("1") + `]`, `["dHdv","dHdv"]`},
-		{"other spellings of numbers", `[` + placed("1.0") + `,` + placed("10e-1") + `,` + placed("-0") + `]`, `["dHdv","dHdv","AQIDBA=="]`},
+		{
+			"other spellings of numbers", `[` + placed("1.0") + `,` + placed("10e-1") + `,` + placed("-0") + `]`,
+			`["dHdv","dHdv","AQIDBA=="]`,
+		},
 		{"between two attachments", `[` + placed("0.5") + `]`, `[null]`},
 		{"other case", `[{"_Placeholder":true,"num":0}]`, `[{"_Placeholder":true,"num":0}]`},
 	} {
@@ -142,12 +157,24 @@ func TestSubstituteBounded(t *testing.T) {
 
 func TestAttach(t *testing.T) {
 	for _, tt := range []struct{ name, data, want, attachments string }{
-		{"in order", `["a",` + placed("0") + `,` + placed("1") + `]`, `["a",` + placed("0") + `,` + placed("1") + `]`, "[one two]"},
-		{"out of order", `["a",` + placed("1") + `,` + placed("0") + `]`, `["a",` + placed("0") + `,` + placed("1") + `]`, "[two one]"},
+		{
+			"in order", `["a",` + placed("0") + `,` + placed("1") + `]`,
+			`["a",` + placed("0") + `,` + placed("1") + `]`, "[one two]",
+		},
+		{
+			"out of order", `["a",` + placed("1") + `,` + placed("0") + `]`,
+			`["a",` + placed("0") + `,` + placed("1") + `]`, "[two one]",
+		},
 		{"one is not used", `["a",` + placed("1") + `]`, `["a",` + placed("0") + `]`, "[two]"},
 		{"none is used", `["a"]`, `["a"]`, "[]"},
-		{"one twice", `["a",` + placed("1") + `,` + placed("1") + `]`, `["a",` + placed("0") + `,` + placed("0") + `]`, "[two]"},
-		{"other spellings", `["a",{"num":1e0,"x":1,"_placeholder":true},` + placed("0.5") + `]`, `["a",` + placed("0") + `,null]`, "[two]"},
+		{
+			"one twice", `["a",` + placed("1") + `,` + placed("1") + `]`,
+			`["a",` + placed("0") + `,` + placed("0") + `]`, "[two]",
+		},
+		{
+			"other spellings", `["a",{"num":1e0,"x":1,"_placeholder":true},` + placed("0.5") + `]`,
+			`["a",` + placed("0") + `,null]`, "[two]",
+		},
 		{"no payload", "", "", "[]"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -127,7 +127,9 @@ func TestSplitArray(t *testing.T) {
 }
 
 func TestSplitArrayRefuses(t *testing.T) {
-	for _, array := range []string{"", "1", "{}", "[", "[1", "[1,", "[1,]", "[,]", "[1 2]", "[1]]", "[1]x", `["a]`, "null"} {
+	for _, array := range []string{
+		"", "1", "{}", "[", "[1", "[1,", "[1,]", "[,]", "[1 2]", "[1]]", "[1]x", `["a]`, "null",
+	} {
 		if got, err := socketio.SplitArray(json.RawMessage(array)); !errors.Is(err, socketio.ErrInvalidPayload) {
 			t.Errorf("SplitArray(%q) = %q, %v; want ErrInvalidPayload", array, got, err)
 		}
@@ -144,7 +146,9 @@ func TestIsReserved(t *testing.T) {
 			t.Errorf("%q is reserved, want it free", name)
 		}
 	}
-	for _, name := range []string{"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"} {
+	for _, name := range []string{
+		"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener",
+	} {
 		if !socketio.IsReserved(name) {
 			t.Errorf("%q is free, want it reserved", name)
 		}
@@ -155,7 +159,8 @@ func TestIsReserved(t *testing.T) {
 // same elements.
 func FuzzSplitArray(f *testing.F) {
 	for _, seed := range []string{
-		`[]`, `[1,"a",{"b":null}]`, `[-0.1e+5]`, `["\ud83d\ude42"]`, "[\"\x7f\"]", `[01]`, `[1.]`, `[+1]`, `[{"a":1,}]`, `[tru]`,
+		`[]`, `[1,"a",{"b":null}]`, `[-0.1e+5]`, `["\ud83d\ude42"]`, "[\"\x7f\"]", `[01]`, `[1.]`, `[+1]`, `[{"a":1,}]`,
+		`[tru]`,
 	} {
 		f.Add(seed)
 	}

@@ -213,7 +213,8 @@ func TestDecodeSpellings(t *testing.T) {
 // TestAttachmentCounts has what JavaScript's Number reads as 1 or 10.
 func TestAttachmentCounts(t *testing.T) {
 	for text, want := range map[string]int{
-		"1": 1, "01": 1, "+1": 1, " 1": 1, "1 ": 1, "\ufeff1": 1, "1.0": 1, "1.": 1, ".1e1": 1, "1e0": 1, "0x1": 1, "0X1": 1,
+		"1": 1, "01": 1, "+1": 1, " 1": 1, "1 ": 1, "\ufeff1": 1, "1.0": 1, "1.": 1, ".1e1": 1, "1e0": 1, "0x1": 1,
+		"0X1": 1,
 		"0b1": 1, "0o1": 1, "0xa": 10, "1e1": 10, "1E+1": 10, "0b1010": 10, "0o12": 10, "\u2003\n10\u3000": 10,
 	} {
 		p, n, err := socketio.Decode("5"+text+`-/a,3["a"]`, socketio.Limits{})

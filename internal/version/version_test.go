@@ -26,13 +26,22 @@ func TestOf(t *testing.T) {
 		want string
 	}{
 		{"a tag", main("v1.2.3", at), "v1.2.3"},
-		{"made up from a commit", main("v0.0.0-20260102150405-0123456789ab+dirty"), "v0.0.0-20260102150405-0123456789ab+dirty"},
+		{
+			"made up from a commit", main("v0.0.0-20260102150405-0123456789ab+dirty"),
+			"v0.0.0-20260102150405-0123456789ab+dirty",
+		},
 		{"a revision", main("(devel)", at), revision},
 		{"without a version at all", main("", at), revision},
-		{"files changed", main("(devel)", at, debug.BuildSetting{Key: "vcs.modified", Value: "true"}), revision + "-dirty"},
+		{
+			"files changed", main("(devel)", at, debug.BuildSetting{Key: "vcs.modified", Value: "true"}),
+			revision + "-dirty",
+		},
 		{"files not changed", main("(devel)", at, debug.BuildSetting{Key: "vcs.modified", Value: "false"}), revision},
 		{"nothing known", main("(devel)"), "devel"},
-		{"a dependency", other(&debug.Module{Path: "example.com/x"}, &debug.Module{Path: module, Version: "v1.2.3"}), "v1.2.3"},
+		{
+			"a dependency", other(&debug.Module{Path: "example.com/x"}, &debug.Module{Path: module, Version: "v1.2.3"}),
+			"v1.2.3",
+		},
 		{"replaced by a fork", other(&debug.Module{
 			Path: module, Version: "v1.2.3", Replace: &debug.Module{Path: "example.com/fork", Version: "v1.2.4"},
 		}), "v1.2.4"},
@@ -54,7 +63,8 @@ func TestOf(t *testing.T) {
 func TestStamp(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "localdev")
 	build := exec.CommandContext(
-		t.Context(), "go", "build", "-ldflags", "-X "+module+"/internal/version.stamped=v1.2.3", "-o", program, module+"/localdev",
+		t.Context(), "go", "build", "-ldflags", "-X "+module+"/internal/version.stamped=v1.2.3", "-o", program,
+		module+"/localdev",
 	)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)

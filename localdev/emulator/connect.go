@@ -66,7 +66,8 @@ func upgradeStatus(r *http.Request) int {
 	switch {
 	case r.Method != http.MethodGet || !strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
 		return http.StatusBadRequest
-	case !strings.Contains(strings.ToLower(strings.Join(r.Header.Values("Connection"), ",")), "upgrade"): // in any of its lines
+	// in any of its lines
+	case !strings.Contains(strings.ToLower(strings.Join(r.Header.Values("Connection"), ",")), "upgrade"):
 		return http.StatusBadRequest
 	case len(r.Header.Get("Sec-Websocket-Key")) != 24:
 		return http.StatusBadRequest

@@ -69,7 +69,9 @@ func TestGroupErrors(t *testing.T) {
 	gone := sessionstore.Connection{ID: "AAAAAAAAAAAAAAA=", Endpoint: s.endpoint}
 	nobody := sessionstore.Connection{ID: conn.ID, Endpoint: "http://127.0.0.1:1/x"}
 	large := []string{"4small", "4" + strings.Repeat("x", 128<<10)}
-	for name, p := range map[string]*emulator.DirectPusher{"own": emulator.NewDirectPusher(s.Server, nil), "remote": emulator.NewDirectPusher(other.Server, nil)} {
+	for name, p := range map[string]*emulator.DirectPusher{
+		"own": emulator.NewDirectPusher(s.Server, nil), "remote": emulator.NewDirectPusher(other.Server, nil),
+	} {
 		if err := p.PushGroup(t.Context(), conn, large); !errors.Is(err, delivery.ErrFrameTooLarge) {
 			t.Errorf("%s: too large: %v", name, err)
 		}

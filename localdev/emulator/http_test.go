@@ -236,7 +236,10 @@ func TestHeaderBlockIsCountedAsSent(t *testing.T) {
 
 func TestRouting(t *testing.T) {
 	s := start(t, emulator.AWS(), set{http: answering(httpAnswer{StatusCode: 200, Body: "api"})})
-	for path, want := range map[string]int{"/socket.io/": 200, "/socket.io/more?x": 200, "/socket.io": 404, "/socket.io?EIO=4": 404, "/": 404, "/other/": 404} {
+	for path, want := range map[string]int{
+		"/socket.io/": 200, "/socket.io/more?x": 200, "/socket.io": 404, "/socket.io?EIO=4": 404, "/": 404,
+		"/other/": 404,
+	} {
 		if status, _, _ := do(t, "GET", "http://"+s.addr+path, "", ""); status != want {
 			t.Errorf("%s: %d, want %d", path, status, want)
 		}

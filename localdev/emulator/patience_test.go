@@ -215,7 +215,10 @@ func TestSlowBodiesOfServices(t *testing.T) {
 		}{
 			{"a service that takes long", "/service", "1234", 202, time.Minute},
 			{"a service that gets half", "/service", "12", 400, 30 * time.Second},
-			{"management of nobody, which reads nothing", "/local/@connections/AAAAAAAAAAAAAAA=", "12", 410, 30 * time.Second},
+			{
+				"management of nobody, which reads nothing", "/local/@connections/AAAAAAAAAAAAAAA=", "12", 410,
+				30 * time.Second,
+			},
 			{"the HTTP API", "/", "12", 408, 30 * time.Second},
 		} {
 			c := p.dial()
@@ -223,7 +226,8 @@ func TestSlowBodiesOfServices(t *testing.T) {
 			go func() {
 				_, _ = io.WriteString(
 					c,
-					"POST "+tt.path+" HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: AWS4-x\r\nContent-Length: 4\r\n\r\n"+tt.body,
+					"POST "+tt.path+
+						" HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: AWS4-x\r\nContent-Length: 4\r\n\r\n"+tt.body,
 				) // the answer tells
 			}()
 			res, err := http.ReadResponse(bufio.NewReader(c), nil)

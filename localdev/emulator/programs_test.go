@@ -78,7 +78,9 @@ func TestManagementIsNotForPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "AWS4-x")
-	for origin, want := range map[string]int{"": http.StatusBadRequest, "https://evil.example.net": http.StatusForbidden} {
+	for origin, want := range map[string]int{
+		"": http.StatusBadRequest, "https://evil.example.net": http.StatusForbidden,
+	} {
 		if req.Header.Del("Origin"); origin != "" {
 			req.Header.Set("Origin", origin)
 		}

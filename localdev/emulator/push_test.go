@@ -107,11 +107,15 @@ func TestManagementErrors(t *testing.T) {
 	wantCode(t, "other stage", post(sdk(other), unknown, "x"), "ForbiddenException")
 	_, err := sdk(
 		s.endpoint,
-	).GetConnection(context.Background(), &apigatewaymanagementapi.GetConnectionInput{ConnectionId: aws.String(unknown)})
+	).GetConnection(
+		context.Background(), &apigatewaymanagementapi.GetConnectionInput{ConnectionId: aws.String(unknown)},
+	)
 	wantCode(t, "get of unknown connection", err, "GoneException")
 	_, err = sdk(
 		s.endpoint,
-	).DeleteConnection(context.Background(), &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: aws.String(unknown)})
+	).DeleteConnection(
+		context.Background(), &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: aws.String(unknown)},
+	)
 	wantCode(t, "delete of unknown connection", err, "GoneException")
 	if status, header, _ := do(
 		t, "POST", s.endpoint+"/@connections/"+unknown, "", "x",

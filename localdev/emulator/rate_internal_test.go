@@ -18,7 +18,15 @@ func TestRate(t *testing.T) {
 	for _, step := range []struct {
 		after time.Duration
 		want  int
-	}{{0, 5}, {0, 0}, {100 * time.Millisecond, 1}, {250 * time.Millisecond, 2}, {50 * time.Millisecond, 1}, {time.Hour, 5}, {-time.Second, 0}} {
+	}{
+		{0, 5},
+		{0, 0},
+		{100 * time.Millisecond, 1},
+		{250 * time.Millisecond, 2},
+		{50 * time.Millisecond, 1},
+		{time.Hour, 5},
+		{-time.Second, 0},
+	} {
 		now = now.Add(step.after)
 		if got := taken(); got != step.want {
 			t.Errorf("%s later: %d, want %d", step.after, got, step.want)

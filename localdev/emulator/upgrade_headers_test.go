@@ -26,8 +26,16 @@ func TestUpgradeHeaders(t *testing.T) {
 		{"Connection as a list", "Connection: keep-alive, upgrade\r\n", nil, 101, ""},
 		{"no Connection", "", nil, 400, ""},
 		{"Connection without upgrade", "Connection: keep-alive\r\nConnection: close\r\n", nil, 400, ""},
-		{"a subprotocol that is answered", "Connection: Upgrade\r\nSec-WebSocket-Protocol: a, b\r\n", map[string]string{"Sec-WebSocket-Protocol": "a"}, 101, "a"},
-		{"in another spelling", "Connection: Upgrade\r\nSec-WebSocket-Protocol: a\r\n", map[string]string{"sec-websocket-protocol": "a"}, 101, "a"},
+		{
+			"a subprotocol that is answered", "Connection: Upgrade\r\nSec-WebSocket-Protocol: a, b\r\n",
+			map[string]string{"Sec-WebSocket-Protocol": "a"},
+			101, "a",
+		},
+		{
+			"in another spelling", "Connection: Upgrade\r\nSec-WebSocket-Protocol: a\r\n",
+			map[string]string{"sec-websocket-protocol": "a"},
+			101, "a",
+		},
 		{"a subprotocol that is not answered", "Connection: Upgrade\r\nSec-WebSocket-Protocol: a, b\r\n", nil, 101, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -151,7 +151,9 @@ func TestMessagesComeInOrderOneAtATime(t *testing.T) {
 func TestSetsTakeTurns(t *testing.T) {
 	named := func(name string) set {
 		return set{
-			message: func(context.Context, wsEvent) (wsAnswer, error) { return wsAnswer{StatusCode: 200, Body: name}, nil },
+			message: func(context.Context, wsEvent) (wsAnswer, error) {
+				return wsAnswer{StatusCode: 200, Body: name}, nil
+			},
 		}
 	}
 	s := start(t, emulator.AWS(), named("a"), named("b"))
@@ -307,7 +309,10 @@ func upgrade(t *testing.T, s *running, change func(*http.Request)) (int, http.He
 	if err != nil {
 		t.Fatal(err)
 	}
-	for k, v := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
+	for k, v := range map[string]string{
+		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+		"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+	} {
 		req.Header.Set(k, v)
 	}
 	if change != nil {

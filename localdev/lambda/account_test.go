@@ -67,7 +67,9 @@ func TestAccountConcurrency(t *testing.T) {
 	if err := callOf(t, p, "b", 0); err != nil || failed.Load() != 0 {
 		t.Errorf("afterwards: %v, failed before: %d", err, failed.Load())
 	}
-	if got, want := p.Account(), (lambda.AccountStats{Concurrency: 2, Unreserved: 2, Peak: 2, Throttles: 1}); got != want {
+	if got, want := p.Account(), (lambda.AccountStats{
+		Concurrency: 2, Unreserved: 2, Peak: 2, Throttles: 1,
+	}); got != want {
 		t.Errorf("account %+v, want %+v", got, want)
 	}
 	if got := p.Stats()[1]; got.Throttles != 1 || got.Invocations != 1 {

@@ -174,7 +174,8 @@ func TestLoop(t *testing.T) {
 	s := start(t, nil)
 	for trace, looped := range map[string]bool{
 		"": false, "Root=1-2-3": false, "nonsense;;Lineage=x:y,:": false,
-		lambda.Lineage(arn, 15): false, lambda.Lineage(arn, 16): true, "Root=1-2-3;" + lambda.Lineage(arn, 17): true, lambda.Lineage(arn+"2", 16): false,
+		lambda.Lineage(arn, 15): false, lambda.Lineage(arn, 16): true, "Root=1-2-3;" + lambda.Lineage(arn, 17): true,
+		lambda.Lineage(arn+"2", 16): false,
 	} {
 		if err := call(s, trace); errors.Is(err, lambda.ErrLoop) != looped || err != nil && !looped {
 			t.Errorf("%q: %v, want a loop: %v", trace, err, looped)

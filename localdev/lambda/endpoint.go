@@ -24,7 +24,8 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-"):
 		serviceError(w, http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token")
 		return
-	case !ok || !ok2 || r.Method != http.MethodPost: // not ResourceNotFoundException: that would say that there is no such function
+	// not ResourceNotFoundException: that would say that there is no such function
+	case !ok || !ok2 || r.Method != http.MethodPost:
 		serviceError(
 			w, http.StatusBadRequest, "UnsupportedOperationException",
 			"localdev emulates Invoke, and no other operation of Lambda",

@@ -36,7 +36,9 @@ func client(t *testing.T, s *started) *sdk.Client {
 func TestSDKInvokes(t *testing.T) {
 	s := start(t, nil)
 	c := client(t, s)
-	for _, name := range []string{"probe", "arn:aws:lambda:local:000000000000:function:probe", "000000000000:function:probe", "probe:$LATEST"} {
+	for _, name := range []string{
+		"probe", "arn:aws:lambda:local:000000000000:function:probe", "000000000000:function:probe", "probe:$LATEST",
+	} {
 		res, err := c.Invoke(
 			t.Context(),
 			&sdk.InvokeInput{

@@ -108,7 +108,9 @@ func (f *function) start(e *environment) (*environment, time.Duration, *fault) {
 		return e, f.Timeout, nil
 	}
 	f.remove(e)
-	f.platform.log.Warn("function did not start, trying again", "function", f.Name, "error", fault.message, "log", e.said)
+	f.platform.log.Warn(
+		"function did not start, trying again", "function", f.Name, "error", fault.message, "log", e.said,
+	)
 	f.mu.Lock()
 	e = f.add()
 	f.mu.Unlock()

@@ -40,9 +40,10 @@ func TestEnvironmentVariables(t *testing.T) {
 		f.Memory = 256
 	})
 	for name, want := range map[string]string{
-		"AWS_LAMBDA_FUNCTION_NAME": "probe", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
-		"AWS_REGION": "local", "_HANDLER": "bootstrap", "LAMBDA_TASK_ROOT": probe, "AWS_ENDPOINT_URL": "http://local",
-		"MINE": "function", "LOCALDEV_SECRET": "", "AWS_LAMBDA_MAX_CONCURRENCY": "",
+		"AWS_LAMBDA_FUNCTION_NAME": "probe", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_REGION": "local", "_HANDLER": "bootstrap",
+		"LAMBDA_TASK_ROOT": probe, "AWS_ENDPOINT_URL": "http://local", "MINE": "function", "LOCALDEV_SECRET": "",
+		"AWS_LAMBDA_MAX_CONCURRENCY": "",
 	} {
 		s.want(t, strconv.Quote(want), "do", "env", "text", name)
 	}
@@ -341,7 +342,8 @@ START RequestId: ` + res.RequestID + ` Version: \$LATEST
 first words
 an unfinished line
 END RequestId: ` + res.RequestID + `
-REPORT RequestId: ` + res.RequestID + `	Duration: \d+\.\d\d ms	Billed Duration: \d+ ms	Memory Size: 128 MB	Max Memory Used: [1-9]\d* MB	Init Duration: \d+\.\d\d ms	
+REPORT RequestId: ` + res.RequestID + `	Duration: \d+\.\d\d ms	Billed Duration: \d+ ms	` +
+		`Memory Size: 128 MB	Max Memory Used: [1-9]\d* MB	Init Duration: \d+\.\d\d ms	
 START RequestId: \S+ Version: \$LATEST
 .*as ordered.*
 END RequestId: \S+

@@ -34,7 +34,8 @@ func TestRender(t *testing.T) {
 
 func TestUnknown(t *testing.T) {
 	for _, text := range []string{
-		"#set($x = 1)", "$input.json('$')", "$context.nothing", "$util.escapeJavaScript($input.body)", "$util.urlEncode('x')",
+		"#set($x = 1)", "$input.json('$')", "$context.nothing", "$util.escapeJavaScript($input.body)",
+		"$util.urlEncode('x')",
 		"$util.urlEncode($input.body", "$x", "$",
 	} {
 		if _, err := mapping.Parse(text); !errors.Is(err, mapping.ErrUnknown) {

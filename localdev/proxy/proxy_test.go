@@ -164,7 +164,8 @@ func TestHTTPAnswers(t *testing.T) {
 				t.Fatalf("err = %v, want %v", err, tt.fails)
 			}
 			if err == nil &&
-				(res.StatusCode != tt.want.StatusCode || res.Body != tt.want.Body || len(res.Cookies) != len(tt.want.Cookies)) {
+				(res.StatusCode != tt.want.StatusCode || res.Body != tt.want.Body ||
+					len(res.Cookies) != len(tt.want.Cookies)) {
 				t.Errorf("answer = %+v, want %+v", res, tt.want)
 			}
 		})

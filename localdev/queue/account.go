@@ -123,7 +123,8 @@ func (qs *Queues) setAttributes(in struct {
 			return nil, badAttribute.says(
 				"Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported.",
 			)
-		case !ok && (name == "MaximumMessageSize" || slices.Contains(otherAttributes, name) && (s.FIFO || name != "FifoQueue")):
+		case !ok &&
+			(name == "MaximumMessageSize" || slices.Contains(otherAttributes, name) && (s.FIFO || name != "FifoQueue")):
 			return nil, unsupported.says("localdev does not emulate changes of %s: the template says what it is", name)
 		case !ok:
 			return nil, badName.says("Unknown Attribute %s.", name)

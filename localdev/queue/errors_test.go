@@ -184,7 +184,8 @@ func TestErrors(t *testing.T) {
 	ids := strings.Split("0 1 2 3 4 5 6 7 8 9 10", " ")
 	const body = `,"MessageBody":"x"`
 	missing := func(p string) string { return "The request must contain the parameter " + p + "." }
-	const entryID = "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long."
+	const entryID = "A batch entry id can only contain alphanumeric characters, hyphens and underscores. " +
+		"It can be at most 80 letters long."
 	tests := []struct {
 		name, action, parameters string
 		is                       kind
@@ -429,8 +430,10 @@ func TestQueueOfAQuery(t *testing.T) {
 func TestMalformed(t *testing.T) {
 	a := newAPI(t, Spec{Name: "q"})
 	for _, form := range []string{
-		"%", "Action=ReceiveMessage&QueueUrl=q&MaxNumberOfMessages=many", "Action=ReceiveMessage&QueueUrl=q&AttributeName.1000000000=All",
-		"Action=ReceiveMessage&QueueUrl=q&" + strings.Repeat("a.", 100_000) + "=x", "Action=SendMessage&QueueUrl.1=q&MessageBody=x",
+		"%", "Action=ReceiveMessage&QueueUrl=q&MaxNumberOfMessages=many",
+		"Action=ReceiveMessage&QueueUrl=q&AttributeName.1000000000=All",
+		"Action=ReceiveMessage&QueueUrl=q&" + strings.Repeat("a.", 100_000) + "=x",
+		"Action=SendMessage&QueueUrl.1=q&MessageBody=x",
 	} {
 		if got := a.query(
 			"/", form,
@@ -446,7 +449,8 @@ func TestMalformed(t *testing.T) {
 
 // What the header and the signature do not say is for SQS is not.
 func TestServes(t *testing.T) {
-	const scope = "AWS4-HMAC-SHA256 Credential=local/20261127/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0"
+	const scope = "AWS4-HMAC-SHA256 Credential=local/20261127/us-east-1/sqs/aws4_request, " +
+		"SignedHeaders=host, Signature=0"
 	tests := []struct {
 		name, method, path, target, authorization string
 		want                                      bool

@@ -274,7 +274,8 @@ func TestEventShape(t *testing.T) {
 		)
 		r := f.calls[0].Records[0]
 		a := r.Attributes
-		if r.EventSource != "aws:sqs" || r.EventSourceARN != "arn:aws:sqs:local:000000000000:q.fifo" || r.Md5OfBody != "5d41402abc4b2a76b9719d911017c592" ||
+		if r.EventSource != "aws:sqs" || r.EventSourceARN != "arn:aws:sqs:local:000000000000:q.fifo" ||
+			r.Md5OfBody != "5d41402abc4b2a76b9719d911017c592" ||
 			a["ApproximateReceiveCount"] != "1" || a["MessageGroupId"] != "g" || a["MessageDeduplicationId"] != "d" ||
 			a["SequenceNumber"] == "" ||
 			a["SentTimestamp"] == "" {

@@ -41,7 +41,10 @@ func (in *sendInput) message() (Message, error) {
 		name  string
 		given *string
 		to    *string
-	}{{"MessageGroupId", in.MessageGroupId, &m.Group}, {"MessageDeduplicationId", in.MessageDeduplicationId, &m.Dedup}} {
+	}{
+		{"MessageGroupId", in.MessageGroupId, &m.Group},
+		{"MessageDeduplicationId", in.MessageDeduplicationId, &m.Dedup},
+	} {
 		switch {
 		case id.given == nil:
 		case *id.given == "":

@@ -228,7 +228,8 @@ func (queryProtocol) refuse(w http.ResponseWriter, e *apiError) {
 	_ = xml.EscapeText(&text, []byte(e.message)) // a builder takes all
 	writeXML(
 		w, e.status, "ErrorResponse",
-		"<Error><Type>Sender</Type><Code>"+e.code+"</Code><Message>"+text.String()+"</Message><Detail/></Error><RequestId>"+newID()+"</RequestId>",
+		"<Error><Type>Sender</Type><Code>"+e.code+"</Code><Message>"+text.String()+
+			"</Message><Detail/></Error><RequestId>"+newID()+"</RequestId>",
 	)
 }
 

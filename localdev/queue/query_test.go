@@ -78,9 +78,8 @@ func TestQuery(t *testing.T) {
 		} `xml:"DeleteMessageBatchResult>BatchResultErrorEntry"`
 	}
 	read(
-		"Action=DeleteMessageBatch&DeleteMessageBatchRequestEntry.1.Id=one&DeleteMessageBatchRequestEntry.1.ReceiptHandle="+strings.ReplaceAll(
-			m.ReceiptHandle, "=", "%3D",
-		)+
+		"Action=DeleteMessageBatch&DeleteMessageBatchRequestEntry.1.Id=one"+
+			"&DeleteMessageBatchRequestEntry.1.ReceiptHandle="+strings.ReplaceAll(m.ReceiptHandle, "=", "%3D")+
 			"&DeleteMessageBatchRequestEntry.2.Id=two&DeleteMessageBatchRequestEntry.2.ReceiptHandle=x",
 		&deleted,
 	)

@@ -84,7 +84,9 @@ func (d *document) aliasARN(r *resource) (string, error) {
 
 // name is what a resource is called: as it says, else as in the template.
 func (d *document) name(r *resource) (string, error) {
-	property := map[string]string{kindFunction: "FunctionName", kindPlainFunction: "FunctionName", kindQueue: "QueueName", kindTable: "TableName"}[r.kind]
+	property := map[string]string{
+		kindFunction: "FunctionName", kindPlainFunction: "FunctionName", kindQueue: "QueueName", kindTable: "TableName",
+	}[r.kind]
 	if property == "" {
 		return r.id, nil
 	}

@@ -159,7 +159,9 @@ func rate(s string) (time.Duration, error) {
 	if _, err := fmt.Sscanf(strings.TrimSuffix(inner, ")"), "%d %s", &n, &unit); err != nil || n < 1 {
 		return 0, fmt.Errorf("%q is no rate", s)
 	}
-	each := map[string]time.Duration{"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}[strings.TrimSuffix(unit, "s")]
+	each := map[string]time.Duration{
+		"minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour,
+	}[strings.TrimSuffix(unit, "s")]
 	if each == 0 {
 		return 0, fmt.Errorf("%q is no rate", s)
 	}

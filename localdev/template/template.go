@@ -206,7 +206,12 @@ func (o *Options) defaults() {
 	for _, d := range []struct {
 		to    *string
 		value string
-	}{{&o.Region, "us-east-1"}, {&o.Account, "000000000000"}, {&o.Stack, "local"}, {&o.BaseURL, "http://127.0.0.1:3000"}} {
+	}{
+		{&o.Region, "us-east-1"},
+		{&o.Account, "000000000000"},
+		{&o.Stack, "local"},
+		{&o.BaseURL, "http://127.0.0.1:3000"},
+	} {
 		if *d.to == "" {
 			*d.to = d.value
 		}

@@ -130,7 +130,8 @@ Resources:
       CodeUri: code
       Timeout: 20
       Environment: {Variables: {B: own, C: own}}
-      EventInvokeConfig: {MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60, DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Q.Arn}}}
+      EventInvokeConfig: {MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60,
+        DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Q.Arn}}}
   Q: {Type: AWS::SQS::Queue}
 `, Options{Prefix: "p-"})
 	want := Function{
@@ -157,13 +158,17 @@ func TestRoutes(t *testing.T) {
       Routes:
         $connect: {FunctionArn: !GetAtt F.Arn, RouteResponseSelectionExpression: $default}
         $default: {FunctionArn: !GetAtt F.Arn, RouteResponseSelectionExpression: $default}
-  Response: {Type: AWS::ApiGatewayV2::RouteResponse, Properties: {ApiId: !Ref Ws, RouteId: !Ref WsDefaultRoute, RouteResponseKey: $default}}
+  Response: {Type: AWS::ApiGatewayV2::RouteResponse,
+    Properties: {ApiId: !Ref Ws, RouteId: !Ref WsDefaultRoute, RouteResponseKey: $default}}
 `), Options{})
 	plain := read(t, function("", `
   Http: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: HTTP}}
-  HttpIntegration: {Type: AWS::ApiGatewayV2::Integration, Properties: {ApiId: !Ref Http, IntegrationUri: !GetAtt F.Arn, PayloadFormatVersion: "2.0"}}
-  A: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Http, RouteKey: GET /a, Target: !Sub "integrations/${HttpIntegration}"}}
-  Rest: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Http, RouteKey: $default, Target: !Join [/, [integrations, !Ref HttpIntegration]]}}
+  HttpIntegration: {Type: AWS::ApiGatewayV2::Integration,
+    Properties: {ApiId: !Ref Http, IntegrationUri: !GetAtt F.Arn, PayloadFormatVersion: "2.0"}}
+  A: {Type: AWS::ApiGatewayV2::Route,
+    Properties: {ApiId: !Ref Http, RouteKey: GET /a, Target: !Sub "integrations/${HttpIntegration}"}}
+  Rest: {Type: AWS::ApiGatewayV2::Route,
+    Properties: {ApiId: !Ref Http, RouteKey: $default, Target: !Join [/, [integrations, !Ref HttpIntegration]]}}
   Ws: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET}}
   Stage: {Type: AWS::ApiGatewayV2::Stage, Properties: {ApiId: !Ref Ws, StageName: v1}}
   WsIntegration:
@@ -171,11 +176,14 @@ func TestRoutes(t *testing.T) {
     Properties:
       ApiId: !Ref Ws
       IntegrationUri: !Sub "arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${F.Arn}/invocations"
-  Connect: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Ws, RouteKey: $connect, Target: !Sub "integrations/${WsIntegration}"}}
+  Connect: {Type: AWS::ApiGatewayV2::Route,
+    Properties: {ApiId: !Ref Ws, RouteKey: $connect, Target: !Sub "integrations/${WsIntegration}"}}
   Default:
     Type: AWS::ApiGatewayV2::Route
-    Properties: {ApiId: !Ref Ws, RouteKey: $default, Target: !Sub "integrations/${WsIntegration}", RouteResponseSelectionExpression: $default}
-  Response: {Type: AWS::ApiGatewayV2::RouteResponse, Properties: {ApiId: !Ref Ws, RouteId: !Ref Default, RouteResponseKey: $default}}
+    Properties: {ApiId: !Ref Ws, RouteKey: $default, Target: !Sub "integrations/${WsIntegration}",
+      RouteResponseSelectionExpression: $default}
+  Response: {Type: AWS::ApiGatewayV2::RouteResponse,
+    Properties: {ApiId: !Ref Ws, RouteId: !Ref Default, RouteResponseKey: $default}}
 `), Options{})
 	for name, out := range map[string]*Template{"SAM": sam, "written out": plain} {
 		wantHTTP := []Route{{Key: "GET /a", Function: "F"}, {Key: "$default", Function: "F"}}
@@ -268,7 +276,9 @@ func TestRoutesToAQueue(t *testing.T) {
       TemplateSelectionExpression: \$default
       RequestTemplates: {$default: "b=$input.body"}
   Call: {Type: AWS::ApiGatewayV2::Integration, Properties: {ApiId: !Ref Ws, IntegrationUri: !GetAtt F.Arn}}
-  Default: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Ws, RouteKey: $default, Target: !If [Dev, !Sub "integrations/${Send}", !Sub "integrations/${Call}"]}}
+  Default: {Type: AWS::ApiGatewayV2::Route,
+    Properties: {ApiId: !Ref Ws, RouteKey: $default,
+      Target: !If [Dev, !Sub "integrations/${Send}", !Sub "integrations/${Call}"]}}
 `
 		return function("", strings.NewReplacer(change...).Replace(resources))
 	}
@@ -342,8 +352,10 @@ func TestAlias(t *testing.T) {
   Q: {Type: AWS::SQS::Queue}
   M: {Type: AWS::Lambda::EventSourceMapping, Properties: {FunctionName: !Ref A, EventSourceArn: !GetAtt Q.Arn}}
   Http: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: HTTP}}
-  Integration: {Type: AWS::ApiGatewayV2::Integration, Properties: {ApiId: !Ref Http, IntegrationUri: !Ref A, PayloadFormatVersion: "2.0"}}
-  Route: {Type: AWS::ApiGatewayV2::Route, Properties: {ApiId: !Ref Http, RouteKey: $default, Target: !Sub "integrations/${Integration}"}}
+  Integration: {Type: AWS::ApiGatewayV2::Integration,
+    Properties: {ApiId: !Ref Http, IntegrationUri: !Ref A, PayloadFormatVersion: "2.0"}}
+  Route: {Type: AWS::ApiGatewayV2::Route,
+    Properties: {ApiId: !Ref Http, RouteKey: $default, Target: !Sub "integrations/${Integration}"}}
 `)
 	out := read(t, text, Options{Prefix: "p-"})
 	if out.Mappings[0].Function != "p-F" || out.HTTP[0].Function != "p-F" {
@@ -596,7 +608,10 @@ Outputs:
 	) {
 		t.Errorf("outputs = %q, want %q", got, two)
 	}
-	for part, want := range map[string]string{"A: {}": "Value is missing", "A: {Value: !Ref Nobody}": "Nobody", "A: {Condition: Nobody, Value: x}": "no condition Nobody"} {
+	for part, want := range map[string]string{
+		"A: {}": "Value is missing", "A: {Value: !Ref Nobody}": "Nobody",
+		"A: {Condition: Nobody, Value: x}": "no condition Nobody",
+	} {
 		_, err := parse(function("", "Outputs:\n  "+part+"\n"), Options{})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", part, err, want)

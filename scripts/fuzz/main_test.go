@@ -14,7 +14,9 @@ import (
 func module(t *testing.T, test string) {
 	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{"go.mod": "module m\n\ngo 1.26\n", "p/p.go": "package p\n", "p/p_test.go": test} {
+	for name, text := range map[string]string{
+		"go.mod": "module m\n\ngo 1.26\n", "p/p.go": "package p\n", "p/p_test.go": test,
+	} {
 		file := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 			t.Fatal(err)
@@ -91,7 +93,8 @@ func TestRunFails(t *testing.T) {
 
 func TestInputs(t *testing.T) {
 	for said, want := range map[string]int{
-		"fuzz: elapsed: 0s, execs: 0 (0/sec), new interesting: 0 (total: 3)\nfuzz: elapsed: 3s, execs: 325017 (108336/sec), new interesting: 11 (total: 202)\nPASS\n": 325017,
+		"fuzz: elapsed: 0s, execs: 0 (0/sec), new interesting: 0 (total: 3)\n" +
+			"fuzz: elapsed: 3s, execs: 325017 (108336/sec), new interesting: 11 (total: 202)\nPASS\n": 325017,
 		"PASS\n": 0,
 		"":       0,
 	} {

@@ -25,7 +25,8 @@ func TestRun(t *testing.T) {
 	const (
 		clean = "echo No vulnerabilities found."
 		bad   = "echo 'Vulnerability #1: GO-2026-0001'; exit 3"
-		away  = `echo 'govulncheck: fetching vulnerabilities: Get "https://db": dial tcp: lookup db: no such host' >&2; exit 1`
+		away  = `echo 'govulncheck: fetching vulnerabilities: Get "https://db": dial tcp: lookup db: no such host' ` +
+			">&2; exit 1"
 		crash = "echo 'govulncheck: loading packages: no' >&2; exit 1"
 		hangs = "exec sleep 600"
 		never = "echo looked; exit 9"

@@ -52,7 +52,8 @@ func translate(err error) error {
 		switch {
 		case throttles[api.ErrorCode()]:
 			return fmt.Errorf("%w: %s", sessionstore.ErrThrottled, api.ErrorCode())
-		case api.ErrorCode() == "ValidationException" && strings.Contains(strings.ToLower(api.ErrorMessage()), "item size"):
+		case api.ErrorCode() == "ValidationException" &&
+			strings.Contains(strings.ToLower(api.ErrorMessage()), "item size"):
 			return fmt.Errorf("%w: %s", sessionstore.ErrTooLarge, api.ErrorMessage())
 		}
 	}

@@ -220,7 +220,11 @@ func TestTurnUnderFaults(t *testing.T) {
 		{"the page is throttled, then written", []fault{nil, throttled, throttled}, nil, true},
 		{"the list is not written", []fault{nil, nil, reset}, errDoubt, false},
 		{"the list is written, unheard", []fault{nil, nil, appliedUnheard}, errDoubt, true},
-		{"the list is throttled", []fault{nil, nil, throttled, throttled, throttled, throttled, throttled}, sessionstore.ErrThrottled, false},
+		{
+			"the list is throttled",
+			[]fault{nil, nil, throttled, throttled, throttled, throttled, throttled},
+			sessionstore.ErrThrottled, false,
+		},
 		{"none", nil, nil, true},
 	} {
 		t.Run(o.name, func(t *testing.T) {

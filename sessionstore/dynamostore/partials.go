@@ -84,7 +84,8 @@ func (s *Store) PutPartial(
 	}
 	_, err = s.update(ctx, op, change{
 		key: partialKey(id),
-		update: "SET #" + attrID + " = :id, #" + attrWant + " = :want, #" + attrCount + " = :count, #" + attrBuffer + " = :packets, #" +
+		update: "SET #" + attrID + " = :id, #" + attrWant + " = :want, #" + attrCount + " = :count, #" + attrBuffer +
+			" = :packets, #" +
 			attrDeadline + " = :deadline, #" + attrTTL + " = :ttl",
 		condition: absent + " OR #" + attrDeadline + " <= :now",
 		values: item{
@@ -141,8 +142,9 @@ func (s *Store) AddAttachments(
 	values := partialValues(p)
 	values[":new"], values[":more"] = list(entries...), num(len(more.Frames))
 	_, err = s.update(ctx, op, change{
-		key:       partialKey(id),
-		update:    "SET #" + attrBuffer + " = list_append(#" + attrBuffer + ", :new), #" + attrCount + " = #" + attrCount + " + :more",
+		key: partialKey(id),
+		update: "SET #" + attrBuffer + " = list_append(#" + attrBuffer + ", :new), #" + attrCount + " = #" +
+			attrCount + " + :more",
 		condition: isPartial,
 		values:    values,
 	})

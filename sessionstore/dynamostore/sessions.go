@@ -249,8 +249,9 @@ func pollingValues(more item) item {
 }
 
 const (
-	removeFirst     = "#" + attrFirstFrom + ", #" + attrFirstSize
-	removeBuffer    = "#" + attrBuffer + ", #" + attrPackets + ", #" + attrBufferSize + ", #" + attrBufferWeight + ", #" + attrGiven + ", " + removeFirst
+	removeFirst  = "#" + attrFirstFrom + ", #" + attrFirstSize
+	removeBuffer = "#" + attrBuffer + ", #" + attrPackets + ", #" + attrBufferSize + ", #" + attrBufferWeight +
+		", #" + attrGiven + ", " + removeFirst
 	removeHold      = "#" + attrHold + ", #" + attrHoldEnds
 	removePoll      = "#" + attrPoll + ", #" + attrPollEnds
 	removeCandidate = "#" + attrCandidate + ", #" + attrCandidateEnds + ", #" + attrProbed

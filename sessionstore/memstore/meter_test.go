@@ -66,7 +66,8 @@ func TestMeter(t *testing.T) {
 		}},
 		{sessionstore.OpPutSocket, 0, 10, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
 			n := sessionstore.NewSocket{
-				ID: k.ID, Session: k.Session, Namespace: "/2", Rooms: []sessionstore.Room{"a", "b", "c", "a"}, Auth: "{}", Data: map[string]string{"a": "1"},
+				ID: k.ID, Session: k.Session, Namespace: "/2", Rooms: []sessionstore.Room{"a", "b", "c", "a"},
+				Auth: "{}", Data: map[string]string{"a": "1"},
 			}
 			return s.PutSocket(ctx, n, conn, wideSocket)
 		}},

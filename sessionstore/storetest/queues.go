@@ -104,7 +104,9 @@ func longLimits(x *tester) {
 		bytes := bytesOf(q.packets)
 		more := q.packet(100)
 		tight := sessionstore.BufferLimits{Packets: len(q.packets) + 1, Bytes: bytes + more.Bytes()}
-		for _, l := range []sessionstore.BufferLimits{{Packets: tight.Packets - 1, Bytes: tight.Bytes}, {Packets: tight.Packets, Bytes: tight.Bytes - 1}} {
+		for _, l := range []sessionstore.BufferLimits{
+			{Packets: tight.Packets - 1, Bytes: tight.Bytes}, {Packets: tight.Packets, Bytes: tight.Bytes - 1},
+		} {
 			err := x.store.Deliver(x.Context(), q.id, []sessionstore.Packet{more}, l)
 			x.conflict(err, sessionstore.OpDeliver, x.get(q.id))
 			s, _ := sessionstore.Current(err)

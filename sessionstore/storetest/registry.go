@@ -40,7 +40,9 @@ func (x *tester) registration(id sessionstore.SessionID) (sessionstore.Registrat
 
 func (x *tester) sameRegistration(got, want sessionstore.Registration) {
 	x.Helper()
-	for _, t := range []*time.Time{&got.PingAt, &got.LookAt, &got.PingedAt, &want.PingAt, &want.LookAt, &want.PingedAt} {
+	for _, t := range []*time.Time{
+		&got.PingAt, &got.LookAt, &got.PingedAt, &want.PingAt, &want.LookAt, &want.PingedAt,
+	} {
 		*t = t.UTC()
 	}
 	equal(x, "the registration", got, want)

@@ -262,7 +262,8 @@ func socketData(x *tester) {
 	k := x.put(newSocket(x.polling(), freshNamespace()))
 	k.Data = make(map[string]string)
 	for key, value := range map[string]string{
-		"a": "1", "a.b": `{"x":[1,2]}`, "#": `"#"`, ":v": "null", "size": "true", "é😀": `"é😀"`, "with space": `"\""`, "[0]": "0",
+		"a": "1", "a.b": `{"x":[1,2]}`, "#": `"#"`, ":v": "null", "size": "true", "é😀": `"é😀"`, "with space": `"\""`,
+		"[0]": "0",
 	} {
 		x.must(x.setData(k, key, value))
 		k.Data[key] = value
@@ -327,7 +328,10 @@ func newTooLarge(x *tester) {
 		above error
 		make  func(k *sessionstore.NewSocket, n int) // n is 0 at the limit, 1 above it
 	}{
-		{"auth", sessionstore.ErrTooLarge, func(k *sessionstore.NewSocket, n int) { k.Auth = strings.Repeat("x", 10+n) }},
+		{
+			"auth", sessionstore.ErrTooLarge,
+			func(k *sessionstore.NewSocket, n int) { k.Auth = strings.Repeat("x", 10+n) },
+		},
 		{"data", sessionstore.ErrTooLarge, func(k *sessionstore.NewSocket, n int) {
 			k.Data = map[string]string{"a": "1", "bc": strings.Repeat("x", 6+n)}
 		}},

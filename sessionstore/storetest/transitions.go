@@ -67,7 +67,8 @@ func never(*sessionstore.Session) {}
 func closes(drain bool) func(s *sessionstore.Session) {
 	return func(s *sessionstore.Session) {
 		s.State, s.Reason, s.Handler = sessionstore.Closing, "transport close", lease(me)
-		s.Hold, s.Poll, s.Candidate, s.Probed = sessionstore.Lease{}, sessionstore.Poll{}, sessionstore.Candidate{}, false
+		s.Hold, s.Poll = sessionstore.Lease{}, sessionstore.Poll{}
+		s.Candidate, s.Probed = sessionstore.Candidate{}, false
 		s.Drain = drain && s.Transport == sessionstore.Polling
 		if !s.Drain {
 			s.Buffer, s.Given = nil, 0

@@ -59,7 +59,8 @@ var upgradeTransitions = []transition{
 	{"Probe by no connection", sessionstore.OpProbe, nil, probeBy(sessionstore.Connection{}), never},
 	{"Upgrade", sessionstore.OpUpgrade, candidateStates, upgradeBy(connA), func(s *sessionstore.Session) {
 		s.Transport, s.Conn, s.Hold = sessionstore.WebSocket, connA, lease(me)
-		s.Candidate, s.Poll = sessionstore.Candidate{}, sessionstore.Poll{} // and Probed stays, for a GET that is parked
+		// and Probed stays, for a GET that is parked
+		s.Candidate, s.Poll = sessionstore.Candidate{}, sessionstore.Poll{}
 	}},
 	{"Upgrade by another endpoint", sessionstore.OpUpgrade, nil, upgradeBy(connB), never},
 	{"Upgrade by no connection", sessionstore.OpUpgrade, nil, upgradeBy(sessionstore.Connection{}), never},

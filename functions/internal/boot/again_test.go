@@ -47,7 +47,10 @@ func TestAgain(t *testing.T) {
 }
 
 func TestPause(t *testing.T) {
-	for receives, want := range map[string]time.Duration{"": 2 * time.Second, "x": 2 * time.Second, "0": 2 * time.Second, "1": 2 * time.Second, "4": 16 * time.Second, "7": 128 * time.Second, "1000": 128 * time.Second} {
+	for receives, want := range map[string]time.Duration{
+		"": 2 * time.Second, "x": 2 * time.Second, "0": 2 * time.Second, "1": 2 * time.Second, "4": 16 * time.Second,
+		"7": 128 * time.Second, "1000": 128 * time.Second,
+	} {
 		if got := Pause(
 			&events.SQSMessage{Attributes: map[string]string{"ApproximateReceiveCount": receives}},
 		); got != want {

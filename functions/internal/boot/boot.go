@@ -61,7 +61,9 @@ type Build func(*Parts) Handler
 func Run(build Build) {
 	h, err := start(build, os.LookupEnv, os.Stdout)
 	if err != nil {
-		newLogger(os.Stdout, slog.LevelInfo, nil).Error("cannot start: the configuration is wrong", "error", err.Error())
+		newLogger(os.Stdout, slog.LevelInfo, nil).Error(
+			"cannot start: the configuration is wrong", "error", err.Error(),
+		)
 		os.Exit(1)
 	}
 	lambda.Start(h)

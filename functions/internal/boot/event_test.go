@@ -13,14 +13,22 @@ import (
 
 // others are events of each kind, as the platform sends them, in short.
 var others = map[string]string{
-	KindHTTP1: `{"version":"1.0","resource":"/{proxy+}","path":"/socket.io/","httpMethod":"GET","headers":{"Host":"h"},"multiValueHeaders":{},
-		"queryStringParameters":{"EIO":"4"},"requestContext":{"stage":"$default","httpMethod":"GET","identity":{"sourceIp":"192.0.2.7"}},"body":null}`,
-	KindREST: `{"resource":"/socket.io","path":"/socket.io/","httpMethod":"GET","headers":null,"requestContext":{"stage":"prod","authorizer":"x","httpMethod":"GET"},"body":null}`,
-	KindALB: `{"requestContext":{"elb":{"targetGroupArn":"arn:aws:elasticloadbalancing:eu-central-1:1:targetgroup/t/1"}},"httpMethod":"GET","path":"/socket.io/",
-		"queryStringParameters":{"EIO":"4"},"headers":{"host":"h"},"body":"","isBase64Encoded":false}`,
-	KindFunctionURL: `{"version":"2.0","routeKey":"$default","rawPath":"/socket.io/","rawQueryString":"EIO=4&transport=polling","headers":{},
-		"requestContext":{"domainName":"abc.lambda-url.eu-central-1.on.aws","http":{"method":"GET","path":"/socket.io/"},"stage":"$default"}}`,
-	KindWebSocket:                   `{"requestContext":{"eventType":"MESSAGE","connectionId":"c","routeKey":"$default","stage":"prod"},"body":"3"}`,
+	KindHTTP1: `{"version":"1.0","resource":"/{proxy+}","path":"/socket.io/","httpMethod":"GET","headers":{"Host":"h"},
+		"multiValueHeaders":{},
+		"queryStringParameters":{"EIO":"4"},"body":null,
+		"requestContext":{"stage":"$default","httpMethod":"GET","identity":{"sourceIp":"192.0.2.7"}}}`,
+	KindREST: `{"resource":"/socket.io","path":"/socket.io/","httpMethod":"GET","headers":null,
+		"requestContext":{"stage":"prod","authorizer":"x","httpMethod":"GET"},"body":null}`,
+	KindALB: `{
+		"requestContext":{"elb":{"targetGroupArn":"arn:aws:elasticloadbalancing:eu-central-1:1:targetgroup/t/1"}},
+		"httpMethod":"GET","path":"/socket.io/","queryStringParameters":{"EIO":"4"},"headers":{"host":"h"},
+		"body":"","isBase64Encoded":false}`,
+	KindFunctionURL: `{"version":"2.0","routeKey":"$default","rawPath":"/socket.io/",
+		"rawQueryString":"EIO=4&transport=polling","headers":{},"requestContext":{
+		"domainName":"abc.lambda-url.eu-central-1.on.aws","http":{
+		"method":"GET","path":"/socket.io/"},"stage":"$default"}}`,
+	KindWebSocket: `{"requestContext":{"eventType":"MESSAGE","connectionId":"c","routeKey":"$default",
+		"stage":"prod"},"body":"3"}`,
 	KindSQS:                         `{"Records":[{"messageId":"1","eventSource":"aws:sqs","body":"{}"}]}`,
 	KindEventBridge:                 `{"version":"0","id":"1","detail-type":"x","source":"y","detail":{}}`,
 	kindRecords + `"aws:sns"`:       `{"Records":[{"EventSource":"aws:sns","Sns":{"Message":"x"}}]}`,
@@ -30,7 +38,8 @@ var others = map[string]string{
 }
 
 // httpEvent is an event of an HTTP API.
-const httpEvent = `{"version":"2.0","routeKey":"$default","rawPath":"/prod/socket.io/","headers":{},"requestContext":{"domainName":"h","http":{"method":"GET"},"stage":"prod"}}`
+const httpEvent = `{"version":"2.0","routeKey":"$default","rawPath":"/prod/socket.io/","headers":{},
+	"requestContext":{"domainName":"h","http":{"method":"GET"},"stage":"prod"}}`
 
 func TestKind(t *testing.T) {
 	if got := Kind([]byte(httpEvent)); got != KindHTTP {

@@ -81,7 +81,10 @@ func TestFetchFits(t *testing.T) {
 		selection          string
 		limit, want, pages int
 	}{
-		{``, 1000, sockets + 1, 3}, {`"rooms":["a"],`, 40, sockets, 4}, {`"rooms":["another","a"],"except":["b"],`, 1000, sockets, 3}, {`"rooms":["none"],`, 1000, 0, 1},
+		{``, 1000, sockets + 1, 3},
+		{`"rooms":["a"],`, 40, sockets, 4},
+		{`"rooms":["another","a"],"except":["b"],`, 1000, sockets, 3},
+		{`"rooms":["none"],`, 1000, 0, 1},
 	} {
 		seen, pages, greatest := fetchAll(t, w, tt.selection, tt.limit)
 		if len(seen) != tt.want || pages != tt.pages {
@@ -130,7 +133,8 @@ func TestLargestAnswer(t *testing.T) {
 	nasty := strings.Repeat("<", 50<<10)
 	for _, request := range []string{
 		`{"batch":[` + strings.Repeat(`{"event":"e","rooms":["`+nasty+`"]},`, 99) + `{"disconnect":"socket"}]}`,
-		`{"` + nasty + `":1}`, `{"disconnect":"` + nasty + `"}`, `{"batch":[{"` + nasty + `":1}]}`, `{"namespace":"` + nasty + `","event":"e"}`,
+		`{"` + nasty + `":1}`, `{"disconnect":"` + nasty + `"}`, `{"batch":[{"` + nasty + `":1}]}`,
+		`{"namespace":"` + nasty + `","event":"e"}`,
 	} {
 		_, err := Emit(w.parts)(t.Context(), []byte(request))
 		if f, ok := errors.AsType[*boot.TypedError](
@@ -188,7 +192,9 @@ func TestBatchOfMillions(t *testing.T) {
 func TestPlaces(t *testing.T) {
 	w := newWorld(t)
 	w.client("one")
-	for _, after := range []string{"x", "-1.a", "99999.a", ".", "1." + strings.Repeat("a", 30), "1." + strings.Repeat("a", 100)} {
+	for _, after := range []string{
+		"x", "-1.a", "99999.a", ".", "1." + strings.Repeat("a", 30), "1." + strings.Repeat("a", 100),
+	} {
 		if a := w.ask(fmt.Sprintf(`{"fetch":1,"after":%q}`, after)); a.OK || len(a.Sockets) != 0 {
 			t.Errorf("%s: %+v", after, a)
 		}

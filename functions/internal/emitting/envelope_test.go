@@ -196,7 +196,8 @@ func TestKeyOfAnotherRequest(t *testing.T) {
 	}
 	w.got("one")
 	for _, other := range []string{
-		`{"event":"y","args":[1,{"a":2}],"key":"k"}`, `{"event":"x","args":[1,{"a":3}],"key":"k"}`, `{"event":"x","args":[1,{"a":2}],"rooms":["a"],"key":"k"}`,
+		`{"event":"y","args":[1,{"a":2}],"key":"k"}`, `{"event":"x","args":[1,{"a":3}],"key":"k"}`,
+		`{"event":"x","args":[1,{"a":2}],"rooms":["a"],"key":"k"}`,
 		`{"fetch":1,"key":"k"}`, `{"batch":[{"event":"x","args":[1,{"a":2}]}],"key":"k"}`,
 	} {
 		_, err := Emit(w.parts)(t.Context(), []byte(other))

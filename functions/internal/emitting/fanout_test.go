@@ -66,7 +66,8 @@ func TestFanout(t *testing.T) {
 
 	// What makes no sense is left to the dead letters, and holds nothing up.
 	for name, garbage := range map[string]string{
-		"no JSON": "{", "nothing": "{}", "no such range": part(16), "no namespace": strings.Replace(all[0], `"/"`, `""`, 1), "a number": "7",
+		"no JSON": "{", "nothing": "{}", "no such range": part(16),
+		"no namespace": strings.Replace(all[0], `"/"`, `""`, 1), "a number": "7",
 		"too large": strings.Replace(all[0], "42[", "42["+strings.Repeat(" ", 200<<10), 1),
 	} {
 		w.log.Reset()

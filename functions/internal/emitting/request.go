@@ -154,7 +154,9 @@ func (r *Request) checkBatch() error {
 // actions counts what a request asks for.
 func (r *Request) actions() int {
 	n := 0
-	for _, asked := range []bool{r.Event != nil, r.Join != nil, r.Leave != nil, r.Disconnect != "", r.Fetch != 0, r.Batch != nil} {
+	for _, asked := range []bool{
+		r.Event != nil, r.Join != nil, r.Leave != nil, r.Disconnect != "", r.Fetch != 0, r.Batch != nil,
+	} {
 		if asked {
 			n++
 		}

@@ -141,7 +141,9 @@ func TestPage(t *testing.T) {
 
 // At localdev the two are apart if their ports are.
 func TestPageOfTwoPorts(t *testing.T) {
-	for page, want := range map[string]bool{"127.0.0.1:3000": true, "127.0.0.1:3001": false, "localhost:3001": false, "chat.example.com": true} {
+	for page, want := range map[string]bool{
+		"127.0.0.1:3000": true, "127.0.0.1:3001": false, "localhost:3001": false, "chat.example.com": true,
+	} {
 		if got := apart(&url.URL{Scheme: "http", Host: "127.0.0.1:3001", Path: "/v1"}, page); got != want {
 			t.Errorf("page at %s: apart = %v, want %v", page, got, want)
 		}
@@ -152,9 +154,10 @@ func TestPageIsToldWhereTheWebSocketIs(t *testing.T) {
 	w := newWorld(t)
 	h := w.start(Polling)
 	tests := map[string]string{
-		"http.execute-api.eu-central-1.amazonaws.com": `{"forceBase64":true,"transportOptions":{"websocket":{"hostname":"ws.execute-api.eu-central-1.amazonaws.com","path":"/v1"}}}`,
-		"chat.example.com":                            `{"forceBase64":true}`,
-		"127.0.0.1:3000":                              `{"forceBase64":true}`,
+		"http.execute-api.eu-central-1.amazonaws.com": `{"forceBase64":true,"transportOptions":{"websocket":` +
+			`{"hostname":"ws.execute-api.eu-central-1.amazonaws.com","path":"/v1"}}}`,
+		"chat.example.com": `{"forceBase64":true}`,
+		"127.0.0.1:3000":   `{"forceBase64":true}`,
 	}
 	for host, want := range tests {
 		if res := invoke[events.APIGatewayV2HTTPResponse](
@@ -169,7 +172,8 @@ func TestPageIsToldWhereTheWebSocketIs(t *testing.T) {
 // Where pushes take another way, clients do not.
 func TestPageIsToldTheAPIAndNotTheWayOfPushes(t *testing.T) {
 	w := newWorld(t)
-	w.env["NONSTICK_WEBSOCKET_URL"], w.env["NONSTICK_MANAGEMENT_ENDPOINT"] = "wss://ws.execute-api.eu-central-1.amazonaws.com/v1", "https://push.example.com/ws"
+	w.env["NONSTICK_WEBSOCKET_URL"] = "wss://ws.execute-api.eu-central-1.amazonaws.com/v1"
+	w.env["NONSTICK_MANAGEMENT_ENDPOINT"] = "https://push.example.com/ws"
 	res := invoke[events.APIGatewayV2HTTPResponse](
 		t, w.start(Polling), get("/config.json", "", "http.execute-api.eu-central-1.amazonaws.com"),
 	)

@@ -53,13 +53,15 @@ func TestOptions(t *testing.T) {
 	w := newWorld(t)
 	for name, value := range map[string]string{
 		"NONSTICK_PING_INTERVAL": "300ms", "NONSTICK_PING_TIMEOUT": "200ms", "NONSTICK_CONNECT_TIMEOUT": "0s",
-		"NONSTICK_UPGRADE_TIMEOUT": "3s", "NONSTICK_POLL_HOLD": "2s", "NONSTICK_MAX_PAYLOAD": "1999", "NONSTICK_BUFFER_LIMIT": "77",
+		"NONSTICK_UPGRADE_TIMEOUT": "3s", "NONSTICK_POLL_HOLD": "2s", "NONSTICK_MAX_PAYLOAD": "1999",
+		"NONSTICK_BUFFER_LIMIT": "77",
 	} {
 		w.env[name] = value
 	}
 	o := engineOptions(boot.NewEnv(w.env.lookup))
 	if o.PingInterval != 300*time.Millisecond || o.PingTimeout != 200*time.Millisecond || o.ConnectTimeout != 0 ||
-		o.UpgradeTimeout != 3*time.Second || o.PollHold != 2*time.Second || o.MaxPayload != 1999 || o.Limits.Buffer.Bytes != 77 {
+		o.UpgradeTimeout != 3*time.Second || o.PollHold != 2*time.Second || o.MaxPayload != 1999 ||
+		o.Limits.Buffer.Bytes != 77 {
 		t.Errorf("options %+v", o)
 	}
 }

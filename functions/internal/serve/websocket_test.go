@@ -117,7 +117,8 @@ func TestWebSocketNeverFails(t *testing.T) {
 			}
 		})
 	}
-	for _, event := range []string{"{", `{"detail-type":"x"}`, get("/socket.io/", "EIO=4&transport=polling", "")} { // nobody's frame
+	// nobody's frame
+	for _, event := range []string{"{", `{"detail-type":"x"}`, get("/socket.io/", "EIO=4&transport=polling", "")} {
 		w.log.Reset()
 		res := invoke[events.APIGatewayProxyResponse](t, h, event)
 		if res.StatusCode != 500 || strings.Count(w.log.String(), "level=ERROR") != 1 {

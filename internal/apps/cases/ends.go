@@ -45,7 +45,9 @@ func left(n *nonstick.Namespace) nonstick.DisconnectHandler {
 		if err := nonstick.Emit(ctx, s, "to-self-after-end", 1); !errors.Is(err, nonstick.ErrDisconnected) {
 			return errors.Join(errors.New("cases: a socket that has left was emitted to"), err)
 		}
-		return nonstick.Emit(ctx, n.To(watchers), "left", map[string]any{"id": s.ID(), "reason": reason, "rooms": rooms})
+		return nonstick.Emit(
+			ctx, n.To(watchers), "left", map[string]any{"id": s.ID(), "reason": reason, "rooms": rooms},
+		)
 	}
 }
 

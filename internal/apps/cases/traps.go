@@ -27,7 +27,9 @@ func (a App) traps(n *nonstick.Namespace) {
 		go a.useLater(context.WithoutCancel(ctx), n, s) // outlives the call on purpose: that is the mistake
 		return "ok", nil
 	})
-	nonstick.On(n, "panic", func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) { panic("boom") })
+	nonstick.On(
+		n, "panic", func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) { panic("boom") },
+	)
 	nonstick.On(n, "err", func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) {
 		return nonstick.None{}, errors.New("cases: database down")
 	})

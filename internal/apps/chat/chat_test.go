@@ -65,7 +65,8 @@ func (r *room) as(name string) *person {
 		r.t.Fatalf("%s got %q", name, got)
 	}
 	p.id = strings.TrimSuffix(strings.TrimPrefix(got[0], `40{"sid":"`), `"}`)
-	if want := `42["welcome",{"id":"` + p.id + `","name":"` + name + `","rooms":["lobby","help","random"]}]`; got[1] != want {
+	if want := `42["welcome",{"id":"` + p.id + `","name":"` + name +
+		`","rooms":["lobby","help","random"]}]`; got[1] != want {
 		r.t.Errorf("welcome %s, want %s", got[1], want)
 	}
 	return p
@@ -119,7 +120,10 @@ func TestNames(t *testing.T) {
 	for _, c := range []struct{ name, auth, want string }{
 		{"none", "", "the name is empty"},
 		{"blank", `{"name":"  "}`, "the name is empty"},
-		{"too long", `{"name":"` + strings.Repeat("ä", 33) + `"}`, "the name is too long: it has 33 characters, 32 are the limit"},
+		{
+			"too long", `{"name":"` + strings.Repeat("ä", 33) + `"}`,
+			"the name is too long: it has 33 characters, 32 are the limit",
+		},
 		{"nothing to see", `{"name":"\u200b\u2060"}`, "the name is empty"},
 		{"two lines", `{"name":"a\nb"}`, "the name has characters that cannot be shown in one line"},
 		{"another direction", `{"name":"a\u202eb"}`, "the name has characters that cannot be shown in one line"},
@@ -204,16 +208,37 @@ func TestRefused(t *testing.T) {
 		arg         any
 		want        string
 	}{
-		{"message elsewhere", "message", map[string]string{"room": "help", "text": "x"}, `{"error":"you are not in that room"}`},
-		{"empty message", "message", map[string]string{"room": "lobby", "text": " "}, `{"error":"the message is empty"}`},
-		{"long message", "message", map[string]string{"room": "lobby", "text": strings.Repeat("ü", 2001)}, `{"error":"the message is too long: it has 2001 characters, 2000 are the limit"}`},
+		{
+			"message elsewhere", "message",
+			map[string]string{"room": "help", "text": "x"},
+			`{"error":"you are not in that room"}`,
+		},
+		{
+			"empty message", "message",
+			map[string]string{"room": "lobby", "text": " "},
+			`{"error":"the message is empty"}`,
+		},
+		{
+			"long message", "message",
+			map[string]string{"room": "lobby", "text": strings.Repeat("ü", 2001)},
+			`{"error":"the message is too long: it has 2001 characters, 2000 are the limit"}`,
+		},
 		{"no message", "message", "x", `{"message":"Invalid arguments"}`},
 		{"room without a name", "join", "", `{"error":"the room's name is empty"}`},
-		{"long room", "join", strings.Repeat("x", 33), `{"error":"the room's name is too long: it has 33 characters, 32 are the limit"}`},
-		{"room in two lines", "join", "a\u2028b", `{"error":"the room's name has characters that cannot be shown in one line"}`},
+		{
+			"long room", "join", strings.Repeat("x", 33),
+			`{"error":"the room's name is too long: it has 33 characters, 32 are the limit"}`,
+		},
+		{
+			"room in two lines", "join", "a\u2028b",
+			`{"error":"the room's name has characters that cannot be shown in one line"}`,
+		},
 		{"leaving elsewhere", "leave", "help", `{"room":"help"}`},
 		{"empty name", "rename", " ", `{"error":"the name is empty"}`},
-		{"long name", "rename", strings.Repeat("x", 33), `{"error":"the name is too long: it has 33 characters, 32 are the limit"}`},
+		{
+			"long name", "rename", strings.Repeat("x", 33),
+			`{"error":"the name is too long: it has 33 characters, 32 are the limit"}`,
+		},
 		{"typing elsewhere", "typing", map[string]any{"room": "help", "on": true}, ""},
 	} {
 		if got := ann.ask(c.event, c.arg); got != c.want {
@@ -280,7 +305,10 @@ func TestPage(t *testing.T) {
 	}{
 		{"the page", "GET", "/", 200, "<!doctype html>"},
 		{"the client", "GET", "/client/socket.io.js", 200, "// client"},
-		{"the limits", "GET", "/limits.js", 200, `export const limits = {"name":32,"room":32,"text":2000,"rooms":50,"people":200};`},
+		{
+			"the limits", "GET", "/limits.js", 200,
+			`export const limits = {"name":32,"room":32,"text":2000,"rooms":50,"people":200};`,
+		},
 		{"a client that is not there", "GET", "/client/other.js", 404, "make run"},
 		{"a way out", "GET", "/client/..%2f..%2fetc%2fpasswd", 404, ""},
 		{"nothing", "GET", "/none", 404, ""},
@@ -293,7 +321,10 @@ func TestPage(t *testing.T) {
 				t.Errorf("%d %.80q, want %d with %q", w.Code, w.Body, c.status, c.holds)
 			}
 			if c.path == "/" && c.status == 200 {
-				for header, want := range map[string]string{"Content-Security-Policy": "default-src 'self'", "X-Content-Type-Options": "nosniff", "Content-Type": "text/html"} {
+				for header, want := range map[string]string{
+					"Content-Security-Policy": "default-src 'self'", "X-Content-Type-Options": "nosniff",
+					"Content-Type": "text/html",
+				} {
 					if got := w.Header().Get(header); !strings.HasPrefix(got, want) {
 						t.Errorf("%s: %q", header, got)
 					}

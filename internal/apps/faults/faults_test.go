@@ -83,7 +83,11 @@ func TestFaults(t *testing.T) {
 		{"sleep", "40", `421["sleep",1,"a"]`, fmt.Sprintf("431[%d]", pid), []string{"joined", "note a"}, 0},
 		{"exit", "40", `421["exit"]`, "431[]", []string{"joined", fmt.Sprint("exit ", pid)}, 1},
 		{"panic is not acknowledged", "40", `421["panic"]`, "", []string{"joined", fmt.Sprint("panic ", pid)}, 0},
-		{"exit in the connect handler", `40{"do":"exit"}`, `421["note","a"]`, fmt.Sprintf("431[%d]", pid), []string{"joined", "note a"}, 1},
+		{
+			"exit in the connect handler", `40{"do":"exit"}`, `421["note","a"]`, fmt.Sprintf("431[%d]", pid),
+			[]string{"joined", "note a"},
+			1,
+		},
 		{"auth is no object", `40{"do":7}`, "3", "", nil, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

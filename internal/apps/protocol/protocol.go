@@ -21,9 +21,11 @@ func Register(srv *nonstick.Server) {
 	main.AllowAttachments()
 	main.OnConnect(greet)
 	srv.Of("/custom").OnConnect(greet)
-	nonstick.On(main, "message", func(ctx context.Context, s *nonstick.Socket, args nonstick.Args) (nonstick.None, error) {
-		return nonstick.None{}, s.EmitArgs(ctx, "message-back", args)
-	})
+	nonstick.On(
+		main, "message", func(ctx context.Context, s *nonstick.Socket, args nonstick.Args) (nonstick.None, error) {
+			return nonstick.None{}, s.EmitArgs(ctx, "message-back", args)
+		},
+	)
 	nonstick.On(
 		main, "message-with-ack",
 		func(_ context.Context, _ *nonstick.Socket, args nonstick.Args) (nonstick.Args, error) {

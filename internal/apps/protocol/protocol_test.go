@@ -22,14 +22,48 @@ func TestSocketIO(t *testing.T) {
 	}{
 		{"connect", []string{"40"}, []string{`40{"sid":"SID"}`, `42["auth",{}]`}},
 		{"connect with auth", []string{`40{"token":"123"}`}, []string{`40{"sid":"SID"}`, `42["auth",{"token":"123"}]`}},
-		{"connect to /custom", []string{`40/custom,{"a":[1]}`}, []string{`40/custom,{"sid":"SID"}`, `42/custom,["auth",{"a":[1]}]`}},
+		{
+			"connect to /custom",
+			[]string{`40/custom,{"a":[1]}`},
+			[]string{`40/custom,{"sid":"SID"}`, `42/custom,["auth",{"a":[1]}]`},
+		},
 		{"connect to another", []string{"40/random,"}, []string{`44/random,{"message":"Invalid namespace"}`}},
-		{"message", []string{"40", `42["message",1,"2",{"3":[true]}]`}, []string{`40{"sid":"SID"}`, `42["auth",{}]`, `42["message-back",1,"2",{"3":[true]}]`}},
-		{"message with an attachment", []string{"40", `451-["message",{"_placeholder":true,"num":0}]`, "bAQID"}, []string{`40{"sid":"SID"}`, `42["auth",{}]`, `451-["message-back",{"_placeholder":true,"num":0}]`, "bAQID"}},
-		{"acknowledged", []string{"40", `42456["message-with-ack",1,"2"]`}, []string{`40{"sid":"SID"}`, `42["auth",{}]`, `43456[1,"2"]`}},
-		{"acknowledged with attachments", []string{"40", `452-789["message-with-ack",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`, "bAQ==", "bAg=="}, []string{`40{"sid":"SID"}`, `42["auth",{}]`, `462-789[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`, "bAQ==", "bAg=="}},
-		{"disconnected by the server", []string{"40", `42["bye",false]`}, []string{`40{"sid":"SID"}`, `42["auth",{}]`, "41"}},
-		{"no handler in /custom", []string{"40/custom,", `42/custom,1["message",1]`}, []string{`40/custom,{"sid":"SID"}`, `42/custom,["auth",{}]`}},
+		{
+			"message",
+			[]string{"40", `42["message",1,"2",{"3":[true]}]`},
+			[]string{`40{"sid":"SID"}`, `42["auth",{}]`, `42["message-back",1,"2",{"3":[true]}]`},
+		},
+		{
+			"message with an attachment",
+			[]string{"40", `451-["message",{"_placeholder":true,"num":0}]`, "bAQID"},
+			[]string{`40{"sid":"SID"}`, `42["auth",{}]`, `451-["message-back",{"_placeholder":true,"num":0}]`, "bAQID"},
+		},
+		{
+			"acknowledged",
+			[]string{"40", `42456["message-with-ack",1,"2"]`},
+			[]string{`40{"sid":"SID"}`, `42["auth",{}]`, `43456[1,"2"]`},
+		},
+		{
+			"acknowledged with attachments",
+			[]string{
+				"40", `452-789["message-with-ack",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`,
+				"bAQ==", "bAg==",
+			},
+			[]string{
+				`40{"sid":"SID"}`, `42["auth",{}]`,
+				`462-789[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`, "bAQ==", "bAg==",
+			},
+		},
+		{
+			"disconnected by the server",
+			[]string{"40", `42["bye",false]`},
+			[]string{`40{"sid":"SID"}`, `42["auth",{}]`, "41"},
+		},
+		{
+			"no handler in /custom",
+			[]string{"40/custom,", `42/custom,1["message",1]`},
+			[]string{`40/custom,{"sid":"SID"}`, `42/custom,["auth",{}]`},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			store := memstore.New(memstore.Options{})
