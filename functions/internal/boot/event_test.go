@@ -25,8 +25,8 @@ var others = map[string]string{
 		"body":"","isBase64Encoded":false}`,
 	KindFunctionURL: `{"version":"2.0","routeKey":"$default","rawPath":"/socket.io/",
 		"rawQueryString":"EIO=4&transport=polling","headers":{},"requestContext":{
-		"domainName":"abc.lambda-url.eu-central-1.on.aws","http":{
-		"method":"GET","path":"/socket.io/"},"stage":"$default"}}`,
+		"domainName":"abc.lambda-url.eu-central-1.on.aws","stage":"$default",
+		"http":{"method":"GET","path":"/socket.io/"}}}`,
 	KindWebSocket: `{"requestContext":{"eventType":"MESSAGE","connectionId":"c","routeKey":"$default",
 		"stage":"prod"},"body":"3"}`,
 	KindSQS:                         `{"Records":[{"messageId":"1","eventSource":"aws:sqs","body":"{}"}]}`,
