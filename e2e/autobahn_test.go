@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/nonstick-io/nonstick/internal/direct"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 )
 
@@ -41,7 +42,9 @@ func startEcho(t *testing.T, limits emulator.Limits, emptyFrames bool) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := emulator.New(emulator.Config{Endpoint: "http://" + l.Addr().String() + "/v1", Limits: limits})
+	s := emulator.New(emulator.Config{
+		Endpoint: "http://" + l.Addr().String() + "/v1", Limits: limits, Binary: direct.Binary,
+	})
 	s.Route(emulator.API{Path: "/", Sets: []emulator.Handlers{echo{}}, EmptyFrames: emptyFrames})
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()

@@ -48,7 +48,7 @@ func buildFunctions(t *testing.T, to string) error {
 	for _, f := range all.Functions {
 		dir := filepath.Join(to, f.ID)
 		if err := errors.Join(
-			lambda.Build(t.Context(), f.Source, dir), os.Symlink(client, filepath.Join(dir, "client")),
+			lambda.Build(t.Context(), f.Source, dir, "nonstick_apps"), os.Symlink(client, filepath.Join(dir, "client")),
 		); err != nil {
 			return err
 		}

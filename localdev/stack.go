@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nonstick-io/nonstick/internal/apps/chat"
+	"github.com/nonstick-io/nonstick/internal/direct"
 	"github.com/nonstick-io/nonstick/internal/dynamolocal"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/localdev/lambda"
@@ -47,6 +48,9 @@ type stack struct {
 	queues    *queue.Queues
 	functions *lambda.Platform
 }
+
+// appsTag builds functions with every application of ours.
+const appsTag = "nonstick_apps"
 
 // buildStack starts what a template describes. Functions are built, but no process of theirs is started yet.
 func buildStack(ctx context.Context, c config, urls addresses, log *slog.Logger) (_ *service, err error) {
@@ -139,7 +143,7 @@ func buildAll(ctx context.Context, functions []template.Function, to string) err
 	for _, f := range functions {
 		group.Go(func() error {
 			dir := filepath.Join(to, f.ID)
-			if err := lambda.Build(ctx, f.Source, dir); err != nil {
+			if err := lambda.Build(ctx, f.Source, dir, appsTag); err != nil {
 				return fmt.Errorf("function %s: %w", f.ID, err)
 			}
 			return linkClient(dir)
@@ -306,7 +310,7 @@ func (s *stack) override(env map[string]string, engineIO bool) {
 
 // route makes the APIs.
 func (s *stack) route(context.Context) error {
-	s.service.server = emulator.New(emulator.Config{
+	s.service.server = direct.NewServer(emulator.Config{
 		Endpoint: s.urls.webSocket + s.service.stage, Limits: limitsOf(s.config), Services: s.services, Logger: s.log,
 	})
 	paths := []string{"/", enginePath}

@@ -21,6 +21,7 @@ import (
 	"github.com/nonstick-io/nonstick/internal/apps/cases"
 	"github.com/nonstick-io/nonstick/internal/apps/chat"
 	"github.com/nonstick-io/nonstick/internal/apps/protocol"
+	"github.com/nonstick-io/nonstick/internal/direct"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -64,7 +65,7 @@ func build(ctx context.Context, c config, urls addresses, log *slog.Logger) (*se
 		log.Warn(noClient, "folder", chat.ClientDir)
 	}
 	endpoint := urls.webSocket + stage
-	s := &service{stage: stage, server: emulator.New(emulator.Config{
+	s := &service{stage: stage, server: direct.NewServer(emulator.Config{
 		Endpoint: endpoint, Limits: limitsOf(c), Fallback: fallback(pages(c, urls)), Logger: log,
 	})}
 	s.about = fmt.Sprintf("app %s, store %s, limits %s", c.app, c.store, c.limits)
@@ -130,7 +131,7 @@ func pusherOf(c config, server *emulator.Server) delivery.Pusher {
 	if c.push == "api" {
 		return remote
 	}
-	return emulator.NewDirectPusher(server, remote)
+	return direct.New(server, remote)
 }
 
 // localCredentials sign the calls between local processes, which nobody verifies.

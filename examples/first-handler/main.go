@@ -15,6 +15,7 @@ import (
 	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/internal/direct"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
@@ -54,10 +55,10 @@ func register(srv *nonstick.Server) {
 // serve puts the pieces together and serves until ctx ends.
 func serve(ctx context.Context, l net.Listener) error {
 	endpoint := "http://" + l.Addr().String() + "/local" // of the management API; names this process in connections
-	emu := emulator.New(emulator.Config{Endpoint: endpoint, Limits: emulator.AWS()})
+	emu := direct.NewServer(emulator.Config{Endpoint: endpoint, Limits: emulator.AWS()})
 	srv := nonstick.New(nonstick.Config{
 		Store:  memstore.New(memstore.Options{}),
-		Pusher: emulator.NewDirectPusher(emu, nil), // no other process shares the store, so there is no remote
+		Pusher: direct.New(emu, nil), // no other process shares the store, so there is no remote
 	})
 	register(srv)
 

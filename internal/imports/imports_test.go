@@ -14,6 +14,9 @@ const (
 	aws    = "github.com/aws/"
 )
 
+// ofAnybody is why the packages below localdev that others may use link nothing of ours but each other.
+const ofAnybody = "the emulated services are a library for programs of anybody: they know nothing of this project"
+
 // A rule says what a package must not link, directly or through others. A name that ends in a slash
 // stands for everything below it.
 type rule struct {
@@ -93,24 +96,22 @@ var rules = []rule{
 		never: []string{server, module + "gateway/engine", module + "gateway/apigw"},
 		why:   "to emit takes no server",
 	},
+	{pkg: "localdev/lambda", never: []string{server, module}, why: ofAnybody},
+	{pkg: "localdev/queue", never: []string{server, module}, why: ofAnybody},
+	{pkg: "localdev/emulator", never: []string{server, module}, why: ofAnybody},
 	{
-		pkg: "localdev/lambda", never: []string{module},
-		why: "the emulator stands for the service, not for our functions",
+		pkg: "localdev/template", never: []string{server, module}, except: []string{module + "localdev/mapping"},
+		why: ofAnybody,
 	},
-	{pkg: "localdev/queue", never: []string{module}, why: "the emulator stands for the service, not for our functions"},
+	{pkg: "localdev/sam", never: []string{server, module}, why: ofAnybody},
+	{pkg: "localdev/mapping", never: []string{server, module}, why: ofAnybody},
 	{
-		pkg: "localdev/template", never: []string{module}, except: []string{module + "localdev/mapping"},
-		why: "a template is read without knowing whose it is",
-	},
-	{pkg: "localdev/mapping", never: []string{module}, why: "templates of the service, whatever is in them"},
-	{
-		pkg:   "localdev/proxy",
-		never: []string{module + "functions/", module + "sessionstore/", server, module + "gateway/engine"},
-		why:   "the emulator stands for the service, not for our server",
-	},
-	{
-		pkg: "localdev/emulator", never: []string{module + "functions/", module + "sessionstore/"},
-		why: "the emulator stands for the service, not for our server",
+		pkg: "localdev/proxy", never: []string{server, module},
+		except: []string{
+			module + "localdev/emulator", module + "localdev/lambda", module + "localdev/mapping",
+			module + "localdev/queue",
+		},
+		why: ofAnybody,
 	},
 }
 

@@ -57,7 +57,7 @@ func (s *Server) body(r *http.Request) (text string, size int, err error) {
 		return "", 0, nil
 	}
 	if r.ContentLength > int64(s.limits.Body) {
-		return "", 0, errTooLarge
+		return "", 0, ErrPayloadTooLarge
 	}
 	p := s.bodies.Get().(*[]byte)
 	b, taken, err := s.readBody(r, (*p)[:0])
@@ -85,7 +85,7 @@ func (s *Server) readBody(r *http.Request, b []byte) (_ []byte, taken int, err e
 		b = b[:len(b)+n]
 		switch {
 		case len(b) > s.limits.Body:
-			return b, taken, errTooLarge
+			return b, taken, ErrPayloadTooLarge
 		case err == io.EOF:
 			return b, taken, nil
 		case err != nil:
@@ -104,7 +104,7 @@ func readAll(r io.Reader, b []byte, limit int) ([]byte, error) {
 		b = b[:len(b)+n]
 		switch {
 		case len(b) > limit:
-			return b, errTooLarge
+			return b, ErrPayloadTooLarge
 		case err == io.EOF:
 			return b, nil
 		case err != nil:
@@ -116,7 +116,7 @@ func readAll(r io.Reader, b []byte, limit int) ([]byte, error) {
 // badBody answers a request whose body was not taken.
 func (s *Server) badBody(w http.ResponseWriter, err error) {
 	switch {
-	case errors.Is(err, errTooLarge):
+	case errors.Is(err, ErrPayloadTooLarge):
 		answer(w, http.StatusRequestEntityTooLarge, msgTooLarge)
 	case errors.Is(err, errNoRoom):
 		s.log.Warn("request refused", "error", err)

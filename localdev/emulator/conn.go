@@ -24,7 +24,7 @@ type conn struct {
 	api         *api
 	id          string
 	net         net.Conn
-	textOnly    bool                                   // what goes out
+	binary      Binary
 	event       events.APIGatewayWebsocketProxyRequest // what all events have in common
 	connectedAt time.Time
 
@@ -50,7 +50,7 @@ type ending struct {
 // push queues a frame for the client. See [outbox.add] for the errors.
 func (c *conn) push(frame string) error {
 	if limit := c.srv.limits.Push; limit > 0 && len(frame) > limit {
-		return errTooLarge
+		return ErrPayloadTooLarge
 	}
 	start, err := c.queue(frame)
 	if start {
@@ -64,9 +64,9 @@ func (c *conn) pushGroup(group []string) error {
 	messages := make([]message, len(group))
 	for i, frame := range group {
 		if limit := c.srv.limits.Push; limit > 0 && len(frame) > limit {
-			return errTooLarge
+			return ErrPayloadTooLarge
 		}
-		messages[i].op, messages[i].payload = outbound(frame, c.textOnly)
+		messages[i].op, messages[i].payload = c.binary.outbound(frame)
 	}
 	start, err := c.out.addAll(messages, c.srv.limits.Outbox, &c.srv.out)
 	if start {
@@ -80,7 +80,7 @@ func (c *conn) pushGroup(group []string) error {
 
 // queue adds a frame to the outbox. If it reports start, the caller must see that [conn.write] runs.
 func (c *conn) queue(frame string) (start bool, err error) {
-	op, payload := outbound(frame, c.textOnly)
+	op, payload := c.binary.outbound(frame)
 	start, err = c.out.add(op, payload, c.srv.limits.Outbox, &c.srv.out)
 	if err == nil {
 		c.touch()
@@ -235,7 +235,7 @@ func (c *conn) closedByPeer(payload []byte) error {
 func (c *conn) message(op ws.OpCode, payload []byte) {
 	e := c.event // a copy: events differ in what follows
 	if op == ws.OpBinary {
-		e.Body = binaryBody(payload)
+		e.Body, e.IsBase64Encoded = c.binary.inbound(payload)
 	} else {
 		e.Body = string(payload)
 	}
@@ -315,7 +315,7 @@ func (c *conn) reply(frame string) (start bool) {
 		return false
 	}
 	start, err := c.queue(frame)
-	if errors.Is(err, errFull) {
+	if errors.Is(err, ErrLimitExceeded) {
 		c.srv.log.Warn("route response refused by a slow reader", "conn", c.id)
 		c.close(statusGoingAway, "Slow reader")
 	}
@@ -344,7 +344,7 @@ func (c *conn) errorFrame(requestID string) string {
 	return c.serviceFrame("Internal server error", requestID)
 }
 
-// serviceFrame is a frame of the service, which is no packet of Engine.IO.
+// serviceFrame is a frame that the service sends of its own accord.
 func (c *conn) serviceFrame(message, requestID string) string {
 	return `{"message":"` + message + `","connectionId":` + strconv.Quote(
 		c.id,
@@ -369,14 +369,6 @@ func (c *conn) disconnected() {
 		c.srv.log.ErrorContext(ctx, "disconnect failed", "conn", c.id, "error", err)
 	}
 	c.call.finish(c)
-}
-
-// binaryBody is how a binary frame reaches the handlers: as the text form of an Engine.IO binary packet.
-func binaryBody(payload []byte) string {
-	b := make([]byte, 1+base64.StdEncoding.EncodedLen(len(payload)))
-	b[0] = 'b'
-	base64.StdEncoding.Encode(b[1:], payload)
-	return string(b)
 }
 
 // bodyOf returns the body of a route response.

@@ -84,7 +84,9 @@ func (s *Server) newConn(r *http.Request, a *api) *conn {
 	if a.Concurrent {
 		c.running = make(chan struct{}, maxRunning)
 	}
-	c.textOnly = s.limits.TextOnly || r.URL.Query().Get("b64") != ""
+	if !s.limits.TextOnly {
+		c.binary = s.binary(r)
+	}
 	c.active.Store(now.UnixNano())
 	c.event.RequestContext = events.APIGatewayWebsocketProxyRequestContext{
 		Stage: strings.TrimPrefix(s.stage, "/"), APIID: apiID, ConnectionID: c.id, ConnectedAt: now.UnixMilli(),

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -12,19 +13,13 @@ import (
 // managementPath is what stands between the stage and a connection's id.
 const managementPath = "/@connections/"
 
-// serveManagement serves a request of the management API, or of [groupPath], at whatever stage, and reports whether
-// it was one.
+// serveManagement serves a request of the management API, at whatever stage, and reports whether it was one.
 func (s *Server) serveManagement(w http.ResponseWriter, r *http.Request) bool {
-	group, isGroup := strings.CutPrefix(r.URL.Path, s.stage+groupPath)
-	stage, id, isManagement := strings.Cut(r.URL.Path, managementPath)
-	isManagement = isManagement && strings.LastIndexByte(stage, '/') <= 0 // else it is the path of an application
-	switch {
-	case !isGroup && !isManagement:
+	stage, id, ok := strings.Cut(r.URL.Path, managementPath)
+	if !ok || strings.LastIndexByte(stage, '/') > 0 { // else it is the path of an application
 		return false
-	case s.guard.refuses(w, r):
-	case isGroup:
-		s.manageGroup(w, r, group)
-	default:
+	}
+	if !s.guard.refuses(w, r) {
 		s.manage(w, r, id)
 	}
 	return true
@@ -77,14 +72,14 @@ func (s *Server) managePush(w http.ResponseWriter, r *http.Request, c *conn) {
 	switch {
 	case err == nil:
 		w.WriteHeader(http.StatusOK)
-	case errors.Is(err, errTooLarge):
+	case errors.Is(err, ErrPayloadTooLarge):
 		awsError(
 			w, http.StatusRequestEntityTooLarge, "PayloadTooLargeException",
 			"The data has exceeded the maximum size allowed",
 		)
-	case errors.Is(err, errFull):
+	case errors.Is(err, ErrLimitExceeded):
 		awsError(w, http.StatusTooManyRequests, "LimitExceededException", "The WebSocket client side buffer is full")
-	case errors.Is(err, errGone):
+	case errors.Is(err, ErrGone):
 		awsError(w, http.StatusGone, "GoneException", "Gone")
 	default:
 		awsError(w, http.StatusBadRequest, "BadRequestException", "The body could not be read")
@@ -104,4 +99,10 @@ func describe(w http.ResponseWriter, c *conn) {
 func awsError(w http.ResponseWriter, status int, kind, message string) {
 	w.Header().Set("X-Amzn-Errortype", kind)
 	answer(w, status, `{"message":`+jsonString(message)+`}`)
+}
+
+// jsonString is s as a JSON string.
+func jsonString(s string) string {
+	b, _ := json.Marshal(s) // a string always marshals
+	return string(b)
 }

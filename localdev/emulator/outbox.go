@@ -1,19 +1,10 @@
 package emulator
 
 import (
-	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"sync"
 
 	"github.com/gobwas/ws"
-)
-
-// Why a frame was not taken.
-var (
-	errGone     = errors.New("emulator: connection is gone")
-	errFull     = errors.New("emulator: outbox is full")
-	errTooLarge = errors.New("emulator: message too large")
 )
 
 // phase is where a connection is in its life, as pushes see it.
@@ -78,14 +69,14 @@ func (o *outbox) addAll(group []message, limit int, pool *sync.Pool) (start bool
 // room reports whether the outbox takes so many bytes.
 func (o *outbox) room(size, limit int) error {
 	if o.phase != open {
-		return errGone
+		return ErrGone
 	}
 	queued := o.writing
 	if o.waiting != nil {
 		queued += len(o.waiting.b)
 	}
 	if queued > 0 && queued+size > limit {
-		return errFull
+		return ErrLimitExceeded
 	}
 	return nil
 }
@@ -154,17 +145,4 @@ func appendFrame(b []byte, op ws.OpCode, payload string) []byte {
 		b = binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
 	}
 	return append(b, payload...)
-}
-
-// outbound turns a frame of a handler into one of the wire: "b" and base64 is a binary message of
-// Engine.IO, which a client that can read it gets as a binary frame.
-func outbound(frame string, textOnly bool) (ws.OpCode, string) {
-	if textOnly || len(frame) == 0 || frame[0] != 'b' {
-		return ws.OpText, frame
-	}
-	raw, err := base64.StdEncoding.DecodeString(frame[1:])
-	if err != nil {
-		return ws.OpText, frame
-	}
-	return ws.OpBinary, string(raw)
 }

@@ -1,85 +1,46 @@
 package emulator
 
-import (
-	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
+import "errors"
 
-	"github.com/nonstick-io/nonstick/adapter/delivery"
-	"github.com/nonstick-io/nonstick/sessionstore"
-)
-
-// DirectPusher pushes to the connections of a server in its own process by a call, and to those of other
-// processes by another pusher, as a rule one of the management API.
-type DirectPusher struct {
-	server *Server
-	remote delivery.Pusher
-}
-
+// Errors of [Server.PostToConnection] and [Server.DeleteConnection], named as the management API's, which answers with
+// them in its turn.
 var (
-	_ delivery.Pusher      = (*DirectPusher)(nil)
-	_ delivery.GroupPusher = (*DirectPusher)(nil)
+	// ErrGone: there is no such connection, or it is being closed. GoneException, status 410.
+	ErrGone = errors.New("emulator: connection is gone")
+	// ErrPayloadTooLarge: a message is above [Limits].Push. PayloadTooLargeException, status 413.
+	ErrPayloadTooLarge = errors.New("emulator: message too large")
+	// ErrLimitExceeded: so much waits for a client that reads too slowly that [Limits].Outbox is full. Later the
+	// connection may take it. LimitExceededException, status 429.
+	ErrLimitExceeded = errors.New("emulator: too much waits for the client")
 )
 
-// NewDirectPusher returns a pusher for the connections of s, which leaves those of other endpoints to remote.
-func NewDirectPusher(s *Server, remote delivery.Pusher) *DirectPusher {
-	return &DirectPusher{server: s, remote: remote}
-}
-
-// Push implements [delivery.Pusher]. A direct call is never in doubt.
-func (p *DirectPusher) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
-	if conn.Endpoint != p.server.endpoint {
-		return p.remote.Push(ctx, conn, frame)
-	}
-	c := p.server.conns.get(conn.ID)
+// PostToConnection sends messages to a connection, as the management API's operation of that name does, but without
+// HTTP, a signature, and the account's rate. It takes several, which the service does not: then all of them go out with
+// nothing between them, or none. It does not wait for the client; nil says that the messages are queued, in the order
+// of the calls.
+//
+// The errors are [ErrGone], [ErrPayloadTooLarge] and [ErrLimitExceeded]; then nothing was sent.
+func (s *Server) PostToConnection(id string, messages ...string) error {
+	c := s.conns.get(id)
 	if c == nil {
-		return delivery.ErrGone
+		return ErrGone
 	}
-	return pushed(c.push(frame))
+	if len(messages) == 1 {
+		return c.push(messages[0])
+	}
+	return c.pushGroup(messages)
 }
 
-// PushGroup implements [delivery.GroupPusher], between localdev processes too: what the management API lacks, a direct
-// call between them may have.
-func (p *DirectPusher) PushGroup(ctx context.Context, conn sessionstore.Connection, frames []string) error {
-	if conn.Endpoint != p.server.endpoint {
-		return postGroup(ctx, conn, frames)
-	}
-	c := p.server.conns.get(conn.ID)
+// DeleteConnection closes a connection, as the management API's operation of that name does: after what is queued for
+// it, and without a status code (the client sees 1005). It does not wait for the client. The error is [ErrGone].
+func (s *Server) DeleteConnection(id string) error {
+	c := s.conns.get(id)
 	if c == nil {
-		return delivery.ErrGone
-	}
-	return pushed(c.pushGroup(frames))
-}
-
-// pushed maps the errors of a connection to those of a pusher.
-func pushed(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, errFull):
-		return delivery.ErrBusy
-	case errors.Is(err, errTooLarge):
-		return fmt.Errorf("push: %w", delivery.ErrFrameTooLarge)
-	}
-	return delivery.ErrGone
-}
-
-// Close implements [delivery.Pusher].
-func (p *DirectPusher) Close(ctx context.Context, conn sessionstore.Connection) error {
-	if conn.Endpoint != p.server.endpoint {
-		return p.remote.Close(ctx, conn)
-	}
-	c := p.server.conns.get(conn.ID)
-	if c == nil {
-		return delivery.ErrGone
+		return ErrGone
 	}
 	c.close(0, "")
 	return nil
 }
 
-// jsonString is s as a JSON string.
-func jsonString(s string) string {
-	b, _ := json.Marshal(s) // a string always marshals
-	return string(b)
-}
+// Endpoint returns [Config].Endpoint.
+func (s *Server) Endpoint() string { return s.endpoint }

@@ -15,9 +15,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/gobwas/ws"
 
-	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
-	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 // sdk is the client that functions use.
@@ -165,34 +163,32 @@ func TestSlowReader(t *testing.T) {
 	ids := make(chan string, 1)
 	s := start(t, l, connected(ids))
 	c := s.dial(t, "")
-	conn := sessionstore.Connection{ID: receive(t, "connection", ids), Endpoint: s.endpoint}
-	p := emulator.NewDirectPusher(s.Server, nil)
+	id := receive(t, "connection", ids)
 	frame := strings.Repeat("x", 30<<10)
-	sent := fill(t, p, conn, frame)
-	wantCode(t, "push by HTTP", post(sdk(s.endpoint), conn.ID, frame), "LimitExceededException")
+	sent := fill(t, s.Server, id, frame)
+	wantCode(t, "push by HTTP", post(sdk(s.endpoint), id, frame), "LimitExceededException")
 	for range sent { // nothing of what was taken is lost, and then there is room again
 		c.want(ws.OpText, frame)
 	}
-	if err := p.Push(context.Background(), conn, "4after"); err != nil {
+	if err := s.PostToConnection(id, "4after"); err != nil {
 		t.Fatalf("push after reading: %v", err)
 	}
 	c.want(ws.OpText, "4after")
-	conn.ID = "AAAAAAAAAAAAAAA="
-	if err := p.Push(context.Background(), conn, "x"); !errors.Is(err, delivery.ErrGone) {
+	if err := s.PostToConnection("AAAAAAAAAAAAAAA=", "x"); !errors.Is(err, emulator.ErrGone) {
 		t.Errorf("push to nobody: %v, want ErrGone", err)
 	}
 }
 
 // fill pushes until the connection's outbox stays full, and returns how many frames were taken.
-func fill(t *testing.T, p delivery.Pusher, conn sessionstore.Connection, frame string) int {
+func fill(t *testing.T, s *emulator.Server, id, frame string) int {
 	t.Helper()
 	sent := 0
 	for refused := 0; refused < 50; { // in a row, so that the socket's own buffers are full too
-		err := p.Push(context.Background(), conn, frame)
+		err := s.PostToConnection(id, frame)
 		switch {
 		case err == nil:
 			sent, refused = sent+1, 0
-		case errors.Is(err, delivery.ErrBusy):
+		case errors.Is(err, emulator.ErrLimitExceeded):
 			refused++
 			time.Sleep(2 * time.Millisecond)
 		default:
@@ -211,14 +207,14 @@ func TestSlowReaderOfRouteResponses(t *testing.T) {
 	ids := make(chan string, 1)
 	s := start(t, l, connected(ids))
 	c := s.dial(t, "")
-	conn := sessionstore.Connection{ID: receive(t, "connection", ids), Endpoint: s.endpoint}
-	p, frame := emulator.NewDirectPusher(s.Server, nil), strings.Repeat("x", 30<<10)
-	fill(t, p, conn, frame)
+	id := receive(t, "connection", ids)
+	frame := strings.Repeat("x", 30<<10)
+	fill(t, s.Server, id, frame)
 	for range 50 { // the network may take something at any moment, so that one echo still fits
 		c.text(frame)
-		for p.Push(t.Context(), conn, frame) == nil { // full again
+		for s.PostToConnection(id, frame) == nil { // full again
 		}
-		if err := p.Push(t.Context(), conn, frame); errors.Is(err, delivery.ErrGone) {
+		if err := s.PostToConnection(id, frame); errors.Is(err, emulator.ErrGone) {
 			break
 		}
 		time.Sleep(2 * time.Millisecond)
@@ -226,70 +222,49 @@ func TestSlowReaderOfRouteResponses(t *testing.T) {
 	c.wantClose(1001)
 }
 
-func TestDirectPusher(t *testing.T) {
+// The operations of the management API as calls.
+func TestOperationsAsCalls(t *testing.T) {
 	ids := make(chan string, 1)
 	s := start(t, emulator.AWS(), connected(ids))
 	c := s.dial(t, "")
-	ctx := context.Background()
-	conn := sessionstore.Connection{ID: receive(t, "connection", ids), Endpoint: s.endpoint}
-	remote := &recorder{}
-	p := emulator.NewDirectPusher(s.Server, remote)
+	id := receive(t, "connection", ids)
 
-	if err := p.Push(ctx, conn, "4direct"); err != nil {
+	if err := s.PostToConnection(id, "4direct"); err != nil {
 		t.Fatal(err)
 	}
 	c.want(ws.OpText, "4direct")
-	if err := p.Push(ctx, conn, strings.Repeat("x", 128<<10+1)); !errors.Is(err, delivery.ErrFrameTooLarge) {
-		t.Errorf("large push: %v, want ErrFrameTooLarge", err)
+	large := strings.Repeat("x", 128<<10+1)
+	for _, messages := range [][]string{{large}, {"4small", large}} {
+		if err := s.PostToConnection(id, messages...); !errors.Is(err, emulator.ErrPayloadTooLarge) {
+			t.Errorf("%d messages, one too large: %v, want ErrPayloadTooLarge", len(messages), err)
+		}
 	}
-	other := sessionstore.Connection{ID: conn.ID, Endpoint: "http://127.0.0.1:1/local"}
-	if err := p.Push(ctx, other, "4far"); err != nil || remote.pushed != "4far" {
-		t.Errorf("push to another endpoint: %v, remote has %q", err, remote.pushed)
-	}
-	if err := p.Close(ctx, other); err != nil || !remote.closed {
-		t.Errorf("close at another endpoint: %v, remote closed: %v", err, remote.closed)
-	}
-	if err := p.Close(ctx, conn); err != nil {
+	if err := s.DeleteConnection(id); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Push(ctx, conn, "4late"); !errors.Is(err, delivery.ErrGone) {
-		t.Errorf("push after close: %v, want ErrGone", err)
+	for _, messages := range [][]string{{"4late"}, {"4late", "4later"}} {
+		if err := s.PostToConnection(id, messages...); !errors.Is(err, emulator.ErrGone) {
+			t.Errorf("%d messages after the end: %v, want ErrGone", len(messages), err)
+		}
 	}
 	c.wantClose(1005)
-	if err := p.Close(ctx, conn); !errors.Is(err, delivery.ErrGone) {
+	if err := s.DeleteConnection(id); !errors.Is(err, emulator.ErrGone) {
 		t.Errorf("second close: %v, want ErrGone", err)
 	}
-}
-
-// recorder is the pusher of other processes.
-type recorder struct {
-	pushed string
-	closed bool
-}
-
-func (r *recorder) Push(_ context.Context, _ sessionstore.Connection, frame string) error {
-	r.pushed = frame
-	return nil
-}
-
-func (r *recorder) Close(context.Context, sessionstore.Connection) error {
-	r.closed = true
-	return nil
 }
 
 func TestPushesKeepTheirOrder(t *testing.T) {
 	ids := make(chan string, 1)
 	s := start(t, emulator.AWS(), connected(ids))
 	c := s.dial(t, "")
-	conn := sessionstore.Connection{ID: receive(t, "connection", ids), Endpoint: s.endpoint}
-	p := emulator.NewDirectPusher(s.Server, nil)
+	id := receive(t, "connection", ids)
 	const pushers, each = 4, 300
 	var all sync.WaitGroup
 	for k := range pushers {
 		all.Go(func() {
 			for i := range each {
-				if err := p.Push(
-					context.Background(), conn, string([]byte{'4', byte('a' + k), byte(i >> 7), byte(i & 0x7f)}),
+				if err := s.PostToConnection(
+					id, string([]byte{'4', byte('a' + k), byte(i >> 7), byte(i & 0x7f)}),
 				); err != nil {
 					t.Error(err)
 				}
@@ -312,11 +287,10 @@ func TestFrameSizes(t *testing.T) {
 	ids := make(chan string, 1)
 	s := start(t, emulator.Native(1e6), connected(ids))
 	c := s.dial(t, "")
-	conn := sessionstore.Connection{ID: receive(t, "connection", ids), Endpoint: s.endpoint}
-	p := emulator.NewDirectPusher(s.Server, nil)
+	id := receive(t, "connection", ids)
 	for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 300_000} {
 		frame := string(bytes.Repeat([]byte("4"), n))
-		if err := p.Push(context.Background(), conn, frame); err != nil {
+		if err := s.PostToConnection(id, frame); err != nil {
 			t.Fatalf("push %d bytes: %v", n, err)
 		}
 		c.want(ws.OpText, frame)

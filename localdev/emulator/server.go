@@ -55,6 +55,13 @@ type Config struct {
 	// Services returns what serves a request that is for neither API, and is asked first; it may return nil, and
 	// be nil.
 	Services func(*http.Request) http.Handler
+	// Intercept is Services for what is at every host, that of the WebSocket API too ([Server.ServeHosts]), and is
+	// asked before it; it may return nil, and be nil.
+	Intercept func(*http.Request) http.Handler
+	// Binary returns how the binary frames of a new WebSocket are written as text; r asks for the upgrade. It is not
+	// called where [Limits].TextOnly holds: the service knows no binary frames. Nil, or what it returns being the zero
+	// value, is [Binary]'s zero value.
+	Binary func(r *http.Request) Binary
 	// Fallback serves what belongs to no API; nil answers 404.
 	Fallback http.Handler
 	// Logger gets what went wrong; nil discards.
@@ -68,6 +75,8 @@ type Server struct {
 	stage    string // "/local"
 	limits   Limits
 	services func(*http.Request) http.Handler
+	apart    func(*http.Request) http.Handler // Config.Intercept
+	binary   func(*http.Request) Binary
 	fallback http.Handler
 	log      *slog.Logger
 	http     *http.Server
@@ -112,8 +121,11 @@ func (a *api) next() Handlers {
 // New returns a server without APIs.
 func New(c Config) *Server {
 	s := &Server{
-		endpoint: c.Endpoint, limits: c.Limits.withDefaults(), services: c.Services, fallback: c.Fallback,
-		log: c.Logger,
+		endpoint: c.Endpoint, limits: c.Limits.withDefaults(), services: c.Services, apart: c.Intercept,
+		binary: c.Binary, fallback: c.Fallback, log: c.Logger,
+	}
+	if s.binary == nil {
+		s.binary = func(*http.Request) Binary { return Binary{} }
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -190,6 +202,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.requests.Add(1)
 	defer s.requests.Add(-1)
 	s.bound(w, r)
+	if s.apart != nil {
+		if h := s.apart(r); h != nil {
+			h.ServeHTTP(w, r)
+			return
+		}
+	}
 	at := hostOf(r)
 	if at == hostWebSocket {
 		s.serveWebSocketHost(w, r)

@@ -459,31 +459,6 @@ func TestTrafficKeepsAConnection(t *testing.T) {
 	c.wantClose(1001)
 }
 
-func TestBinary(t *testing.T) {
-	s := start(t, emulator.Native(1e6), set{message: echo})
-	tests := []struct {
-		name, query string
-		op          ws.OpCode
-		in          string
-		wantOp      ws.OpCode
-		want        string
-	}{
-		{"binary comes back as binary", "", ws.OpBinary, "\x01\x02\xff", ws.OpBinary, "\x01\x02\xff"},
-		{"base64 text becomes binary", "", ws.OpText, "bAQID", ws.OpBinary, "\x01\x02\x03"},
-		{"empty binary", "", ws.OpBinary, "", ws.OpBinary, ""},
-		{"bad base64 stays text", "", ws.OpText, "b!", ws.OpText, "b!"},
-		{"b64 client gets text", "b64=1", ws.OpBinary, "\x01\x02\x03", ws.OpText, "bAQID"},
-		{"text stays text", "", ws.OpText, "4bAQID", ws.OpText, "4bAQID"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			c := s.dial(t, tt.query)
-			c.send(tt.op, true, tt.in)
-			c.want(tt.wantOp, tt.want)
-		})
-	}
-}
-
 func TestLargeRouteResponse(t *testing.T) {
 	s := start(t, emulator.AWS(), set{message: func(_ context.Context, e wsEvent) (wsAnswer, error) {
 		n, _ := strconv.Atoi(e.Body)

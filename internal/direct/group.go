@@ -1,4 +1,4 @@
-package emulator
+package direct
 
 import (
 	"bytes"
@@ -8,32 +8,52 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// groupPath is where one localdev process sends a group of frames for a connection of another: a POST of their JSON
-// array. It is no part of the management API.
-const groupPath = "/@groups/"
-
-// groupTime bounds one such call.
-const groupTime = 5 * time.Second
+const (
+	// groupPath is where one process sends a group of frames for a connection of another, below the endpoint of the
+	// management API: a POST of their JSON array to the connection's id. It is no part of the management API.
+	groupPath = "/@groups/"
+	// groupTime bounds one such call.
+	groupTime = 5 * time.Second
+	// defaultOutbox is what emulator.Limits.Outbox is if it is not said.
+	defaultOutbox = 4 << 20
+)
 
 // peers sends to other processes on this machine.
 var peers = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute}}
 
-// manageGroup serves a group for one of our connections.
-func (s *Server) manageGroup(w http.ResponseWriter, r *http.Request, id string) {
-	c := s.conns.get(id)
-	if r.Method != http.MethodPost || !validConnectionID(id) || c == nil {
+// groups serves groups for the connections of an emulator.
+type groups struct {
+	server *emulator.Server
+	path   string // with the stage, up to the connection's id
+	limit  int    // bytes that may wait for one connection
+}
+
+// pathOf returns the path of an endpoint: "/local" of "http://127.0.0.1:3000/local".
+func pathOf(endpoint string) string {
+	_, rest, _ := strings.Cut(endpoint, "://")
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		return rest[i:]
+	}
+	return ""
+}
+
+// ServeHTTP implements [http.Handler].
+func (g *groups) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
 		w.WriteHeader(http.StatusGone)
 		return
 	}
 	var frames []string
-	body, err := readAll(r.Body, nil, 2*s.limits.Outbox)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 2*int64(g.limit)))
 	if err == nil {
 		err = json.Unmarshal(body, &frames)
 	}
@@ -41,12 +61,12 @@ func (s *Server) manageGroup(w http.ResponseWriter, r *http.Request, id string) 
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	switch err := c.pushGroup(frames); {
+	switch err := g.server.PostToConnection(strings.TrimPrefix(r.URL.Path, g.path), frames...); {
 	case err == nil:
 		w.WriteHeader(http.StatusOK)
-	case errors.Is(err, errFull):
+	case errors.Is(err, emulator.ErrLimitExceeded):
 		w.WriteHeader(http.StatusTooManyRequests)
-	case errors.Is(err, errTooLarge):
+	case errors.Is(err, emulator.ErrPayloadTooLarge):
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 	default:
 		w.WriteHeader(http.StatusGone)

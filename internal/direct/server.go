@@ -1,0 +1,49 @@
+package direct
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"github.com/nonstick-io/nonstick/internal/engineio"
+	"github.com/nonstick-io/nonstick/localdev/emulator"
+)
+
+// NewServer returns an emulator that takes groups of frames from other processes, and whose binary frames are packets
+// of Engine.IO unless its limits are the service's, which has none. It sets Intercept and Binary of the configuration.
+func NewServer(c emulator.Config) *emulator.Server {
+	g := &groups{path: pathOf(c.Endpoint) + groupPath, limit: c.Limits.Outbox}
+	if g.limit == 0 {
+		g.limit = defaultOutbox
+	}
+	h := emulator.ForPrograms(c.Endpoint, g)
+	c.Intercept = func(r *http.Request) http.Handler {
+		if strings.HasPrefix(r.URL.Path, g.path) {
+			return h
+		}
+		return nil
+	}
+	c.Binary = Binary
+	g.server = emulator.New(c)
+	return g.server
+}
+
+// Binary writes binary frames as Engine.IO does where it has text only: "b" and the base64 of the message. A client
+// that asks for b64 cannot read binary frames, and gets that text.
+func Binary(r *http.Request) emulator.Binary {
+	b := emulator.Binary{Text: engineio.EncodeBinary}
+	if r.URL.Query().Get("b64") == "" {
+		b.Payload = payload
+	}
+	return b
+}
+
+// payload returns the bytes of a binary message of Engine.IO.
+func payload(frame string) (string, bool) {
+	text, ok := strings.CutPrefix(frame, "b")
+	if !ok {
+		return "", false
+	}
+	raw, err := base64.StdEncoding.DecodeString(text)
+	return string(raw), err == nil
+}
