@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -24,8 +24,8 @@ const (
 	carryLife = 2 * time.Hour
 	// carryReserve is what a carrier wants to have left of its time when it begins another chunk.
 	carryReserve = 10 * time.Second
-	// recordRepeats bounds the repeats of a record, which is safe to repeat.
-	recordRepeats = 3
+	// recordTries is how often a record is tried, which is safe to repeat.
+	recordTries = 3
 	// endOfIDs is above every socket id.
 	endOfIDs = "~"
 )
@@ -187,18 +187,18 @@ func (c *carrier) add(r Result, err error) {
 func (c *carrier) record(ctx context.Context, from, to sessionstore.SocketID) error {
 	now := time.Now()
 	lease := sessionstore.Lease{Owner: progress{c.token, from, to}.owner(), Until: now.Add(carryLife)}
-	pause := delivery.NewPause()
-	for try := 1; ; try++ {
-		err := c.claims.Claim(ctx, "part#"+c.part.Key(), lease, c.recorded, now)
+	var err error
+	for tries := again.Times(recordTries); tries.Next(ctx); {
+		err = c.claims.Claim(ctx, "part#"+c.part.Key(), lease, c.recorded, now)
 		if err == nil {
 			c.recorded = lease.Owner
 			return nil
 		}
-		if errors.Is(err, sessionstore.ErrExists) || try == recordRepeats {
-			return fmt.Errorf("record progress: %w", err)
+		if errors.Is(err, sessionstore.ErrExists) {
+			break
 		}
-		pause.Wait(ctx)
 	}
+	return fmt.Errorf("record progress: %w", err)
 }
 
 // stop records that nobody is being delivered to any more, so that who goes on need not cut anybody off.

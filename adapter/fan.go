@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -165,7 +166,7 @@ func (p *place) patiently(ctx context.Context, push func(context.Context) error)
 		return err
 	}
 	begun := time.Now()
-	pause := delivery.NewPauseOf(busyPause)
+	pause := again.NewPauseOf(busyPause)
 	for errors.Is(err, delivery.ErrBusy) && p.f.worth(begun, p.waited+time.Since(begun)) && ctx.Err() == nil {
 		p.give()
 		pause.Wait(ctx)

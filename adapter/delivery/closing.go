@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -32,10 +33,8 @@ const (
 // Leases and bounded repeats. The work of a call ends at its context's deadline, or after callTime if it
 // has none; a lease outlives the work by LeaseMargin, so that nobody takes over from one who still works.
 const (
-	callTime     = 30 * time.Second
-	closeRepeats = 8
-	firstPause   = 10 * time.Millisecond
-	longestPause = 500 * time.Millisecond
+	callTime   = 30 * time.Second
+	closeTries = 8
 )
 
 // LeaseMargin is how long a lease outlives the work that it is for.
@@ -191,8 +190,7 @@ func (c *Closing) write(
 		Session: id, Reason: reason, Handler: lease, Drain: o.Drain, IfPingAt: o.IfPingAt, IfConn: o.IfConn,
 	}
 	var err error
-	pause := NewPause()
-	for range closeRepeats {
+	for tries := again.Times(closeTries); tries.Next(ctx); {
 		var old sessionstore.Session
 		old, err = c.Sessions.Close(ctx, r)
 		if err == nil {
@@ -211,10 +209,6 @@ func (c *Closing) write(
 		if errors.Is(err, sessionstore.ErrNotFound) {
 			return old, sessionstore.Lease{}, nil
 		}
-		if ctx.Err() != nil {
-			break
-		}
-		pause.Wait(ctx)
 	}
 	return sessionstore.Session{}, sessionstore.Lease{}, fmt.Errorf("delivery: close session: %w", err)
 }
@@ -222,15 +216,10 @@ func (c *Closing) write(
 // cut ends a connection, repeating while the platform is busy.
 func (c *Closing) cut(ctx context.Context, conn sessionstore.Connection) error {
 	var err error
-	pause := NewPause()
-	for range closeRepeats {
+	for tries := again.Times(closeTries); tries.Next(ctx); {
 		if err = c.Pusher.Close(ctx, conn); err == nil || errors.Is(err, ErrGone) {
 			return nil
 		}
-		if ctx.Err() != nil {
-			break
-		}
-		pause.Wait(ctx)
 	}
 	return fmt.Errorf("delivery: cut connection: %w", err)
 }

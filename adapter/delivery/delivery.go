@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -68,8 +69,8 @@ func (l Limits) WithDefaults() Limits {
 	return l
 }
 
-// storeRepeats bounds the repeats of a write that was certainly not applied.
-const storeRepeats = 6
+// storeTries is how often a write is tried that was certainly not applied.
+const storeTries = 6
 
 // Target is a session to deliver to, and how it was last known to be reached.
 type Target struct {
@@ -283,9 +284,9 @@ func (d *Delivery) buffer(
 	if d.serial.has(id) {
 		return none, d.enqueue(ctx, id, packets)
 	}
-	pause := NewPause()
-	for try := 1; ; try++ {
-		err := d.store.Deliver(ctx, id, packets, d.limits.Buffer)
+	var err error
+	for tries := again.Times(storeTries); tries.Next(ctx); {
+		err = d.store.Deliver(ctx, id, packets, d.limits.Buffer)
 		cur, refused := sessionstore.Current(err)
 		switch {
 		case err == nil:
@@ -303,11 +304,9 @@ func (d *Delivery) buffer(
 			return none, d.full(ctx, id, &cur, packets)
 		case sessionstore.InDoubt(err):
 			return none, d.inDoubt(ctx, id, packets, err)
-		case try == storeRepeats:
-			return none, fmt.Errorf("deliver: %w", err)
 		}
-		pause.Wait(ctx)
 	}
+	return none, fmt.Errorf("deliver: %w", err)
 }
 
 // full ends a session whose client fetches too slowly.
@@ -368,12 +367,10 @@ func (d *Delivery) waiting(
 }
 
 func (d *Delivery) readAgain(ctx context.Context, id sessionstore.SessionID) (s sessionstore.Session, err error) {
-	pause := NewPause()
-	for range storeRepeats {
+	for tries := again.Times(storeTries); tries.Next(ctx); {
 		if s, err = d.store.Get(ctx, id, time.Now()); err == nil || errors.Is(err, sessionstore.ErrNotFound) {
 			return s, err
 		}
-		pause.Wait(ctx)
 	}
 	return s, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -122,9 +123,10 @@ func (f *flusher) keep(ctx context.Context) error {
 // enqueue delivers to a serial session on WebSocket: it appends, and pushes if nobody else is pushing.
 func (d *Delivery) enqueue(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet) error {
 	hold := NewHold()
-	pause := NewPause()
-	for try := 1; ; try++ {
-		s, err := d.store.Enqueue(ctx, id, packets, d.limits.Buffer, hold)
+	var err error
+	for tries := again.Times(storeTries); tries.Next(ctx); {
+		var s sessionstore.Session
+		s, err = d.store.Enqueue(ctx, id, packets, d.limits.Buffer, hold)
 		cur, refused := sessionstore.Current(err)
 		switch {
 		case err == nil:
@@ -135,11 +137,9 @@ func (d *Delivery) enqueue(ctx context.Context, id sessionstore.SessionID, packe
 			return d.full(ctx, id, &cur, packets)
 		case sessionstore.InDoubt(err):
 			return d.enqueueInDoubt(ctx, id, packets, hold, err)
-		case try == storeRepeats:
-			return fmt.Errorf("deliver: %w", err)
 		}
-		pause.Wait(ctx)
 	}
+	return fmt.Errorf("deliver: %w", err)
 }
 
 // enqueued goes on after the append: by a push if the hold is ours. A hold past its time means a dead flusher:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -80,33 +81,29 @@ func (e *Engine) later(ctx context.Context, c delivery.Ending) error {
 func (e *Engine) finishClose(ctx context.Context, end End) error {
 	ctx, cancel := context.WithTimeout(ctx, finishTime)
 	defer cancel()
-	pause := delivery.NewPause()
-	for {
-		err := e.closing.Resume(
+	var err error
+	for tries := again.Unbounded(); tries.Next(ctx); {
+		err = e.closing.Resume(
 			ctx, delivery.Ending{Session: end.Session, Owner: end.Owner, Reason: end.Reason, Doubtful: end.Doubtful},
 		)
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() == nil {
-			pause.Wait(ctx)
-			continue
-		}
-		again, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTime)
-		defer cancel()
-		if end.Step++; end.Step <= maxSteps && e.ends != nil {
-			handed := e.ends.HandOver(again, end)
-			if handed == nil {
-				e.log.WarnContext(
-					ctx, "a session cannot be closed yet", "session", NameInLog(end.Session), "reason", end.Reason,
-					"error", err,
-				)
-				return nil
-			}
-			err = errors.Join(err, handed)
-		}
-		return fmt.Errorf("engine: close a session: %w", err)
 	}
+	handing, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTime)
+	defer cancel()
+	if end.Step++; end.Step <= maxSteps && e.ends != nil {
+		handed := e.ends.HandOver(handing, end)
+		if handed == nil {
+			e.log.WarnContext(
+				ctx, "a session cannot be closed yet", "session", NameInLog(end.Session), "reason", end.Reason,
+				"error", err,
+			)
+			return nil
+		}
+		err = errors.Join(err, handed)
+	}
+	return fmt.Errorf("engine: close a session: %w", err)
 }
 
 // handOver hands an end over. If that fails, the sweeper does it when the lease is over.
@@ -141,10 +138,10 @@ func (e *Engine) Finish(ctx context.Context, end End) error {
 		if end.Step++; end.Step > maxSteps {
 			return err
 		}
-		again, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTime)
-		mine, err := e.renew(again, &end)
+		handing, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTime)
+		mine, err := e.renew(handing, &end)
 		if mine && err == nil && e.ends != nil {
-			err = e.handOver(again, end)
+			err = e.handOver(handing, end)
 			mine = false
 		}
 		cancel()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/internal/ids"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -141,25 +142,22 @@ func (e *Engine) Run(ctx context.Context, s Step) error {
 	}
 }
 
-// openRepeats bounds the wait for a connection whose connect may not have been answered yet: until then it is gone to
+// openTries bounds the wait for a connection whose connect may not have been answered yet: until then it is gone to
 // the management API.
-const openRepeats = 12
+const openTries = 12
 
 // closeRefused closes a connection that was only let in to be closed.
 func (e *Engine) closeRefused(ctx context.Context, conn sessionstore.Connection) error {
-	pause := delivery.NewPause()
-	for try := 1; ; try++ {
+	for tries := again.Times(openTries); tries.Next(ctx); {
 		err := e.pusher.Close(ctx, conn)
-		switch {
-		case err == nil:
+		if err == nil {
 			return nil
-		case !errors.Is(err, delivery.ErrGone):
-			return fmt.Errorf("engine: refuse connection: %w", err)
-		case try == openRepeats:
-			return nil // its client has left by itself
 		}
-		pause.Wait(ctx)
+		if !errors.Is(err, delivery.ErrGone) {
+			return fmt.Errorf("engine: refuse connection: %w", err)
+		}
 	}
+	return nil // its client has left by itself
 }
 
 // sendOpen registers the session, which is the claim on this step, and pushes the open packet.
@@ -185,14 +183,12 @@ func (e *Engine) sendOpen(ctx context.Context, s Step) error {
 	return errors.Join(err, e.closing.Close(ctx, s.Session, reason, delivery.CloseOptions{Doubtful: s.Conn}))
 }
 
-func (e *Engine) pushOpen(ctx context.Context, s Step) error {
+func (e *Engine) pushOpen(ctx context.Context, s Step) (err error) {
 	frame := e.open(s.Session, []string{})
-	pause := delivery.NewPause()
-	for try := 1; ; try++ {
-		err := e.delivery.Push(ctx, s.Conn, frame)
-		if !errors.Is(err, delivery.ErrGone) || try == openRepeats {
-			return err
+	for tries := again.Times(openTries); tries.Next(ctx); {
+		if err = e.delivery.Push(ctx, s.Conn, frame); !errors.Is(err, delivery.ErrGone) {
+			break
 		}
-		pause.Wait(ctx)
 	}
+	return err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -70,9 +71,7 @@ func (e *Engine) Overtaken(
 func (e *Engine) readUntil(
 	ctx context.Context, id sessionstore.SessionID, patience time.Duration, ready func(*sessionstore.Session) bool,
 ) (sessionstore.Session, error) {
-	pause := delivery.NewPause()
-	for end := time.Now().Add(patience); time.Now().Before(end) && ctx.Err() == nil; {
-		pause.Wait(ctx)
+	for tries := again.Until(time.Now().Add(patience)).Paused(); tries.Next(ctx); {
 		s, err := e.store.Get(ctx, id, time.Now())
 		switch {
 		case err != nil && !sessionstore.InDoubt(err) && !errors.Is(err, sessionstore.ErrThrottled):

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/internal/ids"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -25,8 +26,8 @@ const (
 	longestReread = time.Second
 )
 
-// pollAttempts bounds how often a GET reads again because a write of its own was refused or in doubt.
-const pollAttempts = 100
+// pollTries is how often a GET reads because a write of its own was refused or in doubt.
+const pollTries = 100
 
 // Poll serves a GET of a session: it answers what is in the buffer, or parks until something is to be said. t is the
 // client's cache buster, of any length and form. Where it names the GET (engineio.Unique, and not the handshake's), a
@@ -40,19 +41,15 @@ func (e *Engine) Poll(ctx context.Context, id sessionstore.SessionID, t string) 
 	}
 	p := &poller{
 		e: e, id: id, t: t, began: now, deadline: e.pollDeadline(ctx, now), reread: firstReread,
-		retry: delivery.NewPause(),
 	}
-	for range pollAttempts {
+	tries := again.Times(pollTries)
+	for tries.Next(ctx) {
 		payload, err := p.until(ctx)
 		if !errors.Is(err, errAgain) {
 			return payload, err
 		}
-		p.retry.Wait(ctx)
-		if ctx.Err() != nil {
-			break
-		}
 	}
-	return "", fmt.Errorf("engine: poll: gave up after %d attempts: %w", pollAttempts, p.cause)
+	return "", fmt.Errorf("engine: poll: gave up (%w): %w", tries.Err(), p.cause)
 }
 
 // pollDeadline is when a GET is answered at the latest.
@@ -80,7 +77,6 @@ type poller struct {
 	parked   bool
 	unprobed bool // it has read the session before a probe
 	reread   time.Duration
-	retry    *delivery.Pause
 	cause    error
 }
 

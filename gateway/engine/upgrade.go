@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -110,9 +111,8 @@ func (e *Engine) giveUp(ctx context.Context, id sessionstore.SessionID, conn ses
 // in the buffer has been pushed.
 func (e *Engine) upgrade(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) error {
 	hold := delivery.NewHold()
-	pause := delivery.NewPause()
 	var err error
-	for range upgradeRepeats {
+	for tries := again.Times(upgradeTries); tries.Next(ctx); {
 		var s sessionstore.Session
 		s, err = e.store.Upgrade(ctx, id, conn, hold)
 		if err == nil {
@@ -125,14 +125,13 @@ func (e *Engine) upgrade(ctx context.Context, id sessionstore.SessionID, conn se
 		case refused, errors.Is(err, sessionstore.ErrNotFound):
 			return e.refuse(ctx, conn)
 		}
-		pause.Wait(ctx)
 	}
 	return e.dropped(ctx, id, conn, err)
 }
 
-// upgradeRepeats bounds the repeats of an upgrade in doubt. It is safe to repeat: it is applied once, and
-// its owner token tells.
-const upgradeRepeats = 6
+// upgradeTries is how often an upgrade is tried. One in doubt is safe to repeat: it is applied once, and its owner
+// token tells.
+const upgradeTries = 6
 
 // flush pushes what is in the buffer of an upgraded session and tells deliverers and the sweeper where it is.
 func (e *Engine) flush(ctx context.Context, s sessionstore.Session, hold sessionstore.Lease) error {

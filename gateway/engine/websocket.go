@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -82,8 +83,8 @@ func (e *Engine) dropped(
 	return errors.Join(fmt.Errorf("engine: message: %w", cause), err)
 }
 
-// beatRepeats bounds the repeats of a pong's write, which may be applied twice.
-const beatRepeats = 3
+// beatTries is how often a pong's write is tried, which may be applied twice.
+const beatTries = 3
 
 // beatOf is the pong of a WebSocket: its times live in the registry, so the session is not read. A pong that cannot
 // be written ends nothing: the sweeper is in the same trouble with the store, and pings once more. One that nobody
@@ -95,18 +96,14 @@ func (e *Engine) beatOf(ctx context.Context, id sessionstore.SessionID, conn ses
 		return nil
 	}
 	next := e.nextPing(id, now)
-	pause := delivery.NewPause()
-	for try := 1; ; try++ {
-		err := e.beat(ctx, id, next)
-		if err == nil {
+	var err error
+	for tries := again.Times(beatTries); tries.Next(ctx); {
+		if err = e.beat(ctx, id, next); err == nil {
 			e.conns.calmUntil(conn, e.calm(now))
 			return nil
 		}
-		if try == beatRepeats || ctx.Err() != nil {
-			return fmt.Errorf("engine: pong: %w", err)
-		}
-		pause.Wait(ctx)
 	}
+	return fmt.Errorf("engine: pong: %w", err)
 }
 
 // frame serves a frame by what the connection is to the session.

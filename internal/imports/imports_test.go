@@ -29,6 +29,7 @@ type rule struct {
 var rules = []rule{
 	{pkg: "internal/engineio", never: []string{module}, why: "a codec is a leaf: bytes in, values out"},
 	{pkg: "internal/socketio", never: []string{module}, why: "a codec is a leaf: bytes in, values out"},
+	{pkg: "internal/again", never: []string{module, aws}, why: "to try again takes a clock, and nothing of ours"},
 	{pkg: "sessionstore", never: []string{module}, why: "the contract knows no implementation"},
 	{pkg: "internal/engineio", never: []string{aws, "net/http"}, why: "a codec knows no transport"},
 	{pkg: "internal/socketio", never: []string{aws, "net/http"}, why: "a codec knows no transport"},
@@ -49,14 +50,14 @@ var rules = []rule{
 	},
 	{
 		pkg: "adapter/delivery", never: []string{module, aws},
-		except: []string{module + "sessionstore"},
+		except: []string{module + "sessionstore", module + "internal/again"},
 		why:    "delivery to one session is the lowest of what knows the store",
 	},
 	{
 		pkg: "adapter", never: []string{module, aws},
 		except: []string{
-			module + "adapter/delivery", module + "internal/engineio", module + "internal/socketio",
-			module + "sessionstore",
+			module + "adapter/delivery", module + "internal/again", module + "internal/engineio",
+			module + "internal/socketio", module + "sessionstore",
 		},
 		why: "rooms and broadcasts know delivery, and neither a server nor a cloud",
 	},
@@ -82,7 +83,7 @@ var rules = []rule{
 		except: []string{
 			module + "adapter/delivery", module + "sessionstore", module + "internal/engineio",
 			module + "internal/socketio",
-			module + "internal/awshttp",
+			module + "internal/again", module + "internal/awshttp",
 		},
 		why: "what only pushes links no server",
 	},

@@ -18,7 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
-	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/again"
 )
 
 // ErrNotSent says that a message may not have reached its queue.
@@ -137,21 +137,20 @@ func (q *Queue) patiently(ctx context.Context, c call) error {
 	if err != nil {
 		return fmt.Errorf("%w: encode: %w", ErrNotSent, err)
 	}
-	pause := delivery.NewPause()
-	for attempt := 1; ; attempt++ {
-		again, err := q.send(ctx, "SendMessage", body)
-		if err == nil {
+	for tries := again.Times(sendAttempts); tries.Next(ctx); {
+		var worth bool
+		if worth, err = q.send(ctx, "SendMessage", body); err == nil {
 			return nil
 		}
-		if !again || attempt == sendAttempts || ctx.Err() != nil {
-			return fmt.Errorf("%w: %w", ErrNotSent, err)
+		if !worth {
+			break
 		}
-		pause.Wait(ctx)
 	}
+	return fmt.Errorf("%w: %w", ErrNotSent, err)
 }
 
-// send makes one attempt. Again says whether another may succeed.
-func (q *Queue) send(ctx context.Context, action string, body []byte) (again bool, err error) {
+// send makes one attempt. It is worth another one if that may succeed.
+func (q *Queue) send(ctx context.Context, action string, body []byte) (worth bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, q.endpoint+"/", bytes.NewReader(body))
 	if err != nil {
 		return false, fmt.Errorf("make request: %w", err)

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -56,13 +56,11 @@ func (c *claim) ownedBy(s string) sessionstore.Owner { return sessionstore.Owner
 func (c *claim) take(ctx context.Context, life time.Duration) (first bool, answer Answer, err error) {
 	now := time.Now()
 	c.owner, c.until = c.ownedBy(sessionstore.NewID()), now.Add(life)
-	pause := delivery.NewPause()
-	for try := 1; ; try++ { // one that is in doubt is safe to repeat
+	for tries := again.Times(claimTries); tries.Next(ctx); { // one that is in doubt is safe to repeat
 		err = c.claims.Claim(ctx, c.name, sessionstore.Lease{Owner: c.owner, Until: c.until}, "", now)
-		if err == nil || errors.Is(err, sessionstore.ErrExists) || try == claimTries {
+		if err == nil || errors.Is(err, sessionstore.ErrExists) {
 			break
 		}
-		pause.Wait(ctx)
 	}
 	held, taken := sessionstore.Holder(err)
 	switch {
