@@ -15,14 +15,15 @@ var (
 	ErrExists = errors.New("sessionstore: exists already")
 	// ErrConflict: the condition of a write failed, so nothing was written. See [ConflictError].
 	ErrConflict = errors.New("sessionstore: condition failed")
-	// ErrThrottled: the store refused the call for its rate; nothing was written. What joins and leaves rooms is
-	// repeated before, as long as its context has time: all members of a room are one partition of a table.
+	// ErrThrottled: the store refused the call for its rate; nothing was written. Before a store returns it for a join
+	// or a leave, it repeats the call as long as the context has time: all members of a room are one partition of a
+	// table.
 	ErrThrottled = errors.New("sessionstore: throttled")
 	// ErrUnavailable: the call never reached the store; nothing was written.
 	ErrUnavailable = errors.New("sessionstore: unavailable")
 	// ErrTooLarge: the value is above a limit of the store; nothing was written.
 	ErrTooLarge = errors.New("sessionstore: too large")
-	// ErrSpoilt: more has come for a partial packet than it wants; it was counted, and nobody can get the packet.
+	// ErrSpoilt: more has come for a partial packet than it wants; it was counted, and no caller can take the packet.
 	ErrSpoilt = errors.New("sessionstore: partial packet spoilt")
 	// ErrFull: the store has no room for another session or socket; nothing was written.
 	ErrFull = errors.New("sessionstore: full")
@@ -58,7 +59,7 @@ func Current(err error) (Session, bool) {
 	return Session{}, false
 }
 
-// HeldError is a claim that was refused because somebody else has the lease. It matches [ErrExists].
+// HeldError is a claim that was refused because another owner has the lease. It matches [ErrExists].
 type HeldError struct {
 	// Lease is the one that the refused claim found.
 	Lease Lease

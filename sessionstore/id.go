@@ -21,8 +21,8 @@ type Namespace string
 // Room is the name of a room in a namespace. At most [MaxName] bytes.
 type Room string
 
-// Owner is a token that names one holder of a lease. It is unique for each call that takes a lease, so
-// that a repeat of one's own applied write can be told from a lost race.
+// Owner is a token that names one holder of a lease. It is unique for each call that takes a lease, so that a caller
+// can tell a repeat of its own applied write from a lost race.
 type Owner string
 
 // MaxName is the greatest length of a namespace or room name in bytes: DynamoDB's keys have room for it.

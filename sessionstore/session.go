@@ -12,7 +12,7 @@ type State string
 const (
 	// Open: packets flow.
 	Open State = "open"
-	// Closing: somebody won the close and is running the disconnect handlers under the handler lease.
+	// Closing: the closer is running the disconnect handlers under the handler lease.
 	Closing State = "closing"
 	// Closed: nothing is left to do; the item waits for its time to live.
 	Closed State = "closed"
@@ -34,7 +34,7 @@ type Lease struct {
 	Until time.Time
 }
 
-// Held reports whether somebody has the lease, expired or not.
+// Held reports whether the lease has an owner, expired or not.
 func (l Lease) Held() bool { return l.Owner != "" }
 
 // Expired reports whether the lease has a holder whose time is up.
@@ -47,7 +47,7 @@ type Candidate struct {
 }
 
 // Poll is the lease of a parked GET. It belongs to the GET that T names. Where that is the client's cache buster, a
-// copy of the same GET may park and answer too; else each handler of one has a name of its own.
+// copy of the same GET may park and be answered too; else each handler of a GET makes a name of its own.
 type Poll struct {
 	T     string
 	Until time.Time
@@ -155,8 +155,8 @@ func (s *Session) Socket(nsp Namespace) (Socket, bool) {
 	return Socket{}, false
 }
 
-// Hint is how the session is best reached as this reading of it says: its connection if it is on an open
-// WebSocket that nobody is flushing to and that is not Serial, else none.
+// Hint is how the session is best reached as this reading of it says: its connection if it is on an open WebSocket,
+// without a hold, and not Serial; else none.
 func (s *Session) Hint() Connection {
 	if s.State == Open && s.Transport == WebSocket && !s.Serial && !s.Hold.Held() {
 		return s.Conn
@@ -246,8 +246,8 @@ const (
 // Partial is a Socket.IO packet with binary attachments of which some have yet to come. What came is kept apart,
 // since the session is read at every request.
 type Partial struct {
-	// Want is the number of attachments that the header announced, Count how many have come. More than Want of them:
-	// nobody knows any more which belong to it, and nobody may have it.
+	// Want is the number of attachments that the header announced, Count how many have come. If more than Want have
+	// come, it is unknown which of them belong to it, and no caller may take it.
 	Want, Count int
 	// Packets are the frames that came and are kept, in order: the first of them is the header's text, the others
 	// attachments as "b" and base64. The first packet's ID is the partial packet's own. See [Buffers.Bodies] for
@@ -282,7 +282,7 @@ func (p *Partial) Check() error {
 	return nil
 }
 
-// Member is one row of a room or of a namespace: who to deliver to, and a hint how.
+// Member is one row of a room or of a namespace: the socket to deliver to, its session, and a hint how to reach that.
 type Member struct {
 	Socket  SocketID
 	Session SessionID

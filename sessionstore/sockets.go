@@ -76,9 +76,9 @@ type Sockets interface {
 	// SetHint writes the hint into the socket's member row and the rows of its rooms, each only if it is there
 	// (1 write and one for each room; 1 read if s.Rooms is not 0).
 	SetHint(ctx context.Context, s Socket, hint Connection) error
-	// ClearSockets removes what sockets of a session have left behind whose row is gone, or never came: an instance
-	// died while it removed or put them (1 read, and two writes for each room found). The session must be closing or
-	// closed.
+	// ClearSockets removes the items of those sockets of a session whose row is gone, or never came, because an
+	// instance died while it removed or put them (1 read, and two writes for each room found). The session must be
+	// closing or closed.
 	ClearSockets(ctx context.Context, id SessionID) error
 }
 
@@ -110,8 +110,8 @@ type Rooms interface {
 	InRoom(ctx context.Context, s Socket, room Room) (bool, error)
 	// Member reads the member row of one socket. ErrNotFound if there is none.
 	Member(ctx context.Context, nsp Namespace, id SocketID) (Member, error)
-	// Members walks the members of a room whose ids are in the range, in order of socket ids, page by page. Who joins
-	// or leaves meanwhile may be missed or met.
+	// Members walks the members of a room whose ids are in the range, in order of socket ids, page by page. Sockets
+	// that join or leave meanwhile may be missed or met.
 	Members(ctx context.Context, nsp Namespace, room Room, ids Range) iter.Seq2[Member, error]
 	// NamespaceMembers walks one shard of a namespace in the same way; there are [Registry.Shards] of them.
 	NamespaceMembers(ctx context.Context, nsp Namespace, shard int, ids Range) iter.Seq2[Member, error]

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Store is everything, for wiring and for storetest. Code that works with a store asks for the roles it needs.
+// Store is all roles together, for wiring and for storetest. Code that works with a store asks for the roles it needs.
 type Store interface {
 	Sessions
 	Buffers
@@ -157,10 +157,9 @@ type Upgrades interface {
 
 // Flushes are the transitions of the caller that holds the buffer back to push it.
 type Flushes interface {
-	// Enqueue appends packets to the buffer of a session on WebSocket that is Serial and takes the hold if nobody has
-	// it, in one write. Returns the session as it is after: if its Hold is hold.Owner's, the caller has to push the
-	// buffer; else the caller that has it will. Condition: open, on WebSocket, Serial, and the buffer within limits
-	// afterwards.
+	// Enqueue appends packets to the buffer of a session on WebSocket that is Serial and takes the hold if it is free,
+	// in one write. Returns the session as it is after: if its Hold is hold.Owner's, the caller has to push the buffer;
+	// else the owner of the hold does. Condition: open, on WebSocket, Serial, and the buffer within limits afterwards.
 	Enqueue(ctx context.Context, id SessionID, packets []Packet, limits BufferLimits, hold Lease) (Session, error)
 	// Renew extends the hold. Condition: Hold is hold.Owner's.
 	Renew(ctx context.Context, id SessionID, hold Lease) error
@@ -214,8 +213,8 @@ type Registry interface {
 }
 
 // Partials keep a Socket.IO packet until its attachments have come, over as many requests as it takes. A packet past
-// its Deadline at now is none. Where the frames of a connection may be handled at once, nothing in an attachment
-// tells which packet it is of; so what came too much spoils a packet for good, and nobody gets it.
+// its Deadline at now is none. Where the frames of a connection may be handled at once, nothing in an attachment tells
+// which packet it belongs to. So one attachment too many spoils a packet for good, and no caller gets it.
 type Partials interface {
 	// PutPartial stores a packet of which p.Packets came: the header, and maybe attachments. If another is waiting it
 	// spoils that one and returns ErrExists (2 writes). ErrTooLarge above the limits.
@@ -227,7 +226,8 @@ type Partials interface {
 	// that makes Count equal to Want has them all. ErrNotFound if none is waiting, ErrSpoilt if Count is above Want
 	// then.
 	CountAttachment(ctx context.Context, id SessionID, now time.Time) (Partial, error)
-	// TakePartial removes a packet. Condition: it is p, with Count as in p; ErrNotFound otherwise. One caller gets it.
+	// TakePartial removes a packet. Condition: it is p, with Count as in p; ErrNotFound otherwise. Of several callers
+	// one gets it.
 	TakePartial(ctx context.Context, id SessionID, p Partial) error
 	// DeletePartial removes whatever is there; removing what is not there is no error.
 	DeletePartial(ctx context.Context, id SessionID) error
@@ -267,9 +267,9 @@ type Acks interface {
 	// PutAck stores a pending acknowledgement. ErrExists if one of its id, or of its place, is stored for the
 	// session, whatever its state: the id is not free. ErrTooLarge if its state is above [MaxAckState].
 	PutAck(ctx context.Context, a Ack) error
-	// PendingAcks returns the ids of acknowledgements that are stored for the session, so that what a client sends
-	// for others need not be written. They are MaxPendingAcks at most; all is false if there may be more. Some of
-	// them may be answered or expired. It sees every PutAck that returned before.
+	// PendingAcks returns the ids of acknowledgements that are stored for the session, so that the server need not
+	// write anything for an answer to an id that it never sent. They are MaxPendingAcks at most; all is false if there
+	// may be more. Some of them may be answered or expired. It sees every PutAck that returned before.
 	PendingAcks(ctx context.Context, id SessionID) (ids []uint64, all bool, err error)
 	// AnswerAck records the client's answer, once, and returns the acknowledgement with it. One with a
 	// continuation is removed. ErrNotFound if there is none, it is expired at now, or answered already.

@@ -106,7 +106,7 @@ func (s *Store) AnswerAck(ctx context.Context, a sessionstore.Ack, now time.Time
 	return answered, nil
 }
 
-// answerAck records an answer for a caller who waits. It is refused if the acknowledgement has a continuation.
+// answerAck records an answer for a caller that waits. It is refused if the acknowledgement has a continuation.
 func (s *Store) answerAck(ctx context.Context, a sessionstore.Ack, now time.Time) (item, error) {
 	const op = sessionstore.OpAck
 	stored := valid(a.Answer)

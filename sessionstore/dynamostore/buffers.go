@@ -128,7 +128,8 @@ func atMost(name, placeholder string, limit int, values item) string {
 	return "(attribute_not_exists(#" + name + ") OR #" + name + " <= " + placeholder + ")"
 }
 
-// changes bounds the repeats of a write that was refused for a change of the list alone: each was somebody's success.
+// changes bounds the repeats of a write that was refused for a change of the list alone. Each refusal means that
+// another caller's write succeeded.
 const changes = 12
 
 // changing is the error of a write that others were before, so often.
@@ -137,8 +138,8 @@ func changing() error {
 }
 
 // deliver writes what is stored apart, then appends. A refusal for want of room within the item alone turns a page,
-// which takes two writes more. If somebody else turns it before, there is room again; many who come at once spread
-// out.
+// which takes two writes more. If another caller turns it first, there is room again; many callers at once spread out
+// by random pauses.
 func (s *Store) deliver(ctx context.Context, d *delivery) (item, error) {
 	if err := s.begin(ctx, d.op); err != nil {
 		return nil, fmt.Errorf("%s: session: %w", d.op, err)

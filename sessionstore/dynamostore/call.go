@@ -25,7 +25,7 @@ const (
 type patienceKey struct{}
 
 // patient returns the context of calls that wait while the table is busy, as long as ctx has time: a room is one
-// partition, and many who join it at once wait for one another.
+// partition, and sockets that join it at once wait for one another.
 func patient(ctx context.Context) context.Context {
 	return context.WithValue(ctx, patienceKey{}, true)
 }
@@ -70,7 +70,8 @@ func repeatable(err error, read bool) bool {
 		read && sessionstore.InDoubt(err)
 }
 
-// backOff pauses after an attempt, for a random time so that many who failed together do not come back together.
+// backOff pauses after an attempt, for a random time, so that many calls that failed together do not come back
+// together.
 func backOff(ctx context.Context, attempt int) error {
 	return sleep(ctx, pauseAfter(attempt))
 }

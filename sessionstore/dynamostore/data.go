@@ -50,7 +50,8 @@ func (s *Store) Data(ctx context.Context, k sessionstore.Socket) (map[string]str
 	return dataOf(it), nil
 }
 
-// dataTries bounds the repeats of a change whose data somebody else changed meanwhile: each was somebody's success.
+// dataTries bounds the repeats of a change whose data another caller changed meanwhile. Each conflict means that
+// another caller's write succeeded.
 const dataTries = 40
 
 // SetData implements [sessionstore.Sockets]. The data are one item with a version: read, and written on condition of

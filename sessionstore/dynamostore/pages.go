@@ -11,7 +11,7 @@ import (
 
 // A page is an item with entries of a buffer, under a key that the query of a session does not meet. Where entries
 // were, the list has one reference to it. Pages are as bodies are: written before what refers to them, never changed,
-// and ended by their time to live. So a page that nobody came to refer to is harmless. See docs/adr/0014.
+// and ended by their time to live. So a page to which no list came to refer is harmless. See docs/adr/0014.
 
 const (
 	// maxEntry is the most that a packet within a list may weigh; what is above is stored apart.

@@ -343,7 +343,7 @@ func TestClosedBeforeTheTurn(t *testing.T) {
 	p.check()
 }
 
-// TestTurnWithinLimits: a turn takes no more packets than the limits do, no matter who comes first.
+// TestTurnWithinLimits: a turn takes no more packets than the limits do, whichever caller comes first.
 func TestTurnWithinLimits(t *testing.T) {
 	client := newTable(t)
 	p := newPaged(t, dynamostore.New(client, dynamostore.Options{Table: table}), client)

@@ -220,7 +220,7 @@ func (s *Store) transition(ctx context.Context, op sessionstore.Op, id sessionst
 	return it, nil
 }
 
-// move is the write of a transition, whose error is yet to be named.
+// move writes a transition and returns the raw error; callers translate it with transitionError.
 func (s *Store) move(ctx context.Context, op sessionstore.Op, id sessionstore.SessionID, c change) (item, error) {
 	c.key = sessionKey(id)
 	return s.update(ctx, op, c)

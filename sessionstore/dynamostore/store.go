@@ -10,7 +10,7 @@ import (
 // DefaultShards is the number of shards of the registry and of each namespace's members.
 const DefaultShards = 16
 
-// DefaultRowLife is the time to live of sessions and their rows, should nobody remove them.
+// DefaultRowLife is the time to live of sessions and their rows, if no instance removes them.
 const DefaultRowLife = 90 * 24 * time.Hour
 
 // bodyLife is the time to live of what is stored apart: it is fetched within seconds, or never.

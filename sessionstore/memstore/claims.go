@@ -50,7 +50,7 @@ func (c *claims) take(name string, lease sessionstore.Lease, from sessionstore.O
 	return nil
 }
 
-// sweep removes some of the leases that have ended: to who asks, one that has ended and none are the same.
+// sweep removes some of the leases that have ended. To a caller of Claim a lease that has ended and none are the same.
 func (c *claims) sweep(now time.Time) {
 	looked := 0
 	for name, l := range c.leases {

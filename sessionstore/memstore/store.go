@@ -95,7 +95,7 @@ type entry struct {
 	acks      map[uint64]*ack // by place
 	ackBytes  int
 	weight    int           // as it counts into what the store holds
-	changed   chan struct{} // nil unless somebody waits
+	changed   chan struct{} // nil unless a caller waits
 }
 
 // kept is what a socket keeps apart from its row.

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// table is a set of rows that can be walked in order of their keys. A change costs no more than a map's:
-// the order is made up for at the next walk. The zero value is empty. The owner guards it.
+// table is a set of rows that can be walked in order of their keys. A change costs no more than a map's: the next walk
+// sorts what was added. The zero value is empty. The owner guards it.
 type table[K cmp.Ordered, V any] struct {
 	rows  map[K]V
 	order []K // sorted; may name rows that have gone
@@ -36,7 +36,7 @@ func (t *table[K, V]) remove(k K) {
 	t.compact()
 }
 
-// compact keeps the keys of rows that have gone from piling up in a table that nobody walks.
+// compact keeps the keys of removed rows from piling up in a table that is never walked.
 func (t *table[K, V]) compact() {
 	if len(t.order)+len(t.added) > 2*len(t.rows)+64 {
 		t.settle()

@@ -181,7 +181,7 @@ func (x *tester) poll(id sessionstore.SessionID, t string, last bool) ([]session
 	return nil, nil
 }
 
-// give answers a GET. Nobody else answers, and a delivery does not make a read stale, so it is not refused.
+// give answers a GET. It is the only GET, and a delivery does not make a read stale, so it is not refused.
 func (x *tester) give(s *sessionstore.Session, t string, n int) ([]sessionstore.Packet, error) {
 	given, err := x.store.Bodies(x.Context(), s.ID, s.Pending()[:n])
 	if err != nil {

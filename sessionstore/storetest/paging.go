@@ -52,7 +52,7 @@ func bigRoom(x *tester) {
 	x.Run("cancelled", func(t *testing.T) { (&tester{T: t, store: x.store}).cancelledWalk(nsp, room) })
 }
 
-// leaving: those who stay during a walk are met once each, in order.
+// leaving: the sockets that stay during a walk are met once each, in order.
 func (x *tester) leaving(nsp sessionstore.Namespace, room sessionstore.Room, sockets []sessionstore.NewSocket) {
 	begin := newStarter(1)
 	done := make(chan error, 1)

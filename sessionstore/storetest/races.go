@@ -57,7 +57,7 @@ func (x *tester) oneWins(lost error, f func(i int) error) int {
 	return winner
 }
 
-// racer names the i-th racer as an owner, who holds a lease from now on.
+// racer returns the lease of the i-th racer, held from now on.
 func racer(i int) sessionstore.Lease {
 	return sessionstore.Lease{Owner: sessionstore.Owner(fmt.Sprint("racer-", i)), Until: after(leaseEnd)}
 }

@@ -50,7 +50,7 @@ func (x *tester) try(tr transition, st state) {
 	}
 	got := x.get(id)
 	if want.State == sessionstore.Closed {
-		got.Handler, want.Handler = sessionstore.Lease{}, sessionstore.Lease{} // nobody needs it any more
+		got.Handler, want.Handler = sessionstore.Lease{}, sessionstore.Lease{} // not needed any more
 	}
 	x.same("the session afterwards", got, want)
 }
