@@ -22,7 +22,7 @@ const (
 )
 
 // TestLargeAnswers is answers near what Lambda takes, on the functions of the template: to a polling client that
-// fetches what has waited for long, without compression, and to who invokes emit.
+// fetches what has waited for long, without compression, and to callers of emit.
 func TestLargeAnswers(t *testing.T) {
 	s := stackClient{t, deploy(t, "ordered", "--app", "bench").url}
 	for name, unit := range map[string]string{

@@ -176,7 +176,7 @@ var nextPort atomic.Int64
 
 func init() { nextPort.Store(int64(20000 + os.Getpid()%8000)) }
 
-// freePort returns a port of the loopback address that nobody listens on.
+// freePort returns a port of the loopback address that is free.
 func freePort(t *testing.T) int {
 	t.Helper()
 	for range 2000 {

@@ -35,8 +35,8 @@ func TestPermissionsBoundary(t *testing.T) {
 	deploy(t, map[string]string{"PermissionsBoundary": boundary}).all(t, kindRole, boundary, "PermissionsBoundary")
 }
 
-// A key of one's own is that of the table, the queues, the logs and the functions' variables, and who works with
-// these may use it.
+// With KmsKeyArn that key encrypts the table, the queues, the logs and the functions' variables, and the roles that
+// work with these may use it.
 func TestKmsKey(t *testing.T) {
 	s := deploy(t, nil)
 	s.all(t, "AWS::DynamoDB::Table", nil, "SSESpecification")
@@ -122,7 +122,8 @@ func TestLogs(t *testing.T) {
 	}
 }
 
-// callers are who calls a function, and by which ARN or name: integrations, permissions and mappings.
+// callers are the resources that call a function, with the ARN or name that they call: integrations, permissions and
+// mappings.
 func (s stack) callers() map[string]string {
 	calls := map[string]string{}
 	for _, id := range s.of("AWS::ApiGatewayV2::Integration") {
@@ -143,8 +144,8 @@ func (s stack) callers() map[string]string {
 	return calls
 }
 
-// Without a release everybody calls the functions as they are. With one, who stands between a client and its answer
-// calls a version of that release, and only such versions have environments that are always warm.
+// Without a release every caller calls the functions as they are. With one, the callers that stand between a client and
+// its answer call a version of that release, and only such versions have environments that are always warm.
 func TestRelease(t *testing.T) {
 	s := deploy(t, nil)
 	for _, kind := range []string{"AWS::Lambda::Version", "AWS::Lambda::Alias"} {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// After a pause a request goes on a new connection, for the old one may have been closed without anybody seeing it.
+// After a pause a request goes on a new connection, for the old one may have been closed while nothing read from it.
 func TestPause(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -1,6 +1,6 @@
 // Package ids makes the random ids of sessions, sockets, GETs and acknowledgements. They come from crypto/rand. A
-// simulation of this module may have those of one context come from a source of its own, so that a schedule can be
-// run again; nobody outside of the module can, and [internal/imports] tests that no program does.
+// simulation of this module may have those of one context come from a source of its own, so that a schedule can be run
+// again. Code outside of the module cannot, and [internal/imports] tests that no program does.
 package ids
 
 import (

@@ -114,7 +114,7 @@ func (c cure) finish(finish func(context.Context, engine.End) error) func(contex
 	}
 }
 
-// unknown is a context by which nobody finds the pool.
+// unknown is a context in which the pool is not found.
 type unknown struct{ context.Context }
 
 // Value implements [context.Context].

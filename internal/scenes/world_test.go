@@ -25,7 +25,7 @@ type scene struct {
 	name    string
 	trouble map[kind]int
 	rooms   int  // of each silent client
-	emit    bool // somebody emits to the healthy clients, and some of the others, in the middle
+	emit    bool // in the middle a program emits to the healthy clients and to some of the others
 	// slowCloses is what the store takes for the write that closes a session: it is slow for that alone.
 	slowCloses time.Duration
 }
@@ -105,7 +105,7 @@ type world struct {
 	bad      []string        // what was wrong
 }
 
-// play plays a scene: everybody connects, and is there for two pings; then all ends have to be finished. It returns
+// play plays a scene: all clients connect, and are there for two pings; then all ends have to be finished. It returns
 // what was wrong.
 func play(
 	t *testing.T, s scene, store sessionstore.Store, interval, timeout, slack time.Duration, missing cure,
@@ -203,7 +203,7 @@ func (w *world) register(name string) {
 	})
 }
 
-// connect connects everybody, several at a time.
+// connect connects all clients, several at a time.
 func (w *world) connect() {
 	w.t.Helper()
 	want := map[kind]int{healthy: healthyClients}
@@ -250,7 +250,7 @@ func (w *world) emit() {
 	}
 }
 
-// check looks at everybody.
+// check looks at every client.
 func (w *world) check(begun time.Time) {
 	w.t.Helper()
 	w.awaitEnds()

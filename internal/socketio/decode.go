@@ -89,7 +89,7 @@ func cutID(text string) (id uint64, has bool, rest string) {
 
 // payload checks text against what a packet of type t may carry.
 func payload(t PacketType, text string, attachments, maxDepth int) (json.RawMessage, error) {
-	if text == "" { // an EVENT of nothing names no event, so nobody handles it; an ACK of nothing has no arguments
+	if text == "" { // an EVENT of nothing names no event, so no handler takes it; an ACK of nothing has no arguments
 		return nil, nil
 	}
 	if !mayStartWith(t, text[0]) || !utf8.ValidString(text) {

@@ -147,7 +147,7 @@ func TestDestination(t *testing.T) {
 	}
 }
 
-// A function that does not start is found before anybody calls it, and what it says is told.
+// Check finds a function that does not start before its first call, and returns what the function says.
 func TestCheck(t *testing.T) {
 	if got := start(t, nil).Check(); len(got) != 0 {
 		t.Errorf("a function that starts: %v", got)

@@ -24,7 +24,7 @@ type environment struct {
 	up   chan struct{}    // closed when the runtime asks for the first time
 	pid  atomic.Int64
 	peak atomic.Int64 // of memory, in bytes, when it was last looked at
-	test bool         // it serves nobody, and counts nowhere
+	test bool         // it serves no call, and counts nowhere
 
 	// guarded by fn.mu
 	idleSince time.Time
@@ -98,7 +98,7 @@ func (e *environment) start(limit time.Duration) *fault {
 	return why
 }
 
-// launch starts the process and those who look after it.
+// launch starts the process and the goroutines that look after it.
 func (e *environment) launch() (err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

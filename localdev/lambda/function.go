@@ -164,7 +164,7 @@ func (f *function) count(fault *fault) {
 	f.platform.log.Error("function failed", "function", f.Name, "type", string(fault.kind), "error", fault.message)
 }
 
-// crashed counts a process that ended though nobody here ended it.
+// crashed counts a process that ended by itself: the platform did not end it.
 func (f *function) crashed() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -132,7 +132,8 @@ func processState(pid int) string {
 	return rest[:1]
 }
 
-// alive reports whether a process runs or is frozen: one that nobody has waited for yet does not count.
+// alive reports whether a process runs or is frozen: a process that has ended and has not been waited for does not
+// count.
 func alive(pid int) bool {
 	s := processState(pid)
 	return s != "" && s != "Z" && s != "X"

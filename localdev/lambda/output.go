@@ -85,7 +85,7 @@ func newCapture(to *logFile) (*capture, output, error) {
 	return c, w, nil
 }
 
-// read collects until nobody can write any more.
+// read collects until no process can write any more.
 func (c *capture) read() {
 	defer close(c.done)
 	end := false

@@ -42,7 +42,7 @@ type Function struct {
 	Timeout time.Duration
 	// Concurrency is the greatest number of environments; a call above it is throttled. Zero throttles all.
 	Concurrency int
-	// Reserved is the function's part of the account's concurrency; nil: it shares what nobody reserves.
+	// Reserved is the function's part of the account's concurrency; nil: it shares what no function reserves.
 	Reserved *int
 	// AsyncRetries is how often an asynchronous call that failed is repeated, 0 to 2.
 	AsyncRetries int
@@ -51,7 +51,8 @@ type Function struct {
 	// AllowLoop lets the function be invoked more than 16 times by what its own invocations have sent or called. Else
 	// the call is refused.
 	AllowLoop bool
-	// OnFailure is the ARN of the queue that is told of an asynchronous call that failed for good; empty: nobody is.
+	// OnFailure is the ARN of the queue that is told of an asynchronous call that failed for good; empty: no queue is
+	// told.
 	OnFailure string
 }
 
@@ -82,7 +83,7 @@ type Config struct {
 type Call struct {
 	Function string // name
 	Payload  []byte // JSON
-	// Trace is the trace header of who calls, X-Amzn-Trace-Id; empty: the call begins a chain.
+	// Trace is the caller's trace header, X-Amzn-Trace-Id; empty: the call begins a chain.
 	Trace string
 }
 

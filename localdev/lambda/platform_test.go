@@ -201,8 +201,8 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// Someone who kills a process from outside, idle or busy, loses at most the call that it served.
-// The largest answer there may be, and one byte more.
+// A process that is killed from outside, idle or busy, loses at most the call that it served. The largest answer there
+// may be, and one byte more.
 func TestLargestAnswer(t *testing.T) {
 	s := start(t, nil)
 	const quotes = len(`""`)

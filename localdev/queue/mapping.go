@@ -123,7 +123,7 @@ func (f *feeder) deliver(ctx context.Context, batch []Received) {
 	// A call that is under way when ctx ends is seen through.
 	answer, err := f.insist(ctx, event)
 	if ctx.Err() != nil && err != nil {
-		return // nobody will see them again
+		return // the queue ends here, and no receiver will see them again
 	}
 	if err != nil {
 		f.log.Warn(

@@ -182,7 +182,7 @@ func (q *Queue) add(e *entry) {
 	q.notify()
 }
 
-// notify wakes those who wait. The caller holds mu.
+// notify wakes the receivers that wait. The caller holds mu.
 func (q *Queue) notify() {
 	close(q.changed)
 	q.changed = make(chan struct{})

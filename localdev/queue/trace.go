@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// traceHeader is the header by which who sends a message says what it belongs to. The message has it as the attribute
-// traceAttribute.
+// traceHeader is the header by which the sender of a message says what it belongs to. The message has it as the
+// attribute traceAttribute.
 const (
 	traceHeader    = "X-Amzn-Trace-Id"
 	traceAttribute = "AWSTraceHeader"

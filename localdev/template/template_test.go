@@ -646,7 +646,7 @@ func TestOurTemplate(t *testing.T) {
 	}
 }
 
-// What companies set changes who may do what, and not who calls whom: the same stack runs here.
+// What companies set changes the rights of roles, and not which function calls which: the same stack runs here.
 func TestOurTemplateForCompanies(t *testing.T) {
 	file := filepath.Join("..", "..", "template.yaml")
 	plain, err := Read(file, Options{})

@@ -112,7 +112,7 @@ func (s *Store) answerAck(ctx context.Context, a sessionstore.Ack, now time.Time
 	stored := valid(a.Answer)
 	answer := frames(stored)
 	if n := size(stored); n > maxInlineAnswer {
-		name := sessionstore.NewID() // its own: another's answer may come first
+		name := sessionstore.NewID() // a name of its own: the answer of another call may come first
 		if err := s.putApart(ctx, op, body{answerBody(a.Session, name), stored}.puts()); err != nil {
 			return nil, fmt.Errorf("large answer: %w", err)
 		}

@@ -76,8 +76,8 @@ func (b body) puts() []types.WriteRequest {
 	return writes
 }
 
-// putApart stores bodies and pages. Nothing refers to them yet, so whatever stops it, it is certain that what they are
-// for was not written.
+// putApart stores bodies and pages. Nothing refers to them yet. So if it fails, it is certain that the write which was
+// to refer to them was not made.
 func (s *Store) putApart(ctx context.Context, op sessionstore.Op, writes []types.WriteRequest) error {
 	err := s.writeAll(ctx, op, writes)
 	if sessionstore.InDoubt(err) {

@@ -132,7 +132,7 @@ func atMost(name, placeholder string, limit int, values item) string {
 // another caller's write succeeded.
 const changes = 12
 
-// changing is the error of a write that others were before, so often.
+// changing is the error of a write that was refused so often, since other callers' writes came first.
 func changing() error {
 	return fmt.Errorf("%w: %d changes of the buffer at once", sessionstore.ErrThrottled, changes)
 }

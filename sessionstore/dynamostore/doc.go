@@ -14,11 +14,11 @@
 //
 // # Time to live
 //
-// Expiry that the contract knows (closed sessions, connections, acknowledgements) is handed in. Apart from it every
-// item but the leases of shards carries a far time to live, taken from the wall clock, so that what an instance left
-// behind in a crash goes in the end: [Options.RowLife] for sessions and their rows, a day for packets that are stored
-// apart, and for pages of the buffer. Nothing is decided by it. No call extends it: a session that outlives it is
-// lost, so it must be longer than any session lasts (API Gateway ends a WebSocket after two hours).
+// The caller hands in the expiry that the contract knows (closed sessions, connections, acknowledgements). Apart from
+// it every item but the leases of shards carries a far time to live, taken from the wall clock, so that what an
+// instance left behind in a crash goes in the end: [Options.RowLife] for sessions and their rows, a day for packets
+// that are stored apart, and for pages of the buffer. It decides nothing. No call extends it: a session that outlives
+// it is lost, so it must be longer than any session lasts (API Gateway ends a WebSocket after two hours).
 //
 // # Cost
 //

@@ -60,7 +60,8 @@ func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionsto
 	return fmt.Errorf("join room: socket: %w", sessionstore.ErrNotFound)
 }
 
-// takeBack removes the rows of a join, or of a leave: the member first, for the other is what it is found by.
+// takeBack removes the two rows of a join, or of a leave. The member row goes first, for a later removal finds it by
+// the other row.
 func (s *Store) takeBack(
 	ctx context.Context, op sessionstore.Op, k *sessionstore.Socket, room sessionstore.Room,
 ) error {

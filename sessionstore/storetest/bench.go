@@ -40,9 +40,9 @@ func (x *bench) must(err error) {
 	}
 }
 
-// Benchmark measures single calls of a store, one benchmark for each. Sessions are made ready beside the time, up
-// to batch of them at once, from a store that newStore returns: one in memory should be a new one every time, so that it does not
-// grow; one behind a network may be the same. The Counter that count returns counts from that moment on.
+// Benchmark measures single calls of a store, one benchmark for each. Sessions are made ready beside the time, up to
+// batch of them at once, from a store that newStore returns: one in memory should be a new one every time, so that it
+// does not grow; one behind a network may be the same. The Counter that count returns counts from that moment on.
 func Benchmark(
 	b *testing.B, batch int, newStore func(b *testing.B) sessionstore.Store, count func(b *testing.B) Counter,
 ) {

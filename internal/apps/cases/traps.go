@@ -11,8 +11,8 @@ import (
 // keptFor is how long after its handler has returned a kept socket is used.
 const keptFor = 300 * time.Millisecond
 
-// traps sets events that do what a program must not, but what people used to servers with one process will try. None
-// of them may harm anybody else, and each must say so at the first try:
+// traps sets events that do what a program must not, but what people used to servers with one process will try. None of
+// them may harm another client, and each must say so at the first try:
 //
 //   - late registers a handler inside a connection, as does the connect handler for the auth {"late": true};
 //   - keep acknowledges, and emits to its socket later: whether that worked, the socket's room is told as

@@ -12,13 +12,13 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// rooms are those that everybody is shown; others come into being when somebody joins them.
+// rooms are those that every person is shown; others come into being when a person joins them.
 var rooms = []string{"lobby", "help", "random"}
 
 // nameKey is where a socket's data keeps the person's name.
 const nameKey = "name"
 
-// user is somebody as the others see them.
+// user is a person as the others see them.
 type user struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
@@ -96,7 +96,7 @@ func (a app) disconnect(ctx context.Context, s *nonstick.Socket, _ string) error
 	return a.tell(ctx, s, "gone", a.who(ctx, s))
 }
 
-// tell emits once to everybody who shares a room with the socket, however many rooms that are.
+// tell emits once to every person who shares a room with the socket, however many rooms they share.
 func (a app) tell(ctx context.Context, s *nonstick.Socket, event string, about user) error {
 	shared, err := s.Rooms(ctx)
 	if err != nil || len(shared) == 0 {
@@ -193,7 +193,7 @@ func (a app) rename(ctx context.Context, s *nonstick.Socket, to string) (answer,
 	return answer{Name: name}, a.tell(ctx, s, "renamed", user{s.ID(), name})
 }
 
-// who is the socket's person. A name that cannot be read shows as nobody's.
+// who is the socket's person. A name that cannot be read is shown as "?".
 func (a app) who(ctx context.Context, s *nonstick.Socket) user {
 	name, _, err := nonstick.Data[string](ctx, s, nameKey)
 	if err != nil {

@@ -25,7 +25,7 @@ type room struct {
 	n      int
 }
 
-// person is somebody on a WebSocket.
+// person is a user of the chat on a WebSocket.
 type person struct {
 	room *room
 	conn sessionstore.Connection
@@ -40,7 +40,7 @@ func newRoom(t *testing.T) *room {
 	return r
 }
 
-// enter connects somebody with this auth and returns what the chat answers.
+// enter connects a person with this auth and returns what the chat answers.
 func (r *room) enter(auth string) (*person, []string) {
 	r.t.Helper()
 	r.n++
@@ -57,7 +57,7 @@ func (r *room) enter(auth string) (*person, []string) {
 	return p, p.take()
 }
 
-// as connects somebody with a name.
+// as connects a person with a name.
 func (r *room) as(name string) *person {
 	r.t.Helper()
 	p, got := r.enter(`{"name":"` + name + `"}`)
@@ -248,7 +248,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Who shares several rooms is told once, and nobody joins more rooms than they may.
+// A person who shares several rooms is told once, and no person joins more rooms than allowed.
 func TestManyRooms(t *testing.T) {
 	r := newRoom(t)
 	ann, ben := r.as("Ann"), r.as("Ben")

@@ -20,7 +20,7 @@ const ClientDir = "internal/apps/chat/client/node_modules/socket.io-client/dist"
 // handlers hold to.
 const limitsPath = "/limits.js"
 
-// policy lets the page load nothing but its own parts and talk to nobody but this host.
+// policy lets the page load nothing but its own parts and talk to no other host.
 const policy = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; frame-ancestors 'none'"
 
 // HasClient reports whether a directory has the Socket.IO client for browsers.

@@ -144,7 +144,7 @@ func (a App) write(what, id, more string) error {
 	return errors.Join(err, f.Close())
 }
 
-// first reports whether nobody has asked for that socket before, in any process; without a journal nobody knows.
+// first reports whether no process has asked for that socket before. Without a journal it is false.
 func (a App) first(id string) bool {
 	if a.Journal == "" {
 		return false
