@@ -2,12 +2,17 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run local-aws build fmt lint vuln template test fuzz e2e bench screenshot tools clean
+.PHONY: help run local-aws build fmt lint vuln template test fuzz e2e bench bench-once bench-compare screenshot \
+  tools clean
 
 GOLANGCI_VERSION := v2.12.2
 GOLANGCI := bin/golangci-lint-$(GOLANGCI_VERSION)
 GOVULNCHECK_VERSION := v1.9.0
 GOVULNCHECK := bin/govulncheck-$(GOVULNCHECK_VERSION)
+BENCHSTAT_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
+BENCHSTAT := bin/benchstat-$(BENCHSTAT_VERSION)
+BENCH_OPTIONS = $(if $(BENCH),--bench '$(BENCH)') $(if $(COUNT),--count $(COUNT)) \
+  $(if $(BENCHTIME),--benchtime $(BENCHTIME))
 FUZZ_TIME := 20s
 # What localdev --version says. Empty before the first tag and outside a clone, where the program finds out by itself.
 VERSION = $(shell git describe --tags --match 'v*' --dirty 2>/dev/null)
@@ -23,7 +28,7 @@ export GOLANGCI_LINT_CACHE := $(CURDIR)/.cache/golangci-lint
 export PATH := $(CURDIR)/.cache/node/node_modules/.bin:$(PATH)
 
 help: ## say what there is
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 run: ## serve the chat on http://127.0.0.1:3000/ (ARGS="--help" for the options)
 	@scripts/chat-client
@@ -61,6 +66,7 @@ template: tools ## check template.yaml with the SAM CLI and cfn-lint
 test: tools lint vuln template ## install what tests need, lint, run every test; a skipped test fails
 	go build ./...
 	go run ./scripts/gotest -race -timeout 20m $$(go list ./... | grep -v /e2e)
+	go run ./scripts/bench once
 	go run ./scripts/fuzz -time $(FUZZ_TIME)
 	go run ./scripts/gotest -race -count 1 -parallel 3 -timeout 30m ./e2e
 
@@ -70,8 +76,16 @@ fuzz: ## fuzz every target there is (FUZZ_TIME=20s each)
 e2e: tools ## only the tests from outside: every setup, the official client, a browser
 	go run ./scripts/gotest -count 1 -parallel 3 -timeout 30m ./e2e
 
-bench: ## run the Go benchmarks
-	go test -run '^$$' -bench . -benchmem ./...
+bench: ## run the benchmarks, into bin/bench (BENCH=regexp COUNT=n BENCHTIME=200ms PACKAGES="./adapter ./gateway/...")
+	go run ./scripts/bench run $(BENCH_OPTIONS) $(PACKAGES)
+
+bench-once: ## run each benchmark once, so that none can rot
+	go run ./scripts/bench once $(PACKAGES)
+
+bench-compare: $(BENCHSTAT) ## compare the benchmarks of two commits (OLD=commit NEW=commit; COUNT=6 and as bench)
+	@test -n "$(OLD)" -a -n "$(NEW)" || \
+	  { echo "OLD and NEW are needed: make bench-compare OLD=main~1 NEW=main" >&2; exit 2; }
+	go run ./scripts/bench compare --benchstat $(BENCHSTAT) $(BENCH_OPTIONS) "$(OLD)" "$(NEW)" $(PACKAGES)
 
 screenshot: tools ## take the pictures of the chat in docs anew
 	NONSTICK_SCREENSHOTS=$(CURDIR)/docs go test -count 1 -run '^TestPage$$' ./e2e
@@ -92,3 +106,8 @@ $(GOVULNCHECK):
 	@echo "build govulncheck $(GOVULNCHECK_VERSION), once"
 	GOBIN=$(CURDIR)/bin go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
 	mv bin/govulncheck $(GOVULNCHECK)
+
+$(BENCHSTAT):
+	@echo "build benchstat $(BENCHSTAT_VERSION), once"
+	GOBIN=$(CURDIR)/bin go install golang.org/x/perf/cmd/benchstat@$(BENCHSTAT_VERSION)
+	mv bin/benchstat $(BENCHSTAT)

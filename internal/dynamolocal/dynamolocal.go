@@ -21,6 +21,9 @@ import (
 	"time"
 )
 
+// EndpointVariable names the environment variable that tells tests of a DynamoDB Local that runs already.
+const EndpointVariable = "NONSTICK_DYNAMODB_ENDPOINT"
+
 // startTime is how long a start may take, a first fetch included.
 const startTime = 3 * time.Minute
 

@@ -15,7 +15,7 @@ import (
 
 // EndpointVariable names the environment variable that holds the URL of a DynamoDB Local that runs
 // already; then none is started.
-const EndpointVariable = "NONSTICK_DYNAMODB_ENDPOINT"
+const EndpointVariable = dynamolocal.EndpointVariable
 
 var shared = sync.OnceValues(func() (string, error) {
 	if url := os.Getenv(EndpointVariable); url != "" {

@@ -104,6 +104,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+// BenchmarkDecodeMessage reads a message of 200 bytes.
 func BenchmarkDecodeMessage(b *testing.B) {
 	frame := "4" + strings.Repeat("x", 200)
 	b.ReportAllocs()
@@ -114,11 +115,24 @@ func BenchmarkDecodeMessage(b *testing.B) {
 	}
 }
 
+// BenchmarkEncodeBinary writes 1 KB of binary data as base64.
 func BenchmarkEncodeBinary(b *testing.B) {
 	data := make([]byte, 1024)
 	b.ReportAllocs()
 	b.SetBytes(int64(len(data)))
 	for b.Loop() {
 		engineio.EncodeBinary(data)
+	}
+}
+
+// BenchmarkDecodeBinary reads 1 KB of binary data in base64.
+func BenchmarkDecodeBinary(b *testing.B) {
+	frame := engineio.EncodeBinary(make([]byte, 1024))
+	b.ReportAllocs()
+	b.SetBytes(1024)
+	for b.Loop() {
+		if p, err := engineio.Decode(frame); err != nil || !p.Binary {
+			b.Fatal(p.Binary, err)
+		}
 	}
 }

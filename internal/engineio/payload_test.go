@@ -117,6 +117,7 @@ func FuzzDecodePayload(f *testing.F) {
 	})
 }
 
+// BenchmarkDecodePayload reads the body of a POST with 16 packets.
 func BenchmarkDecodePayload(b *testing.B) {
 	body := strings.Repeat("42[\"message\",\"hello\"]\x1e", 15) + "3"
 	b.ReportAllocs()
@@ -130,6 +131,7 @@ func BenchmarkDecodePayload(b *testing.B) {
 	}
 }
 
+// BenchmarkEncodePayload writes the answer to a GET with 16 packets.
 func BenchmarkEncodePayload(b *testing.B) {
 	frames := slices.Repeat([]string{`42["message","hello"]`}, 16)
 	b.ReportAllocs()

@@ -194,6 +194,7 @@ func FuzzParseRequest(f *testing.F) {
 	})
 }
 
+// BenchmarkParseRequest reads the query of a GET.
 func BenchmarkParseRequest(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

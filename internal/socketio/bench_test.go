@@ -8,6 +8,7 @@ import (
 	"github.com/nonstick-io/nonstick/internal/socketio"
 )
 
+// BenchmarkDecode reads packets of clients, checks of their JSON included.
 func BenchmarkDecode(b *testing.B) {
 	for _, bm := range []struct{ name, text string }{
 		{"echo", `212["echo",{"text":"hello, world","n":42}]`},
@@ -38,6 +39,7 @@ func BenchmarkJSONValid(b *testing.B) {
 	}
 }
 
+// BenchmarkEncode writes an acknowledgement.
 func BenchmarkEncode(b *testing.B) {
 	p := socketio.Packet{
 		Type: socketio.Ack, Namespace: "/chat", ID: 12, HasID: true, Data: json.RawMessage(`["hello, world"]`),
@@ -64,5 +66,29 @@ func BenchmarkEcho(b *testing.B) {
 		data, _ := socketio.Extract(args)
 		p.Data = socketio.EventData(name, data)
 		p.Encode()
+	}
+}
+
+// BenchmarkSubstitute puts an attachment of 1 KB into the arguments of an event that came with it.
+func BenchmarkSubstitute(b *testing.B) {
+	args, attachments := json.RawMessage(`["a",`+placed("0")+`]`), [][]byte{make([]byte, 1024)}
+	b.ReportAllocs()
+	b.SetBytes(1024)
+	for b.Loop() {
+		if _, err := socketio.Substitute(args, attachments); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkExtract takes an attachment of 1 KB out of what the application emits.
+func BenchmarkExtract(b *testing.B) {
+	args := json.RawMessage(`["a",` + token(b, strings.Repeat("x", 1024)) + `]`)
+	b.ReportAllocs()
+	b.SetBytes(1024)
+	for b.Loop() {
+		if _, attachments := socketio.Extract(args); len(attachments) != 1 {
+			b.Fatal(len(attachments))
+		}
 	}
 }

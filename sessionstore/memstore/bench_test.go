@@ -47,6 +47,7 @@ func BenchmarkGetParallel(b *testing.B) {
 	s, ids := benchStore(b, 1000)
 	var n atomic.Uint64
 	b.ReportAllocs()
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			if _, err := s.Get(b.Context(), ids[n.Add(1)%1000], start); err != nil {
