@@ -33,29 +33,29 @@ func (p *peer) askedID() string {
 // ackApp has handlers that ask: another socket by its id, and the own client by continuation.
 func ackApp(heard *[]string) func(s *nonstick.Server) {
 	return func(s *nonstick.Server) {
-		n := s.Of("/")
-		nonstick.On(n, "ask other", func(ctx context.Context, _ *nonstick.Socket, id string) (string, error) {
+		n := s.Namespace
+		nonstick.OnAck(n, "ask other", func(ctx context.Context, _ *nonstick.Socket, id string) (string, error) {
 			k, err := n.Socket(ctx, id)
 			if err != nil {
 				return "", &nonstick.Error{Message: err.Error()}
 			}
-			answer, err := nonstick.EmitWithAck[int, string](ctx, k, "ask", 1)
+			answer, err := nonstick.EmitWithAck[string](ctx, k, "ask", 1)
 			if err != nil {
 				return "", &nonstick.Error{Message: err.Error()}
 			}
 			return "heard " + answer, nil
 		})
-		nonstick.On(n, "ask me", func(ctx context.Context, k *nonstick.Socket, state string) (nonstick.None, error) {
-			return nonstick.None{}, nonstick.EmitThen(ctx, k, "ask", 1, "answered", state)
+		nonstick.On(n, "ask me", func(ctx context.Context, k *nonstick.Socket, state string) error {
+			return nonstick.EmitThen(ctx, k, "ask", "answered", state, 1)
 		})
-		nonstick.On(n, "ask in vain", func(ctx context.Context, k *nonstick.Socket, _ nonstick.None) (bool, error) {
-			return errors.Is(nonstick.EmitThen(ctx, k, "ask", 1, "nobody", 1), nonstick.ErrNoHandler), nil
+		nonstick.OnAck(n, "ask in vain", func(ctx context.Context, k *nonstick.Socket, _ nonstick.Args) (bool, error) {
+			return errors.Is(nonstick.EmitThen(ctx, k, "ask", "nobody", 1, 1), nonstick.ErrNoHandler), nil
 		})
-		nonstick.OnAck(
+		nonstick.OnReply(
 			n, "answered",
 			func(ctx context.Context, k *nonstick.Socket, answer nonstick.Args2[string, int], state string) error {
 				*heard = append(*heard, fmt.Sprintf("%v %v %s", k.ID() != "", answer, state))
-				return errors.Join(nonstick.Emit(ctx, k, "thanks", answer.First), k.Join(ctx, "answerers"))
+				return errors.Join(k.Emit(ctx, "thanks", answer.First), k.Join(ctx, "answerers"))
 			},
 		)
 	}
@@ -106,7 +106,7 @@ func TestEmitWithAckRefused(t *testing.T) {
 		id   func(w *world, asker *peer) string
 		want string
 	}{
-		{"oneself", func(_ *world, asker *peer) string { return asker.id }, "nonstick: cannot wait for an acknowledgement of the client whose message is being handled: emit with EmitThen, and take the answer with OnAck"},
+		{"oneself", func(_ *world, asker *peer) string { return asker.id }, "nonstick: cannot wait for an acknowledgement of the client whose message is being handled: emit with EmitThen, and take the answer with OnReply"},
 		{"nobody", func(*world, *peer) string { return "nobody" }, nonstick.ErrDisconnected.Error()},
 		{"one that left", func(w *world, asker *peer) string {
 			p := w.join(asker.at)
@@ -148,7 +148,7 @@ func TestEmitWithAckOutside(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				s := w.server(ackApp(nil))
 				p := w.join(s)
-				k, err := s.Of("/").Socket(t.Context(), p.id)
+				k, err := s.Socket(t.Context(), p.id)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -157,7 +157,7 @@ func TestEmitWithAckOutside(t *testing.T) {
 				start := time.Now()
 				done := make(chan string, 1)
 				go func() {
-					answer, err := nonstick.EmitWithAck[int, string](ctx, k, "ask", 1)
+					answer, err := nonstick.EmitWithAck[string](ctx, k, "ask", 1)
 					if !errors.Is(err, c.err) {
 						t.Errorf("error %v, want %v", err, c.err)
 					}
@@ -239,8 +239,8 @@ func TestEmitWithAckInTime(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				s := w.server(func(s *nonstick.Server) {
-					n := s.Of("/")
-					nonstick.On(n, "ask other", func(ctx context.Context, _ *nonstick.Socket, id string) (bool, error) {
+					n := s.Namespace
+					nonstick.OnAck(n, "ask other", func(ctx context.Context, _ *nonstick.Socket, id string) (bool, error) {
 						if c.own > 0 {
 							var cancel context.CancelFunc
 							ctx, cancel = context.WithTimeout(ctx, c.own)
@@ -250,7 +250,7 @@ func TestEmitWithAckInTime(t *testing.T) {
 						if err != nil {
 							return false, err
 						}
-						_, err = nonstick.EmitWithAck[int, string](ctx, k, "ask", 1)
+						_, err = nonstick.EmitWithAck[string](ctx, k, "ask", 1)
 						return errors.Is(err, nonstick.ErrAckTimeout), nil
 					})
 				})

@@ -12,24 +12,24 @@ import (
 // TestAnswerThatCannotBeSent: the client that asked is told, and keeps its connection.
 func TestAnswerThatCannotBeSent(t *testing.T) {
 	app := func(s *nonstick.Server) {
-		n := s.Of("/")
+		n := s.Namespace
 		n.OnConnect(func(ctx context.Context, k *nonstick.Socket) error {
 			if auth, err := k.Auth(ctx); auth == nil || err != nil {
 				return err
 			}
 			return &nonstick.Error{Message: strings.Repeat("x", 200_000)}
 		})
-		nonstick.On(n, "large", func(_ context.Context, _ *nonstick.Socket, size int) (string, error) {
+		nonstick.OnAck(n, "large", func(_ context.Context, _ *nonstick.Socket, size int) (string, error) {
 			return strings.Repeat("x", size), nil
 		})
-		nonstick.On(n, "binary", func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.Binary, error) {
+		nonstick.OnAck(n, "binary", func(context.Context, *nonstick.Socket, nonstick.Args) (nonstick.Binary, error) {
 			return nonstick.Binary("abc"), nil
 		})
-		nonstick.On(n, "refuse", func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) {
-			return nonstick.None{}, &nonstick.Error{Message: strings.Repeat("x", 200_000)}
+		nonstick.On(n, "refuse", func(context.Context, *nonstick.Socket, nonstick.Args) error {
+			return &nonstick.Error{Message: strings.Repeat("x", 200_000)}
 		})
-		nonstick.On(n, "no JSON", func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) {
-			return nonstick.None{}, &nonstick.Error{Message: "no", Data: json.RawMessage("{")}
+		nonstick.On(n, "no JSON", func(context.Context, *nonstick.Socket, nonstick.Args) error {
+			return &nonstick.Error{Message: "no", Data: json.RawMessage("{")}
 		})
 	}
 	for _, transport := range []string{"websocket", "polling"} {

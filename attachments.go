@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/engineio"
-	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -45,7 +45,7 @@ func (s protocol) attachment(ctx context.Context, inv *engine.Invocation, data s
 	if err != nil {
 		return err
 	}
-	packet, err := s.assemble(all)
+	packet, err := adapter.Assemble(all, s.packets)
 	if err != nil {
 		return invalid(err)
 	}
@@ -72,26 +72,6 @@ func (s protocol) whole(ctx context.Context, id sessionstore.SessionID, in *engi
 		all = append(all, p.Frames...)
 	}
 	return append(all, in.New...), nil
-}
-
-// assemble decodes a packet whose attachments have all come: its header, then they.
-func (s *Server) assemble(all []string) (socketio.Packet, error) {
-	if len(all) == 0 {
-		return socketio.Packet{}, errors.New("nonstick: a packet without a header")
-	}
-	packet, _, err := socketio.Decode(all[0], s.packets)
-	if err != nil {
-		return packet, err
-	}
-	attachments := make([][]byte, len(all)-1)
-	for i, a := range all[1:] {
-		frame, err := engineio.Decode(a)
-		if err != nil {
-			return packet, err
-		}
-		attachments[i] = []byte(frame.Data)
-	}
-	return packet.Attach(attachments)
 }
 
 // Done stores a packet whose attachments have not all come with this request, and tells a client that the server

@@ -18,15 +18,15 @@ type upload struct {
 
 // binaryApp echoes.
 func binaryApp(s *nonstick.Server) {
-	n := s.Of("/")
-	n.AllowAttachments()
-	nonstick.On(
+	s.AllowAttachments()
+	n := s.Namespace
+	nonstick.OnAck(
 		n, "args", func(_ context.Context, _ *nonstick.Socket, a nonstick.Args) (nonstick.Args, error) { return a, nil },
 	)
-	nonstick.On(n, "upload", func(ctx context.Context, k *nonstick.Socket, u upload) (upload, error) {
-		return upload{u.Name, append(u.Data, '!')}, nonstick.Emit(ctx, k, "got", u)
+	nonstick.OnAck(n, "upload", func(ctx context.Context, k *nonstick.Socket, u upload) (upload, error) {
+		return upload{u.Name, append(u.Data, '!')}, k.Emit(ctx, "got", u)
 	})
-	nonstick.On(n, "size", func(_ context.Context, _ *nonstick.Socket, u upload) (int, error) { return len(u.Data), nil })
+	nonstick.OnAck(n, "size", func(_ context.Context, _ *nonstick.Socket, u upload) (int, error) { return len(u.Data), nil })
 }
 
 const (
@@ -144,7 +144,7 @@ func TestBinaryBroadcast(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.server(binaryApp)
 		peers := []*peer{w.join(s), w.joinPolling(s)}
-		if err := nonstick.Emit(t.Context(), s.Of("/"), "got", upload{"a", nonstick.Binary{1, 2}}); err != nil {
+		if err := s.Emit(t.Context(), "got", upload{"a", nonstick.Binary{1, 2}}); err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range peers {

@@ -42,18 +42,18 @@ func (w *world) spend(f func()) spent {
 
 // budgetApp has the handlers whose cost is measured.
 func budgetApp(s *nonstick.Server) {
-	n := s.Of("/")
-	nonstick.On(
+	n := s.Namespace
+	nonstick.OnAck(
 		n, "echo", func(_ context.Context, _ *nonstick.Socket, a nonstick.Args) (nonstick.Args, error) { return a, nil },
 	)
-	nonstick.On(n, "join", func(ctx context.Context, s *nonstick.Socket, room string) (nonstick.None, error) {
-		return nonstick.None{}, s.Join(ctx, room)
+	nonstick.On(n, "join", func(ctx context.Context, s *nonstick.Socket, room string) error {
+		return s.Join(ctx, room)
 	})
-	nonstick.On(n, "leave", func(ctx context.Context, s *nonstick.Socket, room string) (nonstick.None, error) {
-		return nonstick.None{}, s.Leave(ctx, room)
+	nonstick.On(n, "leave", func(ctx context.Context, s *nonstick.Socket, room string) error {
+		return s.Leave(ctx, room)
 	})
-	nonstick.On(n, "cast", func(ctx context.Context, s *nonstick.Socket, room string) (nonstick.None, error) {
-		return nonstick.None{}, nonstick.Emit(ctx, s.To(room), "news", 1)
+	nonstick.On(n, "cast", func(ctx context.Context, s *nonstick.Socket, room string) error {
+		return s.To(room).Emit(ctx, "news", 1)
 	})
 }
 
@@ -96,12 +96,12 @@ var budgets = []struct {
 	}},
 	{"deliver to a polling session", 0, 1, 0, func(t *testing.T, w *world, s *nonstick.Server) spent {
 		c := w.joinPolling(s)
-		k, err := s.Of("/").Socket(t.Context(), c.id)
+		k, err := s.Socket(t.Context(), c.id)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return w.spend(func() {
-			if err := nonstick.Emit(t.Context(), k, "news", 1); err != nil {
+			if err := k.Emit(t.Context(), "news", 1); err != nil {
 				t.Error(err)
 			}
 		})
@@ -109,7 +109,7 @@ var budgets = []struct {
 	{
 		"deliver to a WebSocket whose server allows attachments", 0, 2, 2,
 		func(t *testing.T, w *world, s *nonstick.Server) spent {
-			s.Of("/").AllowAttachments()
+			s.AllowAttachments()
 			c := w.join(s)
 			packet := func(id sessionstore.PacketID) []sessionstore.Packet {
 				return []sessionstore.Packet{
@@ -142,7 +142,7 @@ var budgets = []struct {
 			w.join(s)
 		}
 		return w.spend(func() {
-			if err := nonstick.Emit(t.Context(), s.Of("/"), "news", 1); err != nil {
+			if err := s.Emit(t.Context(), "news", 1); err != nil {
 				t.Error(err)
 			}
 		})
@@ -172,7 +172,7 @@ var budgets = []struct {
 	{
 		"the same with a disconnect handler", 1 + 2, 6 + 2*3 + 1, 0,
 		func(t *testing.T, w *world, s *nonstick.Server) spent {
-			s.Of("/").OnDisconnect(func(context.Context, *nonstick.Socket, string) error { return nil })
+			s.OnDisconnect(func(context.Context, *nonstick.Socket, nonstick.Reason) error { return nil })
 			return disconnectWithRooms(t, w, s)
 		},
 	},

@@ -21,15 +21,15 @@ type flood struct {
 }
 
 func floods(s *nonstick.Server) {
-	n := s.Of("/")
-	nonstick.On(n, "flood", func(ctx context.Context, _ *nonstick.Socket, f flood) (string, error) {
+	n := s.Namespace
+	nonstick.OnAck(n, "flood", func(ctx context.Context, _ *nonstick.Socket, f flood) (string, error) {
 		other, err := n.Socket(ctx, f.To)
 		if err != nil {
 			return "", err
 		}
 		pad := strings.Repeat("x", f.Bytes)
 		for i := range f.N {
-			if err := nonstick.Emit(ctx, other, "e", fmt.Sprint(i, pad)); err != nil {
+			if err := other.Emit(ctx, "e", fmt.Sprint(i, pad)); err != nil {
 				return fmt.Sprint(
 					i, " ", errors.Is(err, nonstick.ErrDisconnected), " ", errors.Is(err, delivery.ErrPacketTooLarge),
 				), nil
@@ -37,7 +37,7 @@ func floods(s *nonstick.Server) {
 		}
 		switch f.Then {
 		case "broadcast":
-			return "ok", nonstick.Emit(ctx, n.To(f.To), "last", 1)
+			return "ok", n.To(f.To).Emit(ctx, "last", 1)
 		case "panic":
 			panic("boom")
 		}

@@ -2,37 +2,29 @@ package nonstick
 
 import (
 	"context"
-	"sync"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// call is the handler call that a context belongs to: whose packets are collected until it returns.
+// call is the handler that a context was made for. It bounds waits, and refuses those that would never end. When and in
+// which order packets leave does not depend on it.
 type call struct {
-	inv    *engine.Invocation // nil in a disconnect handler
 	socket *Socket
 	// deadline is when the platform ends the handler; zero if it does not.
 	deadline time.Time
-
-	bulk bulk
-
-	once    sync.Once
-	adapter *adapter.Adapter // see broadcasts
 }
 
 type callKey struct{}
 
-func withCall(ctx context.Context, c *call) context.Context {
+func withCall(ctx context.Context, s *Socket) context.Context {
+	c := &call{socket: s}
 	c.deadline, _ = ctx.Deadline()
-	c.bulk.deliver = c.socket.nsp.server.deliver
 	return context.WithValue(ctx, callKey{}, c)
 }
 
-// callOf returns nil outside of handlers. So it does for the context of a handler that has returned, which a
-// goroutine may still hold: nothing is collected any more, and what it emits leaves by itself.
+// callOf returns nil outside of handlers, and for the context of a handler that has returned.
 func callOf(ctx context.Context) *call {
 	c, _ := ctx.Value(callKey{}).(*call)
 	if c != nil && c.socket.returned.Load() {
@@ -41,41 +33,37 @@ func callOf(ctx context.Context) *call {
 	return c
 }
 
-// session is the session that the call is about.
-func (c *call) session() sessionstore.SessionID { return c.socket.row.Session }
+// answerMargin is what is left of the platform's time to a handler whose wait has ended in vain, but for calls that
+// have little of it: a quarter of that.
+const answerMargin = 3 * time.Second
 
-// broadcasts is what broadcasts: all of a handler's in one order. Outside of handlers each is by itself.
-func (c *call) broadcasts(s *Server) *adapter.Adapter {
-	if c == nil {
-		return s.adapter
+// mayAsk bounds the wait for an acknowledgement, and refuses one that the handler itself holds up.
+func mayAsk(
+	ctx context.Context, id sessionstore.SessionID,
+) (context.Context, context.CancelFunc, error) {
+	if c := callOf(ctx); c != nil && c.socket.row.Session == id {
+		return nil, nil, ErrAckOwnSession
 	}
-	c.once.Do(func() { c.adapter = s.adapter.InOrder() })
-	return c.adapter
+	ctx, cancel := context.WithDeadline(ctx, ackDeadline(ctx, time.Now()))
+	return ctx, cancel, nil
 }
 
-// intercept takes the copies of a broadcast in a namespace that are for the call's own session: they join what is
-// collected. A session that is gone gets none.
-func (c *call) intercept(
-	ctx context.Context, nsp sessionstore.Namespace, frames []string, errs *error,
-) *adapter.Interceptor {
-	if c == nil {
-		return nil
-	}
-	return &adapter.Interceptor{Session: c.session(), Socket: c.socketIn(nsp), Take: func() {
-		if c.inv != nil && *errs == nil {
-			*errs = c.inv.Send(ctx, frames...)
+// ackDeadline is when the wait for an acknowledgement ends. The deadline of a handler's context is the platform's,
+// and says nothing of how long its caller wants to wait.
+func ackDeadline(ctx context.Context, now time.Time) time.Time {
+	deadline, set := ctx.Deadline()
+	c := callOf(ctx)
+	if c == nil || c.deadline.IsZero() {
+		if !set {
+			deadline = now.Add(emitter.AckWait)
 		}
-	}}
-}
-
-// socketIn is the socket that the session has in a namespace, or empty.
-func (c *call) socketIn(nsp sessionstore.Namespace) sessionstore.SocketID {
-	if c.socket.row.Namespace == nsp {
-		return c.socket.row.ID
+		return deadline
 	}
-	if c.inv == nil {
-		return ""
+	if !set || deadline.Equal(c.deadline) {
+		deadline = now.Add(emitter.AckWait)
 	}
-	k, _ := c.inv.Session.Socket(nsp)
-	return k.ID
+	if last := c.deadline.Add(-min(answerMargin, c.deadline.Sub(now)/4)); last.Before(deadline) {
+		return last
+	}
+	return deadline
 }

@@ -30,7 +30,7 @@ var (
 // lets everything happen that the handler wished for.
 func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
 	name := sessionstore.Namespace(p.Namespace)
-	n := s.namespaces[name]
+	n := s.find(name)
 	if n == nil {
 		return s.refuse(ctx, inv, p.Namespace, errInvalidNamespace)
 	}
@@ -60,15 +60,12 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 		return s.refuse(ctx, inv, p.Namespace, refusal)
 	}
 	socket.phase, socket.entry = connected, nil
-	answer := socketio.Packet{
-		Type: socketio.Connect, Namespace: p.Namespace, Data: json.RawMessage(`{"sid":"` + socket.ID() + `"}`),
-	}
-	if err := inv.Reply(ctx, frames(answer)...); err != nil {
+	answer := socketio.Packet{Type: socketio.Connect, Data: json.RawMessage(`{"sid":"` + socket.ID() + `"}`)}
+	if err := n.reply(ctx, inv, answer); err != nil {
 		return fmt.Errorf("nonstick: connect: %w", err)
 	}
-	c := &call{inv: inv, socket: socket}
-	defer s.flush(ctx, c, true)
-	callCtx := withCall(ctx, c)
+	defer s.via.Bulk.Flush(ctx)
+	callCtx := withCall(ctx, socket)
 	for _, f := range socket.deferred {
 		if err := f(callCtx); err != nil {
 			s.log.ErrorContext(ctx, "emit of a connect handler failed", "nsp", p.Namespace, "error", err)
@@ -79,9 +76,7 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 
 // ask runs the connect handler; a refusal is what the client is told.
 func (n *Namespace) ask(ctx context.Context, socket *Socket) (refusal *Error) {
-	if n.onConnect == nil {
-		return nil
-	}
+	defer n.server.via.Bulk.Flush(ctx)
 	defer func() {
 		if r := recover(); r != nil {
 			n.server.log.ErrorContext(
@@ -91,7 +86,7 @@ func (n *Namespace) ask(ctx context.Context, socket *Socket) (refusal *Error) {
 			refusal = errInternal
 		}
 	}()
-	err := n.onConnect(withCall(ctx, &call{inv: socket.inv, socket: socket}), socket)
+	err := n.serve.Connect(withCall(ctx, socket), socket)
 	if err == nil {
 		return nil
 	}
@@ -107,7 +102,7 @@ func (s *Server) refuse(ctx context.Context, inv *engine.Invocation, nsp string,
 	if err != nil {
 		return fmt.Errorf("nonstick: connect error: %w", err)
 	}
-	err = inv.Reply(ctx, frames(socketio.Packet{Type: socketio.ConnectError, Namespace: nsp, Data: data})...)
+	err = reply(ctx, inv, socketio.Packet{Type: socketio.ConnectError, Namespace: nsp, Data: data})
 	switch {
 	case !errors.Is(err, delivery.ErrPacketTooLarge):
 		return err

@@ -21,7 +21,7 @@ func TestConnect(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name    string
-		handler nonstick.ConnectHandler
+		handler func(context.Context, *nonstick.Socket) error
 		frame   string
 		want    string
 		joined  bool
@@ -42,7 +42,7 @@ func TestConnect(t *testing.T) {
 			t.Run(c.name+"/"+transport, func(t *testing.T) {
 				inWorld(t, func(t *testing.T, w *world) {
 					s := w.server(func(s *nonstick.Server) {
-						s.Of("/").OnConnect(c.handler)
+						s.OnConnect(c.handler)
 						s.Of("/admin").OnConnect(c.handler)
 					})
 					p := w.openOn(s, transport)
@@ -75,7 +75,7 @@ func TestConnectSees(t *testing.T) {
 		type login struct{ Name string }
 		var auths []string
 		s := w.server(func(s *nonstick.Server) {
-			s.Of("/").OnConnect(func(ctx context.Context, k *nonstick.Socket) error {
+			s.OnConnect(func(ctx context.Context, k *nonstick.Socket) error {
 				a, err := nonstick.Auth[login](ctx, k)
 				raw, _ := k.Auth(ctx)
 				h, hErr := k.Handshake(ctx)
@@ -111,30 +111,30 @@ func TestConnectHandlerIsDeferred(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				s := w.server(func(s *nonstick.Server) {
-					n := s.Of("/")
+					n := s.Namespace
 					n.OnConnect(func(ctx context.Context, k *nonstick.Socket) error {
 						if auth, _ := k.Auth(ctx); auth == nil {
 							return k.Join(ctx, "watchers")
 						}
 						var rooms []string
 						err := errors.Join(
-							nonstick.Emit(ctx, k, "one", 1),
+							k.Emit(ctx, "one", 1),
 							k.Join(ctx, "b", "a", "left"),
 							k.Leave(ctx, "left"),
-							nonstick.SetData(ctx, k, "name", "Ann"),
-							nonstick.SetData(ctx, k, "gone", 1),
+							k.SetData(ctx, "name", "Ann"),
+							k.SetData(ctx, "gone", 1),
 							k.DeleteData(ctx, "gone"),
 							func() (err error) { rooms, err = k.Rooms(ctx); return err }(),
-							nonstick.Emit(ctx, n.To("a"), "two", rooms),
-							nonstick.Emit(ctx, k.To("watchers"), "three", 3),
-							nonstick.Emit(ctx, n, "four", 4),
+							k.Namespace().To("a").Emit(ctx, "two", rooms),
+							k.To("watchers").Emit(ctx, "three", 3),
+							k.Namespace().Emit(ctx, "four", 4),
 						)
 						if c.refuse {
 							return &nonstick.Error{Message: "no"}
 						}
 						return err
 					})
-					n.OnDisconnect(func(context.Context, *nonstick.Socket, string) error {
+					n.OnDisconnect(func(context.Context, *nonstick.Socket, nonstick.Reason) error {
 						t.Error("a disconnect handler ran")
 						return nil
 					})
@@ -244,7 +244,7 @@ func TestConnectTwiceAtOnce(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		var entered atomic.Int32
 		register := func(s *nonstick.Server) {
-			s.Of("/").OnConnect(func(context.Context, *nonstick.Socket) error {
+			s.OnConnect(func(context.Context, *nonstick.Socket) error {
 				entered.Add(1)
 				time.Sleep(time.Second)
 				return nil
@@ -285,7 +285,7 @@ func TestConnectTimeout(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				s := w.server(func(s *nonstick.Server) { s.Of("/") }, func(g *nonstick.Config) {
+				s := w.server(func(s *nonstick.Server) { s.Lookup("/") }, func(g *nonstick.Config) {
 					g.Options.ConnectTimeout, g.Options.PingInterval = c.timeout, time.Hour
 				})
 				p := w.open(s)

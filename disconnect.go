@@ -15,7 +15,7 @@ import (
 // Closed runs the disconnect handlers of a session that has closed and removes its sockets. If the time does not
 // suffice for all of them, the rest is for the next go.
 func (s protocol) Closed(ctx context.Context, session sessionstore.Session) error {
-	s.seal.close()
+	s.seal.close(s.build)
 	var errs []error
 	for i, row := range session.Sockets {
 		if i > 0 && !s.hasTime(ctx) {
@@ -32,7 +32,7 @@ func (s protocol) Closed(ctx context.Context, session sessionstore.Session) erro
 
 // inTurn is parted once the namespace may run another disconnect handler.
 func (s *Server) inTurn(ctx context.Context, row sessionstore.Socket, reason string) error {
-	if n := s.namespaces[row.Namespace]; n != nil && n.onDisconnect != nil {
+	if n := s.find(row.Namespace); n != nil && !idle(n.serve) {
 		end, err := engine.Turn(ctx, string(row.Namespace))
 		if err != nil {
 			return err
@@ -74,8 +74,8 @@ func (s *Server) parted(ctx context.Context, row sessionstore.Socket, reason str
 // DISCONNECT and the end of its connection come close together, and API Gateway hands them over at the same time: the
 // claim sees to it that the handler runs once.
 func (s *Server) part(ctx context.Context, row sessionstore.Socket, reason string) (done bool, err error) {
-	n := s.namespaces[row.Namespace]
-	if n == nil || n.onDisconnect == nil {
+	n := s.find(row.Namespace)
+	if n == nil || idle(n.serve) {
 		return true, s.remove(ctx, row)
 	}
 	p := &parting{s: s, row: row, name: leaveClaim(row.ID)}
@@ -109,8 +109,8 @@ const handlerQuick = time.Second
 func (s *Server) disconnected(
 	ctx context.Context, row sessionstore.Socket, entry *sessionstore.NewSocket, reason string,
 ) (late bool) {
-	n := s.namespaces[row.Namespace]
-	if n == nil || n.onDisconnect == nil {
+	n := s.find(row.Namespace)
+	if n == nil || idle(n.serve) {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.handlerTime)
@@ -126,10 +126,10 @@ func (s *Server) disconnected(
 		}
 	}()
 	socket := &Socket{nsp: n, row: row, entry: entry, phase: disconnected}
-	c := &call{socket: socket}
-	defer s.flush(ctx, c, true)
+	defer s.via.Adapter.Leaving(row.ID)()
+	defer s.via.Bulk.Flush(ctx)
 	defer socket.end()
-	err := n.onDisconnect(withCall(ctx, c), socket, reason)
+	err := n.serve.Disconnect(withCall(ctx, socket), socket, Reason(reason))
 	if err != nil {
 		s.log.ErrorContext(ctx, "disconnect handler failed", "nsp", string(n.name), "error", err)
 	}

@@ -34,7 +34,7 @@ func (g *goodbyes) all() []string {
 func (g *goodbyes) register(s *nonstick.Server) {
 	for _, name := range []string{"/", "/admin"} {
 		n := s.Of(name)
-		n.OnDisconnect(func(ctx context.Context, k *nonstick.Socket, reason string) error {
+		n.OnDisconnect(func(ctx context.Context, k *nonstick.Socket, reason nonstick.Reason) error {
 			who, _, err := nonstick.Data[string](ctx, k, "name")
 			rooms, roomsErr := k.Rooms(ctx)
 			g.mu.Lock()
@@ -42,16 +42,16 @@ func (g *goodbyes) register(s *nonstick.Server) {
 			g.list = append(g.list, fmt.Sprintf("%s %v %s: %s", name, rooms, who, reason))
 			return errors.Join(err, roomsErr)
 		})
-		nonstick.On(n, "be", func(ctx context.Context, k *nonstick.Socket, name string) (nonstick.None, error) {
-			return nonstick.None{}, errors.Join(k.Join(ctx, "room"), nonstick.SetData(ctx, k, "name", name))
+		nonstick.On(n, "be", func(ctx context.Context, k *nonstick.Socket, name string) error {
+			return errors.Join(k.Join(ctx, "room"), k.SetData(ctx, "name", name))
 		})
-		nonstick.On(n, "kick", func(ctx context.Context, k *nonstick.Socket, closeSession bool) (string, error) {
-			err := errors.Join(nonstick.Emit(ctx, k, "bye", 1), k.Disconnect(ctx, closeSession))
+		nonstick.OnAck(n, "kick", func(ctx context.Context, k *nonstick.Socket, closeSession bool) (string, error) {
+			err := errors.Join(k.Emit(ctx, "bye", 1), k.Disconnect(ctx, closeSession))
 			if closeSession {
 				return "kicked", err
 			}
 			late := []error{
-				k.Join(ctx, "x"), nonstick.Emit(ctx, k, "x", 1), nonstick.SetData(ctx, k, "x", 1),
+				k.Join(ctx, "x"), k.Emit(ctx, "x", 1), k.SetData(ctx, "x", 1),
 				k.Disconnect(ctx, false),
 			}
 			for _, e := range late {
@@ -94,19 +94,19 @@ func TestDisconnectReasons(t *testing.T) {
 		{"broken order", "websocket", func(_ *world, p *peer) { p.send("40") }, both("forced server close"), false},
 		{"push in doubt", "websocket", func(w *world, p *peer) {
 			w.pusher.Answer(p.conn, pushtest.ErrLost)
-			if err := nonstick.Emit(w.t.Context(), p.at.Of("/"), "news", 1); err != nil {
+			if err := p.at.Emit(w.t.Context(), "news", 1); err != nil {
 				w.t.Error(err)
 			}
 		}, both("transport error"), false},
 		{"push to a connection that is gone", "websocket", func(w *world, p *peer) {
 			w.pusher.Answer(p.conn, delivery.ErrGone)
-			if err := nonstick.Emit(w.t.Context(), p.at.Of("/"), "news", 1); err != nil {
+			if err := p.at.Emit(w.t.Context(), "news", 1); err != nil {
 				w.t.Error(err)
 			}
 		}, both("transport close"), false},
 		{"buffer full", "polling", func(w *world, p *peer) {
 			for range 6 {
-				_ = nonstick.Emit(w.t.Context(), p.at.Of("/"), "news", 1)
+				_ = p.at.Emit(w.t.Context(), "news", 1)
 			}
 		}, both("buffer full"), false},
 		{"ping timeout", "websocket", func(w *world, p *peer) { w.sweepFor(p.at, 50*time.Second) }, both("ping timeout"), false},
@@ -195,20 +195,20 @@ func TestDisconnectHandlerEmits(t *testing.T) {
 	for _, how := range []string{"41", "1"} {
 		inWorld(t, func(t *testing.T, w *world) {
 			s := w.server(func(s *nonstick.Server) {
-				n := s.Of("/")
+				n := s.Namespace
 				n.OnConnect(func(ctx context.Context, k *nonstick.Socket) error { return k.Join(ctx, "room") })
-				n.OnDisconnect(func(ctx context.Context, k *nonstick.Socket, _ string) error {
+				n.OnDisconnect(func(ctx context.Context, k *nonstick.Socket, _ nonstick.Reason) error {
 					own, err := n.Socket(ctx, k.ID())
 					if err == nil {
-						err = nonstick.Emit(ctx, own, "x", 1)
+						err = own.Emit(ctx, "x", 1)
 					}
 					if !errors.Is(err, nonstick.ErrDisconnected) ||
-						!errors.Is(nonstick.Emit(ctx, k, "x", 1), nonstick.ErrDisconnected) {
+						!errors.Is(k.Emit(ctx, "x", 1), nonstick.ErrDisconnected) {
 						t.Errorf("an emit to oneself: %v", err)
 					}
 					return errors.Join(
-						nonstick.Emit(ctx, n, "all", 1), nonstick.Emit(ctx, n.To("room"), "room", 2),
-						nonstick.Emit(ctx, k.To("room"), "others", 3),
+						n.Emit(ctx, "all", 1), n.To("room").Emit(ctx, "room", 2),
+						k.To("room").Emit(ctx, "others", 3),
 					)
 				})
 			})
@@ -228,7 +228,7 @@ func TestDisconnectHandlerFails(t *testing.T) {
 	for _, panics := range []bool{false, true} {
 		inWorld(t, func(t *testing.T, w *world) {
 			s := w.server(func(s *nonstick.Server) {
-				s.Of("/").OnDisconnect(func(context.Context, *nonstick.Socket, string) error {
+				s.OnDisconnect(func(context.Context, *nonstick.Socket, nonstick.Reason) error {
 					if panics {
 						panic("secret")
 					}
@@ -270,11 +270,11 @@ func TestDisconnectHandlerRunsOnce(t *testing.T) {
 				var mu sync.Mutex
 				var runs []string
 				s := w.server(func(s *nonstick.Server) {
-					s.Of("/").OnDisconnect(func(_ context.Context, _ *nonstick.Socket, reason string) error {
+					s.OnDisconnect(func(_ context.Context, _ *nonstick.Socket, reason nonstick.Reason) error {
 						time.Sleep(slow)
 						mu.Lock()
 						defer mu.Unlock()
-						runs = append(runs, reason)
+						runs = append(runs, string(reason))
 						return nil
 					})
 				}, func(c *nonstick.Config) { c.Unordered = true })
@@ -308,7 +308,7 @@ func TestDisconnectHandlerAfterADeath(t *testing.T) {
 		const dead = 10 * time.Minute
 		var runs atomic.Int32
 		s := w.server(func(s *nonstick.Server) {
-			s.Of("/").OnDisconnect(func(context.Context, *nonstick.Socket, string) error {
+			s.OnDisconnect(func(context.Context, *nonstick.Socket, nonstick.Reason) error {
 				if runs.Add(1) == 1 {
 					time.Sleep(dead) // what it does afterwards is harmless
 				}
@@ -336,14 +336,14 @@ func TestClosedDuringConnect(t *testing.T) {
 		var p *peer
 		var left []string
 		s := w.server(func(s *nonstick.Server) {
-			n := s.Of("/")
+			n := s.Namespace
 			n.OnConnect(func(ctx context.Context, k *nonstick.Socket) error {
 				lease := sessionstore.Lease{Owner: "x", Until: time.Now().Add(time.Minute)}
 				_, err := w.store.Close(ctx, sessionstore.CloseRequest{Session: p.sid, Reason: "test", Handler: lease})
 				return errors.Join(err, w.store.Finish(ctx, p.sid, "x", time.Now().Add(time.Minute)),
-					k.Join(ctx, "b", "a"), nonstick.SetData(ctx, k, "name", "Ann"))
+					k.Join(ctx, "b", "a"), k.SetData(ctx, "name", "Ann"))
 			})
-			n.OnDisconnect(func(ctx context.Context, k *nonstick.Socket, reason string) error {
+			n.OnDisconnect(func(ctx context.Context, k *nonstick.Socket, reason nonstick.Reason) error {
 				auth, err := k.Auth(ctx)
 				rooms, roomsErr := k.Rooms(ctx)
 				in, inErr := k.InRoom(ctx, "a")

@@ -1,15 +1,33 @@
-// Package gateway is a Socket.IO server whose sessions live in a store, so that any instance may serve any
-// request: namespaces, sockets, events with typed handlers, acknowledgements, rooms and broadcasts. It knows
-// no HTTP and no AWS: package apigw brings it the requests of API Gateway, package engine runs the Engine.IO
-// sessions below it.
+// Package nonstick is Socket.IO for programs that have no server: the same program runs on a laptop and, behind API
+// Gateway, as AWS Lambda functions. Sessions, buffers, rooms and acknowledgements live in a store, so any instance
+// may serve any request.
 //
-// Handlers are registered on a [Namespace] at start, never inside a connection: the next event of a socket
-// may arrive at an instance that never saw it connect. What a handler wants to keep for its socket goes into
-// the socket's data ([SetData]), which lives in the store.
+//	func main() { nonstick.Main(register) }
 //
-//	srv := nonstick.New(nonstick.Config{Store: store, Pusher: pusher})
-//	chat := srv.Of("/")
-//	nonstick.On(chat, "message", func(ctx context.Context, s *nonstick.Socket, text string) (nonstick.None, error) {
-//		return nonstick.None{}, nonstick.Emit(ctx, chat.To("lobby"), "message", text)
-//	})
+//	func register(io *nonstick.Server) {
+//		io.OnConnect(func(ctx context.Context, s *nonstick.Socket) error {
+//			return s.Join(ctx, "lobby")
+//		})
+//		nonstick.OnReply(io, "say", func(ctx context.Context, s *nonstick.Socket, text string) (int, error) {
+//			return len(text), io.To("lobby").Emit(ctx, "said", text)
+//		})
+//	}
+//
+// # Handlers
+//
+// Handlers are registered at start, on the [Server], which is the main namespace, or on a [Namespace] of [Server.Of];
+// never inside a connection: the next event of a socket may arrive at an instance that never saw it connect. [On]
+// takes an event, [OnAck] acknowledges it with what it returns. What a handler wants to keep for its socket goes into
+// the socket's data ([Socket.SetData]), which lives in the store. Behind them is a [Handler], which programs may
+// implement or wrap.
+//
+// # Emitting
+//
+// A [Selection] is a choice of sockets: io.To("lobby").Except("muted"). It emits, joins, leaves, disconnects and
+// fetches; so do a [Namespace] (all its sockets), [Socket.To] and [Socket.Except] (without the socket itself), and,
+// in programs that serve none, package adapter/emitter. A [RemoteSocket] is any single socket.
+//
+// What a handler emits to its own client, by its [Socket], leaves in order when it has returned, or just before
+// something else that this instance sends to that client. All else leaves at once. Which context is passed never
+// matters for that.
 package nonstick

@@ -3,23 +3,63 @@ package nonstick
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/internal/socketio"
+	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
+// Selection is a choice of sockets, and what can be done with them: To, In and Except narrow it, and return a new
+// one; Emit emits an event, Join, Leave and Disconnect act on the sockets, Fetch reads them. It is the same from a
+// [Namespace], a [Socket] and, in other programs, an emitter.Emitter.
+type Selection = emitter.Selection
+
+// RemoteSocket is a socket of any instance: ID, Rooms, DataJSON (see [Data]), Handshake and ConnectedAt read it;
+// Emit, EmitWithAck (see [EmitWithAck]), Join, Leave and Disconnect act on it. [Namespace.Socket] and a selection's
+// Fetch find one.
+type RemoteSocket = emitter.RemoteSocket
+
+// Handshake is the request that a session began with: headers, query, address, url and time.
+type Handshake = sessionstore.Handshake
+
+// Binary is binary data in the arguments of an event: it travels as an attachment, not as text. A handler may also
+// read it into a []byte. To emit it needs [Server.AllowAttachments].
+type Binary = emitter.Binary
+
+// Args are the arguments of an event or an acknowledgement as they travel. A handler that takes Args sees them all,
+// whatever their types; Args among the arguments of an emit stand for all that are in them.
+type Args = emitter.Args
+
+// Args2 are two arguments, to receive or to acknowledge with.
+type Args2[A, B any] = emitter.Args2[A, B]
+
+// Args3 are three arguments, to receive or to acknowledge with.
+type Args3[A, B, C any] = emitter.Args3[A, B, C]
+
+// Holder is what has data of a socket: a [*Socket] or a [*RemoteSocket].
+type Holder = emitter.Holder
+
+// EncodeArgs makes arguments of values: one of each, but for [Args], [Args2] and [Args3], which stand for all that
+// are in them. The error matches [ErrArgs].
+func EncodeArgs(values ...any) (Args, error) { return emitter.EncodeArgs(values...) }
+
+// DecodeArgs makes a value of arguments, the inverse of [EncodeArgs]: of the first, or of several for [Args2] and
+// [Args3]. Arguments beyond those that the type has room for are ignored, missing ones leave the zero value. The
+// error matches [ErrArgs].
+func DecodeArgs[T any](args Args) (T, error) { return emitter.DecodeArgs[T](args) }
+
 // Errors of emitting and joining.
 var (
+	// ErrArgs: arguments are no JSON, or do not fit the type that reads them.
+	ErrArgs = emitter.ErrArgs
 	// ErrReserved: the event's name is one of Socket.IO's own (connect, disconnect, ...), which a client would refuse.
-	ErrReserved = errors.New("nonstick: reserved event name")
-	// ErrAttachments: binary data is emitted by a server that does not allow it, see [Namespace.AllowAttachments].
-	ErrAttachments = errors.New("nonstick: emitting binary data needs AllowAttachments on the namespace at start")
+	ErrReserved = emitter.ErrReserved
+	// ErrAttachments: binary data is emitted by a server that does not allow it, see [Server.AllowAttachments].
+	ErrAttachments = errors.New("nonstick: emitting binary data needs AllowAttachments on the server at start")
 	// ErrRoomName: a room's name is empty or above sessionstore.MaxName bytes.
 	ErrRoomName = adapter.ErrName
 	// ErrDisconnected: the socket has left its namespace.
-	ErrDisconnected = errors.New("nonstick: socket is disconnected")
+	ErrDisconnected = emitter.ErrDisconnected
 	// ErrTooManyRooms: the socket is in as many rooms as it may be, see delivery.Limits.
 	ErrTooManyRooms = sessionstore.ErrTooManyRooms
 	// ErrBusy: the store refused a join, or another change, for its rate, for as long as the context of the call had
@@ -29,7 +69,8 @@ var (
 	ErrTooLarge = sessionstore.ErrTooLarge
 	// ErrHandlerReturned: a [Socket] was kept and used after its handler had returned. What it would emit leaves with
 	// what the handler emitted, so it is too late; keep the id, and use [Namespace.Socket] or [Namespace.To].
-	ErrHandlerReturned = errors.New("nonstick: the handler of this socket has returned: keep its id, and emit to that")
+	ErrHandlerReturned = errors.New("nonstick: the handler of this socket has returned: " +
+		"keep its id, and use Namespace.Socket or Namespace.To with that")
 )
 
 // limitError is a limit that a handler met on behalf of its client, who is told unless the handler says something else.
@@ -67,95 +108,64 @@ func withLimit(err error) error {
 	}
 }
 
-// Target is what can be emitted to: a [*Socket], a [*Namespace], a [Broadcast] or a [*RemoteSocket].
-type Target interface {
-	// EmitArgs emits an event with arguments made before, see [EncodeArgs].
-	EmitArgs(ctx context.Context, event string, args Args) error
+// To returns the sockets of the namespace in any of the rooms, each once. A socket's id is a room with that socket
+// alone.
+func (n *Namespace) To(rooms ...string) Selection { return n.all().To(rooms...) }
+
+// In is another name of [Namespace.To].
+func (n *Namespace) In(rooms ...string) Selection { return n.To(rooms...) }
+
+// Except returns all sockets of the namespace but those in the rooms.
+func (n *Namespace) Except(rooms ...string) Selection { return n.all().Except(rooms...) }
+
+// Emit emits an event to all sockets of the namespace, see [Selection].
+func (n *Namespace) Emit(ctx context.Context, event string, args ...any) error {
+	return n.all().Emit(ctx, event, args...)
 }
 
-// Emit emits an event with one argument (or none, or several: see [EncodeArgs]).
-func Emit[T any](ctx context.Context, to Target, event string, v T) error {
-	args, err := EncodeArgs(v)
-	if err != nil {
-		return err
-	}
-	return to.EmitArgs(ctx, event, args)
+// Join puts all sockets of the namespace into rooms. See [Socket.Join] for one.
+func (n *Namespace) Join(ctx context.Context, rooms ...string) error {
+	return n.all().Join(ctx, rooms...)
 }
 
-// Broadcast is a selection of a namespace's sockets to emit to. It is a value: each operator returns a new one.
-type Broadcast struct {
-	nsp *Namespace
-	sel adapter.Selection // its namespace is that of nsp
-	err error
+// Leave takes all sockets of the namespace out of rooms.
+func (n *Namespace) Leave(ctx context.Context, rooms ...string) error {
+	return n.all().Leave(ctx, rooms...)
 }
 
-// To adds rooms: a socket in any of them is reached, once. No rooms at all mean everybody.
-func (b Broadcast) To(rooms ...string) Broadcast {
-	return b.narrowed(b.sel.To(rooms...))
+// Disconnect ends all sockets of the namespace, see [Selection].
+func (n *Namespace) Disconnect(ctx context.Context, closeSession bool) error {
+	return n.all().Disconnect(ctx, closeSession)
 }
 
-// In is another name of [Broadcast.To].
-func (b Broadcast) In(rooms ...string) Broadcast { return b.To(rooms...) }
-
-// Except leaves out the sockets in the rooms.
-func (b Broadcast) Except(rooms ...string) Broadcast {
-	return b.narrowed(b.sel.Without(rooms...))
+// Fetch reads the sockets of the namespace with their rooms and data, at most limit of them.
+func (n *Namespace) Fetch(ctx context.Context, limit int) ([]*RemoteSocket, error) {
+	return n.all().Fetch(ctx, limit)
 }
 
-// narrowed is the broadcast to another selection.
-func (b Broadcast) narrowed(sel adapter.Selection, err error) Broadcast {
-	b.sel, b.err = sel, errors.Join(b.err, err)
-	return b
+// Socket finds a socket by its id. [ErrDisconnected] if it is not in the namespace.
+func (n *Namespace) Socket(ctx context.Context, id string) (*RemoteSocket, error) {
+	return n.via.Socket(ctx, n.name, id)
 }
 
-// selection is what to hand to the adapter.
-func (b Broadcast) selection() adapter.Selection {
-	b.sel.Namespace = b.nsp.name
-	return b.sel
+// all is the selection of all sockets of the namespace.
+func (n *Namespace) all() Selection {
+	return n.via.Select(adapter.Selection{Namespace: n.name})
 }
 
-// EmitArgs emits to everybody selected, and returns when all have been tried: the emits of one caller arrive in
-// order. A member that has gone, or does not read, is no error: it is counted and logged, and its session ends. The
-// error says that not all members could be read, or that the packet is none for them.
-func (b Broadcast) EmitArgs(ctx context.Context, event string, args Args) error {
-	if err := errors.Join(b.err, b.nsp.check(event, args)); err != nil {
-		return err
-	}
-	frames := b.nsp.eventFrames(event, args)
-	c := callOf(ctx)
-	if c != nil && c.socket.phase == connecting {
-		c.socket.later(func(ctx context.Context) error { return b.emit(ctx, frames) })
-		return nil
-	}
-	return b.emit(ctx, frames)
-}
-
-func (b Broadcast) emit(ctx context.Context, frames []string) error {
-	var own error
-	p := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: frames}
-	sel := b.selection()
-	c := callOf(ctx)
-	if c != nil {
-		b.nsp.server.flush(ctx, c, false)
-	}
-	_, err := c.broadcasts(b.nsp.server).Broadcast(ctx, sel, p, c.intercept(ctx, sel.Namespace, frames, &own))
-	if err = errors.Join(own, err); err != nil {
-		return fmt.Errorf("nonstick: emit: %w", err)
+// check refuses an event that the server may not emit.
+func (s *Server) check(event string, args Args) error {
+	if len(args.Attachments) > 0 && !s.engine.Attachments() {
+		return &attachmentsError{event}
 	}
 	return nil
 }
 
-// check refuses an event that may not be emitted.
-func (n *Namespace) check(event string, args Args) error {
-	if len(args.Attachments) > 0 && !n.server.engine.Attachments() {
-		return fmt.Errorf("%w: event %q", ErrAttachments, event)
-	}
-	return checkEvent(event)
+// attachmentsError is [ErrAttachments] of one event.
+type attachmentsError struct{ event string }
+
+func (e *attachmentsError) Error() string {
+	return ErrAttachments.Error() + `: event "` + e.event + `"`
 }
 
-func checkEvent(name string) error {
-	if socketio.IsReserved(name) {
-		return fmt.Errorf("%w: %q", ErrReserved, name)
-	}
-	return nil
-}
+func (e *attachmentsError) Unwrap() error { return ErrAttachments }

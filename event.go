@@ -5,56 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"slices"
 
+	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
-
-// On sets the handler of an event. In is what the client sends: one argument, [None], several as [Args2] or
-// [Args3], or [Args] as they come. Out is what the handler acknowledges with, in the same way; it is dropped if the
-// client did not ask. An [*Error] is acknowledged as {"message", "data"}; any other error is logged, and the
-// client gets no acknowledgement.
-//
-// On panics at a name that Socket.IO keeps to itself, and with [ErrServing] after the first message of a client: both
-// are mistakes in the program.
-func On[In, Out any](n *Namespace, event string, h func(ctx context.Context, s *Socket, in In) (Out, error)) {
-	if err := checkEvent(event); err != nil {
-		panic(err)
-	}
-	handler := func(ctx context.Context, s *Socket, args Args) (Args, error) {
-		in, err := DecodeArgs[In](args)
-		if err != nil {
-			return Args{}, &badArgsError{event: event, cause: err}
-		}
-		out, err := h(ctx, s, in)
-		if err != nil {
-			return Args{}, err
-		}
-		return EncodeArgs(out)
-	}
-	n.register(fmt.Sprintf("the handler of %q", event), func() { n.events[event] = handler })
-}
-
-// badArgsError is an event whose arguments do not fit: the client's mistake, so the client is told.
-type badArgsError struct {
-	event string
-	cause error
-}
-
-func (e *badArgsError) Error() string { return fmt.Sprintf("event %q: %v", e.event, e.cause) }
-
-// As lets errors.As find what the client is told.
-func (e *badArgsError) As(target any) bool {
-	if t, ok := target.(**Error); ok {
-		*t = &Error{Message: "Invalid arguments"}
-		return true
-	}
-	return false
-}
 
 // event dispatches an event to its handler and acknowledges it if asked to.
 func (s *Server) event(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
@@ -65,7 +25,7 @@ func (s *Server) event(ctx context.Context, inv *engine.Invocation, p socketio.P
 	if len(p.Data) == 0 {
 		return nil
 	}
-	n := s.namespaces[row.Namespace]
+	n := s.find(row.Namespace)
 	if n == nil {
 		return violation("an event came for the namespace %q, which this instance does not have", p.Namespace)
 	}
@@ -73,17 +33,12 @@ func (s *Server) event(ctx context.Context, inv *engine.Invocation, p socketio.P
 	if err != nil {
 		return invalid(err)
 	}
-	h := n.events[name]
-	if h == nil {
-		return nil
-	}
 	socket := &Socket{nsp: n, row: row, inv: inv, hint: inv.Session.Hint(), phase: connected}
-	out, err := s.run(ctx, inv, socket, name, h, Args{JSON: args, Attachments: p.Attachments})
+	out := s.run(ctx, socket, name, func(ctx context.Context) (Args, error) {
+		return n.serve.Event(ctx, socket, name, Args{JSON: args, Attachments: p.Attachments})
+	})
 	socket.keep()
-	if err != nil || !p.HasID {
-		return err
-	}
-	if out == nil {
+	if out == nil || !p.HasID {
 		return nil
 	}
 	return n.acknowledge(ctx, inv, p.ID, name, *out)
@@ -100,7 +55,7 @@ var (
 func (n *Namespace) acknowledge(ctx context.Context, inv *engine.Invocation, id uint64, event string, out Args) error {
 	err, told := error(ErrAttachments), errAckAttachments
 	if len(out.Attachments) == 0 || n.server.engine.Attachments() {
-		err, told = inv.Reply(ctx, n.ackFrames(id, out)...), errAckTooLarge
+		err, told = n.reply(ctx, inv, ackPacket(id, out)), errAckTooLarge
 		if !errors.Is(err, delivery.ErrPacketTooLarge) {
 			return err
 		}
@@ -110,41 +65,63 @@ func (n *Namespace) acknowledge(ctx context.Context, inv *engine.Invocation, id 
 	if err != nil {
 		return err
 	}
-	return inv.Reply(ctx, n.ackFrames(id, instead)...)
+	return n.reply(ctx, inv, ackPacket(id, instead))
 }
 
-// run calls a handler. No answer means that there is nothing to acknowledge with: the handler failed.
+// ackPacket is the packet of an acknowledgement.
+func ackPacket(id uint64, args Args) socketio.Packet {
+	data := args.JSON
+	if len(data) == 0 {
+		data = json.RawMessage("[]")
+	}
+	return socketio.Packet{Type: socketio.Ack, ID: id, HasID: true, Data: data, Attachments: args.Attachments}
+}
+
+// reply sends what belongs to the packet that is handled.
+func (n *Namespace) reply(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
+	p.Namespace = string(n.name)
+	return reply(ctx, inv, p)
+}
+
+func reply(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
+	_, err := adapter.Send(ctx, inv.Replies(), sessionstore.Member{Session: inv.Session.ID}, adapter.NewPacket(ctx, p))
+	return err
+}
+
+// run calls a handler for an event or a reply. No answer means that there is nothing to acknowledge with: the handler
+// failed.
 func (s *Server) run(
-	ctx context.Context, inv *engine.Invocation, socket *Socket, name string, h eventHandler, args Args,
-) (answer *Args, err error) {
-	c := &call{inv: inv, socket: socket}
-	defer s.flush(ctx, c, true)
+	ctx context.Context, socket *Socket, name string, handle func(context.Context) (Args, error),
+) (answer *Args) {
+	defer s.via.Bulk.Flush(ctx)
 	defer socket.end()
+	nsp := slog.String("nsp", string(socket.nsp.name))
+	event := slog.String("event", name)
 	defer func() {
 		if r := recover(); r != nil {
-			s.log.ErrorContext(
-				ctx, "event handler panicked", "nsp", string(socket.nsp.name), "event", name, "panic", fmt.Sprint(r),
-				"stack", string(debug.Stack()),
-			)
-			answer, err = nil, nil
+			s.log.ErrorContext(ctx, "event handler panicked", nsp, event, slog.Any("panic", fmt.Sprint(r)),
+				slog.String("stack", string(debug.Stack())))
+			answer = nil
 		}
 	}()
-	out, err := h(withCall(ctx, c), socket, args)
-	if err == nil {
-		return &out, nil
-	}
-	var told *Error
-	if errors.As(err, &told) {
-		s.log.DebugContext(ctx, "event refused", "nsp", string(socket.nsp.name), "event", name, "error", err)
-		out, err := EncodeArgs(told)
-		if err == nil {
-			return &out, nil
+	out, err := handle(withCall(ctx, socket))
+	switch told, isTold := errors.AsType[*Error](err); {
+	case err == nil:
+		return &out
+	case errors.Is(err, ErrUnhandled):
+		s.log.DebugContext(ctx, "event without a handler", nsp, event)
+		return nil
+	case isTold:
+		s.log.DebugContext(ctx, "event refused", nsp, event, slog.Any("error", err))
+		if out, err = EncodeArgs(told); err == nil {
+			return &out
 		}
-		s.log.ErrorContext(ctx, "event not acknowledged", "nsp", string(socket.nsp.name), "event", name, "error", err)
-		return nil, nil
+		s.log.ErrorContext(ctx, "event not acknowledged", nsp, event, slog.Any("error", err))
+		return nil
+	default:
+		s.log.ErrorContext(ctx, "event handler failed", nsp, event, slog.Any("error", err))
+		return nil
 	}
-	s.log.ErrorContext(ctx, "event handler failed", "nsp", string(socket.nsp.name), "event", name, "error", err)
-	return nil, nil
 }
 
 // keep brings what a handler changed of its socket to the events that follow in the same request.
@@ -175,7 +152,7 @@ func (s *Server) joined(
 	if inv.Left[name] {
 		return row, false, nil
 	}
-	if s.unordered && inv.OnWebSocket() && s.namespaces[name] != nil {
+	if s.unordered && inv.OnWebSocket() && s.find(name) != nil {
 		left, err := s.justLeft(ctx, inv.Session.ID, name)
 		if err != nil {
 			return row, false, err

@@ -20,46 +20,46 @@ type point struct {
 
 // typed registers a handler of each kind. Each acknowledges with what it was given.
 func typed(s *nonstick.Server) {
-	n := s.Of("/")
+	n := s.Namespace
 	nonstick.On(
 		n, "none",
-		func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) {
-			return nonstick.None{}, nil
+		func(context.Context, *nonstick.Socket, nonstick.Args) error {
+			return nil
 		},
 	)
-	nonstick.On(
+	nonstick.OnAck(
 		n, "args", func(_ context.Context, _ *nonstick.Socket, a nonstick.Args) (nonstick.Args, error) { return a, nil },
 	)
-	nonstick.On(n, "int", func(_ context.Context, _ *nonstick.Socket, v int) (int, error) { return v, nil })
-	nonstick.On(n, "point", func(_ context.Context, _ *nonstick.Socket, p point) (point, error) { return p, nil })
-	nonstick.On(n, "pointer", func(_ context.Context, _ *nonstick.Socket, p *point) (*point, error) { return p, nil })
-	nonstick.On(
+	nonstick.OnAck(n, "int", func(_ context.Context, _ *nonstick.Socket, v int) (int, error) { return v, nil })
+	nonstick.OnAck(n, "point", func(_ context.Context, _ *nonstick.Socket, p point) (point, error) { return p, nil })
+	nonstick.OnAck(n, "pointer", func(_ context.Context, _ *nonstick.Socket, p *point) (*point, error) { return p, nil })
+	nonstick.OnAck(
 		n, "raw",
 		func(_ context.Context, _ *nonstick.Socket, p json.RawMessage) (json.RawMessage, error) { return p, nil },
 	)
-	nonstick.On(
+	nonstick.OnAck(
 		n, "two",
 		func(_ context.Context, _ *nonstick.Socket, a nonstick.Args2[string, int]) (nonstick.Args2[int, string], error) {
 			return nonstick.Args2[int, string]{First: a.Second, Second: a.First}, nil
 		},
 	)
-	nonstick.On(
+	nonstick.OnAck(
 		n, "three",
 		func(_ context.Context, _ *nonstick.Socket, a nonstick.Args3[bool, point, []int]) (nonstick.Args3[[]int, point, bool], error) {
 			return nonstick.Args3[[]int, point, bool]{First: a.Third, Second: a.Second, Third: a.First}, nil
 		},
 	)
-	nonstick.On(n, "refused", func(context.Context, *nonstick.Socket, nonstick.None) (int, error) {
+	nonstick.OnAck(n, "refused", func(context.Context, *nonstick.Socket, nonstick.Args) (int, error) {
 		return 0, fmt.Errorf("wrapped: %w", &nonstick.Error{Message: "no", Data: json.RawMessage(`[1]`)})
 	})
-	nonstick.On(
+	nonstick.OnAck(
 		n, "failed",
-		func(context.Context, *nonstick.Socket, nonstick.None) (int, error) { return 0, errors.New("secret") },
+		func(context.Context, *nonstick.Socket, nonstick.Args) (int, error) { return 0, errors.New("secret") },
 	)
-	nonstick.On(n, "panic", func(context.Context, *nonstick.Socket, nonstick.None) (int, error) { panic("secret") })
-	nonstick.On(
+	nonstick.OnAck(n, "panic", func(context.Context, *nonstick.Socket, nonstick.Args) (int, error) { panic("secret") })
+	nonstick.OnAck(
 		n, "unencodable",
-		func(context.Context, *nonstick.Socket, nonstick.None) (chan int, error) { return make(chan int), nil },
+		func(context.Context, *nonstick.Socket, nonstick.Args) (chan int, error) { return make(chan int), nil },
 	)
 }
 
@@ -129,7 +129,7 @@ func TestEncodeArgs(t *testing.T) {
 			t.Errorf("%s: %s, %v; want %s", name, got.JSON, err, want)
 		}
 	}
-	a, err := nonstick.EncodeArgs(nonstick.None{})
+	a, err := nonstick.EncodeArgs()
 	check("none", a, err, "")
 	a, err = nonstick.EncodeArgs(nonstick.Args2[int, *int]{First: 1})
 	check("two", a, err, "[1,null]")
@@ -234,17 +234,17 @@ func TestOrderWithinHandler(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				s := w.server(func(s *nonstick.Server) {
-					n := s.Of("/")
-					nonstick.On(n, "go", func(ctx context.Context, k *nonstick.Socket, _ nonstick.None) (string, error) {
+					n := s.Namespace
+					nonstick.OnAck(n, "go", func(ctx context.Context, k *nonstick.Socket, _ nonstick.Args) (string, error) {
 						return "done", errors.Join(
-							nonstick.Emit(ctx, k, "a", 1),
-							nonstick.Emit(ctx, n, "b", 2),
-							nonstick.Emit(ctx, k, "c", 3),
+							k.Emit(ctx, "a", 1),
+							n.Emit(ctx, "b", 2),
+							k.Emit(ctx, "c", 3),
 							k.Join(ctx, "room"),
-							nonstick.Emit(ctx, n.To("room"), "d", 4),
-							nonstick.Emit(ctx, k.Broadcast(), "e", 5),
-							nonstick.Emit(ctx, n.To(k.ID()), "f", 6),
-							nonstick.Emit(ctx, k.To("room"), "g", 7),
+							n.To("room").Emit(ctx, "d", 4),
+							k.Broadcast().Emit(ctx, "e", 5),
+							n.To(k.ID()).Emit(ctx, "f", 6),
+							k.To("room").Emit(ctx, "g", 7),
 						)
 					})
 				})
@@ -264,15 +264,15 @@ func TestOrderWithinHandler(t *testing.T) {
 func TestReservedEvents(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.server(typed)
-		n := s.Of("/")
+		n := s.Namespace
 		p := w.join(s)
 		k, err := n.Socket(t.Context(), p.id)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"} {
-			for what, target := range map[string]nonstick.Target{"namespace": n, "room": n.To("a"), "socket": k} {
-				if err := nonstick.Emit(t.Context(), target, name, 1); !errors.Is(err, nonstick.ErrReserved) {
+			for what, target := range map[string]nonstick.Emitter{"namespace": n, "room": n.To("a"), "socket": k} {
+				if err := target.Emit(t.Context(), name, 1); !errors.Is(err, nonstick.ErrReserved) {
 					t.Errorf("%s to a %s: %v", name, what, err)
 				}
 			}
@@ -284,8 +284,8 @@ func TestReservedEvents(t *testing.T) {
 				}()
 				nonstick.On(
 					n, name,
-					func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) {
-						return nonstick.None{}, nil
+					func(context.Context, *nonstick.Socket, nonstick.Args) error {
+						return nil
 					},
 				)
 			}()

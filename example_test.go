@@ -17,15 +17,15 @@ func Example() {
 	store := memstore.New(memstore.Options{})
 	srv := nonstick.New(nonstick.Config{Store: store}) // a server with WebSockets needs a Pusher too
 
-	chat := srv.Of("/")
+	chat := srv.Namespace
 	chat.OnConnect(func(ctx context.Context, s *nonstick.Socket) error {
 		return s.Join(ctx, "lobby")
 	})
-	nonstick.On(chat, "say", func(ctx context.Context, s *nonstick.Socket, text string) (int, error) {
+	nonstick.OnAck(chat, "say", func(ctx context.Context, s *nonstick.Socket, text string) (int, error) {
 		if text == "" {
 			return 0, &nonstick.Error{Message: "say something"}
 		}
-		return len(text), nonstick.Emit(ctx, chat.To("lobby"), "said", text)
+		return len(text), chat.To("lobby").Emit(ctx, "said", text)
 	})
 
 	talk(srv, `420["say","hello"]`, `421["say",""]`)
@@ -36,13 +36,13 @@ func Example() {
 }
 
 // What is kept for a socket lives in the store, so the next event finds it on any instance.
-func ExampleSetData() {
+func ExampleData() {
 	srv := nonstick.New(nonstick.Config{Store: memstore.New(memstore.Options{})})
-	nsp := srv.Of("/")
-	nonstick.On(nsp, "name", func(ctx context.Context, s *nonstick.Socket, name string) (nonstick.None, error) {
-		return nonstick.None{}, nonstick.SetData(ctx, s, "name", name)
+	nsp := srv.Namespace
+	nonstick.On(nsp, "name", func(ctx context.Context, s *nonstick.Socket, name string) error {
+		return s.SetData(ctx, "name", name)
 	})
-	nonstick.On(nsp, "who", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (string, error) {
+	nonstick.OnAck(nsp, "who", func(ctx context.Context, s *nonstick.Socket, _ nonstick.Args) (string, error) {
 		name, _, err := nonstick.Data[string](ctx, s, "name")
 		return name, err
 	})
@@ -55,12 +55,12 @@ func ExampleSetData() {
 // An acknowledgement of the client is taken by a handler with a name, on whichever instance it arrives.
 func ExampleEmitThen() {
 	srv := nonstick.New(nonstick.Config{Store: memstore.New(memstore.Options{})})
-	nsp := srv.Of("/")
-	nonstick.OnAck(nsp, "rated", func(ctx context.Context, s *nonstick.Socket, stars int, film string) error {
-		return nonstick.Emit(ctx, s, "thanks", fmt.Sprintf("%s: %d", film, stars))
+	nsp := srv.Namespace
+	nonstick.OnReply(nsp, "rated", func(ctx context.Context, s *nonstick.Socket, stars int, film string) error {
+		return s.Emit(ctx, "thanks", fmt.Sprintf("%s: %d", film, stars))
 	})
-	nonstick.On(nsp, "seen", func(ctx context.Context, s *nonstick.Socket, film string) (nonstick.None, error) {
-		return nonstick.None{}, nonstick.EmitThen(ctx, s, "rate", film, "rated", film)
+	nonstick.On(nsp, "seen", func(ctx context.Context, s *nonstick.Socket, film string) error {
+		return nonstick.EmitThen(ctx, s, "rate", "rated", film, film)
 	})
 
 	c := newClient(srv)

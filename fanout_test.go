@@ -45,27 +45,28 @@ func TestLargeBroadcastOfAHandler(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		q := &line{}
 		s := w.server(func(s *nonstick.Server) {
-			n := s.Of("/")
-			n.OnDisconnect(func(ctx context.Context, _ *nonstick.Socket, reason string) error {
-				return nonstick.Emit(ctx, n, "left", reason)
+			n := s.Namespace
+			n.OnDisconnect(func(ctx context.Context, _ *nonstick.Socket, reason nonstick.Reason) error {
+				return n.Emit(ctx, "left", reason)
 			})
-			nonstick.On(n, "all", func(ctx context.Context, k *nonstick.Socket, _ nonstick.None) (string, error) {
-				if err := nonstick.Emit(ctx, k, "before", 1); err != nil {
+			nonstick.OnAck(n, "all", func(ctx context.Context, k *nonstick.Socket, _ nonstick.Args) (string, error) {
+				if err := k.Emit(ctx, "before", 1); err != nil {
 					return "", err
 				}
-				return "done", nonstick.Emit(ctx, n, "news", 2)
+				return "done", k.Namespace().Emit(ctx, "news", 2)
 			})
 			nonstick.On(
 				n, "all, then one",
-				func(ctx context.Context, _ *nonstick.Socket, id string) (nonstick.None, error) {
-					if err := nonstick.Emit(ctx, n, "news", 4); err != nil {
-						return nonstick.None{}, err
+				func(ctx context.Context, k *nonstick.Socket, id string) error {
+					n := k.Namespace()
+					if err := n.Emit(ctx, "news", 4); err != nil {
+						return err
 					}
-					return nonstick.None{}, nonstick.Emit(ctx, n.To(id), "news", 5)
+					return n.To(id).Emit(ctx, "news", 5)
 				},
 			)
-			nonstick.On(n, "others", func(ctx context.Context, k *nonstick.Socket, _ nonstick.None) (string, error) {
-				return "done", nonstick.Emit(ctx, k.Broadcast(), "news", 3)
+			nonstick.OnAck(n, "others", func(ctx context.Context, k *nonstick.Socket, _ nonstick.Args) (string, error) {
+				return "done", k.Broadcast().Emit(ctx, "news", 3)
 			})
 		}, func(c *nonstick.Config) { c.Fanout, c.LargeRoom = q, 2 })
 		a, b, c := w.join(s), w.join(s), w.joinPolling(s)

@@ -28,15 +28,15 @@ func limitApp(s *nonstick.Server) {
 				err = k.Join(ctx, in.Rooms...)
 			}
 			if err == nil && in.Data != "" {
-				err = nonstick.SetData(ctx, k, "d", in.Data)
+				err = k.SetData(ctx, "d", in.Data)
 			}
 			return err
 		})
-		nonstick.On(n, "join", func(ctx context.Context, k *nonstick.Socket, room string) (nonstick.None, error) {
-			return nonstick.None{}, k.Join(ctx, room)
+		nonstick.On(n, "join", func(ctx context.Context, k *nonstick.Socket, room string) error {
+			return k.Join(ctx, room)
 		})
-		nonstick.On(n, "set", func(ctx context.Context, k *nonstick.Socket, v string) (nonstick.None, error) {
-			return nonstick.None{}, nonstick.SetData(ctx, k, "d", v)
+		nonstick.On(n, "set", func(ctx context.Context, k *nonstick.Socket, v string) error {
+			return k.SetData(ctx, "d", v)
 		})
 	}
 }
@@ -103,7 +103,6 @@ func TestNamespacesAtOnce(t *testing.T) {
 		var both sync.WaitGroup
 		both.Add(2)
 		s := w.server(func(s *nonstick.Server) {
-			s.Of("/")
 			for _, name := range []string{"/a", "/b"} {
 				s.Of(name).OnConnect(func(context.Context, *nonstick.Socket) error {
 					both.Done()
@@ -200,14 +199,14 @@ func TestFullStoreTakesNoSockets(t *testing.T) {
 func TestTooManyAcks(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		p := w.join(w.server(func(s *nonstick.Server) {
-			n := s.Of("/")
-			nonstick.OnAck(n, "done", func(context.Context, *nonstick.Socket, nonstick.None, string) error { return nil })
-			nonstick.On(n, "ask", func(ctx context.Context, k *nonstick.Socket, _ nonstick.None) (nonstick.None, error) {
-				err := nonstick.EmitThen(ctx, k, "question", 1, "done", "state")
+			n := s.Namespace
+			nonstick.OnReply(n, "done", func(context.Context, *nonstick.Socket, nonstick.Args, string) error { return nil })
+			nonstick.On(n, "ask", func(ctx context.Context, k *nonstick.Socket, _ nonstick.Args) error {
+				err := nonstick.EmitThen(ctx, k, "question", "done", "state", 1)
 				if err != nil && !errors.Is(err, nonstick.ErrTooManyAcks) {
 					t.Errorf("error %v", err)
 				}
-				return nonstick.None{}, err
+				return err
 			})
 		}))
 		for i := range uint64(sessionstore.AckPlaces) {

@@ -2,84 +2,105 @@ package nonstick
 
 import (
 	"context"
-	"encoding/json"
+	"slices"
 
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// ConnectHandler decides about a socket that asks to join a namespace. It sees the client's auth ([Socket.Auth]) and
-// refuses by returning an error: an [*Error] is told to the client, of any other only that there was one. Joins, data
-// and emits made inside take effect together when it returns nil, after the client has been told that it is
-// connected; if it refuses, none of them happened.
-type ConnectHandler func(ctx context.Context, s *Socket) error
-
-// DisconnectHandler is told that a socket has left, with a disconnect reason of Socket.IO. It runs once for each
-// socket; again only if the instance that ran it died, with the same socket id.
-type DisconnectHandler func(ctx context.Context, s *Socket, reason string) error
-
-// eventHandler is a typed handler with its types worn off.
-type eventHandler func(ctx context.Context, s *Socket, args Args) (Args, error)
-
-// ackHandler takes the answer to an acknowledgement that was asked for with a continuation.
-type ackHandler func(ctx context.Context, s *Socket, answer Args, state json.RawMessage) error
-
-// Namespace is a Socket.IO namespace and the handlers of its sockets. Handlers are set at start: setting one after
-// the first message of a client panics with [ErrServing].
+// Namespace is a Socket.IO namespace: the handlers of its sockets, and the selection of all of them. Handlers are set
+// at start: setting one after the first request of a client panics with [ErrServing].
 type Namespace struct {
 	server *Server
 	name   sessionstore.Namespace
+	via    *emitter.Via // the server's, or that of a socket whose handler has it
 
-	onConnect    ConnectHandler
-	onDisconnect DisconnectHandler
-	events       map[string]eventHandler
-	acks         map[string]ackHandler
+	// what is registered, until the server serves
+	table   *table
+	handler Handler // the table, unless Handle set another
+	wrap    []func(Handler) Handler
+
+	serve Handler // what is called, once the server serves
 }
+
+func newNamespace(s *Server, name sessionstore.Namespace) *Namespace {
+	t := &table{events: make(map[string]eventFunc), replies: make(map[string]replyFunc)}
+	return &Namespace{server: s, name: name, via: &s.via, table: t, handler: t}
+}
+
+// self makes a Namespace a [Registrar].
+func (n *Namespace) self() *Namespace { return n }
 
 // Name returns the namespace's name.
 func (n *Namespace) Name() string { return string(n.name) }
 
-// AllowAttachments lets the server send binary data ([Binary], or [Args] with attachments) over WebSocket: without it
-// such an emit is refused ([ErrAttachments]). On API Gateway a packet and its attachments are messages of their own,
-// between which those of other emitters could come; so the sessions of a server that allows them take every packet in
-// turn, which costs two writes of the store for each; unless the pusher sends a packet in one piece
-// (delivery.GroupPusher), as that of localdev does. What clients send may have attachments in any case. Call it at
-// start.
-func (n *Namespace) AllowAttachments() {
-	n.register("AllowAttachments", func() { n.server.engine.AllowAttachments() })
+// OnConnect sets the handler of sockets that ask to join; without one all may. See [Handler] for what it may do.
+func (n *Namespace) OnConnect(handle func(ctx context.Context, s *Socket) error) {
+	n.register("the connect handler", func() { n.table.connect = handle })
 }
 
-// OnConnect sets the handler of sockets that ask to join; without one everybody may.
-func (n *Namespace) OnConnect(h ConnectHandler) {
-	n.register("the connect handler", func() { n.onConnect = h })
+// OnDisconnect sets the handler of sockets that have left. See [Handler] for when it is called.
+func (n *Namespace) OnDisconnect(handle func(ctx context.Context, s *Socket, reason Reason) error) {
+	n.register("the disconnect handler", func() { n.table.disconnect = handle })
 }
 
-// OnDisconnect sets the handler of sockets that have left.
-func (n *Namespace) OnDisconnect(h DisconnectHandler) {
-	n.register("the disconnect handler", func() { n.onDisconnect = h })
+// Handle sets the Handler of the namespace. What [On], [OnAck], [OnReply], OnConnect and OnDisconnect have
+// registered, or will, is not called then.
+func (n *Namespace) Handle(h Handler) {
+	n.register("the handler", func() { n.handler = h })
 }
 
-// To returns the broadcast to the sockets in any of the rooms, each once. A socket's id is a room with
-// that socket alone.
-func (n *Namespace) To(rooms ...string) Broadcast { return Broadcast{nsp: n}.To(rooms...) }
-
-// In is another name of [Namespace.To].
-func (n *Namespace) In(rooms ...string) Broadcast { return n.To(rooms...) }
-
-// Except returns the broadcast to everybody in the namespace but those in the rooms.
-func (n *Namespace) Except(rooms ...string) Broadcast { return Broadcast{nsp: n}.Except(rooms...) }
-
-// EmitArgs emits to everybody in the namespace, see [Broadcast.EmitArgs].
-func (n *Namespace) EmitArgs(ctx context.Context, event string, args Args) error {
-	return Broadcast{nsp: n}.EmitArgs(ctx, event, args)
+// Use wraps the Handler of the namespace: the first wrapper is the outermost. A wrapper embeds the Handler that it is
+// given and has methods of its own for what it changes.
+func (n *Namespace) Use(wrap ...func(next Handler) Handler) {
+	n.register("a wrapper", func() { n.wrap = append(n.wrap, wrap...) })
 }
+
+// build makes the Handler that is called.
+func (n *Namespace) build() {
+	n.serve = n.handler
+	for _, wrap := range slices.Backward(n.wrap) {
+		n.serve = wrap(n.serve)
+	}
+}
+
+// Reason is why a socket has left, as Socket.IO servers name it.
+type Reason string
+
+// The reasons of a disconnection. The last three are not Socket.IO's.
+const (
+	// ReasonServerDisconnect: the server called Disconnect.
+	ReasonServerDisconnect Reason = delivery.ReasonServerDisconnect
+	// ReasonClientDisconnect: the client left the namespace.
+	ReasonClientDisconnect Reason = delivery.ReasonClientDisconnect
+	// ReasonPingTimeout: the client did not answer a ping in time.
+	ReasonPingTimeout Reason = delivery.ReasonPingTimeout
+	// ReasonTransportClose: the connection ended, or the client closed it.
+	ReasonTransportClose Reason = delivery.ReasonTransportClose
+	// ReasonTransportError: the connection failed, or a packet may or may not have reached the client.
+	ReasonTransportError Reason = delivery.ReasonTransportError
+	// ReasonParseError: the client sent what is no Engine.IO packet.
+	ReasonParseError Reason = delivery.ReasonParseError
+	// ReasonForcedClose: the client sent what is no Socket.IO packet, or a handler failed badly.
+	ReasonForcedClose Reason = delivery.ReasonForcedClose
+	// ReasonForcedServer: the client broke the order of the protocol, or joined no namespace in time.
+	ReasonForcedServer Reason = delivery.ReasonForcedServer
+	// ReasonBufferFull: the client fetched too slowly, and as much waited for it as may.
+	ReasonBufferFull Reason = delivery.ReasonBufferFull
+	// ReasonOutOfOrder: frames were handled in an order that does not tell which attachments belong to which packet.
+	ReasonOutOfOrder Reason = delivery.ReasonOutOfOrder
+	// ReasonInDoubt: an instance died while it handled a frame of the client.
+	ReasonInDoubt Reason = delivery.ReasonInDoubt
+)
 
 // Error is an error that the client is told: as CONNECT_ERROR if a connect handler returns it, as the
 // acknowledgement {"message", "data"} if an event handler does.
 type Error struct {
 	// Message is what the client's connect_error handler sees as err.message.
 	Message string `json:"message"`
-	// Data, if any, is JSON that the client sees as err.data.
-	Data json.RawMessage `json:"data,omitempty"`
+	// Data, if any, is what the client sees as err.data, encoded by encoding/json.
+	Data any `json:"data,omitempty"`
 }
 
 // Error returns the message.

@@ -16,14 +16,14 @@ import (
 
 // roomApp joins, leaves, keeps data and shows what a handler sees of its socket.
 func roomApp(s *nonstick.Server) {
-	n := s.Of("/")
-	nonstick.On(n, "join", func(ctx context.Context, k *nonstick.Socket, rooms []string) ([]string, error) {
+	n := s.Namespace
+	nonstick.OnAck(n, "join", func(ctx context.Context, k *nonstick.Socket, rooms []string) ([]string, error) {
 		if err := k.Join(ctx, rooms...); err != nil {
 			return nil, err
 		}
 		return k.Rooms(ctx)
 	})
-	nonstick.On(n, "leave", func(ctx context.Context, k *nonstick.Socket, room string) ([]string, error) {
+	nonstick.OnAck(n, "leave", func(ctx context.Context, k *nonstick.Socket, room string) ([]string, error) {
 		if err := k.Leave(ctx, room); err != nil {
 			return nil, err
 		}
@@ -31,20 +31,20 @@ func roomApp(s *nonstick.Server) {
 	})
 	nonstick.On(
 		n, "set",
-		func(ctx context.Context, k *nonstick.Socket, in nonstick.Args2[string, json.RawMessage]) (nonstick.None, error) {
+		func(ctx context.Context, k *nonstick.Socket, in nonstick.Args2[string, json.RawMessage]) error {
 			if in.Second == nil {
-				return nonstick.None{}, k.DeleteData(ctx, in.First)
+				return k.DeleteData(ctx, in.First)
 			}
-			return nonstick.None{}, nonstick.SetData(ctx, k, in.First, in.Second)
+			return k.SetData(ctx, in.First, in.Second)
 		},
 	)
-	nonstick.On(n, "show", func(ctx context.Context, k *nonstick.Socket, key string) (string, error) {
+	nonstick.OnAck(n, "show", func(ctx context.Context, k *nonstick.Socket, key string) (string, error) {
 		rooms, err := k.Rooms(ctx)
 		v, ok, dataErr := nonstick.Data[json.RawMessage](ctx, k, key)
 		return fmt.Sprintf("%v %s %v %v", rooms, v, ok, errors.Join(err, dataErr)), nil
 	})
-	nonstick.On(n, "cast", func(ctx context.Context, k *nonstick.Socket, rooms []string) (nonstick.None, error) {
-		return nonstick.None{}, nonstick.Emit(ctx, n.To(rooms...), "news", 1)
+	nonstick.On(n, "cast", func(ctx context.Context, k *nonstick.Socket, rooms []string) error {
+		return n.To(rooms...).Emit(ctx, "news", 1)
 	})
 }
 
@@ -105,20 +105,20 @@ func TestBroadcastFromElsewhere(t *testing.T) {
 		b.send(`42["join",["x","y"]]`)
 		c.send(`42["join",["y"]]`)
 		for _, step := range []struct {
-			to      nonstick.Broadcast
+			to      nonstick.Selection
 			reached string
 		}{
-			{two.Of("/").To("x"), "ab"},
-			{one.Of("/").To("y"), "bc"},
-			{one.Of("/").To("x", "y"), "abc"},
-			{one.Of("/").In("x").In("y"), "abc"},
-			{one.Of("/").To("y").Except("x"), "c"},
-			{one.Of("/").Except("x"), "c"},
-			{one.Of("/").Except("x", "y"), ""},
-			{one.Of("/").To(a.id, c.id), "ac"},
-			{one.Of("/").Except(b.id), "ac"},
+			{two.To("x"), "ab"},
+			{one.To("y"), "bc"},
+			{one.To("x", "y"), "abc"},
+			{one.In("x").In("y"), "abc"},
+			{one.To("y").Except("x"), "c"},
+			{one.Except("x"), "c"},
+			{one.Except("x", "y"), ""},
+			{one.To(a.id, c.id), "ac"},
+			{one.Except(b.id), "ac"},
 		} {
-			if err := nonstick.Emit(t.Context(), step.to, "news", 1); err != nil {
+			if err := step.to.Emit(t.Context(), "news", 1); err != nil {
 				t.Error(err)
 			}
 			reached := ""
@@ -150,18 +150,18 @@ func TestOperators(t *testing.T) {
 		register := func(s *nonstick.Server) {
 			roomApp(s)
 			nonstick.On(
-				s.Of("/"), "others",
-				func(ctx context.Context, k *nonstick.Socket, room string) (nonstick.None, error) {
+				s.Namespace, "others",
+				func(ctx context.Context, k *nonstick.Socket, room string) error {
 					base := k.To(room)
 					_ = base.To("y") // changes nothing of base
 					_ = base.Except(room)
-					return nonstick.None{}, nonstick.Emit(ctx, base, "news", 1)
+					return base.Emit(ctx, "news", 1)
 				},
 			)
 			nonstick.On(
-				s.Of("/"), "but",
-				func(ctx context.Context, k *nonstick.Socket, room string) (nonstick.None, error) {
-					return nonstick.None{}, nonstick.Emit(ctx, k.Except(room), "news", 1)
+				s.Namespace, "but",
+				func(ctx context.Context, k *nonstick.Socket, room string) error {
+					return k.Except(room).Emit(ctx, "news", 1)
 				},
 			)
 		}
@@ -188,12 +188,12 @@ func TestOperatorsDoNotShare(t *testing.T) {
 		a, b := w.join(s), w.join(s)
 		a.send(`42["join",["a"]]`)
 		b.send(`42["join",["b"]]`)
-		base := s.Of("/").To("1").To("2").To("3")
+		base := s.To("1").To("2").To("3")
 		toA, toB := base.To("a"), base.To("b")
-		except := s.Of("/").Except("1").Except("2").Except("3")
+		except := s.Except("1").Except("2").Except("3")
 		exceptA, exceptB := except.Except("a"), except.Except("b")
-		for i, target := range []nonstick.Broadcast{toA, toB, exceptB, exceptA} {
-			if err := nonstick.Emit(t.Context(), target, "news", i); err != nil {
+		for i, target := range []nonstick.Selection{toA, toB, exceptB, exceptA} {
+			if err := target.Emit(t.Context(), "news", i); err != nil {
 				t.Error(err)
 			}
 		}
@@ -211,13 +211,13 @@ func TestRoomNames(t *testing.T) {
 			room string
 			ok   bool
 		}{{"", false}, {long + "x", false}, {long, true}, {"a#b/ ä", true}} {
-			for what, b := range map[string]nonstick.Broadcast{"to": s.Of("/").To(c.room), "except": s.Of("/").Except(c.room)} {
-				err := nonstick.Emit(t.Context(), b, "news", 1)
+			for what, b := range map[string]nonstick.Selection{"to": s.To(c.room), "except": s.Except(c.room)} {
+				err := b.Emit(t.Context(), "news", 1)
 				if (err == nil) != c.ok || !c.ok && !errors.Is(err, nonstick.ErrRoomName) {
 					t.Errorf("%s %.10q: %v", what, c.room, err)
 				}
 			}
-			if _, err := s.Of("/").To(c.room).FetchSockets(t.Context(), 10); (err == nil) != c.ok {
+			if _, err := s.To(c.room).Fetch(t.Context(), 10); (err == nil) != c.ok {
 				t.Errorf("fetch of %.10q: %v", c.room, err)
 			}
 			if c.ok {
@@ -236,14 +236,14 @@ func TestRoomNames(t *testing.T) {
 func TestDataKeys(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.server(func(s *nonstick.Server) {
-			nonstick.On(s.Of("/"), "try", func(ctx context.Context, k *nonstick.Socket, _ nonstick.None) (string, error) {
+			nonstick.OnAck(s.Namespace, "try", func(ctx context.Context, k *nonstick.Socket, _ nonstick.Args) (string, error) {
 				long := strings.Repeat("x", sessionstore.MaxDataKey)
 				errs := []bool{
-					nonstick.SetData(ctx, k, "", 1) != nil,
-					nonstick.SetData(ctx, k, long+"x", 1) != nil,
-					nonstick.SetData(ctx, k, "ch", make(chan int)) != nil,
-					nonstick.SetData(ctx, k, "large", strings.Repeat("x", 500<<10)) != nil,
-					nonstick.SetData(ctx, k, long, 1) != nil,
+					k.SetData(ctx, "", 1) != nil,
+					k.SetData(ctx, long+"x", 1) != nil,
+					k.SetData(ctx, "ch", make(chan int)) != nil,
+					k.SetData(ctx, "large", strings.Repeat("x", 500<<10)) != nil,
+					k.SetData(ctx, long, 1) != nil,
 				}
 				_, found, _ := nonstick.Data[string](ctx, k, "large")
 				_, _, err := nonstick.Data[string](ctx, k, long)
@@ -271,16 +271,16 @@ func TestFetchSockets(t *testing.T) {
 		}
 		for _, c := range []struct {
 			name  string
-			b     nonstick.Broadcast
+			b     nonstick.Selection
 			limit int
 			want  string
 		}{
-			{"a room", s.Of("/").To("x"), 10, "0 1 2"},
-			{"all", s.Of("/").Except("none"), 10, "0 1 2 4 5"},
-			{"except", s.Of("/").Except("x"), 10, "4 5"},
-			{"none", s.Of("/").To("none"), 10, ""},
+			{"a room", s.To("x"), 10, "0 1 2"},
+			{"all", s.Except("none"), 10, "0 1 2 4 5"},
+			{"except", s.Except("x"), 10, "4 5"},
+			{"none", s.To("none"), 10, ""},
 		} {
-			found, err := c.b.FetchSockets(t.Context(), c.limit)
+			found, err := c.b.Fetch(t.Context(), c.limit)
 			if err != nil {
 				t.Errorf("%s: %v", c.name, err)
 			}
@@ -297,7 +297,7 @@ func TestFetchSockets(t *testing.T) {
 				t.Errorf("%s: %v, want %s", c.name, got, c.want)
 			}
 		}
-		if found, err := s.Of("/").Except("none").FetchSockets(t.Context(), 2); err != nil || len(found) != 2 {
+		if found, err := s.Except("none").Fetch(t.Context(), 2); err != nil || len(found) != 2 {
 			t.Errorf("at most two: %d, %v", len(found), err)
 		}
 		closing := w.join(s) // its close is under way, its rows are still there
@@ -308,7 +308,7 @@ func TestFetchSockets(t *testing.T) {
 		if _, err := w.store.Close(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		if found, err := s.Of("/").Except("none").FetchSockets(t.Context(), 10); err != nil || len(found) != 5 {
+		if found, err := s.Except("none").Fetch(t.Context(), 10); err != nil || len(found) != 5 {
 			t.Errorf("all but one that is closing: %d, %v", len(found), err)
 		}
 	})

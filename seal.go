@@ -7,30 +7,30 @@ import (
 	"sync/atomic"
 )
 
-// ErrServing is what setting a handler panics with (an error that matches it) once the server has handled a message
-// of a client. Handlers are the same on every instance only if each sets all of them at start: an instance that never
-// saw the connection in which a handler was set would not have it.
-var ErrServing = errors.New(
-	"nonstick: the server is serving already: set all handlers at start, not inside a connection",
-)
+// ErrServing is what registering panics with (an error that matches it) once the server has handled a request of a
+// client. Handlers are the same on every instance only if each registers all of them at start: an instance that never
+// saw the connection in which one was registered would not have it.
+var ErrServing = errors.New("nonstick: the server is serving already: " +
+	"register everything at start, before the first request, not inside a handler")
 
-// seal keeps handlers from being set while they are read.
+// seal keeps what is registered from being changed while it is read.
 type seal struct {
-	mu   sync.Mutex // of what is registered, until done
+	mu   sync.RWMutex // of what is registered, until done
 	done atomic.Bool
 }
 
-// close ends the time of registering. What has been registered may be read without a lock after it.
-func (s *seal) close() {
+// close ends the time of registering, and then builds. What has been registered may be read without a lock after it.
+func (s *seal) close(build func()) {
 	if s.done.Load() {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.done.Store(true)
+	if !s.done.Load() {
+		build()
+		s.done.Store(true)
+	}
 }
-
-func (s *seal) closed() bool { return s.done.Load() }
 
 // register runs set, which registers what. It panics with [ErrServing] if the time for it is over.
 func (s *seal) register(what string, set func()) {
@@ -42,7 +42,7 @@ func (s *seal) register(what string, set func()) {
 	set()
 }
 
-// register sets a handler of the namespace, or panics with [ErrServing].
+// register registers something of the namespace, or panics with [ErrServing].
 func (n *Namespace) register(what string, set func()) {
 	n.server.seal.register(fmt.Sprintf("%s of namespace %q", what, n.name), set)
 }

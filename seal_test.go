@@ -16,17 +16,17 @@ var late = map[string]func(*nonstick.Namespace, *nonstick.Server){
 	"an event": func(n *nonstick.Namespace, _ *nonstick.Server) {
 		nonstick.On(
 			n, "x",
-			func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) {
-				return nonstick.None{}, nil
+			func(context.Context, *nonstick.Socket, nonstick.Args) error {
+				return nil
 			},
 		)
 	},
 	"an acknowledgement": func(n *nonstick.Namespace, _ *nonstick.Server) {
-		nonstick.OnAck(n, "x", func(context.Context, *nonstick.Socket, nonstick.None, string) error { return nil })
+		nonstick.OnReply(n, "x", func(context.Context, *nonstick.Socket, nonstick.Args, string) error { return nil })
 	},
 	"the connect handler":    func(n *nonstick.Namespace, _ *nonstick.Server) { n.OnConnect(nil) },
 	"the disconnect handler": func(n *nonstick.Namespace, _ *nonstick.Server) { n.OnDisconnect(nil) },
-	"attachments":            func(n *nonstick.Namespace, _ *nonstick.Server) { n.AllowAttachments() },
+	"attachments":            func(_ *nonstick.Namespace, s *nonstick.Server) { s.AllowAttachments() },
 	"a namespace":            func(_ *nonstick.Namespace, s *nonstick.Server) { s.Of("/new") },
 }
 
@@ -36,7 +36,7 @@ func TestRegisteringInsideAConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				s := w.server(func(s *nonstick.Server) {
-					n := s.Of("/")
+					n := s.Namespace
 					n.OnConnect(func(ctx context.Context, k *nonstick.Socket) error {
 						if auth, err := k.Auth(ctx); auth != nil || err != nil {
 							set(n, s)
@@ -48,7 +48,7 @@ func TestRegisteringInsideAConnection(t *testing.T) {
 				bad := w.open(s)
 				bad.send(`40{"set":true}`)
 				bad.expect(`44{"message":"Internal server error"}`)
-				if log := w.log.String(); !strings.Contains(log, "set all handlers at start") {
+				if log := w.log.String(); !strings.Contains(log, "register everything at start") {
 					t.Errorf("log = %s", log)
 				}
 				good.expectOpen()
@@ -64,22 +64,22 @@ func TestRegisteringLate(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				var err error
 				s := w.server(func(s *nonstick.Server) {
-					n := s.Of("/")
-					nonstick.On(n, "set", func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) {
+					n := s.Namespace
+					nonstick.On(n, "set", func(context.Context, *nonstick.Socket, nonstick.Args) error {
 						set(n, s)
-						return nonstick.None{}, nil
+						return nil
 					})
 				})
 				c := w.join(s)
 				c.send(`421["set"]`)
 				c.expect()
 				c.expectOpen()
-				if log := w.log.String(); !strings.Contains(log, "set all handlers at start") {
+				if log := w.log.String(); !strings.Contains(log, "register everything at start") {
 					t.Errorf("log = %s", log)
 				}
 				func() {
 					defer func() { err, _ = recover().(error) }()
-					set(s.Of("/"), s) // a known namespace is found at any time
+					set(s.Namespace, s) // a known namespace is found at any time
 				}()
 				if !errors.Is(err, nonstick.ErrServing) {
 					t.Errorf("panic = %v, want ErrServing", err)
@@ -89,14 +89,33 @@ func TestRegisteringLate(t *testing.T) {
 	}
 }
 
-// Until the first message, handlers may be set: an open connection is not one.
-func TestRegisteringBeforeTheFirstMessage(t *testing.T) {
-	inWorld(t, func(_ *testing.T, w *world) {
+// Until the first request handlers may be set, and a namespace may be made again, which is the same. From then on only
+// Lookup finds one.
+func TestOfAndLookup(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
 		s := w.server(func(*nonstick.Server) {})
-		c := w.open(s)
 		typed(s)
-		c.send("40")
-		c.connected()
+		admin := s.Of("/admin")
+		if s.Of("/admin") != admin || s.Of("/") != s.Namespace {
+			t.Error("a namespace was made twice")
+		}
+		w.join(s)
+		if n, ok := s.Lookup("/admin"); !ok || n != admin {
+			t.Errorf("Lookup of /admin: %v, %v", n, ok)
+		}
+		if n, ok := s.Lookup("/other"); ok || n != nil {
+			t.Errorf("Lookup of /other: %v, %v", n, ok)
+		}
+		for _, name := range []string{"/admin", "/other"} {
+			func() {
+				defer func() {
+					if err, ok := recover().(error); !ok || !errors.Is(err, nonstick.ErrServing) {
+						t.Errorf("Of(%q) while it serves: %v", name, err)
+					}
+				}()
+				s.Of(name)
+			}()
+		}
 	})
 }
 
@@ -114,7 +133,7 @@ func TestRegisteringAtTheSameTime(t *testing.T) {
 			}()
 			for range 100 {
 				for _, set := range late {
-					set(s.Of("/"), s)
+					set(s.Namespace, s)
 				}
 			}
 		})
@@ -125,17 +144,17 @@ func TestRegisteringAtTheSameTime(t *testing.T) {
 
 // use is everything that a socket can be asked to do.
 var use = map[string]func(context.Context, *nonstick.Socket) error{
-	"emit":  func(ctx context.Context, s *nonstick.Socket) error { return nonstick.Emit(ctx, s, "x", 1) },
+	"emit":  func(ctx context.Context, s *nonstick.Socket) error { return s.Emit(ctx, "x", 1) },
 	"join":  func(ctx context.Context, s *nonstick.Socket) error { return s.Join(ctx, "r") },
 	"leave": func(ctx context.Context, s *nonstick.Socket) error { return s.Leave(ctx, "r") },
 	"set data": func(ctx context.Context, s *nonstick.Socket) error {
-		return nonstick.SetData(ctx, s, "k", 1)
+		return s.SetData(ctx, "k", 1)
 	},
 	"delete data": func(ctx context.Context, s *nonstick.Socket) error { return s.DeleteData(ctx, "k") },
 	"disconnect":  func(ctx context.Context, s *nonstick.Socket) error { return s.Disconnect(ctx, false) },
 	"close":       func(ctx context.Context, s *nonstick.Socket) error { return s.Disconnect(ctx, true) },
 	"emit then": func(ctx context.Context, s *nonstick.Socket) error {
-		return nonstick.EmitThen(ctx, s, "x", 1, "then", "")
+		return nonstick.EmitThen(ctx, s, "x", "then", "", 1)
 	},
 }
 
@@ -147,7 +166,7 @@ func TestKeptSocket(t *testing.T) {
 				var kept []*nonstick.Socket
 				var ctxs []context.Context
 				keep := func(ctx context.Context, s *nonstick.Socket) { kept, ctxs = append(kept, s), append(ctxs, ctx) }
-				s := w.server(func(s *nonstick.Server) { keepers(s.Of("/"), keep) })
+				s := w.server(func(s *nonstick.Server) { keepers(s.Namespace, keep) })
 				w.open(s).send(`40{"deny":true}`)
 				c := w.join(s)
 				c.send(`421["keep"]`, `42["keep and panic"]`, `42["ask"]`)
@@ -180,22 +199,22 @@ func keepers(n *nonstick.Namespace, keep func(context.Context, *nonstick.Socket)
 		}
 		return nil
 	})
-	n.OnDisconnect(func(ctx context.Context, s *nonstick.Socket, _ string) error {
+	n.OnDisconnect(func(ctx context.Context, s *nonstick.Socket, _ nonstick.Reason) error {
 		keep(ctx, s)
 		return nil
 	})
-	nonstick.On(n, "keep", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (nonstick.None, error) {
+	nonstick.On(n, "keep", func(ctx context.Context, s *nonstick.Socket, _ nonstick.Args) error {
 		keep(ctx, s)
-		return nonstick.None{}, nil
+		return nil
 	})
-	nonstick.On(n, "keep and panic", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (nonstick.None, error) {
+	nonstick.On(n, "keep and panic", func(ctx context.Context, s *nonstick.Socket, _ nonstick.Args) error {
 		keep(ctx, s)
 		panic("asked to")
 	})
-	nonstick.On(n, "ask", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (nonstick.None, error) {
-		return nonstick.None{}, nonstick.EmitThen(ctx, s, "q", nonstick.None{}, "then", "")
+	nonstick.On(n, "ask", func(ctx context.Context, s *nonstick.Socket, _ nonstick.Args) error {
+		return nonstick.EmitThen(ctx, s, "q", "then", "")
 	})
-	nonstick.OnAck(n, "then", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None, _ json.RawMessage) error {
+	nonstick.OnReply(n, "then", func(ctx context.Context, s *nonstick.Socket, _ nonstick.Args, _ json.RawMessage) error {
 		keep(ctx, s)
 		return nil
 	})
@@ -206,18 +225,18 @@ func TestBroadcastAfterTheHandler(t *testing.T) {
 	inWorld(t, func(_ *testing.T, w *world) {
 		var used context.Context
 		s := w.server(func(s *nonstick.Server) {
-			keepers(s.Of("/"), func(ctx context.Context, _ *nonstick.Socket) { used = ctx })
+			keepers(s.Namespace, func(ctx context.Context, _ *nonstick.Socket) { used = ctx })
 		})
 		c := w.join(s)
 		other := w.join(s)
 		c.send(`42["keep"]`)
 		ctx := context.WithoutCancel(used)
-		if err := nonstick.Emit(ctx, s.Of("/"), "later", 1); err != nil {
+		if err := s.Emit(ctx, "later", 1); err != nil {
 			w.t.Fatal(err)
 		}
-		r, err := s.Of("/").Socket(ctx, c.id)
+		r, err := s.Socket(ctx, c.id)
 		if err == nil {
-			err = nonstick.Emit(ctx, r, "by id", 2)
+			err = r.Emit(ctx, "by id", 2)
 		}
 		if err != nil {
 			w.t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/engineio"
@@ -23,17 +24,19 @@ type Config = gateway.Config
 
 const defaultDisconnectTries = 2
 
-// Server is a Socket.IO server. Register namespaces and handlers first, then let it serve: from then on
-// it is safe for concurrent use.
+// Server is a Socket.IO server, called io in programs. It is the main namespace ("/"), and what makes others. Register
+// namespaces and handlers first, then let it serve: from then on it is safe for concurrent use.
 type Server struct {
+	*Namespace
+
 	engine     *engine.Engine
-	adapter    *adapter.Adapter
+	via        emitter.Via
 	store      sessionstore.Store
-	waker      sessionstore.Waker // nil if the store cannot tell
 	packets    socketio.Limits
 	maxPayload int
 	unordered  bool
 	pages      http.Handler // nil if there are none
+	allow      func(ctx context.Context, h Handshake) error
 	limits     delivery.Limits
 	log        *slog.Logger
 	hooks      engine.Hooks
@@ -45,11 +48,11 @@ type Server struct {
 	namespaces map[sessionstore.Namespace]*Namespace // read-only once sealed, and so are the handlers in it
 }
 
-// New returns a Server without namespaces.
+// New returns a Server whose main namespace has no handlers. Programs of [Main] are given one.
 func New(c Config) *Server {
 	s := &Server{
 		store: c.Store, packets: c.Packets, unordered: c.Unordered, log: c.Logger, maxPayload: c.Options.MaxPayload,
-		hooks: c.Hooks,
+		hooks: c.Hooks, allow: c.AllowRequest,
 		handlerTime: min(
 			cmp.Or(c.DisconnectTime, gateway.DefaultDisconnectTime), gateway.MaxDisconnectTime,
 		),
@@ -57,67 +60,96 @@ func New(c Config) *Server {
 		limits:       c.Options.Limits.WithDefaults(),
 		namespaces:   make(map[sessionstore.Namespace]*Namespace),
 	}
+	s.Namespace = newNamespace(s, socketio.MainNamespace)
+	s.namespaces[s.name] = s.Namespace
 	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
+		s.log = slog.Default()
 	}
 	if s.maxPayload == 0 {
 		s.maxPayload = 1e6
 	}
-	s.waker, _ = c.Store.(sessionstore.Waker)
-	if c.AllowRequest != nil {
-		c.Options.AllowRequest = allowRequest(c.AllowRequest)
-	}
+	c.Options.AllowRequest = s.allowRequest
 	s.engine = c.NewEngine(protocol{s})
-	s.adapter = adapter.New(
-		c.Store, s.engine.Delivery(),
-		adapter.Options{Fanout: c.Fanout, Large: c.LargeRoom, Observe: c.Hooks.Broadcast, Logger: s.log},
-	)
+	s.via = emitter.Via{
+		Adapter: adapter.New(
+			c.Store, s.engine.Delivery(),
+			adapter.Options{Fanout: c.Fanout, Large: c.LargeRoom, Observe: c.Hooks.Broadcast, Logger: s.log},
+		),
+		Store: c.Store, Check: s.check, Bulk: emitter.NewBulk(s.engine.Delivery(), s.log), Ask: mayAsk, Logger: s.log,
+	}
 	return s
 }
 
-// allowRequest has the client see the message of an [*Error].
-func allowRequest(
-	allow func(context.Context, sessionstore.Handshake) error,
-) func(context.Context, sessionstore.Handshake) error {
-	return func(ctx context.Context, h sessionstore.Handshake) error {
-		err := allow(ctx, h)
-		if shown, ok := errors.AsType[*Error](err); ok {
-			return engineio.Forbidden(shown.Message)
-		}
-		return err
+// allowRequest asks the application about the request that begins a session. It has the client see the message of an
+// [*Error].
+func (s *Server) allowRequest(ctx context.Context, h Handshake) error {
+	s.seal.close(s.build)
+	if s.allow == nil {
+		return nil
+	}
+	err := s.allow(ctx, h)
+	if shown, ok := errors.AsType[*Error](err); ok {
+		return engineio.Forbidden(shown.Message)
+	}
+	return err
+}
+
+// build makes what is called of what is registered.
+func (s *Server) build() {
+	for _, n := range s.namespaces {
+		n.build()
 	}
 }
 
 // Engine returns the Engine.IO sessions, which requests are brought to.
 func (s *Server) Engine() *engine.Engine { return s.engine }
 
-// Of returns the namespace of that name ("/" is the main one), and registers it if it is new. A name is at most
-// sessionstore.MaxName bytes and begins with "/"; Of panics at another one, for it is a mistake in the program, and
-// with [ErrServing] at a new one after the first message of a client.
+// Of makes the namespace of that name at start, or returns it if it has been made. A name begins with "/" and has at
+// most sessionstore.MaxName bytes; Of panics at another one, for it is a mistake in the program. After the first
+// request of a client it panics with [ErrServing]: [Server.Lookup] finds a namespace at any time.
 func (s *Server) Of(name string) *Namespace {
 	if name == "" || name[0] != '/' || len(name) > sessionstore.MaxName {
-		panic(
-			fmt.Sprintf(
-				"nonstick: namespace %q: want a name of 1 to %d bytes that begins with /", name, sessionstore.MaxName,
-			),
-		)
+		panic(fmt.Sprintf(
+			"nonstick: namespace %q: want a name of 1 to %d bytes that begins with /", name, sessionstore.MaxName,
+		))
 	}
-	n := sessionstore.Namespace(name)
-	if s.seal.closed() {
-		if known := s.namespaces[n]; known != nil {
-			return known
-		}
-	}
-	var known *Namespace
-	s.seal.register(fmt.Sprintf("namespace %q", name), func() {
-		if known = s.namespaces[n]; known == nil {
-			known = &Namespace{
-				server: s, name: n, events: make(map[string]eventHandler), acks: make(map[string]ackHandler),
-			}
-			s.namespaces[n] = known
+	var n *Namespace
+	s.seal.register(fmt.Sprintf("namespace %q (Lookup finds one that is there)", name), func() {
+		if n = s.namespaces[sessionstore.Namespace(name)]; n == nil {
+			n = newNamespace(s, sessionstore.Namespace(name))
+			s.namespaces[n.name] = n
 		}
 	})
-	return known
+	return n
+}
+
+// Lookup returns the namespace of that name; false if there is none.
+func (s *Server) Lookup(name string) (*Namespace, bool) {
+	s.seal.mu.RLock()
+	defer s.seal.mu.RUnlock()
+	n := s.find(sessionstore.Namespace(name))
+	return n, n != nil
+}
+
+// find is where the namespace that a client names is looked up; nil if there is none.
+func (s *Server) find(name sessionstore.Namespace) *Namespace { return s.namespaces[name] }
+
+// AllowAttachments lets the server send binary data ([Binary], or [Args] with attachments) over WebSocket: without it
+// such an emit is refused ([ErrAttachments]). On API Gateway a packet and its attachments are messages of their own,
+// between which those of other emitters could come; so the sessions of a server that allows them take every packet in
+// turn, which costs two writes of the store for each; unless the pusher sends a packet in one piece
+// (delivery.GroupPusher), as that of localdev does. What clients send may have attachments in any case. Call it at
+// start.
+func (s *Server) AllowAttachments() {
+	s.seal.register("AllowAttachments", s.engine.AllowAttachments)
+}
+
+// AllowRequest sets what judges the request of a client that begins a session, on either transport, before anything
+// is stored: its headers, query and address, as Socket.IO's option of that name does; by default every request is let
+// in. The message of an [*Error] is shown to the client (403 on polling, 400 on WebSocket); of any other error the
+// client learns only "Forbidden", and the log gets the rest. It is asked on any instance, for each session once.
+func (s *Server) AllowRequest(allow func(ctx context.Context, h Handshake) error) {
+	s.seal.register("AllowRequest", func() { s.allow = allow })
 }
 
 // protocol is the server as the engine sees it.
@@ -127,7 +159,7 @@ var _ engine.Handler = protocol{}
 
 // Message handles one Engine.IO message: a Socket.IO packet, or an attachment of one.
 func (s protocol) Message(ctx context.Context, inv *engine.Invocation, p engineio.Packet) error {
-	s.seal.close()
+	s.seal.close(s.build)
 	unordered := s.unordered && inv.OnWebSocket()
 	switch {
 	case p.Binary && unordered:

@@ -3,14 +3,13 @@ package nonstick
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync/atomic"
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -42,16 +41,21 @@ type Socket struct {
 	kept     map[string]string // the data, if read is true
 	read     bool
 	deferred []func(context.Context) error
-	returned atomic.Bool // its handler has; read by goroutines that hold it all the same
+	via      *emitter.Via // of what the handler emits through the socket; nil until it is asked for
+	returned atomic.Bool  // its handler has; read by goroutines that hold it all the same
 }
-
-var _ Target = (*Socket)(nil)
 
 // ID returns the socket's id, which other clients may know.
 func (s *Socket) ID() string { return string(s.row.ID) }
 
-// Namespace returns the socket's namespace.
-func (s *Socket) Namespace() *Namespace { return s.nsp }
+// Namespace returns the socket's namespace, for this handler: what is done by it comes in order with all else that
+// the handler does by its socket, this socket's own copies among it. In a connect handler it waits until the socket
+// is connected. It is not to be kept: once the handler has returned, it answers [ErrHandlerReturned].
+func (s *Socket) Namespace() *Namespace {
+	own := *s.nsp
+	own.via = s.way()
+	return &own
+}
 
 // Auth returns the JSON object that the client sent with CONNECT, or nil. It is at hand in a connect handler, and
 // elsewhere read from the store.
@@ -107,26 +111,23 @@ func (s *Socket) InRoom(ctx context.Context, room string) (bool, error) {
 
 // Handshake reads the request that the session began with: headers, query, address. Once the session has closed, in a
 // disconnect handler, it may be gone: sessionstore.ErrNotFound.
-func (s *Socket) Handshake(ctx context.Context) (sessionstore.Handshake, error) {
-	h, err := s.nsp.server.store.Handshake(ctx, s.row.Session)
-	if errors.Is(err, sessionstore.ErrNotFound) && s.inv != nil {
-		var row sessionstore.ConnectionRow // where a session that began on WebSocket has it
-		if row, err = s.nsp.server.store.Connection(ctx, s.inv.Session.Conn); err == nil && row.Handshake != nil {
-			return *row.Handshake, nil
-		}
-	}
-	if err != nil {
-		return h, fmt.Errorf("nonstick: handshake: %w", err)
-	}
-	return h, nil
+func (s *Socket) Handshake(ctx context.Context) (Handshake, error) {
+	return emitter.Handshake(ctx, s.nsp.server.store, s.row.Session)
 }
 
-// EmitArgs emits to this socket. The packet leaves when the handler has returned, in the order of the emits.
-func (s *Socket) EmitArgs(ctx context.Context, event string, args Args) error {
-	if err := s.nsp.check(event, args); err != nil {
+// Emit emits an event to this socket, see [Selection] for the arguments. The packet leaves when the handler has
+// returned, in the order of the emits, or just before something else that this instance sends to the client.
+// [ErrHandlerReturned] if that was before, [ErrDisconnected] if the socket has left.
+func (s *Socket) Emit(ctx context.Context, event string, args ...any) error {
+	encoded, err := EncodeArgs(args...)
+	if err != nil {
 		return err
 	}
-	return s.send(ctx, s.nsp.eventFrames(event, args))
+	p, err := s.nsp.server.via.Event(ctx, s.nsp.name, event, encoded, nil)
+	if err != nil {
+		return err
+	}
+	return s.send(ctx, p)
 }
 
 // end says that the socket's handler has returned.
@@ -140,23 +141,39 @@ func (s *Socket) inHandler() error {
 	return nil
 }
 
-func (s *Socket) send(ctx context.Context, frames []string) error {
+func (s *Socket) send(ctx context.Context, p *adapter.Packet) error {
 	if err := s.inHandler(); err != nil {
 		return err
 	}
 	switch s.phase {
 	case connecting:
-		s.later(func(ctx context.Context) error { return s.inv.Send(ctx, frames...) })
+		s.later(func(ctx context.Context) error { return s.collect(ctx, p) })
 		return nil
 	case connected:
-		return s.inv.Send(ctx, frames...)
+		return s.collect(ctx, p)
 	default:
 		return ErrDisconnected
 	}
 }
 
-// later keeps what a connect handler does until the socket is connected.
-func (s *Socket) later(f func(context.Context) error) { s.deferred = append(s.deferred, f) }
+// collect has a packet leave with what else the request sends to its session.
+func (s *Socket) collect(ctx context.Context, p *adapter.Packet) error {
+	if _, err := adapter.Send(
+		ctx, s.inv, sessionstore.Member{Socket: s.row.ID, Session: s.row.Session}, p,
+	); err != nil {
+		return fmt.Errorf("nonstick: emit: %w", err)
+	}
+	return nil
+}
+
+// later keeps what a connect handler does until the socket is connected. It reports false if that is over.
+func (s *Socket) later(f func(context.Context) error) bool {
+	if s.phase != connecting || s.returned.Load() {
+		return false
+	}
+	s.deferred = append(s.deferred, f)
+	return true
+}
 
 // Join puts the socket into rooms. Joining a room twice is no error. [ErrTooManyRooms] if it is in as many as it may
 // be: a client whose event handler returns that is told so.
@@ -217,18 +234,34 @@ func (s *Socket) Leave(ctx context.Context, room string) error {
 	return nil
 }
 
-// To returns the broadcast to the sockets in the rooms but for this one.
-func (s *Socket) To(rooms ...string) Broadcast { return s.Broadcast().To(rooms...) }
+// To returns the sockets in any of the rooms but for this one. What the handler does with it comes in order with what
+// it does with the socket's other selections, also where some are to very many sockets; in a connect handler it waits
+// until the socket is connected.
+func (s *Socket) To(rooms ...string) Selection { return s.Broadcast().To(rooms...) }
 
 // In is another name of [Socket.To].
-func (s *Socket) In(rooms ...string) Broadcast { return s.To(rooms...) }
+func (s *Socket) In(rooms ...string) Selection { return s.To(rooms...) }
 
-// Except returns the broadcast to everybody in the namespace but for this socket and those in the rooms.
-func (s *Socket) Except(rooms ...string) Broadcast { return s.Broadcast().Except(rooms...) }
+// Except returns all sockets of the namespace but for this one and those in the rooms.
+func (s *Socket) Except(rooms ...string) Selection { return s.Broadcast().Except(rooms...) }
 
-// Broadcast returns the broadcast to everybody in the namespace but for this socket.
-func (s *Socket) Broadcast() Broadcast {
-	return Broadcast{nsp: s.nsp, sel: adapter.Selection{Skip: []sessionstore.SocketID{s.row.ID}}}
+// Broadcast returns all sockets of the namespace but for this one.
+func (s *Socket) Broadcast() Selection {
+	return s.way().Select(adapter.Selection{Namespace: s.nsp.name, Skip: []sessionstore.SocketID{s.row.ID}})
+}
+
+// way is how what the handler does with sockets reaches them.
+func (s *Socket) way() *emitter.Via {
+	if s.via == nil {
+		via := s.nsp.server.via
+		via.Adapter = via.Adapter.InOrder()
+		if s.inv != nil {
+			via.Adapter = via.Adapter.By(adapter.Caller{Session: s.row.Session, Socket: s.row.ID, Way: s.inv})
+		}
+		via.Later, via.Refuse = s.later, s.inHandler
+		s.via = &via
+	}
+	return s.via
 }
 
 // Disconnect takes the socket out of its namespace; the client is told, and its disconnect handler runs. With
@@ -253,88 +286,9 @@ func (s *Socket) Disconnect(ctx context.Context, closeSession bool) error {
 
 // bye tells the client that it has left a namespace.
 func bye(ctx context.Context, inv *engine.Invocation, nsp sessionstore.Namespace) error {
-	return inv.Send(ctx, frames(socketio.Packet{Type: socketio.Disconnect, Namespace: string(nsp)})...)
-}
-
-// SetData keeps a value for the socket under a key, in the store: handlers of later events see it, wherever they run.
-// An empty key is refused; [ErrTooLarge] if all keys and values together are above the limit, or a key above
-// sessionstore.MaxDataKey bytes. The error is of encoding/json or of the store.
-func SetData[T any](ctx context.Context, s *Socket, key string, v T) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("nonstick: set data %q: %w", key, err)
-	}
-	return s.setData(ctx, key, string(b))
-}
-
-// DeleteData forgets what is kept under a key.
-func (s *Socket) DeleteData(ctx context.Context, key string) error { return s.setData(ctx, key, "") }
-
-var errEmptyKey = errors.New("nonstick: set data: empty key")
-
-func (s *Socket) setData(ctx context.Context, key, value string) error {
-	if err := s.inHandler(); err != nil {
-		return err
-	}
-	if key == "" {
-		return errEmptyKey
-	}
-	var err error
-	switch s.phase {
-	case disconnected:
-		return ErrDisconnected
-	case connected:
-		err = s.nsp.server.store.SetData(ctx, s.row, key, value, s.nsp.server.limits.Socket)
-		if err == nil && !s.row.HasData {
-			s.row.HasData, s.changed = true, true
-		}
-	case connecting:
-		err = s.setOwn(key, value)
-	}
-	if err != nil {
-		return fmt.Errorf("nonstick: set data %q: %w", key, withLimit(err))
-	}
-	if s.read && s.entry == nil {
-		s.kept = changed(s.kept, key, value)
-	}
-	return nil
-}
-
-// setOwn changes the data that will be stored with the socket.
-func (s *Socket) setOwn(key, value string) error {
-	data := changed(s.entry.Data, key, value)
-	if err := s.nsp.server.limits.Socket.CheckData(data); err != nil {
-		return err
-	}
-	s.entry.Data = data
-	return nil
-}
-
-// changed is data with one key set, or removed if the value is empty. What was read is shared, so it is a copy.
-func changed(data map[string]string, key, value string) map[string]string {
-	data = maps.Clone(data)
-	if data == nil {
-		data = make(map[string]string, 1)
-	}
-	if data[key] = value; value == "" {
-		delete(data, key)
-	}
-	return data
-}
-
-// data reads what is kept for the socket, once for each handler.
-func (s *Socket) data(ctx context.Context) (map[string]string, error) {
-	if s.entry != nil {
-		return s.entry.Data, nil
-	}
-	if !s.read {
-		kept, err := s.nsp.server.store.Data(ctx, s.row)
-		if err != nil {
-			return nil, fmt.Errorf("nonstick: data: %w", err)
-		}
-		s.kept, s.read = kept, true
-	}
-	return s.kept, nil
+	p := adapter.NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(nsp)})
+	_, err := adapter.Send(ctx, inv, sessionstore.Member{Session: inv.Session.ID}, p)
+	return err
 }
 
 // Auth decodes what the client sent with CONNECT, see [Socket.Auth]; the zero value if it sent nothing. The error

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/engineio"
@@ -104,7 +105,7 @@ func (s protocol) settle(ctx context.Context, inv *engine.Invocation, p sessions
 	for _, k := range kept {
 		all = append(all, k.Frames...)
 	}
-	packet, err := s.assemble(append(all, last))
+	packet, err := adapter.Assemble(append(all, last), s.packets)
 	if err != nil {
 		return invalid(err)
 	}

@@ -179,17 +179,16 @@ func (l *leaving) count(n *int) {
 }
 
 func (l *leaving) register(s *nonstick.Server) {
-	s.Of("/")
 	n := s.Of("/custom")
 	n.OnConnect(func(context.Context, *nonstick.Socket) error { l.count(&l.connected); return nil })
-	n.OnDisconnect(func(context.Context, *nonstick.Socket, string) error {
+	n.OnDisconnect(func(context.Context, *nonstick.Socket, nonstick.Reason) error {
 		time.Sleep(l.slow)
 		l.count(&l.disconnected)
 		return nil
 	})
-	nonstick.On(n, "x", func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) {
+	nonstick.On(n, "x", func(context.Context, *nonstick.Socket, nonstick.Args) error {
 		l.count(&l.ran)
-		return nonstick.None{}, nil
+		return nil
 	})
 }
 

@@ -88,7 +88,7 @@ func BenchmarkBroadcast(b *testing.B) {
 					if transport == sessionstore.Polling && i%fetched == 0 {
 						c.Aside(func() { w.fetch(ids) })
 					}
-					if r, err := w.adapter.Broadcast(b.Context(), sel, p, nil); err != nil || r.Delivered != n {
+					if r, err := w.adapter.Broadcast(b.Context(), sel, adapter.PacketOf(p)); err != nil || r.Delivered != n {
 						b.Fatal(r, err)
 					}
 				}
@@ -106,7 +106,7 @@ func BenchmarkNamespace(b *testing.B) {
 	p := sessionstore.Packet{ID: "p", Frames: []string{`42["news",1]`}}
 	c := benchtest.Count(b, w.meter, w.pusher)
 	for b.Loop() {
-		r, err := w.adapter.Broadcast(b.Context(), adapter.Selection{Namespace: nsp}, p, nil)
+		r, err := w.adapter.Broadcast(b.Context(), adapter.Selection{Namespace: nsp}, adapter.PacketOf(p))
 		if err != nil || r.Delivered != n {
 			b.Fatal(r, err)
 		}

@@ -59,14 +59,22 @@ type Adapter struct {
 	large    int
 	observe  func(Result)
 	log      *slog.Logger
-	order    *order // nil unless it is that of InOrder
+	order    *order   // nil unless it is that of InOrder
+	caller   *Caller  // nil unless it is that of By
+	leavers  *leavers // of all copies
 }
 
 // New returns an Adapter that delivers by d.
 func New(store Store, d *delivery.Delivery, o Options) *Adapter {
 	o = o.withDefaults()
-	return &Adapter{store: store, delivery: d, fanout: o.Fanout, large: o.Large, observe: o.Observe, log: o.Logger}
+	return &Adapter{
+		store: store, delivery: d, fanout: o.Fanout, large: o.Large, observe: o.Observe, log: o.Logger,
+		leavers: &leavers{},
+	}
 }
+
+// Delivery returns what brings packets to single sessions.
+func (a *Adapter) Delivery() *delivery.Delivery { return a.delivery }
 
 // Result is what became of a broadcast.
 type Result struct {
@@ -80,80 +88,60 @@ type Result struct {
 	Queued bool
 }
 
-// Interceptor takes the copies of a broadcast that are for the caller's own session: an invocation sends them when its
-// handlers have returned.
-type Interceptor struct {
-	Session sessionstore.SessionID
-	// Socket is the one that the session has in the namespace of the broadcast, or empty.
-	Socket sessionstore.SocketID
-	// Take is called for a copy.
-	Take func()
-}
-
-// takes reports whether a member's copy was the caller's.
-func (i *Interceptor) takes(m sessionstore.Member) bool {
-	if i == nil || m.Session != i.Session {
-		return false
-	}
-	i.Take()
-	return true
-}
-
 // Broadcast delivers one packet to everybody selected and returns when all have been tried, so that the broadcasts of
 // one caller arrive in order. A member that fails stops nobody else and is no error: it is counted and logged. One
 // that does not read is waited for half a second, or up to a second and a half while such members get on, and a push
 // for two seconds, beside all others; then its session is closed. Where that takes longer than half a second,
 // [delivery.Closing.Later] sees to it. The error says that the members could not be read, or that the packet is none
-// for them ([delivery.ErrNotSerial]). The interceptor may be nil.
+// for them ([delivery.ErrNotSerial]).
 //
 // With a [Fanout], a broadcast to more sockets than Options.Large is queued, and Broadcast returns once it is. Those
 // that are queued arrive in order too, whatever they select within a namespace. But what goes out at once, to few
 // sockets, may arrive before what was queued earlier (docs/adr/0010), unless the two come from one Adapter of
 // [Adapter.InOrder].
 func (a *Adapter) Broadcast(
-	ctx context.Context, sel Selection, p sessionstore.Packet, own *Interceptor,
+	ctx context.Context, sel Selection, p *Packet,
 ) (Result, error) {
-	if err := a.delivery.Check(p.Frames); err != nil {
+	if err := a.delivery.Check(p.frames); err != nil {
 		return Result{}, err
 	}
 	members, room := a.members(ctx, sel, sessionstore.Range{})
 	if a.fanout == nil {
-		return a.toAll(ctx, sel.Namespace, members, room, p, own)
+		return a.toAll(ctx, sel.Namespace, members, room, p)
 	}
 	few, large, err := a.few(members)
 	if !large && (err != nil || len(few) == 0 || !a.order.has(sel.Namespace)) {
-		return a.toAll(ctx, sel.Namespace, listed(few, err), room, p, own)
+		return a.toAll(ctx, sel.Namespace, listed(few, err), room, p)
 	}
-	parts, ok := split(sel, p, own, few)
+	parts, ok := a.split(sel, p, few)
 	if !ok { // too large for a queue
-		return a.toAll(ctx, sel.Namespace, members, room, p, own)
+		return a.toAll(ctx, sel.Namespace, members, room, p)
 	}
 	a.order.add(sel.Namespace)
-	return a.queue(ctx, sel, parts, own)
+	return a.queue(ctx, sel, p, parts)
 }
 
 // toAll delivers a packet to members of a namespace. The room is the one whose rows they come from, if it is a single
 // one.
 func (a *Adapter) toAll(
-	ctx context.Context, nsp sessionstore.Namespace, all members, room sessionstore.Room, p sessionstore.Packet,
-	own *Interceptor,
+	ctx context.Context, nsp sessionstore.Namespace, all members, room sessionstore.Room, p *Packet,
 ) (Result, error) {
 	f := newFan(a, nsp, room, p)
 	var readErr error
-	intercepted := 0
 	for m, err := range all {
 		if err != nil {
 			readErr = fmt.Errorf("broadcast: %w", err)
 			break
 		}
-		if own.takes(m) {
-			intercepted++
-			continue
+		switch way := a.way(m); {
+		case a.leavers.has(m.Socket):
+		case way != nil:
+			f.collect(ctx, way, m)
+		default:
+			f.start(ctx, m)
 		}
-		f.start(ctx, m)
 	}
 	result, err := f.end(ctx)
-	result.Delivered += intercepted
 	return result, errors.Join(err, readErr)
 }
 

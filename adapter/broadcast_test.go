@@ -112,7 +112,7 @@ func TestBroadcast(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				hall(w)
 				sel := adapter.Selection{Namespace: nsp, Rooms: c.rooms, Except: c.except}
-				r, err := w.adapter.Broadcast(t.Context(), sel, w.Packet("4x"), nil)
+				r, err := w.adapter.Broadcast(t.Context(), sel, adapter.PacketOf(w.Packet("4x")))
 				if err != nil || r.Delivered != len(c.want) || r.Gone+r.Failed > 0 {
 					t.Errorf("%+v, %v", r, err)
 				}
@@ -147,7 +147,7 @@ func TestExceptSelf(t *testing.T) {
 				sel.Rooms = []sessionstore.Room{sessionstore.Room(rooms)}
 			}
 			p := w.Packet("4 to " + rooms + "!")
-			if _, err := w.adapter.Broadcast(t.Context(), sel, p, nil); err != nil {
+			if _, err := w.adapter.Broadcast(t.Context(), sel, adapter.PacketOf(p)); err != nil {
 				t.Error(err)
 			}
 			if got := w.reached(p.Frames[0]); got != want {
@@ -183,9 +183,7 @@ func TestBroadcastTrouble(t *testing.T) {
 				hall(w)
 				c.prepare(w)
 				r, err := w.adapter.Broadcast(
-					t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, w.Packet("4x"),
-					nil,
-				)
+					t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, adapter.PacketOf(w.Packet("4x")))
 				if r != c.want || err != nil {
 					t.Errorf("%+v, %v, want %+v and no error", r, err, c.want)
 				}
@@ -227,7 +225,7 @@ func TestBroadcastToMembersThatDoNotRead(t *testing.T) {
 				begun := time.Now()
 				r, err := w.adapter.Broadcast(
 					t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"crowd"}},
-					w.Packet("4x"), nil,
+					adapter.PacketOf(w.Packet("4x")),
 				)
 				if took := time.Since(
 					begun,
@@ -258,7 +256,7 @@ func TestGoneIsReaped(t *testing.T) {
 				w.Pusher.AnswerAlways(conn("A"), delivery.ErrGone)
 				sel := adapter.Selection{Namespace: nsp, Rooms: c.rooms}
 				for i, gone := range []int{1, 0} {
-					r, err := w.adapter.Broadcast(t.Context(), sel, w.Packet("4x"), nil)
+					r, err := w.adapter.Broadcast(t.Context(), sel, adapter.PacketOf(w.Packet("4x")))
 					if err != nil || r.Gone != gone {
 						t.Errorf("broadcast %d: %+v, %v; want %d gone", i+1, r, err, gone)
 					}
@@ -281,13 +279,13 @@ func TestGoneFromSeveralRooms(t *testing.T) {
 		w.Pusher.AnswerAlways(conn("B"), delivery.ErrGone)
 		sel := adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a", "b"}}
 		if r, err := w.adapter.Broadcast(
-			t.Context(), sel, w.Packet("4x"), nil,
+			t.Context(), sel, adapter.PacketOf(w.Packet("4x")),
 		); err != nil ||
 			r != (adapter.Result{Delivered: 5, Gone: 1}) {
 			t.Errorf("%+v, %v", r, err)
 		}
 		if r, err := w.adapter.Broadcast(
-			t.Context(), sel, w.Packet("4y"), nil,
+			t.Context(), sel, adapter.PacketOf(w.Packet("4y")),
 		); err != nil || r.Delivered != 5 ||
 			r.Failed != 0 {
 			t.Errorf("again: %+v, %v", r, err)
@@ -325,7 +323,7 @@ func TestHintIsRepaired(t *testing.T) {
 				}
 				sel := adapter.Selection{Namespace: nsp, Rooms: c.rooms}
 				if r, err := w.adapter.Broadcast(
-					t.Context(), sel, w.Packet("4x"), nil,
+					t.Context(), sel, adapter.PacketOf(w.Packet("4x")),
 				); err != nil ||
 					r.Delivered != 1 {
 					t.Errorf("%+v, %v", r, err)
@@ -341,19 +339,32 @@ func TestHintIsRepaired(t *testing.T) {
 	}
 }
 
-func TestIntercept(t *testing.T) {
+// What is for the caller's own session leaves by the caller's way, and a socket that leaves gets nothing.
+func TestBroadcastBy(t *testing.T) {
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		hall(w)
-		taken := 0
-		own := &adapter.Interceptor{Session: "B", Take: func() { taken++ }}
-		r, err := w.adapter.Broadcast(
-			t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, w.Packet("4x"), own,
-		)
+		own := &collector{}
+		a := w.adapter.By(adapter.Caller{Session: "B", Socket: socketID("B"), Way: own})
+		sel := adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}
+		r, err := a.Broadcast(t.Context(), sel, adapter.PacketOf(w.Packet("4x")))
 		if err != nil || r.Delivered != 4 {
 			t.Errorf("%+v, %v", r, err)
 		}
-		if got := w.reached("4x"); got != "AVW" || taken != 1 {
-			t.Errorf("reached %q, intercepted %d", got, taken)
+		if got := w.reached("4x"); got != "AVW" || len(own.frames) != 1 {
+			t.Errorf("reached %q, collected %q", got, own.frames)
+		}
+		left := w.adapter.Leaving(socketID("V"))
+		r, err = w.adapter.Broadcast(t.Context(), sel, adapter.PacketOf(w.Packet("4y")))
+		if got := w.reached("4y"); err != nil || r.Delivered != 3 || got != "ABW" {
+			t.Errorf("while V leaves: %+v, %v, reached %q", r, err, got)
+		}
+		if err := w.adapter.Send(t.Context(), nil, sessionstore.Member{Socket: socketID("V"), Session: "V"}, adapter.PacketOf(w.Packet("4z"))); !errors.Is(err, delivery.ErrClosed) {
+			t.Errorf("send to V: %v", err)
+		}
+		left()
+		r, err = w.adapter.Broadcast(t.Context(), sel, adapter.PacketOf(w.Packet("4z")))
+		if got := w.reached("4z"); err != nil || r.Delivered != 4 || got != "ABVW" {
+			t.Errorf("then: %+v, %v, reached %q", r, err, got)
 		}
 	})
 }
@@ -361,7 +372,7 @@ func TestIntercept(t *testing.T) {
 func TestBroadcastTooLarge(t *testing.T) {
 	inWorld(t, delivery.Limits{Frame: 10}, func(t *testing.T, w *world) {
 		hall(w)
-		r, err := w.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp}, w.Packet("4xxxxxxxxxx"), nil)
+		r, err := w.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp}, adapter.PacketOf(w.Packet("4xxxxxxxxxx")))
 		if !errors.Is(err, delivery.ErrPacketTooLarge) || r != (adapter.Result{}) || w.reached("4x") != "" {
 			t.Errorf("%+v, %v, reached %q", r, err, w.reached("4x"))
 		}
@@ -384,7 +395,7 @@ func TestSourceFails(t *testing.T) {
 				hall(w)
 				w.Store.Fail(sessionstore.OpMembers, deliverytest.NotDone(deliverytest.ErrNoAnswer))
 				sel := adapter.Selection{Namespace: nsp, Rooms: c.rooms, Except: c.except}
-				r, err := w.adapter.Broadcast(t.Context(), sel, w.Packet("4x"), nil)
+				r, err := w.adapter.Broadcast(t.Context(), sel, adapter.PacketOf(w.Packet("4x")))
 				if !errors.Is(err, deliverytest.ErrNoAnswer) {
 					t.Errorf("%+v, %v", r, err)
 				}

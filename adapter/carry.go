@@ -40,7 +40,7 @@ type carrier struct {
 	a      *Adapter
 	claims sessionstore.Claims
 	part   *Part
-	packet sessionstore.Packet
+	packet *Packet
 	end    sessionstore.SocketID // of the range
 	token  string                // names this carrier
 
@@ -82,12 +82,13 @@ func (a *Adapter) Carry(ctx context.Context, claims sessionstore.Claims, p Part)
 
 // carry delivers a part, or what is left of it. The error matches [ErrUnfinished] if some of it is left.
 func (a *Adapter) carry(ctx context.Context, claims sessionstore.Claims, p *Part) (Result, error) {
-	if err := a.delivery.Check(p.Frames); err != nil {
+	if err := a.delivery.Check(p.Packet.frames); err != nil {
 		return Result{}, err
 	}
-	packet := sessionstore.Packet{ID: p.ID, Frames: p.Frames}
 	all := partRange(p.Range)
-	c := &carrier{a: a, claims: claims, part: p, packet: packet, token: sessionstore.NewID(), at: all.From, end: all.To}
+	c := &carrier{
+		a: a, claims: claims, part: p, packet: p.Packet, token: sessionstore.NewID(), at: all.From, end: all.To,
+	}
 	if c.end == "" {
 		c.end = endOfIDs
 	}
@@ -162,7 +163,7 @@ func (c *carrier) deliver(
 	if err := c.record(ctx, c.at, next); err != nil {
 		return err
 	}
-	r, err := c.a.toAll(ctx, c.part.Namespace, listed(chunk, nil), room, c.packet, nil)
+	r, err := c.a.toAll(ctx, c.part.Namespace, listed(chunk, nil), room, c.packet)
 	c.add(r, err)
 	c.at = next
 	return nil
@@ -223,7 +224,7 @@ func (c *carrier) settle(ctx context.Context, doubt sessionstore.Range) error {
 			break
 		}
 		group.Go(func() error {
-			t.count(m, c.a.delivery.Settle(ctx, m.Session, c.packet.ID))
+			t.count(m, c.a.delivery.Settle(ctx, m.Session, c.packet.id))
 			return nil
 		})
 	}

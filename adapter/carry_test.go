@@ -137,13 +137,10 @@ func inHundreds(t *testing.T, f func(t *testing.T, h *hundreds)) {
 	})
 }
 
-func part(frame string) adapter.Part {
+func part(name string) adapter.Part {
 	return adapter.Part{
-		ID: sessionstore.PacketID(
-			"id of " + frame,
-		),
 		Selection: adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, Range: carriedRange,
-		Frames: []string{frame},
+		Packet: adapter.EventOf(sessionstore.PacketID("id of "+name), string(nsp), name),
 	}
 }
 
@@ -178,18 +175,18 @@ func TestCarrierThatDies(t *testing.T) {
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
-					_, _ = victim.Carry(t.Context(), mortalStore{h.Store, l}, part("4x")) // it dies
+					_, _ = victim.Carry(t.Context(), mortalStore{h.Store, l}, part("x")) // it dies
 				}()
 				synctest.Wait()
 				for range 2 { // the second time, it is finished
-					if _, err := h.adapter.Carry(t.Context(), h.Store, part("4x")); err != nil {
+					if _, err := h.adapter.Carry(t.Context(), h.Store, part("x")); err != nil {
 						t.Errorf("carried on: %v", err)
 					}
 				}
-				if _, err := h.adapter.Carry(t.Context(), h.Store, part("4y")); err != nil {
+				if _, err := h.adapter.Carry(t.Context(), h.Store, part("y")); err != nil {
 					t.Errorf("the next part: %v", err)
 				}
-				closed := h.expect("4x 4y")
+				closed := h.expect(`42["x"] 42["y"]`)
 				if closed > carryChunk || closed > 0 && calls == 1000 {
 					t.Errorf("%d clients were cut off", closed)
 				}
@@ -206,15 +203,15 @@ func TestCarrierWithoutTime(t *testing.T) {
 		h.Pusher.OnPush = func(sessionstore.Connection, string) { time.Sleep(time.Second) }
 		ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
 		defer cancel()
-		r, err := h.adapter.Carry(ctx, h.Store, part("4x"))
+		r, err := h.adapter.Carry(ctx, h.Store, part("x"))
 		if !errors.Is(err, adapter.ErrUnfinished) || r.Delivered == 0 || r.Delivered%carryChunk != 0 {
 			t.Fatalf("%+v, %v", r, err)
 		}
-		rest, err := h.adapter.Carry(t.Context(), h.Store, part("4x"))
+		rest, err := h.adapter.Carry(t.Context(), h.Store, part("x"))
 		if err != nil || rest.Delivered != hundredsSize-r.Delivered {
 			t.Errorf("the rest: %+v, %v", rest, err)
 		}
-		if closed := h.expect("4x"); closed != 0 {
+		if closed := h.expect(`42["x"]`); closed != 0 {
 			t.Errorf("%d clients were cut off", closed)
 		}
 	})
@@ -227,15 +224,15 @@ func TestCarrierInTrouble(t *testing.T) {
 			inHundreds(t, func(t *testing.T, h *hundreds) {
 				throttled := deliverytest.NotDone(sessionstore.ErrThrottled)
 				h.Store.Fail(op, throttled, throttled, throttled)
-				r, err := h.adapter.Carry(t.Context(), h.Store, part("4x"))
+				r, err := h.adapter.Carry(t.Context(), h.Store, part("x"))
 				if !errors.Is(err, adapter.ErrUnfinished) || r != (adapter.Result{}) {
 					t.Fatalf("%+v, %v", r, err)
 				}
 				h.Store.Fail(op)
-				if r, err := h.adapter.Carry(t.Context(), h.Store, part("4x")); err != nil || r.Delivered != hundredsSize {
+				if r, err := h.adapter.Carry(t.Context(), h.Store, part("x")); err != nil || r.Delivered != hundredsSize {
 					t.Errorf("%+v, %v", r, err)
 				}
-				if closed := h.expect("4x"); closed != 0 {
+				if closed := h.expect(`42["x"]`); closed != 0 {
 					t.Errorf("%d clients were cut off", closed)
 				}
 			})

@@ -66,7 +66,7 @@ func TestSenderDoesNotWaitForEnds(t *testing.T) {
 				b := w.CloseSlowly(5*time.Second, c.applies)
 				sel := inTrouble(w, c.answer)
 				begun := time.Now()
-				r, err := w.adapter.Broadcast(t.Context(), sel, w.Packet("4x"), nil)
+				r, err := w.adapter.Broadcast(t.Context(), sel, adapter.PacketOf(w.Packet("4x")))
 				if took := time.Since(
 					begun,
 				); err != nil || r != (adapter.Result{Delivered: 1, Failed: mob}) ||
@@ -75,7 +75,7 @@ func TestSenderDoesNotWaitForEnds(t *testing.T) {
 				}
 				pushes := w.Pusher.Pushes()
 				begun = time.Now()
-				r, err = w.adapter.Broadcast(t.Context(), sel, w.Packet("4y"), nil)
+				r, err = w.adapter.Broadcast(t.Context(), sel, adapter.PacketOf(w.Packet("4y")))
 				if took := time.Since(
 					begun,
 				); err != nil || r != (adapter.Result{Delivered: 1, Failed: mob}) || took > 0 ||
@@ -114,7 +114,7 @@ func TestEndsInPlace(t *testing.T) {
 				w.Closing.Logger = slog.New(slog.NewTextHandler(&log, nil))
 				sel := inTrouble(w, pushtest.ErrLost)
 				begun := time.Now()
-				r, err := w.adapter.Broadcast(t.Context(), sel, w.Packet("4x"), nil)
+				r, err := w.adapter.Broadcast(t.Context(), sel, adapter.PacketOf(w.Packet("4x")))
 				if said := strings.Contains(log.String(), "not handed over") &&
 					strings.Contains(log.String(), "full"); said != c.said {
 					t.Errorf("the log has %q", log.String())
@@ -140,7 +140,7 @@ func TestSenderDoesNotWaitForPushesThatHang(t *testing.T) {
 		b := w.CloseSlowly(5*time.Second, false)
 		sel := inTrouble(w, nil)
 		begun := time.Now()
-		r, err := w.adapter.Broadcast(t.Context(), sel, w.Packet("4x"), nil)
+		r, err := w.adapter.Broadcast(t.Context(), sel, adapter.PacketOf(w.Packet("4x")))
 		// 64 begin at a time, for 100 ms.
 		if took := time.Since(
 			begun,
@@ -178,7 +178,7 @@ func TestSessionThatCannotBeClosed(t *testing.T) {
 			want  adapter.Result
 		}{{0, adapter.Result{Failed: 1}}, {30 * time.Second, adapter.Result{Failed: 1}}, {31 * time.Second, adapter.Result{Delivered: 1}}} {
 			time.Sleep(c.after)
-			if r, err := w.adapter.Broadcast(t.Context(), sel, w.Packet("4x"), nil); err != nil || r != c.want {
+			if r, err := w.adapter.Broadcast(t.Context(), sel, adapter.PacketOf(w.Packet("4x"))); err != nil || r != c.want {
 				t.Errorf("after %s: %+v, %v; want %+v", c.after, r, err, c.want)
 			}
 		}

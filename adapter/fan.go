@@ -40,7 +40,7 @@ type fan struct {
 	a      *Adapter
 	nsp    sessionstore.Namespace
 	room   sessionstore.Room
-	packet []sessionstore.Packet
+	packet *Packet
 	places chan struct{} // of deliveries that have just begun
 	all    chan struct{} // of all deliveries
 	group  sync.WaitGroup
@@ -53,9 +53,9 @@ type fan struct {
 	gotOn  time.Time // when a busy member last took its packet
 }
 
-func newFan(a *Adapter, nsp sessionstore.Namespace, room sessionstore.Room, p sessionstore.Packet) *fan {
+func newFan(a *Adapter, nsp sessionstore.Namespace, room sessionstore.Room, p *Packet) *fan {
 	f := &fan{ // a channel of empty values takes the same 96 bytes whatever its size, see BenchmarkBroadcast
-		a: a, nsp: nsp, room: room, packet: []sessionstore.Packet{p},
+		a: a, nsp: nsp, room: room, packet: p,
 		places: make(chan struct{}, fanOut), all: make(chan struct{}, busyMost),
 	}
 	return f
@@ -71,6 +71,18 @@ func (f *fan) start(ctx context.Context, m sessionstore.Member) {
 		defer p.give()
 		f.deliver(ctx, m, p)
 	})
+}
+
+// collect has a packet leave by a way of the caller's.
+func (f *fan) collect(ctx context.Context, by Way, m sessionstore.Member) {
+	_, err := Send(ctx, by, m, f.packet)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil {
+		f.errs = append(f.errs, fmt.Errorf("to %s: %w", m.Socket, err))
+		return
+	}
+	f.result.Delivered++
 }
 
 // place is one of the places of a broadcast, held by a delivery.
@@ -115,8 +127,7 @@ func (f *fan) end(ctx context.Context) (Result, error) {
 }
 
 func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place) {
-	to := delivery.Target{Session: m.Session, Hint: m.Hint}
-	truth, err := f.a.delivery.With(p.patiently, f.close).Deliver(ctx, to, f.packet)
+	truth, err := Send(ctx, f.a.delivery.With(p.patiently, f.close), m, f.packet)
 	gone := errors.Is(err, delivery.ErrClosed) && !errors.Is(err, delivery.ErrEnding)
 	switch {
 	case gone:

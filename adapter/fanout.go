@@ -39,16 +39,14 @@ var ErrPart = errors.New("adapter: invalid part of a broadcast")
 type Part struct {
 	Selection
 
-	// ID is the packet's. All parts of a broadcast have it.
-	ID sessionstore.PacketID `json:"id"`
 	// Range is the number of the range.
 	Range int `json:"range"`
-	// Frames are the Engine.IO packets of one message, encoded as text.
-	Frames []string `json:"frames"`
+	// Packet is what the sockets get.
+	Packet *Packet `json:"packet"`
 }
 
 // Key names the part, among all parts of all broadcasts.
-func (p *Part) Key() string { return string(p.ID) + "-" + strconv.Itoa(p.Range) }
+func (p *Part) Key() string { return string(p.Packet.id) + "-" + strconv.Itoa(p.Range) }
 
 // group is the same for all parts that one socket may get: what a caller sends to it keeps its order, whichever
 // rooms it is sent to.
@@ -87,13 +85,15 @@ func ParsePart(body string) (Part, error) {
 		return p, fmt.Errorf("%w: %w", ErrPart, err)
 	}
 	switch {
-	case p.ID == "":
+	case p.Packet == nil || len(p.Packet.Data) == 0:
+		return p, fmt.Errorf("%w: no packet", ErrPart)
+	case p.Packet.id == "":
 		return p, fmt.Errorf("%w: no id", ErrPart)
 	case p.Range < 0 || p.Range >= partCount:
 		return p, fmt.Errorf("%w: range %d, want 0 to %d", ErrPart, p.Range, partCount-1)
-	case len(p.Frames) == 0:
-		return p, fmt.Errorf("%w: no frames", ErrPart)
 	}
+	p.Packet.Namespace = string(p.Namespace)
+	p.Packet = newPacket(p.Packet.id, p.Packet.Packet)
 	return p, nil
 }
 
@@ -128,11 +128,9 @@ func listed(list []sessionstore.Member, err error) members {
 
 // split makes the messages of a broadcast: one for each range, or for those ranges that the members are in if these
 // are known. It fails if a message would be too large.
-func split(
-	sel Selection, p sessionstore.Packet, own *Interceptor, known []sessionstore.Member,
-) ([]FanoutMessage, bool) {
-	if own != nil && own.Socket != "" {
-		sel.Skip = append(slices.Clip(sel.Skip), own.Socket)
+func (a *Adapter) split(sel Selection, p *Packet, known []sessionstore.Member) ([]FanoutMessage, bool) {
+	if a.caller != nil {
+		sel.Skip = append(slices.Clip(sel.Skip), a.caller.Socket)
 	}
 	messages := make([]FanoutMessage, 0, partCount)
 	for n := range partCount {
@@ -140,7 +138,7 @@ func split(
 		if known != nil && !slices.ContainsFunc(known, in) {
 			continue
 		}
-		part := Part{Selection: sel, ID: p.ID, Range: n, Frames: p.Frames}
+		part := Part{Selection: sel, Range: n, Packet: p}
 		body, err := encodePart(&part)
 		if err != nil || len(body) > maxPart {
 			return nil, false
@@ -160,17 +158,18 @@ func encodePart(p *Part) (string, error) {
 	return b.String(), err
 }
 
-// queue hands the parts of a broadcast to the queue, and the caller's own session its copy.
-func (a *Adapter) queue(ctx context.Context, sel Selection, parts []FanoutMessage, own *Interceptor) (Result, error) {
+// queue hands the parts of a broadcast to the queue, and the caller's own socket its copy.
+func (a *Adapter) queue(ctx context.Context, sel Selection, p *Packet, parts []FanoutMessage) (Result, error) {
 	r := Result{Queued: true}
-	if own != nil && own.Socket != "" {
-		mine, _ := a.members(ctx, sel, sessionstore.Range{From: own.Socket, To: own.Socket + "\x00"})
+	if c := a.caller; c != nil {
+		mine, _ := a.members(ctx, sel, sessionstore.Range{From: c.Socket, To: c.Socket + "\x00"})
 		for m, err := range mine {
+			if err == nil && !a.leavers.has(m.Socket) {
+				_, err = Send(ctx, c.Way, m, p)
+				r.Delivered++
+			}
 			if err != nil {
 				return Result{}, fmt.Errorf("broadcast: own socket: %w", err)
-			}
-			if own.takes(m) {
-				r.Delivered++
 			}
 		}
 	}

@@ -1,10 +1,12 @@
 package adapter_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/internal/deliverytest"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -116,7 +119,7 @@ func (c *crowd) carry() (sum adapter.Result) {
 func (c *crowd) got() []string {
 	all := make([]string, len(c.ids))
 	for i, id := range c.ids {
-		all[i] = c.Buffered(id)
+		all[i] = eventNames(c.Buffered(id))
 	}
 	return all
 }
@@ -129,6 +132,19 @@ func (c *crowd) expect(want func(i int) string) {
 			c.T.Errorf("socket %d got %q, want %q", i, got, want(i))
 		}
 	}
+}
+
+var eventFrame = regexp.MustCompile(`42\["(\w+)"\]`)
+
+// eventNames shortens the frames of events without arguments.
+func eventNames(frames string) string { return eventFrame.ReplaceAllString(frames, "4$1") }
+
+var events int
+
+// event is an event without arguments.
+func event(name string) *adapter.Packet {
+	events++
+	return adapter.EventOf(sessionstore.PacketID(fmt.Sprint("event", events)), string(nsp), name)
 }
 
 func even(i int) bool { return i%2 == 0 }
@@ -148,7 +164,7 @@ func TestLargeBroadcasts(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			inCrowd(t, func(t *testing.T, c *crowd) {
 				sel := adapter.Selection{Namespace: nsp, Rooms: k.rooms, Except: k.except}
-				r, err := c.adapter.Broadcast(t.Context(), sel, c.Packet("4x"), nil)
+				r, err := c.adapter.Broadcast(t.Context(), sel, event("x"))
 				if err != nil || r != (adapter.Result{Queued: true}) {
 					t.Fatalf("%+v, %v", r, err)
 				}
@@ -182,7 +198,7 @@ func TestOrderOfLargeBroadcasts(t *testing.T) {
 			frame := fmt.Sprint("4", n)
 			to := rooms[n%len(rooms)]
 			if _, err := c.adapter.Broadcast(
-				t.Context(), adapter.Selection{Namespace: nsp, Rooms: to}, c.Packet(frame), nil,
+				t.Context(), adapter.Selection{Namespace: nsp, Rooms: to}, event(frame[1:]),
 			); err != nil {
 				t.Fatal(err)
 			}
@@ -221,11 +237,11 @@ func TestInOrder(t *testing.T) {
 					sel   adapter.Selection
 					frame string
 				}{{one, "4before"}, {adapter.Selection{Namespace: nsp}, "4all"}, {one, "4one"}, {nobody, "4none"}, {other, "4other"}} {
-					if _, err := a.Broadcast(t.Context(), b.sel, c.Packet(b.frame), nil); err != nil {
+					if _, err := a.Broadcast(t.Context(), b.sel, event(b.frame[1:])); err != nil {
 						t.Fatal(err)
 					}
 				}
-				if got, want := c.Buffered(c.ids[0]), strings.TrimSpace("4before "+k.first); got != want {
+				if got, want := eventNames(c.Buffered(c.ids[0])), strings.TrimSpace("4before "+k.first); got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
 				if n := len(c.queue.keys); n != k.queued {
@@ -236,10 +252,10 @@ func TestInOrder(t *testing.T) {
 				if !k.inOrder {
 					want = "4before 4one 4all"
 				}
-				if got := c.Buffered(c.ids[0]); got != want {
+				if got := eventNames(c.Buffered(c.ids[0])); got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
-				if got := c.Buffered(c.ids[1]); got != "4all" {
+				if got := eventNames(c.Buffered(c.ids[1])); got != "4all" {
 					t.Errorf("another got %q", got)
 				}
 			})
@@ -256,23 +272,35 @@ func TestLimitOfLargeBroadcasts(t *testing.T) {
 		}
 		sel := adapter.Selection{Namespace: nsp, Rooms: few}
 		if r, err := c.adapter.Broadcast(
-			t.Context(), sel, c.Packet("4x"), nil,
+			t.Context(), sel, event("x"),
 		); err != nil ||
 			r != (adapter.Result{Delivered: crowdLarge}) {
 			t.Errorf("%+v, %v", r, err)
 		}
 		sel.Rooms = append(sel.Rooms, sessionstore.Room(c.ids[crowdLarge]))
 		if r, err := c.adapter.Broadcast(
-			t.Context(), sel, c.Packet("4y"), nil,
+			t.Context(), sel, event("y"),
 		); err != nil ||
 			r != (adapter.Result{Queued: true}) {
 			t.Errorf("one more: %+v, %v", r, err)
 		}
 		sel.Rooms = []sessionstore.Room{"none"}
-		if r, err := c.adapter.Broadcast(t.Context(), sel, c.Packet("4z"), nil); err != nil || r != (adapter.Result{}) {
+		if r, err := c.adapter.Broadcast(t.Context(), sel, event("z")); err != nil || r != (adapter.Result{}) {
 			t.Errorf("nobody: %+v, %v", r, err)
 		}
 	})
+}
+
+// collector is a way that collects.
+type collector struct{ frames []string }
+
+func (c *collector) Deliver(
+	_ context.Context, t delivery.Target, packets []sessionstore.Packet,
+) (sessionstore.Connection, error) {
+	for _, p := range packets {
+		c.frames = append(c.frames, p.Frames...)
+	}
+	return t.Hint, nil
 }
 
 // The copy of the caller's own session is the caller's, and no part of what is queued.
@@ -289,14 +317,14 @@ func TestOwnCopyOfLargeBroadcast(t *testing.T) {
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			inCrowd(t, func(t *testing.T, c *crowd) {
-				taken := 0
-				own := &adapter.Interceptor{
-					Session: c.ids[k.own], Socket: sessionstore.SocketID(c.ids[k.own]), Take: func() { taken++ },
-				}
+				own := &collector{}
+				by := c.adapter.By(adapter.Caller{
+					Session: c.ids[k.own], Socket: sessionstore.SocketID(c.ids[k.own]), Way: own,
+				})
 				k.sel.Namespace, k.sel.Skip = nsp, []sessionstore.SocketID{sessionstore.SocketID(c.ids[4])}
-				r, err := c.adapter.Broadcast(t.Context(), k.sel, c.Packet("4x"), own)
-				if err != nil || r != (adapter.Result{Delivered: k.taken, Queued: true}) || taken != k.taken {
-					t.Errorf("%+v, %v; taken %d times", r, err, taken)
+				r, err := by.Broadcast(t.Context(), k.sel, event("x"))
+				if err != nil || r != (adapter.Result{Delivered: k.taken, Queued: true}) || len(own.frames) != k.taken {
+					t.Errorf("%+v, %v; taken %q", r, err, own.frames)
 				}
 				c.carry()
 				if got := c.got(); got[k.own] != "" || got[4] != "" || got[2] != "4x" {
@@ -311,7 +339,7 @@ func TestOwnCopyOfLargeBroadcast(t *testing.T) {
 func TestFanoutFails(t *testing.T) {
 	inCrowd(t, func(t *testing.T, c *crowd) {
 		c.queue.fail = 3
-		r, err := c.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp}, c.Packet("4x"), nil)
+		r, err := c.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp}, event("x"))
 		if !errors.Is(err, errFull) || !strings.Contains(err.Error(), "3 of 16") || !r.Queued {
 			t.Errorf("%+v, %v", r, err)
 		}
@@ -326,7 +354,7 @@ func TestLargeBroadcastUnread(t *testing.T) {
 	inCrowd(t, func(t *testing.T, c *crowd) {
 		c.Store.Fail(sessionstore.OpMembers, deliverytest.NotDone(deliverytest.ErrNoAnswer))
 		r, err := c.adapter.Broadcast(
-			t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, c.Packet("4x"), nil,
+			t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, event("x"),
 		)
 		if !errors.Is(err, deliverytest.ErrNoAnswer) || r != (adapter.Result{Delivered: 2}) {
 			t.Errorf("%+v, %v", r, err)
@@ -337,9 +365,11 @@ func TestLargeBroadcastUnread(t *testing.T) {
 // A packet that no message has space for is delivered by who emits it.
 func TestLargePacketToManySockets(t *testing.T) {
 	inCrowd(t, func(t *testing.T, c *crowd) {
-		frame := "4" + strings.Repeat(`"`, 100<<10)
-		p := c.Packet(frame, frame)
-		r, err := c.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp}, p, nil)
+		large := bytes.Repeat([]byte{'a'}, 90<<10) // three of them are above the size of a message
+		p := adapter.NewPacket(t.Context(), socketio.Packet{
+			Type: socketio.Event, Namespace: string(nsp), Data: []byte(`["x"]`), Attachments: [][]byte{large, large, large},
+		})
+		r, err := c.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp}, p)
 		if err != nil || r != (adapter.Result{Delivered: crowdSize}) {
 			t.Errorf("%+v, %v", r, err)
 		}
@@ -349,10 +379,10 @@ func TestLargePacketToManySockets(t *testing.T) {
 func TestParsePart(t *testing.T) {
 	for _, body := range []string{
 		``, `{`, `[]`, `{}`,
-		`{"namespace":"/","id":"","range":0,"frames":["4x"]}`,
-		`{"namespace":"/","id":"p","range":-1,"frames":["4x"]}`,
-		`{"namespace":"/","id":"p","range":16,"frames":["4x"]}`,
-		`{"namespace":"/","id":"p","range":0,"frames":[]}`,
+		`{"namespace":"/","range":0,"packet":{"id":"","type":2,"data":["x"]}}`,
+		`{"namespace":"/","range":-1,"packet":{"id":"p","type":2,"data":["x"]}}`,
+		`{"namespace":"/","range":16,"packet":{"id":"p","type":2,"data":["x"]}}`,
+		`{"namespace":"/","range":0}`, `{"namespace":"/","range":0,"packet":{"id":"p","type":2}}`,
 	} {
 		if p, err := adapter.ParsePart(body); !errors.Is(err, adapter.ErrPart) {
 			t.Errorf("%s: %+v, %v", body, p, err)

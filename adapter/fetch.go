@@ -19,7 +19,8 @@ import (
 
 // Found is a socket as [Adapter.Fetch] reads it.
 type Found struct {
-	ID sessionstore.SocketID
+	// Member names the socket and its session.
+	sessionstore.Member
 	// Rooms are those that it is in, sorted, without that of its own id.
 	Rooms []sessionstore.Room
 	// Data is the application's data: JSON values by key.
@@ -173,6 +174,13 @@ func (a *Adapter) walkFrom(ctx context.Context, sel Selection, at location) iter
 	}
 }
 
+// FetchMember reads one socket with its data and rooms. [delivery.ErrClosed] if it has gone.
+func (a *Adapter) FetchMember(
+	ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member,
+) (Found, error) {
+	return a.fetch(ctx, nsp, m)
+}
+
 // fetch reads one socket with its data and rooms. delivery.ErrClosed if it has gone.
 func (a *Adapter) fetch(
 	ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member,
@@ -184,7 +192,7 @@ func (a *Adapter) fetch(
 	if err != nil {
 		return Found{}, err
 	}
-	r := Found{ID: k.ID, ConnectedAt: k.ConnectedAt, Data: make(map[string]json.RawMessage, len(data))}
+	r := Found{Member: m, ConnectedAt: k.ConnectedAt, Data: make(map[string]json.RawMessage, len(data))}
 	if r.Rooms, err = a.store.RoomsOf(ctx, k); err != nil {
 		return Found{}, err
 	}

@@ -41,3 +41,56 @@ func (a *Adapter) InOrder() *Adapter {
 	in.order = &order{}
 	return &in
 }
+
+// Caller is a handler that broadcasts: what is for its own session leaves by a way of its own, which may collect it
+// with what else the handler sends there.
+type Caller struct {
+	Session sessionstore.SessionID
+	// Socket is the one whose event is handled.
+	Socket sessionstore.SocketID
+	Way    Way
+}
+
+// By returns an Adapter for the broadcasts of one handler, which arrive in their order, see [Adapter.InOrder].
+func (a *Adapter) By(c Caller) *Adapter {
+	by := a.InOrder()
+	by.caller = &c
+	return by
+}
+
+// way is how a packet leaves for a member; nil means directly.
+func (a *Adapter) way(m sessionstore.Member) Way {
+	if a.caller == nil || a.caller.Session != m.Session {
+		return nil
+	}
+	return a.caller.Way
+}
+
+// leavers are the sockets whose disconnect handlers run in this process. Safe for concurrent use.
+type leavers struct {
+	mu  sync.RWMutex
+	ids map[sessionstore.SocketID]bool
+}
+
+// Leaving says that a socket has left, though its rows are there until its disconnect handler has returned: nothing
+// is sent to it by this process any more. The caller calls done when the rows are gone.
+func (a *Adapter) Leaving(id sessionstore.SocketID) (done func()) {
+	l := a.leavers
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ids == nil {
+		l.ids = make(map[sessionstore.SocketID]bool)
+	}
+	l.ids[id] = true
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.ids, id)
+	}
+}
+
+func (l *leavers) has(id sessionstore.SocketID) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.ids[id]
+}

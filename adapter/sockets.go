@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
-	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -78,14 +77,11 @@ func (a *Adapter) Disconnect(ctx context.Context, sel Selection, closeSession bo
 
 // disconnect says goodbye to sockets of a session, then closes it.
 func (a *Adapter) disconnect(ctx context.Context, s *sessionstore.Session, sockets []sessionstore.Socket) error {
-	packets := make([]sessionstore.Packet, len(sockets))
+	packets := make([]*Packet, len(sockets))
 	for i, k := range sockets {
-		bye := socketio.Packet{Type: socketio.Disconnect, Namespace: string(k.Namespace)}
-		packets[i] = sessionstore.Packet{
-			ID: sessionstore.PacketID(sessionstore.NewID()), Frames: []string{engineio.EncodeMessage(bye.Encode())},
-		}
+		packets[i] = NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(k.Namespace)})
 	}
-	_, err := a.delivery.Deliver(ctx, delivery.Target{Session: s.ID, Hint: s.Hint()}, packets)
+	_, err := Send(ctx, a.delivery, sessionstore.Member{Session: s.ID, Hint: s.Hint()}, packets...)
 	if errors.Is(err, delivery.ErrClosed) {
 		return err
 	}

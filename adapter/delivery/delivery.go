@@ -95,6 +95,8 @@ type Delivery struct {
 	limits  Limits
 	serial  *known // sessions seen to be serial and on WebSocket: neither ever changes
 	ending  *known // sessions that this process is closing
+
+	collections *collections // what is kept for later, for all copies of this Delivery
 	// end closes a session, in place.
 	end func(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) error
 	// patiently makes a push and repeats it while the connection is busy, in place; nil if the caller waits for this
@@ -107,7 +109,7 @@ func New(store Store, pusher Pusher, closing *Closing, limits Limits) *Delivery 
 	groups, _ := pusher.(GroupPusher)
 	return &Delivery{
 		store: store, pusher: pusher, groups: groups, closing: closing, limits: limits.WithDefaults(),
-		serial: &known{}, ending: &known{},
+		serial: &known{}, ending: &known{}, collections: &collections{},
 		end: closing.Close,
 	}
 }
@@ -141,6 +143,16 @@ func (d *Delivery) Deliver(
 	if err := d.check(packets); err != nil {
 		return t.Hint, err
 	}
+	if err := d.lead(ctx, t.Session); err != nil {
+		return t.Hint, err
+	}
+	return d.deliver(ctx, t, packets)
+}
+
+// deliver is Deliver with no regard to what is collected for the session.
+func (d *Delivery) deliver(
+	ctx context.Context, t Target, packets []sessionstore.Packet,
+) (sessionstore.Connection, error) {
 	if d.ending.has(t.Session) {
 		return t.Hint, fmt.Errorf("%w: %w", ErrClosed, ErrEnding)
 	}

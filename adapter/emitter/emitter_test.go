@@ -44,10 +44,10 @@ func besides(t *testing.T, f func(t *testing.T, o *outside)) {
 		o.emitter = emitter.New(o.store, o.pusher, emitter.Options{})
 		o.server = nonstick.New(nonstick.Config{Store: o.store.Store, Pusher: o.pusher})
 		for _, nsp := range []string{"/", "/admin"} {
-			o.server.Of(nsp).OnDisconnect(func(_ context.Context, s *nonstick.Socket, reason string) error {
+			o.server.Of(nsp).OnDisconnect(func(_ context.Context, s *nonstick.Socket, reason nonstick.Reason) error {
 				o.mu.Lock()
 				defer o.mu.Unlock()
-				o.left = append(o.left, s.ID()+" "+reason)
+				o.left = append(o.left, s.ID()+" "+string(reason))
 				return nil
 			})
 		}
@@ -98,6 +98,14 @@ func (o *outside) socket(session, nsp, id string, rooms ...string) {
 	o.must(o.store.PutSocket(o.t.Context(), k, s.Hint(), delivery.Limits{}.WithDefaults().Socket))
 }
 
+// sockets is what is selected.
+func (o *outside) sockets(s emitter.Selection) adapter.Selection {
+	o.t.Helper()
+	sel, err := s.Sockets()
+	o.must(err)
+	return sel
+}
+
 // got returns what a client was pushed since the last call, or what waits for its next GET.
 func (o *outside) got(name string) string {
 	o.t.Helper()
@@ -127,34 +135,32 @@ func (o *outside) swept(d time.Duration) string {
 	return left
 }
 
-// list makes arguments of JSON texts.
-func list(values ...string) []json.RawMessage {
-	var out []json.RawMessage
-	for _, v := range values {
-		out = append(out, json.RawMessage(v))
-	}
-	return out
+// args makes arguments of JSON texts.
+func args(values ...string) emitter.Args {
+	return emitter.Args{JSON: json.RawMessage("[" + strings.Join(values, ",") + "]")}
 }
+
+func list(values ...string) []string { return values }
 
 func TestEmitterSelects(t *testing.T) {
 	const id = "socket-of-20-letters" // long enough to be a room of its own
 	tests := []struct {
 		name   string
-		choose func(e *emitter.Emitter) emitter.Emission
+		choose func(e *emitter.Emitter) emitter.Selection
 		want   string
 	}{
-		{"everybody", func(e *emitter.Emitter) emitter.Emission { return e.Of("/") }, "ws poll " + id},
-		{"a room", func(e *emitter.Emitter) emitter.Emission { return e.To("a") }, "ws poll"},
-		{"a room by its other name", func(e *emitter.Emitter) emitter.Emission { return e.In("b") }, "poll"},
+		{"everybody", func(e *emitter.Emitter) emitter.Selection { return e.Of("/").Selection }, "ws poll " + id},
+		{"a room", func(e *emitter.Emitter) emitter.Selection { return e.To("a") }, "ws poll"},
+		{"a room by its other name", func(e *emitter.Emitter) emitter.Selection { return e.In("b") }, "poll"},
 		{
-			"rooms, each socket once", func(e *emitter.Emitter) emitter.Emission { return e.To("a").In("b", "a") },
+			"rooms, each socket once", func(e *emitter.Emitter) emitter.Selection { return e.To("a").In("b", "a") },
 			"ws poll",
 		},
-		{"except", func(e *emitter.Emitter) emitter.Emission { return e.Except("b") }, "ws " + id},
-		{"a room without another", func(e *emitter.Emitter) emitter.Emission { return e.To("a").Except("b") }, "ws"},
-		{"one socket", func(e *emitter.Emitter) emitter.Emission { return e.To(id) }, id},
-		{"nobody", func(e *emitter.Emitter) emitter.Emission { return e.To("empty") }, ""},
-		{"another namespace", func(e *emitter.Emitter) emitter.Emission { return e.Of("/admin") }, ""},
+		{"except", func(e *emitter.Emitter) emitter.Selection { return e.Except("b") }, "ws " + id},
+		{"a room without another", func(e *emitter.Emitter) emitter.Selection { return e.To("a").Except("b") }, "ws"},
+		{"one socket", func(e *emitter.Emitter) emitter.Selection { return e.To(id) }, id},
+		{"nobody", func(e *emitter.Emitter) emitter.Selection { return e.To("empty") }, ""},
+		{"another namespace", func(e *emitter.Emitter) emitter.Selection { return e.Of("/admin").Selection }, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -162,7 +168,7 @@ func TestEmitterSelects(t *testing.T) {
 				o.client("ws", sessionstore.WebSocket, "a")
 				o.client("poll", sessionstore.Polling, "a", "b")
 				o.client(id, sessionstore.WebSocket)
-				r, err := tt.choose(o.emitter).Emit(t.Context(), "news", list(`1`, `{"a":"b"}`))
+				r, err := tt.choose(o.emitter).EmitArgs(t.Context(), "news", args(`1`, `{"a":"b"}`))
 				o.must(err)
 				var got []string
 				for _, name := range []string{"ws", "poll", id} {
@@ -183,14 +189,10 @@ func TestEmitterSelects(t *testing.T) {
 }
 
 func TestEmitterEncodes(t *testing.T) {
-	binary, err := json.Marshal(socketio.Binary("hi"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	placed := `{"_placeholder":true,"num":0}`
 	tests := []struct {
 		name, nsp, event string
-		args             []json.RawMessage
+		args             []string
 		attachments      [][]byte
 		want             string
 		err              error
@@ -201,11 +203,7 @@ func TestEmitterEncodes(t *testing.T) {
 			name: "an attachment", nsp: "/", event: "e", args: list(placed), attachments: [][]byte{[]byte("hi")},
 			want: `451-["e",` + placed + `] baGk=`,
 		},
-		{
-			name: "binary of Go", nsp: "/", event: "e", args: list(string(binary)),
-			want: `451-["e",` + placed + `] baGk=`,
-		},
-		{name: "reserved", nsp: "/", event: "disconnect", err: emitter.ErrEvent},
+		{name: "reserved", nsp: "/", event: "disconnect", err: emitter.ErrReserved},
 		{name: "no JSON", nsp: "/", event: "e", args: list(`{`), err: emitter.ErrEvent},
 		{name: "two values in one", nsp: "/", event: "e", args: list(`1]`), err: emitter.ErrEvent},
 		{
@@ -228,7 +226,9 @@ func TestEmitterEncodes(t *testing.T) {
 			besides(t, func(t *testing.T, o *outside) {
 				o.client("poll", sessionstore.Polling)
 				o.socket("poll", "/admin", "admin")
-				_, err := o.emitter.Of(tt.nsp).Emit(t.Context(), tt.event, tt.args, tt.attachments...)
+				_, err := o.emitter.Of(tt.nsp).EmitArgs(
+					t.Context(), tt.event, emitter.Args{JSON: args(tt.args...).JSON, Attachments: tt.attachments},
+				)
 				if !errors.Is(err, tt.err) {
 					t.Fatalf("error %v, want %v", err, tt.err)
 				}
@@ -240,10 +240,10 @@ func TestEmitterEncodes(t *testing.T) {
 	}
 	besides(t, func(t *testing.T, o *outside) {
 		for _, room := range []string{"", strings.Repeat("r", sessionstore.MaxName+1)} {
-			if _, err := o.emitter.To("a", room).Emit(t.Context(), "e", nil); !errors.Is(err, adapter.ErrName) {
+			if err := o.emitter.To("a", room).Emit(t.Context(), "e"); !errors.Is(err, adapter.ErrName) {
 				t.Errorf("room of %d bytes: error %v", len(room), err)
 			}
-			if _, err := o.emitter.Of("/").SocketsJoin(t.Context(), room); !errors.Is(err, adapter.ErrName) {
+			if err := o.emitter.Of("/").Join(t.Context(), room); !errors.Is(err, adapter.ErrName) {
 				t.Errorf("join of a room of %d bytes: error %v", len(room), err)
 			}
 		}
@@ -268,7 +268,7 @@ func TestEmitterLeavesClosedSessionsToTheSweeper(t *testing.T) {
 				o.client("one", sessionstore.WebSocket)
 				o.client("two", sessionstore.WebSocket)
 				o.pusher.AnswerAlways(conn("one"), tt.answer)
-				r, err := o.emitter.Of("/").Emit(t.Context(), "e", nil)
+				r, err := o.emitter.Of("/").EmitArgs(t.Context(), "e", emitter.Args{})
 				if r != tt.result || err != nil {
 					t.Errorf("%+v, %v; want %+v", r, err, tt.result)
 				}
@@ -299,7 +299,7 @@ func TestEmitterJoinsAndLeaves(t *testing.T) {
 			o.must(err)
 			var got []string
 			for _, k := range found {
-				got = append(got, string(k.ID))
+				got = append(got, k.ID())
 			}
 			slices.Sort(got)
 			if !slices.Equal(got, want) {
@@ -307,18 +307,18 @@ func TestEmitterJoinsAndLeaves(t *testing.T) {
 			}
 		}
 		both := adapter.Result{Delivered: 2}
-		r, err := o.emitter.To("a").SocketsJoin(t.Context(), "b", "c", "a")
+		r, err := o.emitter.Adapter().Join(t.Context(), o.sockets(o.emitter.To("a")), "b", "c", "a")
 		if err != nil || r != both {
 			t.Errorf("join: %+v, %v", r, err)
 		}
 		check("b", "poll", "ws")
 		check("c", "poll", "ws")
-		if r, err = o.emitter.To("a").SocketsLeave(t.Context(), "b", "nowhere"); err != nil || r != both {
+		if r, err = o.emitter.Adapter().Leave(t.Context(), o.sockets(o.emitter.To("a")), "b", "nowhere"); err != nil || r != both {
 			t.Errorf("leave: %+v, %v", r, err)
 		}
 		check("b")
 		check("a", "poll", "ws")
-		o.must(errIf(o.emitter.To("c").Emit(t.Context(), "e", nil)))
+		o.must(o.emitter.To("c").Emit(t.Context(), "e"))
 		if got := o.got("ws"); got != `42["e"]` {
 			t.Errorf("got %q", got)
 		}
@@ -326,8 +326,6 @@ func TestEmitterJoinsAndLeaves(t *testing.T) {
 }
 
 func conn(name string) sessionstore.Connection { return deliverytest.Conn(name) }
-
-func errIf[T any](_ T, err error) error { return err }
 
 func TestEmitterDisconnects(t *testing.T) {
 	tests := []struct {
@@ -345,7 +343,7 @@ func TestEmitterDisconnects(t *testing.T) {
 				o.socket("ws", "/admin", "admin")
 				o.client("poll", sessionstore.Polling, "a")
 				o.client("other", sessionstore.WebSocket)
-				r, err := o.emitter.To("a").DisconnectSockets(t.Context(), tt.closeSession)
+				r, err := o.emitter.Adapter().Disconnect(t.Context(), o.sockets(o.emitter.To("a")), tt.closeSession)
 				if err != nil || r != (adapter.Result{Delivered: 2}) {
 					t.Errorf("%+v, %v", r, err)
 				}
@@ -364,7 +362,7 @@ func TestEmitterDisconnects(t *testing.T) {
 				), "admin"+reason+"; poll"+reason+"; ws"+reason; got != want {
 					t.Errorf("the handlers saw %q, want %q", got, want)
 				}
-				r, err = o.emitter.To("a").DisconnectSockets(t.Context(), tt.closeSession)
+				r, err = o.emitter.Adapter().Disconnect(t.Context(), o.sockets(o.emitter.To("a")), tt.closeSession)
 				if err != nil || r != (adapter.Result{}) {
 					t.Errorf("again: %+v, %v", r, err)
 				}
@@ -387,9 +385,15 @@ func TestEmitterFetches(t *testing.T) {
 		)
 		all, err := o.emitter.Of("/").Fetch(t.Context(), 10)
 		o.must(err)
-		if len(all) != 5 || all[0].ID != "0" || string(all[0].Data["name"]) != `"x"` ||
-			!slices.Equal(all[0].Rooms, []sessionstore.Room{"a"}) {
-			t.Errorf("fetched %+v", all)
+		if len(all) != 5 {
+			t.Fatalf("fetched %d", len(all))
+		}
+		name, ok, err := emitter.Data[string](t.Context(), all[0], "name")
+		o.must(err)
+		rooms, err := all[0].Rooms(t.Context())
+		o.must(err)
+		if all[0].ID() != "0" || name != "x" || !ok || !slices.Equal(rooms, []string{"a"}) {
+			t.Errorf("the first: %s, name %q, in %q", all[0].ID(), name, rooms)
 		}
 		if some, err := o.emitter.To("a").Fetch(t.Context(), 3); err != nil || len(some) != 3 {
 			t.Errorf("fetched %d of at most 3, %v", len(some), err)
@@ -411,7 +415,7 @@ func TestEmitterCarriesParts(t *testing.T) {
 		frames := []string{`451-["e",{"_placeholder":true,"num":0}]`, "baGk="}
 		for n := range 16 { // in one of them
 			raw := fmt.Sprintf(
-				`{"namespace":"/","rooms":["a"],"except":["b"],"id":"p","range":%d,"frames":["451-[\"e\",{\"_placeholder\":true,\"num\":0}]","baGk="]}`,
+				`{"namespace":"/","rooms":["a"],"except":["b"],"range":%d,"packet":{"id":"p","type":5,"data":["e",{"_placeholder":true,"num":0}],"attachments":["aGk="]}}`,
 				n,
 			)
 			part, err := adapter.ParsePart(raw)
@@ -426,15 +430,15 @@ func TestEmitterCarriesParts(t *testing.T) {
 		if got := o.got("other"); got != "" {
 			t.Errorf("the other got %q", got)
 		}
-		if _, err := o.emitter.Carry(
-			t.Context(), adapter.Part{ID: "p", Frames: frames},
-		); !errors.Is(
-			err, adapter.ErrName,
-		) {
+		event := func(data string) *adapter.Packet {
+			return adapter.NewPacket(t.Context(), socketio.Packet{Type: socketio.Event, Namespace: "/", Data: json.RawMessage(data)})
+		}
+		nowhere := adapter.Part{Packet: event(`["e"]`)}
+		if _, err := o.emitter.Carry(t.Context(), nowhere); !errors.Is(err, adapter.ErrName) {
 			t.Errorf("no namespace: %v", err)
 		}
 		large := adapter.Part{
-			ID: "p", Selection: adapter.Selection{Namespace: "/"}, Frames: []string{strings.Repeat("x", 200<<10)},
+			Selection: adapter.Selection{Namespace: "/"}, Packet: event(`["` + strings.Repeat("x", 200<<10) + `"]`),
 		}
 		if _, err := o.emitter.Carry(t.Context(), large); !errors.Is(err, delivery.ErrPacketTooLarge) {
 			t.Errorf("too large: %v", err)

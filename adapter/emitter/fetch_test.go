@@ -23,16 +23,16 @@ func TestEmitterFetchesOn(t *testing.T) {
 			all = append(all, name)
 		}
 		o.client("other", sessionstore.Polling, "b")
-		pages := func(e emitter.Emission, limit, fits int) (found []string) {
+		pages := func(e emitter.Selection, limit, fits int) (found []string) {
 			t.Helper()
 			for from := ""; ; {
 				n := 0
-				next, err := e.FetchEach(t.Context(), from, limit, func(r adapter.Found) bool {
+				next, err := o.emitter.Adapter().FetchEach(t.Context(), o.sockets(e), from, limit, func(r adapter.Found) bool {
 					if n == fits {
 						return false
 					}
 					n++
-					found = append(found, string(r.ID))
+					found = append(found, string(r.Socket))
 					return true
 				})
 				o.must(err)
@@ -52,25 +52,23 @@ func TestEmitterFetchesOn(t *testing.T) {
 			if got := pages(o.emitter.Except("b"), by[0], by[1]); !slices.Equal(got, all) {
 				t.Errorf("everybody but a room by %v: %q", by, got)
 			}
-			if got := pages(o.emitter.Of("/"), by[0], by[1]); len(got) != len(all)+1 {
+			if got := pages(o.emitter.Of("/").Selection, by[0], by[1]); len(got) != len(all)+1 {
 				t.Errorf("everybody by %v: %q", by, got)
 			}
 		}
 		o.store.Fail(sessionstore.OpReadSocket, deliverytest.NotDone(deliverytest.ErrNoAnswer))
 		found := 0
-		next, err := o.emitter.To("a").
-			FetchEach(t.Context(), "", 50, func(adapter.Found) bool { found++; return true })
+		next, err := o.emitter.Adapter().FetchEach(t.Context(), o.sockets(o.emitter.To("a")), "", 50, func(adapter.Found) bool { found++; return true })
 		if !errors.Is(err, deliverytest.ErrNoAnswer) || found != 50 || next == "" {
 			t.Errorf("one that cannot be read: found %d, next %q, %v", found, next, err)
 		}
 		rest := 0
-		next, err = o.emitter.To("a").
-			FetchEach(t.Context(), next, 50, func(adapter.Found) bool { rest++; return true })
+		next, err = o.emitter.Adapter().FetchEach(t.Context(), o.sockets(o.emitter.To("a")), next, 50, func(adapter.Found) bool { rest++; return true })
 		if err != nil || found+rest != len(all)-1 || next != "" {
 			t.Errorf("the rest: %d, next %q, %v", rest, next, err)
 		}
 		for _, place := range []string{"x", "-1.a", "1000.a", ".", "0.more-than-twenty-characters"} {
-			if _, err := o.emitter.Of("/").FetchEach(t.Context(), place, 1, nil); !errors.Is(err, adapter.ErrPlace) {
+			if _, err := o.emitter.Adapter().FetchEach(t.Context(), o.sockets(o.emitter.Of("/").Selection), place, 1, nil); !errors.Is(err, adapter.ErrPlace) {
 				t.Errorf("from %q: %v", place, err)
 			}
 		}

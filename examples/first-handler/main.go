@@ -40,15 +40,15 @@ func main() {
 
 // register sets the handlers. Nothing in it says where they run.
 func register(srv *nonstick.Server) {
-	chat := srv.Of("/")
+	chat := srv.Namespace
 	chat.OnConnect(func(ctx context.Context, s *nonstick.Socket) error {
 		return s.Join(ctx, "lobby")
 	})
-	nonstick.On(chat, "say", func(ctx context.Context, s *nonstick.Socket, text string) (int, error) {
+	nonstick.OnAck(chat, "say", func(ctx context.Context, s *nonstick.Socket, text string) (int, error) {
 		if text == "" {
 			return 0, &nonstick.Error{Message: "say something"}
 		}
-		return len(text), nonstick.Emit(ctx, chat.To("lobby"), "said", text)
+		return len(text), chat.To("lobby").Emit(ctx, "said", text)
 	})
 }
 

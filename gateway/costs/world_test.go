@@ -83,34 +83,34 @@ func (w *world) another() {
 	})
 	for _, name := range namespaces() {
 		n := w.server.Of(name)
-		nonstick.On(
+		nonstick.OnAck(
 			n, "echo",
 			func(_ context.Context, _ *nonstick.Socket, a nonstick.Args) (nonstick.Args, error) { return a, nil },
 		)
-		nonstick.On(n, "join", func(ctx context.Context, s *nonstick.Socket, rooms []string) (nonstick.None, error) {
-			return nonstick.None{}, s.Join(ctx, rooms...)
+		nonstick.On(n, "join", func(ctx context.Context, s *nonstick.Socket, rooms []string) error {
+			return s.Join(ctx, rooms...)
 		})
-		nonstick.On(n, "leave", func(ctx context.Context, s *nonstick.Socket, room string) (nonstick.None, error) {
-			return nonstick.None{}, s.Leave(ctx, room)
+		nonstick.On(n, "leave", func(ctx context.Context, s *nonstick.Socket, room string) error {
+			return s.Leave(ctx, room)
 		})
 		nonstick.On(
 			n, "set",
-			func(ctx context.Context, s *nonstick.Socket, in nonstick.Args2[string, string]) (nonstick.None, error) {
-				return nonstick.None{}, nonstick.SetData(ctx, s, in.First, in.Second)
+			func(ctx context.Context, s *nonstick.Socket, in nonstick.Args2[string, string]) error {
+				return s.SetData(ctx, in.First, in.Second)
 			},
 		)
-		nonstick.On(n, "look", func(ctx context.Context, s *nonstick.Socket, room string) (bool, error) {
+		nonstick.OnAck(n, "look", func(ctx context.Context, s *nonstick.Socket, room string) (bool, error) {
 			return s.InRoom(ctx, room)
 		})
-		nonstick.On(n, "data", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (nonstick.None, error) {
+		nonstick.On(n, "data", func(ctx context.Context, s *nonstick.Socket, _ nonstick.Args) error {
 			_, _, err := nonstick.Data[string](ctx, s, "x")
-			return nonstick.None{}, err
+			return err
 		})
-		nonstick.On(n, "rooms", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (int, error) {
+		nonstick.OnAck(n, "rooms", func(ctx context.Context, s *nonstick.Socket, _ nonstick.Args) (int, error) {
 			rooms, err := s.Rooms(ctx)
 			return len(rooms), err
 		})
-		nonstick.On(n, "auth", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (int, error) {
+		nonstick.OnAck(n, "auth", func(ctx context.Context, s *nonstick.Socket, _ nonstick.Args) (int, error) {
 			auth, err := s.Auth(ctx)
 			return len(auth), err
 		})

@@ -13,20 +13,6 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// What a handler emits to one session is collected up to so many bytes and messages before it is sent on. What is
-// sent on to a buffer is one entry there, however many packets that is: a handler may emit thousands. A body that is
-// stored apart takes as many.
-const (
-	maxCollectedBytes  = 256 << 10
-	maxCollectedFrames = 4000
-)
-
-// Collects reports whether so many bytes in so many messages are collected for one session; false if they are too
-// much for one entry of its buffer.
-func Collects(bytes, frames int) bool {
-	return bytes <= maxCollectedBytes && frames <= maxCollectedFrames
-}
-
 // Invocation is one request of one session: a POST, or a WebSocket message. Packets for the session itself
 // are collected and leave, in order, when its messages have been handled; so a reply never overtakes what was
 // sent before it. Send, Reply and Close are safe for concurrent use.
@@ -47,12 +33,11 @@ type Invocation struct {
 	engine *Engine
 	conn   sessionstore.Connection // the WebSocket that the request came by, or none
 
-	mu     sync.Mutex
-	out    []sessionstore.Packet
-	bytes  int  // of out
-	frames int  // of out
-	reply  bool // the last packet of out may travel as the answer to the request
-	reason string
+	mu         sync.Mutex
+	collection *delivery.Collection // for the session; nil unless something was sent
+	reply      bool                 // the packet sent last may travel as the answer to the request
+	handled    bool                 // it is too late to send
+	reason     string
 }
 
 // Incoming is a packet of several messages as far as it has come.
@@ -101,39 +86,74 @@ func (e *Engine) newInvocation(s sessionstore.Session, conn sessionstore.Connect
 	return i
 }
 
-// Send sends one message to the session: its Engine.IO packets, encoded as text. It leaves when the request has been
-// handled. The error is delivery.ErrPacketTooLarge, or that of earlier packets that had to be sent on to make room.
-func (i *Invocation) Send(ctx context.Context, frames ...string) error {
-	return i.send(ctx, frames, false)
+// Deliver sends packets to the session, whatever the target. They leave when the request has been handled, or before
+// that together with something else that this process sends to the session. The error is delivery.ErrPacketTooLarge,
+// or that of earlier packets that had to be sent on to make room.
+func (i *Invocation) Deliver(
+	ctx context.Context, _ delivery.Target, packets []sessionstore.Packet,
+) (sessionstore.Connection, error) {
+	return i.send(ctx, packets, false)
 }
 
-func (i *Invocation) send(ctx context.Context, frames []string, reply bool) error {
-	if err := i.engine.delivery.Check(frames); err != nil {
-		return err
+func (i *Invocation) send(
+	ctx context.Context, packets []sessionstore.Packet, reply bool,
+) (sessionstore.Connection, error) {
+	c, err := i.collect(reply)
+	if err != nil {
+		return i.Session.Hint(), err
 	}
-	p := sessionstore.Packet{Frames: frames}
-	bytes := p.Bytes()
+	return c.Deliver(ctx, delivery.Target{}, packets)
+}
+
+// errHandled is the error of sending by an invocation that has ended.
+var errHandled = errors.New("engine: the request has been handled")
+
+// collect returns what collects for the session, with whether the packet to come is a reply.
+func (i *Invocation) collect(reply bool) (*delivery.Collection, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if len(i.out) > 0 && !Collects(i.bytes+bytes, i.frames+len(frames)) {
-		if err := i.deliver(ctx, i.out); err != nil {
-			return err
-		}
-		i.out, i.bytes, i.frames = i.out[:0], 0, 0
+	if i.handled {
+		return nil, errHandled
 	}
-	i.out, i.bytes, i.frames = append(i.out, p), i.bytes+bytes, i.frames+len(frames)
+	if i.collection == nil {
+		i.collection = i.engine.delivery.Collect(delivery.Target{Session: i.Session.ID, Hint: i.Session.Hint()})
+	}
 	i.reply = reply
-	return nil
+	return i.collection, nil
 }
 
-// OnWebSocket reports whether the request is a WebSocket message, of which others of the same session may be under way.
-func (i *Invocation) OnWebSocket() bool { return !i.conn.IsZero() }
+// Send sends one message to the session: its Engine.IO packets, encoded as text. See [Invocation.Deliver].
+func (i *Invocation) Send(ctx context.Context, frames ...string) error {
+	_, err := i.send(ctx, []sessionstore.Packet{packetOf(frames)}, false)
+	return err
+}
 
 // Reply is Send for what belongs to the packet just handled (an acknowledgement, the answer to CONNECT): it
 // may travel as the answer to the WebSocket message itself, which costs no push.
 func (i *Invocation) Reply(ctx context.Context, frames ...string) error {
-	return i.send(ctx, frames, true)
+	_, err := i.send(ctx, []sessionstore.Packet{packetOf(frames)}, true)
+	return err
 }
+
+func packetOf(frames []string) sessionstore.Packet {
+	return sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: frames}
+}
+
+// Replies is the way of what belongs to the packet just handled, see [Invocation.Reply].
+func (i *Invocation) Replies() Replies { return Replies{i} }
+
+// Replies brings packets to the session of an invocation as answers to its request.
+type Replies struct{ inv *Invocation }
+
+// Deliver is [Invocation.Deliver], but the last of the packets may be the answer to the request.
+func (r Replies) Deliver(
+	ctx context.Context, _ delivery.Target, packets []sessionstore.Packet,
+) (sessionstore.Connection, error) {
+	return r.inv.send(ctx, packets, true)
+}
+
+// OnWebSocket reports whether the request is a WebSocket message, of which others of the same session may be under way.
+func (i *Invocation) OnWebSocket() bool { return !i.conn.IsZero() }
 
 // Close closes the session once everything sent has left.
 func (i *Invocation) Close(reason string) {
@@ -186,15 +206,9 @@ func (i *Invocation) guard(ctx context.Context, f func() error) {
 // finish lets what was sent leave. The reply is a frame to answer the request with, or empty.
 func (i *Invocation) finish(ctx context.Context) (reply string, err error) {
 	i.guard(ctx, func() error { return i.engine.handler.Done(ctx, i) })
+	reply, err = i.sendAll(ctx)
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if n := len(i.out); n > 0 && i.answerable(i.out[n-1]) {
-		reply = i.out[n-1].Frames[0]
-		i.out = i.out[:n-1]
-	}
-	if len(i.out) > 0 {
-		err = i.deliver(ctx, i.out)
-	}
 	if i.reason == "" {
 		return reply, err
 	}
@@ -204,32 +218,24 @@ func (i *Invocation) finish(ctx context.Context) (reply string, err error) {
 	return "", errors.Join(err, i.engine.Close(ctx, i.Session.ID, i.reason))
 }
 
+// sendAll has everything leave that was sent, but for a last packet that the request is answered with.
+func (i *Invocation) sendAll(ctx context.Context) (reply string, err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.handled = true
+	if i.collection == nil {
+		return "", nil
+	}
+	if p, ok := i.collection.Last(i.answerable); ok {
+		reply = p.Frames[0]
+	}
+	return reply, i.collection.End(ctx)
+}
+
 // answerable reports whether a packet may go back as the answer to the request: only to a session that was
 // read as being on this very connection, with nobody flushing to it, and not to one that is being closed.
 func (i *Invocation) answerable(p sessionstore.Packet) bool {
-	return i.reply && i.reason == "" && !i.engine.opts.PushReplies &&
-		len(p.Frames) == 1 && len(p.Frames[0]) <= i.engine.opts.Limits.Frame &&
+	o := &i.engine.opts
+	return i.reply && i.reason == "" && !o.PushReplies && len(p.Frames) == 1 && len(p.Frames[0]) <= o.Limits.Frame &&
 		!i.conn.IsZero() && i.Session.Hint() == i.conn
-}
-
-func (i *Invocation) deliver(ctx context.Context, packets []sessionstore.Packet) error {
-	hint := i.Session.Hint()
-	if hint.IsZero() {
-		packets = []sessionstore.Packet{oneEntry(packets)}
-	}
-	_, err := i.engine.delivery.Deliver(ctx, delivery.Target{Session: i.Session.ID, Hint: hint}, packets)
-	return err
-}
-
-// oneEntry puts packets together to one entry of a buffer.
-func oneEntry(packets []sessionstore.Packet) sessionstore.Packet {
-	one := sessionstore.Packet{ID: sessionstore.PacketID(sessionstore.NewID()), Frames: packets[0].Frames}
-	if len(packets) == 1 {
-		return one
-	}
-	one.Frames = nil
-	for _, p := range packets {
-		one.Frames = append(one.Frames, p.Frames...)
-	}
-	return one
 }

@@ -15,11 +15,11 @@ const ask = "ask"
 
 // asks registers it.
 func (r *run) asks(nsp *nonstick.Namespace) {
-	nonstick.On(nsp, ask, func(ctx context.Context, s *nonstick.Socket, key string) (string, error) {
+	nonstick.OnAck(nsp, ask, func(ctx context.Context, s *nonstick.Socket, key string) (string, error) {
 		r.handles(key)
-		return key, nonstick.EmitThen(ctx, s, "question", key, "answered", key)
+		return key, nonstick.EmitThen(ctx, s, "question", "answered", key, key)
 	})
-	nonstick.OnAck(nsp, "answered", func(_ context.Context, s *nonstick.Socket, answer string, key string) error {
+	nonstick.OnReply(nsp, "answered", func(_ context.Context, s *nonstick.Socket, answer string, key string) error {
 		r.handles("answer to " + key)
 		if answer != key {
 			r.w.violation("the answer to %s was taken for that to %s", answer, key)

@@ -24,16 +24,16 @@ const (
 
 // uploads registers what takes attachments, and the second namespace.
 func (r *run) uploads(srv *nonstick.Server) {
-	nonstick.On(
-		srv.Of("/"), binary,
+	nonstick.OnAck(
+		srv.Namespace, binary,
 		func(_ context.Context, s *nonstick.Socket, in nonstick.Args2[string, nonstick.Binary]) (string, error) {
 			r.handles(in.First)
 			c := r.owner(s.ID())
 			r.mu.Lock()
 			disordered := c.disordered
 			r.mu.Unlock()
-			// If one stalls for longer than any may be late, or is lost with its instance, another's may be taken for it:
-			// docs/protocol.md.
+			// If one stalls for longer than any may be late, or is lost with its instance, another's may be taken for
+			// it: docs/protocol.md.
 			if string(in.Second) != in.First && r.w.late() == 0 && !disordered {
 				r.w.violation("the handler of %s got the attachment of %s", in.First, in.Second)
 			}
@@ -41,11 +41,11 @@ func (r *run) uploads(srv *nonstick.Server) {
 		},
 	)
 	n := srv.Of(second)
-	nonstick.On(n, "n", func(_ context.Context, _ *nonstick.Socket, key string) (string, error) {
+	nonstick.OnAck(n, "n", func(_ context.Context, _ *nonstick.Socket, key string) (string, error) {
 		r.handles(key)
 		return key, nil
 	})
-	n.OnDisconnect(func(ctx context.Context, s *nonstick.Socket, _ string) error {
+	n.OnDisconnect(func(ctx context.Context, s *nonstick.Socket, _ nonstick.Reason) error {
 		r.mu.Lock()
 		r.closedSecond[s.ID()]++
 		n := r.closedSecond[s.ID()]

@@ -305,11 +305,12 @@ func (c *client) take(ctx context.Context, frame string) {
 	case strings.HasPrefix(frame, "451-"):
 		c.header = strings.TrimPrefix(frame, "451-")
 	case frame[0] == 'b':
-		if frame[1:] != c.header {
-			c.run.w.violation("%s: the attachment of %s came after the header of %q", c.name, frame[1:], c.header)
+		attachment, err := engineio.Decode(frame)
+		if err != nil || attachment.Data != c.header {
+			c.run.w.violation("%s: the attachment %q came after the header of %q", c.name, frame, c.header)
 		}
 		c.header = ""
-		c.event(frame[1:])
+		c.event(attachment.Data)
 	case frame[0] == '0':
 		c.open0(ctx)
 	case frame == engineio.PingFrame:

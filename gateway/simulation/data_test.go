@@ -13,7 +13,7 @@ const data = "data"
 
 // keeps registers it. Each event keeps a value under a key of its own, and looks for those that were kept before.
 func (r *run) keeps(nsp *nonstick.Namespace) {
-	nonstick.On(nsp, data, func(ctx context.Context, s *nonstick.Socket, key string) (string, error) {
+	nonstick.OnAck(nsp, data, func(ctx context.Context, s *nonstick.Socket, key string) (string, error) {
 		r.handles(key)
 		c := r.owner(s.ID())
 		r.mu.Lock()
@@ -27,7 +27,7 @@ func (r *run) keeps(nsp *nonstick.Namespace) {
 				r.w.violation("%s: of %s is kept %q", c.name, k, v)
 			}
 		}
-		if err := nonstick.SetData(ctx, s, key, key); err != nil {
+		if err := s.SetData(ctx, key, key); err != nil {
 			return "", err
 		}
 		r.mu.Lock()

@@ -41,7 +41,7 @@ const (
 var errOver = errors.New("simulation: over")
 
 // disconnect is the disconnect handler.
-func (r *run) disconnect(ctx context.Context, s *nonstick.Socket, reason string) error {
+func (r *run) disconnect(ctx context.Context, s *nonstick.Socket, reason nonstick.Reason) error {
 	c := r.owner(s.ID())
 	r.mu.Lock()
 	r.closed[s.ID()]++
@@ -52,7 +52,7 @@ func (r *run) disconnect(ctx context.Context, s *nonstick.Socket, reason string)
 		defer r.mu.Unlock()
 		r.ending--
 	}()
-	r.w.note("disconnect handler of " + c.name + ": " + reason)
+	r.w.note("disconnect handler of " + c.name + ": " + string(reason))
 	switch c.ending {
 	case slowEnding:
 		after(ctx, handlerTime/2)

@@ -122,7 +122,7 @@ func (r *run) owner(id string) *client {
 // members registers what a client asks for to join and leave the room.
 func (r *run) members(nsp *nonstick.Namespace) {
 	change := func(event string, in bool, f func(context.Context, *nonstick.Socket) error) {
-		nonstick.On(nsp, event, func(ctx context.Context, s *nonstick.Socket, key string) (string, error) {
+		nonstick.OnAck(nsp, event, func(ctx context.Context, s *nonstick.Socket, key string) (string, error) {
 			r.handles(key)
 			end := r.move(r.owner(s.ID()), in)
 			err := f(ctx, s)

@@ -267,7 +267,7 @@ func precedes(a, b entry[inbound.Frame]) bool {
 // queued registers what clients emit whose frames come through the queue.
 func (r *run) queued(nsp *nonstick.Namespace) {
 	on := func(event string, f func(context.Context, *nonstick.Socket)) {
-		nonstick.On(nsp, event, func(ctx context.Context, s *nonstick.Socket, key string) (string, error) {
+		nonstick.OnAck(nsp, event, func(ctx context.Context, s *nonstick.Socket, key string) (string, error) {
 			r.handles(key)
 			f(ctx, s)
 			return key, nil
@@ -276,7 +276,7 @@ func (r *run) queued(nsp *nonstick.Namespace) {
 	on(burst, func(context.Context, *nonstick.Socket) {})
 	on(last, func(context.Context, *nonstick.Socket) {})
 	on(slow, func(ctx context.Context, _ *nonstick.Socket) { after(ctx, slowHandler) })
-	nonstick.On(nsp, poison, func(ctx context.Context, _ *nonstick.Socket, key string) (string, error) {
+	nonstick.OnAck(nsp, poison, func(ctx context.Context, _ *nonstick.Socket, key string) (string, error) {
 		r.w.ruined(procOf(ctx))
 		runtime.Goexit()
 		return key, nil

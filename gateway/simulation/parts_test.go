@@ -85,7 +85,7 @@ func (p *parts) Send(ctx context.Context, m adapter.FanoutMessage) error {
 		p.queue.send(m.Group, m.Key, m.Body)
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		b := p.broadcasts[part.ID]
+		b := p.broadcasts[part.Packet.PacketID()]
 		b.sent = append(b.sent, m.Key)
 	}
 	switch p.r.w.at(ctx, "SendMessage "+m.Key, kindWrite) {
@@ -129,7 +129,7 @@ func (p *parts) carry(ctx context.Context, batch []entry[string]) (again []strin
 			continue
 		}
 		p.mu.Lock()
-		b := p.broadcasts[part.ID]
+		b := p.broadcasts[part.Packet.PacketID()]
 		p.mu.Unlock()
 		_, err = p.emitters[procOf(ctx).draw(len(p.emitters))].Carry(
 			context.WithValue(ctx, emissionKey{}, b.emission), part,

@@ -2,7 +2,9 @@ package simulation
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -14,7 +16,7 @@ import (
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/inbound"
-	"github.com/nonstick-io/nonstick/internal/ids"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
@@ -179,7 +181,7 @@ func (r *run) config(st sessionstore.Store) nonstick.Config {
 	}
 	return nonstick.Config{
 		Store: st, Pusher: r.net, Unordered: r.line == nil, Options: o, Ends: r.ends(), DisconnectTime: handlerTime,
-		DisconnectTries: handlerTries,
+		DisconnectTries: handlerTries, Logger: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -194,9 +196,9 @@ func newPlan(rng *rand.Rand) plan {
 }
 
 func (r *run) register(srv *nonstick.Server) {
-	nsp := srv.Of("/")
+	nsp := srv.Namespace
 	if r.serial {
-		nsp.AllowAttachments()
+		srv.AllowAttachments()
 	}
 	nsp.OnConnect(func(ctx context.Context, s *nonstick.Socket) error {
 		who, err := nonstick.Auth[struct{ Name string }](ctx, s)
@@ -357,15 +359,15 @@ func (r *run) emit(ctx context.Context, p *proc, e int) {
 		r.mu.Lock()
 		r.before[id] = accepted
 		r.mu.Unlock()
-		packet := sessionstore.Packet{ID: sessionstore.PacketID(ids.New(ctx)), Frames: []string{"42" + id}}
+		packet := socketio.Packet{Type: socketio.Event, Namespace: "/", Data: json.RawMessage(id)}
 		if r.serial && (e+k)%2 == 0 {
-			packet.Frames = []string{"451-" + id, "b" + id}
+			packet.Attachments = [][]byte{[]byte(id)}
 		}
 		a := inOrder
 		if r.parts == nil {
 			a = r.adapters[(plan.instance+k)%len(r.adapters)]
 		}
-		r.broadcast(ctx, p, a, id, packet)
+		r.broadcast(ctx, p, a, id, adapter.NewPacket(ctx, packet))
 		if p.crashed.Load() {
 			return
 		}
@@ -373,15 +375,15 @@ func (r *run) emit(ctx context.Context, p *proc, e int) {
 }
 
 // broadcast emits one packet to the room and notes what became of it.
-func (r *run) broadcast(ctx context.Context, p *proc, a *adapter.Adapter, id string, packet sessionstore.Packet) {
+func (r *run) broadcast(ctx context.Context, p *proc, a *adapter.Adapter, id string, packet *adapter.Packet) {
 	e := newEmission(false)
 	before, begun := r.memberships(), time.Now()
 	var b *broadcast
 	if r.parts != nil {
-		b = r.parts.begin(packet.ID, id, p.name, before)
+		b = r.parts.begin(packet.PacketID(), id, p.name, before)
 	}
 	sel := adapter.Selection{Namespace: "/", Rooms: []sessionstore.Room{room}}
-	res, err := a.Broadcast(context.WithValue(ctx, emissionKey{}, e), sel, packet, nil)
+	res, err := a.Broadcast(context.WithValue(ctx, emissionKey{}, e), sel, packet)
 	if p.crashed.Load() {
 		return
 	}

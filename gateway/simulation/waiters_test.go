@@ -30,7 +30,7 @@ const (
 
 // waiters registers it.
 func (r *run) waiters(nsp *nonstick.Namespace) {
-	nonstick.On(nsp, relay, func(ctx context.Context, s *nonstick.Socket, key string) (string, error) {
+	nonstick.OnAck(nsp, relay, func(ctx context.Context, s *nonstick.Socket, key string) (string, error) {
 		r.handles(key)
 		target := r.another(r.owner(s.ID()), procOf(ctx).draw(mostClients))
 		if target == nil {
@@ -45,7 +45,7 @@ func (r *run) waiters(nsp *nonstick.Namespace) {
 		to, err := nsp.Socket(limited, id)
 		if err == nil {
 			var answer string
-			answer, err = nonstick.EmitWithAck[string, string](limited, to, "relayed", key)
+			answer, err = nonstick.EmitWithAck[string](limited, to, "relayed", key)
 			if err == nil && answer != key {
 				r.w.violation("%s was answered %q", key, answer)
 			}

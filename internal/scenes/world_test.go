@@ -192,9 +192,9 @@ func (w *world) register(name string) {
 		if a.Crowd {
 			rooms = append(rooms, "crowd")
 		}
-		return errors.Join(err, nonstick.SetData(ctx, s, "kind", a.Kind), s.Join(ctx, rooms...))
+		return errors.Join(err, s.SetData(ctx, "kind", a.Kind), s.Join(ctx, rooms...))
 	})
-	nsp.OnDisconnect(func(ctx context.Context, s *nonstick.Socket, _ string) error {
+	nsp.OnDisconnect(func(ctx context.Context, s *nonstick.Socket, _ nonstick.Reason) error {
 		if k, _, err := nonstick.Data[kind](ctx, s, "kind"); err != nil || k != hanging && k != crowding {
 			return err
 		}
@@ -243,7 +243,7 @@ const emits = 3
 func (w *world) emit() {
 	for range emits {
 		begun := time.Now()
-		if err := nonstick.Emit(context.Background(), w.server.Of("/").To("crowd"), "news", 1); err != nil {
+		if err := w.server.To("crowd").Emit(context.Background(), "news", 1); err != nil {
 			w.wrong("an emit to all of them: %v", err)
 		}
 		w.took = append(w.took, time.Since(begun))

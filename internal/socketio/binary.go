@@ -125,6 +125,32 @@ func Substitute(args json.RawMessage, attachments [][]byte) (json.RawMessage, er
 	}), nil
 }
 
+// Restore replaces each placeholder in args by what a [Binary] with its attachment is encoded as: the inverse of
+// [Extract]. So arguments that came with attachments may stand beside others. Errors as of [Substitute].
+func Restore(args json.RawMessage, attachments [][]byte) (json.RawMessage, error) {
+	found, err := placeholders(args, len(attachments))
+	if err != nil {
+		return nil, fmt.Errorf("restore attachments: %w", err)
+	}
+	if len(found) == 0 {
+		return args, nil
+	}
+	size := len(args)
+	for _, p := range found {
+		if p.num != between {
+			size += len(tokenPrefix) + base64.StdEncoding.EncodedLen(len(attachments[p.num])) + 1
+		}
+		if size > MaxSubstituted {
+			return nil, fmt.Errorf("restore attachments: %w", ErrTooLarge)
+		}
+	}
+	return replaced(args, found, size, func(b []byte, num int) []byte {
+		b = append(b, tokenPrefix...)
+		b = base64.StdEncoding.AppendEncode(b, attachments[num])
+		return append(b, '"')
+	}), nil
+}
+
 // Attach returns p with its attachments, and its placeholders in the spelling that every client reads: those that are
 // used, numbered as they are met. So it may be sent on. An attachment that is named more than once stays one. Errors as
 // of [Substitute].

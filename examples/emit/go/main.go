@@ -4,14 +4,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/gateway/management"
 	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
@@ -34,12 +31,10 @@ type message struct {
 
 func main() {
 	emitter := newEmitter()
-	lambda.Start(func(ctx context.Context, in request) (adapter.Result, error) {
-		line, err := json.Marshal(message{Room: "lobby", ID: "go-1", From: "go", Name: "Go", Text: in.Text})
-		if err != nil {
-			return adapter.Result{}, fmt.Errorf("encode message: %w", err)
-		}
-		return emitter.To("lobby").Emit(ctx, "message", []json.RawMessage{line})
+	lambda.Start(func(ctx context.Context, in request) error {
+		return emitter.To("lobby").Emit(
+			ctx, "message", message{Room: "lobby", ID: "go-1", From: "go", Name: "Go", Text: in.Text},
+		)
 	})
 }
 

@@ -134,7 +134,7 @@ func (s *space) add(a *Answer, r adapter.Found) (bool, error) {
 
 func socketOf(r adapter.Found) Socket {
 	k := Socket{
-		ID: string(r.ID), Rooms: make([]string, len(r.Rooms)), Data: r.Data, ConnectedAt: r.ConnectedAt.UnixMilli(),
+		ID: string(r.Socket), Rooms: make([]string, len(r.Rooms)), Data: r.Data, ConnectedAt: r.ConnectedAt.UnixMilli(),
 	}
 	for i, room := range r.Rooms {
 		k.Rooms[i] = string(room)

@@ -151,20 +151,23 @@ func TestSocketTooBig(t *testing.T) {
 	var a Answer
 	in := newSpace()
 	big := adapter.Found{
-		ID:   "big",
-		Data: map[string]json.RawMessage{"d": json.RawMessage(`"` + strings.Repeat("<", maxSockets/6) + `"`)},
+		Member: sessionstore.Member{Socket: "big"},
+		Data:   map[string]json.RawMessage{"d": json.RawMessage(`"` + strings.Repeat("<", maxSockets/6) + `"`)},
 	}
 	if taken, err := in.add(&a, big); !taken || !errors.Is(err, errSocketTooBig) || len(a.Sockets) != 0 {
 		t.Errorf("taken %t, %v", taken, err)
 	}
 	if taken, err := in.add(
-		&a, adapter.Found{ID: "small", ConnectedAt: time.UnixMilli(1)},
+		&a, adapter.Found{Member: sessionstore.Member{Socket: "small"}, ConnectedAt: time.UnixMilli(1)},
 	); !taken || err != nil ||
 		len(a.Sockets) != 1 {
 		t.Errorf("taken %t, %v", taken, err)
 	}
 	if taken, err := in.add(
-		&a, adapter.Found{ID: "bad", Data: map[string]json.RawMessage{"d": json.RawMessage("{")}},
+		&a,
+		adapter.Found{
+			Member: sessionstore.Member{Socket: "bad"}, Data: map[string]json.RawMessage{"d": json.RawMessage("{")},
+		},
 	); !taken ||
 		err == nil {
 		t.Errorf("taken %t, %v", taken, err)

@@ -123,7 +123,9 @@ func (f *emit) do(ctx context.Context, r *Request, in *space) Answer {
 	a := Answer{OK: true}
 	result, err := f.act(ctx, r, &a, in)
 	a.count(result)
-	for _, mistake := range []error{emitter.ErrEvent, adapter.ErrName, adapter.ErrPlace, delivery.ErrPacketTooLarge} {
+	for _, mistake := range []error{
+		emitter.ErrEvent, emitter.ErrReserved, emitter.ErrArgs, adapter.ErrName, adapter.ErrPlace, delivery.ErrPacketTooLarge,
+	} {
 		if errors.Is(err, mistake) {
 			err = fmt.Errorf("%w: %w", errRequest, err)
 			break
@@ -143,25 +145,43 @@ func (f *emit) act(ctx context.Context, r *Request, a *Answer, in *space) (adapt
 		nsp = socketio.MainNamespace
 	}
 	to := f.emitter.Of(nsp).To(r.Rooms...).Except(r.Except...)
+	if r.Event != nil {
+		return to.EmitArgs(ctx, *r.Event, emitter.Args{JSON: array(r.Args), Attachments: r.Attachments})
+	}
+	sel, err := to.Sockets()
+	if err != nil {
+		return adapter.Result{}, err
+	}
+	sockets := f.emitter.Adapter()
 	switch {
-	case r.Event != nil:
-		return to.Emit(ctx, *r.Event, r.Args, r.Attachments...)
 	case r.Join != nil:
-		return to.SocketsJoin(ctx, r.Join...)
+		return sockets.Join(ctx, sel, r.Join...)
 	case r.Leave != nil:
-		return to.SocketsLeave(ctx, r.Leave...)
+		return sockets.Leave(ctx, sel, r.Leave...)
 	case r.Disconnect != "":
-		return to.DisconnectSockets(ctx, r.Disconnect == DisconnectSession)
+		return sockets.Disconnect(ctx, sel, r.Disconnect == DisconnectSession)
 	default:
-		err := f.fetch(ctx, to, r, a, in)
+		err := f.fetch(ctx, sel, r, a, in)
 		return adapter.Result{Delivered: len(a.Sockets)}, err
 	}
 }
 
+// array joins JSON values, as they are, to an array.
+func array(values []json.RawMessage) json.RawMessage {
+	out := json.RawMessage{'['}
+	for i, v := range values {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, v...)
+	}
+	return append(out, ']')
+}
+
 // fetch reads sockets into the answer, as many as fit.
-func (f *emit) fetch(ctx context.Context, from emitter.Emission, r *Request, a *Answer, in *space) error {
+func (f *emit) fetch(ctx context.Context, from adapter.Selection, r *Request, a *Answer, in *space) error {
 	var errs []error
-	next, err := from.FetchEach(ctx, r.After, r.Fetch, func(k adapter.Found) bool {
+	next, err := f.emitter.Adapter().FetchEach(ctx, from, r.After, r.Fetch, func(k adapter.Found) bool {
 		taken, err := in.add(a, k)
 		if err != nil {
 			errs = append(errs, err)

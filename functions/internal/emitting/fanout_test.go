@@ -41,7 +41,7 @@ func TestFanout(t *testing.T) {
 	}
 	part := func(n int) string {
 		return fmt.Sprintf(
-			`{"namespace":"/","rooms":["a"],"except":["b"],"id":"p","range":%d,"frames":["42[\"x\"]"]}`, n,
+			`{"namespace":"/","rooms":["a"],"except":["b"],"range":%d,"packet":{"id":"p","type":2,"data":["x"]}}`, n,
 		)
 	}
 	var all []string // the client's socket is in one of the ranges
@@ -68,7 +68,7 @@ func TestFanout(t *testing.T) {
 	for name, garbage := range map[string]string{
 		"no JSON": "{", "nothing": "{}", "no such range": part(16),
 		"no namespace": strings.Replace(all[0], `"/"`, `""`, 1), "a number": "7",
-		"too large": strings.Replace(all[0], "42[", "42["+strings.Repeat(" ", 200<<10), 1),
+		"too large": strings.Replace(all[0], `"x"`, `"`+strings.Repeat("x", 200<<10)+`"`, 1),
 	} {
 		w.log.Reset()
 		if got := deliver(
@@ -104,7 +104,7 @@ func TestFanoutGivesBack(t *testing.T) {
 			Attributes: map[string]string{"ApproximateReceiveCount": receives},
 		}
 	}
-	const part = `{"namespace":"/","rooms":["a"],"id":"p","range":0,"frames":["42[\"x\"]"]}`
+	const part = `{"namespace":"/","rooms":["a"],"range":0,"packet":{"id":"p","type":2,"data":["x"]}}`
 	w.store.walks = sessionstore.ErrUnavailable
 	for receives, want := range map[string]string{"1": "r 2s", "3": "r 8s", "7": "r 2m8s", "20": "r 2m8s", "": "r 2s"} {
 		q.got = nil
@@ -150,7 +150,7 @@ func TestFanoutOutOfTime(t *testing.T) {
 	defer cancel()
 	var again int
 	for n := range 16 { // the clients are in one of the ranges
-		body := fmt.Sprintf(`{"namespace":"/","rooms":["a"],"id":"p","range":%d,"frames":["42[\"x\"]"]}`, n)
+		body := fmt.Sprintf(`{"namespace":"/","rooms":["a"],"range":%d,"packet":{"id":"p","type":2,"data":["x"]}}`, n)
 		m := events.SQSMessage{
 			MessageId: "m", ReceiptHandle: "r", Body: body,
 			Attributes: map[string]string{"ApproximateReceiveCount": "5"},

@@ -24,32 +24,31 @@ type destination struct {
 //     acknowledges with true;
 //   - to-self takes a number and emits that many events "self", numbered from 0, to the sender.
 func Register(srv *nonstick.Server) {
-	nsp := srv.Of("/")
-	nsp.AllowAttachments()
-	nonstick.On(nsp, "echo", func(_ context.Context, _ *nonstick.Socket, args nonstick.Args) (nonstick.Args, error) {
+	srv.AllowAttachments()
+	nonstick.OnAck(srv, "echo", func(_ context.Context, _ *nonstick.Socket, args nonstick.Args) (nonstick.Args, error) {
 		return args, nil
 	})
-	nonstick.On(nsp, "join", func(ctx context.Context, s *nonstick.Socket, room string) (string, error) {
+	nonstick.OnAck(srv, "join", func(ctx context.Context, s *nonstick.Socket, room string) (string, error) {
 		return "ok", s.Join(ctx, room)
 	})
-	nonstick.On(nsp, "leave", func(ctx context.Context, s *nonstick.Socket, room string) (string, error) {
+	nonstick.OnAck(srv, "leave", func(ctx context.Context, s *nonstick.Socket, room string) (string, error) {
 		return "ok", s.Leave(ctx, room)
 	})
-	nonstick.On(nsp, "broadcast", func(ctx context.Context, _ *nonstick.Socket, args nonstick.Args) (bool, error) {
-		return true, broadcast(ctx, nsp, args)
+	nonstick.OnAck(srv, "broadcast", func(ctx context.Context, _ *nonstick.Socket, args nonstick.Args) (bool, error) {
+		return true, broadcast(ctx, srv, args)
 	})
-	nonstick.On(nsp, "to-self", func(ctx context.Context, s *nonstick.Socket, n int) (nonstick.None, error) {
+	nonstick.On(srv, "to-self", func(ctx context.Context, s *nonstick.Socket, n int) error {
 		for i := range min(n, maxSelf) {
-			if err := nonstick.Emit(ctx, s, "self", i); err != nil {
-				return nonstick.None{}, err
+			if err := s.Emit(ctx, "self", i); err != nil {
+				return err
 			}
 		}
-		return nonstick.None{}, nil
+		return nil
 	})
 }
 
 // broadcast sends the object on as it came, attachments included.
-func broadcast(ctx context.Context, nsp *nonstick.Namespace, args nonstick.Args) error {
+func broadcast(ctx context.Context, io *nonstick.Server, args nonstick.Args) error {
 	payload, err := nonstick.DecodeArgs[json.RawMessage](nonstick.Args{JSON: args.JSON})
 	if err != nil {
 		return err
@@ -59,7 +58,7 @@ func broadcast(ctx context.Context, nsp *nonstick.Namespace, args nonstick.Args)
 		return &nonstick.Error{Message: "broadcast wants an object"}
 	}
 	if to.Room == nil || *to.Room == "" {
-		return nsp.EmitArgs(ctx, "broadcast", args)
+		return io.Emit(ctx, "broadcast", args)
 	}
-	return nsp.To(*to.Room).EmitArgs(ctx, "broadcast", args)
+	return io.To(*to.Room).Emit(ctx, "broadcast", args)
 }

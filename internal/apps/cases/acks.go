@@ -16,16 +16,16 @@ const answered = "answered"
 //   - askother takes a socket's id, asks that one "q" and waits for the answer, which it acknowledges with;
 //   - askme asks the sender itself and waits, which is refused, see nonstick.ErrAckOwnSession.
 func questions(n *nonstick.Namespace) {
-	nonstick.OnAck(n, answered, func(ctx context.Context, s *nonstick.Socket, answer nonstick.Args, _ string) error {
-		return s.EmitArgs(ctx, "answered", answer)
+	nonstick.OnReply(n, answered, func(ctx context.Context, s *nonstick.Socket, answer nonstick.Args, _ string) error {
+		return s.Emit(ctx, "answered", answer)
 	})
-	nonstick.On(n, "ask", func(ctx context.Context, s *nonstick.Socket, args nonstick.Args) (nonstick.None, error) {
-		return nonstick.None{}, nonstick.EmitThen(ctx, s, "question", args, answered, "state")
+	nonstick.On(n, "ask", func(ctx context.Context, s *nonstick.Socket, args nonstick.Args) error {
+		return nonstick.EmitThen(ctx, s, "question", answered, "state", args)
 	})
-	nonstick.On(n, "askother", func(ctx context.Context, _ *nonstick.Socket, id string) (string, error) {
+	nonstick.OnAck(n, "askother", func(ctx context.Context, _ *nonstick.Socket, id string) (string, error) {
 		return ask(ctx, n, id)
 	})
-	nonstick.On(n, "askme", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (string, error) {
+	nonstick.OnAck(n, "askme", func(ctx context.Context, s *nonstick.Socket, _ nonstick.Args) (string, error) {
 		return ask(ctx, n, s.ID())
 	})
 }
@@ -36,5 +36,5 @@ func ask(ctx context.Context, n *nonstick.Namespace, id string) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	return nonstick.EmitWithAck[string, string](ctx, r, "q", "hi")
+	return nonstick.EmitWithAck[string](ctx, r, "q", "hi")
 }

@@ -40,9 +40,9 @@ func (a App) Register(srv *nonstick.Server) {
 	if a.Logger == nil {
 		a.Logger = slog.Default()
 	}
+	srv.AllowAttachments()
 	for _, name := range namespaces {
 		n := srv.Of(name)
-		n.AllowAttachments()
 		n.OnConnect(greet(n))
 		n.OnDisconnect(left(n))
 		echoes(n)
@@ -92,7 +92,7 @@ func wishesOf(ctx context.Context, s *nonstick.Socket) (wishes, error) {
 var denied = &nonstick.Error{Message: "denied", Data: json.RawMessage(`{"code":7,"text":"ü😀"}`)}
 
 // greet is the connect handler: it grants the wishes.
-func greet(n *nonstick.Namespace) nonstick.ConnectHandler {
+func greet(n *nonstick.Namespace) func(context.Context, *nonstick.Socket) error {
 	return func(ctx context.Context, s *nonstick.Socket) error {
 		w, err := wishesOf(ctx, s)
 		if err != nil {
@@ -113,7 +113,7 @@ func greet(n *nonstick.Namespace) nonstick.ConnectHandler {
 		if !w.Hello {
 			return nil
 		}
-		return nonstick.Emit(ctx, s, "hello", map[string]string{"nsp": n.Name()})
+		return s.Emit(ctx, "hello", map[string]string{"nsp": n.Name()})
 	}
 }
 

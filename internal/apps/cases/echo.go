@@ -21,34 +21,36 @@ const maxBurst = 20_000
 //   - slow takes milliseconds and acknowledges after that time, hs acknowledges with the handshake, auth with the auth.
 func echoes(n *nonstick.Namespace) {
 	for _, name := range []string{"echo", "", "7", "ünï😀 \x1e\"\\\n"} {
-		nonstick.On(n, name, same[nonstick.Args])
+		nonstick.OnAck(n, name, same[nonstick.Args])
 	}
-	nonstick.On(n, "back", func(ctx context.Context, s *nonstick.Socket, args nonstick.Args) (nonstick.None, error) {
-		return nonstick.None{}, s.EmitArgs(ctx, "back", args)
+	nonstick.On(n, "back", func(ctx context.Context, s *nonstick.Socket, args nonstick.Args) error {
+		return s.Emit(ctx, "back", args)
 	})
-	nonstick.On(n, "int", same[int64])
-	nonstick.On(n, "float", same[float64])
-	nonstick.On(n, "str", same[string])
-	nonstick.On(n, "any", same[any])
-	nonstick.On(n, "map", same[map[string]any])
-	nonstick.On(n, "none", same[nonstick.None])
-	nonstick.On(n, "bin", func(_ context.Context, _ *nonstick.Socket, b []byte) (nonstick.Binary, error) {
+	nonstick.OnAck(n, "int", same[int64])
+	nonstick.OnAck(n, "float", same[float64])
+	nonstick.OnAck(n, "str", same[string])
+	nonstick.OnAck(n, "any", same[any])
+	nonstick.OnAck(n, "map", same[map[string]any])
+	nonstick.On(n, "none", func(context.Context, *nonstick.Socket, nonstick.Args) error { return nil })
+	nonstick.OnAck(n, "bin", func(_ context.Context, _ *nonstick.Socket, b []byte) (nonstick.Binary, error) {
 		return b, nil
 	})
-	nonstick.On(n, "bytes", func(_ context.Context, _ *nonstick.Socket, b []byte) (int, error) { return len(b), nil })
-	nonstick.On(n, "struct", func(_ context.Context, _ *nonstick.Socket, in withBinary) (int, error) {
+	nonstick.OnAck(
+		n, "bytes", func(_ context.Context, _ *nonstick.Socket, b []byte) (int, error) { return len(b), nil },
+	)
+	nonstick.OnAck(n, "struct", func(_ context.Context, _ *nonstick.Socket, in withBinary) (int, error) {
 		return in.A + len(in.B), nil
 	})
-	nonstick.On(n, "fail", func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) {
-		return nonstick.None{}, errors.New("cases: asked to fail")
+	nonstick.On(n, "fail", func(context.Context, *nonstick.Socket, nonstick.Args) error {
+		return errors.New("cases: asked to fail")
 	})
-	nonstick.On(n, "refuse", func(context.Context, *nonstick.Socket, nonstick.None) (nonstick.None, error) {
-		return nonstick.None{}, &nonstick.Error{Message: "no"}
+	nonstick.On(n, "refuse", func(context.Context, *nonstick.Socket, nonstick.Args) error {
+		return &nonstick.Error{Message: "no"}
 	})
-	nonstick.On(n, "burst", burst)
-	nonstick.On(n, "slow", slow)
-	nonstick.On(n, "hs", handshake)
-	nonstick.On(n, "auth", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (json.RawMessage, error) {
+	nonstick.OnAck(n, "burst", burst)
+	nonstick.OnAck(n, "slow", slow)
+	nonstick.OnAck(n, "hs", handshake)
+	nonstick.OnAck(n, "auth", func(ctx context.Context, s *nonstick.Socket, _ nonstick.Args) (json.RawMessage, error) {
 		return s.Auth(ctx)
 	})
 }
@@ -64,14 +66,14 @@ func same[T any](_ context.Context, _ *nonstick.Socket, v T) (T, error) { return
 
 func burst(ctx context.Context, s *nonstick.Socket, count int) (int, error) {
 	for i := range min(count, maxBurst) {
-		if err := nonstick.Emit(ctx, s, "self", i); err != nil {
+		if err := s.Emit(ctx, "self", i); err != nil {
 			return 0, err
 		}
 	}
 	return count, nil
 }
 
-func handshake(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (map[string]any, error) {
+func handshake(ctx context.Context, s *nonstick.Socket, _ nonstick.Args) (map[string]any, error) {
 	h, err := s.Handshake(ctx)
 	if err != nil {
 		return nil, err

@@ -15,8 +15,8 @@ const watchers = "watchers"
 // ends its whole session.
 func ends(n *nonstick.Namespace) {
 	for name, session := range map[string]bool{"bye": false, "kick": true} {
-		nonstick.On(n, name, func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (bool, error) {
-			if err := nonstick.Emit(ctx, s, "last", 1); err != nil {
+		nonstick.OnAck(n, name, func(ctx context.Context, s *nonstick.Socket, _ nonstick.Args) (bool, error) {
+			if err := s.Emit(ctx, "last", 1); err != nil {
 				return false, err
 			}
 			return true, s.Disconnect(ctx, session)
@@ -26,8 +26,8 @@ func ends(n *nonstick.Namespace) {
 
 // left is the disconnect handler: it takes the time that the client has asked for, finds that the socket cannot be
 // emitted to any more, and tells the watchers.
-func left(n *nonstick.Namespace) nonstick.DisconnectHandler {
-	return func(ctx context.Context, s *nonstick.Socket, reason string) error {
+func left(n *nonstick.Namespace) func(context.Context, *nonstick.Socket, nonstick.Reason) error {
+	return func(ctx context.Context, s *nonstick.Socket, reason nonstick.Reason) error {
 		w, err := wishesOf(ctx, s)
 		if err != nil {
 			return err
@@ -42,12 +42,10 @@ func left(n *nonstick.Namespace) nonstick.DisconnectHandler {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if err := nonstick.Emit(ctx, s, "to-self-after-end", 1); !errors.Is(err, nonstick.ErrDisconnected) {
+		if err := s.Emit(ctx, "to-self-after-end", 1); !errors.Is(err, nonstick.ErrDisconnected) {
 			return errors.Join(errors.New("cases: a socket that has left was emitted to"), err)
 		}
-		return nonstick.Emit(
-			ctx, n.To(watchers), "left", map[string]any{"id": s.ID(), "reason": reason, "rooms": rooms},
-		)
+		return n.To(watchers).Emit(ctx, "left", map[string]any{"id": s.ID(), "reason": reason, "rooms": rooms})
 	}
 }
 

@@ -20,10 +20,10 @@ const flakyFailures = 2
 // the number; flaky does so from the third time on, and fails before. Keys are the client's to choose, anew for each
 // run.
 func (a App) state(n *nonstick.Namespace) {
-	nonstick.On(
+	nonstick.OnAck(
 		n, "count", func(_ context.Context, _ *nonstick.Socket, key string) (int64, error) { return a.count(key) },
 	)
-	nonstick.On(n, "flaky", func(_ context.Context, _ *nonstick.Socket, key string) (int64, error) {
+	nonstick.OnAck(n, "flaky", func(_ context.Context, _ *nonstick.Socket, key string) (int64, error) {
 		times, err := a.count(key)
 		if err == nil && times <= flakyFailures {
 			return 0, errors.New("cases: not yet")

@@ -57,18 +57,18 @@ type answer struct {
 }
 
 // app is the chat on its namespace.
-type app struct{ nsp *nonstick.Namespace }
+type app struct{ io *nonstick.Server }
 
 // Register sets the chat's handlers on the main namespace.
 func Register(srv *nonstick.Server) {
-	a := app{srv.Of("/")}
-	a.nsp.OnConnect(a.connect)
-	a.nsp.OnDisconnect(a.disconnect)
-	nonstick.On(a.nsp, "join", a.join)
-	nonstick.On(a.nsp, "leave", a.leave)
-	nonstick.On(a.nsp, "message", a.message)
-	nonstick.On(a.nsp, "typing", a.typing)
-	nonstick.On(a.nsp, "rename", a.rename)
+	a := app{srv}
+	a.io.OnConnect(a.connect)
+	a.io.OnDisconnect(a.disconnect)
+	nonstick.OnAck(a.io, "join", a.join)
+	nonstick.OnAck(a.io, "leave", a.leave)
+	nonstick.OnAck(a.io, "message", a.message)
+	nonstick.On(a.io, "typing", a.typing)
+	nonstick.OnAck(a.io, "rename", a.rename)
 }
 
 // connect lets in a client that has a name.
@@ -83,16 +83,16 @@ func (a app) connect(ctx context.Context, s *nonstick.Socket) error {
 	if problem != "" {
 		return &nonstick.Error{Message: problem}
 	}
-	if err := nonstick.SetData(ctx, s, nameKey, name); err != nil {
+	if err := s.SetData(ctx, nameKey, name); err != nil {
 		return err
 	}
-	return nonstick.Emit(ctx, s, "welcome", struct {
+	return s.Emit(ctx, "welcome", struct {
 		user
 		Rooms []string `json:"rooms"`
 	}{user{s.ID(), name}, rooms})
 }
 
-func (a app) disconnect(ctx context.Context, s *nonstick.Socket, _ string) error {
+func (a app) disconnect(ctx context.Context, s *nonstick.Socket, _ nonstick.Reason) error {
 	return a.tell(ctx, s, "gone", a.who(ctx, s))
 }
 
@@ -102,7 +102,7 @@ func (a app) tell(ctx context.Context, s *nonstick.Socket, event string, about u
 	if err != nil || len(shared) == 0 {
 		return err
 	}
-	return nonstick.Emit(ctx, s.To(shared...), event, about)
+	return s.To(shared...).Emit(ctx, event, about)
 }
 
 func (a app) join(ctx context.Context, s *nonstick.Socket, name string) (answer, error) {
@@ -120,10 +120,10 @@ func (a app) join(ctx context.Context, s *nonstick.Socket, name string) (answer,
 	if err := s.Join(ctx, room); err != nil {
 		return answer{}, err
 	}
-	if err := nonstick.Emit(ctx, s.To(room), "joined", inRoom{room, a.who(ctx, s)}); err != nil {
+	if err := s.To(room).Emit(ctx, "joined", inRoom{room, a.who(ctx, s)}); err != nil {
 		return answer{}, err
 	}
-	others, err := a.nsp.To(room).FetchSockets(ctx, most.People)
+	others, err := a.io.To(room).Fetch(ctx, most.People)
 	if err != nil {
 		return answer{}, err
 	}
@@ -145,7 +145,7 @@ func (a app) leave(ctx context.Context, s *nonstick.Socket, room string) (answer
 	if err := s.Leave(ctx, room); err != nil {
 		return answer{}, err
 	}
-	return answer{Room: room}, nonstick.Emit(ctx, s.To(room), "left", inRoom{room, a.who(ctx, s)})
+	return answer{Room: room}, s.To(room).Emit(ctx, "left", inRoom{room, a.who(ctx, s)})
 }
 
 func (a app) message(ctx context.Context, s *nonstick.Socket, in said) (answer, error) {
@@ -162,7 +162,7 @@ func (a app) message(ctx context.Context, s *nonstick.Socket, in said) (answer, 
 	m := message{
 		Room: in.Room, ID: sessionstore.NewID(), From: me.ID, Name: me.Name, Text: text, At: time.Now().UnixMilli(),
 	}
-	if err := nonstick.Emit(ctx, a.nsp.To(in.Room), "message", m); err != nil {
+	if err := a.io.To(in.Room).Emit(ctx, "message", m); err != nil {
 		return answer{}, err
 	}
 	return answer{ID: m.ID, At: m.At}, nil
@@ -172,11 +172,11 @@ func (a app) typing(ctx context.Context, s *nonstick.Socket, in struct {
 	Room string `json:"room"`
 	On   bool   `json:"on"`
 },
-) (nonstick.None, error) {
+) error {
 	if there, err := s.InRoom(ctx, in.Room); err != nil || !there {
-		return nonstick.None{}, err
+		return err
 	}
-	return nonstick.None{}, nonstick.Emit(ctx, s.To(in.Room), "typing", struct {
+	return s.To(in.Room).Emit(ctx, "typing", struct {
 		inRoom
 		On bool `json:"on"`
 	}{inRoom{in.Room, a.who(ctx, s)}, in.On})
@@ -187,7 +187,7 @@ func (a app) rename(ctx context.Context, s *nonstick.Socket, to string) (answer,
 	if problem != "" {
 		return answer{Error: problem}, nil
 	}
-	if err := nonstick.SetData(ctx, s, nameKey, name); err != nil {
+	if err := s.SetData(ctx, nameKey, name); err != nil {
 		return answer{}, err
 	}
 	return answer{Name: name}, a.tell(ctx, s, "renamed", user{s.ID(), name})

@@ -60,15 +60,14 @@ func (a App) Register(srv *nonstick.Server) {
 	if a.Exit == nil {
 		a.Exit = os.Exit
 	}
-	nsp := srv.Of("/")
-	nsp.OnConnect(a.joined)
-	nsp.OnDisconnect(a.left)
-	nonstick.On(nsp, "note", func(_ context.Context, s *nonstick.Socket, text string) (int, error) {
+	srv.OnConnect(a.joined)
+	srv.OnDisconnect(a.left)
+	nonstick.OnAck(srv, "note", func(_ context.Context, s *nonstick.Socket, text string) (int, error) {
 		return os.Getpid(), a.write("note", s.ID(), text)
 	})
-	nonstick.On(nsp, "sleep", a.sleep)
-	nonstick.On(nsp, "leave-badly", func(ctx context.Context, s *nonstick.Socket, _ nonstick.None) (bool, error) {
-		return true, nonstick.SetData(ctx, s, keyLeave, true)
+	nonstick.OnAck(srv, "sleep", a.sleep)
+	nonstick.OnAck(srv, "leave-badly", func(ctx context.Context, s *nonstick.Socket, _ nonstick.Args) (bool, error) {
+		return true, s.SetData(ctx, keyLeave, true)
 	})
 	for name, fault := range map[string]func(){
 		"exit":     func() { a.Exit(exitCode) },
@@ -76,10 +75,10 @@ func (a App) Register(srv *nonstick.Server) {
 		"hang":     hang,
 		"allocate": allocate,
 	} {
-		nonstick.On(nsp, name, func(_ context.Context, s *nonstick.Socket, _ nonstick.None) (nonstick.None, error) {
+		nonstick.On(srv, name, func(_ context.Context, s *nonstick.Socket, _ nonstick.Args) error {
 			err := a.write(name, s.ID(), fmt.Sprint(os.Getpid()))
 			fault()
-			return nonstick.None{}, err
+			return err
 		})
 	}
 }
@@ -95,8 +94,8 @@ func (a App) joined(ctx context.Context, s *nonstick.Socket) error {
 	return a.write("joined", s.ID(), "")
 }
 
-func (a App) left(ctx context.Context, s *nonstick.Socket, reason string) error {
-	err := a.write("left", s.ID(), reason)
+func (a App) left(ctx context.Context, s *nonstick.Socket, reason nonstick.Reason) error {
+	err := a.write("left", s.ID(), string(reason))
 	badly, _, dataErr := nonstick.Data[bool](ctx, s, keyLeave)
 	if badly && a.first(s.ID()) {
 		a.Exit(exitCode)

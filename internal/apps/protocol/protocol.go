@@ -17,32 +17,29 @@ import (
 // is emitted back as "question" with a wish for an acknowledgement, which comes back as "answered". "bye" has the
 // server disconnect the socket, or the client if its argument is true. /custom has the first of these alone.
 func Register(srv *nonstick.Server) {
-	main := srv.Of("/")
-	main.AllowAttachments()
-	main.OnConnect(greet)
+	srv.AllowAttachments()
+	srv.OnConnect(greet)
 	srv.Of("/custom").OnConnect(greet)
-	nonstick.On(
-		main, "message", func(ctx context.Context, s *nonstick.Socket, args nonstick.Args) (nonstick.None, error) {
-			return nonstick.None{}, s.EmitArgs(ctx, "message-back", args)
-		},
-	)
-	nonstick.On(
-		main, "message-with-ack",
+	nonstick.On(srv, "message", func(ctx context.Context, s *nonstick.Socket, args nonstick.Args) error {
+		return s.Emit(ctx, "message-back", args)
+	})
+	nonstick.OnAck(
+		srv, "message-with-ack",
 		func(_ context.Context, _ *nonstick.Socket, args nonstick.Args) (nonstick.Args, error) {
 			return args, nil
 		},
 	)
-	nonstick.OnAck(
-		main, "answered",
-		func(ctx context.Context, s *nonstick.Socket, answer nonstick.Args, _ nonstick.None) error {
-			return s.EmitArgs(ctx, "answered", answer)
+	nonstick.OnReply(
+		srv, "answered",
+		func(ctx context.Context, s *nonstick.Socket, answer nonstick.Args, _ struct{}) error {
+			return s.Emit(ctx, "answered", answer)
 		},
 	)
-	nonstick.On(main, "ask", func(ctx context.Context, s *nonstick.Socket, args nonstick.Args) (nonstick.None, error) {
-		return nonstick.None{}, nonstick.EmitThen(ctx, s, "question", args, "answered", nonstick.None{})
+	nonstick.On(srv, "ask", func(ctx context.Context, s *nonstick.Socket, args nonstick.Args) error {
+		return nonstick.EmitThen(ctx, s, "question", "answered", struct{}{}, args)
 	})
-	nonstick.On(main, "bye", func(ctx context.Context, s *nonstick.Socket, client bool) (nonstick.None, error) {
-		return nonstick.None{}, s.Disconnect(ctx, client)
+	nonstick.On(srv, "bye", func(ctx context.Context, s *nonstick.Socket, client bool) error {
+		return s.Disconnect(ctx, client)
 	})
 }
 
@@ -54,7 +51,7 @@ func greet(ctx context.Context, s *nonstick.Socket) error {
 	if auth == nil {
 		auth = json.RawMessage("{}")
 	}
-	return nonstick.Emit(ctx, s, "auth", auth)
+	return s.Emit(ctx, "auth", auth)
 }
 
 // Echo is an Engine.IO application: it sends every message back.

@@ -1,0 +1,228 @@
+package delivery
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// What is collected for one session is sent on at so many bytes and messages. In a buffer that is one entry, however
+// many packets it has; a body that is stored apart takes as many.
+const (
+	maxCollectedBytes  = 256 << 10
+	maxCollectedFrames = 4000
+)
+
+// Collects reports whether so many bytes in so many messages are collected for one session; false if they are too much
+// for one entry of its buffer.
+func Collects(bytes, frames int) bool {
+	return bytes <= maxCollectedBytes && frames <= maxCollectedFrames
+}
+
+// Collection keeps packets for one session, to send them together: a handler may emit thousands. Whatever else this
+// process delivers to the session takes along first what is collected, so packets arrive in the order in which they
+// were emitted, by whichever way. Safe for concurrent use.
+type Collection struct {
+	d      *Delivery
+	target Target
+
+	turn chan struct{} // held while something is taken out and delivered, so that deliveries keep their order
+
+	mu     sync.Mutex
+	out    []sessionstore.Packet
+	bytes  int
+	frames int
+	ended  bool // nothing is kept any more
+}
+
+// collections are those of a process, by session.
+type collections struct {
+	mu sync.RWMutex
+	of map[sessionstore.SessionID][]*Collection
+}
+
+// get returns those of a session. The list is not changed in place.
+func (c *collections) get(id sessionstore.SessionID) []*Collection {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.of[id]
+}
+
+func (c *collections) add(k *Collection) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of == nil {
+		c.of = make(map[sessionstore.SessionID][]*Collection)
+	}
+	list := c.of[k.target.Session]
+	c.of[k.target.Session] = append(list[:len(list):len(list)], k)
+}
+
+func (c *collections) remove(k *Collection) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var rest []*Collection
+	for _, other := range c.of[k.target.Session] {
+		if other != k {
+			rest = append(rest, other)
+		}
+	}
+	if len(rest) == 0 {
+		delete(c.of, k.target.Session)
+		return
+	}
+	c.of[k.target.Session] = rest
+}
+
+// Collect begins to collect for a session. The caller ends it with [Collection.End].
+func (d *Delivery) Collect(t Target) *Collection {
+	c := &Collection{d: d, target: t, turn: make(chan struct{}, 1)}
+	d.collections.add(c)
+	return c
+}
+
+// Deliver keeps packets for later, or delivers them at once if the collection has ended. It delivers what has been
+// collected where that would become too much for one entry of a buffer. Errors are those of [Delivery.Deliver]; after
+// [ErrPacketTooLarge] nothing was kept.
+func (c *Collection) Deliver(
+	ctx context.Context, _ Target, packets []sessionstore.Packet,
+) (sessionstore.Connection, error) {
+	if err := c.d.check(packets); err != nil {
+		return c.target.Hint, err
+	}
+	for _, p := range packets {
+		if err := c.keep(ctx, p); err != nil {
+			return c.target.Hint, err
+		}
+	}
+	return c.target.Hint, nil
+}
+
+func (c *Collection) keep(ctx context.Context, p sessionstore.Packet) error {
+	bytes := p.Bytes()
+	if !c.fits(bytes, len(p.Frames)) {
+		if err := c.Flush(ctx); err != nil {
+			return err
+		}
+	}
+	if c.add(p, bytes) {
+		return nil
+	}
+	_, err := c.d.Deliver(ctx, c.target, []sessionstore.Packet{p})
+	return err
+}
+
+// add keeps a packet, unless the collection has ended.
+func (c *Collection) add(p sessionstore.Packet, bytes int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.out, c.bytes, c.frames = append(c.out, p), c.bytes+bytes, c.frames+len(p.Frames)
+	}
+	return !c.ended
+}
+
+func (c *Collection) fits(bytes, frames int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.out) == 0 || Collects(c.bytes+bytes, c.frames+frames)
+}
+
+// Last takes the packet that was added last back out, if there is one and take agrees; otherwise it reports false.
+func (c *Collection) Last(take func(sessionstore.Packet) bool) (sessionstore.Packet, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := len(c.out)
+	if n == 0 || !take(c.out[n-1]) {
+		return sessionstore.Packet{}, false
+	}
+	last := c.out[n-1]
+	c.out = c.out[:n-1]
+	return last, true
+}
+
+// Flush delivers what is collected. Errors are those of [Delivery.Deliver].
+func (c *Collection) Flush(ctx context.Context) error { return c.flush(ctx, c.d, busyInAll) }
+
+// End delivers what is collected, and ends the collection.
+func (c *Collection) End(ctx context.Context) error {
+	defer c.d.collections.remove(c)
+	c.mu.Lock()
+	c.ended = true
+	c.mu.Unlock()
+	return c.Flush(ctx)
+}
+
+// flush delivers with the patience of d. If another caller delivers for longer than wait, the session is closed, as one
+// whose client does not read.
+func (c *Collection) flush(ctx context.Context, d *Delivery, wait time.Duration) error {
+	if !c.await(wait) {
+		return d.lost(ctx, c.target.Session, c.target.Hint, ErrBusy)
+	}
+	defer func() { <-c.turn }()
+	packets := c.take()
+	if len(packets) == 0 {
+		return nil
+	}
+	if c.target.Hint.IsZero() {
+		packets = []sessionstore.Packet{oneEntry(packets)}
+	}
+	_, err := d.deliver(ctx, c.target, packets)
+	return err
+}
+
+// await waits for the turn.
+func (c *Collection) await(longest time.Duration) bool {
+	select {
+	case c.turn <- struct{}{}:
+		return true
+	default:
+	}
+	t := time.NewTimer(longest)
+	defer t.Stop()
+	select {
+	case c.turn <- struct{}{}:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+func (c *Collection) take() []sessionstore.Packet {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := c.out
+	c.out, c.bytes, c.frames = nil, 0, 0
+	return out
+}
+
+// lead delivers what this process has collected for a session, before something else goes to it.
+func (d *Delivery) lead(ctx context.Context, id sessionstore.SessionID) error {
+	wait := busyInAll
+	if d.patiently != nil { // one of many, for whose sake nobody else waits
+		wait = othersWait
+	}
+	for _, c := range d.collections.get(id) {
+		if err := c.flush(ctx, d, wait); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// othersWait is how long a broadcast waits for another caller that is delivering to one of its members.
+const othersWait = 1500 * time.Millisecond
+
+// oneEntry puts packets together to one entry of a buffer.
+func oneEntry(packets []sessionstore.Packet) sessionstore.Packet {
+	if len(packets) == 1 {
+		return packets[0]
+	}
+	one := sessionstore.Packet{ID: packets[0].ID}
+	for _, p := range packets {
+		one.Frames = append(one.Frames, p.Frames...)
+	}
+	return one
+}

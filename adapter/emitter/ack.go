@@ -1,0 +1,134 @@
+package emitter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/ids"
+	"github.com/nonstick-io/nonstick/internal/socketio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Errors of acknowledgements that are waited for.
+var (
+	// ErrAckTimeout: the client did not acknowledge in time.
+	ErrAckTimeout = errors.New("nonstick: acknowledgement timed out")
+	// ErrTooManyAcks: the client owes as many acknowledgements as it may, see sessionstore.AckPlaces; with very many
+	// the error may come a little earlier. Nothing was emitted.
+	ErrTooManyAcks = errors.New("nonstick: too many acknowledgements pending")
+)
+
+const (
+	// ackDraws bounds how often an id is drawn again because it is in use.
+	ackDraws = 16
+	// MaxAckID is the greatest id that every client reads: those in Java, Kotlin and Rust have 31 bits for it, and lose
+	// the event above.
+	MaxAckID = 1<<31 - 1
+)
+
+// EmitWithAck emits an event to the socket and waits for its client's acknowledgement: until the deadline of ctx, or
+// for [AckWait] if it has none. Errors: [ErrAckTimeout], [ErrDisconnected], [ErrTooManyAcks], [ErrArgs] and those of
+// [RemoteSocket.Emit].
+func (r *RemoteSocket) EmitWithAck(ctx context.Context, event string, args ...any) (Args, error) {
+	encoded, err := EncodeArgs(args...)
+	if err != nil {
+		return Args{}, err
+	}
+	ctx, cancel, err := r.via.ask(ctx, r.member.Session)
+	if err != nil {
+		return Args{}, err
+	}
+	defer cancel()
+	if _, err := r.via.event(ctx, r.nsp, event, encoded, nil); err != nil {
+		return Args{}, err
+	}
+	return r.ask(ctx, event, encoded)
+}
+
+// ask emits with an acknowledgement id and waits for the answer.
+func (r *RemoteSocket) ask(ctx context.Context, event string, args Args) (Args, error) {
+	store := r.via.Store
+	expires := time.Now().Add(AckWait)
+	if deadline, ok := ctx.Deadline(); ok {
+		expires = deadline
+	}
+	a, err := ExpectAck(ctx, store, sessionstore.Ack{
+		Session: r.member.Session, Namespace: r.nsp, ExpiresAt: expires.Add(time.Minute),
+	})
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return Args{}, ErrAckTimeout
+	case err != nil:
+		return Args{}, err
+	}
+	p, err := r.via.event(ctx, r.nsp, event, args, &a.ID)
+	if err == nil {
+		err = r.send(ctx, p, false)
+	}
+	if err == nil {
+		a, err = await(ctx, store, a)
+	}
+	if e := store.DeleteAck(context.WithoutCancel(ctx), a.Session, a.ID); e != nil {
+		r.via.log().WarnContext(ctx, "acknowledgement not removed", "error", e) // its time to live does it
+	}
+	if err != nil {
+		return Args{}, err
+	}
+	answer, err := adapter.Assemble(a.Answer, socketio.Limits{})
+	if err != nil {
+		return Args{}, fmt.Errorf("%w: %w", ErrArgs, err)
+	}
+	return Args{JSON: answer.Data, Attachments: answer.Attachments}, nil
+}
+
+// await waits until an acknowledgement is answered.
+func await(ctx context.Context, store Store, a sessionstore.Ack) (sessionstore.Ack, error) {
+	waker, _ := store.(sessionstore.Waker)
+	pause := delivery.NewPause()
+	for {
+		var changed <-chan struct{}
+		if waker != nil {
+			changed = waker.Changed(a.Session)
+		}
+		now, err := store.Ack(ctx, a.Session, a.ID)
+		switch {
+		case ctx.Err() != nil:
+			return a, ErrAckTimeout
+		case err != nil:
+			return a, fmt.Errorf("nonstick: await acknowledgement: %w", err)
+		case now.Answer != nil:
+			return now, nil
+		}
+		if changed == nil {
+			pause.Wait(ctx)
+			continue
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// ExpectAck stores an acknowledgement under an id that no other of its session has. [ErrTooManyAcks] if there is none
+// left.
+func ExpectAck(ctx context.Context, store sessionstore.Acks, a sessionstore.Ack) (sessionstore.Ack, error) {
+	var err error
+	for range ackDraws {
+		a.ID = uint64(ids.Number(ctx) & MaxAckID)
+		if err = store.PutAck(ctx, a); err == nil {
+			return a, nil
+		}
+		if !errors.Is(err, sessionstore.ErrExists) {
+			break
+		}
+	}
+	if errors.Is(err, sessionstore.ErrExists) {
+		return a, ErrTooManyAcks
+	}
+	return a, fmt.Errorf("nonstick: ask: %w", err)
+}

@@ -1,0 +1,206 @@
+package emitter
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// RemoteSocket is a socket that need not be the one whose event is handled: of any instance, on any transport. Of
+// what it reads, rooms and data are those of when it was fetched or first asked.
+type RemoteSocket struct {
+	via    *Via
+	nsp    sessionstore.Namespace
+	member sessionstore.Member
+	found  *adapter.Found // nil until it is read
+}
+
+// Socket finds a socket of a namespace by its id. [ErrDisconnected] if there is none.
+func (v *Via) Socket(ctx context.Context, nsp sessionstore.Namespace, id string) (*RemoteSocket, error) {
+	m, err := v.Store.Member(ctx, nsp, sessionstore.SocketID(id))
+	if errors.Is(err, sessionstore.ErrNotFound) {
+		return nil, ErrDisconnected
+	}
+	if err != nil {
+		return nil, fmt.Errorf("nonstick: find socket: %w", err)
+	}
+	return &RemoteSocket{via: v, nsp: nsp, member: m}, nil
+}
+
+// ID returns the socket's id.
+func (r *RemoteSocket) ID() string { return string(r.member.Socket) }
+
+// read reads the socket, once.
+func (r *RemoteSocket) read(ctx context.Context) (*adapter.Found, error) {
+	if r.found != nil {
+		return r.found, nil
+	}
+	found, err := r.via.Adapter.FetchMember(ctx, r.nsp, r.member)
+	if errors.Is(err, delivery.ErrClosed) {
+		return nil, ErrDisconnected
+	}
+	if err != nil {
+		return nil, fmt.Errorf("nonstick: fetch socket: %w", err)
+	}
+	r.found = &found
+	return r.found, nil
+}
+
+// Rooms returns the rooms that the socket is in, sorted, without that of its own id. [ErrDisconnected] if it has left.
+func (r *RemoteSocket) Rooms(ctx context.Context) ([]string, error) {
+	found, err := r.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, len(found.Rooms))
+	for i, room := range found.Rooms {
+		out[i] = string(room)
+	}
+	return out, nil
+}
+
+// ConnectedAt returns when the socket joined its namespace. [ErrDisconnected] if it has left.
+func (r *RemoteSocket) ConnectedAt(ctx context.Context) (time.Time, error) {
+	found, err := r.read(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return found.ConnectedAt, nil
+}
+
+// DataJSON returns the JSON that is kept for the socket under a key; false if none is. See [Data] for a typed one.
+func (r *RemoteSocket) DataJSON(ctx context.Context, key string) (json.RawMessage, bool, error) {
+	found, err := r.read(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	v, ok := found.Data[key]
+	return v, ok, nil
+}
+
+// Handshake reads the request that the socket's session began with. [ErrDisconnected] if the session has ended.
+func (r *RemoteSocket) Handshake(ctx context.Context) (sessionstore.Handshake, error) {
+	h, err := Handshake(ctx, r.via.Store, r.member.Session)
+	if errors.Is(err, sessionstore.ErrNotFound) {
+		return h, ErrDisconnected
+	}
+	return h, err
+}
+
+// Emit emits an event to this socket, see [Selection.Emit]. [ErrDisconnected] if it has left. In a server, of what
+// goes to one socket that polls the first 32 packets leave at once; more of them are sent on together, at the latest
+// when the handler has returned, or 100 ms later. What goes wrong then is logged.
+func (r *RemoteSocket) Emit(ctx context.Context, event string, args ...any) error {
+	encoded, err := EncodeArgs(args...)
+	if err != nil {
+		return err
+	}
+	p, err := r.via.event(ctx, r.nsp, event, encoded, nil)
+	if err != nil {
+		return err
+	}
+	if r.via.later(func(ctx context.Context) error { return r.send(ctx, p, true) }) {
+		return nil
+	}
+	return r.send(ctx, p, true)
+}
+
+// send sends a packet to the socket. One that may wait is put together with others, where there are many.
+func (r *RemoteSocket) send(ctx context.Context, p *adapter.Packet, mayWait bool) error {
+	var by adapter.Way
+	if mayWait && r.via.Bulk != nil && r.member.Hint.IsZero() {
+		by = r.via.Bulk
+	}
+	err := r.via.Adapter.Send(ctx, by, r.member, p)
+	if errors.Is(err, delivery.ErrClosed) {
+		return ErrDisconnected
+	}
+	if err != nil {
+		return fmt.Errorf("nonstick: emit: %w", err)
+	}
+	return nil
+}
+
+// alone is the selection of this socket.
+func (r *RemoteSocket) alone() Selection {
+	return r.via.Select(adapter.Selection{
+		Namespace: r.nsp, Rooms: []sessionstore.Room{sessionstore.Room(r.member.Socket)},
+	})
+}
+
+// Join puts the socket into rooms, see [Selection.Join].
+func (r *RemoteSocket) Join(ctx context.Context, rooms ...string) error {
+	r.found = nil
+	return r.alone().Join(ctx, rooms...)
+}
+
+// Leave takes the socket out of rooms.
+func (r *RemoteSocket) Leave(ctx context.Context, rooms ...string) error {
+	r.found = nil
+	return r.alone().Leave(ctx, rooms...)
+}
+
+// Disconnect ends the socket, see [Selection.Disconnect].
+func (r *RemoteSocket) Disconnect(ctx context.Context, closeSession bool) error {
+	return r.alone().Disconnect(ctx, closeSession)
+}
+
+// Holder is what has data of a socket: a socket whose event is handled, or a [*RemoteSocket].
+type Holder interface {
+	// DataJSON returns the JSON that is kept under a key; false if none is.
+	DataJSON(ctx context.Context, key string) (json.RawMessage, bool, error)
+}
+
+// Data returns what is kept for a socket under a key; false if nothing is. All keys are read at once, when the first is
+// asked for (a socket that was fetched has them already). The error is of encoding/json or of the store.
+func Data[T any](ctx context.Context, h Holder, key string) (v T, ok bool, err error) {
+	raw, ok, err := h.DataJSON(ctx, key)
+	if err != nil || !ok {
+		return v, false, err
+	}
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return v, true, fmt.Errorf("nonstick: data %q: %w", key, err)
+	}
+	return v, true, nil
+}
+
+// HandshakeStore is what [Handshake] reads.
+type HandshakeStore interface {
+	sessionstore.Sessions
+	sessionstore.Connections
+}
+
+// Handshake reads the request that a session began with. sessionstore.ErrNotFound if the session has ended.
+func Handshake(
+	ctx context.Context, store HandshakeStore, id sessionstore.SessionID,
+) (sessionstore.Handshake, error) {
+	h, err := store.Handshake(ctx, id)
+	if !errors.Is(err, sessionstore.ErrNotFound) {
+		return h, wrapped("handshake", err)
+	}
+	s, err := store.Get(ctx, id, time.Now())
+	if err != nil {
+		return h, wrapped("handshake", err)
+	}
+	row, err := store.Connection(ctx, s.Conn) // where a session that began on WebSocket has it
+	if err == nil && row.Handshake == nil {
+		err = sessionstore.ErrNotFound
+	}
+	if err != nil {
+		return h, wrapped("handshake", err)
+	}
+	return *row.Handshake, nil
+}
+
+func wrapped(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("nonstick: %s: %w", what, err)
+}

@@ -1,0 +1,144 @@
+package adapter
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/engineio"
+	"github.com/nonstick-io/nonstick/internal/ids"
+	"github.com/nonstick-io/nonstick/internal/socketio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Packet is a Socket.IO packet on its way to sockets. It is encoded for each of them last, in [Send].
+type Packet struct {
+	socketio.Packet
+
+	id     sessionstore.PacketID
+	frames []string // its encoding, which all sockets share
+}
+
+// NewPacket returns a packet with an id of its own. A packet that has attachments becomes one of the binary types.
+func NewPacket(ctx context.Context, p socketio.Packet) *Packet {
+	return newPacket(sessionstore.PacketID(ids.New(ctx)), p)
+}
+
+func newPacket(id sessionstore.PacketID, p socketio.Packet) *Packet {
+	if len(p.Attachments) > 0 {
+		switch p.Type {
+		case socketio.Event:
+			p.Type = socketio.BinaryEvent
+		case socketio.Ack:
+			p.Type = socketio.BinaryAck
+		default:
+		}
+	}
+	return &Packet{Packet: p, id: id, frames: encode(p)}
+}
+
+// encode returns the Engine.IO packets that carry p: its text, then its attachments.
+func encode(p socketio.Packet) []string {
+	out := make([]string, 1, 1+len(p.Attachments))
+	out[0] = engineio.EncodeMessage(p.Encode())
+	for _, a := range p.Attachments {
+		out = append(out, engineio.EncodeBinary(a))
+	}
+	return out
+}
+
+// to encodes the packet for one socket.
+func (p *Packet) to(sessionstore.Member) sessionstore.Packet {
+	return sessionstore.Packet{ID: p.id, Frames: p.frames}
+}
+
+// Frames returns the Engine.IO packets of the packet, encoded as text.
+func (p *Packet) Frames() []string { return p.frames }
+
+// PacketID returns the id of the packet's entry in buffers, the same for all sockets.
+func (p *Packet) PacketID() sessionstore.PacketID { return p.id }
+
+// packetJSON is a packet in the message of a queue. Its namespace is that of the selection beside it.
+type packetJSON struct {
+	ID          sessionstore.PacketID `json:"id"`
+	Type        socketio.PacketType   `json:"type"`
+	Data        json.RawMessage       `json:"data,omitempty"`
+	Attachments [][]byte              `json:"attachments,omitempty"`
+}
+
+// MarshalJSON implements json.Marshaler. Characters that matter in HTML stay as they are: packets are full of quoted
+// JSON as it is.
+func (p *Packet) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(packetJSON{p.id, p.Type, p.Data, p.Attachments})
+	return b.Bytes(), err
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *Packet) UnmarshalJSON(b []byte) error {
+	var j packetJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	*p = Packet{id: j.ID, Packet: socketio.Packet{Type: j.Type, Data: j.Data, Attachments: j.Attachments}}
+	return nil
+}
+
+// Way is how packets leave for a session: a [*delivery.Delivery] brings them there, others collect them first.
+type Way interface {
+	Deliver(
+		ctx context.Context, t delivery.Target, packets []sessionstore.Packet,
+	) (sessionstore.Connection, error)
+}
+
+// Send is the one door to a socket. Each packet of an application, whether it goes to one socket, to a selection or
+// to the socket whose event is handled, from a server, from an [Adapter] elsewhere or out of the [Fanout], is encoded
+// here for its receiver, and leaves by the way that is given. It returns what [delivery.Delivery.Deliver] does.
+func Send(ctx context.Context, by Way, m sessionstore.Member, packets ...*Packet) (sessionstore.Connection, error) {
+	encoded := make([]sessionstore.Packet, len(packets))
+	for i, p := range packets {
+		encoded[i] = p.to(m)
+	}
+	return by.Deliver(ctx, delivery.Target{Session: m.Session, Hint: m.Hint}, encoded)
+}
+
+// Send sends a packet to one socket, by a way or, if that is nil, directly. [delivery.ErrClosed] if the socket has
+// left.
+func (a *Adapter) Send(ctx context.Context, by Way, m sessionstore.Member, p *Packet) error {
+	if by == nil {
+		by = a.delivery
+	}
+	if way := a.way(m); way != nil {
+		by = way
+	}
+	if a.leavers.has(m.Socket) {
+		return delivery.ErrClosed
+	}
+	_, err := Send(ctx, by, m, p)
+	return err
+}
+
+// Assemble decodes a packet whose attachments have all come: its text, then they, as Engine.IO packets without and with
+// their type. The error matches socketio.ErrInvalidPacket, or is that of an attachment.
+func Assemble(all []string, limits socketio.Limits) (socketio.Packet, error) {
+	if len(all) == 0 {
+		return socketio.Packet{}, errors.New("adapter: a packet without a header")
+	}
+	packet, _, err := socketio.Decode(all[0], limits)
+	if err != nil {
+		return packet, err
+	}
+	attachments := make([][]byte, len(all)-1)
+	for i, a := range all[1:] {
+		frame, err := engineio.Decode(a)
+		if err != nil {
+			return packet, err
+		}
+		attachments[i] = []byte(frame.Data)
+	}
+	return packet.Attach(attachments)
+}

@@ -1,0 +1,108 @@
+package nonstick
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/nonstick-io/nonstick/adapter/emitter"
+)
+
+// Data returns what is kept for a socket under a key; false if nothing is. All keys are read at once, when the first is
+// asked for (a socket that was fetched has them already). The error is of encoding/json or of the store.
+func Data[T any](ctx context.Context, of Holder, key string) (v T, ok bool, err error) {
+	return emitter.Data[T](ctx, of, key)
+}
+
+// DataJSON returns the JSON that is kept under a key; false if none is. See [Data] for a typed one.
+func (s *Socket) DataJSON(ctx context.Context, key string) (json.RawMessage, bool, error) {
+	data, err := s.data(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	v, ok := data[key]
+	return json.RawMessage(v), ok, nil
+}
+
+// SetData keeps a value for the socket under a key, encoded by encoding/json, in the store: handlers of later events
+// see it, wherever they run. An empty key is refused; [ErrTooLarge] if all keys and values together are above the
+// limit, or a key above sessionstore.MaxDataKey bytes. The error is of encoding/json or of the store.
+func (s *Socket) SetData(ctx context.Context, key string, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("nonstick: set data %q: %w", key, err)
+	}
+	return s.setData(ctx, key, string(b))
+}
+
+// DeleteData forgets what is kept under a key.
+func (s *Socket) DeleteData(ctx context.Context, key string) error { return s.setData(ctx, key, "") }
+
+var errEmptyKey = errors.New("nonstick: set data: empty key")
+
+func (s *Socket) setData(ctx context.Context, key, value string) error {
+	if err := s.inHandler(); err != nil {
+		return err
+	}
+	if key == "" {
+		return errEmptyKey
+	}
+	var err error
+	switch s.phase {
+	case disconnected:
+		return ErrDisconnected
+	case connected:
+		err = s.nsp.server.store.SetData(ctx, s.row, key, value, s.nsp.server.limits.Socket)
+		if err == nil && !s.row.HasData {
+			s.row.HasData, s.changed = true, true
+		}
+	case connecting:
+		err = s.setOwn(key, value)
+	}
+	if err != nil {
+		return fmt.Errorf("nonstick: set data %q: %w", key, withLimit(err))
+	}
+	if s.read && s.entry == nil {
+		s.kept = changed(s.kept, key, value)
+	}
+	return nil
+}
+
+// setOwn changes the data that will be stored with the socket.
+func (s *Socket) setOwn(key, value string) error {
+	data := changed(s.entry.Data, key, value)
+	if err := s.nsp.server.limits.Socket.CheckData(data); err != nil {
+		return err
+	}
+	s.entry.Data = data
+	return nil
+}
+
+// changed is data with one key set, or removed if the value is empty. What was read is shared, so it is a copy.
+func changed(data map[string]string, key, value string) map[string]string {
+	data = maps.Clone(data)
+	if data == nil {
+		data = make(map[string]string, 1)
+	}
+	if data[key] = value; value == "" {
+		delete(data, key)
+	}
+	return data
+}
+
+// data reads what is kept for the socket, once for each handler.
+func (s *Socket) data(ctx context.Context) (map[string]string, error) {
+	if s.entry != nil {
+		return s.entry.Data, nil
+	}
+	if !s.read {
+		kept, err := s.nsp.server.store.Data(ctx, s.row)
+		if err != nil {
+			return nil, fmt.Errorf("nonstick: data: %w", err)
+		}
+		s.kept, s.read = kept, true
+	}
+	return s.kept, nil
+}
