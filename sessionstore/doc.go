@@ -10,6 +10,7 @@
 //
 //   - A write that did not happen because its condition failed returns a *[ConflictError] that carries
 //     the session as it was (DynamoDB: ReturnValuesOnConditionCheckFailure ALL_OLD). It matches [ErrConflict].
+//     That of a socket's data returns a *[ChangedError], which carries the data and matches the same.
 //   - [ErrNotFound]: the item does not exist, or its time to live has passed.
 //   - [ErrThrottled] and [ErrUnavailable]: it is certain that nothing was written.
 //   - Any other error, a cancelled context included, is in doubt: the write may have been applied, or

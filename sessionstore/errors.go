@@ -59,6 +59,30 @@ func Current(err error) (Session, bool) {
 	return Session{}, false
 }
 
+// ChangedError is a swap of a socket's data that was not applied because the key had another value than the old one of
+// the call. It matches [ErrConflict].
+type ChangedError struct {
+	// Data are all data of the socket as the refused write found them, JSON values by key; empty if there are none.
+	Data map[string]string
+}
+
+// Error says that the value was another, and not which: values are not for logs.
+func (*ChangedError) Error() string {
+	return "sessionstore: swap data: condition failed (the key has another value)"
+}
+
+// Is makes a ChangedError match [ErrConflict].
+func (*ChangedError) Is(target error) bool { return target == ErrConflict }
+
+// CurrentData returns the data that a refused swap found, if err is such a refusal.
+func CurrentData(err error) (map[string]string, bool) {
+	var c *ChangedError
+	if errors.As(err, &c) {
+		return c.Data, true
+	}
+	return nil, false
+}
+
 // HeldError is a claim that was refused because another owner has the lease. It matches [ErrExists].
 type HeldError struct {
 	// Lease is the one that the refused claim found.

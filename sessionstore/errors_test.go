@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -24,6 +25,7 @@ func TestInDoubt(t *testing.T) {
 		{sessionstore.ErrTooLarge, false},
 		{conflict, false},
 		{fmt.Errorf("deliver: %w", conflict), false},
+		{fmt.Errorf("swap data: %w", &sessionstore.ChangedError{}), false},
 		{context.Canceled, true},
 		{context.DeadlineExceeded, true},
 		{errors.New("connection reset"), true},
@@ -50,6 +52,27 @@ func TestCurrent(t *testing.T) {
 	for _, other := range []error{nil, sessionstore.ErrConflict, context.Canceled} {
 		if s, ok := sessionstore.Current(other); ok {
 			t.Errorf("%v carries %+v", other, s)
+		}
+	}
+}
+
+func TestCurrentData(t *testing.T) {
+	wrapped := fmt.Errorf("add: %w", &sessionstore.ChangedError{Data: map[string]string{"secret": "s3cret"}})
+	if data, ok := sessionstore.CurrentData(wrapped); !ok || data["secret"] != "s3cret" {
+		t.Errorf("found %v %q", ok, data)
+	}
+	if !errors.Is(wrapped, sessionstore.ErrConflict) || errors.Is(wrapped, sessionstore.ErrExists) {
+		t.Errorf("%v matches the wrong errors", wrapped)
+	}
+	if strings.Contains(wrapped.Error(), "s3cret") {
+		t.Errorf("%q would put data into a log", wrapped)
+	}
+	if data, ok := sessionstore.CurrentData(&sessionstore.ChangedError{}); !ok || len(data) > 0 {
+		t.Errorf("without data: found %v %q", ok, data)
+	}
+	for _, other := range []error{nil, sessionstore.ErrConflict, &sessionstore.ConflictError{}, context.Canceled} {
+		if data, ok := sessionstore.CurrentData(other); ok {
+			t.Errorf("%v carries %q", other, data)
 		}
 	}
 }

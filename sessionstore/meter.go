@@ -43,6 +43,7 @@ const (
 	OpAuth
 	OpData
 	OpSetData
+	OpSwapData
 	OpSetHint
 	OpClearSockets
 	OpJoin
@@ -62,8 +63,8 @@ var opNames = [numOps]string{
 	"Create", "Get", "Handshake", "Close", "TakeOver", "Finish", "Deliver", "Enqueue", "Bodies", "Answer", "Park",
 	"Pong", "Bind", "Probe", "Upgrade", "Abort", "Renew", "Release", "PutConnection", "Connection",
 	"DeleteConnection", "Register", "Update", "Look", "Beat", "Expire", "Pinged", "Unregister", "Registrations",
-	"LeaseShard", "PutSocket", "RemoveSocket", "ReadSocket", "Auth", "Data", "SetData", "SetHint", "ClearSockets",
-	"Join", "Leave", "RoomsOf", "InRoom", "Member", "Members", "Reap", "Partial", "Ack", "Claim",
+	"LeaseShard", "PutSocket", "RemoveSocket", "ReadSocket", "Auth", "Data", "SetData", "SwapData", "SetHint",
+	"ClearSockets", "Join", "Leave", "RoomsOf", "InRoom", "Member", "Members", "Reap", "Partial", "Ack", "Claim",
 }
 
 // String returns the operation's name.

@@ -50,6 +50,10 @@ func (l SocketLimits) CheckData(data map[string]string) error {
 
 // Sockets are the rows of a session's namespaces, and what their sockets keep: auth, data and rooms, each in items of
 // their own, so that no other request pays for them.
+//
+// Of a [Socket] that is handed in, Session, Namespace and ID are needed; so a caller can read and change what any
+// socket keeps, wherever its events are handled. HasAuth, HasData and Rooms are those of the row as the caller read it:
+// they spare calls where there is nothing to read. A caller that has not read the row sets HasData, and Rooms to 1.
 type Sockets interface {
 	// PutSocket stores the socket's row and its namespace's member row with the hint, one item each for auth and data
 	// if there are any, and two for each room (2 to 4 writes and two for each room; the socket's own row is the
@@ -69,10 +73,25 @@ type Sockets interface {
 	Auth(ctx context.Context, s Socket) (string, error)
 	// Data reads the socket's data (1 read, none if s.HasData is false). Empty if the socket is gone.
 	Data(ctx context.Context, s Socket) (map[string]string, error)
-	// SetData sets one key of the socket's data to a JSON value, or removes it if value is empty (1 read and 1
-	// write, or 2 writes for the first key; more while others change the same socket's data). ErrNotFound if the
-	// socket is gone, ErrTooLarge above the limits.
+	// SetData sets one key of the socket's data to a JSON value, or removes it if value is empty, whatever it was (1
+	// read and 1 write, or 2 writes for the first key; more while others change the same key, or fill the data up).
+	// Setting it again is no error. ErrNotFound if the socket is gone, ErrTooLarge above the limits.
 	SetData(ctx context.Context, s Socket, key, value string, limits SocketLimits) error
+	// SwapData sets one key of the socket's data to a JSON value if it has another, old. This is compare and set:
+	// callers that read a value, compute the next and swap do not undo one another. An empty old means that the key
+	// must not be there, an empty value removes it. Old is compared byte by byte with what was set, as [Sockets.Data]
+	// returns it (1 write; 2 for the first key, or 3 where s.HasData says otherwise). Condition: the key has old, and
+	// the data are within the limits afterwards. A [ChangedError] if the key has another value: it carries the data as
+	// they are, so that the next try needs no read. ErrTooLarge above the limits, ErrNotFound if the socket is gone.
+	//
+	// The same call after one in doubt is not applied a second time, unless the key has got back to old meanwhile. But
+	// its refusal does not tell whether the first was applied: a caller that computes from what the refusal found, as
+	// to add to it, might do it twice. It returns the error in doubt instead.
+	//
+	// A caller adds to a number by such a loop, too. An addition in the store would spare its read at most, and could
+	// keep neither the limits, for which the length of the sum has to be known before, nor numbers as JSON has them:
+	// those of DynamoDB have 38 digits and no notation.
+	SwapData(ctx context.Context, s Socket, key, old, value string, limits SocketLimits) error
 	// SetHint writes the hint into the socket's member row and the rows of its rooms, each only if it is there
 	// (1 write and one for each room; 1 read if s.Rooms is not 0).
 	SetHint(ctx context.Context, s Socket, hint Connection) error

@@ -52,6 +52,14 @@ func (s *store) SetData(
 	})
 }
 
+func (s *store) SwapData(
+	ctx context.Context, k sessionstore.Socket, key, old, value string, l sessionstore.SocketLimits,
+) error {
+	return s.write(ctx, "SwapData "+string(k.ID), func(ctx context.Context) error {
+		return s.Store.SwapData(ctx, k, key, old, value, l)
+	})
+}
+
 func (s *store) Data(ctx context.Context, k sessionstore.Socket) (map[string]string, error) {
 	return read(ctx, s, "Data "+string(k.ID), func() (map[string]string, error) { return s.Store.Data(ctx, k) })
 }

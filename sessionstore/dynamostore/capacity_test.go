@@ -2,6 +2,7 @@ package dynamostore_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -26,6 +27,12 @@ func hundred(n int) []sessionstore.Packet {
 		p[i] = packet(fmt.Sprintf("42[\"message\",%80d]", i))
 	}
 	return p
+}
+
+// withData is the session's second socket, which has data.
+func withData(v sessionstore.Session) sessionstore.Socket {
+	k, _ := v.Socket("/data")
+	return k
 }
 
 var prices = []price{
@@ -88,6 +95,57 @@ var prices = []price{
 	{"SetHint, 1 room", 1, 2, 1, 2, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.SetHint(ctx, v.Sockets[0], sessionstore.Connection{})
 	}},
+	{
+		"SetData, the first key", 0, 2, 0, 2,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			return s.SetData(ctx, v.Sockets[0], "score", "1", wideSocket)
+		},
+	},
+	{
+		"add to data, the first key: SwapData", 0, 2, 0, 2,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			return s.SwapData(ctx, v.Sockets[0], "score", "", "1", wideSocket)
+		},
+	},
+	{
+		"add to data: Data, SwapData", 1, 1, 1, 1,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			k := withData(v)
+			data, err := s.Data(ctx, k)
+			if err != nil {
+				return err
+			}
+			return s.SwapData(ctx, k, "k", data["k"], "2", wideSocket)
+		},
+	},
+	{
+		"add to data that were read: SwapData", 0, 1, 0, 1,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			return s.SwapData(ctx, withData(v), "k", "1", "2", wideSocket)
+		},
+	},
+	{
+		"add to data, one race lost", 0, 2, 0, 1, // and 1 for the refused write, which is not reported
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			k := withData(v)
+			data, ok := sessionstore.CurrentData(s.SwapData(ctx, k, "k", "0", "1", wideSocket))
+			if !ok {
+				return errors.New("no race was lost")
+			}
+			return s.SwapData(ctx, k, "k", data["k"], "2", wideSocket)
+		},
+	},
+	{"SetData", 1, 1, 1, 1, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		return s.SetData(ctx, withData(v), "k", "2", wideSocket)
+	}},
+	{
+		"ReadSocket, with data", 1, 0, 3, 0,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			k := withData(v)
+			_, _, err := s.ReadSocket(ctx, k.Namespace, sessionstore.Member{Socket: k.ID, Session: k.Session})
+			return err
+		},
+	},
 	{"RemoveSocket, 1 room", 1, 4, 1, 4, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		_, err := s.RemoveSocket(ctx, v.Sockets[0])
 		return err
@@ -165,6 +223,10 @@ func TestCapacity(t *testing.T) {
 	_, _ = fmt.Fprintln(w, "operation\treads\twrites\tRRU\tWRU")
 	for _, p := range prices {
 		v := polling(t, s)
+		must(t, s.PutSocket(t.Context(), sessionstore.NewSocket{
+			ID: "data", Session: v.ID, Namespace: "/data", Data: map[string]string{"k": "1"},
+		}, conn, wideSocket))
+		v = get(t, s, v.ID)
 		before := meter.Total()
 		if err := p.run(t.Context(), s, v); err != nil {
 			t.Errorf("%s: %v", p.name, err)

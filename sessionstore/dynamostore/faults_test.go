@@ -210,6 +210,9 @@ func TestPartlyWritten(t *testing.T) {
 		{"SetData", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 			return s.SetData(ctx, v.Sockets[0], "k", "1", wideSocket)
 		}},
+		{"SwapData", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			return s.SwapData(ctx, v.Sockets[0], "k", "", "1", wideSocket)
+		}},
 		{"RemoveSocket", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 			_, err := s.RemoveSocket(ctx, v.Sockets[0])
 			return err

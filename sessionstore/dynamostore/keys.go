@@ -59,7 +59,7 @@ const (
 	attrHasData       = "dt" // there is, or has been, a data item
 	attrRoomCount     = "rn"
 	attrData          = "da" // keys with a dot in front, since an empty one is not allowed
-	attrVersion       = "vn" // of a data item
+	attrDataSize      = "ds" // bytes of all keys and values of a data item
 	attrWant          = "w"
 	attrCount         = "at" // attachments that came
 	attrDeadline      = "dl"

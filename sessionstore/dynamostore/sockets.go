@@ -105,7 +105,7 @@ func (s *Store) keptWrites(n *sessionstore.NewSocket, k *sessionstore.Socket) []
 		writes = append(writes, putRequest(it))
 	}
 	if k.HasData {
-		writes = append(writes, putRequest(s.dataItem(k, n.Data, 1)))
+		writes = append(writes, putRequest(s.dataItem(k, n.Data)))
 	}
 	for _, room := range n.Rooms {
 		writes = append(writes, putRequest(s.keptItem(keptRoomKey(k, room), k)))

@@ -84,6 +84,14 @@ func TestMeter(t *testing.T) {
 			k.HasData = true
 			return errors.Join(err, s.SetData(ctx, k, "a", "2", wideSocket))
 		}},
+		{sessionstore.OpSwapData, 0, 4, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
+			err := s.SwapData(ctx, k, "a", "", "1", wideSocket) // the first says so in the row
+			err2 := s.SwapData(ctx, k, "a", "1", "2", wideSocket)
+			if lost := s.SwapData(ctx, k, "a", "1", "3", wideSocket); !errors.Is(lost, sessionstore.ErrConflict) {
+				return fmt.Errorf("want a conflict: %w", lost)
+			}
+			return errors.Join(err, err2) // a refused one is paid for
+		}},
 		{sessionstore.OpReadSocket, 1, 0, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
 			_, _, err := s.ReadSocket(ctx, k.Namespace, sessionstore.Member{Socket: k.ID, Session: k.Session})
 			return err

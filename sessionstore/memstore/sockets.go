@@ -226,14 +226,49 @@ func (s *Store) SetData(
 	} else {
 		s.meter.Add(op, sessionstore.Usage{Writes: 1})
 	}
+	if err := s.changeData(&k, nil, key, value, limits); err != nil {
+		return fmt.Errorf("set data: socket: %w", err)
+	}
+	return nil
+}
+
+// SwapData implements [sessionstore.Sockets].
+func (s *Store) SwapData(
+	ctx context.Context, k sessionstore.Socket, key, old, value string,
+	limits sessionstore.SocketLimits,
+) error {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return err
+	}
+	if err := limits.CheckData(map[string]string{key: value}); err != nil {
+		return fmt.Errorf("swap data: %w", err)
+	}
+	if k.HasData || old != "" || value == "" {
+		s.wrote(sessionstore.OpSwapData, 1)
+	} else {
+		s.wrote(sessionstore.OpSwapData, 2)
+	}
+	if err := s.changeData(&k, &old, key, value, limits); err != nil {
+		return fmt.Errorf("swap data: socket: %w", err)
+	}
+	return nil
+}
+
+// changeData sets one key of a socket's data, if it has the old value or old is nil.
+func (s *Store) changeData(
+	k *sessionstore.Socket, old *string, key, value string, limits sessionstore.SocketLimits,
+) error {
 	st := s.stripe(k.Session)
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	e, i := st.socket(k)
+	e, i := st.socket(*k)
 	if e == nil {
-		return fmt.Errorf("set data: socket: %w", sessionstore.ErrNotFound)
+		return sessionstore.ErrNotFound
 	}
 	own := e.kept[k.ID]
+	if old != nil && own.data[key] != *old {
+		return &sessionstore.ChangedError{Data: own.data}
+	}
 	data := maps.Clone(own.data)
 	if data == nil {
 		data = make(map[string]string, 1)
@@ -241,7 +276,7 @@ func (s *Store) SetData(
 	if data[key] = value; value == "" {
 		delete(data, key)
 	} else if err := limits.CheckData(data); err != nil {
-		return fmt.Errorf("set data: socket: %w", err)
+		return err
 	}
 	own.bytes += weighData(data) - weighData(own.data)
 	own.data = data

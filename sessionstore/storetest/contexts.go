@@ -89,6 +89,9 @@ var pollingCalls = []call{
 	{"SetData", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
 		return s.SetData(ctx, read.Sockets[0], "k", "1", limits)
 	}},
+	{"SwapData", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
+		return s.SwapData(ctx, read.Sockets[0], "k", "", "1", limits)
+	}},
 	{"ClearSockets", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
 		return s.ClearSockets(ctx, read.ID)
 	}},
@@ -158,6 +161,7 @@ func cancelledWrites(x *tester) {
 	x.member(k, connA)
 	x.inRoom(k.Namespace, "a", memberOf(k, connA))
 	x.inRoom(k.Namespace, "b")
+	equal(x, "the data", x.data(k), nil)
 	equal(x, "members of the namespace not joined", len(x.everybody(k.Namespace+"2")), 0)
 	x.pending(a)
 	got, err := x.store.Connection(x.Context(), row.Conn)

@@ -34,6 +34,9 @@ var raceTests = []test{
 	{"AnswerAck", raceAck},
 	{"Join against RemoveSocket", raceJoin},
 	{"Join and SetData", raceSocketChanges},
+	{"SwapData to add", raceAdds},
+	{"SwapData", raceSwap},
+	{"SetData and SwapData to the limit", raceToTheLimit},
 	{"AddAttachments", raceAttachments},
 }
 

@@ -14,8 +14,6 @@ var socketTests = []test{
 	{"remove", removeSocket},
 	{"remove the loser of a put", removeLoser},
 	{"a successor in the namespace", successor},
-	{"data", socketData},
-	{"data too large", dataTooLarge},
 	{"a new socket too large", newTooLarge},
 	{"many rooms", manyRooms},
 	{"clear", clearSockets},
@@ -39,10 +37,6 @@ func (x *tester) join(k sessionstore.NewSocket, room sessionstore.Room, hint ses
 
 func (x *tester) leave(k sessionstore.NewSocket, room sessionstore.Room) error {
 	return x.store.Leave(x.Context(), k.Row(), room)
-}
-
-func (x *tester) setData(k sessionstore.NewSocket, key, value string) error {
-	return x.store.SetData(x.Context(), k.Row(), key, value, limits)
 }
 
 func (x *tester) setHint(k sessionstore.NewSocket, hint sessionstore.Connection) error {
@@ -256,68 +250,6 @@ func successor(x *tester) {
 	x.noMember(old)
 	x.inRoom(old.Namespace, "a", memberOf(next, connA))
 	x.inRoom(old.Namespace, "b")
-}
-
-func socketData(x *tester) {
-	k := x.put(newSocket(x.polling(), freshNamespace()))
-	k.Data = make(map[string]string)
-	for key, value := range map[string]string{
-		"a": "1", "a.b": `{"x":[1,2]}`, "#": `"#"`, ":v": "null", "size": "true", "é😀": `"é😀"`, "with space": `"\""`,
-		"[0]": "0",
-	} {
-		x.must(x.setData(k, key, value))
-		k.Data[key] = value
-	}
-	x.sameSocket(k)
-	x.must(x.setData(k, "a", "2"))
-	x.must(x.setData(k, "a.b", ""))
-	x.must(x.setData(k, "never there", ""))
-	k.Data["a"] = "2"
-	delete(k.Data, "a.b")
-	x.sameSocket(k)
-
-	gone := newSocket(k.Session, freshNamespace())
-	for _, value := range []string{"1", ""} {
-		x.is(x.setData(gone, "a", value), sessionstore.ErrNotFound)
-	}
-	if n := len(x.get(k.Session).Sockets); n != 1 {
-		x.Errorf("%d sockets", n)
-	}
-}
-
-// dataTooLarge: the limit holds for all of a socket's data together, and for the length of a key.
-func dataTooLarge(x *tester) {
-	k := newSocket(x.polling(), freshNamespace())
-	k.Data = map[string]string{"a": `"kept"`}
-	x.put(k)
-	small := sessionstore.SocketLimits{Data: 1000}
-	set := func(key, value string) error { return x.store.SetData(x.Context(), k.Row(), key, value, small) }
-	left := small.Data - len(`a"kept"`)
-	x.is(set("b", strings.Repeat("x", left)), sessionstore.ErrTooLarge)
-	x.is(set(strings.Repeat("k", sessionstore.MaxDataKey+1), "1"), sessionstore.ErrTooLarge)
-	x.sameSocket(k)
-	k.Data["b"] = strings.Repeat("x", left-1)
-	x.must(set("b", k.Data["b"]))
-	x.is(set("c", "1"), sessionstore.ErrTooLarge)
-	x.is(set("a", `"kept."`), sessionstore.ErrTooLarge)
-	x.sameSocket(k)
-	k.Data["a"] = `"tidy"`
-	x.must(set("a", k.Data["a"]))
-	delete(k.Data, "b")
-	x.must(set("b", ""))
-	long := strings.Repeat("k", sessionstore.MaxDataKey)
-	k.Data[long] = "1"
-	x.must(set(long, "1"))
-	x.sameSocket(k)
-
-	// Whatever the limit says, an item has to take it.
-	most := sessionstore.SocketLimits{Data: 1 << 30}
-	value := strings.Repeat("x", sessionstore.MaxKept-1)
-	other := x.put(newSocket(k.Session, freshNamespace()))
-	x.is(x.store.SetData(x.Context(), other.Row(), "a", value+"x", most), sessionstore.ErrTooLarge)
-	x.must(x.store.SetData(x.Context(), other.Row(), "a", value, most))
-	other.Data = map[string]string{"a": value}
-	x.sameSocket(other)
 }
 
 // newTooLarge: a socket that is above a limit is not stored, nor anything of it.
