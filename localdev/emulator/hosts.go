@@ -30,7 +30,7 @@ var errHosts = errors.New("emulator: two hosts are for one API")
 
 // ServeHosts is [Server.Serve] with a host for each API, as AWS has them without a front: the HTTP API, the services
 // and the fallback at the first, the WebSocket API, at its stage alone, and its management at the second. There must
-// be one [API].
+// be one [API]; else the error says so, at once.
 func (s *Server) ServeHosts(polling, webSocket net.Listener) error {
 	if len(s.apis) != 1 {
 		close(s.serveEnd)

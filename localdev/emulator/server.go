@@ -17,28 +17,37 @@ import (
 
 // Handlers is one function set behind an API: what Lambda would run. Methods are called concurrently. The
 // maps of an event are reused after the call and must not be kept. A context carries the deadline of the
-// platform; a client that goes away does not end it.
+// platform ([Limits].MessageTimeout and RequestTimeout); a client that goes away does not end it. An error, and a
+// panic, is what the error of a function is to the service: the client gets 500 of the HTTP API; of the WebSocket API
+// 502 at $connect, and the error frame of the service for a frame. [ErrThrottled] is an error of its own.
 type Handlers interface {
 	// HTTP answers a request of the HTTP API (payload format 2.0). QueryStringParameters is left empty:
 	// RawQueryString says the same, and without joining repeated keys.
 	HTTP(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
-	// WebSocket answers $connect, $default and $disconnect. A body goes back to the client as a frame.
+	// WebSocket answers $connect, $default and $disconnect, which RequestContext.RouteKey tells apart. At $connect a
+	// status of 200 to 299 takes the connection, and the headers of the answer go with the 101; any other refuses it.
+	// The answer to a frame is its route response: the body, unless it is empty, goes to the client as a frame, and the
+	// status means nothing.
 	WebSocket(ctx context.Context, e events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error)
 }
 
 // API is one HTTP API and one WebSocket API under a common path.
 type API struct {
-	// Path is the prefix of the request's path, for instance "/socket.io/".
+	// Path is the prefix of the request's path, for instance "/chat/", or "/" for all. The first API that it fits is
+	// taken. A WebSocket is an upgrade at such a path, anything else a request of the HTTP API.
 	Path string
 	// Sets take turns at every request and every frame. At least one.
 	Sets []Handlers
 	// Concurrent hands every frame over as it comes, as the service does: frames of one connection overtake each
-	// other, and so do the answers. Else one is handed over when the one before has been answered.
+	// other, and so do the answers; at most 256 of one connection are under way. Else one is handed over when the one
+	// before has been answered.
 	Concurrent bool
 	// EmptyFrames sends the client an empty frame where a handler answers one with an empty body. AWS does not say
 	// what it does with an empty route response; false is what other emulators do, which send nothing.
 	EmptyFrames bool
-	// Dispatch, if given, is how long it takes until a frame, or the end of a connection, is handed over.
+	// Dispatch, unless nil, is how long it takes until a frame, or the end of a connection, is handed over; it is
+	// called for each. They are handed over one at a time, in the order in which their times are up: of a route whose
+	// integration is a queue, not a function.
 	Dispatch func() time.Duration
 }
 
@@ -49,11 +58,12 @@ var ErrThrottled = errors.New("emulator: function throttled")
 // Config is what a [Server] is made of.
 type Config struct {
 	// Endpoint is the base URL of the management API, as other processes reach this one, without a
-	// trailing slash. Its path is the stage: "http://127.0.0.1:3000/local".
+	// trailing slash. Its path is the stage: "http://127.0.0.1:3000/local". It must be given.
 	Endpoint string
-	Limits   Limits
-	// Services returns what serves a request that is for neither API, and is asked first; it may return nil, and
-	// be nil.
+	// Limits are what the server refuses; the zero value refuses almost nothing. [AWS] has those of the service.
+	Limits Limits
+	// Services returns what serves a request that is for neither API, for instance to package queue's or lambda's, and
+	// is asked before them; it may return nil, and be nil. Wrap what programs call in [ForPrograms].
 	Services func(*http.Request) http.Handler
 	// Intercept is Services for what is at every host, that of the WebSocket API too ([Server.ServeHosts]), and is
 	// asked before it; it may return nil, and be nil.
@@ -68,7 +78,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Server is the emulator. Make it with [New], add APIs with [Server.Route], then call [Server.Serve].
+// Server is the emulator. Make it with [New], add APIs with [Server.Route], then call [Server.Serve], and
+// [Server.Shutdown] at the end. Safe for concurrent use once it serves.
 type Server struct {
 	// static
 	endpoint string
@@ -145,8 +156,8 @@ func New(c Config) *Server {
 	s.out.New = func() any { return new(frames) }
 	s.sweepDone, s.serveEnd = make(chan struct{}), make(chan struct{})
 	s.http = &http.Server{
-		Handler: s, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 75 * time.Second, MaxHeaderBytes: 32 << 10,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		Handler: http.HandlerFunc(s.serveHTTP), ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 75 * time.Second,
+		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	return s
 }
@@ -177,8 +188,8 @@ func (s *Server) Stats() Stats {
 // Route adds an API. All routes must be added before [Server.Serve].
 func (s *Server) Route(a API) { s.apis = append(s.apis, &api{API: a}) }
 
-// Serve accepts connections until [Server.Shutdown]; then it returns nil. Both APIs are at the one address, as behind
-// a front. Serve or [Server.ServeHosts] must be called once.
+// Serve accepts connections until [Server.Shutdown]; then it returns nil, else the listener's error. Both APIs are at
+// the one address, as behind a front. Serve or [Server.ServeHosts] must be called once.
 func (s *Server) Serve(l net.Listener) error { return s.serve(l) }
 
 func (s *Server) serve(listeners ...net.Listener) error {
@@ -197,8 +208,8 @@ func (s *Server) serve(listeners ...net.Listener) error {
 	return all.Wait()
 }
 
-// ServeHTTP routes a request: to a service, to the management API, to an API by its path, else to the fallback.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// serveHTTP routes a request: to a service, to the management API, to an API by its path, else to the fallback.
+func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	s.requests.Add(1)
 	defer s.requests.Add(-1)
 	s.bound(w, r)

@@ -28,7 +28,7 @@ func (p *Platform) InvokeAsync(c Call) error {
 	switch {
 	case f == nil:
 		return fmt.Errorf("invoke %q: %w", c.Function, ErrNotFound)
-	case len(c.Payload) > MaxAsyncPayload:
+	case len(c.Payload) > maxAsyncPayload:
 		return fmt.Errorf("invoke %s with %d bytes: %w", c.Function, len(c.Payload), ErrTooLarge)
 	}
 	if !p.enter(func() { p.deliver(f, c) }) {

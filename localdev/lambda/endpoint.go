@@ -32,12 +32,12 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		)
 		return
 	}
-	payload, err := io.ReadAll(io.LimitReader(r.Body, MaxPayload+1))
+	payload, err := io.ReadAll(io.LimitReader(r.Body, maxPayload+1))
 	if err != nil {
 		serviceError(w, http.StatusBadRequest, "InvalidRequestContentException", "the body could not be read")
 		return
 	}
-	if len(payload) > MaxPayload {
+	if len(payload) > maxPayload {
 		callError(w, ErrTooLarge)
 		return
 	}
@@ -56,7 +56,7 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *Platform) serveCall(w http.ResponseWriter, r *http.Request, c Call) {
 	switch kind := r.Header.Get("X-Amz-Invocation-Type"); kind {
 	case "DryRun":
-		if _, ok := p.Function(c.Function); !ok {
+		if _, ok := p.function(c.Function); !ok {
 			callError(w, ErrNotFound)
 			return
 		}

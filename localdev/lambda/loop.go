@@ -16,7 +16,9 @@ const maxLoop = 16
 // its functions and queues hand on without looking into it.
 const lineagePart = "Lineage="
 
-// Lineage is a trace header that says how often a function has been invoked in the chain of calls that led here.
+// Lineage is a trace header ([Call].Trace) that says how often a function, by its ARN, has been invoked in the chain of
+// calls that led here: for tests of functions that call themselves. The form is of this package; AWS documents none:
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
 func Lineage(arn string, invocations int) string {
 	return lineagePart + lineageID(arn) + ":" + strconv.Itoa(invocations)
 }

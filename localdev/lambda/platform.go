@@ -11,57 +11,70 @@ import (
 	"time"
 )
 
-// Why a call did not reach a function.
+// Why a call did not reach a function. Over the Invoke API each is the exception that it names.
 var (
-	ErrNotFound  = errors.New("lambda: no such function")
+	// ErrNotFound: no function has that name. ResourceNotFoundException, status 404.
+	ErrNotFound = errors.New("lambda: no such function")
+	// ErrThrottled: all environments that the function may have are busy. TooManyRequestsException, status 429.
 	ErrThrottled = errors.New("lambda: no concurrency is left")
-	ErrTooLarge  = errors.New("lambda: payload too large")
-	ErrLoop      = errors.New("lambda: the function calls itself, and was stopped")
-	ErrStopping  = errors.New("lambda: the platform is stopping")
+	// ErrTooLarge: the payload is above 6 MiB, or 1 MiB of an asynchronous call. RequestTooLargeException, status 413.
+	ErrTooLarge = errors.New("lambda: payload too large")
+	// ErrLoop: the function was invoked some 16 times by what its own invocations sent or called.
+	// RecursiveInvocationException, status 400.
+	ErrLoop = errors.New("lambda: the function calls itself, and was stopped")
+	// ErrStopping: [Platform.Close] was called. The service has no such error.
+	ErrStopping = errors.New("lambda: the platform is stopping")
 )
 
-// Limits of the service, in bytes.
+// Limits of the service, in bytes: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 const (
-	MaxPayload      = 6 << 20     // of a call
-	MaxAnswer       = 6<<20 + 100 // of the answer to one
-	MaxAsyncPayload = 1 << 20     // of an asynchronous call
+	maxPayload      = 6 << 20     // of a call
+	maxAnswer       = 6<<20 + 100 // of the answer to one
+	maxAsyncPayload = 1 << 20     // of an asynchronous call
 )
 
 // Function is a function as it is deployed.
 type Function struct {
+	// Name is what calls name it by; unique on a platform.
 	Name string
-	ARN  string
+	// ARN is what the function and its events know it by: arn:aws:lambda:REGION:ACCOUNT:function:NAME. Chains of calls
+	// are counted by it.
+	ARN string
 	// Dir is the task root: the folder with the program "bootstrap", which runs in it.
 	Dir string
-	// Handler and Environment are what the process finds in its environment.
+	// Handler and Environment are what the process finds in its environment: _HANDLER, and the variables. Of the
+	// variables of this process it finds none.
 	Handler     string
 	Environment map[string]string
-	// Memory is in MB; a process that uses more is killed.
+	// Memory is in MiB, and must be given (on AWS 128 to 10,240); a process that uses more is killed. It is measured on
+	// Linux alone.
 	Memory int
-	// Timeout ends an invocation, and with it the environment.
+	// Timeout must be given (on AWS 1 s to 15 min); it ends an invocation, and with it the environment.
 	Timeout time.Duration
-	// Concurrency is the greatest number of environments; a call above it is throttled. Zero throttles all.
+	// Concurrency is the greatest number of environments, for the sake of the machine; a call above it is throttled.
+	// Zero throttles all.
 	Concurrency int
 	// Reserved is the function's part of the account's concurrency; nil: it shares what no function reserves.
 	Reserved *int
-	// AsyncRetries is how often an asynchronous call that failed is repeated, 0 to 2.
+	// AsyncRetries is how often an asynchronous call that failed is repeated, 0 to 2 (on AWS 2 unless said otherwise).
 	AsyncRetries int
-	// AsyncAge is how long an asynchronous call may wait; 0 means 6 h.
+	// AsyncAge is how long an asynchronous call may wait; 0 means 6 h, the most on AWS.
 	AsyncAge time.Duration
 	// AllowLoop lets the function be invoked more than 16 times by what its own invocations have sent or called. Else
 	// the call is refused.
 	AllowLoop bool
-	// OnFailure is the ARN of the queue that is told of an asynchronous call that failed for good; empty: no queue is
-	// told.
+	// OnFailure is the ARN of the queue that is told of an asynchronous call that failed for good, see
+	// [Config].Send; empty: no queue is told.
 	OnFailure string
 }
 
 // Config is what a [Platform] is made of.
 type Config struct {
 	Functions []Function
-	Region    string
+	// Region is what functions find as AWS_REGION.
+	Region string
 	// Account is the concurrency of the account, which functions share; 0: without bound. What functions reserve is
-	// taken out of it, and must leave 100.
+	// taken out of it, and must leave 100. On AWS 1,000 in a new account's Region.
 	Account int
 	// Environment is added to that of every function, and wins.
 	Environment map[string]string
@@ -71,9 +84,9 @@ type Config struct {
 	Init time.Duration
 	// AsyncPauses are the pauses before the repetitions of an asynchronous call; none means 1 and 2 minutes.
 	AsyncPauses []time.Duration
-	// Send sends a message to the queue of an ARN. It is asked for by functions with OnFailure alone.
+	// Send sends a message to the queue of an ARN. Functions with OnFailure need it, others do not.
 	Send func(arn, body string) error
-	// Logs is the folder that gets a log for each function; empty: none is kept.
+	// Logs is a folder, made if need be, for a log of each function: NAME.log, begun anew; empty: none is kept.
 	Logs string
 	// Logger gets what goes wrong; nil discards.
 	Logger *slog.Logger
@@ -82,22 +95,24 @@ type Config struct {
 // Call is one invocation.
 type Call struct {
 	Function string // name
-	Payload  []byte // JSON
-	// Trace is the caller's trace header, X-Amzn-Trace-Id; empty: the call begins a chain.
+	Payload  []byte // JSON, at most 6 MiB; asynchronously at most 1 MiB
+	// Trace is the trace header of the caller, X-Amzn-Trace-Id; empty: the call begins a chain.
 	Trace string
 }
 
 // Result is the answer to a call that reached its function.
 type Result struct {
+	// RequestID is the invocation's, as the function and its log know it.
 	RequestID string
-	Payload   []byte
-	// FunctionError is empty, or "Unhandled": then Payload describes the error.
+	// Payload is the answer in JSON, at most 6,291,556 bytes.
+	Payload []byte
+	// FunctionError is empty, or "Unhandled": then Payload describes the error, with errorType and errorMessage.
 	FunctionError string
-	// Log is the end of the invocation's log, at most 4 KB.
+	// Log is the end of the invocation's log, at most 4 KiB.
 	Log []byte
 }
 
-// Platform runs functions. Make it with [New], and [Platform.Close] it.
+// Platform runs functions. Make it with [New], and [Platform.Close] it. Safe for concurrent use.
 type Platform struct {
 	config    Config
 	functions map[string]*function
@@ -162,7 +177,7 @@ func (p *Platform) Invoke(ctx context.Context, c Call) (Result, error) {
 	if f == nil {
 		return Result{}, fmt.Errorf("invoke %q: %w", c.Function, ErrNotFound)
 	}
-	if len(c.Payload) > MaxPayload {
+	if len(c.Payload) > maxPayload {
 		return Result{}, fmt.Errorf("invoke %s with %d bytes: %w", c.Function, len(c.Payload), ErrTooLarge)
 	}
 	return p.invoke(ctx, f, newInvocation(newRequestID(), c))
@@ -187,8 +202,8 @@ func (p *Platform) invoke(ctx context.Context, f *function, inv *invocation) (Re
 	}
 }
 
-// Function returns what is deployed under a name.
-func (p *Platform) Function(name string) (Function, bool) {
+// function returns what is deployed under a name.
+func (p *Platform) function(name string) (Function, bool) {
 	f := p.functions[name]
 	if f == nil {
 		return Function{}, false

@@ -19,6 +19,13 @@ import (
 	"github.com/nonstick-io/nonstick/localdev/lambda"
 )
 
+// The service's limits of a call, of its answer, and of an asynchronous call, in bytes.
+const (
+	maxPayload      = 6 << 20
+	maxAnswer       = 6_291_556
+	maxAsyncPayload = 1 << 20
+)
+
 func TestWarmAndCold(t *testing.T) {
 	s := start(t, nil)
 	s.want(t, `"hello"`, "text", "hello")
@@ -117,7 +124,7 @@ func TestRefusedCalls(t *testing.T) {
 		want error
 	}{
 		{"unknown function", lambda.Call{Function: "nobody"}, lambda.ErrNotFound},
-		{"too large", lambda.Call{Function: "probe", Payload: make([]byte, lambda.MaxPayload+1)}, lambda.ErrTooLarge},
+		{"too large", lambda.Call{Function: "probe", Payload: make([]byte, maxPayload+1)}, lambda.ErrTooLarge},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -130,7 +137,7 @@ func TestRefusedCalls(t *testing.T) {
 		t.Error(err)
 	}
 	if err := s.InvokeAsync(
-		lambda.Call{Function: "probe", Payload: make([]byte, lambda.MaxAsyncPayload+1)},
+		lambda.Call{Function: "probe", Payload: make([]byte, maxAsyncPayload+1)},
 	); !errors.Is(
 		err, lambda.ErrTooLarge,
 	) {
@@ -206,15 +213,15 @@ func TestFailures(t *testing.T) {
 func TestLargestAnswer(t *testing.T) {
 	s := start(t, nil)
 	const quotes = len(`""`)
-	res := s.invoke(t, "do", "large", "bytes", lambda.MaxAnswer-quotes)
-	if got := s.stats().LargestAnswer; res.FunctionError != "" || len(res.Payload) != lambda.MaxAnswer ||
-		got != lambda.MaxAnswer {
+	res := s.invoke(t, "do", "large", "bytes", maxAnswer-quotes)
+	if got := s.stats().LargestAnswer; res.FunctionError != "" || len(res.Payload) != maxAnswer ||
+		got != maxAnswer {
 		t.Errorf(
 			"answer of %d bytes %s, the largest has %d; want %d", len(res.Payload), res.FunctionError, got,
-			lambda.MaxAnswer,
+			maxAnswer,
 		)
 	}
-	res = s.invoke(t, "do", "large", "bytes", lambda.MaxAnswer-quotes+1)
+	res = s.invoke(t, "do", "large", "bytes", maxAnswer-quotes+1)
 	if want := "exceeded maximum allowed payload size (6291556 bytes)"; res.FunctionError == "" ||
 		!strings.Contains(string(res.Payload), want) {
 		t.Errorf("answer %.300s %s, want %s", res.Payload, res.FunctionError, want)

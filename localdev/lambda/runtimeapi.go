@@ -89,7 +89,7 @@ func (a *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, MaxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxAnswer+1))
 	if err != nil {
 		refuse(w, http.StatusBadRequest, "InvalidRequest", "the body could not be read")
 		return
@@ -98,10 +98,10 @@ func (a *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
 		a.env.end(outOfMemory())
 		return
 	}
-	if len(body) > MaxAnswer {
+	if len(body) > maxAnswer {
 		why := &fault{
 			kind:    kindResponse,
-			message: fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", MaxAnswer),
+			message: fmt.Sprintf("Response payload size exceeded maximum allowed payload size (%d bytes).", maxAnswer),
 		}
 		if a.answer(w, r, func(inv *invocation) { inv.fail(why) }) {
 			refuse(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", why.message)
@@ -115,7 +115,7 @@ func (a *runtimeAPI) response(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *runtimeAPI) error(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, MaxPayload))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxPayload))
 	if err != nil {
 		refuse(w, http.StatusBadRequest, "InvalidRequest", "the body could not be read")
 		return
@@ -143,7 +143,7 @@ func (a *runtimeAPI) answer(w http.ResponseWriter, r *http.Request, set func(*in
 }
 
 func (a *runtimeAPI) initError(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, MaxPayload))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxPayload))
 	if err != nil {
 		refuse(w, http.StatusBadRequest, "InvalidRequest", "the body could not be read")
 		return

@@ -1,6 +1,13 @@
-// Package mapping renders the mapping templates of API Gateway's integrations that are no proxies: that subset of
-// Velocity which needs no more than values. Anything else is an error when the template is read, not when a frame
-// comes.
+// Package mapping renders the mapping templates of API Gateway's integrations that are no proxies, for instance of a
+// WebSocket API's route that sends its frames to a queue: that subset of Velocity which needs no more than values.
+//
+//   - $input.body is the body of the request or the frame;
+//   - $context.connectionId and the other variables of a WebSocket API that its events have;
+//   - $util.urlEncode(...) and $util.base64Encode(...) of one of these, or of each other.
+//
+// Anything else ($input.json, $stageVariables, #set, #if, texts as arguments) is an error when the template is read,
+// not when a frame comes. What there is on AWS:
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html
 package mapping
 
 import (
@@ -11,18 +18,18 @@ import (
 	"strings"
 )
 
-// ErrUnknown is a part of a template that is not emulated.
+// ErrUnknown tells of a part of a template that is not emulated; the error that matches it names the part.
 var ErrUnknown = errors.New("mapping: this is not emulated")
 
 // Input is what a template is rendered with.
 type Input struct {
 	// Body is $input.body.
 	Body string
-	// Context are the variables of $context, by their names.
+	// Context are the variables of $context, by their names; one that is missing is empty.
 	Context map[string]string
 }
 
-// Template is a template that was read.
+// Template is a template that was read, by [Parse]. Safe for concurrent use.
 type Template struct{ parts []value }
 
 // value is a part of a template.
@@ -43,7 +50,7 @@ var variables = map[string]bool{
 	"routeKey": true, "stage": true,
 }
 
-// Parse reads a template.
+// Parse reads a template. Its errors match [ErrUnknown].
 func Parse(text string) (*Template, error) {
 	var t Template
 	for text != "" {
@@ -112,7 +119,7 @@ func word(s string) string {
 	return s[:end]
 }
 
-// Render fills a template.
+// Render fills a template. It cannot fail: [Parse] has refused what could.
 func (t *Template) Render(in Input) string {
 	var b strings.Builder
 	for _, p := range t.parts {

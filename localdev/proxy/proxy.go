@@ -19,35 +19,41 @@ import (
 	"github.com/nonstick-io/nonstick/localdev/queue"
 )
 
-// Why a function's answer is none.
+// Why a function's answer is none. The client gets 500 of the HTTP API, 502 or an error frame of the WebSocket API.
 var (
+	// ErrFunction: the function returned an error, crashed, or ran out of time.
 	ErrFunction = errors.New("proxy: the function failed")
-	ErrAnswer   = errors.New("proxy: the function's answer has not the form of a proxy integration's")
+	// ErrAnswer: what the function returned is no JSON, or not that of an answer.
+	ErrAnswer = errors.New("proxy: the function's answer has not the form of a proxy integration's")
 )
 
-// Invoker invokes functions: a [*lambda.Platform].
+// Invoker invokes functions: a [*lambda.Platform]. Errors are those of [lambda.Platform.Invoke].
 type Invoker interface {
 	Invoke(ctx context.Context, c lambda.Call) (lambda.Result, error)
 }
 
 // Route says which function serves what.
 type Route struct {
-	// Key is "$connect", "$default" and the like, or "METHOD /path".
-	Key      string
+	// Key is "$connect", "$disconnect" or "$default" of a WebSocket API; "METHOD /path" or "$default" of an HTTP API,
+	// where the method may be ANY, and a segment of the path {name} or, as the last one, {name+}. The most specific
+	// route wins.
+	Key string
+	// Function is the name of the function that serves the route.
 	Function string
 	// Responds: what the function answers to a frame goes to the client.
 	Responds bool
-	// Queue takes the frames instead of a function, if it is not empty, as Mapping makes messages of them.
+	// Queue is the name of a queue that takes the frames instead of a function, if it is not empty; Mapping makes the
+	// form of a SendMessage of a frame, and must be given then.
 	Queue   string
 	Mapping *mapping.Template
 }
 
-// Sender sends a message to a queue, as a form of SQS's query protocol.
+// Sender sends a message to a queue, by its name, as a form of SQS's query protocol: a [*queue.Queues].
 type Sender interface {
 	SendForm(queue, form string) (queue.Sent, error)
 }
 
-// Handlers serves an HTTP API and a WebSocket API by functions.
+// Handlers serves an HTTP API and a WebSocket API by functions. Make it with [New]. Safe for concurrent use.
 type Handlers struct {
 	invoker   Invoker
 	http      []httpRoute
@@ -57,7 +63,8 @@ type Handlers struct {
 
 var _ emulator.Handlers = (*Handlers)(nil)
 
-// New returns Handlers for the routes of both APIs.
+// New returns Handlers for the routes of both APIs. The sender may be nil if no route has a queue. The error names a
+// key of an HTTP route that is none.
 func New(invoker Invoker, sender Sender, httpRoutes, webSocketRoutes []Route) (*Handlers, error) {
 	h := &Handlers{invoker: invoker, sender: sender, webSocket: map[string]Route{}}
 	for _, r := range httpRoutes {

@@ -26,7 +26,7 @@ func (qs *Queues) list(in struct{ QueueNamePrefix string }) (any, error) {
 		QueueURLs []string `json:"QueueUrls"`
 	}{[]string{}}
 	for _, q := range qs.all {
-		if name := q.Spec().Name; strings.HasPrefix(name, in.QueueNamePrefix) {
+		if name := q.configured().Name; strings.HasPrefix(name, in.QueueNamePrefix) {
 			out.QueueURLs = append(out.QueueURLs, qs.URL(name))
 		}
 	}
@@ -61,7 +61,7 @@ func (qs *Queues) getAttributes(in struct {
 	if err != nil {
 		return nil, err
 	}
-	s, c := q.Spec(), q.Stats()
+	s, c := q.configured(), q.Stats()
 	all := map[string]string{
 		"QueueArn": qs.arn(
 			s.Name,
@@ -72,7 +72,7 @@ func (qs *Queues) getAttributes(in struct {
 			c.Delayed,
 		),
 		"VisibilityTimeout": seconds(s.Visibility), "DelaySeconds": seconds(s.Delay),
-		"MessageRetentionPeriod": seconds(s.Retention), "MaximumMessageSize": itoa(MaxMessage),
+		"MessageRetentionPeriod": seconds(s.Retention), "MaximumMessageSize": itoa(maxMessage),
 	}
 	if s.FIFO {
 		all["FifoQueue"], all["ContentBasedDeduplication"] = "true", strconv.FormatBool(s.ContentDedup)
@@ -105,7 +105,7 @@ func (qs *Queues) setAttributes(in struct {
 	if in.Attributes == nil {
 		return nil, missing("Attributes")
 	}
-	s := q.Spec()
+	s := q.configured()
 	times := map[string]struct {
 		to          *time.Duration
 		least, most int

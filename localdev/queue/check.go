@@ -31,15 +31,15 @@ func (q *Queue) check(m *Message) error {
 	switch {
 	case m.Body == "":
 		return missing("MessageBody")
-	case m.size() > MaxMessage:
+	case m.size() > maxMessage:
 		return tooLarge.says(
-			"One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", MaxMessage,
+			"One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", maxMessage,
 		)
 	case !plainText(m.Body):
 		return badContents.says(
 			"Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF",
 		)
-	case m.Delay != nil && (*m.Delay < 0 || *m.Delay > MaxDelay):
+	case m.Delay != nil && (*m.Delay < 0 || *m.Delay > maxDelay):
 		return badValue(seconds(*m.Delay), "DelaySeconds", "DelaySeconds must be >= 0 and <= 900.")
 	case m.Group != "" && !validID(m.Group):
 		return badID(m.Group, "MessageGroupId")
@@ -54,7 +54,7 @@ func (q *Queue) check(m *Message) error {
 
 // checkFIFO judges what is of FIFO queues about a message.
 func (q *Queue) checkFIFO(m *Message) error {
-	spec := q.Spec()
+	spec := q.configured()
 	const kind = "The request include parameter that is not valid for this queue type."
 	switch {
 	case !spec.FIFO && m.Dedup != "":

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Target is how the header X-Amz-Target of a request to SQS begins.
-const Target = "AmazonSQS."
+// target is how the header X-Amz-Target of a request to SQS begins.
+const target = "AmazonSQS."
 
 // maxRequest is the greatest request, in bytes: a batch of messages, in JSON.
 const maxRequest = 8 << 20
@@ -23,7 +23,7 @@ func Serves(r *http.Request) bool {
 	if r.Method != http.MethodPost {
 		return false
 	}
-	if strings.HasPrefix(r.Header.Get("X-Amz-Target"), Target) {
+	if strings.HasPrefix(r.Header.Get("X-Amz-Target"), target) {
 		return r.URL.Path == "/"
 	}
 	atQueue := r.URL.Path == "/" || strings.HasPrefix(r.URL.Path, "/"+Account+"/")
@@ -132,7 +132,7 @@ func perform[In any](body []byte, do func(In) (any, error)) (any, error) {
 type jsonProtocol struct{}
 
 func (jsonProtocol) read(r *http.Request, body []byte) (string, []byte, error) {
-	return strings.TrimPrefix(r.Header.Get("X-Amz-Target"), Target), body, nil
+	return strings.TrimPrefix(r.Header.Get("X-Amz-Target"), target), body, nil
 }
 
 func (jsonProtocol) answer(w http.ResponseWriter, _ string, out any) {

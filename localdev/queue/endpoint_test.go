@@ -220,7 +220,7 @@ func TestSDKErrors(t *testing.T) {
 		t.Errorf("unknown receipt: %v", err)
 	}
 	for name, in := range map[string]*sqs.SendMessageInput{
-		"too large": {QueueUrl: q, MessageBody: new(strings.Repeat("x", MaxMessage+1))},
+		"too large": {QueueUrl: q, MessageBody: new(strings.Repeat("x", maxMessage+1))},
 		"delay":     {QueueUrl: q, MessageBody: new("x"), DelaySeconds: 901},
 	} {
 		_, err := c.SendMessage(t.Context(), in)

@@ -6,12 +6,17 @@ import (
 	"net/http"
 )
 
-// Why an operation was refused. The errors of this package have one of these in them, and say what AWS says.
+// Why an operation was refused. The errors of this package match one of these (errors.Is), and say what AWS says.
 var (
-	ErrNotFound    = errors.New("queue: no such queue")
-	ErrInvalid     = errors.New("queue: invalid parameter")
-	ErrTooLarge    = errors.New("queue: message too large")
-	ErrReceipt     = errors.New("queue: no such receipt handle")
+	// ErrNotFound: no queue has that name or URL. QueueDoesNotExist.
+	ErrNotFound = errors.New("queue: no such queue")
+	// ErrInvalid: a parameter is missing or has a value that SQS refuses; the text says which.
+	ErrInvalid = errors.New("queue: invalid parameter")
+	// ErrTooLarge: a message, or all of a batch together, is above 1 MiB.
+	ErrTooLarge = errors.New("queue: message too large")
+	// ErrReceipt: a receipt handle is of no delivery of this queue. ReceiptHandleIsInvalid.
+	ErrReceipt = errors.New("queue: no such receipt handle")
+	// ErrNotInFlight: the message that is to be hidden for longer is not hidden. MessageNotInflight.
 	ErrNotInFlight = errors.New("queue: message is not in flight")
 )
 

@@ -54,7 +54,7 @@ func (a *api) json(action, parameters string) told {
 	a.t.Helper()
 	status, header, body := a.post(
 		"/", parameters,
-		map[string]string{"X-Amz-Target": Target + action, "Content-Type": "application/x-amz-json-1.0"},
+		map[string]string{"X-Amz-Target": target + action, "Content-Type": "application/x-amz-json-1.0"},
 	)
 	var e struct {
 		Type    string `json:"__type"`
@@ -203,7 +203,7 @@ func TestErrors(t *testing.T) {
 		{"an empty body", "SendMessage", `{"QueueUrl":"q","MessageBody":""}`, missingKind, missing("MessageBody")},
 		{
 			"a body that is too large", "SendMessage",
-			`{"QueueUrl":"q","MessageBody":"` + strings.Repeat("x", MaxMessage+1) + `"}`, tooLarge,
+			`{"QueueUrl":"q","MessageBody":"` + strings.Repeat("x", maxMessage+1) + `"}`, tooLarge,
 			"Message must be shorter than 1048576 bytes",
 		},
 		{
@@ -281,7 +281,7 @@ func TestErrors(t *testing.T) {
 		},
 		{
 			"too long a batch", "SendMessageBatch",
-			batch(`,"MessageBody":"`+strings.Repeat("x", MaxMessage/2+1)+`"`, "a", "b"), batchTooLong,
+			batch(`,"MessageBody":"`+strings.Repeat("x", maxMessage/2+1)+`"`, "a", "b"), batchTooLong,
 			"Batch requests cannot be longer than 1048576 bytes. You have sent 1048578 bytes.",
 		},
 		{

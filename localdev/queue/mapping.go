@@ -12,20 +12,29 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// Call calls a function with an event. It returns [ErrThrottled] if the function did not get to see it, and any
-// other error if it failed.
+// Call calls a function with an event in JSON, and returns its answer. Its error matches [ErrThrottled] if the function
+// did not get to see the event; any other error says that the call failed. It is called concurrently, with a context
+// that does not end. For functions of package lambda it is a few lines around Platform.Invoke.
 type Call func(ctx context.Context, function string, event []byte) (answer []byte, err error)
 
-// ErrThrottled says that the function was not called, for want of concurrency.
+// ErrThrottled is what a [Call] returns if the function was not called, for want of concurrency. The messages stay
+// hidden and the call is tried again, which counts as no delivery.
 var ErrThrottled = errors.New("queue: function throttled")
 
-// Mapping is a queue that feeds a function.
+// Mapping is a queue that feeds a function, an event source mapping. The names of Lambda's parameters stand in
+// brackets.
 type Mapping struct {
+	// Queue and Function are names; the function is the one that [Call] is called with.
 	Queue, Function string
-	Batch           int
-	Window          time.Duration
-	Partial         bool // the answer names the messages that failed
-	Concurrency     int  // calls at a time; 0: as many as the service allows, which begins small and grows
+	// Batch [BatchSize] is the most messages of a call, at least 1. The service takes 10,000, of FIFO queues 10.
+	Batch int
+	// Window [MaximumBatchingWindowInSeconds] is how long a call waits until its batch is full; 0: it does not.
+	Window time.Duration
+	// Partial [ReportBatchItemFailures]: the answer names the messages that failed, which alone come again.
+	Partial bool
+	// Concurrency [MaximumConcurrency] is the most calls at a time, on AWS 2 or more. 0: it begins with 5, and grows by
+	// 300 a minute, up to 1,250, while all of them are busy.
+	Concurrency int
 }
 
 // A mapping without a limit of its own begins with startConcurrency calls at a time. While all of them are under way it
@@ -42,13 +51,17 @@ const (
 	lastRetry  = 5 * time.Second
 )
 
-// Feed delivers messages to the function until ctx ends, and returns when all its calls have.
+// Feed delivers messages of a queue to a function until ctx ends, and returns nil when all its calls have ended, which
+// ctx does not cut short. What a call took without an error is deleted; what failed comes again when its visibility
+// timeout is over. The log gets failed calls; nil discards them. The error is [ErrNotFound], at once.
+//
+// How the service does it: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 func (qs *Queues) Feed(ctx context.Context, m Mapping, call Call, log *slog.Logger) error {
 	q, err := qs.Get(m.Queue)
 	if err != nil {
 		return err
 	}
-	f := feeder{Mapping: m, queues: qs, queue: q, call: call, log: log}
+	f := feeder{Mapping: m, queues: qs, queue: q, call: call, log: orDiscard(log)}
 	var all sync.WaitGroup
 	defer all.Wait()
 	if m.Concurrency > 0 {
@@ -99,7 +112,7 @@ func (f *feeder) poll(ctx context.Context) {
 
 // batch collects messages: what is there, and what comes within the window.
 func (f *feeder) batch(ctx context.Context) []Received {
-	batch := f.queue.Receive(ctx, min(f.Batch, MaxBatch), nil, maxWait)
+	batch := f.queue.Receive(ctx, min(f.Batch, maxBatch), nil, maxWait)
 	if len(batch) == 0 || f.Window == 0 {
 		return batch
 	}
@@ -108,7 +121,7 @@ func (f *feeder) batch(ctx context.Context) []Received {
 		if left <= 0 {
 			break
 		}
-		batch = append(batch, f.queue.Receive(ctx, min(f.Batch-len(batch), MaxBatch), nil, left)...)
+		batch = append(batch, f.queue.Receive(ctx, min(f.Batch-len(batch), maxBatch), nil, left)...)
 	}
 	return batch
 }
@@ -153,7 +166,7 @@ func (f *feeder) deliver(ctx context.Context, batch []Received) {
 
 // insist calls the function, again after throttles as long as the messages are hidden.
 func (f *feeder) insist(ctx context.Context, event []byte) ([]byte, error) {
-	end := time.Now().Add(f.queue.spec.Visibility)
+	end := time.Now().Add(f.queue.configured().Visibility)
 	pause := firstRetry
 	for {
 		answer, err := f.call(context.WithoutCancel(ctx), f.Function, event)

@@ -123,7 +123,7 @@ func (in *receiveInput) times() (limit int, visibility *time.Duration, wait time
 		visibility = &d
 	}
 	switch {
-	case limit < 1 || limit > MaxBatch:
+	case limit < 1 || limit > maxBatch:
 		err = badValue(itoa(limit), "MaxNumberOfMessages", "Must be between 1 and 10, if provided.")
 	case wait < 0 || wait > maxWait:
 		err = badValue(itoa(in.WaitTimeSeconds), "WaitTimeSeconds", "Must be >= 0 and <= 20, if provided.")
@@ -225,8 +225,8 @@ func checkBatch(ids []string, of string) error {
 	switch {
 	case len(ids) == 0:
 		return emptyBatch.says("There should be at least one %s in the request.", of)
-	case len(ids) > MaxBatch:
-		return tooMany.says("Maximum number of entries per request are %d. You have sent %d.", MaxBatch, len(ids))
+	case len(ids) > maxBatch:
+		return tooMany.says("Maximum number of entries per request are %d. You have sent %d.", maxBatch, len(ids))
 	}
 	seen := map[string]bool{}
 	for _, id := range ids {
@@ -268,12 +268,12 @@ func (qs *Queues) sendBatch(ctx context.Context, in sendBatchInput) (any, error)
 	if err := checkBatch(ids, "SendMessageBatchRequestEntry"); err != nil {
 		return nil, err
 	}
-	if size > MaxMessage {
+	if size > maxMessage {
 		return nil, batchTooLong.says(
-			"Batch requests cannot be longer than %d bytes. You have sent %d bytes.", MaxMessage, size,
+			"Batch requests cannot be longer than %d bytes. You have sent %d bytes.", maxMessage, size,
 		)
 	}
-	if err := checkBatchFIFO(q.Spec(), in.Entries); err != nil {
+	if err := checkBatchFIFO(q.configured(), in.Entries); err != nil {
 		return nil, err
 	}
 	out := batchOutput{Successful: []sendOutput{}}

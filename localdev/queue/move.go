@@ -53,7 +53,7 @@ func (m *move) handle(arn string) string {
 // byARN returns a queue by its ARN. Parameter is where it was named.
 func (qs *Queues) byARN(arn, parameter string) (*Queue, error) {
 	q := qs.byName[arn[strings.LastIndexByte(arn, ':')+1:]]
-	if q == nil || arn != qs.arn(q.Spec().Name) {
+	if q == nil || arn != qs.arn(q.configured().Name) {
 		return nil, noResource.says("The resource that you specified for the %s parameter doesn't exist.", parameter)
 	}
 	return q, nil
@@ -165,7 +165,7 @@ func (qs *Queues) listMoves(in struct {
 			FailureReason: m.reason, StartedTimestamp: m.started.UnixMilli(),
 		}
 		if m.to != nil {
-			r.DestinationArn = qs.arn(m.to.Spec().Name)
+			r.DestinationArn = qs.arn(m.to.configured().Name)
 		}
 		if m.status == moveRunning {
 			r.TaskHandle = m.handle(in.SourceArn)
@@ -206,7 +206,8 @@ func (m *move) end(status, reason string) {
 	}
 }
 
-// Move carries out the tasks that move dead letters, until ctx ends.
+// Move carries out the tasks that move dead letters (StartMessageMoveTask, over [Queues.ServeHTTP]), until ctx ends.
+// Call it once; without it such tasks stay where they are.
 func (qs *Queues) Move(ctx context.Context) {
 	for {
 		next := qs.step()

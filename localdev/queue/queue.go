@@ -10,47 +10,61 @@ import (
 	"time"
 )
 
-// Limits of the service.
+// Limits of the service:
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 const (
-	MaxMessage = 1 << 20 // bytes, of a body and its attributes
-	MaxBatch   = 10      // messages of a send or receive
-	MaxDelay   = 15 * time.Minute
+	maxMessage = 1 << 20 // bytes, of a body and its attributes
+	maxBatch   = 10      // messages of a send or receive
+	maxDelay   = 15 * time.Minute
 	maxVisible = 12 * time.Hour
 	maxWait    = 20 * time.Second
 	dedupTime  = 5 * time.Minute
 	purgeTime  = time.Minute // between two purges of a queue
 )
 
-// Spec is a queue as it is configured.
+// Spec is a queue as it is configured. The names of the attributes that SQS has for the fields stand in brackets.
 type Spec struct {
+	// Name is unique among the queues; that of a FIFO queue ends in .fifo on AWS, which is not checked here.
 	Name string
+	// FIFO [FifoQueue]: messages of a group come in order, one delivery at a time, and duplicates within 5 minutes are
+	// dropped.
 	FIFO bool
-	// GroupDedup: a deduplication id counts within its message's group, not within the queue.
+	// GroupDedup [DeduplicationScope: messageGroup]: a deduplication id counts within its message's group, not within
+	// the queue.
 	GroupDedup bool
-	// Latency, if given, is how long a message takes until it can be delivered; of a group it holds up those behind it.
+	// Latency, unless nil, is how long a message takes until it can be delivered; in a group it holds up those behind
+	// it. It is called once for each message. The service has no such setting.
 	Latency func() time.Duration
-	// ContentDedup: messages of a FIFO queue without a deduplication id have their body's hash.
+	// ContentDedup [ContentBasedDeduplication]: messages of a FIFO queue without a deduplication id have their body's
+	// hash.
 	ContentDedup bool
-	// Visibility, Delay and Retention default to 0, 0 and 4 days.
-	Visibility, Delay, Retention time.Duration
-	// DeadLetters is the queue that takes a message instead of its delivery number MaxReceives + 1.
+	// Visibility [VisibilityTimeout] is how long a delivered message is hidden, at most 12 h; Delay [DelaySeconds] how
+	// long a new one is, at most 15 min. Zero means none, unlike the service's 30 s of visibility.
+	Visibility, Delay time.Duration
+	// Retention [MessageRetentionPeriod] is how long a message is kept; zero means 4 days.
+	Retention time.Duration
+	// DeadLetters is the name of the queue that takes a message instead of its delivery number MaxReceives + 1
+	// [RedrivePolicy]; empty: none.
 	DeadLetters string
 	MaxReceives int
 }
 
 // Message is a message to be sent.
 type Message struct {
+	// Body has 1 byte to 1 MiB, attributes included, of characters that XML has.
 	Body       string
 	Attributes map[string]Attribute
-	// Group and Dedup are of FIFO queues.
+	// Group is the group of a FIFO queue's message [MessageGroupId], which needs one; Dedup its deduplication id
+	// [MessageDeduplicationId], needed unless [Spec].ContentDedup holds. Each has 128 characters at most.
 	Group, Dedup string
-	// Delay overrides the queue's; nil: the queue's.
+	// Delay overrides the queue's, 0 to 15 min, on standard queues alone; nil: the queue's.
 	Delay *time.Duration
 	// Trace is what the message belongs to, as X-Ray and Lambda's detection of loops know it; empty: nothing.
 	Trace string
 }
 
-// Attribute is a message attribute, of type String, Number or Binary, maybe with a suffix.
+// Attribute is a message attribute. Its type is String, Number or Binary, maybe with a suffix of one's own after a dot;
+// one of Binary has its value in the field of that name, the others in String.
 type Attribute struct {
 	Type   string
 	String string
@@ -59,17 +73,20 @@ type Attribute struct {
 
 // Sent says what became of a message that was sent.
 type Sent struct {
-	ID       string
-	Sequence string // of FIFO queues
+	ID       string // of the message; that of a duplicate is the first one's
+	Sequence string // SequenceNumber, of FIFO queues; else empty
 }
 
 // Received is a delivery.
 type Received struct {
 	Message
+	// ID is the message's, and Receipt the delivery's [ReceiptHandle]; Sequence is as in [Sent].
 	ID, Receipt, Sequence string
-	SentAt, FirstAt       time.Time
-	Receives              int
-	// DeadFrom is the queue that gave it up, of a dead letter.
+	// SentAt is when the message was sent, FirstAt when it was delivered first.
+	SentAt, FirstAt time.Time
+	// Receives counts the deliveries, this one included [ApproximateReceiveCount].
+	Receives int
+	// DeadFrom is the name of the queue that gave a dead letter up; of other messages it is empty.
 	DeadFrom string
 }
 
@@ -121,14 +138,15 @@ func newQueue(s Spec) *Queue {
 	return &Queue{spec: s, dedup: map[dedupKey]remembered{}, changed: make(chan struct{})}
 }
 
-// Spec returns the configuration.
-func (q *Queue) Spec() Spec {
+// configured returns the configuration.
+func (q *Queue) configured() Spec {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.spec
 }
 
-// Send adds a message. To a FIFO queue it does so once for a deduplication id, within 5 minutes.
+// Send adds a message. To a FIFO queue it does so once for a deduplication id, within 5 minutes: a duplicate is told
+// what became of the first one. Errors: of [ErrInvalid] and [ErrTooLarge].
 func (q *Queue) Send(m Message) (Sent, error) {
 	if err := q.check(&m); err != nil {
 		return Sent{}, fmt.Errorf("send to %s: %w", q.spec.Name, err)
@@ -188,7 +206,8 @@ func (q *Queue) notify() {
 	q.changed = make(chan struct{})
 }
 
-// Purge removes all messages, once a minute.
+// Purge removes all messages, hidden ones too, at most once a minute; sooner it fails with an error of [ErrInvalid], as
+// SQS does with PurgeQueueInProgress.
 func (q *Queue) Purge() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -201,8 +220,8 @@ func (q *Queue) Purge() error {
 
 // Stats are the counts of a queue.
 type Stats struct {
-	Queue   string `json:"queue"`
-	Visible int    `json:"visible"`
+	Queue   string `json:"queue"`   // name
+	Visible int    `json:"visible"` // can be received
 	Hidden  int    `json:"hidden"`  // delivered, and neither deleted nor back
 	Delayed int    `json:"delayed"` // not delivered yet
 	Sent    int64  `json:"sent"`    // since the start, dead letters included

@@ -244,15 +244,15 @@ func TestRefusals(t *testing.T) {
 		want error
 	}{
 		{"fine", standard, Message{Body: "a", Group: "fair-queues-have-groups"}, nil},
-		{"fine, greatest", standard, Message{Body: strings.Repeat("x", MaxMessage)}, nil},
+		{"fine, greatest", standard, Message{Body: strings.Repeat("x", maxMessage)}, nil},
 		{"empty", standard, Message{}, ErrInvalid},
-		{"too large", standard, Message{Body: strings.Repeat("x", MaxMessage+1)}, ErrTooLarge},
+		{"too large", standard, Message{Body: strings.Repeat("x", maxMessage+1)}, ErrTooLarge},
 		{
 			"too large with attributes", standard,
-			Message{Body: strings.Repeat("x", MaxMessage), Attributes: map[string]Attribute{"a": {}}},
+			Message{Body: strings.Repeat("x", maxMessage), Attributes: map[string]Attribute{"a": {}}},
 			ErrTooLarge,
 		},
-		{"delay too long", standard, Message{Body: "a", Delay: new(MaxDelay + 1)}, ErrInvalid},
+		{"delay too long", standard, Message{Body: "a", Delay: new(maxDelay + 1)}, ErrInvalid},
 		{"deduplication without FIFO", standard, Message{Body: "a", Dedup: "d"}, ErrInvalid},
 		{"fine, FIFO", fifo, Message{Body: "a", Group: "g", Dedup: "d"}, nil},
 		{"no group", fifo, Message{Body: "a", Dedup: "d"}, ErrInvalid},

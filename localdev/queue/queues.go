@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// Queues are all queues of an account.
+// Queues are all queues of an account in a Region. Make them with [New]. Safe for concurrent use.
 type Queues struct {
 	base   string // of their URLs
 	region string
@@ -18,10 +18,12 @@ type Queues struct {
 	moveStarted chan struct{} // wakes Move
 }
 
-// Account is the account that queues and functions belong to.
+// Account is the id of the account that queues belong to: a part of their URLs and ARNs.
 const Account = "000000000000"
 
-// New makes queues. Base is the URL that they are reached at, without a trailing slash.
+// New makes queues, which are empty. Base is the URL that [Queues.ServeHTTP] is reached at, without a trailing slash.
+// There is an error if two queues have one name, and one that matches [ErrNotFound] if a queue of dead letters is
+// missing.
 func New(base, region string, specs []Spec) (*Queues, error) {
 	qs := &Queues{base: base, region: region, byName: map[string]*Queue{}, moveStarted: make(chan struct{}, 1)}
 	for _, s := range specs {
@@ -43,7 +45,7 @@ func New(base, region string, specs []Spec) (*Queues, error) {
 	return qs, nil
 }
 
-// Get returns a queue by its name or URL.
+// Get returns a queue by its name or URL. The error matches [ErrNotFound].
 func (qs *Queues) Get(nameOrURL string) (*Queue, error) {
 	name := nameOrURL[strings.LastIndexByte(nameOrURL, '/')+1:]
 	if q := qs.byName[name]; q != nil {
@@ -52,7 +54,7 @@ func (qs *Queues) Get(nameOrURL string) (*Queue, error) {
 	return nil, noQueue.says("The specified queue does not exist.")
 }
 
-// URL is where a queue is reached.
+// URL is where a queue is reached, be there one of that name or not: BASE/ACCOUNT/NAME.
 func (qs *Queues) URL(name string) string { return qs.base + "/" + Account + "/" + name }
 
 // arn is the name of a queue in events.
@@ -60,7 +62,7 @@ func (qs *Queues) arn(name string) string {
 	return "arn:aws:sqs:" + qs.region + ":" + Account + ":" + name
 }
 
-// Stats returns the counts of all queues.
+// Stats returns the counts of all queues, in the order that [New] got them in.
 func (qs *Queues) Stats() []Stats {
 	all := make([]Stats, 0, len(qs.all))
 	for _, q := range qs.all {

@@ -9,10 +9,11 @@ import (
 )
 
 // Receive returns up to limit messages, and hides them for the visibility timeout; nil means the queue's. It waits
-// up to wait for the first of them, or until ctx ends. Of a FIFO queue's group nothing is delivered while a message
-// of it is hidden.
+// up to wait for the first of them, or until ctx ends, and returns none if there was none. Of a FIFO queue's group
+// nothing is delivered while a message of it is hidden. The service takes limits of 1 to 10 and waits up to 20 s;
+// here both may be more.
 func (q *Queue) Receive(ctx context.Context, limit int, visibility *time.Duration, wait time.Duration) []Received {
-	hide := q.Spec().Visibility
+	hide := q.configured().Visibility
 	if visibility != nil {
 		hide = *visibility
 	}

@@ -7,16 +7,20 @@ import (
 	"time"
 )
 
-// Schedule is a function that is called at a rate.
+// Schedule is a function that is called at a rate, as a rule of EventBridge does: rate(5 minutes).
 type Schedule struct {
+	// Name is the schedule's, as its events and the log have it; Function is what [Call] is called with.
 	Name, Function string
-	Every          time.Duration
-	// Input is the event; empty: that of a scheduled event.
+	// Every is the period, above zero; on AWS whole minutes.
+	Every time.Duration
+	// Input is the event, in JSON; empty: that of a scheduled event.
 	Input string
 }
 
-// Run calls the function at its rate until ctx ends, and waits for its calls. The first call comes after one period.
+// Run calls the function at its rate until ctx ends, and waits for its call. The first call comes after one period;
+// none begins while another runs. The log gets failed calls; nil discards them.
 func (s Schedule) Run(ctx context.Context, call Call, log *slog.Logger) {
+	log = orDiscard(log)
 	tick := time.NewTicker(s.Every)
 	defer tick.Stop()
 	for {
@@ -29,6 +33,14 @@ func (s Schedule) Run(ctx context.Context, call Call, log *slog.Logger) {
 			}
 		}
 	}
+}
+
+// orDiscard returns a logger, which discards if none was given.
+func orDiscard(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return log
 }
 
 func (s Schedule) event(now time.Time) []byte {

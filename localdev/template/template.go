@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Template is what a template describes, in its order.
+// Template is what a template describes, in its order: resources whose conditions hold, with every value evaluated.
 type Template struct {
 	Functions []Function
 	HTTP      []Route // of the HTTP API
@@ -20,30 +20,30 @@ type Template struct {
 	Mappings  []Mapping
 	Schedules []Schedule
 	Tables    []Table
-	// Stage is that of the WebSocket API.
+	// Stage is that of the WebSocket API, without a slash.
 	Stage string
 	// Outputs are those whose conditions hold, with the addresses of this machine.
 	Outputs []Output
-	// Notes say what the template asks for in vain.
+	// Notes say what the template asks for in vain, a sentence each.
 	Notes []string
 }
 
 // Output is something that a template tells its user.
 type Output struct{ Name, Value string }
 
-// Function is an AWS::Serverless::Function.
+// Function is an AWS::Serverless::Function. Line, here and below, is where the template has it, from 1.
 type Function struct {
 	ID     string // in the template
 	Name   string
-	Source string // the folder of the code
-	// Handler, Memory (MB), Timeout and Environment are as configured.
+	Source string // the folder of the code (CodeUri), as an absolute path
+	// Handler, Memory (MiB), Timeout and Environment are as configured; without a word of the template 128 MiB and 3 s.
 	Handler     string
 	Memory      int
 	Timeout     time.Duration
 	Environment map[string]string
 	// Reserved is the reserved concurrency; nil: none.
 	Reserved *int
-	// AsyncRetries and AsyncAge are of asynchronous calls: 0 to 2 repetitions, within so long.
+	// AsyncRetries and AsyncAge are of asynchronous calls: 0 to 2 repetitions, within so long; by default 2 and 6 h.
 	AsyncRetries int
 	AsyncAge     time.Duration
 	// AllowLoop: Lambda does not cut the function off when it calls itself (RecursiveLoop: Allow).
@@ -53,7 +53,7 @@ type Function struct {
 	Line      int
 }
 
-// Route says which function serves what.
+// Route says which function, or which queue, serves what.
 type Route struct {
 	// Key is "$connect" and the like, "GET /path", "ANY /{proxy+}" or "$default".
 	Key      string
@@ -72,7 +72,8 @@ type Queue struct {
 	ID, Name string
 	FIFO     bool
 	// ContentDedup derives the deduplication id from the body; GroupDedup: ids count within a group.
-	ContentDedup, GroupDedup     bool
+	ContentDedup, GroupDedup bool
+	// Visibility, Delay and Retention default to 30 s, 0 and 4 days.
 	Visibility, Delay, Retention time.Duration
 	// DeadLetters is the name of the queue for messages that were received MaxReceives times; empty: none.
 	DeadLetters string
@@ -80,20 +81,20 @@ type Queue struct {
 	Line        int
 }
 
-// Mapping is a queue that feeds a function.
+// Mapping is a queue that feeds a function: an SQS event of a function.
 type Mapping struct {
 	Queue, Function string // names
-	// Batch is the greatest number of messages of a call, and Window how long a call waits for them.
+	// Batch is the most messages of a call, by default 10, and Window how long a call waits for them.
 	Batch  int
 	Window time.Duration
 	// Partial: the answer names the messages that failed.
 	Partial bool
-	// Concurrency bounds the calls at a time; 0: not.
+	// Concurrency bounds the calls at a time; 0: no bound of its own.
 	Concurrency int
 	Line        int
 }
 
-// Schedule is a function that is called at a rate.
+// Schedule is a function that is called at a rate: a Schedule event of a function, with rate(...).
 type Schedule struct {
 	Name, Function string
 	Every          time.Duration
@@ -102,7 +103,7 @@ type Schedule struct {
 	Line  int
 }
 
-// Table is an AWS::DynamoDB::Table.
+// Table is an AWS::DynamoDB::Table, as far as it takes to create one.
 type Table struct {
 	ID, Name string
 	// Hash and Range are the key attributes; Range may have no name.
@@ -117,7 +118,7 @@ type Attribute struct{ Name, Type string }
 
 // Options are the world that a template is read for.
 type Options struct {
-	// Parameters overrides defaults.
+	// Parameters has the values of parameters, by their names; the others have their defaults.
 	Parameters map[string]string
 	// Unchecked takes values that the constraints of the parameters, or the Rules, refuse. It is for tests that
 	// compare these with what the functions refuse.
@@ -127,16 +128,16 @@ type Options struct {
 	// Prefix comes before the names that resources get; names that the template gives stay.
 	Prefix string
 	// BaseURL is where the APIs and the queues are reached, without a trailing slash: it takes the place of
-	// the hosts of AWS.
+	// the hosts of AWS. Default http://127.0.0.1:3000.
 	BaseURL string
 	// WebSocketURL is where the WebSocket API is reached, if that is elsewhere; else it is BaseURL.
 	WebSocketURL string
 }
 
-// Error is what is wrong with a template, and where.
+// Error is what is wrong with a template, and where. [File.Read] joins all of them, see [errors.Join].
 type Error struct {
-	File     string
-	Line     int
+	File     string // as it was given to [Open]
+	Line     int    // from 1
 	Resource string // or section; may be empty
 	Message  string
 }
@@ -149,14 +150,14 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d: %s: %s", e.File, e.Line, e.Resource, e.Message)
 }
 
-// File is a template that has been parsed, to be read for several worlds.
+// File is a template that has been parsed, to be read for several worlds. Make it with [Open] or [Parse].
 type File struct {
 	name, dir string
 	root      yaml.Node
 	patterns  patterns
 }
 
-// Open parses the template in a file.
+// Open parses the template in a file, in YAML or JSON. Its errors say that it cannot be read, or is neither.
 func Open(file string) (*File, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -169,7 +170,7 @@ func Open(file string) (*File, error) {
 	return Parse(file, dir, b)
 }
 
-// Parse is Open for what is in memory. Paths in the template are relative to dir.
+// Parse is [Open] for what is in memory. The name stands in errors; paths in the template are relative to dir.
 func Parse(name, dir string, text []byte) (*File, error) {
 	f := &File{name: name, dir: dir}
 	if err := yaml.Unmarshal(text, &f.root); err != nil {
@@ -178,7 +179,7 @@ func Parse(name, dir string, text []byte) (*File, error) {
 	return f, nil
 }
 
-// Read reads the template in a file. All that is wrong with it is in the error, as [*Error]s.
+// Read is [Open] and [File.Read] in one.
 func Read(file string, o Options) (*Template, error) {
 	f, err := Open(file)
 	if err != nil {
