@@ -207,8 +207,8 @@ func (s *Store) noData(ctx context.Context, w *dataSwap) error {
 	}
 }
 
-// firstData says in the socket's row that there is data, which shows that the row is there, and puts the data. To remove
-// a key from data that are not there is to see that the row is.
+// firstData says in the socket's row that there is data, which shows that the row is there, and puts the data. To
+// remove a key from data that are not there is to see that the row is.
 func (s *Store) firstData(ctx context.Context, w *dataSwap) error {
 	k := w.socket
 	c := change{

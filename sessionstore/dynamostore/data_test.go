@@ -118,8 +118,8 @@ func TestSwapDataCalls(t *testing.T) {
 	}
 }
 
-// TestDataLeavesWithItsSocket: what a socket that leaves between the two writes of the first key leaves behind goes with
-// its session.
+// TestDataLeavesWithItsSocket: what a socket that leaves between the two writes of the first key leaves behind goes
+// with its session.
 func TestDataLeavesWithItsSocket(t *testing.T) {
 	s, c := newFaulty(t)
 	for _, after := range []int{0, 1} {
@@ -153,7 +153,8 @@ func TestDataNotUTF8(t *testing.T) {
 	s := dynamostore.New(newTable(t), dynamostore.Options{Table: table})
 	v := polling(t, s)
 	put := sessionstore.NewSocket{
-		ID: "put", Session: v.ID, Namespace: "/put", Data: map[string]string{"k\xff": "v\xfe" + strings.Repeat("x", 10)},
+		ID: "put", Session: v.ID, Namespace: "/put",
+		Data: map[string]string{"k\xff": "v\xfe" + strings.Repeat("x", 10)},
 	}
 	must(t, s.PutSocket(t.Context(), put, conn, wideSocket))
 	set := sessionstore.NewSocket{ID: "set", Session: v.ID, Namespace: "/set"}
