@@ -19,7 +19,7 @@ import (
 )
 
 // deployed is one of the functions at work: its binary, over the Lambda Runtime API, with a table, a management API
-// that does as it is told, and queues that nobody listens at.
+// that does as it is told, and queues that no function reads.
 type deployed struct {
 	t        *testing.T
 	platform *lambda.Platform

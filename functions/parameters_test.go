@@ -191,7 +191,8 @@ func TestPairsOfParameters(t *testing.T) {
 	}
 }
 
-// The kinds of parameters that would deploy and then keep every function from starting, or from asking whom it should.
+// The kinds of parameters that would deploy and then keep every function from starting, or from asking the issuer that
+// it should ask.
 func TestRefusedParameters(t *testing.T) {
 	f := open(t)
 	for _, tt := range []struct {

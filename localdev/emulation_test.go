@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Every test that docs/emulation.md names must exist, or the table promises what nobody holds.
+// Every test that docs/emulation.md names must exist, or the table promises what no test holds.
 func TestEmulationNamesItsTests(t *testing.T) {
 	text, err := os.ReadFile("../docs/emulation.md")
 	if err != nil {

@@ -138,7 +138,7 @@ func (s *service) announce(stdout io.Writer, urls addresses) {
 		for _, o := range s.outputs {
 			fmt.Fprintf(w, "  %s\t%s\n", o.name, o.value)
 		}
-		_ = w.Flush() // nobody may be reading
+		_ = w.Flush() // the reader may be gone
 	}
 	webSocket := ""
 	if urls.twoHosts() {

@@ -73,7 +73,8 @@ func TestOurTemplate(t *testing.T) {
 	}
 }
 
-// testEvents gives every event of the folder sam to its function. The heartbeat works for long, so nobody waits for it.
+// testEvents gives every event of the folder sam to its function. The heartbeat works for long, so the test does not
+// wait for it.
 func testEvents(t *testing.T, p *process) {
 	files, err := filepath.Glob("sam/events/*.json")
 	if err != nil || len(files) < 9 {

@@ -244,7 +244,7 @@ func TestStackAccount(t *testing.T) {
 	}
 }
 
-// dial opens a WebSocket that nobody says anything on first.
+// dial opens a WebSocket on which the client says nothing first.
 func (p *process) dial(t *testing.T, path string) net.Conn {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -134,7 +134,7 @@ func pusherOf(c config, server *emulator.Server) delivery.Pusher {
 	return direct.New(server, remote)
 }
 
-// localCredentials sign the calls between local processes, which nobody verifies.
+// localCredentials sign the calls between local processes. The signatures are not verified.
 var localCredentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local", Source: "localdev"}, nil
 })

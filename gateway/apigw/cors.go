@@ -25,8 +25,8 @@ const (
 	allowedMethods         = "GET,HEAD,PUT,PATCH,POST,DELETE"
 )
 
-// headerSets are the headers of the answers to one origin. They are made once and shared by all answers, so
-// nobody may modify them.
+// headerSets are the headers of the answers to one origin. They are made once and shared by all answers, so they must
+// not be modified.
 type headerSets struct {
 	payload, ok, json, empty map[string]string
 	coded                    map[string]map[string]string // payload, by its content coding

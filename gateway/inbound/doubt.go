@@ -27,7 +27,7 @@ func (c *Consumer) inDoubt(ctx context.Context, frames []Frame) (bool, error) {
 // cameBack reports whether a frame was delivered before.
 func cameBack(f Frame) bool { return f.Receives > 1 && f.Event != Disconnect }
 
-// cut ends a connection of which nobody knows what was handled. All its frames are done with.
+// cut ends a connection of which it is unknown what was handled. All its frames are done with.
 func (c *Consumer) cut(ctx context.Context, conn sessionstore.Connection, frames []Frame) error {
 	if err := c.Sessions.Cut(ctx, conn, delivery.ReasonInDoubt); err != nil {
 		return fmt.Errorf("end a connection in doubt: %w", err)
@@ -46,8 +46,8 @@ func deliveryOf(f *Frame, receives int) string {
 	return fmt.Sprintf("given/%s/%d", f.Message, receives)
 }
 
-// giveBack returns frames for which no time is left to the queue, and marks that nobody has begun with them. Those
-// that could not be marked end their connection: when they come again, nobody could tell.
+// giveBack returns frames for which no time is left to the queue, and marks that no function has begun with them.
+// Frames that could not be marked end their connection: when they come again, it could not be told.
 func (c *Consumer) giveBack(ctx context.Context, conn sessionstore.Connection, frames []Frame) []Frame {
 	c.isAlive(ctx, conn)
 	now := time.Now()

@@ -2,9 +2,9 @@
 // FIFO queue that has the connection as its group. It knows no queue and no cloud:
 // docs/adr/0013-frames-of-one-connection.md says why it does what it does.
 //
-// There is no write in the normal path. A frame that the queue delivers again was in the hands of a process that
-// died: nobody knows whether it was handled, so its connection is ended, as by a server that dies. Frames that were
-// given back for want of time are told apart by a claim.
+// There is no write in the normal path. A frame that the queue delivers again was in the hands of a process that died:
+// it is unknown whether it was handled, so its connection is ended, as by a server that dies. Frames that were given
+// back for want of time are told apart by a claim.
 package inbound
 
 import (
@@ -54,7 +54,7 @@ type Hooks struct {
 	Begun func(delay time.Duration)
 	// OutOfPlace counts frames of a batch that were put into the order of their receipt.
 	OutOfPlace func(frames int)
-	// InDoubt counts frames whose connection was ended because nobody knows whether they were handled.
+	// InDoubt counts frames whose connection was ended because it is unknown whether they were handled.
 	InDoubt func(frames int)
 }
 

@@ -23,21 +23,9 @@ var notOurs = []string{"node_modules", "bin", "target", "artifacts"}
 // pages reads the Markdown files of a tree, by their paths.
 func pages(tree fs.FS) (map[string]string, error) {
 	found := map[string]string{}
-	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if hidden := strings.HasPrefix(d.Name(), ".") &&
-			name != "."; d.IsDir() &&
-			(hidden || slices.Contains(notOurs, d.Name())) {
-			return fs.SkipDir
-		}
-		if d.IsDir() || path.Ext(name) != ".md" {
-			return nil
-		}
-		text, err := fs.ReadFile(tree, name)
+	err := walk(tree, ".md", func(name string, text []byte) error {
 		found[name] = string(text)
-		return err
+		return nil
 	})
 	return found, err
 }

@@ -35,7 +35,7 @@ func TestFramesOvertakeEachOther(t *testing.T) {
 			close(all)
 		}
 		mu.Unlock()
-		<-all // nobody is answered before everybody has come
+		<-all // no frame is answered before all have come
 		return wsAnswer{StatusCode: 200, Body: e.Body}, nil
 	}})
 	c := s.dial(t, "")

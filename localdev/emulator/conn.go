@@ -307,8 +307,8 @@ func (c *conn) dispatch(call func()) {
 	}, c.calls.Go)
 }
 
-// reply queues a frame that answers one. Nobody would learn that a route response was lost, so a connection that
-// cannot take it is closed.
+// reply queues a frame that answers one. The function would not learn that its route response was lost, so a connection
+// that cannot take it is closed.
 func (c *conn) reply(frame string) (start bool) {
 	if limit := c.srv.limits.Push; limit > 0 && len(frame) > limit {
 		c.close(statusTooBig, "Message too large")

@@ -22,8 +22,8 @@ type frames struct{ b []byte }
 // keptFrames is the greatest buffer that goes back to the pool.
 const keptFrames = 64 << 10
 
-// outbox is what waits to be written to one connection. The caller that adds to an outbox that nobody is writing
-// becomes, or starts, its writer; so a quiet connection costs neither a goroutine nor a buffer.
+// outbox is what waits to be written to one connection. A caller that adds to an outbox without a writer becomes, or
+// starts, its writer; so a quiet connection costs neither a goroutine nor a buffer.
 type outbox struct {
 	mu      sync.Mutex
 	phase   phase
@@ -116,7 +116,7 @@ func (o *outbox) take() *frames {
 	return f
 }
 
-// wait returns when nothing waits and nobody writes.
+// wait returns when nothing waits and there is no writer.
 func (o *outbox) wait() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

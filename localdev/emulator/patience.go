@@ -33,7 +33,7 @@ type patientConn struct {
 	limit time.Duration
 
 	mu    sync.Mutex
-	fixed bool // somebody has set a deadline for all that is written
+	fixed bool // a deadline was set for all that is written
 }
 
 // Write implements [net.Conn].
@@ -90,7 +90,8 @@ type timedBody struct {
 	conn *http.ResponseController
 }
 
-// bound gives the body of a request its time, also if nobody reads it: net/http does, before it answers.
+// bound gives the body of a request its time, also if the handler does not read it: then net/http does, before it
+// answers.
 func (s *Server) bound(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength == 0 || r.Body == nil {
 		return

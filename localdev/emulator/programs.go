@@ -9,9 +9,9 @@ import (
 )
 
 // ForPrograms guards what programs call with AWS's SDKs: the management API, queues, functions. On AWS a signature
-// keeps pages out. Here nobody verifies one, so requests that a page makes are refused with 403 ForbiddenException:
-// they carry Origin or Sec-Fetch-Site, which no page can take away. So are those for a host that is not this server's
-// (endpoint is its URL), as a page sends them whose name was made to point to this machine.
+// keeps pages out. Here signatures are not verified, so requests that a page makes are refused with 403
+// ForbiddenException: they carry Origin or Sec-Fetch-Site, which no page can take away. So are those for a host that is
+// not this server's (endpoint is its URL), as a page sends them whose name was made to point to this machine.
 func ForPrograms(endpoint string, h http.Handler) http.Handler {
 	g := newGuard(endpoint)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

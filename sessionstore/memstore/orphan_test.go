@@ -17,7 +17,7 @@ func TestOrphans(t *testing.T) {
 		key  func(s *Store) roomKey
 		call func(s *Store) error
 	}{
-		{"RemoveSocket", func(s *Store) roomKey { return s.everybody("/", k.ID) }, func(s *Store) error {
+		{"RemoveSocket", func(s *Store) roomKey { return s.memberKey("/", k.ID) }, func(s *Store) error {
 			_, err := s.RemoveSocket(t.Context(), k.Row())
 			return err
 		}},

@@ -33,8 +33,8 @@ func (s *Store) roomStripe(k roomKey) *roomStripe {
 	return &s.rooms[(hash(k.nsp)*31+hash(k.room)+uint32(k.shard))%stripes]
 }
 
-// everybody is where the member row of a socket is.
-func (s *Store) everybody(nsp sessionstore.Namespace, id sessionstore.SocketID) roomKey {
+// memberKey is where the member row of a socket is in its namespace.
+func (s *Store) memberKey(nsp sessionstore.Namespace, id sessionstore.SocketID) roomKey {
 	return roomKey{nsp: nsp, shard: int(hash(id) % uint32(len(s.registry)))}
 }
 
@@ -177,7 +177,7 @@ func (s *Store) Member(
 		return sessionstore.Member{}, err
 	}
 	s.read(sessionstore.OpMember)
-	k := s.everybody(nsp, id)
+	k := s.memberKey(nsp, id)
 	st := s.roomStripe(k)
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -239,7 +239,7 @@ func (s *Store) RepairHint(
 	s.wrote(sessionstore.OpSetHint, 1)
 	k := inRoom(nsp, room)
 	if room == "" {
-		k = s.everybody(nsp, m.Socket)
+		k = s.memberKey(nsp, m.Socket)
 	}
 	s.hintMember(k, m.Socket, m.Hint)
 	return nil
@@ -254,7 +254,7 @@ func (s *Store) Reap(
 	}
 	s.wrote(sessionstore.OpReap, 1)
 	if room == "" {
-		s.removeMember(s.everybody(nsp, id), id)
+		s.removeMember(s.memberKey(nsp, id), id)
 	} else {
 		s.removeMember(inRoom(nsp, room), id)
 	}

@@ -82,7 +82,7 @@ func (s *Store) PutSocket(ctx context.Context, n sessionstore.NewSocket, hint se
 	}
 	own := &kept{nsp: k.Namespace, auth: n.Auth, data: maps.Clone(n.Data), bytes: len(n.Auth) + weighData(n.Data)}
 	m := sessionstore.Member{Socket: k.ID, Session: k.Session, Hint: hint}
-	s.putMember(s.everybody(k.Namespace, k.ID), m)
+	s.putMember(s.memberKey(k.Namespace, k.ID), m)
 	for _, room := range n.Rooms {
 		if own.rooms == nil {
 			own.rooms = make(map[sessionstore.Room]struct{}, len(n.Rooms))
@@ -124,7 +124,7 @@ func (s *Store) RemoveSocket(ctx context.Context, k sessionstore.Socket) (sessio
 	defer st.mu.Unlock()
 	e, i := st.socket(k)
 	if e == nil {
-		s.removeMember(s.everybody(k.Namespace, k.ID), k.ID)
+		s.removeMember(s.memberKey(k.Namespace, k.ID), k.ID)
 		s.meter.Add(op, sessionstore.Usage{Reads: 1})
 		return sessionstore.Socket{}, fmt.Errorf("remove socket: %w", sessionstore.ErrNotFound)
 	}
@@ -143,7 +143,7 @@ func (s *Store) RemoveSocket(ctx context.Context, k sessionstore.Socket) (sessio
 
 // removeRows removes a socket from its namespace and rooms.
 func (s *Store) removeRows(id sessionstore.SocketID, k *kept) {
-	s.removeMember(s.everybody(k.nsp, id), id)
+	s.removeMember(s.memberKey(k.nsp, id), id)
 	for room := range k.rooms {
 		s.removeMember(inRoom(k.nsp, room), id)
 	}
@@ -294,7 +294,7 @@ func (s *Store) SetHint(ctx context.Context, k sessionstore.Socket, hint session
 		return err
 	}
 	s.wrote(op, 1)
-	s.hintMember(s.everybody(k.Namespace, k.ID), k.ID, hint)
+	s.hintMember(s.memberKey(k.Namespace, k.ID), k.ID, hint)
 	if k.Rooms == 0 {
 		return nil
 	}

@@ -162,7 +162,7 @@ func cancelledWrites(x *tester) {
 	x.inRoom(k.Namespace, "a", memberOf(k, connA))
 	x.inRoom(k.Namespace, "b")
 	equal(x, "the data", x.data(k), nil)
-	equal(x, "members of the namespace not joined", len(x.everybody(k.Namespace+"2")), 0)
+	equal(x, "members of the namespace not joined", len(x.namespaceMembers(k.Namespace+"2")), 0)
 	x.pending(a)
 	got, err := x.store.Connection(x.Context(), row.Conn)
 	x.must(err)

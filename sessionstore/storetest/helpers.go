@@ -286,8 +286,8 @@ func (x *tester) ascending(ids []sessionstore.SocketID) {
 	}
 }
 
-// everybody returns the members of a namespace, over all shards.
-func (x *tester) everybody(nsp sessionstore.Namespace) []sessionstore.Member {
+// namespaceMembers returns the members of a namespace, over all shards.
+func (x *tester) namespaceMembers(nsp sessionstore.Namespace) []sessionstore.Member {
 	x.Helper()
 	var all []sessionstore.Member
 	for shard := range x.store.Shards() {

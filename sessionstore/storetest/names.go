@@ -36,7 +36,7 @@ func awkwardNames(x *tester) {
 	x.must(limited(len(sockets), 8, func(i int) error { return x.putSocket(sockets[i], connA) }))
 	for i, k := range sockets {
 		x.member(k, connA)
-		equal(x, "members of "+awkward[i], len(x.everybody(k.Namespace)), 1)
+		equal(x, "members of "+awkward[i], len(x.namespaceMembers(k.Namespace)), 1)
 		for _, room := range k.Rooms {
 			x.inRoom(k.Namespace, room, memberOf(k, connA))
 		}

@@ -41,7 +41,7 @@ func bigRoom(x *tester) {
 	if got := x.ids(nsp, room); !slices.Equal(got, want) {
 		x.Errorf("met %d rows, want %d", len(got), len(want))
 	}
-	equal(x, "members of the namespace", len(x.everybody(nsp)), bigRoomRows)
+	equal(x, "members of the namespace", len(x.namespaceMembers(nsp)), bigRoomRows)
 
 	x.Run("a range of more than a page", func(t *testing.T) {
 		(&tester{T: t, store: x.store}).inRange(

@@ -151,7 +151,7 @@ func roomOrder(x *tester) {
 	equal(x, "the room", x.ids(nsp, "r"), want)
 
 	var all []sessionstore.SocketID
-	for _, m := range x.everybody(nsp) {
+	for _, m := range x.namespaceMembers(nsp) {
 		all = append(all, m.Socket)
 	}
 	slices.Sort(all)
@@ -234,7 +234,7 @@ func walkLeft(x *tester) {
 func noRoom(x *tester) {
 	nsp := freshNamespace()
 	x.inRoom(nsp, "r")
-	equal(x, "members", len(x.everybody(nsp)), 0)
+	equal(x, "members", len(x.namespaceMembers(nsp)), 0)
 	k := newSocket(x.polling(), nsp)
 	_, err := x.store.Member(x.Context(), nsp, k.ID)
 	x.is(err, sessionstore.ErrNotFound)

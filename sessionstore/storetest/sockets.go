@@ -120,7 +120,7 @@ func (x *tester) member(k sessionstore.NewSocket, hint sessionstore.Connection) 
 	x.must(err)
 	equal(x, "the member", got, want)
 	n := 0
-	for _, m := range x.everybody(k.Namespace) {
+	for _, m := range x.namespaceMembers(k.Namespace) {
 		if m.Socket == k.ID {
 			equal(x, "the member in the walk", m, want)
 			n++
@@ -133,7 +133,7 @@ func (x *tester) noMember(k sessionstore.NewSocket) {
 	x.Helper()
 	_, err := x.store.Member(x.Context(), k.Namespace, k.ID)
 	x.is(err, sessionstore.ErrNotFound)
-	for _, m := range x.everybody(k.Namespace) {
+	for _, m := range x.namespaceMembers(k.Namespace) {
 		if m.Socket == k.ID {
 			x.Errorf("still a member: %+v", m)
 		}

@@ -16,8 +16,8 @@ import (
 // is wanted.
 var ErrEvent = errors.New("boot: event not served")
 
-// ErrMalformed says that a message of a queue makes no sense. The queue delivers it again, as it does what fails,
-// until its redrive policy moves it to the dead letters, where somebody can look at it.
+// ErrMalformed says that a message of a queue makes no sense. The queue delivers it again, as it does what fails, until
+// its redrive policy moves it to the dead letters, where an operator can look at it.
 var ErrMalformed = errors.New("boot: malformed message, left to the dead letters")
 
 // Failed names messages that a queue is to deliver again.

@@ -9,8 +9,8 @@ import (
 // mostLarge is the most sockets that a broadcast may be told to reach at once.
 const mostLarge = 1_000_000
 
-// Broadcasts reads what is configured about broadcasts to very many sockets. Without a queue, who broadcasts delivers
-// to all by itself.
+// Broadcasts reads what is configured about broadcasts to very many sockets. Without a queue, the caller that
+// broadcasts delivers to all by itself.
 func (p *Parts) Broadcasts() adapter.Options {
 	const queue = "NONSTICK_FANOUT_QUEUE"
 	o := adapter.Options{Large: p.Env.Number("NONSTICK_LARGE_ROOM", adapter.DefaultLarge, 1, mostLarge), Logger: p.Log}

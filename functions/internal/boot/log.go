@@ -62,7 +62,7 @@ func replaceAttr(groups []string, a slog.Attr) slog.Attr {
 // sidKey is the attribute that says which session a line is about.
 const sidKey = "sid"
 
-// hideSession puts a hash in the place of a session's id, which is a secret: anyone who knows it can speak for the
+// hideSession puts a hash in the place of a session's id, which is a secret: a program that knows it can speak for the
 // client. It goes by the type of the value and by the name of the attribute.
 func hideSession(_ []string, a slog.Attr) slog.Attr {
 	if id, ok := a.Value.Any().(sessionstore.SessionID); ok {

@@ -18,7 +18,7 @@ const (
 	// Errors counts lines of the log at the level of errors.
 	Errors Metric = "Errors"
 	// Pushes counts frames handed to the management API, the others those that it did not take: the connection had
-	// gone, it or the account was at a limit, nobody knows.
+	// gone, it or the account was at a limit, it is unknown.
 	Pushes        Metric = "Pushes"
 	PushesGone    Metric = "PushesGone"
 	PushesBusy    Metric = "PushesBusy"

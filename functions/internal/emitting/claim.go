@@ -15,7 +15,7 @@ import (
 )
 
 // claim is the right to do something once, bound to what is to be done. Its owner is the digest of that, and either a
-// name that nobody else has or, when it has been done, the answer.
+// name that no other caller has or, when it has been done, the answer.
 type claim struct {
 	claims sessionstore.Claims
 	name   string
@@ -31,7 +31,7 @@ const claimTries = 3
 // a small item.
 const maxKeptErrors = 3
 
-// errKeyReused tells who asks for something with a key that was used to ask for something else.
+// errKeyReused tells a caller that it asks for something with a key that was used to ask for something else.
 var errKeyReused = errors.New("the key was used for another request")
 
 // errUnfinished: the caller that began with the request has not told how it ended: it is still at it, or it died.
@@ -51,8 +51,8 @@ func newClaim(claims sessionstore.Claims, name string, r *Request) (*claim, erro
 
 func (c *claim) ownedBy(s string) sessionstore.Owner { return sessionstore.Owner(c.digest + " " + s) }
 
-// take reports whether nobody has done it, or begun to, within its life. If somebody has, answer is theirs, or the
-// error matches [errUnfinished] while there is none, and [errKeyReused] if it is not the same that was asked for.
+// take reports whether no other caller has done it, or begun to, within its life. If one has, answer is that caller's,
+// or the error matches [errUnfinished] while there is none, and [errKeyReused] if that caller asked for something else.
 func (c *claim) take(ctx context.Context, life time.Duration) (first bool, answer Answer, err error) {
 	now := time.Now()
 	c.owner, c.until = c.ownedBy(sessionstore.NewID()), now.Add(life)
@@ -79,7 +79,7 @@ func (c *claim) take(ctx context.Context, life time.Duration) (first bool, answe
 	return false, answer, nil
 }
 
-// keep keeps the answer for who asks again.
+// keep keeps the answer for callers that ask again.
 func (c *claim) keep(ctx context.Context, a Answer) error {
 	a.Errors = a.allErrors()
 	a.Errors = a.Errors[:min(len(a.Errors), maxKeptErrors)]

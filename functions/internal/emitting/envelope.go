@@ -25,7 +25,7 @@ const maxEnvelopes = 3
 // them to where the failed ones go.
 var errFailed = errors.New("emitting: messages failed")
 
-// The types of errors that who invokes the function is told.
+// The types of errors that callers of the function are told.
 const (
 	failedForGood = "InvalidRequest" // it would not help to ask again
 	failed        = "EmitFailed"
@@ -82,9 +82,9 @@ func (f *emit) serve(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 }
 
-// direct answers who invokes the function with a request. What fails is an error of the function: who invokes it
-// asynchronously sees no answer, and it is by errors that the platform tries again, which the id of the invocation
-// keeps from doing anything twice, and tells a destination in the end. The error's text is the answer.
+// direct answers a caller that invokes the function with a request. What fails is an error of the function: a caller
+// that invokes it asynchronously sees no answer, and it is by errors that the platform tries again, which the id of the
+// invocation keeps from doing anything twice, and tells a destination in the end. The error's text is the answer.
 func (f *emit) direct(ctx context.Context, payload []byte) ([]byte, error) {
 	a := f.carryOut(ctx, payload, invocationID(ctx))
 	if a.OK {

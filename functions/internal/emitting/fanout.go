@@ -62,7 +62,7 @@ func (f *fanout) serve(ctx context.Context, messages []events.SQSMessage) events
 	return res
 }
 
-// part delivers what a message says. Further reports whether it came to anybody. The error matches errAgain if some
+// part delivers what a message says. Further reports whether it reached any socket. The error matches errAgain if some
 // of it is left, and boot.ErrMalformed if it is nothing to be delivered.
 func (f *fanout) part(ctx context.Context, m *events.SQSMessage) (further bool, err error) {
 	p, err := adapter.ParsePart(m.Body)

@@ -88,7 +88,7 @@ func (r *returned) Return(_ context.Context, receipt string, d time.Duration) er
 	return nil
 }
 
-// What was not finished comes again: at once if it came to somebody, later and later while the store is away, and at
+// What was not finished comes again: at once if it reached a socket, later and later while the store is away, and at
 // once if it is not understood, for then it is to be among the dead letters soon.
 func TestFanoutGivesBack(t *testing.T) {
 	w := newWorld(t)

@@ -64,7 +64,7 @@ func (f *heartbeat) serve(ctx context.Context, messages []events.SQSMessage) eve
 		}
 		if err != nil {
 			f.log.ErrorContext(ctx, "heartbeat failed", "message", messages[i].MessageId, "error", err)
-			f.again.In(ctx, boot.Pause(&messages[i]), messages[i]) // nobody is pinged until then
+			f.again.In(ctx, boot.Pause(&messages[i]), messages[i]) // no client is pinged until then
 			res.BatchItemFailures = append(res.BatchItemFailures, boot.Failed(messages[i])...)
 		}
 	}
@@ -123,9 +123,9 @@ func (f *heartbeat) startSweep(ctx context.Context, parts ...engine.Part) (stop 
 	}
 }
 
-// successor returns from whom the next invocation is to take the chain over, nobody if there is to be none; and how
-// many sessions there are. The sweep has met them. They are counted only where that tells nothing: to read them all
-// takes long if they are many.
+// successor returns the owner from which the next invocation is to take the chain over, empty if there is to be none;
+// and how many sessions there are. The sweep has met them. They are counted only where that tells nothing: to read them
+// all takes long if they are many.
 func (f *heartbeat) successor(ctx context.Context, me sessionstore.Owner) (next sessionstore.Owner, n int, err error) {
 	n, known := f.walks.sessions(f.store.Shards())
 	if !known || n == 0 {
@@ -220,8 +220,9 @@ func (f *heartbeat) sessions(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-// end gives the chain up, waits, and looks once more: who registered a session meanwhile may have relied on the chain.
-// It returns who is to go on: nobody if there is still no session, or if another has begun a chain.
+// end gives the chain up, waits, and looks once more: a request that registered a session in that time may have relied
+// on the chain. It returns the owner that is to go on: empty if there is still no session, or if another invocation has
+// begun a chain.
 func (f *heartbeat) end(ctx context.Context, me sessionstore.Owner) (sessionstore.Owner, error) {
 	now := time.Now()
 	err := f.store.Claim(ctx, chainClaim, sessionstore.Lease{Owner: me, Until: now}, "", now)

@@ -109,7 +109,8 @@ func (w *walks) forget() {
 	clear(w.rows)
 }
 
-// callHelp queues the messages for all parts but the first. It returns those that nobody will look after.
+// callHelp queues the messages for all parts but the first. It returns the parts that no other invocation will look
+// after.
 func (f *heartbeat) callHelp(ctx context.Context, me sessionstore.Owner, parts int) (alone []engine.Part) {
 	until := time.Now().Add(f.workTime(ctx) + beatRest)
 	for i := 1; i < parts; i++ {

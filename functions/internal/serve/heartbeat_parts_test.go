@@ -11,7 +11,7 @@ import (
 	"github.com/nonstick-io/nonstick/gateway/engine"
 )
 
-// swept counts who sweeps which of three parts.
+// swept counts the sweepers of each of three parts.
 type swept [3]atomic.Int32
 
 func (s *swept) sweep(ctx context.Context, part engine.Part) error {
@@ -25,7 +25,7 @@ func (s *swept) sweep(ctx context.Context, part engine.Part) error {
 	return nil
 }
 
-// missing returns the parts that nobody sweeps.
+// missing returns the parts that are not swept.
 func (s *swept) missing() (parts []int) {
 	for i := range s {
 		if s[i].Load() == 0 {
@@ -125,7 +125,7 @@ func TestHelperThatCrashes(t *testing.T) {
 	}
 }
 
-// A call for help that cannot be sent is no loss: who calls does it.
+// A call for help that cannot be sent is no loss: the caller sweeps that part itself.
 func TestNoHelp(t *testing.T) {
 	inChain(t, func(t *testing.T, c *chain) {
 		var s swept

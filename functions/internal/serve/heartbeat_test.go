@@ -258,7 +258,7 @@ func TestChainThatBroke(t *testing.T) {
 		register(t, c.store)
 		s := c.starter()
 		s.ensure(t.Context())
-		lost := c.next() // nobody takes it: the function crashes
+		lost := c.next() // it is lost: the function crashes
 		time.Sleep(chainLease - time.Second)
 		s.ensure(t.Context())
 		c.none("before the lease is over")
@@ -432,8 +432,8 @@ func (unavailable) Claim(context.Context, string, sessionstore.Lease, sessionsto
 	return sessionstore.ErrUnavailable
 }
 
-// A link of the chain that finds no table comes again soon, and not after the visibility timeout: nobody is pinged
-// meanwhile.
+// A link of the chain that finds no table comes again soon, and not after the visibility timeout: no client is pinged
+// until then.
 func TestHeartbeatComesAgain(t *testing.T) {
 	q, log := &returns{}, slog.New(slog.DiscardHandler)
 	f := &heartbeat{

@@ -181,7 +181,7 @@ func TestInboundOrder(t *testing.T) {
 	})
 }
 
-// A frame that comes again was in the hands of a function that died: its connection is ended, and nobody else's.
+// A frame that comes again was in the hands of a function that died: its connection is ended, and no other.
 func TestInboundDeath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine(t)
@@ -328,7 +328,7 @@ func TestInboundKeepsAlive(t *testing.T) {
 	})
 }
 
-// What is no frame is left to the dead letters, and holds nobody up.
+// What is no frame is left to the dead letters, and holds no frame up.
 func TestInboundNoFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine(t)

@@ -28,7 +28,8 @@ const (
 	// chainSeen is how long an instance takes it that a chain which it has seen goes on.
 	chainSeen = 5 * time.Second
 	// chainGrace is for how long a chain that finds no session stays to look again, after it has given its claim up.
-	// Longer than chainSeen: who relied on having seen the chain has been registered before the second look.
+	// Longer than chainSeen: a session whose request relied on having seen the chain is registered before the second
+	// look.
 	chainGrace = 7 * time.Second
 	// renewalsToWatch is how many renewals there are from one watch to the next.
 	renewalsToWatch = 3
@@ -39,7 +40,7 @@ const (
 
 // link is the message that the next invocation of the heartbeat gets.
 type link struct {
-	// Holder is whom it takes the claim over from; nobody in a watch, which takes one that has ended.
+	// Holder is the owner from which it takes the claim over; empty in a watch, which takes a claim that has ended.
 	Holder sessionstore.Owner `json:"holder"`
 	// Sessions is how many there were, about.
 	Sessions int `json:"sessions,omitempty"`
@@ -67,7 +68,7 @@ func encodeLink(l link) (string, error) {
 	return string(body), nil
 }
 
-// newOwner returns a name that nobody has had.
+// newOwner returns a name that no owner has had.
 func newOwner() sessionstore.Owner { return sessionstore.Owner(sessionstore.NewID()) }
 
 // starter begins the chain if there is none. Every request lets it have a look after its session was registered, so the

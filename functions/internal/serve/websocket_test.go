@@ -117,7 +117,7 @@ func TestWebSocketNeverFails(t *testing.T) {
 			}
 		})
 	}
-	// nobody's frame
+	// no frame of a connection
 	for _, event := range []string{"{", `{"detail-type":"x"}`, get("/socket.io/", "EIO=4&transport=polling", "")} {
 		w.log.Reset()
 		res := invoke[events.APIGatewayProxyResponse](t, h, event)
