@@ -8,7 +8,7 @@
 //		io.OnConnect(func(ctx context.Context, s *nonstick.Socket) error {
 //			return s.Join(ctx, "lobby")
 //		})
-//		nonstick.OnReply(io, "say", func(ctx context.Context, s *nonstick.Socket, text string) (int, error) {
+//		nonstick.OnAck(io, "say", func(ctx context.Context, s *nonstick.Socket, text string) (int, error) {
 //			return len(text), io.To("lobby").Emit(ctx, "said", text)
 //		})
 //	}
