@@ -114,6 +114,9 @@ func (s *Server) wait(ctx context.Context, address string) error {
 // which is an error.
 func (s *Server) Stop() error {
 	err := s.input.Close()
+	if errors.Is(err, os.ErrClosed) { // it has ended by itself
+		err = nil
+	}
 	select {
 	case <-s.ended:
 		return err

@@ -36,7 +36,7 @@ func BenchmarkGood(b *testing.B) {
 	}
 }
 
-func BenchmarkNeedy(b *testing.B) { b.Skip("needs the moon") }
+func BenchmarkNeedy(b *testing.B) { b.Skip("needs the moon\nand a rocket") }
 `
 	failing = `package a
 
@@ -278,7 +278,7 @@ func TestRun(t *testing.T) {
 	if n := strings.Count(out, "BenchmarkGood"); n != 4 {
 		t.Errorf("%d results\n%s", n, out)
 	}
-	for _, want := range []string{"[2/2] ./b", "skipped: ./a BenchmarkNeedy: ", "needs the moon", "4 results"} {
+	for _, want := range []string{"[2/2] ./b", "skipped: ./a BenchmarkNeedy: ", "needs the moon\n", "4 results"} {
 		if !strings.Contains(progress, want) {
 			t.Errorf("no %q in\n%s", want, progress)
 		}

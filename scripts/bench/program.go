@@ -62,6 +62,7 @@ func (m *measured) lines() string { return strings.Join(append(m.header, m.resul
 var (
 	resultLine = regexp.MustCompile(`^Benchmark\S*\s+[0-9]+\s+[0-9.]+ \S`)
 	headerLine = regexp.MustCompile(`^(goos|goarch|pkg|cpu): `)
+	nameLine   = regexp.MustCompile(`^Benchmark\S*$`)
 	skipLine   = regexp.MustCompile(`^\s*--- SKIP: (\S+)`)
 )
 
@@ -98,14 +99,16 @@ func (p *program) run(ctx context.Context, o options, result func(line string)) 
 
 // read takes the output of a program, line by line.
 func (m *measured) read(r io.Reader, result func(string)) {
-	said := "" // the last line of a log: the reason, where a benchmark has been skipped
+	said := "" // the first line that a benchmark logged: the reason, if it has been skipped
 	for lines := bufio.NewReader(r); ; {
 		line, err := lines.ReadString('\n')
 		text := strings.TrimRight(line, "\n")
 		switch name := skipLine.FindStringSubmatch(text); {
 		case name != nil:
 			m.skipped = append(m.skipped, name[1]+": "+said)
-		case strings.HasPrefix(text, " "):
+		case nameLine.MatchString(text):
+			said = ""
+		case strings.HasPrefix(text, " ") && said == "":
 			said = strings.TrimSpace(text)
 		case headerLine.MatchString(text):
 			m.header = append(m.header, text)
