@@ -177,6 +177,9 @@ var benchmarks = []benchmark{
 	{name: "SetData", run: func(x *bench, s *sessionstore.Session) error {
 		return x.store.SetData(x.Context(), s.Sockets[0], "name", `"Ann"`, benchLimits)
 	}},
+	{name: "SwapData", run: func(x *bench, s *sessionstore.Session) error {
+		return x.store.SwapData(x.Context(), s.Sockets[0], "name", "", `"Ann"`, benchLimits)
+	}},
 	{name: "Join", run: func(x *bench, s *sessionstore.Session) error {
 		return x.store.Join(x.Context(), s.Sockets[0], "joined", connA, benchLimits)
 	}},
