@@ -62,7 +62,9 @@ type Sessions interface {
 	// Get reads a session with its sockets' rows and partial packet in one read. ErrNotFound if there is none.
 	// A session past its time to live at now is not found.
 	Get(ctx context.Context, id SessionID, now time.Time) (Session, error)
-	// Handshake reads what the session began with. ErrNotFound if there is none.
+	// Handshake reads what the session began with, on either transport and from anywhere (1 read; 2 for a session that
+	// began as WebSocket). ErrNotFound if there is none: also once the session is closed, or its connection's row is
+	// removed or never came. While its disconnect handlers run it is there.
 	Handshake(ctx context.Context, id SessionID) (Handshake, error)
 	// Close moves an open session to closing: sets Reason and Handler; removes Hold, Poll, Candidate,
 	// Probed, and, unless Drain is asked for and the session is on polling, Buffer and Given. Returns the session

@@ -56,6 +56,20 @@ var prices = []price{
 	{"Create WebSocket", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
 		return s.Create(ctx, sessionstore.NewSession{ID: newID(), Transport: sessionstore.WebSocket, Conn: conn})
 	}},
+	{
+		"Handshake of a session that began on polling", 1, 0, 2, 0,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			_, err := s.Handshake(ctx, v.ID)
+			return err
+		},
+	},
+	{
+		"Handshake of one that began as WebSocket", 2, 0, 3, 0,
+		func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
+			_, err := s.Handshake(ctx, "s")
+			return err
+		},
+	},
 	{"PutConnection", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.PutConnection(
 			ctx, sessionstore.ConnectionRow{Conn: sessionstore.Connection{ID: sessionstore.NewID()}, Session: v.ID},
@@ -217,7 +231,11 @@ var prices = []price{
 func TestCapacity(t *testing.T) {
 	meter := new(sessionstore.Meter)
 	s := dynamostore.New(newTable(t), dynamostore.Options{Table: table, Meter: meter})
-	must(t, s.PutConnection(t.Context(), sessionstore.ConnectionRow{Conn: conn, Session: "s"}))
+	webSocket := sessionstore.NewSession{ID: "s", Transport: sessionstore.WebSocket, Conn: conn}
+	must(t, s.Create(t.Context(), webSocket))
+	must(t, s.PutConnection(
+		t.Context(), sessionstore.ConnectionRow{Conn: conn, Session: "s", Handshake: &webSocket.Handshake},
+	))
 	var out strings.Builder
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "operation\treads\twrites\tRRU\tWRU")

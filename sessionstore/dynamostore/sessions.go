@@ -195,17 +195,39 @@ func (s *Store) Handshake(ctx context.Context, id sessionstore.SessionID) (sessi
 	if err := s.begin(ctx, op); err != nil {
 		return h, fmt.Errorf("read handshake: %w", err)
 	}
-	it, err := s.get(ctx, op, handshakeKey(id))
-	if err == nil && it == nil {
+	encoded, err := s.handshake(ctx, op, id)
+	if err == nil && encoded == "" {
 		err = sessionstore.ErrNotFound
 	}
 	if err == nil {
-		err = json.Unmarshal([]byte(text(it, attrHandshake)), &h)
+		err = json.Unmarshal([]byte(encoded), &h)
 	}
 	if err != nil {
 		return h, fmt.Errorf("read handshake: %w", err)
 	}
 	return h, nil
+}
+
+// handshake reads the JSON of a session's handshake: from an item of its own, which is read together with the session,
+// or from the row of the connection that the session began with. It returns "" if there is none.
+func (s *Store) handshake(ctx context.Context, op sessionstore.Op, id sessionstore.SessionID) (string, error) {
+	if len(id) > maxKeyPart {
+		return "", nil
+	}
+	own, session := handshakeKey(id), sessionKey(id)
+	found, err := s.getAll(ctx, op, []key{own, session})
+	if err != nil {
+		return "", err
+	}
+	conn := connection(found[session], attrConn)
+	if found[own] != nil || flag(found[session], attrHasHandshake) || conn.IsZero() {
+		return text(found[own], attrHandshake), nil
+	}
+	row, err := s.get(ctx, op, connectionKey(conn))
+	if err != nil || text(row, attrSession) != string(id) {
+		return "", err
+	}
+	return text(row, attrHandshake), nil
 }
 
 // transition is one conditional write of a session. It returns the item as returns asks for.

@@ -44,14 +44,23 @@ func (s *Store) Connection(ctx context.Context, c sessionstore.Connection) (sess
 		return sessionstore.ConnectionRow{}, err
 	}
 	s.read(sessionstore.OpConnection)
+	row, ok := s.connection(c)
+	if !ok {
+		return row, fmt.Errorf("read connection: %w", sessionstore.ErrNotFound)
+	}
+	return row, nil
+}
+
+// connection returns the row of a connection, and whether there is one.
+func (s *Store) connection(c sessionstore.Connection) (sessionstore.ConnectionRow, bool) {
 	st := s.connectionStripe(c)
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	k := st.connections[c]
 	if k == nil {
-		return sessionstore.ConnectionRow{}, fmt.Errorf("read connection: %w", sessionstore.ErrNotFound)
+		return sessionstore.ConnectionRow{}, false
 	}
-	return k.row, nil
+	return k.row, true
 }
 
 // DeleteConnection implements [sessionstore.Connections].

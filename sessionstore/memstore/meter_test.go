@@ -51,6 +51,14 @@ func TestMeter(t *testing.T) {
 			_, err := s.Get(ctx, "s", start)
 			return err
 		}},
+		{sessionstore.OpHandshake, 3, 0, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			h := new(sessionstore.Handshake)
+			err := s.Create(ctx, sessionstore.NewSession{ID: "w", Transport: sessionstore.WebSocket, Conn: conn})
+			err2 := s.PutConnection(ctx, sessionstore.ConnectionRow{Conn: conn, Session: "w", Handshake: h})
+			_, err3 := s.Handshake(ctx, "w") // the session, then its connection
+			_, err4 := s.Handshake(ctx, "s")
+			return errors.Join(err, err2, err3, err4)
+		}},
 		{sessionstore.OpDeliver, 0, 1, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
 			return s.Deliver(ctx, "s", []sessionstore.Packet{{ID: "1"}, {ID: "2"}}, wide)
 		}},

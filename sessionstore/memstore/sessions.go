@@ -81,14 +81,29 @@ func (s *Store) Handshake(ctx context.Context, id sessionstore.SessionID) (sessi
 		return sessionstore.Handshake{}, err
 	}
 	s.read(sessionstore.OpHandshake)
+	h, conn := s.handshake(id)
+	if h == nil && !conn.IsZero() {
+		s.meter.Add(sessionstore.OpHandshake, sessionstore.Usage{Reads: 1})
+		if row, ok := s.connection(conn); ok && row.Session == id {
+			h = row.Handshake
+		}
+	}
+	if h == nil {
+		return sessionstore.Handshake{}, fmt.Errorf("read handshake: %w", sessionstore.ErrNotFound)
+	}
+	return *h, nil
+}
+
+// handshake returns a session's handshake, or the connection whose row may have it.
+func (s *Store) handshake(id sessionstore.SessionID) (*sessionstore.Handshake, sessionstore.Connection) {
 	st := s.stripe(id)
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	e := st.entries[id]
-	if e == nil || e.handshake == nil {
-		return sessionstore.Handshake{}, fmt.Errorf("read handshake: %w", sessionstore.ErrNotFound)
+	if e == nil {
+		return nil, sessionstore.Connection{}
 	}
-	return *e.handshake, nil
+	return e.handshake, e.session.Conn
 }
 
 // Close implements [sessionstore.Sessions].

@@ -15,6 +15,8 @@ var sessionTests = []test{
 	{"get none", getNone},
 	{"get sockets and partial", getWhole},
 	{"handshake", handshake},
+	{"handshake of a WebSocket", handshakeOfWebSocket},
+	{"handshake after the upgrade", handshakeAfterUpgrade},
 	{"times as read", timesAsRead},
 	{"a large handshake", largeHandshake},
 	{"close returns the session before", closeReturns},
@@ -43,8 +45,7 @@ func createWebSocket(x *tester) {
 	if r, found := x.registration(n.ID); found {
 		x.Errorf("registered before the open step: %+v", r)
 	}
-	_, err := x.store.Handshake(x.Context(), n.ID)
-	x.is(err, sessionstore.ErrNotFound) // it goes with the connection row
+	x.hasHandshake(n.ID, nil) // it goes with the connection row
 }
 
 func createTwice(x *tester) {
@@ -107,10 +108,69 @@ func getWhole(x *tester) {
 func handshake(x *tester) {
 	n := newSession(sessionstore.Polling)
 	x.must(x.store.Create(x.Context(), n))
-	got, err := x.store.Handshake(x.Context(), n.ID)
+	x.hasHandshake(n.ID, &n.Handshake)
+}
+
+// hasHandshake checks what a session's handshake is read as; none if want is nil.
+func (x *tester) hasHandshake(id sessionstore.SessionID, want *sessionstore.Handshake) {
+	x.Helper()
+	got, err := x.store.Handshake(x.Context(), id)
+	if want == nil {
+		x.is(err, sessionstore.ErrNotFound)
+		return
+	}
 	x.must(err)
 	got.Time = got.Time.UTC()
-	equal(x, "the handshake", got, n.Handshake)
+	equal(x, "the handshake", got, *want)
+}
+
+// handshakeOfWebSocket: it is read by the session's id, though it is kept with the connection.
+func handshakeOfWebSocket(x *tester) {
+	n := newSession(sessionstore.WebSocket)
+	n.Conn = sessionstore.Connection{ID: sessionstore.NewID(), Endpoint: connA.Endpoint}
+	n.Handshake.URL = "/socket.io/?EIO=4&transport=websocket"
+	x.must(x.store.Create(x.Context(), n))
+	x.hasHandshake(n.ID, nil) // the row has yet to come
+	row := sessionstore.ConnectionRow{Conn: n.Conn, Session: n.ID, Handshake: &n.Handshake, ExpiresAt: after(time.Hour)}
+	x.must(x.store.PutConnection(x.Context(), row))
+	x.hasHandshake(n.ID, &n.Handshake)
+	x.close(n.ID, false)
+	x.hasHandshake(n.ID, &n.Handshake) // its disconnect handlers may ask for it
+	x.must(x.store.DeleteConnection(x.Context(), n.Conn))
+	x.hasHandshake(n.ID, nil)
+	x.finish(n.ID)
+	x.hasHandshake(n.ID, nil)
+
+	row.Session = sessionstore.SessionID(sessionstore.NewID()) // the connection's id is another session's by now
+	x.must(x.store.PutConnection(x.Context(), row))
+	x.hasHandshake(n.ID, nil)
+	x.hasHandshake(row.Session, nil) // a connection's row does not make a session
+	x.hasHandshake(sessionstore.SessionID(strings.Repeat("x", 5000)), nil)
+	x.hasHandshake("", nil)
+}
+
+// handshakeAfterUpgrade: the session began on polling, and its connection's row has none.
+func handshakeAfterUpgrade(x *tester) {
+	n := newSession(sessionstore.Polling)
+	x.must(x.store.Create(x.Context(), n))
+	conn := sessionstore.Connection{ID: sessionstore.NewID(), Endpoint: connA.Endpoint}
+	other := newSession(sessionstore.WebSocket).Handshake
+	other.URL = "/another"
+	row := sessionstore.ConnectionRow{Conn: conn, Session: n.ID, ExpiresAt: after(time.Hour)}
+	for _, own := range []*sessionstore.Handshake{nil, &other} {
+		row.Handshake = own
+		x.must(x.store.PutConnection(x.Context(), row))
+		x.hasHandshake(n.ID, &n.Handshake)
+	}
+	x.bind(n.ID, conn)
+	x.upgrade(n.ID, conn)
+	x.hasHandshake(n.ID, &n.Handshake)
+	x.close(n.ID, false)
+	x.hasHandshake(n.ID, &n.Handshake)
+	row.Handshake = nil
+	x.must(x.store.PutConnection(x.Context(), row))
+	x.finish(n.ID)
+	x.hasHandshake(n.ID, nil)
 }
 
 // largeHandshake: what a request brings along has a limit, with and without a connection's row.
