@@ -18,7 +18,6 @@ FUZZ_TIME := 20s
 VERSION = $(shell git describe --tags --match 'v*' --dirty 2>/dev/null)
 VERSION_OF := github.com/nonstick-io/nonstick/internal/version
 CHAT_CLIENT := internal/apps/chat/client
-FUNCTIONS := $(wildcard functions/*/main.go)
 
 # The linter keeps the paths of the files it looked at. A cache shared with another checkout reports files
 # that are not here, and misses the //nolint comments that are.
@@ -40,13 +39,10 @@ local-aws: ## the same from template.yaml: the functions as processes, on Dynamo
 	@go build -o bin/localdev ./localdev
 	bin/localdev --template template.yaml $(ARGS)
 
-build: ## build localdev, and the functions as AWS Lambda wants them, into bin/
+build: ## build localdev, and the program of the functions as AWS Lambda wants it, into bin/
 	go build -trimpath -ldflags "-X $(VERSION_OF).stamped=$(VERSION)" -o bin/localdev ./localdev
-	@for main in $(FUNCTIONS); do \
-	  name=$$(basename $$(dirname $$main)); echo "build functions/$$name"; \
-	  CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -tags lambda.norpc -ldflags "-s -w" \
-	    -o bin/functions/$$name/bootstrap ./functions/$$name || exit 1; \
-	done
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -tags lambda.norpc \
+	  -ldflags "-s -w -X $(VERSION_OF).stamped=$(VERSION)" -o bin/functions/bootstrap ./functions/app
 
 fmt: $(GOLANGCI) ## format the Go code
 	$(GOLANGCI) fmt ./...

@@ -45,8 +45,16 @@ func buildFunctions(t *testing.T, to string) error {
 	if err != nil {
 		return err
 	}
+	first := map[string]string{} // those of one source are one program
 	for _, f := range all.Functions {
 		dir := filepath.Join(to, f.ID)
+		if same, there := first[f.Source]; there {
+			if err := os.Symlink(same, dir); err != nil {
+				return err
+			}
+			continue
+		}
+		first[f.Source] = f.ID
 		if err := errors.Join(
 			lambda.Build(t.Context(), f.Source, dir, "nonstick_apps"), os.Symlink(client, filepath.Join(dir, "client")),
 		); err != nil {

@@ -44,7 +44,7 @@ func deploy(t *testing.T, name string) *deployed {
 	env := map[string]string{
 		"AWS_ENDPOINT_URL_DYNAMODB": o.Endpoint, "NONSTICK_TABLE": table,
 		"AWS_ACCESS_KEY_ID": "functions", "AWS_SECRET_ACCESS_KEY": "s",
-		"NONSTICK_MANAGEMENT_ENDPOINT": connections.URL,
+		"NONSTICK_MANAGEMENT_ENDPOINT": connections.URL, Variable: name,
 	}
 	for _, pair := range initEnvironment {
 		k, v, _ := strings.Cut(pair, "=")
@@ -56,7 +56,7 @@ func deploy(t *testing.T, name string) *deployed {
 	platform, err := lambda.New(lambda.Config{Region: "eu-central-1", Logs: d.logs, Functions: []lambda.Function{
 		{
 			Name: name, ARN: "arn:aws:lambda:eu-central-1:000000000000:function:" + name,
-			Dir: filepath.Dir(build(t, "./"+name)), Handler: "bootstrap", Environment: env, Memory: 256,
+			Dir: filepath.Dir(program(t)), Handler: "bootstrap", Environment: env, Memory: 256,
 			Timeout: 20 * time.Second, Concurrency: 1,
 		},
 	}})

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// maxBinary is the most that a function's binary may have.
+	// maxBinary is the most that the program of the functions may have.
 	maxBinary = 15 << 20
 	// starts is how often each function is started for the measurement.
 	starts = 11
@@ -30,33 +30,55 @@ var initEnvironment = []string{
 }
 
 // TestInit prints how long each function takes from the start of its process to its first request for an invocation,
-// beside the smallest function there is, in one run; and the size of its binary, which has a limit. Time is not
+// beside the smallest function there is, in one run; and the size of their program, which has a limit. Time is not
 // asserted: the machine is shared.
 func TestInit(t *testing.T) {
-	hello := median(t, build(t, "./testdata/hello"))
-	for _, name := range []string{"polling", "websocket", "heartbeat", "close", "inbound", "fanout", "emit"} {
-		binary := build(t, "./"+name)
-		info, err := os.Stat(binary)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if info.Size() > maxBinary {
-			t.Errorf("%s has %d bytes, at most %d are allowed", name, info.Size(), maxBinary)
-		}
-		took := median(t, binary)
-		t.Logf(
-			"%-10s init %6.1f ms, %+5.1f ms beside hello's %.1f ms; binary %.1f MB", name, ms(took), ms(took-hello),
-			ms(hello), float64(info.Size())/1e6,
-		)
+	hello, binary := median(t, compile(t, t.TempDir(), "./testdata/hello"), ""), program(t)
+	info, err := os.Stat(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size() > maxBinary {
+		t.Errorf("the program has %d bytes, at most %d are allowed", info.Size(), maxBinary)
+	}
+	t.Logf("hello      init %6.1f ms; the program of all functions has %.1f MB", ms(hello), float64(info.Size())/1e6)
+	for _, name := range Names() {
+		took := median(t, binary, name)
+		t.Logf("%-10s init %6.1f ms, %+5.1f ms beside hello's", name, ms(took), ms(took-hello))
 	}
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// build builds a function as it is deployed, but for this machine.
-func build(t *testing.T, pkg string) string {
+// programDir is where the program of the functions is, once a test has asked for it.
+var programDir string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if programDir != "" {
+		_ = os.RemoveAll(programDir)
+	}
+	os.Exit(code)
+}
+
+// program is the program of the functions, built once.
+func program(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "bootstrap")
+	if programDir == "" {
+		dir, err := os.MkdirTemp("", "functions-test-*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		compile(t, dir, "./app")
+		programDir = dir
+	}
+	return filepath.Join(programDir, "bootstrap")
+}
+
+// compile builds a program into a folder, as it is deployed, but for this machine.
+func compile(t *testing.T, dir, pkg string) string {
+	t.Helper()
+	binary := filepath.Join(dir, "bootstrap")
 	cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", binary, pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -66,17 +88,17 @@ func build(t *testing.T, pkg string) string {
 }
 
 // median starts a function several times over a Runtime API that only waits to be asked.
-func median(t *testing.T, binary string) time.Duration {
+func median(t *testing.T, binary, function string) time.Duration {
 	t.Helper()
 	took := make([]time.Duration, starts)
 	for i := range took {
-		took[i] = initOf(t, binary)
+		took[i] = initOf(t, binary, function)
 	}
 	slices.Sort(took)
 	return took[starts/2]
 }
 
-func initOf(t *testing.T, binary string) time.Duration {
+func initOf(t *testing.T, binary, function string) time.Duration {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -92,7 +114,9 @@ func initOf(t *testing.T, binary string) time.Duration {
 	go func() { _ = server.Serve(l) }()
 	defer func() { _ = server.Close() }()
 	cmd := exec.Command(binary)
-	cmd.Env = append(initEnvironment, fmt.Sprintf("AWS_LAMBDA_RUNTIME_API=%s", l.Addr()))
+	cmd.Env = append(
+		slices.Clone(initEnvironment), fmt.Sprintf("AWS_LAMBDA_RUNTIME_API=%s", l.Addr()), Variable+"="+function,
+	)
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.WaitDelay = time.Second

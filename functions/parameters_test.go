@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
-	"github.com/nonstick-io/nonstick/functions/internal/serve"
+	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/localdev/template"
 )
 
@@ -46,6 +46,11 @@ func defaults(t *testing.T, f *template.File) map[string]map[string]string {
 	return all
 }
 
+// testApps are what the tests serve: an application of the name that the template has.
+var testApps = []gateway.App{{Name: "chat", New: func(c gateway.Config) gateway.Instance {
+	return gateway.Instance{Engine: c.NewEngine(nil)}
+}}}
+
 // platform are the variables that Lambda sets.
 var platform = map[string]string{
 	"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "key",
@@ -55,7 +60,7 @@ var platform = map[string]string{
 // refused is what the functions say to an environment when they start; empty if all of them start.
 func refused(environments map[string]map[string]string) string {
 	for _, id := range slices.Sorted(maps.Keys(environments)) {
-		err := boot.Check(builds[id], func(name string) (string, bool) {
+		err := boot.Check(build(testApps), func(name string) (string, bool) {
 			if v, ok := platform[name]; ok {
 				return v, true
 			}
@@ -233,15 +238,6 @@ func TestRefusedParameters(t *testing.T) {
 				t.Errorf("error %v, want one about %s, with its line", err, tt.want)
 			}
 		})
-	}
-}
-
-// The template names the applications that the functions carry.
-func TestApps(t *testing.T) {
-	for _, p := range open(t).Parameters() {
-		if p.Name == "App" && !slices.Equal(p.Allowed, serve.Apps()) {
-			t.Errorf("the template allows %q, the functions carry %q", p.Allowed, serve.Apps())
-		}
 	}
 }
 

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"debug/elf"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -15,8 +17,8 @@ import (
 // samCLI is where `make tools` puts it.
 const samCLI = "../.cache/sam/bin/sam"
 
-// TestSAMBuild builds what is deployed, as it is deployed: a program for Lambda on arm64 for each function, with the
-// chat alone of all applications, and the client for its page where the page is.
+// TestSAMBuild builds what is deployed, as it is deployed: a program for Lambda on arm64, linked once and put into the
+// folder of each function, with the chat alone of all applications, and the client for its page where the page is.
 func TestSAMBuild(t *testing.T) {
 	sam, err := filepath.Abs(samCLI)
 	if err != nil {
@@ -30,11 +32,12 @@ func TestSAMBuild(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, sam, "build", "--build-dir", dir)
 	cmd.Dir, cmd.WaitDelay = "..", time.Second
+	links := countLinks(t)
 	cmd.Env = append(os.Environ(), "SAM_CLI_TELEMETRY=0", "AWS_DEFAULT_REGION=us-east-1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("sam build: %v\n%s", err, out)
 	}
-	built, err := filepath.Glob(filepath.Join(dir, "*", "bootstrap"))
+	built, err := filepath.Glob(filepath.Join(dir, "*Function", "bootstrap"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,8 +54,41 @@ func TestSAMBuild(t *testing.T) {
 	if !slices.Equal(names, want) {
 		t.Errorf("built %q, want %q", names, want)
 	}
+	if n := links(); n != 1 {
+		t.Errorf("the program was linked %d times, want once for all functions", n)
+	}
+	if client, _ := filepath.Glob(filepath.Join(dir, "*", "client")); len(client) != 1 {
+		t.Errorf("the client for the page is in %q", client)
+	}
 	if _, err := os.Stat(filepath.Join(dir, "PollingFunction", "client", "socket.io.min.js")); err != nil {
 		t.Errorf("the client for the page: %v", err)
+	}
+}
+
+// countLinks puts a go before all others on the path that writes down which commands a build runs. It returns how many
+// of them were the linker's: the cache of Go keeps packages, but no program.
+func countLinks(t *testing.T) (links func() int) {
+	t.Helper()
+	tool, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	log := filepath.Join(dir, "log")
+	script := fmt.Sprintf(`#!/bin/sh
+if [ "$1" = build ]; then shift; exec %q build -x "$@" 2>>%q; fi
+exec %[1]q "$@"
+`, tool, log)
+	if err := os.WriteFile(filepath.Join(dir, "go"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	return func() int {
+		said, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(regexp.MustCompile(`(?m)/link -o .*importcfg\.link`).FindAll(said, -1))
 	}
 }
 

@@ -11,28 +11,27 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
-	"github.com/nonstick-io/nonstick/functions/internal/emitting"
-	"github.com/nonstick-io/nonstick/functions/internal/serve"
 	"github.com/nonstick-io/nonstick/localdev/template"
 	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
 )
 
-// builds are the functions by their names in the template.
-var builds = map[string]boot.Build{
-	"PollingFunction": serve.Polling, "WebSocketFunction": serve.WebSocket, "HeartbeatFunction": serve.Heartbeat,
-	"CloseFunction": serve.Close, "InboundFunction": serve.Inbound, "FanoutFunction": emitting.Fanout,
-	"EmitFunction": emitting.Emit,
-}
-
 // Every function starts with the defaults, and every variable is read by one.
 func TestFunctionsStartWithTheDefaults(t *testing.T) {
 	set := defaults(t, open(t))
-	if len(set) != len(builds) {
-		t.Fatalf("%d functions, want %d", len(set), len(builds))
+	var names []string
+	for id, env := range set {
+		names = append(names, env[Variable])
+		if !strings.EqualFold(env[Variable]+"Function", id) {
+			t.Errorf("%s is the function %q", id, env[Variable])
+		}
+	}
+	slices.Sort(names)
+	if !slices.Equal(names, Names()) {
+		t.Fatalf("the template has the functions %q, want %q", names, Names())
 	}
 	read := map[string]bool{}
-	for id, build := range builds {
-		err := boot.Check(build, func(name string) (string, bool) {
+	for id := range set {
+		err := boot.Check(build(testApps), func(name string) (string, bool) {
 			read[name] = true
 			if v, ok := platform[name]; ok {
 				return v, true

@@ -1,26 +1,53 @@
+//go:build unix
+
 package main
 
 import (
+	"bufio"
 	"context"
 	"io"
-	"net"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 )
 
+// patience is how long the test waits for what must come.
+const patience = 20 * time.Second
+
 // The example must start, speak Socket.IO and end.
-func TestServe(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func TestProgram(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, compile(t), "--addr", "127.0.0.1:0")
+	cmd.Stderr, cmd.WaitDelay = os.Stderr, time.Second
+	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, l) }()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	m := regexp.MustCompile(`^Nonstick listens on (http://\S+/) \(store memory, limits aws\)\n$`).FindStringSubmatch(line)
+	if m == nil {
+		t.Fatalf("it said %q, %v", line, err)
+	}
+	speak(t, m[1]+"socket.io/?EIO=4&transport=polling")
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
 
-	url := "http://" + l.Addr().String() + "/socket.io/?EIO=4&transport=polling"
+func speak(t *testing.T, url string) {
+	t.Helper()
 	open := request(t, http.MethodGet, url, "")
 	sid, _, found := strings.Cut(strings.TrimPrefix(open, `0{"sid":"`), `"`)
 	if !found {
@@ -39,21 +66,55 @@ func TestServe(t *testing.T) {
 			t.Errorf("after %s: got %q, want %q", step.post, got, step.want)
 		}
 	}
+}
 
-	stop()
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Errorf("serve: %v", err)
-		}
-	case <-time.After(10 * time.Second):
-		t.Error("serve did not end")
+// What the program says of itself goes by its name. It has no application to choose.
+func TestHelp(t *testing.T) {
+	program := compile(t)
+	out, err := exec.CommandContext(t.Context(), program, "--help").Output()
+	if err != nil || !strings.HasPrefix(string(out), "first-handler runs Nonstick") ||
+		!strings.Contains(string(out), "Usage: first-handler [flags]") || strings.Contains(string(out), "--app") {
+		t.Errorf("%v: %s", err, out)
 	}
+	refused, err := exec.CommandContext(t.Context(), program, "--app", "chat").CombinedOutput()
+	if err == nil || !strings.HasPrefix(string(refused), "first-handler: ") ||
+		!strings.Contains(string(refused), "Run first-handler --help") {
+		t.Errorf("--app: %v, %s", err, refused)
+	}
+}
+
+// On Lambda the program is a function, whether it was built for it or not. Built for it, it is nothing else.
+func TestOnLambda(t *testing.T) {
+	for _, tags := range []string{"", "lambda.norpc"} {
+		t.Run("tags "+tags, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), compile(t, "-tags", tags))
+			cmd.Env = append(os.Environ(), "AWS_LAMBDA_RUNTIME_API=127.0.0.1:1")
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "NONSTICK_FUNCTION") ||
+				!strings.Contains(string(out), "want one of close, emit, fanout") {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+	out, err := exec.CommandContext(t.Context(), compile(t, "-tags", "lambda.norpc")).CombinedOutput()
+	if err == nil || !strings.HasPrefix(string(out), "first-handler: this program was built for AWS Lambda") {
+		t.Errorf("on a laptop: %v, %s", err, out)
+	}
+}
+
+func compile(t *testing.T, args ...string) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "first-handler")
+	build := exec.CommandContext(t.Context(), "go", append(append([]string{"build"}, args...), "-o", program, ".")...)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
 }
 
 func request(t *testing.T, method, url, body string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {

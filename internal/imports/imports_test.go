@@ -1,8 +1,11 @@
 package imports
 
 import (
+	"go/parser"
+	"go/token"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -88,14 +91,23 @@ var rules = []rule{
 		why: "what only pushes links no server",
 	},
 	{
-		pkg:   "functions/emit",
+		pkg:   "functions/internal/emitting",
 		never: []string{server, module + "gateway/engine", module + "gateway/apigw"},
 		why:   "to emit takes no server",
 	},
 	{
-		pkg:   "functions/fanout",
-		never: []string{server, module + "gateway/engine", module + "gateway/apigw"},
-		why:   "to emit takes no server",
+		pkg:   "gateway",
+		never: []string{server, aws, module + "gateway/apigw", module + "functions", module + "localdev/"},
+		why:   "the seam is below the applications and below the programs",
+	},
+	{
+		pkg: "functions", never: []string{server, module + "localdev/", module + "internal/apps/"},
+		why: "the functions serve any application, and the package of applications runs them",
+	},
+	{
+		pkg:   "localdev/laptop",
+		never: []string{server, module + "functions", module + "functions/", module + "internal/apps/"},
+		why:   "a laptop serves any application, and the package of applications runs it",
 	},
 	{pkg: "localdev/lambda", never: []string{server, module}, why: ofAnybody},
 	{pkg: "localdev/queue", never: []string{server, module}, why: ofAnybody},
@@ -163,6 +175,53 @@ func TestAWSStaysInItsPackages(t *testing.T) {
 				t.Errorf("%s imports %s", pkg, dep)
 			}
 		}
+	}
+}
+
+// The files of the API at the root know neither a cloud nor a program: only those of Main do.
+func TestOnlyMainKnowsPrograms(t *testing.T) {
+	files := list(t, "list", "-f", `{{$dir := .Dir}}{{range .GoFiles}}{{$dir}}/{{.}}{{"\n"}}{{end}}`, server)
+	never := []string{aws, module + "gateway/apigw", module + "functions", module + "functions/", module + "localdev/"}
+	var known []string
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range parsed.Imports {
+			path := strings.Trim(i.Path.Value, `"`)
+			if !slices.ContainsFunc(never, func(pattern string) bool { return matches(path, pattern) }) {
+				continue
+			}
+			if name := filepath.Base(file); strings.HasPrefix(name, "main") {
+				known = append(known, path)
+			} else {
+				t.Errorf("%s imports %s", name, path)
+			}
+		}
+	}
+	if want := []string{module + "functions", module + "localdev/laptop"}; !slices.Equal(known, want) {
+		t.Errorf("the files of Main import %q, want %q", known, want)
+	}
+}
+
+// What is built for Lambda has no part of the laptop in it.
+func TestLambdaBuildHasNoLaptop(t *testing.T) {
+	laptops := func(args ...string) (found []string) {
+		for _, dep := range list(t, append([]string{"list", "-deps"}, args...)...) {
+			if matches(dep, module+"localdev/") {
+				found = append(found, dep)
+			}
+		}
+		return found
+	}
+	for _, pkg := range []string{server, module + "functions/app", module + "examples/first-handler"} {
+		if found := laptops("-tags", "lambda.norpc", pkg); len(found) != 0 {
+			t.Errorf("%s links %q with the tag lambda.norpc", pkg, found)
+		}
+	}
+	if len(laptops(server)) == 0 {
+		t.Error("without the tag there is no laptop either: this test looks for the wrong thing")
 	}
 }
 

@@ -34,8 +34,8 @@ type closer struct {
 }
 
 // Close makes the close function.
-func Close(p *boot.Parts) boot.Handler {
-	c := &closer{finish: newServer(p).engine.Finish, log: p.Log}
+func (a Apps) Close(p *boot.Parts) boot.Handler {
+	c := &closer{finish: a.server(p).engine().Finish, log: p.Log}
 	return boot.SQS(c.serve)
 }
 

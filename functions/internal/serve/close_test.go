@@ -17,7 +17,7 @@ import (
 func TestEndsGoThroughTheQueue(t *testing.T) {
 	w := newWorld(t)
 	w.env["NONSTICK_CLOSES_QUEUE"] = w.queues.URL + "/1/closes"
-	h, closing := w.start(WebSocket), w.start(Close)
+	h, closing := w.start(testApps.WebSocket), w.start(testApps.Close)
 	invoke[events.APIGatewayProxyResponse](t, h, frame("CONNECT", "c1", ""))
 	invoke[events.SQSEventResponse](t, h, batch(w.messages("open")...))
 	invoke[events.APIGatewayProxyResponse](t, h, frame("MESSAGE", "c1", `40{"name":"bob"}`))
@@ -69,7 +69,7 @@ func TestSessionsAreClosedOutOfTheQueue(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
 			w.env["NONSTICK_CLOSES_QUEUE"] = w.queues.URL + "/1/closes"
-			closing := w.start(Close)
+			closing := w.start(testApps.Close)
 			conn := sessionstore.Connection{ID: "c1", Endpoint: w.env["NONSTICK_MANAGEMENT_ENDPOINT"]}
 			now := time.Now()
 			s := sessionstore.NewSession{

@@ -41,12 +41,13 @@ type heartbeat struct {
 }
 
 // Heartbeat makes the heartbeat function.
-func Heartbeat(p *boot.Parts) boot.Handler {
-	s := newServer(p)
+func (a Apps) Heartbeat(p *boot.Parts) boot.Handler {
+	s := a.server(p)
+	sessions := s.engine()
 	f := &heartbeat{
 		store: p.Store, queue: p.Queue("NONSTICK_HEARTBEAT_QUEUE"), again: p.Again("NONSTICK_HEARTBEAT_QUEUE"),
 		metrics: p.Metrics, log: p.Log, walks: s.walks, sizes: newSizes(p.Env, p.Store.Shards()),
-		sweep: func(ctx context.Context, part engine.Part) error { return s.engine.SweepAs(ctx, beatSweeper, part) },
+		sweep: func(ctx context.Context, part engine.Part) error { return sessions.SweepAs(ctx, beatSweeper, part) },
 	}
 	return boot.SQS(f.serve)
 }

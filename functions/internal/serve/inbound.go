@@ -21,15 +21,15 @@ type frames struct {
 }
 
 // Inbound makes the inbound function.
-func Inbound(p *boot.Parts) boot.Handler {
-	s := newServer(p)
+func (a Apps) Inbound(p *boot.Parts) boot.Handler {
+	i := a.server(p).start(nil)
 	if !engineOptions(p.Env).PushReplies {
 		p.Env.Fail("NONSTICK_INBOUND", "the inbound function is for %s", inboundOrdered)
 	}
 	alive := max(engineOptions(p.Env).PingTimeout/4, 50*time.Millisecond)
 	endpoint := p.Env.URL("NONSTICK_MANAGEMENT_ENDPOINT")
 	return boot.SQS(
-		newFrames(p, s.handler(nil), s.engine, newStarter(p), p.Queue("NONSTICK_INBOUND_QUEUE"), endpoint, alive).serve,
+		newFrames(p, i.Handler, i.Engine, newStarter(p), p.Queue("NONSTICK_INBOUND_QUEUE"), endpoint, alive).serve,
 	)
 }
 

@@ -6,18 +6,16 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
+	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
-	"github.com/nonstick-io/nonstick/internal/apps/chat"
 )
 
-// polling serves the HTTP API: the polling transport, and the application's page.
+// polling serves the HTTP API: the polling transport, and the application's pages.
 type polling struct {
 	handler *apigw.Handler
 	path    string
@@ -28,12 +26,10 @@ type polling struct {
 }
 
 // Polling makes the polling function.
-func Polling(p *boot.Parts) boot.Handler {
-	s := newServer(p)
-	f := &polling{handler: s.handler(nil), path: s.path, starter: newStarter(p)}
-	if s.app.Page != nil {
-		f.page = s.app.Page(clientDir(p.Env))
-	}
+func (a Apps) Polling(p *boot.Parts) boot.Handler {
+	s := a.server(p)
+	i := s.start(nil)
+	f := &polling{handler: i.Handler, path: s.path, page: i.Pages, starter: newStarter(p)}
 	// Clients connect to the API's own address, also where pushes take another way.
 	if u, err := url.Parse(
 		p.Env.Text("NONSTICK_WEBSOCKET_URL", p.Env.URL("NONSTICK_MANAGEMENT_ENDPOINT")),
@@ -43,20 +39,11 @@ func Polling(p *boot.Parts) boot.Handler {
 	return boot.HTTP(p.Log, f.serve)
 }
 
-// clientDir is where the build puts the Socket.IO client for browsers: beside the binary.
-func clientDir(env *boot.Env) string {
-	root := env.Text("LAMBDA_TASK_ROOT", "")
-	if exe, err := os.Executable(); root == "" && err == nil {
-		root = filepath.Dir(exe)
-	}
-	return filepath.Join(root, "client")
-}
-
 func (f *polling) serve(
 	ctx context.Context, e events.APIGatewayV2HTTPRequest,
 ) (events.APIGatewayV2HTTPResponse, error) {
 	path := apigw.Path(&e)
-	if f.page != nil && path == chat.ConfigPath {
+	if f.page != nil && path == gateway.ClientPath {
 		return f.config(&e)
 	}
 	if f.page != nil && !strings.HasPrefix(path, f.path) {
@@ -81,12 +68,12 @@ func apart(webSocket *url.URL, page string) bool {
 // config tells the page how to reach both APIs. Only at the hosts of API Gateway itself are there two, and at two
 // ports of localdev: a domain of one's own, with something in front that picks the API, is one.
 func (f *polling) config(e *events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-	o := chat.ClientOptions{ForceBase64: true} // API Gateway takes no binary frames
+	o := gateway.ClientOptions{ForceBase64: true} // API Gateway takes no binary frames
 	if f.path != apigw.DefaultPath {
 		o.Path = f.path
 	}
 	if f.webSocket != nil && apart(f.webSocket, e.RequestContext.DomainName) {
-		o.TransportOptions.WebSocket = chat.WebSocketHost{
+		o.TransportOptions.WebSocket = gateway.WebSocketHost{
 			Hostname: f.webSocket.Hostname(), Port: f.webSocket.Port(), Path: f.webSocket.Path,
 		}
 	}

@@ -25,7 +25,7 @@ func get(path, query, host string) string {
 
 func TestPolling(t *testing.T) {
 	w := newWorld(t)
-	h := w.start(Polling)
+	h := w.start(testApps.Polling)
 	res := invoke[events.APIGatewayV2HTTPResponse](t, h, get("/socket.io/", "EIO=4&transport=polling", ""))
 	if res.StatusCode != 200 || !strings.HasPrefix(res.Body, `0{"sid":"`) {
 		t.Errorf("handshake: %+v", res)
@@ -53,7 +53,7 @@ func TestPolling(t *testing.T) {
 func TestPollingWithoutHeartbeat(t *testing.T) {
 	w := newWorld(t)
 	w.down = true
-	h := w.start(Polling)
+	h := w.start(testApps.Polling)
 	handshake := get("/socket.io/", "EIO=4&transport=polling", "")
 	if res := invoke[events.APIGatewayV2HTTPResponse](
 		t, h, handshake,
@@ -73,13 +73,13 @@ func TestPollingWithoutHeartbeat(t *testing.T) {
 // At the host of API Gateway the path of a stage that has a name begins with it.
 func TestNamedStage(t *testing.T) {
 	w := newWorld(t)
-	h := w.start(Polling)
+	h := w.start(testApps.Polling)
 	for path, want := range map[string]string{
-		"/prod/socket.io/":  `0{"sid":"`,
-		"/socket.io/":       `0{"sid":"`, // at a domain of one's own
-		"/prod/config.json": `{"forceBase64":true}`,
-		"/prod/":            "<title>Nonstick chat</title>",
-		"/prod":             "<title>Nonstick chat</title>",
+		"/prod/socket.io/":    `0{"sid":"`,
+		"/socket.io/":         `0{"sid":"`, // at a domain of one's own
+		"/prod/nonstick.json": `{"forceBase64":true}`,
+		"/prod/":              "<title>Nonstick chat</title>",
+		"/prod":               "<title>Nonstick chat</title>",
 	} {
 		var e events.APIGatewayV2HTTPRequest
 		if err := json.Unmarshal([]byte(get(path, "EIO=4&transport=polling", "")), &e); err != nil {
@@ -107,8 +107,7 @@ func TestNamedStage(t *testing.T) {
 
 func TestPage(t *testing.T) {
 	w := newWorld(t)
-	w.env["LAMBDA_TASK_ROOT"] = t.TempDir()
-	h := w.start(Polling)
+	h := w.start(testApps.Polling)
 	tests := []struct {
 		path   string
 		status int
@@ -152,7 +151,7 @@ func TestPageOfTwoPorts(t *testing.T) {
 
 func TestPageIsToldWhereTheWebSocketIs(t *testing.T) {
 	w := newWorld(t)
-	h := w.start(Polling)
+	h := w.start(testApps.Polling)
 	tests := map[string]string{
 		"http.execute-api.eu-central-1.amazonaws.com": `{"forceBase64":true,"transportOptions":{"websocket":` +
 			`{"hostname":"ws.execute-api.eu-central-1.amazonaws.com","path":"/v1"}}}`,
@@ -161,7 +160,7 @@ func TestPageIsToldWhereTheWebSocketIs(t *testing.T) {
 	}
 	for host, want := range tests {
 		if res := invoke[events.APIGatewayV2HTTPResponse](
-			t, h, get("/config.json", "", host),
+			t, h, get("/nonstick.json", "", host),
 		); res.StatusCode != 200 ||
 			res.Body != want {
 			t.Errorf("%s: %d %s, want %s", host, res.StatusCode, res.Body, want)
@@ -175,7 +174,7 @@ func TestPageIsToldTheAPIAndNotTheWayOfPushes(t *testing.T) {
 	w.env["NONSTICK_WEBSOCKET_URL"] = "wss://ws.execute-api.eu-central-1.amazonaws.com/v1"
 	w.env["NONSTICK_MANAGEMENT_ENDPOINT"] = "https://push.example.com/ws"
 	res := invoke[events.APIGatewayV2HTTPResponse](
-		t, w.start(Polling), get("/config.json", "", "http.execute-api.eu-central-1.amazonaws.com"),
+		t, w.start(testApps.Polling), get("/nonstick.json", "", "http.execute-api.eu-central-1.amazonaws.com"),
 	)
 	if !strings.Contains(res.Body, `"hostname":"ws.execute-api.eu-central-1.amazonaws.com","path":"/v1"`) {
 		t.Errorf("the page is told %s", res.Body)

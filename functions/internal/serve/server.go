@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
 	"github.com/nonstick-io/nonstick/gateway"
@@ -15,51 +15,54 @@ import (
 	"github.com/nonstick-io/nonstick/gateway/engine"
 )
 
+// Apps are the applications that a program carries. Its methods make the functions.
+type Apps []gateway.App
+
+// choose is the application that the environment names. A program that carries one without a name leaves no choice.
+func (a Apps) choose(env *boot.Env) gateway.App {
+	if len(a) == 1 && a[0].Name == "" {
+		return a[0]
+	}
+	names := make([]string, len(a))
+	for i := range a {
+		names[i] = a[i].Name
+	}
+	return a[slices.Index(names, env.Choice("NONSTICK_APP", names[0], names...))]
+}
+
 // server is what the functions of this package have in common.
 type server struct {
 	*boot.Parts
-	app        App
-	engine     *engine.Engine
-	path       string
-	maxPayload int
-	walks      *walks
+	app    gateway.App
+	config gateway.Config
+	path   string
+	walks  *walks
 }
 
-// newServer reads the configuration and makes the server of the application.
-func newServer(p *boot.Parts) *server {
-	all := apps()
-	s := &server{Parts: p, walks: &walks{}, app: all[p.Env.Choice("NONSTICK_APP", "chat", names(all)...)]}
+// server reads the configuration.
+func (a Apps) server(p *boot.Parts) *server {
+	s := &server{Parts: p, walks: &walks{}, app: a.choose(p.Env)}
 	s.path = p.Env.Text("NONSTICK_PATH", apigw.DefaultPath)
 	if len(s.path) < 3 || s.path[0] != '/' || !strings.HasSuffix(s.path, "/") {
 		p.Env.Fail("NONSTICK_PATH", "want a path with a slash at both ends")
 	}
 	o := engineOptions(p.Env)
-	s.maxPayload = o.MaxPayload
-	if s.app.Register == nil {
-		s.engine = engine.New(
-			engine.Config{
-				Store: p.Store, Pusher: p.Pusher, Handler: s.app.Messages, Options: o, Ends: endsOf(p),
-				Hooks: hooks(p, s.walks), Logger: p.Log,
-			},
-		)
-		return s
-	}
 	if o.ConnectTimeout == 0 {
-		o.ConnectTimeout = -1 // what the gateway takes for never
+		o.ConnectTimeout = -1 // what an instance takes for never
 	}
 	b := p.Broadcasts()
-	srv := nonstick.New(nonstick.Config{
+	s.config = gateway.Config{
 		Store: p.Store, Pusher: p.Pusher, Options: o, Unordered: !o.PushReplies, Fanout: b.Fanout, LargeRoom: b.Large,
-		Logger: p.Log,
 		DisconnectTime: p.Env.Duration(
 			"NONSTICK_DISCONNECT_TIME", gateway.DefaultDisconnectTime, shortest, gateway.MaxDisconnectTime,
 		),
-		Ends: endsOf(p), Hooks: hooks(p, s.walks),
-	})
-	s.app.Register(srv)
-	s.engine = srv.Engine()
+		Ends: endsOf(p), Hooks: hooks(p, s.walks), Logger: p.Log,
+	}
 	return s
 }
+
+// engine makes the instance of the application for a function that no request of a client comes to.
+func (s *server) engine() *engine.Engine { return s.app.New(s.config).Engine }
 
 // endsOf returns the queue of the ends of sessions; nil if there is none, and ends are finished where they come about.
 func endsOf(p *boot.Parts) engine.Ends {
@@ -116,11 +119,12 @@ func engineOptions(env *boot.Env) engine.Options {
 	}
 }
 
-// handler brings the events of API Gateway to the server. The queue may be nil where no $connect comes.
-func (s *server) handler(queue apigw.Queue) *apigw.Handler {
-	return apigw.New(apigw.Config{
-		Gateway: s.engine, Queue: queue, Endpoint: s.Env.URL("NONSTICK_MANAGEMENT_ENDPOINT"), Path: s.path,
-		MaxPayload: s.maxPayload, Logger: s.Log, CORS: cors(s.Env), PageOrigin: s.Env.Text("NONSTICK_PAGE_ORIGIN", ""),
+// start makes the instance of the application, with the handler that brings it the events of API Gateway. The queue may
+// be nil where no $connect comes.
+func (s *server) start(queue apigw.Queue) apigw.Instance {
+	return apigw.Start(s.app, s.config, apigw.Config{
+		Queue: queue, Endpoint: s.Env.URL("NONSTICK_MANAGEMENT_ENDPOINT"), Path: s.path, CORS: cors(s.Env),
+		PageOrigin: s.Env.Text("NONSTICK_PAGE_ORIGIN", ""),
 	})
 }
 

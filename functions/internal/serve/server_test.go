@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
+	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 )
 
@@ -40,7 +41,7 @@ func TestConfiguration(t *testing.T) {
 			w := newWorld(t)
 			w.env[tt.name] = tt.value
 			p := w.parts()
-			WebSocket(p)
+			testApps.WebSocket(p)
 			err := p.Env.Err()
 			if err == nil || !strings.HasPrefix(err.Error(), tt.name) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want %s ... %s", err, tt.name, tt.want)
@@ -94,13 +95,33 @@ func TestCORS(t *testing.T) {
 	}
 }
 
-// What is deployed carries the application to look at, and none that is for tests.
-func TestReleaseCarriesTheChatAlone(t *testing.T) {
-	want := []string{"chat"}
-	if testApps() != nil {
-		want = []string{"bench", "chat", "echo", "protocol"}
+// A program with one application that has no name serves it, whatever the environment says; one with several lets the
+// environment choose.
+func TestChoose(t *testing.T) {
+	named := func(names ...string) (all Apps) {
+		for _, n := range names {
+			all = append(all, gateway.App{Name: n})
+		}
+		return all
 	}
-	if got := names(apps()); !slices.Equal(got, want) {
-		t.Errorf("applications %v, want %v", got, want)
+	for _, tt := range []struct {
+		apps        Apps
+		given, want string
+		wrong       bool
+	}{
+		{named(""), "chat", "", false},
+		{named("a", "b"), "", "a", false},
+		{named("a", "b"), "b", "b", false},
+		{named("a", "b"), "c", "a", true},
+		{named("a"), "b", "a", true},
+	} {
+		env := environment{"NONSTICK_APP": tt.given}
+		if tt.given == "" {
+			delete(env, "NONSTICK_APP")
+		}
+		e := boot.NewEnv(env.lookup)
+		if got := tt.apps.choose(e); got.Name != tt.want || (e.Err() != nil) != tt.wrong {
+			t.Errorf("of %v with %q: %q, error %v", tt.apps, tt.given, got.Name, e.Err())
+		}
 	}
 }

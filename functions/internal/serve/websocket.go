@@ -24,9 +24,9 @@ type webSocket struct {
 }
 
 // WebSocket makes the websocket function.
-func WebSocket(p *boot.Parts) boot.Handler {
-	s := newServer(p)
-	f := &webSocket{Parts: p, handler: s.handler(steps{p.Queue("NONSTICK_OPEN_QUEUE")}), starter: newStarter(p)}
+func (a Apps) WebSocket(p *boot.Parts) boot.Handler {
+	i := a.server(p).start(steps{p.Queue("NONSTICK_OPEN_QUEUE")})
+	f := &webSocket{Parts: p, handler: i.Handler, starter: newStarter(p)}
 	return f.serve
 }
 

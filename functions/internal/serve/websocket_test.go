@@ -48,7 +48,7 @@ func failures(r events.SQSEventResponse) string {
 
 func TestWebSocketOpens(t *testing.T) {
 	w := newWorld(t)
-	h := w.start(WebSocket)
+	h := w.start(testApps.WebSocket)
 	conn := sessionstore.Connection{ID: "c1", Endpoint: w.env["NONSTICK_MANAGEMENT_ENDPOINT"]}
 	if res := invoke[events.APIGatewayProxyResponse](t, h, frame("CONNECT", "c1", "")); res.StatusCode != 200 {
 		t.Fatalf("connect: %+v", res)
@@ -83,7 +83,7 @@ func TestWebSocketOpens(t *testing.T) {
 
 func TestStepsThatFail(t *testing.T) {
 	w := newWorld(t)
-	h := w.start(WebSocket)
+	h := w.start(testApps.WebSocket)
 	unknown, err := json.Marshal(engine.Step{Kind: "dance", Conn: sessionstore.Connection{ID: "c"}})
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +105,7 @@ func TestStepsThatFail(t *testing.T) {
 // What $default returns as an error, API Gateway writes into the client's connection.
 func TestWebSocketNeverFails(t *testing.T) {
 	w := newWorld(t)
-	h := w.start(WebSocket)
+	h := w.start(testApps.WebSocket)
 	for name, event := range map[string]string{
 		"a body that is none": `{"requestContext":{"eventType":"MESSAGE","connectionId":"nobody"},"body":7}`,
 		"unknown connection":  frame("MESSAGE", "nobody", "2probe"),

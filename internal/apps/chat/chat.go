@@ -59,8 +59,9 @@ type answer struct {
 // app is the chat on its namespace.
 type app struct{ io *nonstick.Server }
 
-// Register sets the chat's handlers on the main namespace.
+// Register sets the chat's handlers on the main namespace, and its page.
 func Register(srv *nonstick.Server) {
+	srv.Pages(Page(clientFolder()))
 	a := app{srv}
 	a.io.OnConnect(a.connect)
 	a.io.OnDisconnect(a.disconnect)

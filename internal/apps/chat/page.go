@@ -32,6 +32,17 @@ func HasClient(clientDir string) bool {
 // clientFile is what the page loads.
 const clientFile = "socket.io.min.js"
 
+// clientFolder is where the Socket.IO client for browsers lies: beside the program, where the builds of functions put
+// it, or in the repository.
+func clientFolder() string {
+	if program, err := os.Executable(); err == nil {
+		if beside := filepath.Join(filepath.Dir(program), "client"); HasClient(beside) {
+			return beside
+		}
+	}
+	return ClientDir
+}
+
 // Page serves the chat page, and the Socket.IO client for browsers from a directory. Where that has no client the page
 // says what to run.
 func Page(clientDir string) http.Handler {
@@ -52,10 +63,6 @@ func Page(clientDir string) http.Handler {
 			return
 		}
 		http.ServeFile(w, r, name)
-	})
-	mux.HandleFunc("GET "+ConfigPath, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, "{}") // the page's own host serves all
 	})
 	mux.HandleFunc("GET "+limitsPath, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")

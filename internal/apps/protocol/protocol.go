@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 
 	"github.com/nonstick-io/nonstick"
+	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -69,3 +70,11 @@ func (Echo) Done(context.Context, *engine.Invocation) error { return nil }
 
 // Closed has nothing to do.
 func (Echo) Closed(context.Context, sessionstore.Session) error { return nil }
+
+// EngineIO is the application "echo": [Echo] on bare Engine.IO, where there are no namespaces to join in time.
+func EngineIO() gateway.App {
+	return gateway.App{Name: "echo", New: func(c gateway.Config) gateway.Instance {
+		c.Options.ConnectTimeout = -1
+		return gateway.Instance{Engine: c.NewEngine(Echo{})}
+	}}
+}

@@ -23,7 +23,7 @@ let options = null;
 
 /** Options of the client that the server knows best, as where the WebSocket is if that is another host. */
 async function askOptions() {
-  const answer = await fetch('config.json');
+  const answer = await fetch('nonstick.json');
   if (!answer.ok) throw new Error(`status ${answer.status}`);
   return answer.json();
 }

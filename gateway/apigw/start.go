@@ -1,0 +1,19 @@
+package apigw
+
+import (
+	"github.com/nonstick-io/nonstick/gateway"
+)
+
+// Instance is an instance of an application, and the handler that brings it the events of API Gateway.
+type Instance struct {
+	gateway.Instance
+	*Handler
+}
+
+// Start makes an instance of an application behind API Gateway. It is where the two meet: what front says of Gateway,
+// MaxPayload and Logger is replaced by what the instance has, and is configured with.
+func Start(app gateway.App, c gateway.Config, front Config) Instance {
+	i := app.New(c)
+	front.Gateway, front.MaxPayload, front.Logger = i.Engine, c.Options.MaxPayload, c.Logger
+	return Instance{i, New(front)}
+}
