@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/adapter/emitter"
 )
 
@@ -14,6 +15,20 @@ import (
 // asked for (a socket that was fetched has them already). The error is of encoding/json or of the store.
 func Data[T any](ctx context.Context, of Holder, key string) (v T, ok bool, err error) {
 	return emitter.Data[T](ctx, of, key)
+}
+
+// UpdateData changes what is kept for a socket under a key by a function, which gets the value that is there, or the
+// zero value, and returns the next. It is atomic: while other handlers, on any instance, change the same key, the
+// function is called again with what they have set. It returns the value that was set. The error is that of the
+// function, of encoding/json or of the store.
+func UpdateData[T any](ctx context.Context, of Holder, key string, update func(old T, ok bool) (T, error)) (T, error) {
+	return emitter.UpdateData(ctx, of, key, update)
+}
+
+// AddData adds to the number that is kept for a socket under a key, 0 if there is none, and returns the sum: a score
+// loses no points, whatever other handlers do. See [UpdateData].
+func AddData[N emitter.Number](ctx context.Context, of Holder, key string, delta N) (N, error) {
+	return emitter.AddData(ctx, of, key, delta)
 }
 
 // DataJSON returns the JSON that is kept under a key; false if none is. See [Data] for a typed one.
@@ -66,6 +81,60 @@ func (s *Socket) setData(ctx context.Context, key, value string) error {
 	}
 	if s.read && s.entry == nil {
 		s.kept = changed(s.kept, key, value)
+	}
+	return nil
+}
+
+// UpdateJSON changes what is kept under a key by a function, see [UpdateData]. [ErrDisconnected] if the socket has
+// left.
+func (s *Socket) UpdateJSON(
+	ctx context.Context, key string, update func(old json.RawMessage) (json.RawMessage, error),
+) error {
+	if err := s.inHandler(); err != nil {
+		return err
+	}
+	if key == "" {
+		return errEmptyKey
+	}
+	change := func(old string) (string, error) {
+		var raw json.RawMessage
+		if old != "" {
+			raw = json.RawMessage(old)
+		}
+		next, err := update(raw)
+		return string(next), err
+	}
+	var err error
+	switch s.phase {
+	case disconnected:
+		return ErrDisconnected
+	case connected:
+		err = s.update(ctx, key, change)
+	case connecting:
+		var next string
+		if next, err = change(s.entry.Data[key]); err == nil {
+			err = s.setOwn(key, next)
+		}
+	}
+	return withLimit(err)
+}
+
+// update changes data in the store.
+func (s *Socket) update(ctx context.Context, key string, change func(old string) (string, error)) error {
+	var known map[string]string
+	if s.read {
+		known = s.kept
+	}
+	now, err := s.nsp.server.via.Adapter.UpdateData(ctx, s.row, known, key, change)
+	if errors.Is(err, delivery.ErrClosed) {
+		return ErrDisconnected
+	}
+	if err != nil {
+		return err
+	}
+	s.kept, s.read = now, true
+	if !s.row.HasData {
+		s.row.HasData, s.changed = true, true
 	}
 	return nil
 }

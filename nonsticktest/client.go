@@ -14,8 +14,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Client is a client of a server, connected to one namespace. Its methods fail the test if something else happens than they
-// say. Safe for concurrent use by goroutines of the test.
+// Client is a client of a server, connected to one namespace. Its methods fail the test if something else happens
+// than they say. Safe for concurrent use by goroutines of the test.
 type Client struct {
 	server *Server
 	nsp    string
@@ -63,8 +63,8 @@ func (c *Client) Emit(name string, args ...any) {
 	c.emit(name, args, nil)
 }
 
-// Ask emits an event and returns the acknowledgement, decoded as nonstick.DecodeArgs does: the first argument, or several as
-// nonstick.Args2 or Args3. The test fails if there is none within 5 s.
+// Ask emits an event and returns the acknowledgement, decoded as nonstick.DecodeArgs does: the first argument, or
+// several as nonstick.Args2 or Args3. The test fails if there is none within 5 s.
 func Ask[T any](c *Client, name string, args ...any) T {
 	c.server.t.Helper()
 	v, err := nonstick.DecodeArgs[T](c.Ask(name, args...))
@@ -93,15 +93,16 @@ func (c *Client) Ask(name string, args ...any) nonstick.Args {
 	}
 }
 
-// Answer sets how the client acknowledges an event that the server asks it to: with one value, or nonstick.Args for several.
+// Answer sets how the client acknowledges an event that the server asks it to: with one value, or nonstick.Args for
+// several.
 func (c *Client) Answer(name string, answer func(args nonstick.Args) any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.answer[name] = answer
 }
 
-// Next returns the argument of the next event that the client receives, decoded as nonstick.DecodeArgs does. The test fails
-// if it is another event, or if none comes within 5 s.
+// Next returns the argument of the next event that the client receives, decoded as nonstick.DecodeArgs does. The test
+// fails if it is another event, or if none comes within 5 s.
 func Next[T any](c *Client, name string) T {
 	c.server.t.Helper()
 	v, err := nonstick.DecodeArgs[T](c.Next(name))
@@ -111,8 +112,8 @@ func Next[T any](c *Client, name string) T {
 	return v
 }
 
-// Next returns the arguments of the next event that the client receives. The test fails if it is another event, or if none
-// comes within 5 s.
+// Next returns the arguments of the next event that the client receives. The test fails if it is another event, or if
+// none comes within 5 s.
 func (c *Client) Next(name string) nonstick.Args {
 	c.server.t.Helper()
 	e, ok := c.pop(patience)
@@ -163,8 +164,8 @@ func (c *Client) Disconnect() {
 	c.send(socketio.Packet{Type: socketio.Disconnect, Namespace: c.nsp})
 }
 
-// Drop ends the connection, as a client that is closed or loses its network, and returns when the disconnect handler has
-// run.
+// Drop ends the connection, as a client that is closed or loses its network, and returns when the disconnect handler
+// has run.
 func (c *Client) Drop() {
 	c.server.t.Helper()
 	c.mu.Lock()

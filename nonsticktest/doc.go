@@ -1,5 +1,5 @@
-// Package nonsticktest tests the handlers of an application without a server, a network or a client of JavaScript: in the
-// process of the test, on a store in memory.
+// Package nonsticktest tests the handlers of an application without a server, a network or a client of JavaScript: in
+// the process of the test, on a store in memory.
 //
 //	func TestSay(t *testing.T) {
 //		io := nonsticktest.New(t, register)
@@ -12,6 +12,6 @@
 //		}
 //	}
 //
-// Clients speak Socket.IO on WebSocket. They are never pinged, and never time out. What real clients and transports do is for
-// tests from outside.
+// Clients speak Socket.IO on WebSocket. They are never pinged, and never time out. What real clients and transports
+// do is for tests from outside.
 package nonsticktest

@@ -55,8 +55,8 @@ func (s *Server) IO() *nonstick.Server { return s.io }
 // Log returns what the server has logged.
 func (s *Server) Log() string { return s.log.String() }
 
-// Connect connects a client to the main namespace with auth, which is encoded by encoding/json; nil means none. The test
-// fails if the client is refused.
+// Connect connects a client to the main namespace with auth, which is encoded by encoding/json; nil means none. The
+// test fails if the client is refused.
 func (s *Server) Connect(auth any) *Client {
 	s.t.Helper()
 	return s.ConnectTo("/", auth)

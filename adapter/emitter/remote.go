@@ -2,7 +2,6 @@ package emitter
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -74,16 +73,6 @@ func (r *RemoteSocket) ConnectedAt(ctx context.Context) (time.Time, error) {
 	return found.ConnectedAt, nil
 }
 
-// DataJSON returns the JSON that is kept for the socket under a key; false if none is. See [Data] for a typed one.
-func (r *RemoteSocket) DataJSON(ctx context.Context, key string) (json.RawMessage, bool, error) {
-	found, err := r.read(ctx)
-	if err != nil {
-		return nil, false, err
-	}
-	v, ok := found.Data[key]
-	return v, ok, nil
-}
-
 // Handshake reads the request that the socket's session began with. [ErrDisconnected] if the session has ended.
 func (r *RemoteSocket) Handshake(ctx context.Context) (sessionstore.Handshake, error) {
 	h, err := Handshake(ctx, r.via.Store, r.member.Session)
@@ -149,25 +138,6 @@ func (r *RemoteSocket) Leave(ctx context.Context, rooms ...string) error {
 // Disconnect ends the socket, see [Selection.Disconnect].
 func (r *RemoteSocket) Disconnect(ctx context.Context, closeSession bool) error {
 	return r.alone().Disconnect(ctx, closeSession)
-}
-
-// Holder is what has data of a socket: a socket whose event is handled, or a [*RemoteSocket].
-type Holder interface {
-	// DataJSON returns the JSON that is kept under a key; false if none is.
-	DataJSON(ctx context.Context, key string) (json.RawMessage, bool, error)
-}
-
-// Data returns what is kept for a socket under a key; false if nothing is. All keys are read at once, when the first is
-// asked for (a socket that was fetched has them already). The error is of encoding/json or of the store.
-func Data[T any](ctx context.Context, h Holder, key string) (v T, ok bool, err error) {
-	raw, ok, err := h.DataJSON(ctx, key)
-	if err != nil || !ok {
-		return v, false, err
-	}
-	if err := json.Unmarshal(raw, &v); err != nil {
-		return v, true, fmt.Errorf("nonstick: data %q: %w", key, err)
-	}
-	return v, true, nil
 }
 
 // HandshakeStore is what [Handshake] reads.

@@ -143,7 +143,7 @@ func TestDirection(t *testing.T) {
 // forTests are the packages that exist for tests only.
 var forTests = []string{
 	module + "sessionstore/storetest", module + "internal/dynamotest", module + "internal/benchtest",
-	module + "internal/deliverytest",
+	module + "internal/deliverytest", module + "nonsticktest",
 }
 
 // No other package may link the testing package.
