@@ -20,7 +20,7 @@ func inWorld(t *testing.T, limits delivery.Limits, f func(t *testing.T, w *world
 
 func conn(name string) sessionstore.Connection { return deliverytest.Conn(name) }
 
-// closedBy has somebody else close S, who does not cut its connection.
+// closedBy closes S for another closer, which does not cut its connection.
 func (w *world) closedBy(other sessionstore.Owner) {
 	w.T.Helper()
 	_, err := w.Store.Close(w.T.Context(), sessionstore.CloseRequest{

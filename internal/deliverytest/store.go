@@ -47,7 +47,7 @@ func NewStore() *Store {
 }
 
 // Fail sets what the next calls of an operation are answered with, one by one; without faults they all work again.
-// The operations that can fail are those whose methods stand below.
+// The operations that can fail are those that have a method below.
 func (s *Store) Fail(op sessionstore.Op, faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -67,7 +67,7 @@ func TestGroupErrors(t *testing.T) {
 	c := s.dial(t, "")
 	conn := c.conn
 	gone := sessionstore.Connection{ID: "AAAAAAAAAAAAAAA=", Endpoint: s.Endpoint()}
-	nobody := sessionstore.Connection{ID: conn.ID, Endpoint: "http://127.0.0.1:1/x"}
+	noProcess := sessionstore.Connection{ID: conn.ID, Endpoint: "http://127.0.0.1:1/x"}
 	large := []string{"4small", "4" + strings.Repeat("x", 128<<10)}
 	for name, p := range map[string]*direct.Pusher{
 		"own": direct.New(s.Server, nil), "remote": direct.New(other.Server, nil),
@@ -78,7 +78,7 @@ func TestGroupErrors(t *testing.T) {
 		if err := p.PushGroup(t.Context(), gone, []string{"4a", "4b"}); !errors.Is(err, delivery.ErrGone) {
 			t.Errorf("%s: gone: %v", name, err)
 		}
-		if err := p.PushGroup(t.Context(), nobody, []string{"4a", "4b"}); !errors.Is(err, delivery.ErrGone) {
+		if err := p.PushGroup(t.Context(), noProcess, []string{"4a", "4b"}); !errors.Is(err, delivery.ErrGone) {
 			t.Errorf("%s: process gone: %v", name, err)
 		}
 	}
@@ -102,7 +102,7 @@ func TestGroupsOverHTTP(t *testing.T) {
 		{"no JSON", "POST", url, "", `4a`, 400},
 		{"above the limit of a body", "POST", url, "", strings.Repeat(" ", 8<<20+1), 400},
 		{"no POST", "GET", url, "", "", 410},
-		{"an id of nobody", "POST", url + "x", "", `["4a"]`, 410},
+		{"an id that no connection has", "POST", url + "x", "", `["4a"]`, 410},
 		{"no stage", "POST", strings.Replace(url, "/local", "", 1), "", `["4a"]`, 404},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

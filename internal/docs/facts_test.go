@@ -120,6 +120,7 @@ func TestOutdated(t *testing.T) {
 var printed = map[string]string{
 	"README.md":             "examples/first-handler/main.go",
 	"docs/first-handler.md": "examples/first-handler/main.go",
+	"localdev/README.md":    "examples/websocket-api/main.go",
 }
 
 var (

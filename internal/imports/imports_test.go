@@ -17,8 +17,8 @@ const (
 	aws    = "github.com/aws/"
 )
 
-// ofAnybody is why the packages below localdev that others may use link nothing of ours but each other.
-const ofAnybody = "the emulated services are a library for programs of anybody: they know nothing of this project"
+// forOthers is why the packages below localdev that are a library link nothing of ours but each other.
+const forOthers = "the emulated services are a library for any program: they know nothing of this project"
 
 // A rule says what a package must not link, directly or through others. A name that ends in a slash
 // stands for everything below it.
@@ -109,22 +109,22 @@ var rules = []rule{
 		never: []string{server, module + "functions", module + "functions/", module + "internal/apps/"},
 		why:   "a laptop serves any application, and the package of applications runs it",
 	},
-	{pkg: "localdev/lambda", never: []string{server, module}, why: ofAnybody},
-	{pkg: "localdev/queue", never: []string{server, module}, why: ofAnybody},
-	{pkg: "localdev/emulator", never: []string{server, module}, why: ofAnybody},
+	{pkg: "localdev/lambda", never: []string{server, module}, why: forOthers},
+	{pkg: "localdev/queue", never: []string{server, module}, why: forOthers},
+	{pkg: "localdev/emulator", never: []string{server, module}, why: forOthers},
 	{
 		pkg: "localdev/template", never: []string{server, module}, except: []string{module + "localdev/mapping"},
-		why: ofAnybody,
+		why: forOthers,
 	},
-	{pkg: "localdev/sam", never: []string{server, module}, why: ofAnybody},
-	{pkg: "localdev/mapping", never: []string{server, module}, why: ofAnybody},
+	{pkg: "localdev/sam", never: []string{server, module}, why: forOthers},
+	{pkg: "localdev/mapping", never: []string{server, module}, why: forOthers},
 	{
 		pkg: "localdev/proxy", never: []string{server, module},
 		except: []string{
 			module + "localdev/emulator", module + "localdev/lambda", module + "localdev/mapping",
 			module + "localdev/queue",
 		},
-		why: ofAnybody,
+		why: forOthers,
 	},
 }
 
