@@ -146,21 +146,23 @@ func TestCommands(t *testing.T) {
 	for _, w := range wrong {
 		t.Error(w)
 	}
-	for _, name := range flagsOfReadme(t) {
+	for _, name := range flagsOfPage(t) {
 		if !slices.Contains(flags, name) {
-			t.Errorf("README.md: localdev has no flag --%s", name)
+			t.Errorf("%s: localdev has no flag --%s", pageOfFlags, name)
 		}
 	}
 }
 
-// flagsOfReadme are the flags of localdev in the README's table.
-func flagsOfReadme(t *testing.T) []string {
+const pageOfFlags = "docs/laptop.md"
+
+// flagsOfPage are the flags of localdev in the table of the page about them.
+func flagsOfPage(t *testing.T) []string {
 	t.Helper()
-	text, err := os.ReadFile(root + "/README.md")
+	text, err := os.ReadFile(root + "/" + pageOfFlags)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(text), "\n## localdev\n")
+	_, section, _ := strings.Cut(string(text), "\n## Options\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	var flags []string
 	for _, row := range regexp.MustCompile("(?m)^\\| (`--[^|]*)\\|").FindAllStringSubmatch(section, -1) {
@@ -169,7 +171,7 @@ func flagsOfReadme(t *testing.T) []string {
 		}
 	}
 	if len(flags) == 0 {
-		t.Fatal("the README has no table of flags")
+		t.Fatal(pageOfFlags + " has no table of flags")
 	}
 	return flags
 }
