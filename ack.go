@@ -18,8 +18,8 @@ import (
 var (
 	// ErrAckOwnSession: a handler wants to wait for an acknowledgement of the client whose message it is handling.
 	// What it emits leaves when it has returned, so it would wait for ever.
-	ErrAckOwnSession = errors.New("nonstick: cannot wait for an acknowledgement of the client whose message is being handled: " +
-		"emit with EmitThen, and take the answer with OnReply")
+	ErrAckOwnSession = errors.New("nonstick: cannot wait for an acknowledgement of the client whose message is being " +
+		"handled: emit with EmitThen, and take the answer with OnReply")
 	// ErrAckTimeout: the client did not acknowledge in time.
 	ErrAckTimeout = emitter.ErrAckTimeout
 	// ErrTooManyAcks: the client owes as many acknowledgements as it may, see sessionstore.AckPlaces; with very many

@@ -69,7 +69,10 @@ func TestClients(t *testing.T) {
 		}
 	}
 	ann.Emit("draw", nonstick.Binary("ink"))
-	if drawn := nonsticktest.Next[nonstick.Args2[[]byte, int]](bob, "drawn"); string(drawn.First) != "ink" || drawn.Second != 3 {
+	if drawn := nonsticktest.Next[nonstick.Args2[[]byte, int]](
+		bob, "drawn",
+	); string(drawn.First) != "ink" ||
+		drawn.Second != 3 {
 		t.Errorf("drawn %q", drawn.First)
 	}
 	ann.Nothing()

@@ -43,7 +43,7 @@ func NewBulk(d *delivery.Delivery, log *slog.Logger) *Bulk { return &Bulk{d: d, 
 func (b *Bulk) Deliver(
 	ctx context.Context, t delivery.Target, packets []sessionstore.Packet,
 ) (sessionstore.Connection, error) {
-	if c := b.collection(t); c != nil {
+	if c := b.collection(t); c != nil { //nolint:contextcheck // its timer may outlive the call
 		return c.Deliver(ctx, t, packets)
 	}
 	return b.d.Deliver(ctx, t, packets)
@@ -59,7 +59,7 @@ func (b *Bulk) collection(t delivery.Target) *delivery.Collection {
 	p := b.to[t.Session]
 	if p == nil {
 		p = &parcel{}
-		p.limit = time.AfterFunc(bulkTime, func() { //nolint:contextcheck // the call that begins it may be over by then
+		p.limit = time.AfterFunc(bulkTime, func() {
 			b.flush(context.Background(), t.Session)
 		})
 		b.to[t.Session] = p
