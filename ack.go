@@ -99,7 +99,7 @@ func (s *Server) ack(ctx context.Context, inv *engine.Invocation, p socketio.Pac
 		return err
 	}
 	a := sessionstore.Ack{
-		Session: inv.Session.ID, Namespace: row.Namespace, ID: p.ID,
+		Session: inv.ID(), Namespace: row.Namespace, ID: p.ID,
 		Answer: append([]string{p.Encode()}, adapter.NewPacket(ctx, p).Frames()[1:]...),
 	}
 	a, err = s.store.AnswerAck(ctx, a, time.Now())
@@ -113,7 +113,7 @@ func (s *Server) ack(ctx context.Context, inv *engine.Invocation, p socketio.Pac
 	if a.Continuation == "" || n == nil {
 		return nil
 	}
-	socket := &Socket{nsp: n, row: row, inv: inv, hint: inv.Session.Hint(), phase: connected}
+	socket := &Socket{nsp: n, row: row, inv: inv, hint: inv.Hint(), phase: connected}
 	answer := Args{JSON: p.Data, Attachments: p.Attachments}
 	s.run(ctx, socket, a.Continuation, func(ctx context.Context) (Args, error) {
 		err := n.serve.Reply(ctx, socket, a.Continuation, answer, stateOf(a))
@@ -133,7 +133,7 @@ func (s *Server) pending(ctx context.Context, inv *engine.Invocation, id uint64)
 		return false, nil
 	}
 	if inv.Acks == nil {
-		ids, all, err := s.store.PendingAcks(ctx, inv.Session.ID)
+		ids, all, err := s.store.PendingAcks(ctx, inv.ID())
 		if err != nil {
 			return false, fmt.Errorf("nonstick: acknowledgement: %w", err)
 		}

@@ -41,7 +41,7 @@ func (s protocol) attachment(ctx context.Context, inv *engine.Invocation, data s
 		return nil
 	}
 	inv.Incoming = nil
-	all, err := s.whole(ctx, inv.Session.ID, in)
+	all, err := s.whole(ctx, inv.ID(), in)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (s protocol) whole(ctx context.Context, id sessionstore.SessionID, in *engi
 // disconnects: one that is told does not come back by itself.
 func (s protocol) Done(ctx context.Context, inv *engine.Invocation) error {
 	if inv.Reason() == delivery.ReasonServerDisconnect {
-		for _, k := range inv.Session.Sockets {
+		for _, k := range inv.Session().Sockets {
 			if err := bye(ctx, inv, k.Namespace); err != nil {
 				return err
 			}
@@ -88,7 +88,7 @@ func (s protocol) Done(ctx context.Context, inv *engine.Invocation) error {
 	if in == nil || len(in.New) == 0 || inv.Closing() {
 		return nil
 	}
-	return s.keep(ctx, inv.Session.ID, in)
+	return s.keep(ctx, inv.ID(), in)
 }
 
 // keep stores what has come of a packet.

@@ -34,7 +34,7 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 	if n == nil {
 		return s.refuse(ctx, inv, p.Namespace, errInvalidNamespace)
 	}
-	if row, joined := inv.Session.Socket(name); joined {
+	if row, joined := inv.Socket(name); joined {
 		if free, err := s.vacate(ctx, inv, row); !free || err != nil {
 			return err
 		}
@@ -42,14 +42,14 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 	switch {
 	case len(p.Data) > s.limits.Socket.Auth:
 		return s.refuse(ctx, inv, p.Namespace, errAuthTooLarge)
-	case len(inv.Session.Sockets) >= s.limits.Sockets:
+	case len(inv.Session().Sockets) >= s.limits.Sockets:
 		return s.refuse(ctx, inv, p.Namespace, errTooManySockets)
 	}
 	entry := &sessionstore.NewSocket{
-		ID: sessionstore.SocketID(ids.New(ctx)), Session: inv.Session.ID, Namespace: name,
+		ID: sessionstore.SocketID(ids.New(ctx)), Session: inv.ID(), Namespace: name,
 		Auth: string(p.Data), ConnectedAt: time.Now(),
 	}
-	socket := &Socket{nsp: n, inv: inv, hint: inv.Session.Hint(), row: entry.Row(), entry: entry}
+	socket := &Socket{nsp: n, inv: inv, hint: inv.Hint(), row: entry.Row(), entry: entry}
 	defer socket.end()
 	if refusal := n.ask(ctx, socket); refusal != nil {
 		return s.refuse(ctx, inv, p.Namespace, refusal)
@@ -131,7 +131,7 @@ func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Sock
 		return nil, fmt.Errorf("nonstick: connect: %w", err)
 	}
 	socket.row = socket.entry.Row()
-	now, err := s.store.Get(ctx, inv.Session.ID, time.Now())
+	now, err := s.store.Get(ctx, inv.ID(), time.Now())
 	if err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
 		return nil, fmt.Errorf("nonstick: connect: %w", err)
 	}
@@ -145,7 +145,7 @@ func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Sock
 		return errTooManySockets, nil
 	}
 	socket.row, _ = now.Socket(socket.nsp.name)
-	inv.Session.Sockets = now.Sockets
+	inv.SetSockets(now.Sockets)
 	return nil, nil
 }
 
@@ -161,7 +161,7 @@ func (s *Server) tooLate(ctx context.Context, inv *engine.Invocation, socket *So
 	reason := ""
 	pause := delivery.NewPause()
 	for end := time.Now().Add(tooLatePatience); ; {
-		now, err := s.store.Get(ctx, inv.Session.ID, time.Now())
+		now, err := s.store.Get(ctx, inv.ID(), time.Now())
 		if errors.Is(err, sessionstore.ErrNotFound) || err == nil && now.State == sessionstore.Closed {
 			reason = now.Reason
 			break
@@ -200,13 +200,13 @@ func (s *Server) leave(ctx context.Context, inv *engine.Invocation, row sessions
 	if _, err := s.part(ctx, row, reason); err != nil {
 		return err
 	}
-	rest := make([]sessionstore.Socket, 0, len(inv.Session.Sockets))
-	for _, k := range inv.Session.Sockets {
+	rest := make([]sessionstore.Socket, 0, len(inv.Session().Sockets))
+	for _, k := range inv.Session().Sockets {
 		if k.Namespace != row.Namespace {
 			rest = append(rest, k)
 		}
 	}
-	inv.Session.Sockets = rest
+	inv.SetSockets(rest)
 	if inv.Left == nil {
 		inv.Left = make(map[sessionstore.Namespace]bool)
 	}
@@ -214,5 +214,6 @@ func (s *Server) leave(ctx context.Context, inv *engine.Invocation, row sessions
 	if len(rest) > 0 {
 		return nil
 	}
-	return s.engine.Joined(ctx, &inv.Session)
+	session := inv.Session()
+	return s.engine.Joined(ctx, &session)
 }

@@ -33,7 +33,7 @@ func (s *Server) event(ctx context.Context, inv *engine.Invocation, p socketio.P
 	if err != nil {
 		return invalid(err)
 	}
-	socket := &Socket{nsp: n, row: row, inv: inv, hint: inv.Session.Hint(), phase: connected}
+	socket := &Socket{nsp: n, row: row, inv: inv, hint: inv.Hint(), phase: connected}
 	out := s.run(ctx, socket, name, func(ctx context.Context) (Args, error) {
 		return n.serve.Event(ctx, socket, name, Args{JSON: args, Attachments: p.Attachments})
 	})
@@ -84,7 +84,7 @@ func (n *Namespace) reply(ctx context.Context, inv *engine.Invocation, p socketi
 }
 
 func reply(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
-	_, err := adapter.Send(ctx, inv.Replies(), sessionstore.Member{Session: inv.Session.ID}, adapter.NewPacket(ctx, p))
+	_, err := adapter.Send(ctx, inv.Replies(), sessionstore.Member{Session: inv.ID()}, adapter.NewPacket(ctx, p))
 	return err
 }
 
@@ -129,13 +129,13 @@ func (s *Socket) keep() {
 	if !s.changed {
 		return
 	}
-	sockets := slices.Clone(s.inv.Session.Sockets) // what was read is shared
+	sockets := slices.Clone(s.inv.Session().Sockets) // what was read is shared
 	for i := range sockets {
 		if sockets[i].ID == s.row.ID {
 			sockets[i] = s.row
 		}
 	}
-	s.inv.Session.Sockets = sockets
+	s.inv.SetSockets(sockets)
 }
 
 // joined finds the socket that a packet is for. It is false without an error for a packet that is to be ignored: it
@@ -145,7 +145,7 @@ func (s *Server) joined(
 	ctx context.Context, inv *engine.Invocation, p socketio.Packet,
 ) (sessionstore.Socket, bool, error) {
 	name := sessionstore.Namespace(p.Namespace)
-	row, ok := inv.Session.Socket(name)
+	row, ok := inv.Socket(name)
 	if ok {
 		return row, true, nil
 	}
@@ -153,14 +153,14 @@ func (s *Server) joined(
 		return row, false, nil
 	}
 	if s.unordered && inv.OnWebSocket() && s.find(name) != nil {
-		left, err := s.justLeft(ctx, inv.Session.ID, name)
+		left, err := s.justLeft(ctx, inv.ID(), name)
 		if err != nil {
 			return row, false, err
 		}
 		if left {
 			s.log.InfoContext(
 				ctx, "packet dropped: it was overtaken by the end of its namespace", "session",
-				engine.NameInLog(inv.Session.ID), "nsp", p.Namespace, "type", p.Type.String(),
+				engine.NameInLog(inv.ID()), "nsp", p.Namespace, "type", p.Type.String(),
 			)
 			return row, false, nil
 		}

@@ -24,6 +24,17 @@ type Config = gateway.Config
 
 const defaultDisconnectTries = 2
 
+// store is what a Server needs of a store, beside what the sessions and the adapter need.
+type store interface {
+	sessionstore.Sessions
+	sessionstore.Buffers
+	sessionstore.Sockets
+	sessionstore.Rooms
+	sessionstore.Partials
+	sessionstore.Acks
+	sessionstore.Claims
+}
+
 // Server is a Socket.IO server, called io in programs. It is the main namespace ("/"), and what makes others. Register
 // namespaces and handlers first, then let it serve: from then on it is safe for concurrent use.
 type Server struct {
@@ -31,7 +42,7 @@ type Server struct {
 
 	engine     *engine.Engine
 	via        emitter.Via
-	store      sessionstore.Store
+	store      store
 	packets    socketio.Limits
 	maxPayload int
 	unordered  bool

@@ -112,7 +112,11 @@ func (s *Socket) InRoom(ctx context.Context, room string) (bool, error) {
 // Handshake reads the request that the session began with: headers, query, address. Once the session has closed, in a
 // disconnect handler, it may be gone: sessionstore.ErrNotFound.
 func (s *Socket) Handshake(ctx context.Context) (Handshake, error) {
-	return emitter.Handshake(ctx, s.nsp.server.store, s.row.Session)
+	h, err := s.nsp.server.store.Handshake(ctx, s.row.Session)
+	if err != nil {
+		return h, fmt.Errorf("nonstick: handshake: %w", err)
+	}
+	return h, nil
 }
 
 // Emit emits an event to this socket, see [Selection] for the arguments. The packet leaves when the handler has
@@ -287,7 +291,7 @@ func (s *Socket) Disconnect(ctx context.Context, closeSession bool) error {
 // bye tells the client that it has left a namespace.
 func bye(ctx context.Context, inv *engine.Invocation, nsp sessionstore.Namespace) error {
 	p := adapter.NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(nsp)})
-	_, err := adapter.Send(ctx, inv, sessionstore.Member{Session: inv.Session.ID}, p)
+	_, err := adapter.Send(ctx, inv, sessionstore.Member{Session: inv.ID()}, p)
 	return err
 }
 

@@ -33,7 +33,7 @@ func (s protocol) unorderedHeader(ctx context.Context, inv *engine.Invocation, t
 	p := sessionstore.Partial{
 		Want: want, Deadline: time.Now().Add(partialTime), Packets: []sessionstore.Packet{framesOf([]string{text})},
 	}
-	err := s.store.PutPartial(ctx, inv.Session.ID, p, time.Now())
+	err := s.store.PutPartial(ctx, inv.ID(), p, time.Now())
 	if errors.Is(err, sessionstore.ErrExists) {
 		return unclear(
 			"two packets with attachments at a time: without an order nobody can tell whose an attachment is",
@@ -50,15 +50,15 @@ func (s protocol) unorderedAttachment(ctx context.Context, inv *engine.Invocatio
 	if len(data) > s.maxPacket() {
 		return invalid(fmt.Errorf("a packet with its attachments is above %d bytes", s.maxPayload))
 	}
-	p, err := s.store.CountAttachment(ctx, inv.Session.ID, time.Now())
+	p, err := s.store.CountAttachment(ctx, inv.ID(), time.Now())
 	if errors.Is(err, sessionstore.ErrNotFound) {
 		if _, err := s.engine.Overtaken(
-			ctx, inv.Session.ID, engine.WaitHeader, engine.Lateness,
+			ctx, inv.ID(), engine.WaitHeader, engine.Lateness,
 			func(now *sessionstore.Session) bool { return now.Partial != nil },
 		); err != nil {
 			return unclear("an attachment came without its packet: %w", err)
 		}
-		p, err = s.store.CountAttachment(ctx, inv.Session.ID, time.Now())
+		p, err = s.store.CountAttachment(ctx, inv.ID(), time.Now())
 	}
 	switch {
 	case errors.Is(err, sessionstore.ErrSpoilt), errors.Is(err, sessionstore.ErrNotFound):
@@ -73,7 +73,7 @@ func (s protocol) unorderedAttachment(ctx context.Context, inv *engine.Invocatio
 
 // settle handles a packet that is complete, unless something comes that might have belonged to it.
 func (s protocol) settle(ctx context.Context, inv *engine.Invocation, p sessionstore.Partial, last string) error {
-	kept, err := s.store.Bodies(ctx, inv.Session.ID, p.Packets)
+	kept, err := s.store.Bodies(ctx, inv.ID(), p.Packets)
 	if err != nil {
 		return fmt.Errorf("nonstick: read partial packet: %w", err)
 	}
@@ -84,14 +84,14 @@ func (s protocol) settle(ctx context.Context, inv *engine.Invocation, p sessions
 	case <-ctx.Done():
 		return fmt.Errorf("nonstick: wait for what might belong to a packet: %w", ctx.Err())
 	}
-	err = s.store.TakePartial(ctx, inv.Session.ID, p)
+	err = s.store.TakePartial(ctx, inv.ID(), p)
 	if errors.Is(err, sessionstore.ErrNotFound) {
 		return unclear("another packet or attachment came before a packet was handled: nobody can tell what is whose")
 	}
 	if err != nil {
 		return fmt.Errorf("nonstick: take packet: %w", err)
 	}
-	now, err := s.store.Get(ctx, inv.Session.ID, time.Now())
+	now, err := s.store.Get(ctx, inv.ID(), time.Now())
 	if err != nil {
 		return fmt.Errorf("nonstick: packet complete: %w", err)
 	}
@@ -100,7 +100,7 @@ func (s protocol) settle(ctx context.Context, inv *engine.Invocation, p sessions
 			Reason: now.Reason, Cause: errors.New("the session closed before a packet was handled"),
 		}
 	}
-	inv.Session, inv.Incoming = now, nil
+	inv.Reread(now)
 	var all []string
 	for _, k := range kept {
 		all = append(all, k.Frames...)
@@ -173,7 +173,7 @@ func (s *Server) vacate(ctx context.Context, inv *engine.Invocation, row session
 		k, _ := now.Socket(row.Namespace)
 		return k.ID != row.ID
 	}
-	now, err := s.engine.Overtaken(ctx, inv.Session.ID, engine.WaitLeave, engine.Lateness, gone)
+	now, err := s.engine.Overtaken(ctx, inv.ID(), engine.WaitLeave, engine.Lateness, gone)
 	if errors.Is(err, engine.ErrNeverCame) {
 		var leaving bool
 		if leaving, err = s.held(ctx, leaveClaim(row.ID)); err != nil {
@@ -181,16 +181,16 @@ func (s *Server) vacate(ctx context.Context, inv *engine.Invocation, row session
 		}
 		err = engine.ErrNeverCame
 		if leaving { // its disconnect handler takes long
-			now, err = s.engine.Overtaken(ctx, inv.Session.ID, engine.WaitLeave, leavePatience, gone)
+			now, err = s.engine.Overtaken(ctx, inv.ID(), engine.WaitLeave, leavePatience, gone)
 		}
 	}
 	switch {
 	case err == nil:
-		inv.Session, inv.Incoming = now, nil
+		inv.Reread(now)
 		return true, nil
 	case errors.Is(err, engine.ErrCrowded), errors.Is(err, engine.ErrNeverCame):
 		s.log.WarnContext(
-			ctx, "CONNECT refused: the namespace is joined", "session", engine.NameInLog(inv.Session.ID), "nsp",
+			ctx, "CONNECT refused: the namespace is joined", "session", engine.NameInLog(inv.ID()), "nsp",
 			string(row.Namespace), "error", err,
 		)
 		return false, s.refuse(ctx, inv, string(row.Namespace), errStillLeaving)

@@ -19,7 +19,6 @@ type Store interface {
 	adapter.Store
 	sessionstore.Claims
 	sessionstore.Acks
-	sessionstore.Connections
 }
 
 // Options refine [New]. Zero fields mean the defaults.

@@ -75,11 +75,11 @@ func (r *RemoteSocket) ConnectedAt(ctx context.Context) (time.Time, error) {
 
 // Handshake reads the request that the socket's session began with. [ErrDisconnected] if the session has ended.
 func (r *RemoteSocket) Handshake(ctx context.Context) (sessionstore.Handshake, error) {
-	h, err := Handshake(ctx, r.via.Store, r.member.Session)
+	h, err := r.via.Store.Handshake(ctx, r.member.Session)
 	if errors.Is(err, sessionstore.ErrNotFound) {
 		return h, ErrDisconnected
 	}
-	return h, err
+	return h, wrapped("handshake", err)
 }
 
 // Emit emits an event to this socket, see [Selection.Emit]. [ErrDisconnected] if it has left. In a server, of what
@@ -138,34 +138,6 @@ func (r *RemoteSocket) Leave(ctx context.Context, rooms ...string) error {
 // Disconnect ends the socket, see [Selection.Disconnect].
 func (r *RemoteSocket) Disconnect(ctx context.Context, closeSession bool) error {
 	return r.alone().Disconnect(ctx, closeSession)
-}
-
-// HandshakeStore is what [Handshake] reads.
-type HandshakeStore interface {
-	sessionstore.Sessions
-	sessionstore.Connections
-}
-
-// Handshake reads the request that a session began with. sessionstore.ErrNotFound if the session has ended.
-func Handshake(
-	ctx context.Context, store HandshakeStore, id sessionstore.SessionID,
-) (sessionstore.Handshake, error) {
-	h, err := store.Handshake(ctx, id)
-	if !errors.Is(err, sessionstore.ErrNotFound) {
-		return h, wrapped("handshake", err)
-	}
-	s, err := store.Get(ctx, id, time.Now())
-	if err != nil {
-		return h, wrapped("handshake", err)
-	}
-	row, err := store.Connection(ctx, s.Conn) // where a session that began on WebSocket has it
-	if err == nil && row.Handshake == nil {
-		err = sessionstore.ErrNotFound
-	}
-	if err != nil {
-		return h, wrapped("handshake", err)
-	}
-	return *row.Handshake, nil
 }
 
 func wrapped(what string, err error) error {

@@ -17,9 +17,6 @@ import (
 // are collected and leave, in order, when its messages have been handled; so a reply never overtakes what was
 // sent before it. Send, Reply and Close are safe for concurrent use.
 type Invocation struct {
-	// Session is the session as read when the request began. The handler may keep its Sockets up to date for the
-	// messages that follow in the same request.
-	Session sessionstore.Session
 	// Incoming is the packet whose attachments have not all come, if there is one. The handler keeps it up to date.
 	Incoming *Incoming
 
@@ -30,8 +27,9 @@ type Invocation struct {
 	// handler keeps it.
 	Left map[sessionstore.Namespace]bool
 
-	engine *Engine
-	conn   sessionstore.Connection // the WebSocket that the request came by, or none
+	engine  *Engine
+	session sessionstore.Session    // as read when the request began, or since
+	conn    sessionstore.Connection // the WebSocket that the request came by, or none
 
 	mu         sync.Mutex
 	collection *delivery.Collection // for the session; nil unless something was sent
@@ -79,7 +77,7 @@ type Acks struct {
 }
 
 func (e *Engine) newInvocation(s sessionstore.Session, conn sessionstore.Connection) *Invocation {
-	i := &Invocation{Session: s, engine: e, conn: conn}
+	i := &Invocation{session: s, engine: e, conn: conn}
 	if s.Partial != nil {
 		i.Incoming = &Incoming{Want: s.Partial.Want, Deadline: s.Partial.Deadline, Stored: s.Partial}
 	}
@@ -100,7 +98,7 @@ func (i *Invocation) send(
 ) (sessionstore.Connection, error) {
 	c, err := i.collect(reply)
 	if err != nil {
-		return i.Session.Hint(), err
+		return i.session.Hint(), err
 	}
 	return c.Deliver(ctx, delivery.Target{}, packets)
 }
@@ -116,7 +114,7 @@ func (i *Invocation) collect(reply bool) (*delivery.Collection, error) {
 		return nil, errHandled
 	}
 	if i.collection == nil {
-		i.collection = i.engine.delivery.Collect(delivery.Target{Session: i.Session.ID, Hint: i.Session.Hint()})
+		i.collection = i.engine.delivery.Collect(delivery.Target{Session: i.session.ID, Hint: i.session.Hint()})
 	}
 	i.reply = reply
 	return i.collection, nil
@@ -151,6 +149,26 @@ func (r Replies) Deliver(
 ) (sessionstore.Connection, error) {
 	return r.inv.send(ctx, packets, true)
 }
+
+// Session returns the session as it was read when the request began, with what the handler has changed since.
+func (i *Invocation) Session() sessionstore.Session { return i.session }
+
+// ID returns the session's id.
+func (i *Invocation) ID() sessionstore.SessionID { return i.session.ID }
+
+// Socket returns the socket that the session has in a namespace; false if it has none.
+func (i *Invocation) Socket(nsp sessionstore.Namespace) (sessionstore.Socket, bool) {
+	return i.session.Socket(nsp)
+}
+
+// Hint returns the connection to push to with no store call, or none.
+func (i *Invocation) Hint() sessionstore.Connection { return i.session.Hint() }
+
+// SetSockets says which sockets the session has, for the messages that follow in the same request.
+func (i *Invocation) SetSockets(sockets []sessionstore.Socket) { i.session.Sockets = sockets }
+
+// Reread takes the session as the handler has read it again. What has come of a packet with attachments is forgotten.
+func (i *Invocation) Reread(s sessionstore.Session) { i.session, i.Incoming = s, nil }
 
 // OnWebSocket reports whether the request is a WebSocket message, of which others of the same session may be under way.
 func (i *Invocation) OnWebSocket() bool { return !i.conn.IsZero() }
@@ -194,11 +212,11 @@ func (i *Invocation) guard(ctx context.Context, f func() error) {
 	if errors.As(err, &c) {
 		reason = c.Reason
 		i.engine.log.InfoContext(
-			ctx, "session closed by its handler", "session", NameInLog(i.Session.ID), "reason", reason, "cause",
+			ctx, "session closed by its handler", "session", NameInLog(i.session.ID), "reason", reason, "cause",
 			c.Cause,
 		)
 	} else {
-		i.engine.log.ErrorContext(ctx, "handler failed", "session", NameInLog(i.Session.ID), "error", err)
+		i.engine.log.ErrorContext(ctx, "handler failed", "session", NameInLog(i.session.ID), "error", err)
 	}
 	i.Close(reason)
 }
@@ -215,7 +233,7 @@ func (i *Invocation) finish(ctx context.Context) (reply string, err error) {
 	if errors.Is(err, delivery.ErrClosed) {
 		err = nil
 	}
-	return "", errors.Join(err, i.engine.Close(ctx, i.Session.ID, i.reason))
+	return "", errors.Join(err, i.engine.Close(ctx, i.session.ID, i.reason))
 }
 
 // sendAll has everything leave that was sent, but for a last packet that the request is answered with.
@@ -237,5 +255,5 @@ func (i *Invocation) sendAll(ctx context.Context) (reply string, err error) {
 func (i *Invocation) answerable(p sessionstore.Packet) bool {
 	o := &i.engine.opts
 	return i.reply && i.reason == "" && !o.PushReplies && len(p.Frames) == 1 && len(p.Frames[0]) <= o.Limits.Frame &&
-		!i.conn.IsZero() && i.Session.Hint() == i.conn
+		!i.conn.IsZero() && i.session.Hint() == i.conn
 }

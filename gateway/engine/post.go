@@ -34,7 +34,7 @@ func (e *Engine) Post(ctx context.Context, id sessionstore.SessionID, body strin
 		err = errors.Join(err, finishErr)
 	}
 	if failure != "" {
-		err = errors.Join(err, e.endPolling(ctx, inv.Session, failure))
+		err = errors.Join(err, e.endPolling(ctx, inv.session, failure))
 	}
 	if err != nil {
 		return fmt.Errorf("engine: post: %w", err)
@@ -47,7 +47,7 @@ func (e *Engine) Post(ctx context.Context, id sessionstore.SessionID, body strin
 func (e *Engine) postedAll(ctx context.Context, inv *Invocation, body string) (reason string, err error) {
 	for p, parseErr := range engineio.DecodePayload(body) {
 		if parseErr != nil {
-			e.unreadable(ctx, inv.Session.ID, parseErr)
+			e.unreadable(ctx, inv.session.ID, parseErr)
 			return delivery.ReasonParseError, nil
 		}
 		if reason, err = e.posted(ctx, inv, p); err != nil || reason != "" || inv.Closing() {
@@ -63,7 +63,7 @@ func (e *Engine) posted(ctx context.Context, inv *Invocation, p engineio.Packet)
 	case engineio.Message:
 		inv.handle(ctx, p)
 	case engineio.Pong:
-		err = e.pong(ctx, &inv.Session)
+		err = e.pong(ctx, &inv.session)
 	case engineio.Close:
 		reason = delivery.ReasonTransportClose
 	case engineio.Ping: // the heartbeat goes the other way
