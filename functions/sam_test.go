@@ -12,6 +12,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/nonstick-io/nonstick/internal/ownmodule"
 )
 
 // samCLI is where `make tools` puts it.
@@ -20,23 +22,7 @@ const samCLI = "../.cache/sam/bin/sam"
 // TestSAMBuild builds what is deployed, as it is deployed: a program for Lambda on arm64, linked once and put into the
 // folder of each function, with the chat alone of all applications, and the client for its page where the page is.
 func TestSAMBuild(t *testing.T) {
-	sam, err := filepath.Abs(samCLI)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(sam); err != nil {
-		t.Fatalf("the SAM CLI is missing, run `make tools`: %v", err)
-	}
-	dir := t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, sam, "build", "--build-dir", dir)
-	cmd.Dir, cmd.WaitDelay = "..", time.Second
-	links := countLinks(t)
-	cmd.Env = append(os.Environ(), "SAM_CLI_TELEMETRY=0", "AWS_DEFAULT_REGION=us-east-1")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("sam build: %v\n%s", err, out)
-	}
+	dir := samBuild(t, "..")
 	built, err := filepath.Glob(filepath.Join(dir, "*Function", "bootstrap"))
 	if err != nil {
 		t.Fatal(err)
@@ -54,15 +40,48 @@ func TestSAMBuild(t *testing.T) {
 	if !slices.Equal(names, want) {
 		t.Errorf("built %q, want %q", names, want)
 	}
-	if n := links(); n != 1 {
-		t.Errorf("the program was linked %d times, want once for all functions", n)
-	}
 	if client, _ := filepath.Glob(filepath.Join(dir, "*", "client")); len(client) != 1 {
 		t.Errorf("the client for the page is in %q", client)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "PollingFunction", "client", "socket.io.min.js")); err != nil {
 		t.Errorf("the client for the page: %v", err)
 	}
+}
+
+// TestSAMBuildOfAnotherModule builds what docs/deploy.md has its reader put together.
+func TestSAMBuildOfAnotherModule(t *testing.T) {
+	module := t.TempDir()
+	if err := ownmodule.Write(module, ".."); err != nil {
+		t.Fatal(err)
+	}
+	dir := samBuild(t, module)
+	checkBinary(t, filepath.Join(dir, "EmitFunction", "bootstrap"))
+}
+
+// samBuild builds the template of a folder and returns where the functions are. Their program has to be linked once.
+func samBuild(t *testing.T, folder string) string {
+	t.Helper()
+	sam, err := filepath.Abs(samCLI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(sam); err != nil {
+		t.Fatalf("the SAM CLI is missing, run `make tools`: %v", err)
+	}
+	dir := t.TempDir()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, sam, "build", "--build-dir", dir)
+	cmd.Dir, cmd.WaitDelay = folder, time.Second
+	links := countLinks(t)
+	cmd.Env = append(os.Environ(), "SAM_CLI_TELEMETRY=0", "AWS_DEFAULT_REGION=us-east-1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("sam build: %v\n%s", err, out)
+	}
+	if n := links(); n != 1 {
+		t.Errorf("the program was linked %d times, want once for all functions", n)
+	}
+	return dir
 }
 
 // countLinks puts a go before all others on the path that writes down which commands a build runs. It returns how many

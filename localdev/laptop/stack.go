@@ -214,6 +214,10 @@ func (s *stack) linkClient(dir string) error {
 	return nil
 }
 
+// errNoDynamoDB: only the repository of Nonstick has what fetches DynamoDB Local.
+var errNoDynamoDB = errors.New("there is no DynamoDB Local to start: run one, for instance by " +
+	"docker run -p 8000:8000 amazon/dynamodb-local, and say --dynamodb-endpoint http://127.0.0.1:8000")
+
 // startTables starts DynamoDB Local, unless there is an endpoint, and makes the tables.
 func (s *stack) startTables(ctx context.Context) error {
 	s.dynamodb = s.config.dynamoDBEndpoint
@@ -221,6 +225,9 @@ func (s *stack) startTables(ctx context.Context) error {
 		d, err := dynamolocal.Start(
 			ctx, dynamolocal.Options{Near: []string{filepath.Dir(s.config.template), "."}, Shared: true},
 		)
+		if errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("%w: %w", errNoDynamoDB, err)
+		}
 		if err != nil {
 			return fmt.Errorf("start DynamoDB Local (or say --dynamodb-endpoint): %w", err)
 		}
