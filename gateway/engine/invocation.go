@@ -32,7 +32,8 @@ type Invocation struct {
 	conn    sessionstore.Connection // the WebSocket that the request came by, or none
 
 	mu         sync.Mutex
-	collection *delivery.Collection // for the session; nil unless something was sent
+	sole       sessionstore.Packet  // the only packet sent, if that is a reply by WebSocket; else without frames
+	collection *delivery.Collection // for the session; nil unless something else was sent
 	reply      bool                 // the packet sent last may travel as the answer to the request
 	handled    bool                 // it is too late to send
 	reason     string
@@ -96,8 +97,13 @@ func (i *Invocation) Deliver(
 func (i *Invocation) send(
 	ctx context.Context, packets []sessionstore.Packet, reply bool,
 ) (sessionstore.Connection, error) {
-	c, err := i.collect(reply)
-	if err != nil {
+	if reply && len(packets) == 1 {
+		if err := i.engine.delivery.Check(packets[0].Frames); err != nil {
+			return i.session.Hint(), err
+		}
+	}
+	c, err := i.collect(ctx, packets, reply)
+	if c == nil || err != nil {
 		return i.session.Hint(), err
 	}
 	return c.Deliver(ctx, delivery.Target{}, packets)
@@ -106,18 +112,32 @@ func (i *Invocation) send(
 // errHandled is the error of sending by an invocation that has ended.
 var errHandled = errors.New("engine: the request has been handled")
 
-// collect returns what collects for the session, with whether the packet to come is a reply.
-func (i *Invocation) collect(reply bool) (*delivery.Collection, error) {
+// collect returns what collects packets for the session; nil if it has kept them. A message of a WebSocket has one reply, and
+// in general sends nothing else: then nothing is to be collected.
+func (i *Invocation) collect(
+	ctx context.Context, packets []sessionstore.Packet, reply bool,
+) (*delivery.Collection, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.handled {
 		return nil, errHandled
 	}
-	if i.collection == nil {
-		i.collection = i.engine.delivery.Collect(delivery.Target{Session: i.session.ID, Hint: i.session.Hint()})
-	}
+	was := i.reply
 	i.reply = reply
-	return i.collection, nil
+	if i.collection != nil {
+		return i.collection, nil
+	}
+	if reply && !was && !i.conn.IsZero() && len(packets) == 1 {
+		i.sole = packets[0]
+		return nil, nil
+	}
+	i.collection = i.engine.delivery.Collect(delivery.Target{Session: i.session.ID, Hint: i.session.Hint()})
+	if i.sole.Frames == nil {
+		return i.collection, nil
+	}
+	_, err := i.collection.Deliver(ctx, delivery.Target{}, []sessionstore.Packet{i.sole})
+	i.sole = sessionstore.Packet{}
+	return i.collection, err
 }
 
 // Send sends one message to the session: its Engine.IO packets, encoded as text. See [Invocation.Deliver].
@@ -241,8 +261,15 @@ func (i *Invocation) sendAll(ctx context.Context) (reply string, err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.handled = true
-	if i.collection == nil {
+	switch {
+	case i.collection == nil && i.sole.Frames == nil:
 		return "", nil
+	case i.collection == nil && i.answerable(i.sole):
+		return i.sole.Frames[0], nil
+	case i.collection == nil:
+		target := delivery.Target{Session: i.session.ID, Hint: i.session.Hint()}
+		_, err := i.engine.delivery.Deliver(ctx, target, []sessionstore.Packet{i.sole})
+		return "", err
 	}
 	if p, ok := i.collection.Last(i.answerable); ok {
 		reply = p.Frames[0]
