@@ -59,8 +59,8 @@ var rules = []rule{
 	{
 		pkg: "adapter", never: []string{module, aws},
 		except: []string{
-			module + "adapter/delivery", module + "internal/again", module + "internal/engineio", module + "internal/ids",
-			module + "internal/socketio", module + "sessionstore",
+			module + "adapter/delivery", module + "internal/again", module + "internal/engineio",
+			module + "internal/ids", module + "internal/socketio", module + "sessionstore",
 		},
 		why: "rooms and broadcasts know delivery, and neither a server nor a cloud",
 	},
