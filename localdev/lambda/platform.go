@@ -42,9 +42,10 @@ type Function struct {
 	ARN string
 	// Dir is the task root: the folder with the program "bootstrap", which runs in it.
 	Dir string
-	// Handler and Environment are what the process finds in its environment: _HANDLER, and the variables. Of the
-	// variables of this process it finds none.
-	Handler     string
+	// Handler is what the process finds as _HANDLER.
+	Handler string
+	// Environment has the variables that the process finds beside those that Lambda sets. Of the variables of this
+	// process it finds none.
 	Environment map[string]string
 	// Memory is in MiB, and must be given (on AWS 128 to 10,240); a process that uses more is killed. It is measured on
 	// Linux alone.
@@ -70,6 +71,7 @@ type Function struct {
 
 // Config is what a [Platform] is made of.
 type Config struct {
+	// Functions are all functions; their names differ.
 	Functions []Function
 	// Region is what functions find as AWS_REGION.
 	Region string
@@ -265,20 +267,20 @@ func (p *Platform) Close() error {
 
 // Stats are the counts of a function since the start, and its processes now.
 type Stats struct {
-	Function    string `json:"function"`
-	Invocations int64  `json:"invocations"`
-	ColdStarts  int64  `json:"coldStarts"`
-	Errors      int64  `json:"errors"`   // reported by the function, crashes and timeouts included
-	Crashes     int64  `json:"crashes"`  // processes that ended by themselves, or were killed from outside
-	Timeouts    int64  `json:"timeouts"` // invocations killed for their time
-	Throttles   int64  `json:"throttles"`
+	Function    string `json:"function"`    // name
+	Invocations int64  `json:"invocations"` // that reached an environment
+	ColdStarts  int64  `json:"coldStarts"`  // environments that were started for a call
+	Errors      int64  `json:"errors"`      // reported by the function, crashes and timeouts included
+	Crashes     int64  `json:"crashes"`     // processes that ended by themselves, or were killed from outside
+	Timeouts    int64  `json:"timeouts"`    // invocations killed for their time
+	Throttles   int64  `json:"throttles"`   // calls that found no concurrency
 	Loops       int64  `json:"loops"`       // calls that were refused since the function calls itself
 	Concurrency int    `json:"concurrency"` // the limit
 	// LargestAnswer is in bytes, as the function sent it: what the limit is on.
 	LargestAnswer int   `json:"largestAnswer"`
 	Busy          int   `json:"busy"` // environments that serve an invocation
 	Peak          int   `json:"peak"` // the most environments at a time
-	PIDs          []int `json:"pids"`
+	PIDs          []int `json:"pids"` // of the processes that run or are frozen
 }
 
 // Stats returns the counts of all functions, in the order of the configuration.

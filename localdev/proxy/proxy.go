@@ -42,9 +42,9 @@ type Route struct {
 	Function string
 	// Responds: what the function answers to a frame goes to the client.
 	Responds bool
-	// Queue is the name of a queue that takes the frames instead of a function, if it is not empty; Mapping makes the
-	// form of a SendMessage of a frame, and must be given then.
-	Queue   string
+	// Queue is the name of a queue that takes the frames instead of a function, if it is not empty.
+	Queue string
+	// Mapping makes the form of a SendMessage of a frame, and must be given where Queue is.
 	Mapping *mapping.Template
 }
 

@@ -46,13 +46,15 @@ type Spec struct {
 	// DeadLetters is the name of the queue that takes a message instead of its delivery number MaxReceives + 1
 	// [RedrivePolicy]; empty: none.
 	DeadLetters string
+	// MaxReceives is at least 1 where DeadLetters is given, and means nothing elsewhere.
 	MaxReceives int
 }
 
 // Message is a message to be sent.
 type Message struct {
 	// Body has 1 byte to 1 MiB, attributes included, of characters that XML has.
-	Body       string
+	Body string
+	// Attributes are the message's own, by their names, at most 10.
 	Attributes map[string]Attribute
 	// Group is the group of a FIFO queue's message [MessageGroupId], which needs one; Dedup its deduplication id
 	// [MessageDeduplicationId], needed unless [Spec].ContentDedup holds. Each has 128 characters at most.
@@ -66,9 +68,9 @@ type Message struct {
 // Attribute is a message attribute. Its type is String, Number or Binary, maybe with a suffix of one's own after a dot;
 // one of Binary has its value in the field of that name, the others in String.
 type Attribute struct {
-	Type   string
-	String string
-	Binary []byte
+	Type   string // not empty
+	String string // of String and Number; not empty
+	Binary []byte // of Binary; not empty
 }
 
 // Sent says what became of a message that was sent.

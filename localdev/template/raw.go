@@ -7,8 +7,9 @@ import (
 
 // Resource is one resource of the stack, its properties evaluated: strings, []any and map[string]any.
 type Resource struct {
-	ID, Type   string
-	Properties map[string]any
+	ID         string         // in the template
+	Type       string         // AWS::...
+	Properties map[string]any // by their names
 }
 
 // Resources returns every resource whose condition holds, of any type, as CloudFormation would make it. What only AWS
@@ -42,7 +43,10 @@ func (f *File) Resources(o Options) ([]Resource, error) {
 
 // Parameter is a parameter of the template with what constrains it.
 type Parameter struct {
-	Name, Type, Default, Description string
+	Name        string // in the template
+	Type        string // String, Number and so on
+	Default     string // meant if HasDefault
+	Description string // empty: none
 	// Allowed are the AllowedValues; none: any.
 	Allowed []string
 	// Pattern is the AllowedPattern; empty: none.

@@ -13,13 +13,13 @@ import (
 
 // Template is what a template describes, in its order: resources whose conditions hold, with every value evaluated.
 type Template struct {
-	Functions []Function
-	HTTP      []Route // of the HTTP API
-	WebSocket []Route // of the WebSocket API
-	Queues    []Queue
-	Mappings  []Mapping
-	Schedules []Schedule
-	Tables    []Table
+	Functions []Function // in the order of the template, as all that follows
+	HTTP      []Route    // of the HTTP API
+	WebSocket []Route    // of the WebSocket API
+	Queues    []Queue    // whatever they feed
+	Mappings  []Mapping  // what queues feed
+	Schedules []Schedule // of functions
+	Tables    []Table    // of DynamoDB
 	// Stage is that of the WebSocket API, without a slash.
 	Stage string
 	// Outputs are those whose conditions hold, with the addresses of this machine.
@@ -29,28 +29,34 @@ type Template struct {
 }
 
 // Output is something that a template tells its user.
-type Output struct{ Name, Value string }
+type Output struct {
+	Name  string // in the template
+	Value string // evaluated
+}
 
 // Function is an AWS::Serverless::Function. Line, here and below, is where the template has it, from 1.
 type Function struct {
 	ID     string // in the template
-	Name   string
+	Name   string // FunctionName, or else Options.Prefix and the id
 	Source string // the folder of the code (CodeUri), as an absolute path
-	// Handler, Memory (MiB), Timeout and Environment are as configured; without a word of the template 128 MiB and 3 s.
-	Handler     string
-	Memory      int
-	Timeout     time.Duration
+	// Handler is as configured.
+	Handler string
+	// Memory is in MiB, 128 to 10,240; 128 unless the template says it.
+	Memory int
+	// Timeout is 1 to 900 s; 3 s unless the template says it.
+	Timeout time.Duration
+	// Environment has the variables, evaluated.
 	Environment map[string]string
 	// Reserved is the reserved concurrency; nil: none.
 	Reserved *int
 	// AsyncRetries and AsyncAge are of asynchronous calls: 0 to 2 repetitions, within so long; by default 2 and 6 h.
 	AsyncRetries int
-	AsyncAge     time.Duration
+	AsyncAge     time.Duration // at most 6 h
 	// AllowLoop: Lambda does not cut the function off when it calls itself (RecursiveLoop: Allow).
 	AllowLoop bool
 	// OnFailure is the ARN of the queue that is told of an asynchronous call that failed for good; empty: none.
 	OnFailure string
-	Line      int
+	Line      int // of the resource
 }
 
 // Route says which function, or which queue, serves what.
@@ -58,27 +64,28 @@ type Route struct {
 	// Key is "$connect" and the like, "GET /path", "ANY /{proxy+}" or "$default".
 	Key      string
 	Function string // name
-	// Queue is the name of the queue that the request goes to, if no function serves it; Mapping is the template of
-	// what is sent.
-	Queue   string
+	// Queue is the name of the queue that the request goes to, if no function serves it.
+	Queue string
+	// Mapping is the template of what is sent to the queue, which package mapping reads.
 	Mapping string
 	// Responds: what the function returns goes to the client (WebSocket API).
 	Responds bool
-	Line     int
+	Line     int // of the route
 }
 
 // Queue is an AWS::SQS::Queue.
 type Queue struct {
-	ID, Name string
-	FIFO     bool
+	ID   string // in the template
+	Name string // QueueName, or else Options.Prefix, the id and .fifo
+	FIFO bool   // FifoQueue
 	// ContentDedup derives the deduplication id from the body; GroupDedup: ids count within a group.
 	ContentDedup, GroupDedup bool
 	// Visibility, Delay and Retention default to 30 s, 0 and 4 days.
 	Visibility, Delay, Retention time.Duration
 	// DeadLetters is the name of the queue for messages that were received MaxReceives times; empty: none.
 	DeadLetters string
-	MaxReceives int
-	Line        int
+	MaxReceives int // 0 without DeadLetters
+	Line        int // of the resource
 }
 
 // Mapping is a queue that feeds a function: an SQS event of a function.
@@ -86,35 +93,39 @@ type Mapping struct {
 	Queue, Function string // names
 	// Batch is the most messages of a call, by default 10, and Window how long a call waits for them.
 	Batch  int
-	Window time.Duration
+	Window time.Duration // by default 0
 	// Partial: the answer names the messages that failed.
 	Partial bool
 	// Concurrency bounds the calls at a time; 0: no bound of its own.
 	Concurrency int
-	Line        int
+	Line        int // of the event or the resource
 }
 
 // Schedule is a function that is called at a rate: a Schedule event of a function, with rate(...).
 type Schedule struct {
-	Name, Function string
-	Every          time.Duration
+	Name, Function string        // the event's id, and the function's name
+	Every          time.Duration // whole minutes
 	// Input is the event, in JSON; empty: that of a scheduled event.
 	Input string
-	Line  int
+	Line  int // of the event
 }
 
 // Table is an AWS::DynamoDB::Table, as far as it takes to create one.
 type Table struct {
-	ID, Name string
+	ID   string // in the template
+	Name string // TableName, or else Options.Prefix and the id
 	// Hash and Range are the key attributes; Range may have no name.
 	Hash, Range Attribute
 	// TTL is the attribute that expires items; empty: none.
 	TTL  string
-	Line int
+	Line int // of the resource
 }
 
-// Attribute is a key attribute and its type: S, N or B.
-type Attribute struct{ Name, Type string }
+// Attribute is an attribute of a key.
+type Attribute struct {
+	Name string // of the attribute
+	Type string // S, N or B
+}
 
 // Options are the world that a template is read for.
 type Options struct {
@@ -139,7 +150,7 @@ type Error struct {
 	File     string // as it was given to [Open]
 	Line     int    // from 1
 	Resource string // or section; may be empty
-	Message  string
+	Message  string // a sentence without its end
 }
 
 // Error implements error.
