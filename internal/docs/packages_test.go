@@ -161,11 +161,15 @@ func TestMisplaced(t *testing.T) {
 	}{
 		{"as it is", func(map[string][]string) {}, ""},
 		{"no row", func(m map[string][]string) { m["root"] = nil }, "root: in no row"},
-		{"one import more", func(m map[string][]string) { m["other"] = nil; m["leaf"] = []string{"other"} },
-			"leaf: imports other too\nother: in no row"},
+		{
+			"one import more", func(m map[string][]string) { m["other"] = nil; m["leaf"] = []string{"other"} },
+			"leaf: imports other too\nother: in no row",
+		},
 		{"one less", func(m map[string][]string) { m["tree"] = nil }, "tree, bush: does not import leaf"},
-		{"upwards", func(m map[string][]string) { m["leaf"] = []string{"cmd/saw"} },
-			"leaf: imports cmd/saw too\nleaf: imports cmd/saw, which is below it"},
+		{
+			"upwards", func(m map[string][]string) { m["leaf"] = []string{"cmd/saw"} },
+			"leaf: imports cmd/saw too\nleaf: imports cmd/saw, which is below it",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			imports := good()
