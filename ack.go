@@ -86,7 +86,7 @@ func (s *Socket) emitThen(ctx context.Context, event string, args Args, name, st
 	return s.send(ctx, p)
 }
 
-// ack handles a client's acknowledgement. One that nobody waits for (any more) is ignored.
+// ack handles a client's acknowledgement. One for which no caller and no reply handler waits (any more) is ignored.
 func (s *Server) ack(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
 	row, ok, err := s.joined(ctx, inv, p)
 	if !ok || err != nil {

@@ -99,7 +99,7 @@ func TestEmitWithAck(t *testing.T) {
 	}
 }
 
-// Whom nobody can wait for.
+// Sockets whose acknowledgement cannot be waited for.
 func TestEmitWithAckRefused(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -129,7 +129,7 @@ func TestEmitWithAckRefused(t *testing.T) {
 	}
 }
 
-// From outside of a handler: a deadline of one's own, a socket that goes while one waits, types that do not fit,
+// From outside of a handler: a deadline of the caller's, a socket that goes while one waits, types that do not fit,
 // binary.
 func TestEmitWithAckOutside(t *testing.T) {
 	for _, c := range []struct {

@@ -120,7 +120,7 @@ func TestBinaryViolations(t *testing.T) {
 	}
 }
 
-// A packet whose attachments never come keeps nobody waiting, and goes with its session.
+// A packet whose attachments never come keeps no request waiting, and goes with its session.
 func TestTooFewAttachments(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.server(binaryApp)

@@ -149,7 +149,8 @@ func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Sock
 	return nil, nil
 }
 
-// tooLatePatience bounds the wait for a close that is under way; who takes over a dead one sees the socket.
+// tooLatePatience bounds the wait for a close that is under way. If the closer has crashed, the instance that takes
+// over sees this socket's row.
 const tooLatePatience = 3 * time.Second
 
 // tooLate undoes a CONNECT whose session closed meanwhile. The closer may have seen the socket or not, which shows
@@ -191,8 +192,8 @@ func (s *Server) clientDisconnect(ctx context.Context, inv *engine.Invocation, p
 	return s.leave(ctx, inv, row, delivery.ReasonClientDisconnect)
 }
 
-// leave runs the disconnect handler of a socket whose session goes on, and removes it. If somebody else is doing so,
-// it is left to them.
+// leave runs the disconnect handler of a socket whose session goes on, and removes it. If another instance is doing so,
+// it is left to that instance.
 func (s *Server) leave(ctx context.Context, inv *engine.Invocation, row sessionstore.Socket, reason string) error {
 	if err := s.markLeft(ctx, row); err != nil {
 		return err

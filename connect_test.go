@@ -184,7 +184,7 @@ func TestConnectAndMoreInOnePost(t *testing.T) {
 	})
 }
 
-// What comes in the same POST behind the end of a namespace is ignored, no matter who ended it; what comes later ends
+// What comes in the same POST behind the end of a namespace is ignored, whichever side ended it; what comes later ends
 // the session. So does the reference.
 func TestEventBehindTheEndOfItsNamespace(t *testing.T) {
 	for _, end := range []string{"41/admin,", `42/admin,["kick",false]`} {

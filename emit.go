@@ -73,7 +73,8 @@ var (
 		"keep its id, and use Namespace.Socket or Namespace.To with that")
 )
 
-// limitError is a limit that a handler met on behalf of its client, who is told unless the handler says something else.
+// limitError is a limit that a handler met on behalf of its client. The client is told, unless the handler says
+// something else.
 type limitError struct {
 	told string
 	err  error

@@ -187,7 +187,7 @@ func TestViolations(t *testing.T) {
 				p := w.join(s)
 				p.send(c.frame)
 				p.expectClosed(c.reason)
-				other := w.join(s) // and nobody else's
+				other := w.join(s) // and no other's
 				other.expectOpen()
 			})
 		})

@@ -4,7 +4,7 @@ import (
 	"github.com/nonstick-io/nonstick/functions"
 )
 
-// Main is the main of a program with an application of one's own, whose handlers register sets:
+// Main is the main of a program with an application of your own, whose handlers register sets:
 //
 //	func main() { nonstick.Main(register) }
 //

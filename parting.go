@@ -15,8 +15,8 @@ import (
 const (
 	// claimRepeats is how often a claim is tried that may have been applied or not.
 	claimRepeats = 3
-	// partingLife is how long it is remembered how far a parting came: longer than anybody who has read the socket's
-	// row may work, and than all tries together.
+	// partingLife is how long it is remembered how far a parting came: longer than an instance that has read the
+	// socket's row may work, and than all tries together.
 	partingLife = time.Hour
 )
 
@@ -24,8 +24,8 @@ const (
 func leaveClaim(id sessionstore.SocketID) string { return "left/" + string(id) }
 
 // parting is the run of one socket's disconnect handler. How far it has come is kept in the owner of a claim, as the
-// progress of a large broadcast is: so that the handler runs once, that one whose instance died or whose time was up
-// is tried again, and that there is an end to it. The claim is not given back, for somebody may have read the
+// progress of a large broadcast is: so that the handler runs once, that one whose instance died or whose time was up is
+// tried again, and that there is an end to it. The claim is not given back, for another instance may have read the
 // socket's row before it was removed.
 type parting struct {
 	s    *Server

@@ -144,7 +144,7 @@ func sortedJoin(list []string) string {
 	return strings.Join(list, "")
 }
 
-// A broadcast leaves alone who emits by its own socket, even in a room, and each operator makes a new selection.
+// A broadcast leaves out the socket that emits it by itself, even in a room, and each operator makes a new selection.
 func TestOperators(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		register := func(s *nonstick.Server) {

@@ -20,7 +20,7 @@ import (
 // whatever shows that there were more ends the connection, and no handler gets any of it. It shows if it comes within
 // engine.Lateness: for so long a packet that is complete waits before it is handled.
 
-// unclear is the end of a connection of which nobody can tell what belongs together.
+// unclear is the end of a connection whose frames do not tell what belongs together.
 func unclear(format string, args ...any) error {
 	return &engine.CloseError{Reason: delivery.ReasonOutOfOrder, Cause: fmt.Errorf(format, args...)}
 }
@@ -140,7 +140,7 @@ func (s *Server) justLeft(ctx context.Context, id sessionstore.SessionID, nsp se
 	return s.held(ctx, leftClaim(id, nsp))
 }
 
-// held reports whether somebody has the lease of a name. It takes it for a time that is over, by the clock of a slow
+// held reports whether the lease of a name has an owner. It takes it for a time that is over, by the clock of a slow
 // instance too: what is held refuses that.
 func (s *Server) held(ctx context.Context, name string) (bool, error) {
 	now := time.Now()

@@ -88,10 +88,10 @@ type Result struct {
 	Queued bool
 }
 
-// Broadcast delivers one packet to everybody selected and returns when all have been tried, so that the broadcasts of
-// one caller arrive in order. A member that fails stops nobody else and is no error: it is counted and logged. One
-// that does not read is waited for half a second, or up to a second and a half while such members get on, and a push
-// for two seconds, beside all others; then its session is closed. Where that takes longer than half a second,
+// Broadcast delivers one packet to all members selected and returns when all have been tried, so that the broadcasts of
+// one caller arrive in order. A member that fails does not stop the others and is no error: it is counted and logged.
+// One that does not read is waited for half a second, or up to a second and a half while such members get on, and a
+// push for two seconds, beside all others; then its session is closed. Where that takes longer than half a second,
 // [delivery.Closing.Later] sees to it. The error says that the members could not be read, or that the packet is none
 // for them ([delivery.ErrNotSerial]).
 //

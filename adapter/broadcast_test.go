@@ -56,7 +56,7 @@ func hall(w *world) {
 	w.Must(w.Store.PutSocket(w.T.Context(), other, conn("E"), delivery.Limits{}.WithDefaults().Socket))
 }
 
-// reached says who of the hall got the frame, with a number if more than once.
+// reached names the members of the hall that got the frame, with a number if more than once.
 func (w *world) reached(frame string) string {
 	out := ""
 	for _, name := range strings.Split("ABCDEVWXYZ", "") {
@@ -272,7 +272,7 @@ func TestGoneIsReaped(t *testing.T) {
 	}
 }
 
-// A broadcast to several rooms cannot know which row it met; reaping must not take that of somebody else.
+// A broadcast to several rooms cannot know which row it met; reaping must not take the row of another socket.
 func TestGoneFromSeveralRooms(t *testing.T) {
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		hall(w)
@@ -379,7 +379,7 @@ func TestBroadcastTooLarge(t *testing.T) {
 	})
 }
 
-// A source that cannot be read to its end is an error; who was read before it has been delivered to.
+// A source that cannot be read to its end is an error; members that were read before it have been delivered to.
 func TestSourceFails(t *testing.T) {
 	for _, c := range []struct {
 		name   string

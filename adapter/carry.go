@@ -33,9 +33,9 @@ const (
 // errNoTime ends a carrier before its time does.
 var errNoTime = errors.New("adapter: no time for more")
 
-// carrier delivers one part. How far it has come is kept in the owner of the part's claim, so that who carries the
-// part again goes on from there. Of the members that were being delivered to nobody knows who has got the packet:
-// their sessions end, as after any push in doubt.
+// carrier delivers one part. How far it has come is kept in the owner of the part's claim, so that the function that
+// carries the part again goes on from there. For members of the chunk in progress the delivery is unknown, so their
+// sessions end, as after any push in doubt.
 type carrier struct {
 	a      *Adapter
 	claims sessionstore.Claims
@@ -44,13 +44,13 @@ type carrier struct {
 	end    sessionstore.SocketID // of the range
 	token  string                // names this carrier
 
-	at       sessionstore.SocketID // everybody below has been delivered to
+	at       sessionstore.SocketID // all members below have been delivered to
 	recorded sessionstore.Owner    // the progress that this carrier has recorded, or took over
 	result   Result
 	errs     []error
 }
 
-// progress is how far a part has come: everybody below from has the packet, who is in the range of from and to may
+// progress is how far a part has come: all members below from have the packet, those in the range of from and to may
 // have it.
 type progress struct {
 	token    string
@@ -123,7 +123,7 @@ func (c *carrier) resume(ctx context.Context, owner sessionstore.Owner) error {
 	return c.walk(ctx)
 }
 
-// walk delivers to everybody from c.at on.
+// walk delivers to all members from c.at on.
 func (c *carrier) walk(ctx context.Context) error {
 	all, room := c.a.members(ctx, c.part.Selection, sessionstore.Range{From: c.at, To: c.end})
 	chunk := make([]sessionstore.Member, 0, carryChunk)
@@ -145,7 +145,7 @@ func (c *carrier) walk(ctx context.Context) error {
 		}
 	}
 	if c.recorded == "" {
-		return nil // nobody was there
+		return nil // there was no member
 	}
 	if err := c.record(ctx, c.end, c.end); err != nil { // all the same, all have it: the message is not to come again
 		c.a.log.WarnContext(ctx, "end of a part not recorded", "part", c.part.Key(), "error", err)
@@ -202,7 +202,8 @@ func (c *carrier) record(ctx context.Context, from, to sessionstore.SocketID) er
 	return fmt.Errorf("record progress: %w", err)
 }
 
-// stop records that nobody is being delivered to any more, so that who goes on need not cut anybody off.
+// stop records that no member is being delivered to any more, so that the function that goes on need not cut any client
+// off.
 func (c *carrier) stop(ctx context.Context) {
 	if mine, ok := parseProgress(c.recorded); !ok || mine.token != c.token || mine.to != c.at {
 		return // it has not begun, another has it, or some are in doubt

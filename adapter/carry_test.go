@@ -164,8 +164,8 @@ func (h *hundreds) expect(want string) (closed int) {
 	return closed
 }
 
-// Whenever a carrier dies, the next one sees to it that everybody has the packet once, or has been cut off: no more
-// than were being delivered to.
+// Whenever a carrier dies, the next one sees to it that every client has the packet once, or has been cut off: no more
+// of these than were being delivered to.
 func TestCarrierThatDies(t *testing.T) {
 	for _, calls := range []int{1, 2, 3, 4, 40, 65, 100, 128, 129, 130, 131, 132, 133, 200, 258, 259, 260, 261, 262, 300, 304, 305, 306, 1000} {
 		t.Run(fmt.Sprint(calls), func(t *testing.T) {
@@ -197,7 +197,7 @@ func TestCarrierThatDies(t *testing.T) {
 	}
 }
 
-// A carrier whose time is up leaves the rest to the next, and nobody is cut off for that.
+// A carrier whose time is up leaves the rest to the next, and no client is cut off for that.
 func TestCarrierWithoutTime(t *testing.T) {
 	inHundreds(t, func(t *testing.T, h *hundreds) {
 		h.Pusher.OnPush = func(sessionstore.Connection, string) { time.Sleep(time.Second) }

@@ -92,8 +92,8 @@ func TestSenderDoesNotWaitForEnds(t *testing.T) {
 	}
 }
 
-// Where the table is as quick as it should be, the members are closed when the emit returns. So they are where nobody
-// takes what is late: an end that is in doubt comes before the sender's time.
+// Where the table is as quick as it should be, the members are closed when the emit returns. So they are where there is
+// no Later for what is late: an end that is in doubt comes before the sender's time.
 func TestEndsInPlace(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -164,7 +164,7 @@ func (p hangingPusher) Push(ctx context.Context, c sessionstore.Connection, fram
 	return ctx.Err()
 }
 
-// A close that was given up by all who knew of it is not held against the session for ever.
+// A close that all callers which knew of it have given up is not held against the session for ever.
 func TestSessionThatCannotBeClosed(t *testing.T) {
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		w.Closing.Later = func(context.Context, delivery.Ending) error { return nil } // and forgets it

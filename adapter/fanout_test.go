@@ -263,7 +263,7 @@ func TestInOrder(t *testing.T) {
 	}
 }
 
-// Up to the limit a broadcast is delivered by who emits it.
+// Up to the limit the caller that emits a broadcast delivers it.
 func TestLimitOfLargeBroadcasts(t *testing.T) {
 	inCrowd(t, func(t *testing.T, c *crowd) {
 		var few []sessionstore.Room
@@ -362,7 +362,7 @@ func TestLargeBroadcastUnread(t *testing.T) {
 	})
 }
 
-// A packet that no message has space for is delivered by who emits it.
+// A packet that no message has space for is delivered by the caller that emits it.
 func TestLargePacketToManySockets(t *testing.T) {
 	inCrowd(t, func(t *testing.T, c *crowd) {
 		large := bytes.Repeat([]byte{'a'}, 90<<10) // three of them are above the size of a message

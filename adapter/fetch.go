@@ -36,7 +36,7 @@ var ErrPlace = errors.New("adapter: invalid place to go on from")
 const fetchAtOnce = 32
 
 // Fetch reads the selected sockets: one read of the store each and one for its rooms, at most limit of them, in the
-// order in which they connected. Who joins or leaves meanwhile may be missed.
+// order in which they connected. Sockets that join or leave meanwhile may be missed.
 func (a *Adapter) Fetch(ctx context.Context, sel Selection, limit int) ([]Found, error) {
 	var found []Found
 	_, err := a.FetchEach(ctx, sel, "", limit, func(r Found) bool {
@@ -146,7 +146,7 @@ func parsePlace(s string, shards int) (location, error) {
 	return location{n, sessionstore.SocketID(id)}, nil
 }
 
-// walkFrom walks the selected behind a location. Everybody in a namespace comes shard by shard, for to merge the
+// walkFrom walks the selected behind a location. All sockets of a namespace come shard by shard, for to merge the
 // shards would read all of them for the first few; others come in order of their ids.
 func (a *Adapter) walkFrom(ctx context.Context, sel Selection, at location) iter.Seq2[located, error] {
 	behind := sessionstore.Range{}

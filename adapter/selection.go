@@ -13,11 +13,11 @@ import (
 // socketIDLen is the length of a socket id: only a room name of that length can be a socket's own room.
 const socketIDLen = 20
 
-// Selection says who gets a broadcast, as the operators of Socket.IO do.
+// Selection says which sockets get a broadcast, as the operators of Socket.IO do.
 type Selection struct {
 	Namespace sessionstore.Namespace `json:"namespace"`
-	// Rooms are those to reach, each socket once; none means everybody in the namespace. A socket's id is the
-	// name of a room that holds that socket alone.
+	// Rooms are those to reach, each socket once; none means all sockets of the namespace. A socket's id is the name of
+	// a room that holds that socket alone.
 	Rooms []sessionstore.Room `json:"rooms,omitempty"`
 	// Except are the rooms whose members are left out.
 	Except []sessionstore.Room `json:"except,omitempty"`
@@ -64,8 +64,8 @@ func CheckRoom(name string) error {
 	return nil
 }
 
-// members walks who is selected within a range, each socket once. The room returned is the one whose rows they come
-// from if it is a single one.
+// members walks the sockets that are selected within a range, each once. The room returned is the one whose rows they
+// come from if it is a single one.
 func (a *Adapter) members(ctx context.Context, sel Selection, in sessionstore.Range) (members, sessionstore.Room) {
 	var sources []members
 	room := sessionstore.Room("")

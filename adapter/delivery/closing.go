@@ -23,15 +23,15 @@ const (
 	ReasonServerDisconnect = "server namespace disconnect"
 	// ReasonBufferFull is ours: the client fetched too slowly, see [ErrBufferFull].
 	ReasonBufferFull = "buffer full"
-	// ReasonOutOfOrder is ours: frames of the connection were handled in an order from which nobody can tell what
-	// belongs together. Only where the platform does that, see nonstick.Config.Unordered.
+	// ReasonOutOfOrder is ours: frames of the connection were handled in an order that does not tell what belongs
+	// together. Only where the platform does that, see nonstick.Config.Unordered.
 	ReasonOutOfOrder = "frames out of order"
-	// ReasonInDoubt is ours: an instance died while it handled a frame, and nobody knows how far it came.
+	// ReasonInDoubt is ours: an instance died while it handled a frame, and how far it came is unknown.
 	ReasonInDoubt = "frame in doubt"
 )
 
-// Leases and bounded repeats. The work of a call ends at its context's deadline, or after callTime if it
-// has none; a lease outlives the work by LeaseMargin, so that nobody takes over from one who still works.
+// Leases and bounded repeats. The work of a call ends at its context's deadline, or after callTime if it has none; a
+// lease outlives the work by LeaseMargin, so that no caller takes over from one that still works.
 const (
 	callTime   = 30 * time.Second
 	closeTries = 8
@@ -49,7 +49,7 @@ func LeaseUntil(ctx context.Context, now time.Time) time.Time {
 	return deadline.Add(LeaseMargin)
 }
 
-// Closing is the end of sessions, no matter who causes it.
+// Closing is the end of sessions, whichever caller causes it.
 type Closing struct {
 	Sessions sessionstore.Sessions
 	Pusher   Pusher
@@ -64,15 +64,15 @@ type Closing struct {
 	Announce func(ctx context.Context, id sessionstore.SessionID, at time.Time)
 	// Leave, if Finish is nil, tells the sweeper that there is a session to finish. If nil too, it finds out by itself.
 	Leave func(ctx context.Context, id sessionstore.SessionID) error
-	// Later, unless nil, takes a session that CloseWithin has no more time for, and sees to it that [Closing.Resume]
-	// is called for it until that succeeds. When it returns nil that is certain, as certain as the one who takes it
-	// can make it.
+	// Later, unless nil, takes a session that CloseWithin has no more time for, and sees to it that [Closing.Resume] is
+	// called for it until that succeeds. When it returns nil that is certain, as far as the pool or the queue that
+	// takes it can make it.
 	Later func(ctx context.Context, e Ending) error
 	// Logger is told when Later refuses; default none.
 	Logger *slog.Logger
 }
 
-// Ending is a session that is to be closed, on its way to who does it. It is encoded as JSON in a queue.
+// Ending is a session that is to be closed, on its way to the caller that closes it. It is encoded as JSON in a queue.
 type Ending struct {
 	Session sessionstore.SessionID `json:"session"`
 	// Owner names the close: an earlier call that was applied is recognised by it.
@@ -89,7 +89,7 @@ var ErrEnding = errors.New("delivery: session is being closed")
 
 // CloseOptions refine [Closing.Close].
 type CloseOptions struct {
-	// Doubtful are connections to cut no matter who wins: a push to them is in doubt.
+	// Doubtful are connections to cut whichever caller wins: a push to them is in doubt.
 	Doubtful sessionstore.Connection
 	// Drain leaves the buffer for the next GETs.
 	Drain    bool
@@ -97,12 +97,12 @@ type CloseOptions struct {
 	IfConn   sessionstore.Connection
 }
 
-// Close ends a session: it writes closing, cuts the transport and has the disconnect handlers run. It
-// returns nil if somebody else closed the session first (they do the rest), and a *sessionstore.ConflictError
-// if a condition of o failed on a session that is open.
+// Close ends a session: it writes closing, cuts the transport and has the disconnect handlers run. It returns nil if
+// another caller closed the session first (that caller does the rest), and a *sessionstore.ConflictError if a condition
+// of o failed on a session that is open.
 //
-// The close is repeated while it is in doubt: it can only be applied once, and the owner token tells an
-// earlier call of this very Close from somebody else's.
+// The close is repeated while it is in doubt: it can only be applied once, and the owner token tells an earlier call of
+// this very Close from another caller's.
 func (c *Closing) Close(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) error {
 	ctx = context.WithoutCancel(ctx) // a caller that gives up must not leave the client in doubt
 	return c.close(ctx, id, reason, sessionstore.Owner(sessionstore.NewID()), o)
@@ -111,9 +111,9 @@ func (c *Closing) Close(ctx context.Context, id sessionstore.SessionID, reason s
 // laterTime bounds the handing over of a close.
 const laterTime = time.Second
 
-// CloseWithin is Close for a caller who has others to see to: what is not done within patience is handed to Later, at
-// once if that is 0, and the error is [ErrEnding]. Without Later, or if that fails, it takes as long as Close. Of the
-// options it knows Doubtful only.
+// CloseWithin is Close for a caller that has other sessions to see to: what is not done within patience is handed to
+// Later, at once if that is 0, and the error is [ErrEnding]. Without Later, or if that fails, it takes as long as
+// Close. Of the options it knows Doubtful only.
 func (c *Closing) CloseWithin(
 	ctx context.Context, patience time.Duration, id sessionstore.SessionID, reason string, o CloseOptions,
 ) error {
@@ -140,7 +140,7 @@ func (c *Closing) CloseWithin(
 			ctx, "the end of a session was not handed over: the emit waits for it", "reason", reason, "error", err,
 		)
 	}
-	return c.close(ctx, id, reason, owner, o) // nobody else will
+	return c.close(ctx, id, reason, owner, o) // no other caller will
 }
 
 // Resume is one try at an end that was handed to Later. It may be called again, and after it has succeeded too.
@@ -172,7 +172,7 @@ func (c *Closing) close(
 	return err
 }
 
-// write moves the session to closing. Nobody has the lease if there is nothing left to do for this caller.
+// write moves the session to closing. The lease has no owner if there is nothing left to do for this caller.
 func (c *Closing) write(
 	ctx context.Context, id sessionstore.SessionID, reason string, owner sessionstore.Owner, o CloseOptions,
 ) (sessionstore.Session, sessionstore.Lease, error) {

@@ -88,7 +88,7 @@ func TestCloseInDoubt(t *testing.T) {
 	}
 }
 
-// A doubtful connection is cut no matter who wins the close, and though nobody can say who did.
+// A doubtful connection is cut whichever caller wins the close, also where that is unknown.
 func TestDoubtfulIsCut(t *testing.T) {
 	never := slices.Repeat([]fault{notDone}, 8)
 	for _, c := range []struct {
@@ -149,7 +149,7 @@ func TestCandidateIsCut(t *testing.T) {
 	})
 }
 
-// The conditions of a close: on an open session they refuse it with what was found, else somebody was first.
+// The conditions of a close: on an open session they refuse it with what was found, else another caller was first.
 func TestCloseConditions(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -199,7 +199,7 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// Who cannot run the handlers leaves that to the sweeper: the handler lease is over at once.
+// A caller that cannot run the handlers leaves that to the sweeper: the handler lease is over at once.
 func TestWithoutFinish(t *testing.T) {
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		w.WebSocket(sid)

@@ -201,7 +201,7 @@ func (c *Collection) take() []sessionstore.Packet {
 // lead delivers what this process has collected for a session, before something else goes to it.
 func (d *Delivery) lead(ctx context.Context, id sessionstore.SessionID) error {
 	wait := busyInAll
-	if d.patiently != nil { // one of many, for whose sake nobody else waits
+	if d.patiently != nil { // one of many, for which the others do not wait
 		wait = othersWait
 	}
 	for _, c := range d.collections.get(id) {

@@ -135,8 +135,8 @@ func (d *Delivery) Limits() Limits { return d.limits }
 // its connection, or none for its buffer.
 //
 // Errors: [ErrClosed], with [ErrEnding] if a push to the session has failed a moment ago, [ErrBufferFull],
-// [ErrPacketTooLarge]; after any other error either nothing was delivered (see sessionstore.InDoubt) or the session
-// has been closed, for nobody knows what the client got.
+// [ErrPacketTooLarge]; after any other error either nothing was delivered (see sessionstore.InDoubt) or the session has
+// been closed, since it is unknown what the client got.
 func (d *Delivery) Deliver(
 	ctx context.Context, t Target, packets []sessionstore.Packet,
 ) (sessionstore.Connection, error) {
@@ -271,8 +271,8 @@ func (d *Delivery) lost(
 	return errors.Join(fmt.Errorf("push: %w", cause), err)
 }
 
-// endingFor is how long a session that is being closed by somebody else is given nothing. By then it is closed; or
-// nobody can close it, and it is as if the close had never been tried.
+// endingFor is how long nothing is delivered to a session that another caller is closing. By then it is closed; or it
+// cannot be closed, and it is as if the close had never been tried.
 const endingFor = time.Minute
 
 // close ends a session. From the first moment on this process delivers nothing more to it: the next packet must not
@@ -345,8 +345,8 @@ func (d *Delivery) inDoubt(
 	return errors.Join(fmt.Errorf("deliver: %w", cause), err)
 }
 
-// Settle ends the doubt that a caller has left who died while it delivered a packet to a session: unless the packet
-// waits in the session's buffer, the session is closed, for nobody knows whether the client has got it. [ErrClosed]
+// Settle ends the doubt that is left of a caller that died while it delivered a packet to a session: unless the packet
+// waits in the session's buffer, the session is closed, since it is unknown whether the client has got it. [ErrClosed]
 // if it is closed, by this call or before.
 func (d *Delivery) Settle(ctx context.Context, id sessionstore.SessionID, packet sessionstore.PacketID) error {
 	s, waits, err := d.waiting(ctx, id, packet)

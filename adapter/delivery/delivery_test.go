@@ -316,7 +316,7 @@ func TestBufferFull(t *testing.T) {
 	}
 }
 
-// The limit of a frame holds whatever the transport, and a packet above it harms nobody.
+// The limit of a frame holds whatever the transport, and a packet above it harms no session.
 func TestPacketTooLarge(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -347,7 +347,7 @@ func TestPacketTooLarge(t *testing.T) {
 	}
 }
 
-// While somebody flushes nobody pushes past the flush, not even when the buffer is full.
+// While a caller flushes, no other pushes past the flush, not even when the buffer is full.
 func TestBufferFullWhileHeld(t *testing.T) {
 	inWorld(t, delivery.Limits{Buffer: sessionstore.BufferLimits{Packets: 1, Bytes: 100}}, func(t *testing.T, w *world) {
 		w.Held(sid)
@@ -364,8 +364,8 @@ func TestBufferFullWhileHeld(t *testing.T) {
 	})
 }
 
-// A push in doubt cuts its connection though the session has been closed by somebody else, who may have died
-// before cutting it.
+// A push in doubt cuts its connection though another caller has closed the session, and may have died before cutting
+// it.
 func TestDoubtAfterClose(t *testing.T) {
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		w.WebSocket(sid)

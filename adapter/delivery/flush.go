@@ -25,8 +25,8 @@ type flusher struct {
 	pushed int // entries of the buffer that the client has: those that its last GET carried, and those pushed
 }
 
-// holdTime is how long a hold lasts unless it is renewed. Much shorter than an invocation may be, because until then
-// nobody notices that its holder has died, and what is for the session waits.
+// holdTime is how long a hold lasts unless it is renewed. Much shorter than an invocation may be, because until then no
+// caller notices that its holder has died, and what is for the session waits.
 const holdTime = 2 * LeaseMargin
 
 // NewHold returns a lease for a flush.
@@ -120,7 +120,7 @@ func (f *flusher) keep(ctx context.Context) error {
 	return errLeaseOver
 }
 
-// enqueue delivers to a serial session on WebSocket: it appends, and pushes if nobody else is pushing.
+// enqueue delivers to a serial session on WebSocket: it appends, and pushes if no other caller is pushing.
 func (d *Delivery) enqueue(ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet) error {
 	hold := NewHold()
 	var err error

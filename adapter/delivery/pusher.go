@@ -29,7 +29,7 @@ type Pusher interface {
 	Close(ctx context.Context, conn sessionstore.Connection) error
 }
 
-// GroupPusher is an optional ability of a [Pusher]: to send several messages with nothing of anybody else's between
+// GroupPusher is an optional ability of a [Pusher]: to send several messages with nothing of other callers between
 // them. The management API of API Gateway has no such call.
 type GroupPusher interface {
 	// PushGroup sends the frames, each as one message, or none of them. Errors are those of [Pusher.Push].

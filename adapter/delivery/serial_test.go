@@ -25,7 +25,7 @@ func serial(w *world) {
 	}))
 }
 
-// busySerial is a serial session that somebody else is pushing to, until the time given.
+// busySerial is a serial session that another caller is pushing to, until the time given.
 func busySerial(until time.Duration) func(w *world) {
 	return func(w *world) {
 		serial(w)
@@ -122,7 +122,7 @@ func TestSerialBufferFull(t *testing.T) {
 	})
 }
 
-// Many who deliver at once: each packet arrives once and whole, and those of one of them in order.
+// Many callers deliver at once: each packet arrives once and whole, and those of one caller in order.
 func TestSerialAtOnce(t *testing.T) {
 	const emitters, packets = 8, 20
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {

@@ -12,8 +12,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Calls that go on from each other's places find each socket once, whatever is selected, and no matter who is left
-// out by the caller, gone, or cannot be read.
+// Calls that go on from each other's places find each socket once, whatever is selected, also where the caller leaves
+// sockets out, or they are gone, or cannot be read.
 func TestEmitterFetchesOn(t *testing.T) {
 	besides(t, func(t *testing.T, o *outside) {
 		var all []string
