@@ -30,10 +30,10 @@ func TestAllowRequest(t *testing.T) {
 			var asked []string
 			srv := nonstick.New(nonstick.Config{
 				Store: memstore.New(memstore.Options{Meter: meter}), Pusher: pushtest.New(),
-				AllowRequest: func(_ context.Context, h sessionstore.Handshake) error {
-					asked = append(asked, h.Headers["origin"])
-					return tt.err
-				},
+			})
+			srv.AllowRequest(func(_ context.Context, h nonstick.Handshake) error {
+				asked = append(asked, h.Headers["origin"])
+				return tt.err
 			})
 			h := sessionstore.Handshake{Headers: map[string]string{"origin": "https://a.example"}}
 			_, pollErr := srv.Engine().Handshake(t.Context(), h)

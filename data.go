@@ -25,9 +25,12 @@ func UpdateData[T any](ctx context.Context, of Holder, key string, update func(o
 	return emitter.UpdateData(ctx, of, key, update)
 }
 
+// Number is what [AddData] adds.
+type Number = emitter.Number
+
 // AddData adds to the number that is kept for a socket under a key, 0 if there is none, and returns the sum: a score
 // loses no points, whatever other handlers do. See [UpdateData].
-func AddData[N emitter.Number](ctx context.Context, of Holder, key string, delta N) (N, error) {
+func AddData[N Number](ctx context.Context, of Holder, key string, delta N) (N, error) {
 	return emitter.AddData(ctx, of, key, delta)
 }
 

@@ -63,7 +63,7 @@ type Server struct {
 func New(c Config) *Server {
 	s := &Server{
 		store: c.Store, packets: c.Packets, unordered: c.Unordered, log: c.Logger, maxPayload: c.Options.MaxPayload,
-		hooks: c.Hooks, allow: c.AllowRequest,
+		hooks: c.Hooks,
 		handlerTime: min(
 			cmp.Or(c.DisconnectTime, gateway.DefaultDisconnectTime), gateway.MaxDisconnectTime,
 		),

@@ -55,12 +55,6 @@ type Config struct {
 	// that means for their order. LargeRoom's default is 500.
 	Fanout    adapter.Fanout
 	LargeRoom int
-	// AllowRequest judges the request of a client that begins a session, on either transport, before anything is
-	// stored: its headers, query and address, as Socket.IO's option of that name does; default: every one is let in.
-	// The message of a *nonstick.Error is shown to the client (403 on polling, 400 on WebSocket); of any other error
-	// the client learns only "Forbidden", and the log gets the rest. The handler may run on any instance, for each
-	// session once.
-	AllowRequest func(ctx context.Context, h sessionstore.Handshake) error
 	// DisconnectTime is how long a disconnect handler may take: then its context ends. One that fails for that is run
 	// again, up to DisconnectTries times in all; then the socket goes without it. Defaults [DefaultDisconnectTime] and
 	// 2. At most [MaxDisconnectTime].
