@@ -69,12 +69,25 @@ func TestEmitWithAck(t *testing.T) {
 		want   string
 	}{
 		{"answered", func(_ *world, p *peer, id string) { p.send("43" + id + `["yes"]`) }, `431["heard yes"]`},
-		{"answered twice", func(_ *world, p *peer, id string) { p.send("43"+id+`["yes"]`, "43"+id+`["no"]`) }, `431["heard yes"]`},
-		{"answered after a while", func(_ *world, p *peer, id string) { time.Sleep(9 * time.Second); p.send("43" + id + `["yes"]`) }, `431["heard yes"]`},
+		{
+			"answered twice", func(_ *world, p *peer, id string) { p.send("43"+id+`["yes"]`, "43"+id+`["no"]`) },
+			`431["heard yes"]`,
+		},
+		{
+			"answered after a while",
+			func(_ *world, p *peer, id string) { time.Sleep(9 * time.Second); p.send("43" + id + `["yes"]`) },
+			`431["heard yes"]`,
+		},
 		{"answered with nothing", func(_ *world, p *peer, id string) { p.send("43" + id + `[]`) }, `431["heard "]`},
-		{"another id is answered", func(_ *world, p *peer, id string) { p.send("43" + id + `0["no"]`) }, `431[{"message":"nonstick: acknowledgement timed out"}]`},
+		{
+			"another id is answered", func(_ *world, p *peer, id string) { p.send("43" + id + `0["no"]`) },
+			`431[{"message":"nonstick: acknowledgement timed out"}]`,
+		},
 		{"not answered", func(*world, *peer, string) {}, `431[{"message":"nonstick: acknowledgement timed out"}]`},
-		{"answered by somebody else", func(w *world, p *peer, id string) { w.join(p.at).send("43" + id + `["no"]`) }, `431[{"message":"nonstick: acknowledgement timed out"}]`},
+		{
+			"answered by somebody else", func(w *world, p *peer, id string) { w.join(p.at).send("43" + id + `["no"]`) },
+			`431[{"message":"nonstick: acknowledgement timed out"}]`,
+		},
 	} {
 		for _, transport := range []string{"websocket", "polling"} {
 			t.Run(c.name+"/"+transport, func(t *testing.T) {
@@ -106,7 +119,10 @@ func TestEmitWithAckRefused(t *testing.T) {
 		id   func(w *world, asker *peer) string
 		want string
 	}{
-		{"oneself", func(_ *world, asker *peer) string { return asker.id }, "nonstick: cannot wait for an acknowledgement of the client whose message is being handled: emit with EmitThen, and take the answer with OnReply"},
+		{
+			"oneself", func(_ *world, asker *peer) string { return asker.id },
+			"nonstick: cannot wait for an acknowledgement of the client whose message is being handled: emit with EmitThen, and take the answer with OnReply",
+		},
 		{"nobody", func(*world, *peer) string { return "nobody" }, nonstick.ErrDisconnected.Error()},
 		{"one that left", func(w *world, asker *peer) string {
 			p := w.join(asker.at)
@@ -142,7 +158,10 @@ func TestEmitWithAckOutside(t *testing.T) {
 		{"answered", func(p *peer, id string) { p.send("43"+id+`["yes"]`, "3") }, "yes", nil, 0},
 		{"in time", func(*peer, string) {}, "", nonstick.ErrAckTimeout, 3 * time.Second},
 		{"wrong type", func(p *peer, id string) { p.send("43" + id + `[7]`) }, "", nonstick.ErrArgs, 0},
-		{"binary", func(p *peer, id string) { p.send("461-"+id+`[{"_placeholder":true,"num":0}]`, "beWVz") }, "eWVz", nil, 0},
+		{
+			"binary", func(p *peer, id string) { p.send("461-"+id+`[{"_placeholder":true,"num":0}]`, "beWVz") }, "eWVz",
+			nil, 0,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -240,19 +259,21 @@ func TestEmitWithAckInTime(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				s := w.server(func(s *nonstick.Server) {
 					n := s.Namespace
-					nonstick.OnAck(n, "ask other", func(ctx context.Context, _ *nonstick.Socket, id string) (bool, error) {
-						if c.own > 0 {
-							var cancel context.CancelFunc
-							ctx, cancel = context.WithTimeout(ctx, c.own)
-							defer cancel()
-						}
-						k, err := n.Socket(ctx, id)
-						if err != nil {
-							return false, err
-						}
-						_, err = nonstick.EmitWithAck[string](ctx, k, "ask", 1)
-						return errors.Is(err, nonstick.ErrAckTimeout), nil
-					})
+					nonstick.OnAck(
+						n, "ask other", func(ctx context.Context, _ *nonstick.Socket, id string) (bool, error) {
+							if c.own > 0 {
+								var cancel context.CancelFunc
+								ctx, cancel = context.WithTimeout(ctx, c.own)
+								defer cancel()
+							}
+							k, err := n.Socket(ctx, id)
+							if err != nil {
+								return false, err
+							}
+							_, err = nonstick.EmitWithAck[string](ctx, k, "ask", 1)
+							return errors.Is(err, nonstick.ErrAckTimeout), nil
+						},
+					)
 				})
 				asker, silent := w.join(s), w.join(s)
 				ctx := t.Context()

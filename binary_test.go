@@ -21,12 +21,15 @@ func binaryApp(s *nonstick.Server) {
 	s.AllowAttachments()
 	n := s.Namespace
 	nonstick.OnAck(
-		n, "args", func(_ context.Context, _ *nonstick.Socket, a nonstick.Args) (nonstick.Args, error) { return a, nil },
+		n, "args",
+		func(_ context.Context, _ *nonstick.Socket, a nonstick.Args) (nonstick.Args, error) { return a, nil },
 	)
 	nonstick.OnAck(n, "upload", func(ctx context.Context, k *nonstick.Socket, u upload) (upload, error) {
 		return upload{u.Name, append(u.Data, '!')}, k.Emit(ctx, "got", u)
 	})
-	nonstick.OnAck(n, "size", func(_ context.Context, _ *nonstick.Socket, u upload) (int, error) { return len(u.Data), nil })
+	nonstick.OnAck(
+		n, "size", func(_ context.Context, _ *nonstick.Socket, u upload) (int, error) { return len(u.Data), nil },
+	)
 }
 
 const (
@@ -46,15 +49,35 @@ func TestBinary(t *testing.T) {
 		want      []string
 	}{
 		{"WebSocket", "websocket", [][]string{{sent}, {"bAQI="}}, []string{got, "bAQI=", ack, "bAQIh"}},
-		{"WebSocket, two attachments", "websocket", [][]string{{two}, {"bAQ=="}, {"bAg=="}}, []string{twoBack, "bAg==", "bAQ=="}},
+		{
+			"WebSocket, two attachments", "websocket",
+			[][]string{{two}, {"bAQ=="}, {"bAg=="}},
+			[]string{twoBack, "bAg==", "bAQ=="},
+		},
 		{"WebSocket, an empty attachment", "websocket", [][]string{{sent}, {"b"}}, []string{got, "b", ack, "bIQ=="}},
-		{"WebSocket, two packets", "websocket", [][]string{{sent}, {"bAQI="}, {sent}, {"bAw=="}}, []string{got, "bAQI=", ack, "bAQIh", got, "bAw==", ack, "bAyE="}},
+		{
+			"WebSocket, two packets", "websocket",
+			[][]string{{sent}, {"bAQI="}, {sent}, {"bAw=="}},
+			[]string{got, "bAQI=", ack, "bAQIh", got, "bAw==", ack, "bAyE="},
+		},
 		{"one POST", "polling", [][]string{{sent, "bAQI="}}, []string{got, "bAQI=", ack, "bAQIh"}},
-		{"one POST, with more around it", "polling", [][]string{{`421["args",1]`, sent, "bAQI=", `422["args",2]`}}, []string{"431[1]", got, "bAQI=", ack, "bAQIh", "432[2]"}},
+		{
+			"one POST, with more around it", "polling",
+			[][]string{{`421["args",1]`, sent, "bAQI=", `422["args",2]`}},
+			[]string{"431[1]", got, "bAQI=", ack, "bAQIh", "432[2]"},
+		},
 		{"two POSTs", "polling", [][]string{{sent}, {"bAQI="}}, []string{got, "bAQI=", ack, "bAQIh"}},
 		{"three POSTs", "polling", [][]string{{two}, {"bAQ=="}, {"bAg=="}}, []string{twoBack, "bAg==", "bAQ=="}},
-		{"two POSTs, split in the middle", "polling", [][]string{{two, "bAQ=="}, {"bAg==", `421["args",1]`}}, []string{twoBack, "bAg==", "bAQ==", "431[1]"}},
-		{"three POSTs, two packets", "polling", [][]string{{two, "bAQ=="}, {"bAg==", sent}, {"bAQI="}}, []string{twoBack, "bAg==", "bAQ==", got, "bAQI=", ack, "bAQIh"}},
+		{
+			"two POSTs, split in the middle", "polling",
+			[][]string{{two, "bAQ=="}, {"bAg==", `421["args",1]`}},
+			[]string{twoBack, "bAg==", "bAQ==", "431[1]"},
+		},
+		{
+			"three POSTs, two packets", "polling",
+			[][]string{{two, "bAQ=="}, {"bAg==", sent}, {"bAQI="}},
+			[]string{twoBack, "bAg==", "bAQ==", got, "bAQI=", ack, "bAQIh"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {

@@ -44,7 +44,8 @@ func (w *world) spend(f func()) spent {
 func budgetApp(s *nonstick.Server) {
 	n := s.Namespace
 	nonstick.OnAck(
-		n, "echo", func(_ context.Context, _ *nonstick.Socket, a nonstick.Args) (nonstick.Args, error) { return a, nil },
+		n, "echo",
+		func(_ context.Context, _ *nonstick.Socket, a nonstick.Args) (nonstick.Args, error) { return a, nil },
 	)
 	nonstick.On(n, "join", func(ctx context.Context, s *nonstick.Socket, room string) error {
 		return s.Join(ctx, room)

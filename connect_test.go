@@ -30,11 +30,23 @@ func TestConnect(t *testing.T) {
 		{"accepted", refuse(nil), "40", `40{"sid":"SID"}`, true},
 		{"with auth", refuse(nil), `40{"token":"x"}`, `40{"sid":"SID"}`, true},
 		{"another namespace", refuse(nil), "40/admin,", `40/admin,{"sid":"SID"}`, true},
-		{"refused, with a message", refuse(&nonstick.Error{Message: "no <entry>"}), "40", `44{"message":"no \u003centry\u003e"}`, false},
-		{"refused, with data", refuse(&nonstick.Error{Message: "no", Data: json.RawMessage(`{"code":7}`)}), "40", `44{"message":"no","data":{"code":7}}`, false},
-		{"refused, wrapped", refuse(fmt.Errorf("wrapped: %w", &nonstick.Error{Message: "no"})), "40/admin,", `44/admin,{"message":"no"}`, false},
+		{
+			"refused, with a message", refuse(&nonstick.Error{Message: "no <entry>"}), "40",
+			`44{"message":"no \u003centry\u003e"}`, false,
+		},
+		{
+			"refused, with data", refuse(&nonstick.Error{Message: "no", Data: json.RawMessage(`{"code":7}`)}), "40",
+			`44{"message":"no","data":{"code":7}}`, false,
+		},
+		{
+			"refused, wrapped", refuse(fmt.Errorf("wrapped: %w", &nonstick.Error{Message: "no"})), "40/admin,",
+			`44/admin,{"message":"no"}`, false,
+		},
 		{"failed", refuse(errors.New("secret")), "40", `44{"message":"Internal server error"}`, false},
-		{"panics", func(context.Context, *nonstick.Socket) error { panic("secret") }, "40", `44{"message":"Internal server error"}`, false},
+		{
+			"panics", func(context.Context, *nonstick.Socket) error { panic("secret") }, "40",
+			`44{"message":"Internal server error"}`, false,
+		},
 		{"invalid namespace", nil, "40/none,", `44/none,{"message":"Invalid namespace"}`, false},
 		{"invalid namespace, with auth", nil, `40/none,{"a":1}`, `44/none,{"message":"Invalid namespace"}`, false},
 	} {

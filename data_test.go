@@ -20,13 +20,15 @@ func scoreApp(s *nonstick.Server) {
 	nonstick.OnAck(s, "add", func(ctx context.Context, k *nonstick.Socket, n int) (int, error) {
 		return nonstick.AddData(ctx, k, "score", n)
 	})
-	nonstick.OnAck(s, "add to", func(ctx context.Context, _ *nonstick.Socket, in nonstick.Args2[string, int]) (int, error) {
-		r, err := s.Socket(ctx, in.First)
-		if err != nil {
-			return 0, err
-		}
-		return nonstick.AddData(ctx, r, "score", in.Second)
-	})
+	nonstick.OnAck(
+		s, "add to", func(ctx context.Context, _ *nonstick.Socket, in nonstick.Args2[string, int]) (int, error) {
+			r, err := s.Socket(ctx, in.First)
+			if err != nil {
+				return 0, err
+			}
+			return nonstick.AddData(ctx, r, "score", in.Second)
+		},
+	)
 	nonstick.OnAck(s, "rename", func(ctx context.Context, k *nonstick.Socket, name string) (string, error) {
 		return nonstick.UpdateData(ctx, k, "name", func(old string, ok bool) (string, error) {
 			if ok && old == name {
@@ -103,7 +105,9 @@ func TestUpdateDataTooLate(t *testing.T) {
 		var kept *nonstick.Socket
 		s := w.server(func(s *nonstick.Server) {
 			scoreApp(s)
-			nonstick.On(s, "keep", func(_ context.Context, k *nonstick.Socket, _ nonstick.Args) error { kept = k; return nil })
+			nonstick.On(
+				s, "keep", func(_ context.Context, k *nonstick.Socket, _ nonstick.Args) error { kept = k; return nil },
+			)
 			s.OnDisconnect(func(ctx context.Context, k *nonstick.Socket, _ nonstick.Reason) error {
 				if _, err := nonstick.AddData(ctx, k, "score", 1); !errors.Is(err, nonstick.ErrDisconnected) {
 					t.Errorf("in the disconnect handler: %v", err)

@@ -74,10 +74,25 @@ func TestDisconnectReasons(t *testing.T) {
 		want      []string
 		open      bool // the session goes on
 	}{
-		{"client leaves the namespace", "websocket", func(_ *world, p *peer) { p.send("41") }, []string{"/ [room] Ann: client namespace disconnect"}, true},
-		{"client leaves the namespace, by POST", "polling", func(_ *world, p *peer) { p.send("41") }, []string{"/ [room] Ann: client namespace disconnect"}, true},
-		{"client leaves the namespace twice", "websocket", func(_ *world, p *peer) { p.send("41", "41") }, []string{"/ [room] Ann: client namespace disconnect", "/admin [] : forced server close"}, false},
-		{"client leaves both", "websocket", func(_ *world, p *peer) { p.send("41", "41/admin,") }, both("client namespace disconnect"), true},
+		{
+			"client leaves the namespace", "websocket", func(_ *world, p *peer) { p.send("41") },
+			[]string{"/ [room] Ann: client namespace disconnect"},
+			true,
+		},
+		{
+			"client leaves the namespace, by POST", "polling", func(_ *world, p *peer) { p.send("41") },
+			[]string{"/ [room] Ann: client namespace disconnect"},
+			true,
+		},
+		{
+			"client leaves the namespace twice", "websocket", func(_ *world, p *peer) { p.send("41", "41") },
+			[]string{"/ [room] Ann: client namespace disconnect", "/admin [] : forced server close"},
+			false,
+		},
+		{
+			"client leaves both", "websocket", func(_ *world, p *peer) { p.send("41", "41/admin,") },
+			both("client namespace disconnect"), true,
+		},
 		{"connection ends", "websocket", func(w *world, p *peer) {
 			for range 2 {
 				if err := p.at.Engine().Disconnect(w.t.Context(), p.conn); err != nil {
@@ -109,8 +124,14 @@ func TestDisconnectReasons(t *testing.T) {
 				_ = p.at.Emit(w.t.Context(), "news", 1)
 			}
 		}, both("buffer full"), false},
-		{"ping timeout", "websocket", func(w *world, p *peer) { w.sweepFor(p.at, 50*time.Second) }, both("ping timeout"), false},
-		{"ping timeout", "polling", func(w *world, p *peer) { w.sweepFor(p.at, 50*time.Second) }, both("ping timeout"), false},
+		{
+			"ping timeout", "websocket", func(w *world, p *peer) { w.sweepFor(p.at, 50*time.Second) },
+			both("ping timeout"), false,
+		},
+		{
+			"ping timeout", "polling", func(w *world, p *peer) { w.sweepFor(p.at, 50*time.Second) },
+			both("ping timeout"), false,
+		},
 		{"server disconnects the socket", "websocket", func(_ *world, p *peer) {
 			p.send(`421["kick",false]`)
 			p.expect(`42["bye",1]`, "41", `431["kicked"]`)
@@ -261,7 +282,11 @@ func TestDisconnectHandlerRunsOnce(t *testing.T) {
 		reason string
 		open   bool // the session goes on
 	}{
-		{"DISCONNECT, then the end of the connection", [2]func(*world, *peer) error{leave, end}, "client namespace disconnect", false},
+		{
+			"DISCONNECT, then the end of the connection",
+			[2]func(*world, *peer) error{leave, end},
+			"client namespace disconnect", false,
+		},
 		{"DISCONNECT twice", [2]func(*world, *peer) error{leave, leave}, "client namespace disconnect", true},
 		{"the end of the connection twice", [2]func(*world, *peer) error{end, end}, "transport close", false},
 	} {

@@ -28,24 +28,31 @@ func typed(s *nonstick.Server) {
 		},
 	)
 	nonstick.OnAck(
-		n, "args", func(_ context.Context, _ *nonstick.Socket, a nonstick.Args) (nonstick.Args, error) { return a, nil },
+		n, "args",
+		func(_ context.Context, _ *nonstick.Socket, a nonstick.Args) (nonstick.Args, error) { return a, nil },
 	)
 	nonstick.OnAck(n, "int", func(_ context.Context, _ *nonstick.Socket, v int) (int, error) { return v, nil })
 	nonstick.OnAck(n, "point", func(_ context.Context, _ *nonstick.Socket, p point) (point, error) { return p, nil })
-	nonstick.OnAck(n, "pointer", func(_ context.Context, _ *nonstick.Socket, p *point) (*point, error) { return p, nil })
+	nonstick.OnAck(
+		n, "pointer", func(_ context.Context, _ *nonstick.Socket, p *point) (*point, error) { return p, nil },
+	)
 	nonstick.OnAck(
 		n, "raw",
 		func(_ context.Context, _ *nonstick.Socket, p json.RawMessage) (json.RawMessage, error) { return p, nil },
 	)
 	nonstick.OnAck(
 		n, "two",
-		func(_ context.Context, _ *nonstick.Socket, a nonstick.Args2[string, int]) (nonstick.Args2[int, string], error) {
+		func(
+			_ context.Context, _ *nonstick.Socket, a nonstick.Args2[string, int],
+		) (nonstick.Args2[int, string], error) {
 			return nonstick.Args2[int, string]{First: a.Second, Second: a.First}, nil
 		},
 	)
 	nonstick.OnAck(
 		n, "three",
-		func(_ context.Context, _ *nonstick.Socket, a nonstick.Args3[bool, point, []int]) (nonstick.Args3[[]int, point, bool], error) {
+		func(
+			_ context.Context, _ *nonstick.Socket, a nonstick.Args3[bool, point, []int],
+		) (nonstick.Args3[[]int, point, bool], error) {
 			return nonstick.Args3[[]int, point, bool]{First: a.Third, Second: a.Second, Third: a.First}, nil
 		},
 	)
@@ -199,7 +206,12 @@ func TestTolerated(t *testing.T) {
 	for _, c := range []struct{ name, frame string }{
 		{"acknowledgement that nobody waits for", `43123["x"]`},
 		{"acknowledgement without an id", `43["x"]`},
-		{"nesting at the limit", `42["int",` + strings.Repeat("[", socketio.DefaultMaxDepth-1) + strings.Repeat("]", socketio.DefaultMaxDepth-1) + `]`},
+		{
+			"nesting at the limit",
+			`42["int",` + strings.Repeat("[", socketio.DefaultMaxDepth-1) + strings.Repeat(
+				"]", socketio.DefaultMaxDepth-1,
+			) + `]`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -235,18 +247,20 @@ func TestOrderWithinHandler(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				s := w.server(func(s *nonstick.Server) {
 					n := s.Namespace
-					nonstick.OnAck(n, "go", func(ctx context.Context, k *nonstick.Socket, _ nonstick.Args) (string, error) {
-						return "done", errors.Join(
-							k.Emit(ctx, "a", 1),
-							n.Emit(ctx, "b", 2),
-							k.Emit(ctx, "c", 3),
-							k.Join(ctx, "room"),
-							n.To("room").Emit(ctx, "d", 4),
-							k.Broadcast().Emit(ctx, "e", 5),
-							n.To(k.ID()).Emit(ctx, "f", 6),
-							k.To("room").Emit(ctx, "g", 7),
-						)
-					})
+					nonstick.OnAck(
+						n, "go", func(ctx context.Context, k *nonstick.Socket, _ nonstick.Args) (string, error) {
+							return "done", errors.Join(
+								k.Emit(ctx, "a", 1),
+								n.Emit(ctx, "b", 2),
+								k.Emit(ctx, "c", 3),
+								k.Join(ctx, "room"),
+								n.To("room").Emit(ctx, "d", 4),
+								k.Broadcast().Emit(ctx, "e", 5),
+								n.To(k.ID()).Emit(ctx, "f", 6),
+								k.To("room").Emit(ctx, "g", 7),
+							)
+						},
+					)
 				})
 				other := w.join(s)
 				p := w.join(s)
@@ -270,7 +284,9 @@ func TestReservedEvents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range []string{"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"} {
+		for _, name := range []string{
+			"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener",
+		} {
 			for what, target := range map[string]nonstick.Emitter{"namespace": n, "room": n.To("a"), "socket": k} {
 				if err := target.Emit(t.Context(), name, 1); !errors.Is(err, nonstick.ErrReserved) {
 					t.Errorf("%s to a %s: %v", name, what, err)

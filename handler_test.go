@@ -27,7 +27,9 @@ func (n noting) Connect(ctx context.Context, s *nonstick.Socket) error {
 	return n.Handler.Connect(ctx, s)
 }
 
-func (n noting) Event(ctx context.Context, s *nonstick.Socket, event string, args nonstick.Args) (nonstick.Args, error) {
+func (
+	n noting,
+) Event(ctx context.Context, s *nonstick.Socket, event string, args nonstick.Args) (nonstick.Args, error) {
 	n.note(event + string(args.JSON))
 	if event == "secret" {
 		return nonstick.Args{}, &nonstick.Error{Message: "not allowed"}
@@ -56,7 +58,9 @@ func TestUse(t *testing.T) {
 		}
 		s := w.server(func(s *nonstick.Server) {
 			s.Use(wrap("a"), wrap("b"))
-			nonstick.OnAck(s, "double", func(_ context.Context, _ *nonstick.Socket, n int) (int, error) { return 2 * n, nil })
+			nonstick.OnAck(
+				s, "double", func(_ context.Context, _ *nonstick.Socket, n int) (int, error) { return 2 * n, nil },
+			)
 			nonstick.On(s, "secret", func(context.Context, *nonstick.Socket, nonstick.Args) error {
 				t.Error("the handler was called")
 				return nil
@@ -117,11 +121,15 @@ func TestHandle(t *testing.T) {
 		s := w.server(func(s *nonstick.Server) {
 			s.Handle(echo{})
 			s.Of("/closed").Handle(echo{})
-			nonstick.OnAck(s, "x", func(context.Context, *nonstick.Socket, nonstick.Args) (int, error) { return 1, nil })
+			nonstick.OnAck(
+				s, "x", func(context.Context, *nonstick.Socket, nonstick.Args) (int, error) { return 1, nil },
+			)
 		})
 		p := w.join(s)
 		for _, c := range []struct{ send, want string }{
-			{`421["x",5]`, `431[5]`}, {`422["anything","a","b"]`, `432["a","b"]`}, {`40/closed,`, `44/closed,{"message":"closed"}`},
+			{`421["x",5]`, `431[5]`},
+			{`422["anything","a","b"]`, `432["a","b"]`},
+			{`40/closed,`, `44/closed,{"message":"closed"}`},
 		} {
 			p.send(c.send)
 			p.expect(c.want)
@@ -136,7 +144,10 @@ func TestHandle(t *testing.T) {
 func TestUnhandled(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.server(func(s *nonstick.Server) {
-			nonstick.On(s, "fails", func(context.Context, *nonstick.Socket, nonstick.Args) error { return errors.New("broken") })
+			nonstick.On(
+				s, "fails",
+				func(context.Context, *nonstick.Socket, nonstick.Args) error { return errors.New("broken") },
+			)
 		}, withDebug(w))
 		p := w.join(s)
 		p.send(`421["nosuch",1]`, `422["fails"]`)
@@ -168,10 +179,13 @@ func TestDeclaredEvents(t *testing.T) {
 		s := w.server(func(s *nonstick.Server) {
 			said.On(s, func(ctx context.Context, k *nonstick.Socket, m message) error {
 				return errors.Join(
-					said.Emit(ctx, s, m), said.Emit(ctx, k, m), said.Emit(ctx, s.To(k.ID()), m), said.Emit(ctx, k.Namespace(), m),
+					said.Emit(ctx, s, m), said.Emit(ctx, k, m), said.Emit(ctx, s.To(k.ID()), m),
+					said.Emit(ctx, k.Namespace(), m),
 				)
 			})
-			length.On(s, func(_ context.Context, _ *nonstick.Socket, text string) (int, error) { return len(text), nil })
+			length.On(
+				s, func(_ context.Context, _ *nonstick.Socket, text string) (int, error) { return len(text), nil },
+			)
 		})
 		p := w.join(s)
 		p.send(`42["said",{"from":"a","text":"b"}]`)
@@ -217,18 +231,22 @@ func TestOrderWhateverTheContext(t *testing.T) {
 						s.OnConnect(func(ctx context.Context, k *nonstick.Socket) error {
 							ctx = pass(ctx)
 							return errors.Join(
-								k.Emit(ctx, "c1"), k.Join(ctx, "room"), s.To("room").Emit(ctx, "too early for this socket"),
+								k.Emit(ctx, "c1"), k.Join(ctx, "room"),
+								s.To("room").Emit(ctx, "too early for this socket"),
 								k.Namespace().To("room").Emit(ctx, "c2"), k.Emit(ctx, "c3"),
 							)
 						})
-						nonstick.OnAck(s, "go", func(ctx context.Context, k *nonstick.Socket, _ nonstick.Args) (string, error) {
-							ctx = pass(ctx)
-							r, err := s.Socket(ctx, k.ID())
-							return "done", errors.Join(
-								err, k.Emit(ctx, "1"), s.To("room").Emit(ctx, "2"), k.Emit(ctx, "3"), r.Emit(ctx, "4"),
-								k.Namespace().Emit(ctx, "5"), k.Emit(ctx, "6"), s.Emit(ctx, "7"),
-							)
-						})
+						nonstick.OnAck(
+							s, "go", func(ctx context.Context, k *nonstick.Socket, _ nonstick.Args) (string, error) {
+								ctx = pass(ctx)
+								r, err := s.Socket(ctx, k.ID())
+								return "done", errors.Join(
+									err, k.Emit(ctx, "1"), s.To("room").Emit(ctx, "2"), k.Emit(ctx, "3"),
+									r.Emit(ctx, "4"),
+									k.Namespace().Emit(ctx, "5"), k.Emit(ctx, "6"), s.Emit(ctx, "7"),
+								)
+							},
+						)
 					})
 					open := w.open
 					if transport == "polling" {

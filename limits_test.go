@@ -65,8 +65,16 @@ func TestClientsAreToldOfLimits(t *testing.T) {
 		{"a room without a name", []string{`40{"rooms":[""]}`}, `44{"message":"Invalid room name"}`},
 		{"data of a connect handler, at the limit", []string{`40{"data":"1234567"}`}, "40"}, // with key and quotes
 		{"above it", []string{`40{"data":"12345678"}`}, `44{"message":"Data too large"}`},
-		{"rooms of events, at the limit", []string{"40", `421["join","a"]`, `422["join","b"]`, `423["join","a"]`}, `433[]`},
-		{"above it", []string{"40", `421["join","a"]`, `422["join","b"]`, `423["join","c"]`}, `433[{"message":"Too many rooms"}]`},
+		{
+			"rooms of events, at the limit",
+			[]string{"40", `421["join","a"]`, `422["join","b"]`, `423["join","a"]`},
+			`433[]`,
+		},
+		{
+			"above it",
+			[]string{"40", `421["join","a"]`, `422["join","b"]`, `423["join","c"]`},
+			`433[{"message":"Too many rooms"}]`,
+		},
 		{"the longest room", []string{"40", `421["join","` + long + `"]`}, `431[]`},
 		{"one longer", []string{"40", `421["join","` + long + `r"]`}, `431[{"message":"Invalid room name"}]`},
 		{"data of events, at the limit", []string{"40", `421["set","1234567"]`}, `431[]`},
@@ -74,7 +82,11 @@ func TestClientsAreToldOfLimits(t *testing.T) {
 		{"namespaces at the limit", []string{"40", "40/b,"}, "40/b,"},
 		{"above it", []string{"40", "40/a,", "40/b,"}, `44/b,{"message":"Too many namespaces"}`},
 		{"one left before", []string{"40", "40/a,", "41/a,", "40/b,"}, "40/b,"},
-		{"the longest namespace", []string{"40/" + long[1:] + ","}, "44/" + long[1:] + `,{"message":"Invalid namespace"}`},
+		{
+			"the longest namespace",
+			[]string{"40/" + long[1:] + ","},
+			"44/" + long[1:] + `,{"message":"Invalid namespace"}`,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, transport := range []string{"websocket", "polling"} {
@@ -200,7 +212,9 @@ func TestTooManyAcks(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		p := w.join(w.server(func(s *nonstick.Server) {
 			n := s.Namespace
-			nonstick.OnReply(n, "done", func(context.Context, *nonstick.Socket, nonstick.Args, string) error { return nil })
+			nonstick.OnReply(
+				n, "done", func(context.Context, *nonstick.Socket, nonstick.Args, string) error { return nil },
+			)
 			nonstick.On(n, "ask", func(ctx context.Context, k *nonstick.Socket, _ nonstick.Args) error {
 				err := nonstick.EmitThen(ctx, k, "question", "done", "state", 1)
 				if err != nil && !errors.Is(err, nonstick.ErrTooManyAcks) {

@@ -236,19 +236,21 @@ func TestRoomNames(t *testing.T) {
 func TestDataKeys(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.server(func(s *nonstick.Server) {
-			nonstick.OnAck(s.Namespace, "try", func(ctx context.Context, k *nonstick.Socket, _ nonstick.Args) (string, error) {
-				long := strings.Repeat("x", sessionstore.MaxDataKey)
-				errs := []bool{
-					k.SetData(ctx, "", 1) != nil,
-					k.SetData(ctx, long+"x", 1) != nil,
-					k.SetData(ctx, "ch", make(chan int)) != nil,
-					k.SetData(ctx, "large", strings.Repeat("x", 500<<10)) != nil,
-					k.SetData(ctx, long, 1) != nil,
-				}
-				_, found, _ := nonstick.Data[string](ctx, k, "large")
-				_, _, err := nonstick.Data[string](ctx, k, long)
-				return fmt.Sprint(errs, found, err != nil), nil
-			})
+			nonstick.OnAck(
+				s.Namespace, "try", func(ctx context.Context, k *nonstick.Socket, _ nonstick.Args) (string, error) {
+					long := strings.Repeat("x", sessionstore.MaxDataKey)
+					errs := []bool{
+						k.SetData(ctx, "", 1) != nil,
+						k.SetData(ctx, long+"x", 1) != nil,
+						k.SetData(ctx, "ch", make(chan int)) != nil,
+						k.SetData(ctx, "large", strings.Repeat("x", 500<<10)) != nil,
+						k.SetData(ctx, long, 1) != nil,
+					}
+					_, found, _ := nonstick.Data[string](ctx, k, "large")
+					_, _, err := nonstick.Data[string](ctx, k, long)
+					return fmt.Sprint(errs, found, err != nil), nil
+				},
+			)
 		})
 		p := w.join(s)
 		p.send(`420["try"]`)

@@ -165,7 +165,9 @@ func TestKeptSocket(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				var kept []*nonstick.Socket
 				var ctxs []context.Context
-				keep := func(ctx context.Context, s *nonstick.Socket) { kept, ctxs = append(kept, s), append(ctxs, ctx) }
+				keep := func(ctx context.Context, s *nonstick.Socket) {
+					kept, ctxs = append(kept, s), append(ctxs, ctx)
+				}
 				s := w.server(func(s *nonstick.Server) { keepers(s.Namespace, keep) })
 				w.open(s).send(`40{"deny":true}`)
 				c := w.join(s)
@@ -214,10 +216,12 @@ func keepers(n *nonstick.Namespace, keep func(context.Context, *nonstick.Socket)
 	nonstick.On(n, "ask", func(ctx context.Context, s *nonstick.Socket, _ nonstick.Args) error {
 		return nonstick.EmitThen(ctx, s, "q", "then", "")
 	})
-	nonstick.OnReply(n, "then", func(ctx context.Context, s *nonstick.Socket, _ nonstick.Args, _ json.RawMessage) error {
-		keep(ctx, s)
-		return nil
-	})
+	nonstick.OnReply(
+		n, "then", func(ctx context.Context, s *nonstick.Socket, _ nonstick.Args, _ json.RawMessage) error {
+			keep(ctx, s)
+			return nil
+		},
+	)
 }
 
 // What a goroutine emits to a room with the context of a handler that has returned reaches the own session too.

@@ -62,14 +62,52 @@ func TestBinaryUnordered(t *testing.T) {
 	}{
 		{"in order", []frameAt{{sent, 0}, {"bAQI=", ms}}, one, ""},
 		{"the attachment first", []frameAt{{"bAQI=", 0}, {sent, 300 * ms}}, one, ""},
-		{"an event in between", []frameAt{{sent, 0}, {`429["args",1]`, ms}, {"bAQI=", 2 * ms}}, append([]string{"439[1]"}, one...), ""},
-		{"the next packet after the answer", []frameAt{{sent, 0}, {"bAQI=", ms}, {sent, 1100 * ms}, {"bAQI=", 1101 * ms}}, append(slices.Clone(one), one...), ""},
-		{"two packets, in order", []frameAt{{sent, 0}, {"bAQI=", 10 * ms}, {sent, 20 * ms}, {"bAw==", 30 * ms}}, nil, "two packets with attachments at a time"},
-		{"two packets, the second's attachment early", []frameAt{{sent, 0}, {"bAw==", 10 * ms}, {"bAQI=", 900 * ms}, {sent, 950 * ms}}, nil, "more attachments than"},
-		{"two packets, the headers first", []frameAt{{sent, 0}, {sent, 10 * ms}, {"bAw==", 20 * ms}, {"bAQI=", 30 * ms}}, nil, "two packets with attachments at a time"},
-		{"two packets, the attachments first", []frameAt{{"bAQI=", 0}, {"bAw==", 10 * ms}, {sent, 20 * ms}, {sent, 30 * ms}}, nil, "another frame waits already"},
-		{"one attachment too many", []frameAt{{sent, 0}, {"bAQI=", 10 * ms}, {"bAw==", 500 * ms}}, nil, "more attachments than"},
-		{"several attachments", []frameAt{{two, 0}, {"bAQI=", 10 * ms}, {"bAw==", 20 * ms}}, nil, "a packet with 2 attachments"},
+		{
+			"an event in between",
+			[]frameAt{{sent, 0}, {`429["args",1]`, ms}, {"bAQI=", 2 * ms}},
+			append([]string{"439[1]"}, one...), "",
+		},
+		{
+			"the next packet after the answer",
+			[]frameAt{{sent, 0}, {"bAQI=", ms}, {sent, 1100 * ms}, {"bAQI=", 1101 * ms}},
+			append(slices.Clone(one), one...), "",
+		},
+		{
+			"two packets, in order",
+			[]frameAt{{sent, 0}, {"bAQI=", 10 * ms}, {sent, 20 * ms}, {"bAw==", 30 * ms}},
+			nil,
+			"two packets with attachments at a time",
+		},
+		{
+			"two packets, the second's attachment early",
+			[]frameAt{{sent, 0}, {"bAw==", 10 * ms}, {"bAQI=", 900 * ms}, {sent, 950 * ms}},
+			nil,
+			"more attachments than",
+		},
+		{
+			"two packets, the headers first",
+			[]frameAt{{sent, 0}, {sent, 10 * ms}, {"bAw==", 20 * ms}, {"bAQI=", 30 * ms}},
+			nil,
+			"two packets with attachments at a time",
+		},
+		{
+			"two packets, the attachments first",
+			[]frameAt{{"bAQI=", 0}, {"bAw==", 10 * ms}, {sent, 20 * ms}, {sent, 30 * ms}},
+			nil,
+			"another frame waits already",
+		},
+		{
+			"one attachment too many",
+			[]frameAt{{sent, 0}, {"bAQI=", 10 * ms}, {"bAw==", 500 * ms}},
+			nil,
+			"more attachments than",
+		},
+		{
+			"several attachments",
+			[]frameAt{{two, 0}, {"bAQI=", 10 * ms}, {"bAw==", 20 * ms}},
+			nil,
+			"a packet with 2 attachments",
+		},
 		{"no header", []frameAt{{"bAQI=", 0}}, nil, "an attachment came without its packet"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -206,7 +244,11 @@ func TestLeaveAndJoinUnordered(t *testing.T) {
 		{"CONNECT first", 0, []frameAt{{"40/custom,", 0}, {"41/custom,", 50 * ms}}, true},
 		{"CONNECT first, slowly", 400 * ms, []frameAt{{"40/custom,", 0}, {"41/custom,", 300 * ms}}, true},
 		{"a disconnect handler of 5 s", 5 * time.Second, []frameAt{{"41/custom,", 0}, {"40/custom,", 50 * ms}}, true},
-		{"a disconnect handler of 30 s", 30 * time.Second, []frameAt{{"41/custom,", 0}, {"40/custom,", 50 * ms}}, false},
+		{
+			"a disconnect handler of 30 s", 30 * time.Second,
+			[]frameAt{{"41/custom,", 0}, {"40/custom,", 50 * ms}},
+			false,
+		},
 		{"DISCONNECT never comes", 0, []frameAt{{"40/custom,", 0}}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -225,7 +267,8 @@ func TestLeaveAndJoinUnordered(t *testing.T) {
 					t.Errorf("connected %d times, disconnected %d times", l.connected, l.disconnected)
 				}
 				told := len(seen) == 1 &&
-					(strings.HasPrefix(seen[0], "40/custom,") || strings.HasPrefix(seen[0], `44/custom,{"message":"Namespace is still being left"`))
+					(strings.HasPrefix(seen[0], "40/custom,") ||
+						strings.HasPrefix(seen[0], `44/custom,{"message":"Namespace is still being left"`))
 				if !told {
 					t.Errorf("answers %q", seen)
 				}
@@ -265,7 +308,10 @@ func TestOvertakenByTheEnd(t *testing.T) {
 
 // Small frames that could wait cost an instance next to nothing: one of a connection waits, the next ends it.
 func TestFramesDoNotHoldInstances(t *testing.T) {
-	for _, frame := range []string{`42/custom,["x"]`, `42/none,["x"]`, "43/custom,1[]", "41/custom,", "bAA==", `451-["x",{"_placeholder":true,"num":0}]`} {
+	for _, frame := range []string{
+		`42/custom,["x"]`, `42/none,["x"]`, "43/custom,1[]", "41/custom,", "bAA==",
+		`451-["x",{"_placeholder":true,"num":0}]`,
+	} {
 		t.Run(frame, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				l := &leaving{}

@@ -88,7 +88,8 @@ func BenchmarkBroadcast(b *testing.B) {
 					if transport == sessionstore.Polling && i%fetched == 0 {
 						c.Aside(func() { w.fetch(ids) })
 					}
-					if r, err := w.adapter.Broadcast(b.Context(), sel, adapter.PacketOf(p)); err != nil || r.Delivered != n {
+					if r, err := w.adapter.Broadcast(b.Context(), sel, adapter.PacketOf(p)); err != nil ||
+						r.Delivered != n {
 						b.Fatal(r, err)
 					}
 				}

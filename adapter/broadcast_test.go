@@ -165,8 +165,16 @@ func TestBroadcastTrouble(t *testing.T) {
 		want    adapter.Result
 		reached string
 	}{
-		{"one is gone", func(w *world) { w.Pusher.Answer(conn("B"), delivery.ErrGone) }, adapter.Result{Delivered: 3, Gone: 1}, "AVW"},
-		{"one is in doubt", func(w *world) { w.Pusher.Answer(conn("A"), pushtest.ErrLost) }, adapter.Result{Delivered: 3, Failed: 1}, "BVW"},
+		{
+			"one is gone", func(w *world) { w.Pusher.Answer(conn("B"), delivery.ErrGone) },
+			adapter.Result{Delivered: 3, Gone: 1},
+			"AVW",
+		},
+		{
+			"one is in doubt", func(w *world) { w.Pusher.Answer(conn("A"), pushtest.ErrLost) },
+			adapter.Result{Delivered: 3, Failed: 1},
+			"BVW",
+		},
 		{"one has closed", func(w *world) {
 			w.Must(w.Closing.Close(w.T.Context(), "V", "test", delivery.CloseOptions{}))
 		}, adapter.Result{Delivered: 3, Gone: 1}, "ABW"},
@@ -176,14 +184,19 @@ func TestBroadcastTrouble(t *testing.T) {
 		{"one is busy for a while", func(w *world) {
 			w.Pusher.Answer(conn("A"), delivery.ErrBusy, delivery.ErrBusy, delivery.ErrBusy)
 		}, adapter.Result{Delivered: 4}, "ABVW"},
-		{"one does not read", func(w *world) { w.Pusher.AnswerAlways(conn("A"), delivery.ErrBusy) }, adapter.Result{Delivered: 3, Failed: 1}, "BVW"},
+		{
+			"one does not read", func(w *world) { w.Pusher.AnswerAlways(conn("A"), delivery.ErrBusy) },
+			adapter.Result{Delivered: 3, Failed: 1},
+			"BVW",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				hall(w)
 				c.prepare(w)
 				r, err := w.adapter.Broadcast(
-					t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}}, adapter.PacketOf(w.Packet("4x")))
+					t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}},
+					adapter.PacketOf(w.Packet("4x")))
 				if r != c.want || err != nil {
 					t.Errorf("%+v, %v, want %+v and no error", r, err, c.want)
 				}
@@ -358,7 +371,10 @@ func TestBroadcastBy(t *testing.T) {
 		if got := w.reached("4y"); err != nil || r.Delivered != 3 || got != "ABW" {
 			t.Errorf("while V leaves: %+v, %v, reached %q", r, err, got)
 		}
-		if err := w.adapter.Send(t.Context(), nil, sessionstore.Member{Socket: socketID("V"), Session: "V"}, adapter.PacketOf(w.Packet("4z"))); !errors.Is(err, delivery.ErrClosed) {
+		if err := w.adapter.Send(
+			t.Context(), nil, sessionstore.Member{Socket: socketID("V"), Session: "V"},
+			adapter.PacketOf(w.Packet("4z")),
+		); !errors.Is(err, delivery.ErrClosed) {
 			t.Errorf("send to V: %v", err)
 		}
 		left()
@@ -372,7 +388,9 @@ func TestBroadcastBy(t *testing.T) {
 func TestBroadcastTooLarge(t *testing.T) {
 	inWorld(t, delivery.Limits{Frame: 10}, func(t *testing.T, w *world) {
 		hall(w)
-		r, err := w.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp}, adapter.PacketOf(w.Packet("4xxxxxxxxxx")))
+		r, err := w.adapter.Broadcast(
+			t.Context(), adapter.Selection{Namespace: nsp}, adapter.PacketOf(w.Packet("4xxxxxxxxxx")),
+		)
 		if !errors.Is(err, delivery.ErrPacketTooLarge) || r != (adapter.Result{}) || w.reached("4x") != "" {
 			t.Errorf("%+v, %v, reached %q", r, err, w.reached("4x"))
 		}

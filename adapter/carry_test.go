@@ -167,7 +167,9 @@ func (h *hundreds) expect(want string) (closed int) {
 // Whenever a carrier dies, the next one sees to it that every client has the packet once, or has been cut off: no more
 // of these than were being delivered to.
 func TestCarrierThatDies(t *testing.T) {
-	for _, calls := range []int{1, 2, 3, 4, 40, 65, 100, 128, 129, 130, 131, 132, 133, 200, 258, 259, 260, 261, 262, 300, 304, 305, 306, 1000} {
+	for _, calls := range []int{
+		1, 2, 3, 4, 40, 65, 100, 128, 129, 130, 131, 132, 133, 200, 258, 259, 260, 261, 262, 300, 304, 305, 306, 1000,
+	} {
 		t.Run(fmt.Sprint(calls), func(t *testing.T) {
 			inHundreds(t, func(t *testing.T, h *hundreds) {
 				l := &life{calls: calls, end: make(chan struct{})}
@@ -229,7 +231,8 @@ func TestCarrierInTrouble(t *testing.T) {
 					t.Fatalf("%+v, %v", r, err)
 				}
 				h.Store.Fail(op)
-				if r, err := h.adapter.Carry(t.Context(), h.Store, part("x")); err != nil || r.Delivered != hundredsSize {
+				if r, err := h.adapter.Carry(t.Context(), h.Store, part("x")); err != nil ||
+					r.Delivered != hundredsSize {
 					t.Errorf("%+v, %v", r, err)
 				}
 				if closed := h.expect(`42["x"]`); closed != 0 {

@@ -58,7 +58,10 @@ func TestSenderDoesNotWaitForEnds(t *testing.T) {
 	}{
 		{"members that do not read", delivery.ErrBusy, false, 11100 * time.Millisecond},
 		{"members in doubt", pushtest.ErrLost, false, 1100 * time.Millisecond},
-		{"members in doubt, whose close is applied though nobody waited for it", pushtest.ErrArrived, true, 1100 * time.Millisecond},
+		{
+			"members in doubt, whose close is applied though nobody waited for it", pushtest.ErrArrived, true,
+			1100 * time.Millisecond,
+		},
 		{"members that are gone", delivery.ErrGone, false, 1100 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -103,8 +106,14 @@ func TestEndsInPlace(t *testing.T) {
 		said    bool // that the emit waits
 	}{
 		{"a quick table", 20 * time.Millisecond, func(*world, *deliverytest.Background) {}, 0, false},
-		{"nobody takes ends", 5 * time.Second, func(w *world, _ *deliverytest.Background) { w.Closing.Later = nil }, 5 * time.Second, false},
-		{"it cannot be handed over", 5 * time.Second, func(_ *world, b *deliverytest.Background) { b.Refuse = errors.New("full") }, 5 * time.Second, true},
+		{
+			"nobody takes ends", 5 * time.Second, func(w *world, _ *deliverytest.Background) { w.Closing.Later = nil },
+			5 * time.Second, false,
+		},
+		{
+			"it cannot be handed over", 5 * time.Second,
+			func(_ *world, b *deliverytest.Background) { b.Refuse = errors.New("full") }, 5 * time.Second, true,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
@@ -176,9 +185,14 @@ func TestSessionThatCannotBeClosed(t *testing.T) {
 		for _, c := range []struct {
 			after time.Duration
 			want  adapter.Result
-		}{{0, adapter.Result{Failed: 1}}, {30 * time.Second, adapter.Result{Failed: 1}}, {31 * time.Second, adapter.Result{Delivered: 1}}} {
+		}{
+			{0, adapter.Result{Failed: 1}},
+			{30 * time.Second, adapter.Result{Failed: 1}},
+			{31 * time.Second, adapter.Result{Delivered: 1}},
+		} {
 			time.Sleep(c.after)
-			if r, err := w.adapter.Broadcast(t.Context(), sel, adapter.PacketOf(w.Packet("4x"))); err != nil || r != c.want {
+			if r, err := w.adapter.Broadcast(t.Context(), sel, adapter.PacketOf(w.Packet("4x"))); err != nil ||
+				r != c.want {
 				t.Errorf("after %s: %+v, %v; want %+v", c.after, r, err, c.want)
 			}
 		}

@@ -159,7 +159,12 @@ func TestLargeBroadcasts(t *testing.T) {
 		{"a room", []sessionstore.Room{"b"}, nil, even},
 		{"two rooms, each socket once", []sessionstore.Room{"b", "a"}, nil, func(int) bool { return true }},
 		{"everybody except a room", nil, []sessionstore.Room{"b"}, func(i int) bool { return !even(i) }},
-		{"a room except another", []sessionstore.Room{"a"}, []sessionstore.Room{"first", "none"}, func(i int) bool { return i != 0 }},
+		{
+			"a room except another",
+			[]sessionstore.Room{"a"},
+			[]sessionstore.Room{"first", "none"},
+			func(i int) bool { return i != 0 },
+		},
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			inCrowd(t, func(t *testing.T, c *crowd) {
@@ -236,7 +241,13 @@ func TestInOrder(t *testing.T) {
 				for _, b := range []struct {
 					sel   adapter.Selection
 					frame string
-				}{{one, "4before"}, {adapter.Selection{Namespace: nsp}, "4all"}, {one, "4one"}, {nobody, "4none"}, {other, "4other"}} {
+				}{
+					{one, "4before"},
+					{adapter.Selection{Namespace: nsp}, "4all"},
+					{one, "4one"},
+					{nobody, "4none"},
+					{other, "4other"},
+				} {
 					if _, err := a.Broadcast(t.Context(), b.sel, event(b.frame[1:])); err != nil {
 						t.Fatal(err)
 					}
@@ -367,7 +378,8 @@ func TestLargePacketToManySockets(t *testing.T) {
 	inCrowd(t, func(t *testing.T, c *crowd) {
 		large := bytes.Repeat([]byte{'a'}, 90<<10) // three of them are above the size of a message
 		p := adapter.NewPacket(t.Context(), socketio.Packet{
-			Type: socketio.Event, Namespace: string(nsp), Data: []byte(`["x"]`), Attachments: [][]byte{large, large, large},
+			Type: socketio.Event, Namespace: string(nsp), Data: []byte(`["x"]`),
+			Attachments: [][]byte{large, large, large},
 		})
 		r, err := c.adapter.Broadcast(t.Context(), adapter.Selection{Namespace: nsp}, p)
 		if err != nil || r != (adapter.Result{Delivered: crowdSize}) {

@@ -76,8 +76,10 @@ type platform struct {
 func startPlatform(t *testing.T) *platform {
 	t.Helper()
 	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	s := start(t, "localdev --template", binary, "--addr", addr, "--template", "localdev/laptop/testdata/stack/template.yaml",
-		"--parameter", "HttpConcurrency=0", "--logs", t.TempDir())
+	s := start(
+		t, "localdev --template", binary, "--addr", addr, "--template", "localdev/laptop/testdata/stack/template.yaml",
+		"--parameter", "HttpConcurrency=0", "--logs", t.TempDir(),
+	)
 	s.waitHealthyFor(t, "http://"+addr, templateTime)
 	p := &platform{t, "http://" + addr, map[string]string{"queues": "http://" + addr + "/000000000000"}}
 	p.values["queue"], p.values["purged"] = p.values["queues"]+"/Dead", p.values["queues"]+"/Work"

@@ -138,11 +138,23 @@ func TestFailures(t *testing.T) {
 		name, want string
 		do         func(io *nonsticktest.Server, c *nonsticktest.Client)
 	}{
-		{"another event", `event "welcome"["Ann"] came, want "said"`, func(_ *nonsticktest.Server, c *nonsticktest.Client) { c.Next("said") }},
-		{"an event that should not be", `event "welcome"["Ann"] came, want none`, func(_ *nonsticktest.Server, c *nonsticktest.Client) { c.Nothing() }},
+		{
+			"another event", `event "welcome"["Ann"] came, want "said"`,
+			func(_ *nonsticktest.Server, c *nonsticktest.Client) { c.Next("said") },
+		},
+		{
+			"an event that should not be", `event "welcome"["Ann"] came, want none`,
+			func(_ *nonsticktest.Server, c *nonsticktest.Client) { c.Nothing() },
+		},
 		{"refused", "connect to /: no name", func(io *nonsticktest.Server, _ *nonsticktest.Client) { io.Connect(nil) }},
-		{"another type", `event "welcome": nonstick: invalid arguments`, func(_ *nonsticktest.Server, c *nonsticktest.Client) { nonsticktest.Next[int](c, "welcome") }},
-		{"what cannot be encoded", `emit "say"`, func(_ *nonsticktest.Server, c *nonsticktest.Client) { c.Emit("say", func() {}) }},
+		{
+			"another type", `event "welcome": nonstick: invalid arguments`,
+			func(_ *nonsticktest.Server, c *nonsticktest.Client) { nonsticktest.Next[int](c, "welcome") },
+		},
+		{
+			"what cannot be encoded", `emit "say"`,
+			func(_ *nonsticktest.Server, c *nonsticktest.Client) { c.Emit("say", func() {}) },
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &failing{TB: t}

@@ -117,7 +117,8 @@ func BenchmarkFlush(b *testing.B) {
 				if len(sessions) == 0 {
 					c.Aside(func() { sessions = w.upgraded(n) })
 				}
-				if done, err := w.delivery.Flush(b.Context(), sessions[0].session, sessions[0].hold); err != nil || !done {
+				if done, err := w.delivery.Flush(b.Context(), sessions[0].session, sessions[0].hold); err != nil ||
+					!done {
 					b.Fatal(done, err)
 				}
 				sessions = sessions[1:]

@@ -97,9 +97,15 @@ func TestDoubtfulIsCut(t *testing.T) {
 	}{
 		{"the winner", func(*world) {}},
 		{"the loser", func(w *world) { w.closedBy("other") }},
-		{"no such session", func(w *world) { w.Store.Fail(sessionstore.OpClose, deliverytest.NotDone(sessionstore.ErrNotFound)) }},
+		{
+			"no such session",
+			func(w *world) { w.Store.Fail(sessionstore.OpClose, deliverytest.NotDone(sessionstore.ErrNotFound)) },
+		},
 		{"nobody knows", func(w *world) { w.Store.Fail(sessionstore.OpClose, never...) }},
-		{"the platform is busy", func(w *world) { w.Pusher.RefuseClose(conn("S"), delivery.ErrBusy, delivery.ErrBusy) }},
+		{
+			"the platform is busy",
+			func(w *world) { w.Pusher.RefuseClose(conn("S"), delivery.ErrBusy, delivery.ErrBusy) },
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
@@ -156,12 +162,23 @@ func TestCloseConditions(t *testing.T) {
 		o    func(s sessionstore.Session) delivery.CloseOptions
 		err  error
 	}{
-		{"ping as read", func(s sessionstore.Session) delivery.CloseOptions { return delivery.CloseOptions{IfPingAt: s.PingAt} }, nil},
+		{
+			"ping as read",
+			func(s sessionstore.Session) delivery.CloseOptions { return delivery.CloseOptions{IfPingAt: s.PingAt} },
+			nil,
+		},
 		{"ping moved on", func(s sessionstore.Session) delivery.CloseOptions {
 			return delivery.CloseOptions{IfPingAt: s.PingAt.Add(-time.Second)}
 		}, sessionstore.ErrConflict},
-		{"its connection", func(sessionstore.Session) delivery.CloseOptions { return delivery.CloseOptions{IfConn: conn("S")} }, nil},
-		{"another connection", func(sessionstore.Session) delivery.CloseOptions { return delivery.CloseOptions{IfConn: conn("X")} }, sessionstore.ErrConflict},
+		{
+			"its connection",
+			func(sessionstore.Session) delivery.CloseOptions { return delivery.CloseOptions{IfConn: conn("S")} }, nil,
+		},
+		{
+			"another connection",
+			func(sessionstore.Session) delivery.CloseOptions { return delivery.CloseOptions{IfConn: conn("X")} },
+			sessionstore.ErrConflict,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {

@@ -272,7 +272,8 @@ func TestBusyAgainAndAgain(t *testing.T) {
 				switch open := w.Session(sid).State == sessionstore.Open; {
 				case c.taken && (err != nil || !open):
 					t.Errorf("%v, open: %v", err, open)
-				case !c.taken && (!errors.Is(err, delivery.ErrBusy) || open || took < 9*time.Second || took > 12*time.Second):
+				case !c.taken &&
+					(!errors.Is(err, delivery.ErrBusy) || open || took < 9*time.Second || took > 12*time.Second):
 					t.Errorf("%v after %s, open: %v", err, took, open)
 				}
 			})
@@ -349,7 +350,9 @@ func TestPacketTooLarge(t *testing.T) {
 
 // While a caller flushes, no other pushes past the flush, not even when the buffer is full.
 func TestBufferFullWhileHeld(t *testing.T) {
-	inWorld(t, delivery.Limits{Buffer: sessionstore.BufferLimits{Packets: 1, Bytes: 100}}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{
+		Buffer: sessionstore.BufferLimits{Packets: 1, Bytes: 100},
+	}, func(t *testing.T, w *world) {
 		w.Held(sid)
 		for _, want := range []error{nil, delivery.ErrBufferFull} {
 			if _, err := w.Delivery.Deliver(
@@ -425,7 +428,12 @@ func TestSeveralPackets(t *testing.T) {
 		pushed string
 	}{
 		{"not serial", false, []string{"42[1]", "42[2]", "43"}, nil, "42[1] 42[2] 43"},
-		{"not serial, with an attachment", false, []string{"42[1]", "451-[]", "bAA==", "43"}, delivery.ErrNotSerial, ""},
+		{
+			"not serial, with an attachment", false,
+			[]string{"42[1]", "451-[]", "bAA==", "43"},
+			delivery.ErrNotSerial,
+			"",
+		},
 		{"serial, with an attachment", true, []string{"42[1]", "451-[]", "bAA==", "43"}, nil, "42[1] 451-[] bAA== 43"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -71,21 +71,57 @@ func TestDeliverSerial(t *testing.T) {
 		reason           string
 	}{
 		{name: "pushed", make: serial, pushed: "4a 451-[] bAA=="},
-		{name: "busy for a while", make: serial, push: []error{delivery.ErrBusy, nil, delivery.ErrBusy}, pushed: "4a 451-[] bAA=="},
+		{
+			name: "busy for a while", make: serial, push: []error{delivery.ErrBusy, nil, delivery.ErrBusy},
+			pushed: "4a 451-[] bAA==",
+		},
 		{name: "somebody else pushes", make: busySerial(time.Minute), buffered: "4first 4a 451-[] bAA=="},
-		{name: "somebody else died while pushing", make: deadSerial, err: delivery.ErrClosed, reason: "transport error"},
+		{
+			name: "somebody else died while pushing", make: deadSerial, err: delivery.ErrClosed,
+			reason: "transport error",
+		},
 		{name: "no such session", make: nothing, err: delivery.ErrClosed},
 		{name: "closed", make: closed, err: delivery.ErrClosed},
-		{name: "gone", make: serial, push: []error{delivery.ErrGone}, err: delivery.ErrClosed, reason: "transport close"},
-		{name: "gone before the attachment", make: serial, push: []error{nil, nil, delivery.ErrGone}, pushed: "4a 451-[]", err: delivery.ErrClosed, reason: "transport close"},
-		{name: "in doubt", make: serial, push: []error{nil, pushtest.ErrArrived}, pushed: "4a 451-[]", err: pushtest.ErrArrived, reason: "transport error"},
-		{name: "append throttled", make: serial, store: faults(sessionstore.OpEnqueue, certain, certain), pushed: "4a 451-[] bAA=="},
-		{name: "append in doubt, and done", make: serial, store: faults(sessionstore.OpEnqueue, done), pushed: "4a 451-[] bAA=="},
-		{name: "append in doubt, and done, while somebody else pushes", make: busySerial(time.Minute), store: faults(sessionstore.OpEnqueue, done), buffered: "4first 4a 451-[] bAA=="},
-		{name: "append in doubt, and not done", make: serial, store: faults(sessionstore.OpEnqueue, notDone), err: errNoAnswer, reason: "transport error"},
-		{name: "release in doubt, and done", make: serial, store: faults(sessionstore.OpRelease, done), pushed: "4a 451-[] bAA=="},
-		{name: "release in doubt, and not done", make: serial, store: faults(sessionstore.OpRelease, notDone), pushed: "4a 451-[] bAA=="},
-		{name: "release throttled", make: serial, store: faults(sessionstore.OpRelease, certain), pushed: "4a 451-[] bAA=="},
+		{
+			name: "gone", make: serial, push: []error{delivery.ErrGone}, err: delivery.ErrClosed,
+			reason: "transport close",
+		},
+		{
+			name: "gone before the attachment", make: serial, push: []error{nil, nil, delivery.ErrGone},
+			pushed: "4a 451-[]", err: delivery.ErrClosed, reason: "transport close",
+		},
+		{
+			name: "in doubt", make: serial, push: []error{nil, pushtest.ErrArrived}, pushed: "4a 451-[]",
+			err: pushtest.ErrArrived, reason: "transport error",
+		},
+		{
+			name: "append throttled", make: serial, store: faults(sessionstore.OpEnqueue, certain, certain),
+			pushed: "4a 451-[] bAA==",
+		},
+		{
+			name: "append in doubt, and done", make: serial, store: faults(sessionstore.OpEnqueue, done),
+			pushed: "4a 451-[] bAA==",
+		},
+		{
+			name: "append in doubt, and done, while somebody else pushes", make: busySerial(time.Minute),
+			store: faults(sessionstore.OpEnqueue, done), buffered: "4first 4a 451-[] bAA==",
+		},
+		{
+			name: "append in doubt, and not done", make: serial, store: faults(sessionstore.OpEnqueue, notDone),
+			err: errNoAnswer, reason: "transport error",
+		},
+		{
+			name: "release in doubt, and done", make: serial, store: faults(sessionstore.OpRelease, done),
+			pushed: "4a 451-[] bAA==",
+		},
+		{
+			name: "release in doubt, and not done", make: serial, store: faults(sessionstore.OpRelease, notDone),
+			pushed: "4a 451-[] bAA==",
+		},
+		{
+			name: "release throttled", make: serial, store: faults(sessionstore.OpRelease, certain),
+			pushed: "4a 451-[] bAA==",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
@@ -113,7 +149,9 @@ func TestDeliverSerial(t *testing.T) {
 }
 
 func TestSerialBufferFull(t *testing.T) {
-	inWorld(t, delivery.Limits{Buffer: sessionstore.BufferLimits{Packets: 2, Bytes: 100}}, func(t *testing.T, w *world) {
+	inWorld(t, delivery.Limits{
+		Buffer: sessionstore.BufferLimits{Packets: 2, Bytes: 100},
+	}, func(t *testing.T, w *world) {
 		busySerial(time.Minute)(w)
 		if err := w.deliverSerial(); !errors.Is(err, delivery.ErrBufferFull) {
 			t.Errorf("error %v", err)

@@ -313,7 +313,8 @@ func TestEmitterJoinsAndLeaves(t *testing.T) {
 		}
 		check("b", "poll", "ws")
 		check("c", "poll", "ws")
-		if r, err = o.emitter.Adapter().Leave(t.Context(), o.sockets(o.emitter.To("a")), "b", "nowhere"); err != nil || r != both {
+		if r, err = o.emitter.Adapter().Leave(t.Context(), o.sockets(o.emitter.To("a")), "b", "nowhere"); err != nil ||
+			r != both {
 			t.Errorf("leave: %+v, %v", r, err)
 		}
 		check("b")
@@ -402,7 +403,8 @@ func TestEmitterFetches(t *testing.T) {
 			t.Errorf("fetched %d from an empty room, %v", len(none), err)
 		}
 		o.store.Fail(sessionstore.OpReadSocket, deliverytest.NotDone(deliverytest.ErrNoAnswer))
-		if some, err := o.emitter.Of("/").Fetch(t.Context(), 10); !errors.Is(err, deliverytest.ErrNoAnswer) || len(some) != 4 {
+		if some, err := o.emitter.Of("/").Fetch(t.Context(), 10); !errors.Is(err, deliverytest.ErrNoAnswer) ||
+			len(some) != 4 {
 			t.Errorf("fetched %d, %v; want 4 and an error", len(some), err)
 		}
 	})
@@ -431,7 +433,9 @@ func TestEmitterCarriesParts(t *testing.T) {
 			t.Errorf("the other got %q", got)
 		}
 		event := func(data string) *adapter.Packet {
-			return adapter.NewPacket(t.Context(), socketio.Packet{Type: socketio.Event, Namespace: "/", Data: json.RawMessage(data)})
+			return adapter.NewPacket(
+				t.Context(), socketio.Packet{Type: socketio.Event, Namespace: "/", Data: json.RawMessage(data)},
+			)
 		}
 		nowhere := adapter.Part{Packet: event(`["e"]`)}
 		if _, err := o.emitter.Carry(t.Context(), nowhere); !errors.Is(err, adapter.ErrName) {

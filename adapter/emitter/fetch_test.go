@@ -27,7 +27,9 @@ func TestEmitterFetchesOn(t *testing.T) {
 			t.Helper()
 			for from := ""; ; {
 				n := 0
-				next, err := o.emitter.Adapter().FetchEach(t.Context(), o.sockets(e), from, limit, func(r adapter.Found) bool {
+				next, err := o.emitter.Adapter().FetchEach(t.Context(), o.sockets(
+					e,
+				), from, limit, func(r adapter.Found) bool {
 					if n == fits {
 						return false
 					}
@@ -58,17 +60,23 @@ func TestEmitterFetchesOn(t *testing.T) {
 		}
 		o.store.Fail(sessionstore.OpReadSocket, deliverytest.NotDone(deliverytest.ErrNoAnswer))
 		found := 0
-		next, err := o.emitter.Adapter().FetchEach(t.Context(), o.sockets(o.emitter.To("a")), "", 50, func(adapter.Found) bool { found++; return true })
+		next, err := o.emitter.Adapter().FetchEach(
+			t.Context(), o.sockets(o.emitter.To("a")), "", 50, func(adapter.Found) bool { found++; return true },
+		)
 		if !errors.Is(err, deliverytest.ErrNoAnswer) || found != 50 || next == "" {
 			t.Errorf("one that cannot be read: found %d, next %q, %v", found, next, err)
 		}
 		rest := 0
-		next, err = o.emitter.Adapter().FetchEach(t.Context(), o.sockets(o.emitter.To("a")), next, 50, func(adapter.Found) bool { rest++; return true })
+		next, err = o.emitter.Adapter().FetchEach(
+			t.Context(), o.sockets(o.emitter.To("a")), next, 50, func(adapter.Found) bool { rest++; return true },
+		)
 		if err != nil || found+rest != len(all)-1 || next != "" {
 			t.Errorf("the rest: %d, next %q, %v", rest, next, err)
 		}
 		for _, place := range []string{"x", "-1.a", "1000.a", ".", "0.more-than-twenty-characters"} {
-			if _, err := o.emitter.Adapter().FetchEach(t.Context(), o.sockets(o.emitter.Of("/").Selection), place, 1, nil); !errors.Is(err, adapter.ErrPlace) {
+			if _, err := o.emitter.Adapter().FetchEach(
+				t.Context(), o.sockets(o.emitter.Of("/").Selection), place, 1, nil,
+			); !errors.Is(err, adapter.ErrPlace) {
 				t.Errorf("from %q: %v", place, err)
 			}
 		}

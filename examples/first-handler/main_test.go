@@ -33,7 +33,9 @@ func TestProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	line, err := bufio.NewReader(stdout).ReadString('\n')
-	m := regexp.MustCompile(`^Nonstick listens on (http://\S+/) \(store memory, limits aws\)\n$`).FindStringSubmatch(line)
+	m := regexp.MustCompile(`^Nonstick listens on (http://\S+/) \(store memory, limits aws\)\n$`).FindStringSubmatch(
+		line,
+	)
 	if m == nil {
 		t.Fatalf("it said %q, %v", line, err)
 	}

@@ -223,7 +223,12 @@ func TestSubprotocol(t *testing.T) {
 		{"none", nil, nil, ""},
 		{"one", map[string]string{"Sec-WebSocket-Protocol": "engine.io"}, nil, "engine.io"},
 		{"several", map[string]string{"sec-websocket-protocol": " v1.app, v2.app"}, nil, "v1.app"},
-		{"in several lines", map[string]string{"Sec-Websocket-Protocol": "v2.app"}, map[string][]string{"Sec-Websocket-Protocol": {"v1.app", "v2.app"}}, "v1.app"},
+		{
+			"in several lines",
+			map[string]string{"Sec-Websocket-Protocol": "v2.app"},
+			map[string][]string{"Sec-Websocket-Protocol": {"v1.app", "v2.app"}},
+			"v1.app",
+		},
 		{"nothing", map[string]string{"Sec-WebSocket-Protocol": ""}, nil, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

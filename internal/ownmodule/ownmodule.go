@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// Write writes the module into the folder dir: the program of examples/first-handler as main.go, the template with it in
-// the place of functions/app, samconfig.toml, and functions.mk as the Makefile. The folder repo is the root of this
+// Write writes the module into the folder dir: the program of examples/first-handler as main.go, the template with it
+// in the place of functions/app, samconfig.toml, and functions.mk as the Makefile. The folder repo is the root of this
 // repository, which the module has in the place of a version of Nonstick.
 func Write(dir, repo string) error {
 	repo, err := filepath.Abs(repo)

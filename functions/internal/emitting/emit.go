@@ -124,7 +124,8 @@ func (f *emit) do(ctx context.Context, r *Request, in *space) Answer {
 	result, err := f.act(ctx, r, &a, in)
 	a.count(result)
 	for _, mistake := range []error{
-		emitter.ErrEvent, emitter.ErrReserved, emitter.ErrArgs, adapter.ErrName, adapter.ErrPlace, delivery.ErrPacketTooLarge,
+		emitter.ErrEvent, emitter.ErrReserved, emitter.ErrArgs, adapter.ErrName, adapter.ErrPlace,
+		delivery.ErrPacketTooLarge,
 	} {
 		if errors.Is(err, mistake) {
 			err = fmt.Errorf("%w: %w", errRequest, err)
