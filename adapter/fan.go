@@ -171,25 +171,25 @@ func (f *fan) close(ctx context.Context, id sessionstore.SessionID, reason strin
 
 // patiently repeats a push while the connection is busy, and leaves its place to others meanwhile. All pushes to a
 // member together wait no longer than busyLongest.
-func (p *place) patiently(ctx context.Context, push func(context.Context) error) error {
-	err := bounded(ctx, fanPush, push)
-	if !errors.Is(err, delivery.ErrBusy) {
+func (p *place) patiently(ctx context.Context, push delivery.Try) error {
+	busy, err := bounded(ctx, fanPush, push)
+	if !busy {
 		return err
 	}
 	begun := time.Now()
 	pause := again.NewPauseOf(busyPause)
-	for errors.Is(err, delivery.ErrBusy) && p.f.worth(begun, p.waited+time.Since(begun)) && ctx.Err() == nil {
+	for busy && p.f.worth(begun, p.waited+time.Since(begun)) && ctx.Err() == nil {
 		p.give()
 		pause.Wait(ctx)
 		p.take()
-		err = bounded(ctx, fanLastPush, push)
+		busy, err = bounded(ctx, fanLastPush, push)
 		p.f.got(err)
 	}
 	p.waited += time.Since(begun)
 	return err
 }
 
-func bounded(ctx context.Context, d time.Duration, push func(context.Context) error) error {
+func bounded(ctx context.Context, d time.Duration, push delivery.Try) (busy bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	return push(ctx)

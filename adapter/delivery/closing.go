@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/internal/again"
+	"github.com/nonstick-io/nonstick/internal/protocol"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -193,21 +194,17 @@ func (c *Closing) write(
 	for tries := again.Times(closeTries); tries.Next(ctx); {
 		var old sessionstore.Session
 		old, err = c.Sessions.Close(ctx, r)
-		if err == nil {
+		cur, _ := sessionstore.Current(err)
+		switch protocol.Of(c.Sessions).Close(err, owner) {
+		case protocol.CloseWon:
 			return old, lease, nil
-		}
-		if cur, ok := sessionstore.Current(err); ok {
-			switch {
-			case cur.State == sessionstore.Open:
-				return cur, sessionstore.Lease{}, err
-			case cur.State == sessionstore.Closing && cur.Handler.Owner == owner:
-				return cur, cur.Handler, nil
-			default:
-				return cur, sessionstore.Lease{}, nil
-			}
-		}
-		if errors.Is(err, sessionstore.ErrNotFound) {
-			return old, sessionstore.Lease{}, nil
+		case protocol.CloseApplied:
+			return cur, cur.Handler, nil
+		case protocol.CloseRefused:
+			return cur, sessionstore.Lease{}, err
+		case protocol.CloseLost:
+			return cur, sessionstore.Lease{}, nil
+		case protocol.CloseRepeat:
 		}
 	}
 	return sessionstore.Session{}, sessionstore.Lease{}, fmt.Errorf("delivery: close session: %w", err)

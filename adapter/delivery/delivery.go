@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/internal/again"
+	"github.com/nonstick-io/nonstick/internal/protocol"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -101,8 +102,13 @@ type Delivery struct {
 	end func(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) error
 	// patiently makes a push and repeats it while the connection is busy, in place; nil if the caller waits for this
 	// session alone.
-	patiently func(ctx context.Context, push func(context.Context) error) error
+	patiently func(ctx context.Context, push Try) error
+	rules     *protocol.Rules
 }
+
+// Try makes one try at a push. Busy says that nothing was sent, and that the push may be repeated in place after a
+// pause; err is then the reason.
+type Try func(ctx context.Context) (busy bool, err error)
 
 // New returns a Delivery. Closing says what happens to sessions that have to be closed.
 func New(store Store, pusher Pusher, closing *Closing, limits Limits) *Delivery {
@@ -110,14 +116,14 @@ func New(store Store, pusher Pusher, closing *Closing, limits Limits) *Delivery 
 	return &Delivery{
 		store: store, pusher: pusher, groups: groups, closing: closing, limits: limits.WithDefaults(),
 		serial: &known{}, ending: &known{}, collections: &collections{},
-		end: closing.Close,
+		end: closing.Close, rules: protocol.Of(store),
 	}
 }
 
 // With returns a Delivery for one of many sessions that a caller delivers to side by side: patiently makes a push and
 // repeats it while the connection is busy, and end closes a session, both in place of what a Delivery does by itself.
 func (d *Delivery) With(
-	patiently func(ctx context.Context, push func(context.Context) error) error,
+	patiently func(ctx context.Context, push Try) error,
 	end func(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) error,
 ) *Delivery {
 	one := *d
@@ -159,9 +165,6 @@ func (d *Delivery) deliver(
 	d = d.patient()
 	if t.Hint.IsZero() {
 		return d.buffer(ctx, t.Session, packets)
-	}
-	if d.mayMix(packets) {
-		return t.Hint, ErrNotSerial
 	}
 	return t.Hint, d.push(ctx, t.Session, t.Hint, packets)
 }
@@ -218,10 +221,13 @@ func groups(frames []string) iter.Seq[[]string] {
 }
 
 // push sends the packets to a connection. A push that is not a clear success ends the session: it is never
-// repeated, nor is the next one tried.
+// repeated, nor is the next one tried. [ErrNotSerial] for packets that would have to be pushed one message at a time.
 func (d *Delivery) push(
 	ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, packets []sessionstore.Packet,
 ) error {
+	if d.mayMix(packets) {
+		return ErrNotSerial
+	}
 	for _, p := range packets {
 		if err := d.pushPacket(ctx, conn, p.Frames); err != nil {
 			return d.lost(ctx, id, conn, err)
@@ -237,16 +243,28 @@ func (d *Delivery) pushPacket(ctx context.Context, conn sessionstore.Connection,
 		if len(group) > 1 { // which only a pusher of groups is given
 			push = func(ctx context.Context) error { return d.groups.PushGroup(ctx, conn, group) }
 		}
-		if err := d.patiently(ctx, push); err != nil {
+		if err := d.judged(ctx, push); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// judged makes a push, with patience for a connection that is busy. After an error there is no next one.
+func (d *Delivery) judged(ctx context.Context, push func(context.Context) error) error {
+	return d.patiently(ctx, func(ctx context.Context) (busy bool, err error) {
+		err = push(ctx)
+		action := d.rules.Push(err)
+		if action == protocol.PushOn {
+			err = nil
+		}
+		return action == protocol.PushRepeat, err
+	})
+}
+
 // Push sends one frame and waits, in place and bounded, while the connection is busy.
 func (d *Delivery) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
-	return d.patient().patiently(ctx, func(ctx context.Context) error { return d.pusher.Push(ctx, conn, frame) })
+	return d.patient().judged(ctx, func(ctx context.Context) error { return d.pusher.Push(ctx, conn, frame) })
 }
 
 // patient returns d with the patience for one delivery.
@@ -264,7 +282,7 @@ func (d *Delivery) lost(
 	ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, cause error,
 ) error {
 	reason := ReasonTransportError
-	if errors.Is(cause, ErrGone) {
+	if d.rules.Push(cause) == protocol.PushCloseGone {
 		reason, cause = ReasonTransportClose, ErrClosed
 	}
 	err := d.close(ctx, id, reason, conn)
@@ -299,36 +317,35 @@ func (d *Delivery) buffer(
 	var err error
 	for tries := again.Times(storeTries); tries.Next(ctx); {
 		err = d.store.Deliver(ctx, id, packets, d.limits.Buffer)
-		cur, refused := sessionstore.Current(err)
-		switch {
-		case err == nil:
+		switch action := d.rules.Deliver(err, packets, d.limits.Buffer); action {
+		case protocol.DeliverDone:
 			return none, nil
-		case refused && cur.State != sessionstore.Open, errors.Is(err, sessionstore.ErrNotFound):
-			return none, ErrClosed
-		case refused && cur.Transport == sessionstore.WebSocket && cur.Serial:
+		case protocol.DeliverPush:
+			cur, _ := sessionstore.Current(err)
+			return cur.Conn, d.push(ctx, id, cur.Conn, packets)
+		case protocol.DeliverEnqueue:
 			d.serial.add(id, forever)
 			return none, d.enqueue(ctx, id, packets)
-		case refused && cur.Transport == sessionstore.WebSocket && !cur.Hold.Held() && d.mayMix(packets):
-			return cur.Conn, ErrNotSerial
-		case refused && cur.Transport == sessionstore.WebSocket && !cur.Hold.Held():
-			return cur.Conn, d.push(ctx, id, cur.Conn, packets)
-		case refused:
-			return none, d.full(ctx, id, &cur, packets)
-		case sessionstore.InDoubt(err):
+		case protocol.DeliverDoubt:
 			return none, d.inDoubt(ctx, id, packets, err)
+		case protocol.DeliverRepeat:
+		default:
+			return none, d.refused(ctx, id, action)
 		}
 	}
 	return none, fmt.Errorf("deliver: %w", err)
 }
 
-// full ends a session whose client fetches too slowly.
-func (d *Delivery) full(
-	ctx context.Context, id sessionstore.SessionID, cur *sessionstore.Session, packets []sessionstore.Packet,
-) error {
-	if !d.limits.Buffer.Exceeded(cur, packets) {
+// refused is the end of a delivery to a session that takes nothing: it is over, or its client fetches too slowly.
+func (d *Delivery) refused(ctx context.Context, id sessionstore.SessionID, action protocol.DeliverAction) error {
+	switch action {
+	case protocol.DeliverGone:
+		return ErrClosed
+	case protocol.DeliverFull:
+		return errors.Join(ErrBufferFull, d.close(ctx, id, ReasonBufferFull, sessionstore.Connection{}))
+	default:
 		return fmt.Errorf("deliver: %w: refused an open session within its limits", sessionstore.ErrConflict)
 	}
-	return errors.Join(ErrBufferFull, d.close(ctx, id, ReasonBufferFull, sessionstore.Connection{}))
 }
 
 // inDoubt settles a delivery that may have happened. If the packet is in the buffer, it has. Otherwise it may
@@ -338,8 +355,12 @@ func (d *Delivery) inDoubt(
 ) error {
 	ctx = context.WithoutCancel(ctx)
 	_, waits, err := d.waiting(ctx, id, packets[len(packets)-1].ID)
-	if waits || errors.Is(err, ErrClosed) {
-		return err
+	switch d.rules.Doubt(!errors.Is(err, ErrClosed), waits) {
+	case protocol.DoubtGone:
+		return ErrClosed
+	case protocol.DoubtDone:
+		return nil
+	case protocol.DoubtClose:
 	}
 	err = d.close(ctx, id, ReasonTransportError, sessionstore.Connection{})
 	return errors.Join(fmt.Errorf("deliver: %w", cause), err)
@@ -350,8 +371,12 @@ func (d *Delivery) inDoubt(
 // if it is closed, by this call or before.
 func (d *Delivery) Settle(ctx context.Context, id sessionstore.SessionID, packet sessionstore.PacketID) error {
 	s, waits, err := d.waiting(ctx, id, packet)
-	if waits || errors.Is(err, ErrClosed) {
-		return err
+	switch d.rules.Doubt(!errors.Is(err, ErrClosed), waits) {
+	case protocol.DoubtGone:
+		return ErrClosed
+	case protocol.DoubtDone:
+		return nil
+	case protocol.DoubtClose:
 	}
 	if e := d.close(ctx, id, ReasonTransportError, s.Conn); e != nil {
 		return errors.Join(err, e)

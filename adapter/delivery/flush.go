@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/internal/again"
+	"github.com/nonstick-io/nonstick/internal/protocol"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -39,26 +40,20 @@ func NewHold() sessionstore.Lease {
 // closed meanwhile; after an error it has been closed.
 func (d *Delivery) Flush(ctx context.Context, s sessionstore.Session, hold sessionstore.Lease) (bool, error) {
 	d = d.patient()
-	f := &flusher{d: d, id: s.ID, conn: s.Conn, hold: hold, pushed: s.Given}
+	f := &flusher{d: d, id: s.ID, conn: s.Conn, hold: hold, pushed: d.rules.Skip(&s)}
 	for {
 		if err := f.push(ctx, s.Buffer[min(f.pushed, len(s.Buffer)):]); err != nil {
 			return false, d.lost(ctx, s.ID, s.Conn, err)
 		}
 		cur, err := f.release(ctx)
-		switch {
-		case err != nil:
+		if err != nil {
 			return false, d.lost(ctx, s.ID, s.Conn, err)
-		case cur == nil:
-			return true, nil
-		case cur.State == sessionstore.Open && cur.Hold.Owner == hold.Owner:
-			s = *cur
-		case cur.State == sessionstore.Open && !cur.Hold.Held():
-			return true, nil // a release of ours that was in doubt was applied
-		case cur.State == sessionstore.Open: // the same, and the next holder is at work
-			return true, nil
-		default:
-			return false, nil
 		}
+		action := d.rules.Released(cur, hold.Owner)
+		if action != protocol.FlushPush {
+			return action == protocol.FlushDone, nil
+		}
+		s = *cur
 	}
 }
 
@@ -127,16 +122,14 @@ func (d *Delivery) enqueue(ctx context.Context, id sessionstore.SessionID, packe
 	for tries := again.Times(storeTries); tries.Next(ctx); {
 		var s sessionstore.Session
 		s, err = d.store.Enqueue(ctx, id, packets, d.limits.Buffer, hold)
-		cur, refused := sessionstore.Current(err)
-		switch {
-		case err == nil:
+		switch action := d.rules.Enqueue(err, packets, d.limits.Buffer); action {
+		case protocol.DeliverDone:
 			return d.enqueued(ctx, s, hold)
-		case refused && cur.State != sessionstore.Open, errors.Is(err, sessionstore.ErrNotFound):
-			return ErrClosed
-		case refused:
-			return d.full(ctx, id, &cur, packets)
-		case sessionstore.InDoubt(err):
+		case protocol.DeliverDoubt:
 			return d.enqueueInDoubt(ctx, id, packets, hold, err)
+		case protocol.DeliverRepeat:
+		default:
+			return d.refused(ctx, id, action)
 		}
 	}
 	return fmt.Errorf("deliver: %w", err)
@@ -145,14 +138,14 @@ func (d *Delivery) enqueue(ctx context.Context, id sessionstore.SessionID, packe
 // enqueued goes on after the append: by a push if the hold is ours. A hold past its time means a dead flusher:
 // the caller that meets it closes the session.
 func (d *Delivery) enqueued(ctx context.Context, s sessionstore.Session, hold sessionstore.Lease) error {
-	switch {
-	case s.Hold.Owner == hold.Owner:
+	switch d.rules.Enqueued(&s, hold.Owner, time.Now()) {
+	case protocol.FlushPush:
 		done, err := d.Flush(ctx, s, hold)
 		if err == nil && !done {
 			err = ErrClosed
 		}
 		return err
-	case s.Hold.Expired(time.Now()):
+	case protocol.FlushCloseDead:
 		return errors.Join(ErrClosed, d.close(ctx, s.ID, ReasonTransportError, s.Conn))
 	default:
 		return nil
@@ -166,11 +159,12 @@ func (d *Delivery) enqueueInDoubt(
 ) error {
 	ctx = context.WithoutCancel(ctx)
 	s, waits, err := d.waiting(ctx, id, packets[len(packets)-1].ID)
-	switch {
-	case errors.Is(err, ErrClosed):
-		return err
-	case waits:
+	switch d.rules.Doubt(!errors.Is(err, ErrClosed), waits) {
+	case protocol.DoubtGone:
+		return ErrClosed
+	case protocol.DoubtDone:
 		return d.enqueued(ctx, s, hold)
+	case protocol.DoubtClose:
 	}
 	err = d.close(ctx, id, ReasonTransportError, s.Conn)
 	return errors.Join(fmt.Errorf("deliver: %w", cause), err)

@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/nonstick-io/nonstick/internal/again"
@@ -25,14 +24,14 @@ const (
 type patience struct{ waited time.Duration }
 
 // push repeats a push while the connection is busy.
-func (p *patience) push(ctx context.Context, push func(context.Context) error) error {
-	err := push(ctx)
-	if !errors.Is(err, ErrBusy) {
+func (p *patience) push(ctx context.Context, push Try) error {
+	busy, err := push(ctx)
+	if !busy {
 		return err
 	}
 	begun := time.Now()
 	for tries := again.Times(busyTries).Paused(); tries.Next(ctx); {
-		if err = push(ctx); !errors.Is(err, ErrBusy) || p.waited+time.Since(begun) >= busyInAll {
+		if busy, err = push(ctx); !busy || p.waited+time.Since(begun) >= busyInAll {
 			break
 		}
 	}

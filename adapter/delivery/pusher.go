@@ -4,16 +4,17 @@ import (
 	"context"
 	"errors"
 
+	"github.com/nonstick-io/nonstick/internal/protocol"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 // Errors of a [Pusher]. Any other error leaves open whether the frame was sent.
 var (
 	// ErrGone: the connection does not exist (any more); nothing was sent, and nothing will ever be.
-	ErrGone = errors.New("delivery: connection is gone")
+	ErrGone = protocol.ErrGone
 	// ErrBusy: the connection or the account is at a limit for now; nothing was sent, so the push may be
 	// repeated in place after a pause.
-	ErrBusy = errors.New("delivery: connection is busy")
+	ErrBusy = protocol.ErrBusy
 	// ErrFrameTooLarge: the frame is above the platform's limit for a message; nothing was sent.
 	ErrFrameTooLarge = errors.New("delivery: frame too large")
 )

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/internal/engineio"
+	"github.com/nonstick-io/nonstick/internal/protocol"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -109,6 +110,7 @@ type Engine struct {
 	store    sessionstore.Store
 	waker    sessionstore.Waker // nil if the store cannot tell
 	pusher   delivery.Pusher
+	rules    *protocol.Rules
 	handler  Handler
 	opts     Options
 	log      *slog.Logger
@@ -125,7 +127,7 @@ type Engine struct {
 func New(c Config) *Engine {
 	e := &Engine{
 		store: c.Store, pusher: c.Pusher, handler: c.Handler, opts: c.Options.withDefaults(), log: c.Logger,
-		ends: c.Ends, hooks: c.Hooks,
+		ends: c.Ends, hooks: c.Hooks, rules: protocol.Of(c.Store),
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)

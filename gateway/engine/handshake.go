@@ -10,6 +10,7 @@ import (
 	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/internal/ids"
+	"github.com/nonstick-io/nonstick/internal/protocol"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -167,14 +168,14 @@ func (e *Engine) sendOpen(ctx context.Context, s Step) error {
 		Session: s.Session, Conn: s.Conn, PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now),
 		Serial: e.serial,
 	})
-	if errors.Is(err, sessionstore.ErrExists) {
-		return nil // the queue delivered the step twice: a second open packet would restart the client
-	}
-	if err == nil {
-		err = e.pushOpen(ctx, s)
-	}
-	if err == nil {
+	switch e.rules.Open(err) {
+	case protocol.OpenNone:
 		return nil
+	case protocol.OpenPush:
+		if err = e.pushOpen(ctx, s); err == nil {
+			return nil
+		}
+	case protocol.OpenFail:
 	}
 	reason := delivery.ReasonTransportError
 	if errors.Is(err, delivery.ErrGone) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/protocol"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -17,7 +18,8 @@ func (e *Engine) deadHold(ctx context.Context, r sessionstore.Registration) erro
 	if err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
 		return fmt.Errorf("engine: look at hold: %w", err)
 	}
-	if s.State != sessionstore.Open || !s.Hold.Expired(now) {
+	l := protocol.LookState{Session: &s, Row: r, PingTimeout: e.opts.PingTimeout, Now: now}
+	if err != nil || e.rules.Look(l).Do != protocol.LookDeadHold {
 		return nil
 	}
 	return e.closing.Close(ctx, r.Session, delivery.ReasonTransportError, delivery.CloseOptions{Doubtful: r.Conn})
@@ -40,24 +42,50 @@ func (e *Engine) expire(ctx context.Context, r sessionstore.Registration) error 
 func (e *Engine) look(ctx context.Context, r sessionstore.Registration) error {
 	now := time.Now()
 	s, err := e.store.Get(ctx, r.Session, now)
+	l := protocol.LookState{Row: r, PingTimeout: e.opts.PingTimeout, Now: now}
 	switch {
-	case errors.Is(err, sessionstore.ErrNotFound):
-		return e.store.Unregister(ctx, r.Session)
-	case err != nil:
+	case err == nil:
+		l.Session, l.ConnectBy = &s, e.connectBy(s.CreatedAt)
+	case !errors.Is(err, sessionstore.ErrNotFound):
 		return fmt.Errorf("engine: look: %w", err)
-	case s.State == sessionstore.Closed:
-		return e.store.Unregister(ctx, r.Session)
-	case s.State == sessionstore.Closing:
-		return e.takeOver(ctx, &s, now)
 	}
-	return e.lookOpen(ctx, r, &s, now)
+	return e.looked(ctx, l, e.rules.Look(l))
+}
+
+// looked does what was decided about a session.
+func (e *Engine) looked(ctx context.Context, l protocol.LookState, action protocol.LookAction) error {
+	s, id := l.Session, l.Row.Session
+	switch action.Do {
+	case protocol.LookUnregister:
+		return e.store.Unregister(ctx, id)
+	case protocol.LookTakeOver:
+		return e.takeOver(ctx, s, l.Now)
+	case protocol.LookDeadHold:
+		return e.closing.Close(ctx, id, delivery.ReasonTransportError, delivery.CloseOptions{Doubtful: s.Conn})
+	case protocol.LookEnded:
+		return e.closing.Close(ctx, id, delivery.ReasonTransportClose, delivery.CloseOptions{Doubtful: l.Row.Conn})
+	case protocol.LookTimeOut:
+		return e.pollTimeout(ctx, s)
+	case protocol.LookUnjoined:
+		return e.Close(ctx, id, delivery.ReasonForcedServer)
+	case protocol.LookUpgraded:
+		return e.upgraded(ctx, id)
+	case protocol.LookAbort:
+		if err := errors.Join(e.abort(ctx, id, s.Candidate.Conn), e.refuse(ctx, s.Candidate.Conn)); err != nil {
+			return err
+		}
+	case protocol.LookOn:
+	}
+	if action.Beat {
+		if err := e.beat(ctx, id, s.PingAt); err != nil {
+			return fmt.Errorf("engine: look: %w", err)
+		}
+	}
+	return e.lookAgain(ctx, id, action.At)
 }
 
 // takeOver finishes a close whose winner died.
 func (e *Engine) takeOver(ctx context.Context, s *sessionstore.Session, now time.Time) error {
-	if !s.Handler.Expired(now) {
-		return e.lookAgain(ctx, s.ID, s.Handler.Until)
-	}
 	lease := sessionstore.Lease{
 		Owner: sessionstore.Owner(sessionstore.NewID()), Until: delivery.LeaseUntil(context.WithoutCancel(ctx), now),
 	}
@@ -75,38 +103,6 @@ func (e *Engine) takeOver(ctx context.Context, s *sessionstore.Session, now time
 	return errors.Join(err, e.closed(ctx, *s, lease))
 }
 
-// lookOpen acts on the deadlines of an open session.
-func (e *Engine) lookOpen(
-	ctx context.Context, r sessionstore.Registration, s *sessionstore.Session, now time.Time,
-) error {
-	polling := s.Transport == sessionstore.Polling
-	connectBy := e.connectBy(s.CreatedAt)
-	unjoined := len(s.Sockets) == 0 && !connectBy.IsZero()
-	switch {
-	case s.Hold.Expired(now):
-		return e.closing.Close(ctx, s.ID, delivery.ReasonTransportError, delivery.CloseOptions{Doubtful: s.Conn})
-	case r.Expired:
-		return e.closing.Close(ctx, s.ID, delivery.ReasonTransportClose, delivery.CloseOptions{Doubtful: r.Conn})
-	case polling && e.timedOut(s.PingAt, now):
-		return e.pollTimeout(ctx, s)
-	case unjoined && e.lookDue(r, now) && !now.Before(connectBy):
-		return e.Close(ctx, s.ID, delivery.ReasonForcedServer)
-	case !s.Candidate.Conn.IsZero() && !now.Before(s.Candidate.Until):
-		if err := errors.Join(e.abort(ctx, s.ID, s.Candidate.Conn), e.refuse(ctx, s.Candidate.Conn)); err != nil {
-			return err
-		}
-		s.Candidate = sessionstore.Candidate{}
-	case !polling && r.Conn.IsZero(): // who upgraded it died before writing where it is
-		return e.upgraded(ctx, s.ID)
-	}
-	if polling && !s.PingAt.Equal(r.PingAt) {
-		if err := e.beat(ctx, s.ID, s.PingAt); err != nil {
-			return fmt.Errorf("engine: look: %w", err)
-		}
-	}
-	return e.lookAgain(ctx, s.ID, earliest(connectBy, s.Candidate.Until, s.Hold.Until, unjoined, now))
-}
-
 // pollTimeout closes a polling session unless its pong came meanwhile.
 func (e *Engine) pollTimeout(ctx context.Context, s *sessionstore.Session) error {
 	err := e.closing.Close(ctx, s.ID, delivery.ReasonPingTimeout, delivery.CloseOptions{IfPingAt: s.PingAt})
@@ -121,20 +117,6 @@ func (e *Engine) lookAgain(ctx context.Context, id sessionstore.SessionID, at ti
 		return fmt.Errorf("engine: look: %w", err)
 	}
 	return nil
-}
-
-// earliest returns the next deadline that is still to come; zero if there is none.
-func earliest(connectBy, candidate, hold time.Time, unjoined bool, now time.Time) time.Time {
-	var next time.Time
-	for _, t := range []time.Time{candidate, hold} {
-		if t.After(now) && (next.IsZero() || t.Before(next)) {
-			next = t
-		}
-	}
-	if unjoined && connectBy.After(now) && (next.IsZero() || connectBy.Before(next)) {
-		next = connectBy
-	}
-	return next
 }
 
 // Joined tells the sweeper that a session without a socket has had one, so that its connect timeout is over.

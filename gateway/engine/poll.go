@@ -10,6 +10,7 @@ import (
 	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/internal/ids"
+	"github.com/nonstick-io/nonstick/internal/protocol"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -36,12 +37,7 @@ const pollTries = 100
 // Errors are of the catalogue in package engineio, or the store's.
 func (e *Engine) Poll(ctx context.Context, id sessionstore.SessionID, t string) (string, error) {
 	now := time.Now()
-	if !engineio.Unique(t, now) {
-		t = ids.New(ctx)
-	}
-	p := &poller{
-		e: e, id: id, t: t, began: now, deadline: e.pollDeadline(ctx, now), reread: firstReread,
-	}
+	p := &poller{e: e, id: id, sent: t, began: now, deadline: e.pollDeadline(ctx, now), reread: firstReread}
 	tries := again.Times(pollTries)
 	for tries.Next(ctx) {
 		payload, err := p.until(ctx)
@@ -71,7 +67,8 @@ var errAgain = errors.New("engine: read again")
 type poller struct {
 	e        *Engine
 	id       sessionstore.SessionID
-	t        string // names the GET
+	sent     string // the client's cache buster
+	t        string // names the GET, once the session has been read
 	began    time.Time
 	deadline time.Time
 	parked   bool
@@ -94,14 +91,15 @@ func (p *poller) until(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", p.again(err)
 		}
-		if s.OpenedT == p.t { // it does not change from one request to the next
-			p.t = ids.New(ctx)
+		if p.t == "" {
+			p.t = p.name(ctx, s.OpenedT)
 		}
-		payload, done, err := p.act(ctx, &s, time.Now())
+		g := p.state(&s, time.Now())
+		payload, done, err := p.act(ctx, g)
 		if done || err != nil {
 			return payload, err
 		}
-		p.wait(ctx, changed, p.nextTurn(&s))
+		p.wait(ctx, changed, p.state(&s, g.Now).Turn())
 		if ctx.Err() != nil { // the platform's time is up: what is left of it is for the answer
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), answerTime)
@@ -111,123 +109,59 @@ func (p *poller) until(ctx context.Context) (string, error) {
 	}
 }
 
-// act does what the session as read asks of this GET, in the order of docs/protocol.md; it is not done if
-// the GET is parked and goes on waiting.
-func (p *poller) act(
-	ctx context.Context, s *sessionstore.Session, now time.Time,
-) (payload string, done bool, err error) {
-	switch {
-	case s.State != sessionstore.Open:
-		payload, err = p.ended(ctx, s)
-	case s.Transport == sessionstore.WebSocket:
-		payload, err = p.upgraded(s)
-	case p.e.timedOut(s.PingAt, now): // by the stored time, whether or not a sweeper has come by
+// name returns what names the GET: what the client sent, or a token.
+func (p *poller) name(ctx context.Context, opened string) string {
+	if p.e.rules.Names(p.sent, opened, p.began) {
+		return p.sent
+	}
+	return ids.New(ctx)
+}
+
+// state is what decides about the GET.
+func (p *poller) state(s *sessionstore.Session, now time.Time) protocol.GetState {
+	return protocol.GetState{
+		Session: s, T: p.t, Began: p.began, Deadline: p.deadline, Parked: p.parked, Unprobed: p.unprobed,
+		ClientClosed: s.Reason == delivery.ReasonTransportClose, PingTimeout: p.e.opts.PingTimeout, Now: now,
+	}
+}
+
+// act does what the session as read asks of this GET; it is not done if the GET is parked and goes on waiting.
+func (p *poller) act(ctx context.Context, g protocol.GetState) (payload string, done bool, err error) {
+	s := g.Session
+	action := p.e.rules.Get(g)
+	answer := sessionstore.AnswerRequest{Read: s, T: p.t, Ping: action.Say == engineio.PingFrame}
+	switch action.Do {
+	case protocol.GetUnknown:
+		err = engineio.ErrUnknownSession
+	case protocol.GetBad:
+		err = engineio.ErrBadRequest
+	case protocol.GetOverlap:
+		err = engineio.ErrOverlap
+	case protocol.GetCloseOverlap:
+		err = p.overlap(ctx)
+	case protocol.GetTimeOut:
 		if err = p.e.pollTimeout(ctx, s); err == nil {
 			err = p.again(sessionstore.ErrConflict) // what it is now, the next reading tells
 		}
-	case s.LastT == p.t:
-		payload, err = p.repeat(ctx, s)
-	case p.parked && s.Poll.T != p.t:
-		err = engineio.ErrOverlap // somebody else's GET, which will close the session
-	case s.Poll.Live(now) && s.Poll.T != p.t:
-		err = p.overlap(ctx)
-	case p.pingDue(s, now):
-		payload, err = engineio.PingFrame, p.answer(ctx, sessionstore.AnswerRequest{Read: s, T: p.t, Ping: true})
-	case len(s.Pending()) > 0:
+	case protocol.GetTell:
+		payload = action.Say
+	case protocol.GetRepeat:
+		payload, err = p.given(ctx, s)
+	case protocol.GetAnswer:
+		payload, err = action.Say, p.answer(ctx, answer)
+	case protocol.GetEndDrain:
+		answer.EndDrain = true
+		payload, err = action.Say, p.answer(ctx, answer)
+	case protocol.GetGive:
 		payload, err = p.give(ctx, s)
-	case p.released(s, now):
-		payload, err = engineio.NoopFrame, p.answer(ctx, sessionstore.AnswerRequest{Read: s, T: p.t})
-	case p.parked:
-		return "", false, nil
-	default:
-		return "", false, p.park(ctx, s)
+	case protocol.GetPark, protocol.GetWait:
+		p.unprobed = p.unprobed || !g.Probing()
+		if action.Do == protocol.GetPark {
+			err = p.park(ctx, s)
+		}
+		return "", false, err
 	}
 	return payload, true, err
-}
-
-// upgraded answers a GET that finds the session on WebSocket. One that was parked when the probe came is let go. One
-// that began later is none of a client that upgrades: that waits for its last answer before it sends "5".
-func (p *poller) upgraded(s *sessionstore.Session) (string, error) {
-	switch {
-	case !p.parked:
-		return "", engineio.ErrBadRequest
-	case !s.Probed: // "5" came without a probe, which let this GET go on
-		return engineio.CloseFrame, nil
-	case p.unprobed:
-		return engineio.NoopFrame, nil
-	default:
-		return "", engineio.ErrBadRequest
-	}
-}
-
-// pingDue reports whether the answer is to be the ping, which goes alone. Packets go first for a while, but not so long
-// that steady traffic costs the client its time to answer.
-func (p *poller) pingDue(s *sessionstore.Session, now time.Time) bool {
-	due := s.PingAt
-	if len(s.Pending()) > 0 {
-		due = due.Add(p.e.opts.PingTimeout / 4)
-	}
-	return !s.Pinged && !now.Before(due)
-}
-
-// probePause is how long a GET waits that came after a probe: its client has not had the answer to the probe, and
-// would send one GET after the other until then.
-const probePause = 100 * time.Millisecond
-
-// released reports whether a GET without packets has to end: a probe waits for it, or its time is up.
-func (p *poller) released(s *sessionstore.Session, now time.Time) bool {
-	return p.probed(s, now) && !now.Before(p.releaseAt()) || !now.Before(p.deadline)
-}
-
-// probed reports whether a probe waits for the GET, and remembers if none did.
-func (p *poller) probed(s *sessionstore.Session, now time.Time) bool {
-	waits := s.Probed && now.Before(s.Candidate.Until)
-	p.unprobed = p.unprobed || !waits
-	return waits
-}
-
-// releaseAt is when a probe ends the GET: at once if the GET was there before it.
-func (p *poller) releaseAt() time.Time {
-	if p.unprobed {
-		return p.began
-	}
-	return p.began.Add(probePause)
-}
-
-// ended answers a GET of a session that is closing or closed. A parked one is told to end; a new one is
-// refused, unless a server's close left packets to fetch.
-func (p *poller) ended(ctx context.Context, s *sessionstore.Session) (string, error) {
-	switch {
-	case s.LastT == p.t:
-		return p.repeat(ctx, s)
-	case s.Drain && len(s.Pending()) > 0:
-		return p.give(ctx, s)
-	case s.Drain && p.parked:
-		return engineio.CloseFrame, p.answer(ctx, sessionstore.AnswerRequest{Read: s, T: p.t, EndDrain: true})
-	case s.Drain:
-		payload := engineio.EncodePayload([]string{engineio.NoopFrame, engineio.CloseFrame})
-		return payload, p.answer(ctx, sessionstore.AnswerRequest{Read: s, T: p.t, EndDrain: true})
-	case p.parked && s.Reason == delivery.ReasonTransportClose:
-		return engineio.NoopFrame, nil
-	case p.parked:
-		return engineio.CloseFrame, nil
-	default:
-		return "", engineio.ErrUnknownSession
-	}
-}
-
-// repeat answers a GET that was answered before.
-func (p *poller) repeat(ctx context.Context, s *sessionstore.Session) (string, error) {
-	switch {
-	case s.Given > 0:
-		return p.given(ctx, s)
-	case s.State != sessionstore.Open:
-		return engineio.EncodePayload([]string{engineio.NoopFrame, engineio.CloseFrame}), nil
-	case s.Pinged:
-		return engineio.PingFrame, nil
-	default:
-		return engineio.NoopFrame, nil
-	}
 }
 
 // overlap closes a session whose client has two GETs open.
@@ -296,18 +230,6 @@ func (p *poller) again(err error) error {
 	}
 	p.cause = err
 	return errAgain
-}
-
-// nextTurn is when the waiting GET has something to do though nothing changes.
-func (p *poller) nextTurn(s *sessionstore.Session) time.Time {
-	turn := p.deadline
-	if !s.Pinged && s.PingAt.Before(turn) {
-		turn = s.PingAt
-	}
-	if at := p.releaseAt(); s.Probed && at.Before(turn) {
-		turn = at
-	}
-	return turn
 }
 
 // wait waits for a change, or for the time to read again.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/internal/engineio"
+	"github.com/nonstick-io/nonstick/internal/protocol"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -21,12 +22,15 @@ func (e *Engine) Post(ctx context.Context, id sessionstore.SessionID, body strin
 		return engineio.ErrUnknownSession
 	case err != nil:
 		return fmt.Errorf("engine: post: %w", err)
-	case s.State != sessionstore.Open && s.Drain:
-		return nil // the client does not know yet that the server closed
-	case s.State != sessionstore.Open:
+	}
+	switch e.rules.Post(&s) {
+	case protocol.PostIgnore:
+		return nil
+	case protocol.PostUnknown:
 		return engineio.ErrUnknownSession
-	case s.Transport != sessionstore.Polling:
+	case protocol.PostBad:
 		return engineio.ErrBadRequest
+	case protocol.PostServe:
 	}
 	inv := e.newInvocation(s, sessionstore.Connection{})
 	failure, err := e.postedAll(ctx, inv, body)
@@ -59,16 +63,16 @@ func (e *Engine) postedAll(ctx context.Context, inv *Invocation, body string) (r
 
 // posted handles one packet that came by POST. The reason is that to close the session for, if it has to be.
 func (e *Engine) posted(ctx context.Context, inv *Invocation, p engineio.Packet) (reason string, err error) {
-	switch p.Type {
-	case engineio.Message:
+	switch protocol.Packet(p.Type) {
+	case protocol.PacketServe:
 		inv.handle(ctx, p)
-	case engineio.Pong:
+	case protocol.PacketPong:
 		err = e.pong(ctx, &inv.session)
-	case engineio.Close:
+	case protocol.PacketClose:
 		reason = delivery.ReasonTransportClose
-	case engineio.Ping: // the heartbeat goes the other way
+	case protocol.PacketRefuse:
 		reason = delivery.ReasonTransportError
-	case engineio.Open, engineio.Upgrade, engineio.Noop:
+	case protocol.PacketIgnore:
 	}
 	return reason, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/nonstick-io/nonstick/internal/protocol"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -35,8 +36,6 @@ const (
 	looksWaiting  = 4096 // more are found again at the next tick
 	examineTime   = 10 * time.Second
 	stallInTicks  = 2 // a sweeper that did not get on for so long trusts no ping of before
-	pingTries     = 8 // how often a ping that could not be pushed is tried within the ping timeout
-	recordAfter   = 5 * time.Second
 	longestPush   = 2 * time.Second
 	unpingedAfter = 4 // a push takes at most this part of the ping timeout
 )
@@ -283,33 +282,38 @@ func (s *shard) distrust(now time.Time) {
 
 // row does what a row asks for, or has it done.
 func (s *shard) row(ctx context.Context, r sessionstore.Registration, now time.Time) {
-	if s.e.lookDue(r, now) {
+	action := s.decide(r, now)
+	if action.Look {
 		s.w.later(ctx, r.Session, func(ctx context.Context) error { return s.e.look(ctx, r) })
 	}
-	switch {
-	case r.Expired: // its LookAt tells when
-	case !r.Conn.IsZero():
-		s.heartbeat(ctx, r, now)
-	case s.e.timedOut(s.pollDeadline(r.PingAt), now):
-		s.w.later(ctx, r.Session, func(ctx context.Context) error { return s.e.look(ctx, r) })
+	switch action.Ping {
+	case protocol.PingPush:
+		s.ping(ctx, r)
+	case protocol.PingRecord:
+		pushed := action.Attempt.Pushed
+		s.w.later(ctx, r.Session, func(ctx context.Context) error { return s.record(ctx, r, pushed) })
+	case protocol.PingExpire:
+		s.w.later(ctx, r.Session, func(ctx context.Context) error { return s.e.expire(ctx, r) })
+	case protocol.PingNone:
 	}
 }
 
-// pollDeadline is from when the ping timeout of a polling session counts: its GETs carry its pings, so a stall that
-// held them up must not end it.
-func (s *shard) pollDeadline(pingAt time.Time) time.Time {
+// decide decides about a row, and notes what is known of its ping from now on. A ping is due half a tick before its
+// time: so it is on time in the middle, and no time is lost that the client's own clock, or the connect timeout,
+// counts.
+func (s *shard) decide(r sessionstore.Registration, now time.Time) protocol.RowAction {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.trust.After(pingAt) {
-		return s.trust
+	action := s.e.rules.Row(protocol.RowState{
+		Row: r, Attempt: s.attempts[r.Session].Attempt, Trust: s.trust, Early: s.e.sweepTick() / 2,
+		PingInterval: s.e.opts.PingInterval, PingTimeout: s.e.opts.PingTimeout, Now: now,
+	})
+	switch {
+	case r.Expired || r.Conn.IsZero(): // it has no ping
+	case action.Attempt == (protocol.Attempt{}):
+		delete(s.attempts, r.Session)
+	default:
+		s.attempts[r.Session] = attempt{Attempt: action.Attempt, walk: s.walks}
 	}
-	return pingAt
-}
-
-func (e *Engine) lookDue(r sessionstore.Registration, now time.Time) bool {
-	return !r.LookAt.IsZero() && !now.Before(r.LookAt)
-}
-
-func (e *Engine) timedOut(pingAt, now time.Time) bool {
-	return !now.Before(pingAt.Add(e.opts.PingTimeout))
+	return action
 }

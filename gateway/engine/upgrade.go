@@ -9,6 +9,7 @@ import (
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/internal/engineio"
+	"github.com/nonstick-io/nonstick/internal/protocol"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -22,15 +23,14 @@ func (e *Engine) Bind(ctx context.Context, conn sessionstore.Connection, id sess
 		return Step{}, fmt.Errorf("engine: bind: %w", err)
 	}
 	err := e.store.Bind(ctx, id, sessionstore.Candidate{Conn: conn, Until: until}, now)
-	switch {
-	case errors.Is(err, sessionstore.ErrNotFound):
+	switch e.rules.Bind(err) {
+	case protocol.BindUnknown:
 		return Step{}, errors.Join(engineio.ErrUnknownSession, e.store.DeleteConnection(ctx, conn))
-	case errors.Is(err, sessionstore.ErrConflict) && isOver(err):
-		return Step{}, errors.Join(engineio.ErrUnknownSession, e.store.DeleteConnection(ctx, conn))
-	case errors.Is(err, sessionstore.ErrConflict):
+	case protocol.BindClose:
 		return Step{Kind: StepClose, Conn: conn}, nil
-	case err != nil:
+	case protocol.BindFail:
 		return Step{}, fmt.Errorf("engine: bind: %w", err)
+	case protocol.BindDone:
 	}
 	if err := e.store.Look(ctx, id, until); err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
 		return Step{}, fmt.Errorf("engine: bind: %w", err)
@@ -39,41 +39,37 @@ func (e *Engine) Bind(ctx context.Context, conn sessionstore.Connection, id sess
 	return Step{Kind: StepNone, Conn: conn, Session: id}, nil
 }
 
-// isOver reports whether a write was refused because its session has ended for good.
-func isOver(err error) bool {
-	s, ok := sessionstore.Current(err)
-	return ok && s.State != sessionstore.Open && !s.Drain
-}
-
 // candidate serves a frame of a WebSocket that wants to take over from polling.
 func (e *Engine) candidate(
 	ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string,
 ) (string, error) {
-	p, err := engineio.Decode(frame)
-	switch {
-	case err == nil && frame == engineio.ProbePing:
+	switch e.rules.Candidate(frame, s.Probed) {
+	case protocol.CandidateProbe:
 		return e.probe(ctx, s, conn)
-	case err == nil && p.Type == engineio.Upgrade: // whatever comes with it
+	case protocol.CandidateUpgrade:
 		return "", e.upgrade(ctx, s.ID, conn)
-	case err == nil && p.Type == engineio.Message && s.Probed: // it may have overtaken the upgrade packet
-		return e.early(ctx, s.ID, conn, frame, p.Binary)
-	default:
-		return "", e.giveUp(ctx, s.ID, conn)
+	case protocol.CandidateWait:
+		return e.early(ctx, s.ID, conn, frame, WaitUpgrade)
+	case protocol.CandidateWaitBin:
+		return e.early(ctx, s.ID, conn, frame, WaitUpgradeBinary)
+	case protocol.CandidateAbort:
 	}
+	return "", e.giveUp(ctx, s.ID, conn)
 }
 
 // probe answers "2probe". The answer is a promise that the upgrade can be completed: a client whose WebSocket
 // ends after it is deaf until its ping timeout.
 func (e *Engine) probe(ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection) (string, error) {
 	err := e.store.Probe(ctx, s.ID, conn)
-	switch {
-	case err == nil:
+	switch e.rules.Probe(err) {
+	case protocol.ProbeAnswer:
 		return engineio.ProbePong, nil
-	case errors.Is(err, sessionstore.ErrConflict), errors.Is(err, sessionstore.ErrNotFound):
-		return "", e.refuse(ctx, conn)
-	default:
-		return "", errors.Join(fmt.Errorf("engine: probe: %w", err), e.refuse(ctx, conn))
+	case protocol.ProbeRefuse:
+		err = nil
+	case protocol.ProbeFail:
+		err = fmt.Errorf("engine: probe: %w", err)
 	}
+	return "", errors.Join(err, e.refuse(ctx, conn))
 }
 
 // crowdedPatience is how long a message waits for its connection's upgrade packet if another waits already: a client
@@ -82,12 +78,8 @@ const crowdedPatience = 100 * time.Millisecond
 
 // early serves a message of a probed candidate once the upgrade is done.
 func (e *Engine) early(
-	ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, frame string, binary bool,
+	ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, frame string, what Wait,
 ) (string, error) {
-	what := WaitUpgrade
-	if binary {
-		what = WaitUpgradeBinary
-	}
 	upgraded := func(s *sessionstore.Session) bool { return s.Candidate.Conn != conn }
 	s, err := e.Overtaken(ctx, id, what, Lateness, upgraded)
 	if errors.Is(err, ErrCrowded) {
@@ -115,15 +107,15 @@ func (e *Engine) upgrade(ctx context.Context, id sessionstore.SessionID, conn se
 	for tries := again.Times(upgradeTries); tries.Next(ctx); {
 		var s sessionstore.Session
 		s, err = e.store.Upgrade(ctx, id, conn, hold)
-		if err == nil {
+		switch e.rules.Upgrade(err, hold.Owner) {
+		case protocol.UpgradeFlush:
 			return e.flush(ctx, s, hold)
-		}
-		cur, refused := sessionstore.Current(err)
-		switch {
-		case refused && cur.Hold.Owner == hold.Owner: // an earlier call of ours was applied
+		case protocol.UpgradeApplied:
+			cur, _ := sessionstore.Current(err)
 			return e.flush(ctx, cur, hold)
-		case refused, errors.Is(err, sessionstore.ErrNotFound):
+		case protocol.UpgradeRefuse:
 			return e.refuse(ctx, conn)
+		case protocol.UpgradeRepeat:
 		}
 	}
 	return e.dropped(ctx, id, conn, err)
@@ -160,7 +152,7 @@ func (e *Engine) upgraded(ctx context.Context, id sessionstore.SessionID) error 
 		return nil
 	}
 	r := sessionstore.Registration{Session: id, Conn: s.Conn, PingAt: s.PingAt}
-	r.LookAt = earliest(e.connectBy(s.CreatedAt), time.Time{}, s.Hold.Until, len(s.Sockets) == 0, now)
+	r.LookAt = protocol.NextLook(&s, e.connectBy(s.CreatedAt), now)
 	if err := e.store.Update(ctx, r); err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
 		return fmt.Errorf("engine: upgrade: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/internal/engineio"
+	"github.com/nonstick-io/nonstick/internal/protocol"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -110,19 +111,17 @@ func (e *Engine) beatOf(ctx context.Context, id sessionstore.SessionID, conn ses
 func (e *Engine) frame(
 	ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string,
 ) (string, error) {
-	switch {
-	case s.State != sessionstore.Open:
-		return "", e.refuse(ctx, conn)
-	case s.Conn == conn:
+	switch e.rules.Frame(s, conn) {
+	case protocol.FrameServe:
 		if k, ok := e.conns.get(conn); ok && k.candidate { // it has taken over
 			e.conns.put(conn, cached{session: s.ID})
 		}
 		return e.established(ctx, s, conn, frame)
-	case s.Candidate.Conn == conn:
+	case protocol.FrameCandidate:
 		return e.candidate(ctx, s, conn, frame)
-	default:
-		return "", e.refuse(ctx, conn)
+	case protocol.FrameRefuse:
 	}
+	return "", e.refuse(ctx, conn)
 }
 
 // established serves a frame of the session's own WebSocket.
@@ -134,8 +133,8 @@ func (e *Engine) established(
 		e.unreadable(ctx, s.ID, err)
 		return "", e.Fail(ctx, s.ID, delivery.ReasonParseError)
 	}
-	switch p.Type {
-	case engineio.Message:
+	switch protocol.Packet(p.Type) {
+	case protocol.PacketServe:
 		inv := e.newInvocation(*s, conn)
 		inv.handle(ctx, p)
 		reply, err := inv.finish(ctx)
@@ -143,13 +142,13 @@ func (e *Engine) established(
 			return "", fmt.Errorf("engine: message: %w", err)
 		}
 		return reply, nil
-	case engineio.Close: // the reference server ignores it and waits for the ping timeout
+	case protocol.PacketClose:
 		return "", e.Fail(ctx, s.ID, delivery.ReasonTransportClose)
-	case engineio.Ping: // the heartbeat goes the other way
+	case protocol.PacketRefuse:
 		return "", e.Fail(ctx, s.ID, delivery.ReasonTransportError)
-	case engineio.Pong:
+	case protocol.PacketPong:
 		return "", e.beatOf(ctx, s.ID, conn)
-	case engineio.Open, engineio.Upgrade, engineio.Noop:
+	case protocol.PacketIgnore:
 	}
 	return "", nil
 }
@@ -223,17 +222,12 @@ func (e *Engine) ended(
 ) error {
 	e.conns.drop(conn)
 	err := e.closing.Close(ctx, id, reason, o)
-	s, refused := sessionstore.Current(err)
-	if refused && s.State == sessionstore.Open && s.Candidate.Conn == conn {
-		// Whether the client has had "3probe", and so polls no more, is not known: if it does not, the ping
-		// timeout ends the session (docs/adr/0003).
-		err = e.abort(ctx, id, conn)
-	} else if refused {
-		err = nil
-	}
-	// The row goes with the session; here only that of a candidate, or of one that was refused, is left.
-	if refused {
-		err = errors.Join(err, e.store.DeleteConnection(ctx, conn))
+	switch e.rules.ConnEnds(err, conn) {
+	case protocol.ConnEndAbort:
+		err = errors.Join(e.abort(ctx, id, conn), e.store.DeleteConnection(ctx, conn))
+	case protocol.ConnEndRow:
+		err = e.store.DeleteConnection(ctx, conn)
+	case protocol.ConnEndDone, protocol.ConnEndFail:
 	}
 	if err != nil {
 		return fmt.Errorf("engine: disconnect: %w", err)

@@ -121,9 +121,6 @@ func (c *client) live(ctx context.Context) {
 		return
 	}
 	handshake := sessionstore.Handshake{Query: map[string]string{"t": c.stamp(0)}}
-	if c.run.mutant == "t-of-the-handshake-names" {
-		handshake.Query = nil
-	}
 	payload, err := c.request(ctx, "handshake", func(ctx context.Context, e *engine.Engine) (string, error) {
 		return e.Handshake(ctx, handshake)
 	})
@@ -221,7 +218,7 @@ func (c *client) change(ctx context.Context) {
 	if !c.isAlive() {
 		return
 	}
-	ws := c.run.net.open(sessionstore.Connection{ID: c.name + "-ws", Endpoint: "sim"})
+	ws := c.run.net.open(sessionstore.Connection{ID: c.name + "-ws", Endpoint: "sim"}, time.Now())
 	_, err := c.request(ctx, "bind", func(ctx context.Context, e *engine.Engine) (string, error) {
 		step, err := e.Bind(ctx, ws.conn, c.sid)
 		if err == nil && step.Kind != engine.StepNone {

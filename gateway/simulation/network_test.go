@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,11 +31,12 @@ type socket struct {
 	frames chan string
 	ended  chan struct{}
 	once   sync.Once
+	ready  time.Time // when its connect is answered: until then it is gone to those that push
 	busy   time.Time // until when pushes are refused
 }
 
-func (n *network) open(conn sessionstore.Connection) *socket {
-	s := &socket{conn: conn, frames: make(chan string, 1000), ended: make(chan struct{})}
+func (n *network) open(conn sessionstore.Connection, ready time.Time) *socket {
+	s := &socket{conn: conn, frames: make(chan string, 1000), ended: make(chan struct{}), ready: ready}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.conns[conn] = s
@@ -76,23 +76,6 @@ func (n *network) find(conn sessionstore.Connection) *socket {
 
 // Push sends a frame, or fails in one of the ways that a push can.
 func (n *network) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
-	err := n.push(ctx, conn, frame)
-	switch {
-	case err == nil || errors.Is(err, delivery.ErrBusy):
-		return err
-	case n.mutant == "gone-is-success":
-		return nil
-	case errors.Is(err, delivery.ErrGone):
-		return err
-	case n.mutant == "push-in-doubt-is-repeated":
-		return delivery.ErrBusy
-	case n.mutant == "push-in-doubt-is-success":
-		return nil
-	}
-	return err
-}
-
-func (n *network) push(ctx context.Context, conn sessionstore.Connection, frame string) error {
 	for n.mutant == "a-slow-push-holds-all" && n.hanging.Load() > 0 && ctx.Err() == nil {
 		after(ctx, 20*time.Millisecond)
 	}
@@ -104,7 +87,7 @@ func (n *network) push(ctx context.Context, conn sessionstore.Connection, frame 
 		return delivery.ErrBusy
 	}
 	s := n.find(conn)
-	if s == nil {
+	if s == nil || time.Now().Before(s.ready) {
 		return delivery.ErrGone
 	}
 	if v == busy {

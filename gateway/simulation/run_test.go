@@ -16,6 +16,7 @@ import (
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/inbound"
+	"github.com/nonstick-io/nonstick/internal/protocol"
 	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
@@ -38,6 +39,7 @@ const (
 type run struct {
 	w            *world
 	mutant       string
+	rules        *protocol.Rules
 	net          *network
 	servers      []*nonstick.Server
 	adapters     []*adapter.Adapter
@@ -103,7 +105,7 @@ func simulate(t *testing.T, seed uint64, mutant string, trace func(string)) (o o
 
 func newRun(w *world, mutant string) *run {
 	r := &run{
-		w: w, mutant: mutant, accepted: map[*client]map[string]bool{},
+		w: w, mutant: mutant, rules: rulesOf(mutant), accepted: map[*client]map[string]bool{},
 		before: map[string]map[*client]map[string]bool{}, closed: map[string]int{}, closedSecond: map[string]int{},
 		owners: map[string]*client{}, handled: map[string]int{},
 		copies: w.rng.IntN(

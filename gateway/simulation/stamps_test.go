@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"fmt"
-	"hash/fnv"
 	"time"
 )
 
@@ -30,15 +29,7 @@ func (c *client) stamp(n int) string {
 		t = fmt.Sprint(time.Now().UnixMilli() / 500)
 	case official:
 		t = fmt.Sprintf("PggDzUx.%d", n)
-		if c.run.mutant == "t-names-nothing" {
-			return ""
-		}
 	case noStamps:
-	}
-	if c.run.mutant == "t-is-an-identity" && t != "" && n > 0 {
-		h := fnv.New32()
-		_, _ = h.Write([]byte(t))
-		return fmt.Sprintf("%07x", h.Sum32()%(1<<28)) + ".t" // which the engine takes for a name
 	}
 	return t
 }

@@ -86,9 +86,7 @@ func (s *store) Close(ctx context.Context, r sessionstore.CloseRequest) (old ses
 		old, err = s.Store.Close(ctx, r)
 		return err
 	})
-	if cur, ok := sessionstore.Current(
-		err,
-	); ok && s.mutant == "close-has-two-winners" &&
+	if cur, ok := sessionstore.Current(err); ok && s.mutant == "close-has-two-winners" &&
 		cur.State == sessionstore.Closing {
 		cur.Handler = r.Handler
 		old, err = cur, nil
@@ -129,9 +127,6 @@ func (s *store) Claim(
 func (s *store) TakeOver(
 	ctx context.Context, id sessionstore.SessionID, l sessionstore.Lease, from sessionstore.Owner, now time.Time,
 ) error {
-	if s.mutant == "nobody-takes-over" {
-		return sessionstore.ErrConflict
-	}
 	return s.write(
 		ctx, "TakeOver "+string(id),
 		func(ctx context.Context) error { return s.Store.TakeOver(ctx, id, s.lease(l), from, now.Add(s.skew)) },
@@ -147,7 +142,7 @@ func (s *store) Finish(ctx context.Context, id sessionstore.SessionID, owner ses
 func (s *store) Deliver(
 	ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits,
 ) error {
-	err := s.write(ctx, "Deliver "+string(id), func(ctx context.Context) error {
+	return s.write(ctx, "Deliver "+string(id), func(ctx context.Context) error {
 		if s.mutant == "deliver-ignores-the-hold" {
 			if cur, e := s.Store.Get(
 				ctx, id, time.Now(),
@@ -159,17 +154,6 @@ func (s *store) Deliver(
 		}
 		return s.Store.Deliver(ctx, id, p, l)
 	})
-	if cur, ok := sessionstore.Current(err); ok && s.mutant == "full-is-silent" && l.Exceeded(&cur, p) {
-		return nil
-	}
-	switch {
-	case !sessionstore.InDoubt(err):
-	case s.mutant == "doubt-is-success":
-		return nil
-	case s.mutant == "doubt-is-refusal":
-		return sessionstore.ErrThrottled
-	}
-	return err
 }
 
 func (s *store) Answer(ctx context.Context, r sessionstore.AnswerRequest) error {
@@ -236,9 +220,6 @@ func (s *store) Upgrade(
 		}
 		return nil
 	})
-	if s.mutant == "upgrade-pushes-what-was-given" {
-		after.Given = 0
-	}
 	return after, err
 }
 
@@ -250,9 +231,6 @@ func (s *store) Enqueue(
 		after, err = s.Store.Enqueue(ctx, id, p, l, s.lease(hold))
 		return err
 	})
-	if s.mutant == "enqueue-shares-the-hold" && err == nil {
-		after.Hold = hold
-	}
 	return after, err
 }
 
@@ -292,13 +270,9 @@ func (s *store) DeleteConnection(ctx context.Context, c sessionstore.Connection)
 }
 
 func (s *store) Register(ctx context.Context, r sessionstore.Registration) error {
-	err := s.write(
+	return s.write(
 		ctx, "Register "+string(r.Session), func(ctx context.Context) error { return s.Store.Register(ctx, r) },
 	)
-	if errors.Is(err, sessionstore.ErrExists) && s.mutant == "open-step-is-no-claim" {
-		return nil
-	}
-	return err
 }
 
 func (s *store) Update(ctx context.Context, r sessionstore.Registration) error {

@@ -32,6 +32,11 @@ type rule struct {
 var rules = []rule{
 	{pkg: "internal/engineio", never: []string{module}, why: "a codec is a leaf: bytes in, values out"},
 	{pkg: "internal/socketio", never: []string{module}, why: "a codec is a leaf: bytes in, values out"},
+	{
+		pkg: "internal/protocol", never: []string{module, aws},
+		except: []string{module + "internal/engineio", module + "sessionstore"},
+		why:    "a decision knows what was read, and does nothing",
+	},
 	{pkg: "internal/again", never: []string{module, aws}, why: "to try again takes a clock, and nothing of ours"},
 	{pkg: "sessionstore", never: []string{module}, why: "the contract knows no implementation"},
 	{pkg: "internal/engineio", never: []string{aws, "net/http"}, why: "a codec knows no transport"},
@@ -53,14 +58,18 @@ var rules = []rule{
 	},
 	{
 		pkg: "adapter/delivery", never: []string{module, aws},
-		except: []string{module + "sessionstore", module + "internal/again"},
-		why:    "delivery to one session is the lowest of what knows the store",
+		except: []string{
+			module + "sessionstore", module + "internal/again", module + "internal/protocol",
+			module + "internal/engineio",
+		},
+		why: "delivery to one session is the lowest of what knows the store",
 	},
 	{
 		pkg: "adapter", never: []string{module, aws},
 		except: []string{
-			module + "adapter/delivery", module + "internal/again", module + "internal/engineio",
-			module + "internal/ids", module + "internal/socketio", module + "sessionstore",
+			module + "adapter/delivery", module + "internal/again", module + "internal/protocol",
+			module + "internal/engineio", module + "internal/ids", module + "internal/socketio",
+			module + "sessionstore",
 		},
 		why: "rooms and broadcasts know delivery, and neither a server nor a cloud",
 	},
@@ -86,7 +95,7 @@ var rules = []rule{
 		except: []string{
 			module + "adapter/delivery", module + "sessionstore", module + "internal/engineio",
 			module + "internal/socketio",
-			module + "internal/again", module + "internal/awshttp",
+			module + "internal/again", module + "internal/protocol", module + "internal/awshttp",
 		},
 		why: "what only pushes links no server",
 	},
@@ -225,9 +234,45 @@ func TestLambdaBuildHasNoLaptop(t *testing.T) {
 	}
 }
 
-// No program replaces the source of random ids.
-func TestIDsAreRandom(t *testing.T) {
-	root, found := strings.TrimSpace(strings.Join(list(t, "list", "-m", "-f", "{{.Dir}}"), " ")), 0
+// Rules are decided without a clock of their own, a context, a log, or any other thing than what was read.
+func TestDecisionsArePure(t *testing.T) {
+	allowed := []string{"errors", "time", module + "internal/engineio", module + "sessionstore"}
+	for _, dep := range list(t, "list", "-f", `{{join .Imports "\n"}}`, module+"internal/protocol") {
+		if !slices.Contains(allowed, dep) {
+			t.Errorf("internal/protocol imports %s", dep)
+		}
+	}
+	for _, word := range []string{"time.Now", "time.Since", "time.Until"} {
+		for _, file := range mentions(t, word) {
+			if strings.HasPrefix(file, "internal/protocol/") {
+				t.Errorf("%s asks for the time, which it is to be given", file)
+			}
+		}
+	}
+}
+
+// What is for tests alone is mentioned where it is defined, and used by no program.
+func TestSeams(t *testing.T) {
+	for word, home := range map[string]string{
+		"WithSource":  "internal/ids/ids.go",        // of random ids
+		"BrokenRules": "internal/protocol/rules.go", // of the protocol
+	} {
+		files := mentions(t, word)
+		if !slices.Contains(files, home) {
+			t.Errorf("%s is not where this test looks for it", word)
+		}
+		for _, file := range files {
+			if file != home {
+				t.Errorf("%s has %s, which is for tests", file, word)
+			}
+		}
+	}
+}
+
+// mentions are the files of packages, without tests, that have a word in them.
+func mentions(t *testing.T, word string) (files []string) {
+	t.Helper()
+	root := strings.TrimSpace(strings.Join(list(t, "list", "-m", "-f", "{{.Dir}}"), " "))
 	for _, file := range list(
 		t, "list", "-f", `{{$dir := .Dir}}{{range .GoFiles}}{{$dir}}/{{.}}{{"\n"}}{{end}}`, module+"...",
 	) {
@@ -235,17 +280,11 @@ func TestIDsAreRandom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		switch name := strings.TrimPrefix(file, root+"/"); {
-		case !strings.Contains(string(source), "WithSource"):
-		case name == "internal/ids/ids.go":
-			found++
-		default:
-			t.Errorf("%s replaces the source of random ids, which is for tests", name)
+		if strings.Contains(string(source), word) {
+			files = append(files, strings.TrimPrefix(file, root+"/"))
 		}
 	}
-	if found != 1 {
-		t.Error("ids.WithSource is not where this test looks for it")
-	}
+	return files
 }
 
 // The tests above must be able to fail.

@@ -1,0 +1,66 @@
+// Package protocol decides what docs/protocol.md says: each rule is a pure function from what was read or refused, the
+// time and the options to a named action. It reads no clock and no store, and does nothing: package engine and package
+// delivery do what it says, by a switch over the action.
+//
+// Its tests are the tables of docs/protocol.md.
+package protocol
+
+import (
+	"time"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// Rules are the decisions by which an engine or a delivery acts. There is one set of them; the simulation replaces one
+// or another, to see that a schedule catches what comes of it.
+type Rules struct {
+	Names func(t, opened string, now time.Time) bool
+	Get   func(GetState) GetAction
+
+	Deliver  func(err error, packets []sessionstore.Packet, limits sessionstore.BufferLimits) DeliverAction
+	Enqueue  func(err error, packets []sessionstore.Packet, limits sessionstore.BufferLimits) DeliverAction
+	Enqueued func(s *sessionstore.Session, mine sessionstore.Owner, now time.Time) FlushAction
+	Doubt    func(open, waits bool) DoubtAction
+	Push     func(error) PushAction
+	Skip     func(*sessionstore.Session) int
+	Released func(cur *sessionstore.Session, mine sessionstore.Owner) FlushAction
+
+	Bind      func(error) BindAction
+	Probe     func(error) ProbeAction
+	Upgrade   func(err error, mine sessionstore.Owner) UpgradeAction
+	Candidate func(frame string, probed bool) CandidateAction
+
+	Open     func(error) OpenAction
+	Frame    func(s *sessionstore.Session, conn sessionstore.Connection) FrameAction
+	Post     func(*sessionstore.Session) PostAction
+	Close    func(err error, mine sessionstore.Owner) CloseAction
+	ConnEnds func(err error, conn sessionstore.Connection) ConnEndAction
+
+	Row    func(RowState) RowAction
+	Pinged func(error) PingedAction
+	Look   func(LookState) LookAction
+}
+
+// sound are the rules of docs/protocol.md.
+var sound = Rules{
+	Names: Names, Get: Get,
+	Deliver: Deliver, Enqueue: Enqueue, Enqueued: Enqueued, Doubt: Doubt, Push: Push, Skip: Skip, Released: Released,
+	Bind: Bind, Probe: Probe, Upgrade: Upgrade, Candidate: Candidate,
+	Open: Open, Frame: Frame, Post: Post, Close: Close, ConnEnds: ConnEnds,
+	Row: Row, Pinged: Pinged, Look: Look,
+}
+
+// Sound returns the rules of docs/protocol.md.
+func Sound() Rules { return sound }
+
+// Breaker is a store that comes with rules of its own. It is for the simulation alone, which breaks them one by one;
+// no program has one, and no other module can.
+type Breaker interface{ BrokenRules() *Rules }
+
+// Of returns the rules for what works on a store.
+func Of(store any) *Rules {
+	if b, ok := store.(Breaker); ok {
+		return b.BrokenRules()
+	}
+	return &sound
+}
