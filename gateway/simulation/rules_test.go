@@ -2,7 +2,10 @@ package simulation
 
 import (
 	"errors"
+	"os"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -141,5 +144,34 @@ func TestBreaks(t *testing.T) {
 		if !slices.ContainsFunc(mutants, func(m mutant) bool { return m.name == name }) {
 			t.Errorf("%s is no mutant", name)
 		}
+	}
+}
+
+// docs/protocol.md lists the mutants, and marks those that replace a decision.
+func TestMutantsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "| mutant | rule |\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	listed := map[string]bool{}
+	for _, row := range strings.Split(table, "\n") {
+		cell, _, _ := strings.Cut(strings.TrimPrefix(row, "| "), " |")
+		for _, found := range regexp.MustCompile("`([a-z0-9-]+)`(\\\\\\*)?").FindAllStringSubmatch(cell, -1) {
+			listed[found[1]] = true
+			if marked := found[2] != ""; marked != (breaks[found[1]] != nil) {
+				t.Errorf("%s: marked %v, replaces a decision %v", found[1], marked, !marked)
+			}
+		}
+	}
+	for _, m := range mutants {
+		if !listed[m.name] {
+			t.Errorf("%s is not listed", m.name)
+		}
+		delete(listed, m.name)
+	}
+	for name := range listed {
+		t.Errorf("%s is listed and does not exist", name)
 	}
 }
