@@ -33,9 +33,8 @@ func TestProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	line, err := bufio.NewReader(stdout).ReadString('\n')
-	m := regexp.MustCompile(`^Nonstick listens on (http://\S+/) \(store memory, limits aws\)\n$`).FindStringSubmatch(
-		line,
-	)
+	ready := regexp.MustCompile(`^Nonstick listens on (http://\S+/) \(store memory, limits aws\)\n$`)
+	m := ready.FindStringSubmatch(line)
 	if m == nil {
 		t.Fatalf("it said %q, %v", line, err)
 	}
