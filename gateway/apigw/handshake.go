@@ -71,7 +71,7 @@ func keptHeaders(from map[string]string, cookie string) map[string]string {
 		}
 	}
 	if origin := header(from, "Origin"); origin != "" {
-		keep("origin", origin) // first: it may decide who gets in
+		keep("origin", origin) // first: it may decide whether the client gets in
 	}
 	for _, k := range slices.Sorted(maps.Keys(from)) {
 		if name := strings.ToLower(k); name != "origin" && !ofTheHop(name) {

@@ -165,8 +165,8 @@ func brokenRune(s string) int {
 	return 1
 }
 
-// Path returns a request's path without the stage: at the host of API Gateway itself the path of an API whose stage
-// has a name begins with that; with the stage "$default", and at a domain of one's own, it does not.
+// Path returns a request's path without the stage: at the host of API Gateway itself the path of an API whose stage has
+// a name begins with that; with the stage "$default", and at a custom domain, it does not.
 func Path(e *events.APIGatewayV2HTTPRequest) string {
 	stage := e.RequestContext.Stage
 	if stage == "" || stage == "$default" {

@@ -254,7 +254,7 @@ func BenchmarkHeartbeat(b *testing.B) {
 // BenchmarkPong is the answer to one ping: over WebSocket a frame, on polling a POST.
 func BenchmarkPong(b *testing.B) {
 	b.Run("websocket", func(b *testing.B) {
-		// An instance writes no pong that nobody asked for: within half an interval none is.
+		// An instance writes no pong without a ping: within half an interval none is.
 		w := newBenchWorld(b, engine.Options{PingInterval: 1, PingTimeout: time.Hour})
 		_, conn := w.webSocket()
 		c := w.count()

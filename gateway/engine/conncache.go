@@ -12,8 +12,8 @@ const maxCached = 20_000
 
 // connCache remembers which session a connection belongs to. That never changes, so it can be stale in two ways: the
 // session has ended, and a candidate has taken over at another instance. Reading the session tells both. It also
-// remembers what this instance wrote of the next ping, to spare the writes of pongs that nobody asked for; to have
-// forgotten it costs one.
+// remembers what this instance wrote of the next ping, to spare the writes of pongs without a ping; to have forgotten
+// it costs one.
 type connCache struct {
 	mu       sync.RWMutex
 	sessions map[sessionstore.Connection]cached

@@ -23,7 +23,7 @@ type End struct {
 	Conns []sessionstore.Connection `json:"conns,omitempty"`
 	// Step counts how often the end was handed over because one go was not enough for it.
 	Step int `json:"step,omitempty"`
-	// Reason, unless empty, is why the session is still to be closed; Doubtful is a connection to cut no matter who
+	// Reason, unless empty, is why the session is still to be closed; Doubtful is a connection to cut whichever caller
 	// closes it.
 	Reason   string                  `json:"reason,omitempty"`
 	Doubtful sessionstore.Connection `json:"doubtful,omitzero"`
@@ -31,11 +31,10 @@ type End struct {
 	turn string // the namespace whose turn it was given back for, in a [Pool]
 }
 
-// Ends takes the ends of sessions from those that close them, who would be held up by a disconnect handler that is
-// slow. What takes them calls [Engine.Finish] for each. An end may come twice, for an owner does each part of it
-// once. One that is lost does no harm either: the sweeper hands it over anew when its lease is over. But the sweeper
-// knows nothing of a session that is still to be closed: a queue keeps those, and a process loses them only with
-// itself.
+// Ends takes the ends of sessions from the callers that close them, which a slow disconnect handler would hold up. What
+// takes them calls [Engine.Finish] for each. An end may come twice, for an owner does each part of it once. One that is
+// lost does no harm either: the sweeper hands it over anew when its lease is over. But the sweeper knows nothing of a
+// session that is still to be closed: a queue keeps those, and a process loses them only with itself.
 type Ends interface {
 	// HandOver takes an end and returns at once. After an error the end is left to the sweeper.
 	HandOver(ctx context.Context, end End) error
@@ -77,7 +76,7 @@ func (e *Engine) later(ctx context.Context, c delivery.Ending) error {
 	return e.ends.HandOver(ctx, End{Session: c.Session, Owner: c.Owner, Reason: c.Reason, Doubtful: c.Doubtful})
 }
 
-// finishClose closes a session, trying until it succeeds: a push to it has failed, and nobody else knows.
+// finishClose closes a session, trying until it succeeds: a push to it has failed, and no other caller knows.
 func (e *Engine) finishClose(ctx context.Context, end End) error {
 	ctx, cancel := context.WithTimeout(ctx, finishTime)
 	defer cancel()
@@ -119,9 +118,9 @@ func (e *Engine) handOver(ctx context.Context, end End) error {
 }
 
 // Finish does what remains of the end of a session: closes it, if that is still to be done; runs the disconnect
-// handlers, removes the rows, writes closed. Where that takes longer than one go may, the rest is handed over, or
-// done in place if there is nobody to hand it to. It returns nil if another is at it. After an error the sweeper sees
-// to the rest.
+// handlers, removes the rows, writes closed. Where that takes longer than one go may, the rest is handed over, or done
+// in place if there is nothing to hand it to. It returns nil if another is at it. After an error the sweeper sees to
+// the rest.
 func (e *Engine) Finish(ctx context.Context, end End) error {
 	if end.Reason != "" {
 		return e.finishClose(ctx, end)

@@ -112,8 +112,8 @@ func (i *Invocation) send(
 // errHandled is the error of sending by an invocation that has ended.
 var errHandled = errors.New("engine: the request has been handled")
 
-// collect returns what collects packets for the session; nil if it has kept them. A message of a WebSocket has one reply, and
-// in general sends nothing else: then nothing is to be collected.
+// collect returns what collects packets for the session; nil if it has kept them. A message of a WebSocket has one
+// reply, and in general sends nothing else: then nothing is to be collected.
 func (i *Invocation) collect(
 	ctx context.Context, packets []sessionstore.Packet, reply bool,
 ) (*delivery.Collection, error) {
@@ -277,8 +277,8 @@ func (i *Invocation) sendAll(ctx context.Context) (reply string, err error) {
 	return reply, i.collection.End(ctx)
 }
 
-// answerable reports whether a packet may go back as the answer to the request: only to a session that was
-// read as being on this very connection, with nobody flushing to it, and not to one that is being closed.
+// answerable reports whether a packet may go back as the answer to the request: only to a session that was read as
+// being on this very connection, without a hold, and not to one that is being closed.
 func (i *Invocation) answerable(p sessionstore.Packet) bool {
 	o := &i.engine.opts
 	return i.reply && i.reason == "" && !o.PushReplies && len(p.Frames) == 1 && len(p.Frames[0]) <= o.Limits.Frame &&

@@ -30,7 +30,7 @@ func (e *Engine) Known(ctx context.Context, id sessionstore.SessionID, on engine
 	return nil
 }
 
-// NameInLog is what a session is called in a log: a hash, for its id is a secret, and a log may be anybody's.
+// NameInLog is what a session is called in a log: a hash, for its id is a secret, and a log may be read by others.
 func NameInLog(id sessionstore.SessionID) string {
 	const bytes = 6 // enough to tell sessions apart
 	sum := sha256.Sum256([]byte(id))

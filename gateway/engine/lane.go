@@ -7,7 +7,7 @@ import (
 )
 
 // lane bounds how much work of one kind is under way. Work that takes long makes room for other work, so that a few
-// slow pieces hold nobody up; a second, greater bound is for all of it.
+// slow pieces hold no other up; a second, greater bound is for all of it.
 type lane struct {
 	quick time.Duration // how long a piece holds one of the slots at most; 0 if it holds it until it frees it
 	slots chan struct{}

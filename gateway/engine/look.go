@@ -11,7 +11,7 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// deadHold closes a serial session whose flusher died: nobody else may ever meet its hold.
+// deadHold closes a serial session whose flusher died: no other caller may ever meet its hold.
 func (e *Engine) deadHold(ctx context.Context, r sessionstore.Registration) error {
 	now := time.Now()
 	s, err := e.store.Get(ctx, r.Session, now)

@@ -61,7 +61,7 @@ func (e *Engine) Overtaken(
 	defer func() {
 		now := time.Now()
 		over := now.Add(-delivery.LeaseMargin) // for an instance whose clock is slow, too
-		// If it fails, nobody waits until the lease has ended.
+		// If it fails, no other frame can wait until the lease has ended.
 		_ = e.store.Claim(context.WithoutCancel(ctx), place, sessionstore.Lease{Owner: me, Until: over}, "", now)
 	}()
 	return e.readUntil(ctx, id, patience, ready)

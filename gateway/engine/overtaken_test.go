@@ -33,7 +33,9 @@ func TestOvertakenPlaceIsFree(t *testing.T) {
 	}
 	waits := func(st sessionstore.Store, arrived bool) error {
 		_, err := engine.New(engine.Config{Store: st}).
-			Overtaken(ctx, "s", engine.WaitHeader, 100*time.Millisecond, func(*sessionstore.Session) bool { return arrived })
+			Overtaken(
+				ctx, "s", engine.WaitHeader, 100*time.Millisecond, func(*sessionstore.Session) bool { return arrived },
+			)
 		return err
 	}
 	for _, c := range []struct {

@@ -22,7 +22,11 @@ func TestHandshake(t *testing.T) {
 		options engine.Options
 		want    string
 	}{
-		{"defaults", engine.Options{}, `"upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`},
+		{
+			"defaults",
+			engine.Options{},
+			`"upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`,
+		},
 		{
 			"configured",
 			engine.Options{PingInterval: 300 * time.Millisecond, PingTimeout: time.Second, MaxPayload: 99},
@@ -79,9 +83,18 @@ func TestPollRules(t *testing.T) {
 		writes  int64 // that the GET makes
 		reason  string
 	}{
-		{"1: unknown session", func(w *world, id sessionstore.SessionID) { w.forget(id) }, "t1", "", engineio.ErrUnknownSession, 0, "gone"},
-		{"1: closed", func(w *world, id sessionstore.SessionID) { w.must(w.engine.Fail(w.t.Context(), id, "test")) }, "t1", "", engineio.ErrUnknownSession, 0, "test"},
-		{"1: on WebSocket", func(w *world, id sessionstore.SessionID) { w.upgraded(id) }, "t1", "", engineio.ErrBadRequest, 0, ""},
+		{
+			"1: unknown session", func(w *world, id sessionstore.SessionID) { w.forget(id) }, "t1", "",
+			engineio.ErrUnknownSession, 0, "gone",
+		},
+		{
+			"1: closed", func(w *world, id sessionstore.SessionID) { w.must(w.engine.Fail(w.t.Context(), id, "test")) },
+			"t1", "", engineio.ErrUnknownSession, 0, "test",
+		},
+		{
+			"1: on WebSocket", func(w *world, id sessionstore.SessionID) { w.upgraded(id) }, "t1", "",
+			engineio.ErrBadRequest, 0, "",
+		},
 		{"1: closed by the server, with packets", func(w *world, id sessionstore.SessionID) {
 			w.deliver(id, "4a")
 			w.must(w.engine.Close(w.t.Context(), id, "test"))
@@ -89,13 +102,21 @@ func TestPollRules(t *testing.T) {
 		{"1: closed by the server, without", func(w *world, id sessionstore.SessionID) {
 			w.must(w.engine.Close(w.t.Context(), id, "test"))
 		}, "t1", "6 1", nil, 1, "test"},
-		{"2: repeated", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); w.get(id, "t1"); w.deliver(id, "4b") }, "t1", "4a", nil, 0, ""},
+		{
+			"2: repeated",
+			func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); w.get(id, "t1"); w.deliver(id, "4b") },
+			"t1", "4a", nil, 0, "",
+		},
 		{"2: repeated, with two packets", func(w *world, id sessionstore.SessionID) {
 			w.deliver(id, "4a", "bAA==")
 			w.deliver(id, "4b")
 			w.get(id, "t1")
 		}, "t1", "4a bAA== 4b", nil, 0, ""},
-		{"2: repeated ping", func(w *world, id sessionstore.SessionID) { time.Sleep(25 * time.Second); w.get(id, "t1") }, "t1", "2", nil, 0, ""},
+		{
+			"2: repeated ping",
+			func(w *world, id sessionstore.SessionID) { time.Sleep(25 * time.Second); w.get(id, "t1") }, "t1", "2", nil,
+			0, "",
+		},
 		{"2: repeated ping, after the pong", func(w *world, id sessionstore.SessionID) {
 			time.Sleep(25 * time.Second)
 			w.get(id, "t1")
@@ -106,27 +127,62 @@ func TestPollRules(t *testing.T) {
 			w.must(w.engine.Close(w.t.Context(), id, "test"))
 			w.get(id, "t1")
 		}, "t1", "4a", nil, 0, "test"},
-		{"3: overlap", func(w *world, id sessionstore.SessionID) { w.park(id, "t1") }, "t2", "", engineio.ErrOverlap, -1, "transport error"},
-		{"4: acknowledges the one before", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); w.get(id, "t1"); w.deliver(id, "4b") }, "t2", "4b", nil, 1, ""},
-		{"4: packets", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); w.deliver(id, "4b", "bAA==") }, "t1", "4a 4b bAA==", nil, 1, ""},
-		{"4: a ping that is due, behind packets", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); time.Sleep(25 * time.Second) }, "t1", "4a", nil, 1, ""},
-		{"4: a ping that is overdue, before packets", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); time.Sleep(30 * time.Second) }, "t1", "2", nil, 1, ""},
+		{
+			"3: overlap", func(w *world, id sessionstore.SessionID) { w.park(id, "t1") }, "t2", "", engineio.ErrOverlap,
+			-1, "transport error",
+		},
+		{
+			"4: acknowledges the one before",
+			func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); w.get(id, "t1"); w.deliver(id, "4b") },
+			"t2", "4b", nil, 1, "",
+		},
+		{
+			"4: packets",
+			func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); w.deliver(id, "4b", "bAA==") }, "t1",
+			"4a 4b bAA==", nil, 1, "",
+		},
+		{
+			"4: a ping that is due, behind packets",
+			func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); time.Sleep(25 * time.Second) }, "t1", "4a",
+			nil, 1, "",
+		},
+		{
+			"4: a ping that is overdue, before packets",
+			func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); time.Sleep(30 * time.Second) }, "t1", "2",
+			nil, 1, "",
+		},
 		{"4: packets after the ping", func(w *world, id sessionstore.SessionID) {
 			w.deliver(id, "4a")
 			time.Sleep(30 * time.Second)
 			w.get(id, "t1")
 		}, "t2", "4a", nil, 1, ""},
-		{"4: probed, and so after a moment", func(w *world, id sessionstore.SessionID) { w.message(w.bind(id), "2probe") }, "t1", "6", nil, 2, ""},
-		{"4: probed, with packets", func(w *world, id sessionstore.SessionID) { w.message(w.bind(id), "2probe"); w.deliver(id, "4a") }, "t1", "4a", nil, 1, ""},
+		{
+			"4: probed, and so after a moment",
+			func(w *world, id sessionstore.SessionID) { w.message(w.bind(id), "2probe") }, "t1", "6", nil, 2, "",
+		},
+		{
+			"4: probed, with packets",
+			func(w *world, id sessionstore.SessionID) { w.message(w.bind(id), "2probe"); w.deliver(id, "4a") }, "t1",
+			"4a", nil, 1, "",
+		},
 		{"5: parked to its end", func(*world, sessionstore.SessionID) {}, "t1", "6", nil, 2, ""},
-		{"5: parked, bound but not probed", func(w *world, id sessionstore.SessionID) { w.bind(id) }, "t1", "6", nil, 2, ""},
+		{
+			"5: parked, bound but not probed", func(w *world, id sessionstore.SessionID) { w.bind(id) }, "t1", "6", nil,
+			2, "",
+		},
 		{"4: a t that is no name, after the same", func(w *world, id sessionstore.SessionID) {
 			w.deliver(id, "4a")
 			w.get(id, "1764188000")
 			w.deliver(id, "4b")
 		}, "1764188000", "4b", nil, 1, ""},
-		{"3: overlap of two without names", func(w *world, id sessionstore.SessionID) { w.park(id, "1764188000") }, "1764188000", "", engineio.ErrOverlap, -1, "transport error"},
-		{"5: without t", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); w.get(id, "") }, "", "6", nil, 2, ""},
+		{
+			"3: overlap of two without names", func(w *world, id sessionstore.SessionID) { w.park(id, "1764188000") },
+			"1764188000", "", engineio.ErrOverlap, -1, "transport error",
+		},
+		{
+			"5: without t", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); w.get(id, "") }, "", "6",
+			nil, 2, "",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
@@ -165,19 +221,36 @@ func TestParked(t *testing.T) {
 		reason string
 	}{
 		{"a packet", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a") }, "4a", nil, 0, ""},
-		{"a packet with an attachment", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a", "bAA==") }, "4a bAA==", nil, 0, ""},
+		{
+			"a packet with an attachment", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a", "bAA==") },
+			"4a bAA==", nil, 0, "",
+		},
 		{"a probe", func(w *world, id sessionstore.SessionID) { w.message(w.bind(id), "2probe") }, "6", nil, 0, ""},
 		{"nothing", func(*world, sessionstore.SessionID) {}, "6", nil, 20 * time.Second, ""},
 		{"a ping", func(w *world, id sessionstore.SessionID) {}, "2", nil, 10 * time.Second, ""}, // see below
-		{"the client closes", func(w *world, id sessionstore.SessionID) { w.must(w.engine.Post(w.t.Context(), id, "1")) }, "6", nil, 0, "transport close"},
-		{"the server closes", func(w *world, id sessionstore.SessionID) { w.must(w.engine.Close(w.t.Context(), id, "test")) }, "1", nil, 0, "test"},
-		{"an error", func(w *world, id sessionstore.SessionID) { w.must(w.engine.Fail(w.t.Context(), id, "test")) }, "1", nil, 0, "test"},
+		{
+			"the client closes",
+			func(w *world, id sessionstore.SessionID) { w.must(w.engine.Post(w.t.Context(), id, "1")) }, "6", nil, 0,
+			"transport close",
+		},
+		{
+			"the server closes",
+			func(w *world, id sessionstore.SessionID) { w.must(w.engine.Close(w.t.Context(), id, "test")) }, "1", nil,
+			0, "test",
+		},
+		{
+			"an error", func(w *world, id sessionstore.SessionID) { w.must(w.engine.Fail(w.t.Context(), id, "test")) },
+			"1", nil, 0, "test",
+		},
 		{"another GET", func(w *world, id sessionstore.SessionID) {
 			if _, err := w.engine.Poll(w.t.Context(), id, stamp("t2")); !errors.Is(err, engineio.ErrOverlap) {
 				w.t.Errorf("the other GET: %v", err)
 			}
 		}, "1", nil, 0, "transport error"},
-		{"an upgrade without a probe", func(w *world, id sessionstore.SessionID) { w.message(w.bind(id), "5") }, "1", nil, 0, ""},
+		{
+			"an upgrade without a probe", func(w *world, id sessionstore.SessionID) { w.message(w.bind(id), "5") }, "1",
+			nil, 0, "",
+		},
 	} {
 		for _, waking := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/waking %v", c.name, waking), func(t *testing.T) {

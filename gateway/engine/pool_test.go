@@ -210,7 +210,8 @@ func TestSessionIsClosedInTheEnd(t *testing.T) {
 						engine.End{Session: id, Owner: "o", Reason: delivery.ReasonTransportError, Doubtful: conn},
 					),
 				)
-				for end := time.Now().Add(time.Hour); w.session(id).State != sessionstore.Closed && time.Now().Before(end); {
+				for end := time.Now().Add(time.Hour); w.session(id).State != sessionstore.Closed &&
+					time.Now().Before(end); {
 					time.Sleep(time.Second)
 				}
 				w.expectState(id, delivery.ReasonTransportError)

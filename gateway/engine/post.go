@@ -78,7 +78,7 @@ func (e *Engine) posted(ctx context.Context, inv *Invocation, p engineio.Packet)
 }
 
 // pong moves the ping of a polling session on, in its item and in the registry. A refusal means that the session has
-// moved on by itself. A pong that nobody asked for is no write: a client can send thousands in one POST.
+// moved on by itself. A pong without a ping is no write: a client can send thousands in one POST.
 func (e *Engine) pong(ctx context.Context, s *sessionstore.Session) error {
 	now := time.Now()
 	if !s.Pinged && now.Before(s.PingAt) {

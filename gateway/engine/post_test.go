@@ -71,7 +71,10 @@ func TestPostRefused(t *testing.T) {
 		prepare func(w *world, id sessionstore.SessionID)
 		want    error
 	}{
-		{"closed", func(w *world, id sessionstore.SessionID) { w.must(w.engine.Fail(w.t.Context(), id, "test")) }, engineio.ErrUnknownSession},
+		{
+			"closed", func(w *world, id sessionstore.SessionID) { w.must(w.engine.Fail(w.t.Context(), id, "test")) },
+			engineio.ErrUnknownSession,
+		},
 		{"forgotten", func(w *world, id sessionstore.SessionID) { w.forget(id) }, engineio.ErrUnknownSession},
 		{"on WebSocket", func(w *world, id sessionstore.SessionID) { w.upgraded(id) }, engineio.ErrBadRequest},
 		{"store in trouble", func(w *world, _ sessionstore.SessionID) {
@@ -183,7 +186,7 @@ func TestManyAnswers(t *testing.T) {
 	})
 }
 
-// Pongs that nobody asked for cost no write, and a due one costs those of one pong.
+// Pongs without a ping cost no write, and a due one costs those of one pong.
 func TestPongsThatNobodyAskedFor(t *testing.T) {
 	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
 		id := w.polling()

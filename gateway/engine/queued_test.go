@@ -57,8 +57,8 @@ func TestCut(t *testing.T) {
 	})
 }
 
-// Alive pings, and makes the next ping due anew: a client that is not pinged within an interval and a timeout gives
-// up. One that cannot be pinged is left to the sweeper. It says nothing of who is unknown.
+// Alive pings, and makes the next ping due anew: a client that is not pinged within an interval and a timeout gives up.
+// One that cannot be pinged is left to the sweeper. It says nothing of an unknown connection.
 func TestAlive(t *testing.T) {
 	inWorld(t, engine.Options{PingInterval: time.Minute}, func(t *testing.T, w *world) {
 		id, conn := w.webSocket()

@@ -20,7 +20,7 @@ const (
 	shortestTick = 40 * time.Millisecond
 	longestTick  = 3 * time.Second
 	shardLease   = 10 * time.Second
-	sharedLease  = time.Minute    // of sweepers that go by one name: nobody of it waits for its end
+	sharedLease  = time.Minute    // of sweepers that go by one name: none of them waits for its end
 	shardRetry   = shardLease / 4 // how soon a shard that is another's is asked for again
 	releaseTime  = 2 * time.Second
 )
@@ -262,7 +262,7 @@ func (s *shard) walk(ctx context.Context) error {
 	return nil
 }
 
-// got notes that the walk gets on. After a stall, of this process or of the store, nobody can say that a pong had a
+// got notes that the walk gets on. After a stall, of this process or of the store, it is unknown whether a pong had a
 // chance to be counted: so the clients are pinged once more before they are given up. Stalls that come one after the
 // other make it so only once in the time that a ping and its answer take.
 func (s *shard) got(now time.Time) {

@@ -116,7 +116,7 @@ func TestRelievedSweeper(t *testing.T) {
 	})
 }
 
-// Sweepers that go by one name write little: they have nobody to give a shard back to.
+// Sweepers that go by one name write little: there is no other to give a shard back to.
 func TestSharedSweepersSaveWrites(t *testing.T) {
 	inWorld(t, heartbeat, func(t *testing.T, w *world) {
 		const shards = 16
@@ -173,8 +173,8 @@ func TestPingAfterARefusal(t *testing.T) {
 	})
 }
 
-// Sweepers that relieve each other end a silent client in time, also where the ping timeout is longer than each of
-// them works; and one that was not pinged, because nobody swept, is pinged first.
+// Sweepers that relieve each other end a silent client in time, also where the ping timeout is longer than each of them
+// works; and one that was not pinged, because no sweeper ran, is pinged first.
 func TestTimeoutOverRelief(t *testing.T) {
 	const beat = 12 * time.Second
 	o := engine.Options{PingInterval: interval, PingTimeout: 2 * beat}
@@ -204,7 +204,7 @@ func TestTimeoutOverRelief(t *testing.T) {
 	})
 }
 
-// A store that stalls ends nobody: pongs may have waited as the sweeper did.
+// A store that stalls ends no session: pongs may have waited as the sweeper did.
 func TestStallOfTheStore(t *testing.T) {
 	for _, transport := range []string{"polling", "websocket"} {
 		inWorld(t, heartbeat, func(t *testing.T, w *world) {
@@ -302,9 +302,15 @@ func TestConnectTimeout(t *testing.T) {
 	}{
 		{"polling", (*world).polling, false, "forced server close"},
 		{"polling, joined", (*world).polling, true, ""},
-		{"WebSocket", func(w *world) sessionstore.SessionID { id, _ := w.webSocket(); return id }, false, "forced server close"},
+		{
+			"WebSocket", func(w *world) sessionstore.SessionID { id, _ := w.webSocket(); return id }, false,
+			"forced server close",
+		},
 		{"WebSocket, joined", func(w *world) sessionstore.SessionID { id, _ := w.webSocket(); return id }, true, ""},
-		{"upgraded", func(w *world) sessionstore.SessionID { id := w.polling(); w.upgraded(id); return id }, false, "forced server close"},
+		{
+			"upgraded", func(w *world) sessionstore.SessionID { id := w.polling(); w.upgraded(id); return id }, false,
+			"forced server close",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, engine.Options{ConnectTimeout: 10 * time.Second}, func(t *testing.T, w *world) {
@@ -387,7 +393,7 @@ func TestClosedFails(t *testing.T) {
 	})
 }
 
-// Somebody who died while flushing leaves a hold; past its time the session ends.
+// A caller that died while flushing leaves a hold; past its time the session ends.
 func TestDeadFlusher(t *testing.T) {
 	inWorld(t, heartbeat, func(t *testing.T, w *world) {
 		id := w.polling()
@@ -405,7 +411,7 @@ func TestDeadFlusher(t *testing.T) {
 	})
 }
 
-// Somebody who died after the flush leaves the registry behind; the sweeper makes it right.
+// A caller that died after the flush leaves the registry behind; the sweeper makes it right.
 func TestDeadAfterFlush(t *testing.T) {
 	inWorld(
 		t, engine.Options{PingInterval: interval, PingTimeout: interval, UpgradeTimeout: 2 * time.Second},

@@ -24,17 +24,26 @@ func TestUpgrade(t *testing.T) {
 		pushed string
 	}{
 		{"nothing buffered", always, nil, "4end"},
-		{"packets between probe and upgrade", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); w.deliver(id, "4b", "bAA==") }, nil, "4a 4b bAA== 4end"},
+		{
+			"packets between probe and upgrade",
+			func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a"); w.deliver(id, "4b", "bAA==") }, nil,
+			"4a 4b bAA== 4end",
+		},
 		{"packets that a GET has carried", func(w *world, id sessionstore.SessionID) {
 			w.deliver(id, "4a")
 			w.get(id, "t1")
 			w.deliver(id, "4b")
 		}, nil, "4b 4end"},
-		{"appended during the flush", func(w *world, id sessionstore.SessionID) { w.deliver(id, "4a") }, func(w *world, id sessionstore.SessionID) {
+		{"appended during the flush", func(w *world, id sessionstore.SessionID) {
+			w.deliver(id, "4a")
+		}, func(w *world, id sessionstore.SessionID) {
 			w.deliver(id, "4b")
 			w.deliver(id, "4c")
 		}, "4a 4b 4c 4end"},
-		{"appended during the flush of nothing", always, func(w *world, id sessionstore.SessionID) { w.deliver(id, "4b") }, "4b 4end"},
+		{
+			"appended during the flush of nothing", always,
+			func(w *world, id sessionstore.SessionID) { w.deliver(id, "4b") }, "4b 4end",
+		},
 		{"appended after a GET", func(w *world, id sessionstore.SessionID) {
 			w.deliver(id, "4a")
 			w.get(id, "t1")
@@ -119,7 +128,11 @@ func TestUpgradeInDoubt(t *testing.T) {
 		{"upgrade done", sessionstore.OpUpgrade, []fault{{errNoAnswer, true}}, ""},
 		{"upgrade not done", sessionstore.OpUpgrade, []fault{again}, ""},
 		{"upgrade throttled", sessionstore.OpUpgrade, []fault{{sessionstore.ErrThrottled, false}}, ""},
-		{"upgrade never done", sessionstore.OpUpgrade, []fault{again, again, again, again, again, again}, "transport error"},
+		{
+			"upgrade never done", sessionstore.OpUpgrade,
+			[]fault{again, again, again, again, again, again},
+			"transport error",
+		},
 		{"release done", sessionstore.OpRelease, []fault{{errNoAnswer, true}}, ""},
 		{"release not done", sessionstore.OpRelease, []fault{again, again}, ""},
 		{"release throttled", sessionstore.OpRelease, []fault{{sessionstore.ErrThrottled, false}}, ""},

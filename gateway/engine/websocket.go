@@ -87,10 +87,9 @@ func (e *Engine) dropped(
 // beatTries is how often a pong's write is tried, which may be applied twice.
 const beatTries = 3
 
-// beatOf is the pong of a WebSocket: its times live in the registry, so the session is not read. A pong that cannot
-// be written ends nothing: the sweeper is in the same trouble with the store, and pings once more. One that nobody
-// asked for is no write, as far as this instance can tell: it comes soon after another that counted, and no ping is
-// due.
+// beatOf is the pong of a WebSocket: its times live in the registry, so the session is not read. A pong that cannot be
+// written ends nothing: the sweeper is in the same trouble with the store, and pings once more. One without a ping is
+// no write, as far as this instance can tell: it comes soon after another that counted, and no ping is due.
 func (e *Engine) beatOf(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) error {
 	now := time.Now()
 	if k, _ := e.conns.get(conn); now.Before(k.calm) {

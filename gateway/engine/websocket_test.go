@@ -74,7 +74,13 @@ func TestStrangers(t *testing.T) {
 		}},
 		{"session closing", func(w *world) sessionstore.Connection {
 			id, conn := w.webSocket()
-			_, err := w.store.Store.Close(w.t.Context(), sessionstore.CloseRequest{Session: id, Reason: "test", Handler: sessionstore.Lease{Owner: "x", Until: time.Now().Add(time.Minute)}})
+			_, err := w.store.Store.Close(
+				w.t.Context(),
+				sessionstore.CloseRequest{
+					Session: id, Reason: "test",
+					Handler: sessionstore.Lease{Owner: "x", Until: time.Now().Add(time.Minute)},
+				},
+			)
 			w.must(err)
 			return conn
 		}},
@@ -143,8 +149,7 @@ func TestReplyOrder(t *testing.T) {
 	})
 }
 
-// A pong of a WebSocket costs one write and reads nothing; one that nobody asked for costs nothing, and puts no ping
-// off.
+// A pong of a WebSocket costs one write and reads nothing; one without a ping costs nothing, and puts no ping off.
 func TestPongCost(t *testing.T) {
 	inWorld(t, heartbeat, func(t *testing.T, w *world) {
 		_, conn := w.webSocket()
@@ -309,7 +314,7 @@ func TestCloseStepEarly(t *testing.T) {
 	})
 }
 
-// The platform says that a connection has ended: once, twice, or of one that is nobody's.
+// The platform says that a connection has ended: once, twice, or of one that no session has.
 func TestDisconnect(t *testing.T) {
 	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
 		id, conn := w.webSocket()

@@ -17,7 +17,7 @@ const second = "/n"
 // What a client may do whose frames are handled at once.
 const (
 	binary = "bin"  // a packet with an attachment
-	pair   = "pair" // two of them at a time: nobody can tell whose an attachment is
+	pair   = "pair" // two of them at a time: nothing tells which packet an attachment belongs to
 	excess = "more" // one attachment too many
 	hop    = "hop"  // an event for a namespace, and the namespace left and joined again
 )
@@ -101,7 +101,8 @@ func (c *client) atOnce(ctx context.Context, k int, event, key string) bool {
 
 // awaitUpgrade waits a second for an upgrade that the client is about to make.
 func (c *client) awaitUpgrade(ctx context.Context) {
-	for end := time.Now().Add(time.Second); c.upgrade > 0 && c.open() == nil && time.Now().Before(end) && ctx.Err() == nil; {
+	for end := time.Now().Add(time.Second); c.upgrade > 0 && c.open() == nil && time.Now().Before(end) &&
+		ctx.Err() == nil; {
 		c.run.w.pause(ctx, 50*time.Millisecond)
 	}
 }

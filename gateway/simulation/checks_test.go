@@ -27,9 +27,11 @@ func (r *run) checkLive(ctx context.Context, c *client) {
 		r.w.violation("%s was dropped though nothing failed: %s", c.name, r.w.reason(c.sid))
 	case c.excused && !c.alive:
 		r.checkInDoubt(c)
-	case c.paired && !c.alive && r.w.spared(c.name) && !r.closes(c) && !r.tight && r.w.reason(c.sid) != delivery.ReasonOutOfOrder:
+	case c.paired && !c.alive && r.w.spared(c.name) && !r.closes(c) && !r.tight &&
+		r.w.reason(c.sid) != delivery.ReasonOutOfOrder:
 		r.w.violation("%s was dropped: %s", c.name, r.w.reason(c.sid))
-	case r.tight && !c.paired && !c.alive && r.w.faultless() && !r.closes(c) && r.w.reason(c.sid) != delivery.ReasonBufferFull:
+	case r.tight && !c.paired && !c.alive && r.w.faultless() && !r.closes(c) &&
+		r.w.reason(c.sid) != delivery.ReasonBufferFull:
 		r.w.violation("%s was dropped: %s", c.name, r.w.reason(c.sid))
 	case r.w.faultless() && r.closes(c) && !r.tight:
 		r.checkDrained(c)

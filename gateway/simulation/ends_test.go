@@ -28,11 +28,11 @@ const (
 	handlerTries = 2
 )
 
-// handover is who finishes the ends of sessions.
+// handover is what finishes the ends of sessions.
 type handover int
 
 const (
-	byCloser handover = iota // nobody but those that close them
+	byCloser handover = iota // the callers that close them alone
 	byPool
 	byQueue
 	allHandovers
@@ -150,7 +150,7 @@ func (r *run) runPool(ctx context.Context) {
 	})
 }
 
-// ends returns who takes the ends of sessions.
+// ends returns what takes the ends of sessions.
 func (r *run) ends() engine.Ends {
 	switch r.handover {
 	case byPool:

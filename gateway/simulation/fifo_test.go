@@ -70,7 +70,7 @@ func (q *fifo[T]) send(group, key string, body T) int {
 	return q.sent
 }
 
-// notify wakes who waits. The queue is locked.
+// notify wakes the receivers that wait. The queue is locked.
 func (q *fifo[T]) notify() {
 	close(q.changed)
 	q.changed = make(chan struct{})

@@ -14,7 +14,7 @@ import (
 )
 
 // membership is what is known of a client's place in the room. It is sure between the end of one change and the
-// beginning of the next, if nobody is in doubt about the first.
+// beginning of the next, if the first is not in doubt.
 type membership struct {
 	in     bool
 	moving int  // changes under way
@@ -46,13 +46,13 @@ func (r *run) move(c *client, in bool) (end func(error)) {
 	}
 }
 
-// emission is one broadcast on its way: whom it met, and who had none of it.
+// emission is one broadcast on its way: the members that it met, and those that had none of it.
 type emission struct {
 	mu     sync.Mutex
 	met    map[sessionstore.SocketID]bool
 	gone   map[sessionstore.SocketID]bool
 	failed string
-	later  bool // members are met after it was emitted, maybe more than once: who has left meanwhile may have none of it
+	later  bool // members are met later, maybe more than once: those that left before may have none of it
 }
 
 func newEmission(later bool) *emission {
@@ -217,7 +217,7 @@ func (c *client) asked(k int, key, event string) {
 	defer c.mu.Unlock()
 	c.done++
 	switch event {
-	case pair, excess, hop: // of these nobody promises that they are handled, unless it is in order
+	case pair, excess, hop: // there is no promise that these are handled, unless it is in order
 		if c.run.line == nil {
 			return
 		}

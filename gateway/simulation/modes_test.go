@@ -9,9 +9,12 @@ var allModes = []string{
 // modes are those of a schedule.
 func (r *run) modes() (modes []string) {
 	for mode, is := range map[string]bool{
-		"at once": r.line == nil, "line": r.line != nil, "line with jitter": r.line != nil && r.line.jitter, "parts": r.parts != nil,
-		"serial": r.serial, "tight": r.tight, "copies": r.copies, "no fault": r.w.faultless(), "of one client": r.w.victim != "", "of batches": r.w.focus != "",
-		"ends by the closer": r.handover == byCloser, "ends by a pool": r.handover == byPool, "ends by a queue": r.handover == byQueue,
+		"at once": r.line == nil, "line": r.line != nil, "line with jitter": r.line != nil && r.line.jitter,
+		"parts":  r.parts != nil,
+		"serial": r.serial, "tight": r.tight, "copies": r.copies, "no fault": r.w.faultless(),
+		"of one client": r.w.victim != "", "of batches": r.w.focus != "",
+		"ends by the closer": r.handover == byCloser, "ends by a pool": r.handover == byPool,
+		"ends by a queue": r.handover == byQueue,
 	} {
 		if is {
 			modes = append(modes, mode)

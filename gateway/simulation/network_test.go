@@ -58,7 +58,7 @@ func (n *network) cut(conn sessionstore.Connection) {
 	})
 }
 
-// idle ends the connections that nobody knows of any more (whose refusal a crash cut short), as API Gateway does with
+// idle ends the connections that no session has any more (whose refusal a crash cut short), as API Gateway does with
 // those that are idle.
 func (n *network) idle() {
 	n.mu.Lock()

@@ -137,8 +137,8 @@ func (l *line) reaches(f inbound.Frame, put int) {
 	}
 }
 
-// disordered notes that frames of a connection have changed places, and no batch shows it: what comes of that is
-// nobody's fault.
+// disordered notes that frames of a connection have changed places, and no batch shows it: what comes of that is no
+// fault of the server.
 func (l *line) disordered(conn sessionstore.Connection) {
 	if c := l.r.clientOf(conn); c != nil {
 		l.r.excuse(c)

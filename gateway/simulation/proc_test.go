@@ -18,7 +18,7 @@ type proc struct {
 
 	name    string
 	crashed atomic.Bool // a sweeper is several goroutines
-	retired bool        // it reads no more: nobody can still be listening to it
+	retired bool        // it reads no more: no client can still be listening to it
 	worked  bool        // it has written something
 }
 
@@ -34,7 +34,7 @@ func (w *world) newProc(ctx context.Context, name string) (context.Context, *pro
 	return context.WithValue(ids.WithSource(ctx, p), procKey{}, p), p
 }
 
-// newName makes a name one that nobody has had: it gets a number if it was given before.
+// newName makes a name one that no process has had: it gets a number if it was given before.
 func (w *world) newName(name string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -13,10 +13,10 @@ import (
 // What a client may do about acknowledgements that the server waits for.
 const (
 	relay = "relay" // has the server ask another client, and wait for its answer
-	stray = "stray" // acknowledges what nobody asked it: what was asked of another, or nothing at all
+	stray = "stray" // acknowledges what it was not asked: what was asked of another, or nothing at all
 )
 
-// question is what the server waits for: the id of an acknowledgement, and whom it has asked.
+// question is what the server waits for: the id of an acknowledgement, and the client that it has asked.
 type question struct {
 	of *client
 	id string
@@ -97,7 +97,7 @@ func (c *client) relayed(ctx context.Context, frame string) {
 	}
 }
 
-// strays sends acknowledgements that nobody waits for: not from this client.
+// strays sends acknowledgements for which no caller waits: not from this client.
 func (c *client) strays(ctx context.Context, k int) bool {
 	frames := []string{fmt.Sprintf(`43%d["stray"]`, 1000+k)}
 	for end := time.Now().Add(promptly); time.Now().Before(end) && len(frames) == 1 && ctx.Err() == nil; {

@@ -39,7 +39,7 @@ var verdictNames = map[verdict]string{
 	cutAfter: " [accepted, then cut]", crash: " [crash]",
 }
 
-// errDoubt is a call whose outcome nobody knows.
+// errDoubt is a call whose outcome is unknown.
 var errDoubt = errors.New("simulation: no answer")
 
 // kind is what kind of call a scheduling point is, which says what may go wrong at it.
@@ -325,8 +325,7 @@ func (w *world) spared(client string) bool {
 	return w.faultless() || w.victim != "" && w.victim != client
 }
 
-// late counts what may have come late, or not at all, with nobody told: calls that were held up, and instances that
-// died.
+// late counts what may have come late, or not at all, without a word: calls that were held up, and instances that died.
 func (w *world) late() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
