@@ -10,6 +10,7 @@ import (
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/internal/ids"
 	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -160,17 +161,15 @@ func (s *Server) tooLate(ctx context.Context, inv *engine.Invocation, socket *So
 		Reason: delivery.ReasonTransportClose, Cause: errors.New("the session closed during CONNECT"),
 	}
 	reason := ""
-	pause := delivery.NewPause()
-	for end := time.Now().Add(tooLatePatience); ; {
+	for tries := again.Until(time.Now().Add(tooLatePatience)); ; {
+		if !tries.Next(ctx) {
+			return gone
+		}
 		now, err := s.store.Get(ctx, inv.ID(), time.Now())
 		if errors.Is(err, sessionstore.ErrNotFound) || err == nil && now.State == sessionstore.Closed {
 			reason = now.Reason
 			break
 		}
-		if time.Now().After(end) {
-			return gone
-		}
-		pause.Wait(ctx)
 	}
 	_, err := s.store.RemoveSocket(ctx, socket.row)
 	switch {

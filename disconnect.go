@@ -7,8 +7,8 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -51,7 +51,7 @@ func (s *Server) hasTime(ctx context.Context) bool {
 // parted sees to it that a socket's disconnect handler has run and its rows are gone: by this caller or, if another
 // instance is at it, by that one. If that one died, parted takes over when its time is up.
 func (s *Server) parted(ctx context.Context, row sessionstore.Socket, reason string) error {
-	pause := delivery.NewPause()
+	pause := again.NewPause()
 	for {
 		if done, err := s.part(ctx, row, reason); done || err != nil {
 			return err

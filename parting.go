@@ -9,12 +9,13 @@ import (
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 const (
-	// claimRepeats is how often a claim is tried that may have been applied or not.
-	claimRepeats = 3
+	// claimTries is how often a claim is tried that may have been applied or not.
+	claimTries = 3
 	// partingLife is how long it is remembered how far a parting came: longer than an instance that has read the
 	// socket's row may work, and than all tries together.
 	partingLife = time.Hour
@@ -132,8 +133,7 @@ func (p *parting) note(ctx context.Context, t try) {
 func (p *parting) claim(ctx context.Context, t try, from sessionstore.Owner) (held sessionstore.Owner, err error) {
 	now := time.Now()
 	lease := sessionstore.Lease{Owner: t.owner(), Until: now.Add(partingLife)}
-	pause := delivery.NewPause()
-	for range claimRepeats {
+	for tries := again.Times(claimTries); tries.Next(ctx); {
 		err = p.s.store.Claim(ctx, p.name, lease, from, now)
 		if err == nil {
 			p.mine = lease.Owner
@@ -142,7 +142,6 @@ func (p *parting) claim(ctx context.Context, t try, from sessionstore.Owner) (he
 		if h, ok := sessionstore.Holder(err); ok {
 			return h.Owner, nil
 		}
-		pause.Wait(ctx)
 	}
 	return "", fmt.Errorf("nonstick: claim disconnect handler: %w", err)
 }

@@ -7,12 +7,6 @@ import (
 	"github.com/nonstick-io/nonstick/internal/again"
 )
 
-// Pause is the wait between bounded repeats: it grows from 10 ms to 500 ms, with jitter.
-type Pause = again.Pause
-
-// NewPause returns a Pause at its shortest.
-func NewPause() *Pause { return again.NewPause() }
-
 const (
 	// busyTries bounds the wait for a connection that is busy to about three seconds, busyInAll what all messages
 	// of one delivery wait.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
-	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/internal/ids"
 	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -88,7 +88,7 @@ func (r *RemoteSocket) ask(ctx context.Context, event string, args Args) (Args, 
 // await waits until an acknowledgement is answered.
 func await(ctx context.Context, store Store, a sessionstore.Ack) (sessionstore.Ack, error) {
 	waker, _ := store.(sessionstore.Waker)
-	pause := delivery.NewPause()
+	pause := again.NewPause() // for a store that cannot tell of changes
 	for {
 		var changed <-chan struct{}
 		if waker != nil {
