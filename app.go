@@ -18,8 +18,10 @@ func App(name string, register func(*Server)) gateway.App {
 }
 
 // Pages sets what answers the requests of browsers outside Socket.IO's path: an application's page and its files, for
-// instance http.FileServerFS of what the program embeds. On AWS an answer may have some 4 MB, and is sent when it is
-// complete. There are none by default. Pages panics with [ErrServing] after the first message of a client.
+// instance http.FileServerFS of what the program embeds. There are none by default. On AWS an answer may have some
+// 4 MB, and is sent when it is complete. GET /nonstick.json beside the pages answers the options that a Socket.IO
+// client on a page needs where it is served ([gateway.ClientOptions]). Pages panics with [ErrServing] after the first
+// message of a client.
 func (s *Server) Pages(h http.Handler) {
 	s.seal.register("pages", func() { s.pages = h })
 }

@@ -88,7 +88,7 @@ func (c *config) flags(fs *flag.FlagSet) *declaration {
 	d.text(
 		&c.corsOrigin, "cors-origin", "LIST", "",
 		"origins that may use polling, and, if it is a list, WebSockets: with commas, * for all, or off; "+
-			"default off"+c.program.openTo(),
+			"default "+c.program.origins(),
 	)
 	d.toggle(&c.corsCredentials, "cors-credentials", "let pages of those origins send cookies")
 	d.level(&c.logLevel, "log-level", "LEVEL", slog.LevelInfo, "debug, info, warn or error")
@@ -252,7 +252,7 @@ func (p Program) parseConfig(args []string, env func(string) (string, bool), out
 		c.given[o.name] = value
 	}
 	if c.corsOrigin == "" {
-		c.corsOrigin = map[bool]string{true: "*", false: "off"}[c.served().AnyOrigin]
+		c.corsOrigin = defaultOrigins(c.served())
 	}
 	if c.inbound == "" {
 		c.inbound = "ordered" // the default of our template, too

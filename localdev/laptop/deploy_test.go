@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/nonstick-io/nonstick/localdev/template"
 )
 
 const loneTemplate = `
@@ -82,5 +84,39 @@ func TestDeployBuilds(t *testing.T) {
 				t.Errorf("answered %d %s, %v", res.StatusCode, body, err)
 			}
 		})
+	}
+}
+
+// Functions of one source are one program, which is built once; another source is another program.
+func TestOneSourceIsBuiltOnce(t *testing.T) {
+	one, two := t.TempDir(), t.TempDir()
+	functions := []template.Function{{ID: "A", Source: one}, {ID: "B", Source: two}, {ID: "C", Source: one}}
+	for _, source := range []string{one, two} {
+		for name, text := range map[string]string{
+			"go.mod": "module lone\n\ngo 1.26\n", "main.go": "package main\n\nfunc main() {}\n",
+		} {
+			if err := os.WriteFile(filepath.Join(source, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	to := t.TempDir()
+	s := &stack{config: config{program: localdev}}
+	if err := s.buildAll(t.Context(), functions, to); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range functions {
+		if _, err := os.Stat(filepath.Join(to, f.ID, "bootstrap")); err != nil {
+			t.Errorf("%s is not built: %v", f.ID, err)
+		}
+		same, err := os.Readlink(filepath.Join(to, f.ID))
+		if shared := err == nil; shared != (f.ID == "C") || shared && same != "A" {
+			t.Errorf("%s is the program of %q", f.ID, same)
+		}
+	}
+	functions[1].Source = filepath.Join(to, "none")
+	err := s.buildAll(t.Context(), functions[1:2], t.TempDir())
+	if err == nil || !strings.Contains(err.Error(), "function B") {
+		t.Errorf("a source that is not there: %v", err)
 	}
 }

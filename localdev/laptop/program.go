@@ -71,15 +71,26 @@ func (p Program) usage() string {
 	return strings.Join(all[:last], ", ") + " or " + all[last]
 }
 
-// openTo names the applications whose polling is for pages of every origin.
-func (p Program) openTo() string {
-	said := ""
+// origins says which pages may use polling by default.
+func (p Program) origins() string {
+	if !p.chooses() {
+		return defaultOrigins(p.Apps[0])
+	}
+	said := "off"
 	for i := range p.Apps {
 		if p.Apps[i].AnyOrigin {
 			said += ", * with --app " + p.Apps[i].Name
 		}
 	}
 	return said
+}
+
+// defaultOrigins is --cors-origin where it is not said.
+func defaultOrigins(a App) string {
+	if a.AnyOrigin {
+		return "*"
+	}
+	return "off"
 }
 
 // app finds an application by name.
