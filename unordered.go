@@ -28,7 +28,7 @@ func unclear(format string, args ...any) error {
 // unorderedHeader stores a packet that waits for its attachment.
 func (s protocol) unorderedHeader(ctx context.Context, inv *engine.Invocation, text string, want int) error {
 	if want > 1 {
-		return unclear("a packet with %d attachments: without an order nobody can tell which is which", want)
+		return unclear("a packet with %d attachments: without an order nothing tells which is which", want)
 	}
 	p := sessionstore.Partial{
 		Want: want, Deadline: time.Now().Add(partialTime), Packets: []sessionstore.Packet{framesOf([]string{text})},
@@ -36,7 +36,7 @@ func (s protocol) unorderedHeader(ctx context.Context, inv *engine.Invocation, t
 	err := s.store.PutPartial(ctx, inv.ID(), p, time.Now())
 	if errors.Is(err, sessionstore.ErrExists) {
 		return unclear(
-			"two packets with attachments at a time: without an order nobody can tell whose an attachment is",
+			"two packets with attachments at a time: without an order nothing tells which packet an attachment belongs to",
 		)
 	}
 	if err != nil {
@@ -62,11 +62,11 @@ func (s protocol) unorderedAttachment(ctx context.Context, inv *engine.Invocatio
 	}
 	switch {
 	case errors.Is(err, sessionstore.ErrSpoilt), errors.Is(err, sessionstore.ErrNotFound):
-		return unclear("more attachments than the packet that waits for them wants: nobody can tell which are its own")
+		return unclear("more attachments than the packet that waits for them wants: nothing tells which are its own")
 	case err != nil:
 		return fmt.Errorf("nonstick: count attachment: %w", err)
 	case p.Count < p.Want:
-		return unclear("one of several attachments: without an order nobody can tell which")
+		return unclear("one of several attachments: without an order nothing tells which")
 	}
 	return s.settle(ctx, inv, p, engineio.EncodeBinary([]byte(data)))
 }
@@ -86,7 +86,7 @@ func (s protocol) settle(ctx context.Context, inv *engine.Invocation, p sessions
 	}
 	err = s.store.TakePartial(ctx, inv.ID(), p)
 	if errors.Is(err, sessionstore.ErrNotFound) {
-		return unclear("another packet or attachment came before a packet was handled: nobody can tell what is whose")
+		return unclear("another packet or attachment came before a packet was handled: nothing tells what belongs to which")
 	}
 	if err != nil {
 		return fmt.Errorf("nonstick: take packet: %w", err)

@@ -33,7 +33,7 @@ func (c *Consumer) cut(ctx context.Context, conn sessionstore.Connection, frames
 		return fmt.Errorf("end a connection in doubt: %w", err)
 	}
 	c.Hooks.InDoubt(len(frames))
-	c.Logger.ErrorContext(ctx, "connection ended: a function died over its frames, and nobody knows what was handled",
+	c.Logger.ErrorContext(ctx, "connection ended: a function died over its frames, and what was handled is unknown",
 		"conn", conn.ID, "frames", len(frames), "reason", delivery.ReasonInDoubt)
 	return nil
 }

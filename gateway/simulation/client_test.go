@@ -34,7 +34,7 @@ type client struct {
 	upgraded                    bool
 	polling                     sync.WaitGroup
 	gets                        int
-	handlers                    map[int][]*proc // who serves each GET
+	handlers                    map[int][]*proc // what serves each GET
 	got                         map[string]bool
 	header                      string // of the packet whose attachment has to come next
 	ws                          *socket
@@ -49,7 +49,7 @@ type client struct {
 	questions                   []string
 	unanswered                  []string // events that it sent and that have no answer
 	farewell                    string   // the event that it sent before it left
-	excused                     bool     // a function died over its frames, or nobody knows their order
+	excused                     bool     // a function died over its frames, or their order is unknown
 	disordered                  bool     // that it is their order
 	paired                      bool     // has sent two packets with attachments at once
 	inSecond                    bool     // is in the second namespace
@@ -87,7 +87,7 @@ func newClient(r *run, name string) *client {
 		c.ending = ending(rng.IntN(int(allEndings)))
 	}
 	if c.ending == neverEnding && r.handover == byCloser {
-		c.ending = lateEnding // that it holds up whom it may is no news
+		c.ending = lateEnding // that it holds up what it may is no news
 	}
 	if rng.IntN(2) == 0 { // half of the clients only listen
 		for range rng.IntN(7) {

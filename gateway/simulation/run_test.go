@@ -62,7 +62,7 @@ type run struct {
 	mu           sync.Mutex
 	accepted     map[*client]map[string]bool
 	before       map[string]map[*client]map[string]bool // what was accepted when an emit began
-	atClose      map[string]bool                        // what was accepted for the first client when the server began to close its session
+	atClose      map[string]bool                        // accepted for the first client when the server began its close
 	closed       map[string]int                         // runs of the disconnect handler by socket
 	closedSecond map[string]int                         // the same of the second namespace
 	owners       map[string]*client                     // by socket, once its connect handler has run

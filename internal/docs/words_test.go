@@ -79,18 +79,12 @@ func walk(tree fs.FS, ext string, do func(name string, text []byte) error) error
 	})
 }
 
-// rewritten are folders whose comments are being rewritten: not tested yet.
-var rewritten = []string{"gateway/engine", "gateway/simulation"}
-
 func TestActorsAreNamed(t *testing.T) {
 	found, err := guesses(os.DirFS(root))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range found {
-		if name, _, _ := strings.Cut(f, ":"); path.Ext(name) == ".go" && slices.Contains(rewritten, path.Dir(name)) {
-			continue
-		}
 		t.Errorf("%s: name the client, the instance, the caller or the function", f)
 	}
 }

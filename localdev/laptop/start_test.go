@@ -36,7 +36,7 @@ func TestEndpointThatIsNotDynamoDB(t *testing.T) {
 	nobody := "http://" + free.Addr().String()
 	free.Close()
 	for name, tt := range map[string]struct{ endpoint, want string }{
-		"nobody":          {nobody, "nobody listens there"},
+		"nobody":          {nobody, "no server listens there"},
 		"a web server":    {answering(t, 404, "not found").URL, "is not DynamoDB"},
 		"a page":          {answering(t, 200, "<html>").URL, "is not DynamoDB"},
 		"another service": {answering(t, 400, `{"__type":"UnknownOperationException"}`).URL, "is not DynamoDB"},

@@ -57,7 +57,7 @@ func checkDynamoDB(ctx context.Context, c config) error {
 		return nil
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf(
-			"--dynamodb-endpoint %s: nobody listens there: start DynamoDB Local, for instance with scripts/dynamodb-local",
+			"--dynamodb-endpoint %s: no server listens there: start DynamoDB Local, for instance with scripts/dynamodb-local",
 			c.dynamoDBEndpoint,
 		)
 	default:

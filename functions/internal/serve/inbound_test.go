@@ -196,7 +196,7 @@ func TestInboundDeath(t *testing.T) {
 			!l.pusher.Closed(sessionstore.Connection{ID: "a", Endpoint: lineEndpoint}) {
 			t.Errorf("ended %q", l.app.ends)
 		}
-		if !strings.Contains(l.log.String(), "nobody knows what was handled") {
+		if !strings.Contains(l.log.String(), "what was handled is unknown") {
 			t.Errorf("the log does not say so: %s", l.log)
 		}
 		l.deliver(
