@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +78,7 @@ func newWorld(
 // another goes on with an instance that has seen nothing.
 func (w *world) another() {
 	w.server = nonstick.New(nonstick.Config{
+		Logger: slog.New(slog.DiscardHandler),
 		// No ping comes due while the worst clients are made, which takes its time on a busy machine.
 		Store:  w.store,
 		Pusher: w.pusher, Options: engine.Options{PollHold: 400 * time.Millisecond, PingInterval: time.Hour},

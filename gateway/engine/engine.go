@@ -90,9 +90,23 @@ func (e *CloseError) Error() string {
 // Unwrap returns the cause.
 func (e *CloseError) Unwrap() error { return e.Cause }
 
+// Store is what an [Engine] needs of a store.
+type Store interface {
+	sessionstore.Sessions
+	sessionstore.Buffers
+	sessionstore.Polls
+	sessionstore.Upgrades
+	sessionstore.Flushes
+	sessionstore.Connections
+	sessionstore.Registry
+	sessionstore.Sockets
+	sessionstore.Partials
+	sessionstore.Claims
+}
+
 // Config is what an [Engine] is made of.
 type Config struct {
-	Store   sessionstore.Store
+	Store   Store
 	Pusher  delivery.Pusher
 	Handler Handler
 	Options Options
@@ -107,7 +121,7 @@ type Config struct {
 // Engine serves the requests of sessions. Safe for concurrent use; it keeps nothing of a session but a
 // bounded cache of which connection belongs to which.
 type Engine struct {
-	store    sessionstore.Store
+	store    Store
 	waker    sessionstore.Waker // nil if the store cannot tell
 	pusher   delivery.Pusher
 	rules    *protocol.Rules
