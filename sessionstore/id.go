@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// SessionID names an Engine.IO session. It is a secret: anyone who knows it can speak for the client.
+// SessionID names an Engine.IO session. It is a secret: a program that knows it can speak for the client.
 type SessionID string
 
 // SocketID names a Socket.IO socket, which is one session's membership of one namespace. It is public.

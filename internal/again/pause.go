@@ -11,8 +11,8 @@ const (
 )
 
 // Pause is the wait between tries: from 10 ms on it doubles up to 500 ms, and each takes between a half and the whole
-// of that by chance, so that those who failed together do not come back together. The clock's nanoseconds are the dice,
-// so that a simulation with a clock of its own can be replayed.
+// of that by chance, so that calls that failed together do not come back together. The clock's nanoseconds are the
+// dice, so that a simulation with a clock of its own can be replayed.
 type Pause struct{ next, longest time.Duration }
 
 // NewPause returns a Pause at its shortest.

@@ -69,7 +69,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s.cmd.Stdout, s.cmd.Stderr = s.said, s.said
 	s.cmd.WaitDelay = stopTime
-	// In a group of its own: an interrupt from the keyboard is for us, who need it until we have ended.
+	// In a group of its own: an interrupt from the keyboard is for this process, which needs it until the end.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if s.input, err = s.cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("dynamolocal: make a pipe: %w", err)

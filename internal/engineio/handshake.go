@@ -9,7 +9,7 @@ import (
 
 // Handshake is what a server tells a new client: the data of an [Open] packet.
 type Handshake struct {
-	// SID is the session's id. It is a secret: anyone who knows it may act for the client.
+	// SID is the session's id. It is a secret: a program that knows it may act for the client.
 	SID string
 	// Upgrades are the transports that the client may change to; none on a WebSocket.
 	Upgrades []string

@@ -9,7 +9,7 @@ import (
 // PacketType is the first character of a text packet.
 type PacketType byte
 
-// The packet types. The comment names who sends it and what its data is.
+// The packet types. The comment names the side that sends it and what its data is.
 const (
 	Open    PacketType = '0' // server: the JSON of a [Handshake]
 	Close   PacketType = '1' // both: none

@@ -17,7 +17,7 @@ import (
 type sourceKey struct{}
 
 // WithSource has the ids that are made under the context come from a source, which must never fail and be safe for
-// concurrent use. It is for tests alone: anyone who knows the source knows the ids, and the id of a session is a
+// concurrent use. It is for tests alone: a program that knows the source knows the ids, and the id of a session is a
 // secret.
 func WithSource(ctx context.Context, source io.Reader) context.Context {
 	return context.WithValue(ctx, sourceKey{}, source)

@@ -108,7 +108,7 @@ func TestPush(t *testing.T) {
 	}
 }
 
-// "The caller that gets Hold by it pushes the buffer, and everybody else is done."
+// "The caller that gets Hold by it pushes the buffer, and every other caller is done."
 func TestEnqueued(t *testing.T) {
 	tests := []struct {
 		name string

@@ -32,7 +32,7 @@ func pingedAt(ago time.Duration) func(*sessionstore.Registration) {
 	return func(r *sessionstore.Registration) { r.PingedAt = now.Add(-ago) }
 }
 
-// "The sweeper": its table, and "Nobody is expired who was not pinged."
+// "The sweeper": its table, and "A client that was not pinged is not expired."
 func TestRow(t *testing.T) {
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	// What a sweeper knows of the ping that has been due for so long.

@@ -7,7 +7,7 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// "Transitions", Bind: who is refused opens and is closed.
+// "Transitions", Bind: a connection that is refused opens and is closed.
 func TestBind(t *testing.T) {
 	tests := []struct {
 		name string

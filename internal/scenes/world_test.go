@@ -20,7 +20,7 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// scene is who is there beside the healthy clients.
+// scene is the clients that are there beside the healthy ones.
 type scene struct {
 	name    string
 	trouble map[kind]int
@@ -150,7 +150,7 @@ func play(
 	if s.emit {
 		w.emit()
 	}
-	// Two pings; and who cannot be pinged has given up an interval and a timeout after the first.
+	// Two pings; and a client that cannot be pinged has given up an interval and a timeout after the first.
 	time.Sleep(2*interval + 2*timeout)
 	w.check(begun)
 	return w.bad

@@ -79,7 +79,7 @@ var (
 
 // Packet is one Socket.IO packet.
 type Packet struct {
-	// Type says what the packet is for. Whether it is one of the binary types is up to who builds it.
+	// Type says what the packet is for. Whether it is one of the binary types is up to the caller that builds it.
 	Type PacketType
 	// Namespace starts with a slash. Empty means [MainNamespace]; [Decode] never leaves it empty.
 	Namespace string

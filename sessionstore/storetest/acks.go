@@ -200,7 +200,7 @@ func tooManyAcks(x *tester) {
 		x.is(x.store.PutAck(x.Context(), newAck(id, a.ID+n)), sessionstore.ErrExists)
 	}
 	x.must(x.store.PutAck(x.Context(), newAck(x.polling(), a.ID)))
-	// Who has the place is not touched by what is meant for another.
+	// The acknowledgement that has the place is not touched by what is meant for another.
 	x.noAck(a)
 	x.must(x.store.DeleteAck(x.Context(), id, a.ID))
 	was := newAck(id, 7*sessionstore.AckPlaces+5)

@@ -178,7 +178,7 @@ func TestAuth(t *testing.T) {
 	})
 }
 
-// Who leaves is told to the room of watchers, after the time that it asked for.
+// A socket that leaves is told to the room of watchers, after the time that it asked for.
 func TestLeft(t *testing.T) {
 	for name, tt := range map[string]struct {
 		frame, reason string

@@ -1,5 +1,5 @@
-// Package chat is the application that a first look at Nonstick shows: a chat with names, rooms, a typing notice
-// and who is there, and the page to use it from.
+// Package chat is the application that a first look at Nonstick shows: a chat with names, rooms, a typing notice and
+// the people who are there, and the page to use it from.
 package chat
 
 import (

@@ -130,7 +130,7 @@ func allocate() {
 	runtime.KeepAlive(all)
 }
 
-// write appends a line. What is appended at once stays in one piece, no matter who else writes.
+// write appends a line. What is appended at once stays in one piece, also if other processes write.
 func (a App) write(what, id, more string) error {
 	if a.Journal == "" {
 		return nil
