@@ -80,6 +80,7 @@ func (s *Socket) setData(ctx context.Context, key, value string) error {
 		err = s.setOwn(key, value)
 	}
 	if err != nil {
+		s.forget()
 		return fmt.Errorf("nonstick: set data %q: %w", key, withLimit(err))
 	}
 	if s.read && s.entry == nil {
@@ -133,6 +134,7 @@ func (s *Socket) update(ctx context.Context, key string, change func(old string)
 		return ErrDisconnected
 	}
 	if err != nil {
+		s.forget()
 		return err
 	}
 	s.kept, s.read = now, true
@@ -141,6 +143,9 @@ func (s *Socket) update(ctx context.Context, key string, change func(old string)
 	}
 	return nil
 }
+
+// forget has the data read again: after an error they may have been changed all the same.
+func (s *Socket) forget() { s.kept, s.read = nil, false }
 
 // setOwn changes the data that will be stored with the socket.
 func (s *Socket) setOwn(key, value string) error {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/nonstick-io/nonstick"
+	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 // scoreApp has a score in each socket's data.
@@ -141,4 +142,52 @@ func TestUpdateDataTooLate(t *testing.T) {
 			t.Errorf("set after the socket has left: %v", err)
 		}
 	})
+}
+
+// doubtful is a store whose changes of data are made, and never heard of.
+type doubtful struct{ sessionstore.Store }
+
+var errUnheard = errors.New("the answer was lost")
+
+func (s doubtful) SetData(
+	ctx context.Context, k sessionstore.Socket, key, value string, l sessionstore.SocketLimits,
+) error {
+	return errors.Join(errUnheard, s.Store.SetData(ctx, k, key, value, l))
+}
+
+func (s doubtful) SwapData(
+	ctx context.Context, k sessionstore.Socket, key, old, value string, l sessionstore.SocketLimits,
+) error {
+	return errors.Join(errUnheard, s.Store.SwapData(ctx, k, key, old, value, l))
+}
+
+// A change in doubt is not made again, and what the handler has read before is not taken for what is there.
+func TestDataInDoubt(t *testing.T) {
+	for name, change := range map[string]func(context.Context, *nonstick.Socket) error{
+		"set": func(ctx context.Context, k *nonstick.Socket) error { return k.SetData(ctx, "score", 101) },
+		"add": func(ctx context.Context, k *nonstick.Socket) error {
+			_, err := nonstick.AddData(ctx, k, "score", 1)
+			return err
+		},
+	} {
+		inWorld(t, func(_ *testing.T, w *world) {
+			s := w.server(func(s *nonstick.Server) {
+				scoreApp(s)
+				nonstick.OnAck(s, "doubt", func(ctx context.Context, k *nonstick.Socket, _ nonstick.Args) (int, error) {
+					before, _, err := nonstick.Data[int](ctx, k, "score")
+					if err != nil || before != 100 {
+						return before, err
+					}
+					if err := change(ctx, k); !errors.Is(err, errUnheard) {
+						t.Errorf("%s: %v", name, err)
+					}
+					after, _, err := nonstick.Data[int](ctx, k, "score")
+					return after, err
+				})
+			}, func(c *nonstick.Config) { c.Store = doubtful{w.store} })
+			p := w.join(s)
+			p.send(`421["doubt"]`)
+			p.expect(`431[101]`)
+		})
+	}
 }
