@@ -62,8 +62,9 @@ type client struct {
 	strayed int               // how many of the run's questions it has answered that were none for it
 	passed  map[string]string // packets that others, queued later, have overtaken
 	kept    []string          // keys of its socket's data
-	foreign map[string]bool   // packets of others that are none of its own: it had left the room
-	missed  string            // a packet that was to reach it and did not: its session has to end
+	score   points
+	foreign map[string]bool // packets of others that are none of its own: it had left the room
+	missed  string          // a packet that was to reach it and did not: its session has to end
 }
 
 func newClient(r *run, name string) *client {

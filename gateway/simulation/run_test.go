@@ -267,6 +267,9 @@ func (r *run) play(ctx context.Context) {
 	for e := range emitters {
 		r.w.spawn(ctx, fmt.Sprintf("emitter%d", e), func(ctx context.Context, p *proc) { r.emit(ctx, p, e) })
 	}
+	for i := range scorers {
+		r.w.spawn(ctx, fmt.Sprintf("scorer%d", i), func(ctx context.Context, p *proc) { r.scorer(ctx, p, i) })
+	}
 	if r.closeAt > 0 {
 		r.w.spawn(ctx, "closer", r.close)
 	}
