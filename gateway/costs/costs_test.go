@@ -64,10 +64,11 @@ func (p *price) check(got spent) error {
 // worst are clients that have all that a client can have stored.
 type worst struct {
 	*world
-	polling, ws *client // every namespace, auth and data at their limits, rooms one below it
-	full        *client // on polling, its buffer nearly full of references
-	half        *client // on polling, with half a packet of the largest size
-	begun       *client // by the rows of the beginning
+	polling, ws *client               // every namespace, auth and data at their limits, rooms one below it
+	full        *client               // on polling, its buffer nearly full of references
+	half        *client               // on polling, with half a packet of the largest size
+	begun       *client               // by the rows of the beginning
+	other       sessionstore.SocketID // that of polling in the main namespace
 }
 
 func newWorst(w *world) *worst {
@@ -77,6 +78,9 @@ func newWorst(w *world) *worst {
 	for _, c := range []*client{v.full, v.half} {
 		c.fill(0)
 	}
+	s := v.polling.state()
+	k, _ := s.Socket("/")
+	v.other = k.ID
 	v.full.buffer()
 	v.half.send(`4510-["echo","`+strings.Repeat("x", 300<<10)+`"]`, "bAAAA")
 	return v
@@ -106,8 +110,13 @@ var prices = []price{
 	everyday("event that asks for one room", 2, 0, 3, 0, func(w *worst) { w.ws.send(`42["look","new"]`) }),
 	rare("event that reads data (16 KB)", 2, 0, 7, 0, func(w *worst) { w.ws.send(`42["data"]`) }),
 	rare("event that sets data (16 KB)", 2, 1, 7, 17, func(w *worst) {
-		w.ws.send(`42["set","x","` + strings.Repeat("e", limits.Socket.Data-3) + `"]`)
+		w.ws.send(`42["set","x","` + strings.Repeat("e", dataBytes) + `"]`)
 	}),
+	rare("event that adds to its data (16 KB)", 2, 1, 7, 17, func(w *worst) { w.ws.send(`42["add",10]`) }),
+	{
+		name: "event that adds to the data (16 KB) of another socket", reads: 3, writes: 1, rru: 8, wru: 17, times: 2,
+		run: func(w *worst) { w.ws.send(`42["add to","` + string(w.other) + `",10]`) },
+	},
 	rare("event that reads auth (32 KB)", 2, 0, 11, 0, func(w *worst) { w.ws.send(`42["auth"]`) }),
 	rare("event that reads its rooms (999 of 512 bytes)", 2, 0, 150, 0, func(w *worst) { w.ws.send(`42["rooms"]`) }),
 

@@ -101,6 +101,18 @@ func (w *world) another() {
 				return s.SetData(ctx, in.First, in.Second)
 			},
 		)
+		nonstick.On(n, "add", func(ctx context.Context, s *nonstick.Socket, points int) error {
+			_, err := nonstick.AddData(ctx, s, "score", points)
+			w.must(err)
+			return nil
+		})
+		nonstick.On(n, "add to", func(ctx context.Context, _ *nonstick.Socket, in nonstick.Args2[string, int]) error {
+			other, err := n.Socket(ctx, in.First)
+			w.must(err)
+			_, err = nonstick.AddData(ctx, other, "score", in.Second)
+			w.must(err)
+			return nil
+		})
 		nonstick.OnAck(n, "look", func(ctx context.Context, s *nonstick.Socket, room string) (bool, error) {
 			return s.InRoom(ctx, room)
 		})
@@ -215,6 +227,9 @@ func text(n int) string { return `{"x":"` + strings.Repeat("x", n-len(`{"x":""}`
 
 func room(i int) string { return fmt.Sprintf("%0*d", sessionstore.MaxName, i) }
 
+// dataBytes are those of a value under the key "x" that fills the data up, but for room for a score.
+var dataBytes = limits.Socket.Data - len(`x""`) - len("score12")
+
 // fill makes the store keep as much of the client as it can: every namespace, auth, data and rooms at their limits, and
 // half a packet.
 func (c *client) fill(rooms int) {
@@ -223,7 +238,7 @@ func (c *client) fill(rooms int) {
 		prefix := "40" + name + ","
 		c.send(prefix + text(limits.Socket.Auth-20))
 	}
-	c.send(`42["set","x","` + strings.Repeat("d", limits.Socket.Data-3) + `"]`)
+	c.send(`42["set","x","` + strings.Repeat("d", dataBytes) + `"]`)
 	for i := 0; i < rooms; i += 50 {
 		var names []string
 		for j := i; j < min(i+50, rooms); j++ {
