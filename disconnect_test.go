@@ -37,8 +37,12 @@ func (g *goodbyes) register(s *nonstick.Server) {
 		n.OnDisconnect(func(ctx context.Context, k *nonstick.Socket, reason nonstick.Reason) error {
 			who, _, err := nonstick.Data[string](ctx, k, "name")
 			rooms, roomsErr := k.Rooms(ctx)
+			_, handshakeErr := k.Handshake(ctx)
 			g.mu.Lock()
 			defer g.mu.Unlock()
+			if handshakeErr != nil {
+				g.list = append(g.list, handshakeErr.Error())
+			}
 			g.list = append(g.list, fmt.Sprintf("%s %v %s: %s", name, rooms, who, reason))
 			return errors.Join(err, roomsErr)
 		})

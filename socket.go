@@ -109,8 +109,8 @@ func (s *Socket) InRoom(ctx context.Context, room string) (bool, error) {
 	return in, nil
 }
 
-// Handshake reads the request that the session began with: headers, query, address. Once the session has closed, in a
-// disconnect handler, it may be gone: sessionstore.ErrNotFound.
+// Handshake reads the request that the session began with: headers, query, address. It is there in disconnect handlers,
+// too, and gone once the last of the session has returned: sessionstore.ErrNotFound.
 func (s *Socket) Handshake(ctx context.Context) (Handshake, error) {
 	h, err := s.nsp.server.store.Handshake(ctx, s.row.Session)
 	if err != nil {
