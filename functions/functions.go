@@ -16,6 +16,7 @@ import (
 	"github.com/nonstick-io/nonstick/functions/internal/emitting"
 	"github.com/nonstick-io/nonstick/functions/internal/serve"
 	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick/internal/version"
 )
 
 // Variable is the environment variable that says which function a process is.
@@ -49,11 +50,13 @@ func Main(apps ...gateway.App) {
 func build(apps []gateway.App) boot.Build {
 	return func(p *boot.Parts) boot.Handler {
 		all := builds(apps)
-		function, known := all[p.Env.Text(Variable, "")]
+		name := p.Env.Text(Variable, "")
+		function, known := all[name]
 		if !known {
 			p.Env.Fail(Variable, "want one of %s", strings.Join(Names(), ", "))
 			return nil
 		}
+		p.Log.Debug("function starts", "function", name, "version", version.Version())
 		return function(p)
 	}
 }
