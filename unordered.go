@@ -86,7 +86,9 @@ func (s protocol) settle(ctx context.Context, inv *engine.Invocation, p sessions
 	}
 	err = s.store.TakePartial(ctx, inv.ID(), p)
 	if errors.Is(err, sessionstore.ErrNotFound) {
-		return unclear("another packet or attachment came before a packet was handled: nothing tells what belongs to which")
+		return unclear(
+			"another packet or attachment came before a packet was handled: nothing tells what belongs to which",
+		)
 	}
 	if err != nil {
 		return fmt.Errorf("nonstick: take packet: %w", err)

@@ -43,7 +43,9 @@ func besides(t *testing.T, f func(t *testing.T, o *outside)) {
 		o := &outside{t: t, pusher: pushtest.New()}
 		o.store = deliverytest.NewStore()
 		o.emitter = emitter.New(o.store, o.pusher, emitter.Options{})
-		o.server = nonstick.New(nonstick.Config{Logger: slog.New(slog.DiscardHandler), Store: o.store.Store, Pusher: o.pusher})
+		o.server = nonstick.New(
+			nonstick.Config{Logger: slog.New(slog.DiscardHandler), Store: o.store.Store, Pusher: o.pusher},
+		)
 		for _, nsp := range []string{"/", "/admin"} {
 			o.server.Of(nsp).OnDisconnect(func(_ context.Context, s *nonstick.Socket, reason nonstick.Reason) error {
 				o.mu.Lock()

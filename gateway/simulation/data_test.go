@@ -68,8 +68,8 @@ func (r *run) scorer(ctx context.Context, p *proc, i int) {
 	}
 }
 
-// keeps registers it. Each event keeps a value under a key of its own, looks for those that were kept before, and adds a
-// point to the score of its client.
+// keeps registers it. Each event keeps a value under a key of its own, looks for those that were kept before, and adds
+// a point to the score of its client.
 func (r *run) keeps(nsp *nonstick.Namespace) {
 	nonstick.OnAck(nsp, data, func(ctx context.Context, s *nonstick.Socket, key string) (string, error) {
 		r.handles(key)

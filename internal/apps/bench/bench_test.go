@@ -65,7 +65,11 @@ func TestBench(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			pusher := pushtest.New()
-			srv := nonstick.New(nonstick.Config{Logger: slog.New(slog.DiscardHandler), Store: memstore.New(memstore.Options{}), Pusher: pusher})
+			srv := nonstick.New(
+				nonstick.Config{
+					Logger: slog.New(slog.DiscardHandler), Store: memstore.New(memstore.Options{}), Pusher: pusher,
+				},
+			)
 			bench.Register(srv)
 			own, other := join(t, srv, pusher, "own"), join(t, srv, pusher, "other")
 			send(t, srv, pusher, other, `42["join","a"]`)
@@ -81,7 +85,9 @@ func TestBench(t *testing.T) {
 
 func TestToSelfIsBounded(t *testing.T) {
 	pusher := pushtest.New()
-	srv := nonstick.New(nonstick.Config{Logger: slog.New(slog.DiscardHandler), Store: memstore.New(memstore.Options{}), Pusher: pusher})
+	srv := nonstick.New(
+		nonstick.Config{Logger: slog.New(slog.DiscardHandler), Store: memstore.New(memstore.Options{}), Pusher: pusher},
+	)
 	bench.Register(srv)
 	if got := send(
 		t, srv, pusher, join(t, srv, pusher, "own"), `42["to-self",1000000000]`,

@@ -36,7 +36,11 @@ type person struct {
 
 func newRoom(t *testing.T) *room {
 	r := &room{t: t, pusher: pushtest.New()}
-	r.server = nonstick.New(nonstick.Config{Logger: slog.New(slog.DiscardHandler), Store: memstore.New(memstore.Options{}), Pusher: r.pusher})
+	r.server = nonstick.New(
+		nonstick.Config{
+			Logger: slog.New(slog.DiscardHandler), Store: memstore.New(memstore.Options{}), Pusher: r.pusher,
+		},
+	)
 	chat.Register(r.server)
 	return r
 }

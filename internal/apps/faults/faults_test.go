@@ -32,7 +32,11 @@ func start(t *testing.T, connect string) *world {
 		pusher: pushtest.New(), journal: filepath.Join(t.TempDir(), "journal"),
 		conn: sessionstore.Connection{ID: "c", Endpoint: "http://127.0.0.1"},
 	}
-	w.srv = nonstick.New(nonstick.Config{Logger: slog.New(slog.DiscardHandler), Store: memstore.New(memstore.Options{}), Pusher: w.pusher})
+	w.srv = nonstick.New(
+		nonstick.Config{
+			Logger: slog.New(slog.DiscardHandler), Store: memstore.New(memstore.Options{}), Pusher: w.pusher,
+		},
+	)
 	faults.App{Journal: w.journal, Exit: func(int) { w.exits++ }}.Register(w.srv)
 	step, err := w.srv.Engine().Connect(t.Context(), w.conn, sessionstore.Handshake{})
 	if err == nil {

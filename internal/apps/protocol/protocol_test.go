@@ -68,7 +68,9 @@ func TestSocketIO(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			store := memstore.New(memstore.Options{})
-			srv := nonstick.New(nonstick.Config{Logger: slog.New(slog.DiscardHandler), Store: store, Pusher: pushtest.New()})
+			srv := nonstick.New(
+				nonstick.Config{Logger: slog.New(slog.DiscardHandler), Store: store, Pusher: pushtest.New()},
+			)
 			protocol.Register(srv)
 			expect(t, exchange(t, srv.Engine(), c.post), c.want)
 		})
