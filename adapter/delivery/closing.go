@@ -195,7 +195,7 @@ func (c *Closing) write(
 		var old sessionstore.Session
 		old, err = c.Sessions.Close(ctx, r)
 		cur, _ := sessionstore.Current(err)
-		switch protocol.Of(c.Sessions).Close(err, owner) {
+		switch protocol.Close(err, owner) {
 		case protocol.CloseWon:
 			return old, lease, nil
 		case protocol.CloseApplied:

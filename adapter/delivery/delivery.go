@@ -239,32 +239,31 @@ func (d *Delivery) push(
 // pushPacket sends the messages of one entry, those that belong together as a group.
 func (d *Delivery) pushPacket(ctx context.Context, conn sessionstore.Connection, frames []string) error {
 	for group := range groups(frames) {
-		push := func(ctx context.Context) error { return d.pusher.Push(ctx, conn, group[0]) }
+		push := func(ctx context.Context) (bool, error) { return d.judged(d.pusher.Push(ctx, conn, group[0])) }
 		if len(group) > 1 { // which only a pusher of groups is given
-			push = func(ctx context.Context) error { return d.groups.PushGroup(ctx, conn, group) }
+			push = func(ctx context.Context) (bool, error) { return d.judged(d.groups.PushGroup(ctx, conn, group)) }
 		}
-		if err := d.judged(ctx, push); err != nil {
+		if err := d.patiently(ctx, push); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// judged makes a push, with patience for a connection that is busy. After an error there is no next one.
-func (d *Delivery) judged(ctx context.Context, push func(context.Context) error) error {
-	return d.patiently(ctx, func(ctx context.Context) (busy bool, err error) {
-		err = push(ctx)
-		action := d.rules.Push(err)
-		if action == protocol.PushOn {
-			err = nil
-		}
-		return action == protocol.PushRepeat, err
-	})
+// judged is what became of a push that returned err. After an error there is no next one.
+func (d *Delivery) judged(err error) (busy bool, _ error) {
+	action := d.rules.Push(err)
+	if action == protocol.PushOn {
+		return false, nil
+	}
+	return action == protocol.PushRepeat, err
 }
 
 // Push sends one frame and waits, in place and bounded, while the connection is busy.
 func (d *Delivery) Push(ctx context.Context, conn sessionstore.Connection, frame string) error {
-	return d.patient().judged(ctx, func(ctx context.Context) error { return d.pusher.Push(ctx, conn, frame) })
+	return d.patient().patiently(ctx, func(ctx context.Context) (bool, error) {
+		return d.judged(d.pusher.Push(ctx, conn, frame))
+	})
 }
 
 // patient returns d with the patience for one delivery.
@@ -355,7 +354,7 @@ func (d *Delivery) inDoubt(
 ) error {
 	ctx = context.WithoutCancel(ctx)
 	_, waits, err := d.waiting(ctx, id, packets[len(packets)-1].ID)
-	switch d.rules.Doubt(!errors.Is(err, ErrClosed), waits) {
+	switch protocol.Doubt(!errors.Is(err, ErrClosed), waits) {
 	case protocol.DoubtGone:
 		return ErrClosed
 	case protocol.DoubtDone:
@@ -371,7 +370,7 @@ func (d *Delivery) inDoubt(
 // if it is closed, by this call or before.
 func (d *Delivery) Settle(ctx context.Context, id sessionstore.SessionID, packet sessionstore.PacketID) error {
 	s, waits, err := d.waiting(ctx, id, packet)
-	switch d.rules.Doubt(!errors.Is(err, ErrClosed), waits) {
+	switch protocol.Doubt(!errors.Is(err, ErrClosed), waits) {
 	case protocol.DoubtGone:
 		return ErrClosed
 	case protocol.DoubtDone:

@@ -40,7 +40,7 @@ func NewHold() sessionstore.Lease {
 // closed meanwhile; after an error it has been closed.
 func (d *Delivery) Flush(ctx context.Context, s sessionstore.Session, hold sessionstore.Lease) (bool, error) {
 	d = d.patient()
-	f := &flusher{d: d, id: s.ID, conn: s.Conn, hold: hold, pushed: d.rules.Skip(&s)}
+	f := &flusher{d: d, id: s.ID, conn: s.Conn, hold: hold, pushed: d.rules.Skip(s.Given)}
 	for {
 		if err := f.push(ctx, s.Buffer[min(f.pushed, len(s.Buffer)):]); err != nil {
 			return false, d.lost(ctx, s.ID, s.Conn, err)
@@ -122,7 +122,7 @@ func (d *Delivery) enqueue(ctx context.Context, id sessionstore.SessionID, packe
 	for tries := again.Times(storeTries); tries.Next(ctx); {
 		var s sessionstore.Session
 		s, err = d.store.Enqueue(ctx, id, packets, d.limits.Buffer, hold)
-		switch action := d.rules.Enqueue(err, packets, d.limits.Buffer); action {
+		switch action := protocol.Enqueue(err, packets, d.limits.Buffer); action {
 		case protocol.DeliverDone:
 			return d.enqueued(ctx, s, hold)
 		case protocol.DeliverDoubt:
@@ -138,7 +138,7 @@ func (d *Delivery) enqueue(ctx context.Context, id sessionstore.SessionID, packe
 // enqueued goes on after the append: by a push if the hold is ours. A hold past its time means a dead flusher:
 // the caller that meets it closes the session.
 func (d *Delivery) enqueued(ctx context.Context, s sessionstore.Session, hold sessionstore.Lease) error {
-	switch d.rules.Enqueued(&s, hold.Owner, time.Now()) {
+	switch d.rules.Enqueued(s.Hold, hold.Owner, time.Now()) {
 	case protocol.FlushPush:
 		done, err := d.Flush(ctx, s, hold)
 		if err == nil && !done {
@@ -159,7 +159,7 @@ func (d *Delivery) enqueueInDoubt(
 ) error {
 	ctx = context.WithoutCancel(ctx)
 	s, waits, err := d.waiting(ctx, id, packets[len(packets)-1].ID)
-	switch d.rules.Doubt(!errors.Is(err, ErrClosed), waits) {
+	switch protocol.Doubt(!errors.Is(err, ErrClosed), waits) {
 	case protocol.DoubtGone:
 		return ErrClosed
 	case protocol.DoubtDone:

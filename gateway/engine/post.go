@@ -23,7 +23,7 @@ func (e *Engine) Post(ctx context.Context, id sessionstore.SessionID, body strin
 	case err != nil:
 		return fmt.Errorf("engine: post: %w", err)
 	}
-	switch e.rules.Post(&s) {
+	switch protocol.Post(&s) {
 	case protocol.PostIgnore:
 		return nil
 	case protocol.PostUnknown:

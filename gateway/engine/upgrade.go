@@ -23,7 +23,7 @@ func (e *Engine) Bind(ctx context.Context, conn sessionstore.Connection, id sess
 		return Step{}, fmt.Errorf("engine: bind: %w", err)
 	}
 	err := e.store.Bind(ctx, id, sessionstore.Candidate{Conn: conn, Until: until}, now)
-	switch e.rules.Bind(err) {
+	switch protocol.Bind(err) {
 	case protocol.BindUnknown:
 		return Step{}, errors.Join(engineio.ErrUnknownSession, e.store.DeleteConnection(ctx, conn))
 	case protocol.BindClose:
@@ -43,7 +43,7 @@ func (e *Engine) Bind(ctx context.Context, conn sessionstore.Connection, id sess
 func (e *Engine) candidate(
 	ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string,
 ) (string, error) {
-	switch e.rules.Candidate(frame, s.Probed) {
+	switch protocol.Candidate(frame, s.Probed) {
 	case protocol.CandidateProbe:
 		return e.probe(ctx, s, conn)
 	case protocol.CandidateUpgrade:
@@ -61,7 +61,7 @@ func (e *Engine) candidate(
 // ends after it is deaf until its ping timeout.
 func (e *Engine) probe(ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection) (string, error) {
 	err := e.store.Probe(ctx, s.ID, conn)
-	switch e.rules.Probe(err) {
+	switch protocol.Probe(err) {
 	case protocol.ProbeAnswer:
 		return engineio.ProbePong, nil
 	case protocol.ProbeRefuse:
@@ -107,7 +107,7 @@ func (e *Engine) upgrade(ctx context.Context, id sessionstore.SessionID, conn se
 	for tries := again.Times(upgradeTries); tries.Next(ctx); {
 		var s sessionstore.Session
 		s, err = e.store.Upgrade(ctx, id, conn, hold)
-		switch e.rules.Upgrade(err, hold.Owner) {
+		switch protocol.Upgrade(err, hold.Owner) {
 		case protocol.UpgradeFlush:
 			return e.flush(ctx, s, hold)
 		case protocol.UpgradeApplied:

@@ -110,7 +110,7 @@ func (e *Engine) beatOf(ctx context.Context, id sessionstore.SessionID, conn ses
 func (e *Engine) frame(
 	ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string,
 ) (string, error) {
-	switch e.rules.Frame(s, conn) {
+	switch protocol.Frame(s, conn) {
 	case protocol.FrameServe:
 		if k, ok := e.conns.get(conn); ok && k.candidate { // it has taken over
 			e.conns.put(conn, cached{session: s.ID})
@@ -221,7 +221,7 @@ func (e *Engine) ended(
 ) error {
 	e.conns.drop(conn)
 	err := e.closing.Close(ctx, id, reason, o)
-	switch e.rules.ConnEnds(err, conn) {
+	switch protocol.ConnEnds(err, conn) {
 	case protocol.ConnEndAbort:
 		err = errors.Join(e.abort(ctx, id, conn), e.store.DeleteConnection(ctx, conn))
 	case protocol.ConnEndRow:

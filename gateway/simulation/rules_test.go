@@ -51,12 +51,12 @@ var breaks = map[string]func(*protocol.Rules){
 		}
 	},
 	"enqueue-shares-the-hold": func(r *protocol.Rules) {
-		r.Enqueued = func(*sessionstore.Session, sessionstore.Owner, time.Time) protocol.FlushAction {
+		r.Enqueued = func(sessionstore.Lease, sessionstore.Owner, time.Time) protocol.FlushAction {
 			return protocol.FlushPush
 		}
 	},
 	"upgrade-pushes-what-was-given": func(r *protocol.Rules) {
-		r.Skip = func(*sessionstore.Session) int { return 0 }
+		r.Skip = func(int) int { return 0 }
 	},
 	"appended-is-forgotten": func(r *protocol.Rules) {
 		r.Released = func(cur *sessionstore.Session, mine sessionstore.Owner) protocol.FlushAction {
@@ -83,8 +83,8 @@ var breaks = map[string]func(*protocol.Rules){
 	"nobody-takes-over": func(r *protocol.Rules) { r.Look = looks(protocol.LookTakeOver) },
 	"dead-hold-stays": func(r *protocol.Rules) {
 		r.Look = looks(protocol.LookDeadHold)
-		r.Enqueued = func(s *sessionstore.Session, mine sessionstore.Owner, now time.Time) protocol.FlushAction {
-			if action := protocol.Enqueued(s, mine, now); action != protocol.FlushCloseDead {
+		r.Enqueued = func(hold sessionstore.Lease, mine sessionstore.Owner, now time.Time) protocol.FlushAction {
+			if action := protocol.Enqueued(hold, mine, now); action != protocol.FlushCloseDead {
 				return action
 			}
 			return protocol.FlushDone

@@ -30,19 +30,19 @@ var (
 type Tries struct {
 	most  int       // 0 for any number
 	end   time.Time // zero for never
-	pause *Pause
+	pause Pause
 	made  int // tries, and whatever came before the first one
 	err   error
 }
 
 // Times returns up to n tries. The first is made at once.
-func Times(n int) *Tries { return &Tries{most: n, pause: NewPause()} }
+func Times(n int) *Tries { return &Tries{most: n, pause: *NewPause()} }
 
 // Until returns tries that begin before end. The last pause may go beyond it, and is followed by a try.
-func Until(end time.Time) *Tries { return &Tries{end: end, pause: NewPause()} }
+func Until(end time.Time) *Tries { return &Tries{end: end, pause: *NewPause()} }
 
 // Unbounded returns tries that only the end of the context ends.
-func Unbounded() *Tries { return &Tries{pause: NewPause()} }
+func Unbounded() *Tries { return &Tries{pause: *NewPause()} }
 
 // Paused has the first try come after a pause too: the caller has made one itself, or knows that it is too early.
 func (t *Tries) Paused() *Tries {

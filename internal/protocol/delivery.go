@@ -122,21 +122,21 @@ const (
 	FlushCloseDead FlushAction = "close: dead hold" // the caller that had the hold has died
 )
 
-// Enqueued decides what to do after Enqueue was applied, by the session that it returned.
-func Enqueued(s *sessionstore.Session, mine sessionstore.Owner, now time.Time) FlushAction {
+// Enqueued decides what to do after Enqueue was applied, by the hold of the session that it returned.
+func Enqueued(hold sessionstore.Lease, mine sessionstore.Owner, now time.Time) FlushAction {
 	switch {
-	case s.Hold.Owner == mine:
+	case hold.Owner == mine:
 		return FlushPush
-	case s.Hold.Expired(now):
+	case hold.Expired(now):
 		return FlushCloseDead
 	default:
 		return FlushDone
 	}
 }
 
-// Skip returns how many of the first entries of the buffer the flush of an upgrade does not push: "5" acknowledges the
-// last GET, as the next GET would.
-func Skip(s *sessionstore.Session) int { return s.Given }
+// Skip returns how many of the first entries of the buffer the flush of an upgrade does not push: those that were given
+// to the last GET, which "5" acknowledges as the next GET would.
+func Skip(given int) int { return given }
 
 // Released decides what to do after Release, by the session that its refusal told, or that was read after a doubt; nil
 // if it was applied.

@@ -123,7 +123,7 @@ func TestEnqueued(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := protocol.Enqueued(tt.s, me, now); got != tt.want {
+			if got := protocol.Enqueued(tt.s.Hold, me, now); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -132,7 +132,7 @@ func TestEnqueued(t *testing.T) {
 
 // "The upgrade": the flusher skips the first Given entries, and releases the hold with the number that the client has.
 func TestRelease(t *testing.T) {
-	if got := protocol.Skip(upgraded(buffer(3, 2))); got != 2 {
+	if got := protocol.Skip(upgraded(buffer(3, 2)).Given); got != 2 {
 		t.Errorf("skips %d, want 2", got)
 	}
 	tests := []struct {

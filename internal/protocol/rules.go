@@ -11,31 +11,19 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Rules are the decisions by which an engine or a delivery acts. There is one set of them; the simulation replaces one
-// or another, to see that a schedule catches what comes of it.
+// Rules are the decisions that the simulation replaces, one or another, to see that a schedule catches what comes of
+// it. An engine and a delivery make them by this table, and all others by a call of the function. There is one set.
 type Rules struct {
 	Names func(t, opened string, now time.Time) bool
 	Get   func(GetState) GetAction
 
 	Deliver  func(err error, packets []sessionstore.Packet, limits sessionstore.BufferLimits) DeliverAction
-	Enqueue  func(err error, packets []sessionstore.Packet, limits sessionstore.BufferLimits) DeliverAction
-	Enqueued func(s *sessionstore.Session, mine sessionstore.Owner, now time.Time) FlushAction
-	Doubt    func(open, waits bool) DoubtAction
+	Enqueued func(hold sessionstore.Lease, mine sessionstore.Owner, now time.Time) FlushAction
 	Push     func(error) PushAction
-	Skip     func(*sessionstore.Session) int
+	Skip     func(given int) int
 	Released func(cur *sessionstore.Session, mine sessionstore.Owner) FlushAction
 
-	Bind      func(error) BindAction
-	Probe     func(error) ProbeAction
-	Upgrade   func(err error, mine sessionstore.Owner) UpgradeAction
-	Candidate func(frame string, probed bool) CandidateAction
-
-	Open     func(error) OpenAction
-	Frame    func(s *sessionstore.Session, conn sessionstore.Connection) FrameAction
-	Post     func(*sessionstore.Session) PostAction
-	Close    func(err error, mine sessionstore.Owner) CloseAction
-	ConnEnds func(err error, conn sessionstore.Connection) ConnEndAction
-
+	Open   func(error) OpenAction
 	Row    func(RowState) RowAction
 	Pinged func(error) PingedAction
 	Look   func(LookState) LookAction
@@ -43,11 +31,8 @@ type Rules struct {
 
 // sound are the rules of docs/protocol.md.
 var sound = Rules{
-	Names: Names, Get: Get,
-	Deliver: Deliver, Enqueue: Enqueue, Enqueued: Enqueued, Doubt: Doubt, Push: Push, Skip: Skip, Released: Released,
-	Bind: Bind, Probe: Probe, Upgrade: Upgrade, Candidate: Candidate,
-	Open: Open, Frame: Frame, Post: Post, Close: Close, ConnEnds: ConnEnds,
-	Row: Row, Pinged: Pinged, Look: Look,
+	Names: Names, Get: Get, Deliver: Deliver, Enqueued: Enqueued, Push: Push, Skip: Skip, Released: Released,
+	Open: Open, Row: Row, Pinged: Pinged, Look: Look,
 }
 
 // Sound returns the rules of docs/protocol.md.
