@@ -165,6 +165,9 @@ func (a *Adapter) walkFrom(ctx context.Context, sel Selection, at location) iter
 		}
 		for shard := at.shard; shard < a.store.Shards(); shard++ {
 			for m, err := range a.store.NamespaceMembers(ctx, sel.Namespace, shard, behind) {
+				if err == nil && slices.Contains(sel.Skip, m.Socket) {
+					continue
+				}
 				if !yield(located{m, location{shard, m.Socket}}, err) {
 					return
 				}
