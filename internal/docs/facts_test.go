@@ -60,6 +60,9 @@ var facts = []fact{
 	{"docs/chat.md", `that are listed \| ` + number, limitsOfChat, `People: ` + number},
 	{"docs/security.md", `the chat lets a person into no more than ` + number, limitsOfChat, `Rooms: ` + number},
 	{"docs/dependencies.md", "`socket.io` " + number, "e2e/package.json", `"socket.io": "` + number},
+	{
+		"examples/side-by-side/package.json", `"socket.io": "` + number, "e2e/package.json", `"socket.io": "` + number,
+	},
 }
 
 // outdated says so if the page gives another number than the file. It may give the first parts of it.
