@@ -12,8 +12,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/nonstick-io/nonstick/internal/ownmodule"
 )
 
 // samCLI is where `make tools` puts it.
@@ -48,13 +46,9 @@ func TestSAMBuild(t *testing.T) {
 	}
 }
 
-// TestSAMBuildOfAnotherModule builds what docs/deploy.md has its reader put together.
+// TestSAMBuildOfAnotherModule builds what `nonstick init` writes.
 func TestSAMBuildOfAnotherModule(t *testing.T) {
-	module := t.TempDir()
-	if err := ownmodule.Write(module, ".."); err != nil {
-		t.Fatal(err)
-	}
-	dir := samBuild(t, module)
+	dir := samBuild(t, "../examples/app")
 	checkBinary(t, filepath.Join(dir, "EmitFunction", "bootstrap"))
 }
 

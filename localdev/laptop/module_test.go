@@ -11,15 +11,11 @@ import (
 	"testing"
 
 	"github.com/nonstick-io/nonstick/internal/dynamotest"
-	"github.com/nonstick-io/nonstick/internal/ownmodule"
 )
 
 // A program in another module runs its own template: it builds the functions, which are the program itself, once.
 func TestTemplateOfAnotherModule(t *testing.T) {
-	dir := t.TempDir()
-	if err := ownmodule.Write(dir, "../.."); err != nil {
-		t.Fatal(err)
-	}
+	const dir = "../../examples/app"
 	program := filepath.Join(t.TempDir(), "own")
 	build := exec.Command("go", "build", "-o", program, ".")
 	build.Dir = dir
@@ -51,12 +47,12 @@ func TestTemplateOfAnotherModule(t *testing.T) {
 
 	conn := open(t, p, "socket.io/")
 	defer conn.Close()
-	write(t, conn, "40")
+	write(t, conn, `40{"token":"secret","name":"Ann"}`)
 	if got := text(t, conn); !strings.HasPrefix(got, `40{"sid":"`) {
 		t.Errorf("answer = %q, want a CONNECT", got)
 	}
 	write(t, conn, `420["say","hello"]`)
-	if got, ack := text(t, conn), text(t, conn); got != `42["said","hello"]` || ack != "430[5]" {
+	if got, ack := text(t, conn), text(t, conn); got != `42["said","Ann","hello"]` || ack != "430[5]" {
 		t.Errorf("answer = %q %q", got, ack)
 	}
 	if status, body := p.get(t, "socket.io/?EIO=4&transport=polling"); status != http.StatusOK {
