@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/nonstick-io/nonstick/internal/scaffold"
@@ -103,14 +104,9 @@ func write(dir string, o scaffold.Options, tidy bool, stdout io.Writer) error {
 		}
 		o.Replace = path
 	}
-	o.Version = "v0.0.0"
-	if v := version.Version(); strings.HasPrefix(v, "v") {
-		o.Version = strings.TrimSuffix(v, "+dirty")
-	} else if o.Replace == "" {
-		return fmt.Errorf(
-			"this command was built from %s, which is no version to require: want --replace with a checkout",
-			v,
-		)
+	var err error
+	if o.Version, err = requirement(version.Version(), o.Replace); err != nil {
+		return err
 	}
 	names, err := scaffold.Write(dir, o)
 	if err != nil {
@@ -124,9 +120,28 @@ func write(dir string, o scaffold.Options, tidy bool, stdout io.Writer) error {
 		cmd := exec.Command("go", "mod", "tidy")
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("go mod tidy: %w\n%s", err, out)
+			return fmt.Errorf("all is written, but for go.sum: run go mod tidy in %s: %w\n%s", dir, err, out)
 		}
 	}
 	fmt.Fprintf(stdout, "\nNext:\n  cd %s\n  go test ./...\n  go run .\n", dir)
 	return nil
+}
+
+var (
+	released  = regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
+	described = regexp.MustCompile(`(-\d+-g[0-9a-f]+|-dirty)$`) // by git describe: no version of a module
+)
+
+// requirement is the version of Nonstick that go.mod requires: that of this command, if others can fetch it. Where a
+// checkout stands in for it, any does.
+func requirement(built, replace string) (string, error) {
+	if replace != "" {
+		return "v0.0.0", nil
+	}
+	if !released.MatchString(built) || described.MatchString(built) {
+		return "", fmt.Errorf(
+			"this command was built from %s, which is no version to require: want --replace with a checkout", built,
+		)
+	}
+	return built, nil
 }
