@@ -53,7 +53,9 @@ func TestInit(t *testing.T) {
 	); code != exitOK {
 		t.Fatalf("code %d: %s%s", code, &stdout, &stderr)
 	}
-	for _, want := range []string{"wrote " + filepath.Join(dir, "main.go"), "running go mod tidy", "Next:\n  cd " + dir} {
+	for _, want := range []string{
+		"wrote " + filepath.Join(dir, "main.go"), "running go mod tidy", "Next:\n  cd " + dir,
+	} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("said %s: no %q", &stdout, want)
 		}
