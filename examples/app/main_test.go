@@ -16,7 +16,8 @@ func TestSay(t *testing.T) {
 		t.Errorf("acknowledged with %d", n)
 	}
 	for _, c := range []*nonsticktest.Client{ann, bob} {
-		if said := nonsticktest.Next[nonstick.Args2[string, string]](c, "said"); said.First != "Ann" || said.Second != "hello" {
+		said := nonsticktest.Next[nonstick.Args2[string, string]](c, "said")
+		if said.First != "Ann" || said.Second != "hello" {
 			t.Errorf("said %+v", said)
 		}
 	}

@@ -30,6 +30,10 @@ var facts = []fact{
 		`"socket.io-client": "` + number,
 	},
 	{
+		"docs/first-handler.md", `socket.io-client@` + number, "examples/app/package.json",
+		`"socket.io-client": "` + number,
+	},
+	{
 		"docs/clients/javascript.md", "^# JavaScript\n\n`socket.io-client` " + number, "e2e/package.json",
 		`socket.io-client-3-1": ".*@` + number,
 	},
@@ -122,8 +126,8 @@ func TestOutdated(t *testing.T) {
 // printed are pages whose Go code is that of programs and tests, but for its comments.
 var printed = map[string][]string{
 	cheatPage:               {cheatTest},
-	"README.md":             {"examples/first-handler/main.go"},
-	"docs/first-handler.md": {"examples/first-handler/main.go", "examples/first-handler/handlers_test.go"},
+	"README.md":             {"examples/app/main.go"},
+	"docs/first-handler.md": {"examples/app/main.go", "examples/app/main_test.go"},
 	"localdev/README.md":    {"examples/websocket-api/main.go"},
 }
 

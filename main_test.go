@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package nonstick_test
 
 import (
 	"bufio"
@@ -19,7 +19,10 @@ import (
 // patience is how long the test waits for what must come.
 const patience = 20 * time.Second
 
-// The example must start, speak Socket.IO and end.
+// ownModule is a program whose main is nonstick.Main, in a module of its own.
+const ownModule = "examples/app"
+
+// A program must start, speak Socket.IO and end.
 func TestProgram(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -56,8 +59,8 @@ func speak(t *testing.T, url string) {
 	}
 	url += "&sid=" + sid
 	for _, step := range []struct{ post, want string }{
-		{"40", `40{"sid":"`},
-		{`420["say","hello"]`, "42[\"said\",\"hello\"]\x1e430[5]"},
+		{`40{"token":"secret","name":"Ann"}`, `40{"sid":"`},
+		{`420["say","hello"]`, "42[\"said\",\"Ann\",\"hello\"]\x1e430[5]"},
 		{`421["say",""]`, `431[{"message":"say something"}]`},
 	} {
 		if got := request(t, http.MethodPost, url, step.post); got != "ok" {
@@ -73,13 +76,13 @@ func speak(t *testing.T, url string) {
 func TestHelp(t *testing.T) {
 	program := compile(t)
 	out, err := exec.CommandContext(t.Context(), program, "--help").Output()
-	if err != nil || !strings.HasPrefix(string(out), "first-handler runs Nonstick") ||
-		!strings.Contains(string(out), "Usage: first-handler [flags]") || strings.Contains(string(out), "--app") {
+	if err != nil || !strings.HasPrefix(string(out), "app runs Nonstick") ||
+		!strings.Contains(string(out), "Usage: app [flags]") || strings.Contains(string(out), "--app") {
 		t.Errorf("%v: %s", err, out)
 	}
 	refused, err := exec.CommandContext(t.Context(), program, "--app", "chat").CombinedOutput()
-	if err == nil || !strings.HasPrefix(string(refused), "first-handler: ") ||
-		!strings.Contains(string(refused), "Run first-handler --help") {
+	if err == nil || !strings.HasPrefix(string(refused), "app: ") ||
+		!strings.Contains(string(refused), "Run app --help") {
 		t.Errorf("--app: %v, %s", err, refused)
 	}
 }
@@ -98,15 +101,16 @@ func TestOnLambda(t *testing.T) {
 		})
 	}
 	out, err := exec.CommandContext(t.Context(), compile(t, "-tags", "lambda.norpc")).CombinedOutput()
-	if err == nil || !strings.HasPrefix(string(out), "first-handler: this program was built for AWS Lambda") {
+	if err == nil || !strings.HasPrefix(string(out), "app: this program was built for AWS Lambda") {
 		t.Errorf("on a laptop: %v, %s", err, out)
 	}
 }
 
 func compile(t *testing.T, args ...string) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "first-handler")
+	program := filepath.Join(t.TempDir(), "app")
 	build := exec.CommandContext(t.Context(), "go", append(append([]string{"build"}, args...), "-o", program, ".")...)
+	build.Dir = ownModule
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
