@@ -35,6 +35,7 @@ type client struct {
 	polling                     sync.WaitGroup
 	gets                        int
 	handlers                    map[int][]*proc // what serves each GET
+	lastGot                     int             // the last GET that was answered
 	got                         map[string]bool
 	header                      string // of the packet whose attachment has to come next
 	ws                          *socket

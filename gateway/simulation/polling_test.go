@@ -44,17 +44,21 @@ func (c *client) poll(ctx context.Context) {
 // get sends a GET, or two of the same t, of which the first answer counts.
 func (c *client) get(ctx context.Context, n int) (string, error) {
 	t := c.stamp(n)
+	// See docs/protocol.md: exact as long as no copy reads after the GET after it was answered.
 	ask := func(ctx context.Context, e *engine.Engine) (string, error) {
 		c.mu.Lock()
+		late := c.lastGot > n
 		c.handlers[n] = append(c.handlers[n], procOf(ctx))
 		c.mu.Unlock()
+		if late {
+			return "", errDoubt
+		}
 		payload, err := e.Poll(ctx, c.sid, t)
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		c.lastGot = max(c.lastGot, n)
 		for _, p := range c.handlers[n-1] {
-			c.run.w.retire(
-				p,
-			) // see docs/protocol.md: exact as long as no copy reads after the GET after it was answered
+			c.run.w.retire(p)
 		}
 		return payload, err
 	}
