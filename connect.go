@@ -100,8 +100,9 @@ func (n *Namespace) ask(ctx context.Context, socket *Socket) (refusal *Error) {
 
 func (s *Server) refuse(ctx context.Context, inv *engine.Invocation, nsp string, why *Error) error {
 	data, err := json.Marshal(why)
-	if err != nil {
-		return fmt.Errorf("nonstick: connect error: %w", err)
+	if err != nil { // of the error's data, which are the handler's
+		s.log.ErrorContext(ctx, "connect error not sent as it is", "nsp", nsp, "error", err)
+		return s.refuse(ctx, inv, nsp, errInternal)
 	}
 	err = reply(ctx, inv, socketio.Packet{Type: socketio.ConnectError, Namespace: nsp, Data: data})
 	switch {

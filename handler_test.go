@@ -338,6 +338,14 @@ func TestSelectionOperators(t *testing.T) {
 			t.Errorf("b after Disconnect: %v", err)
 		}
 		must(remote.Disconnect(t.Context(), true))
+		for what, err := range map[string]error{
+			"join": remote.Join(t.Context(), "x"), "leave": remote.Leave(t.Context(), "x"),
+			"disconnect": remote.Disconnect(t.Context(), true),
+		} {
+			if !errors.Is(err, nonstick.ErrDisconnected) {
+				t.Errorf("%s of a socket that has left: %v", what, err)
+			}
+		}
 		if err := remote.Emit(t.Context(), "x"); !errors.Is(err, nonstick.ErrDisconnected) {
 			t.Errorf("c after Disconnect: %v", err)
 		}

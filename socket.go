@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/nonstick-io/nonstick/adapter"
@@ -41,7 +42,8 @@ type Socket struct {
 	kept     map[string]string // the data, if read is true
 	read     bool
 	deferred []func(context.Context) error
-	via      *emitter.Via // of what the handler emits through the socket; nil until it is asked for
+	own      sync.Once    // of via
+	via      *emitter.Via // of what the handler emits through the socket
 	returned atomic.Bool  // its handler has; read by goroutines that hold it all the same
 }
 
@@ -256,7 +258,7 @@ func (s *Socket) Broadcast() Selection {
 
 // way is how what the handler does with sockets reaches them.
 func (s *Socket) way() *emitter.Via {
-	if s.via == nil {
+	s.own.Do(func() {
 		via := s.nsp.server.via
 		via.Adapter = via.Adapter.InOrder()
 		if s.inv != nil {
@@ -264,7 +266,7 @@ func (s *Socket) way() *emitter.Via {
 		}
 		via.Later, via.Refuse = s.later, s.inHandler
 		s.via = &via
-	}
+	})
 	return s.via
 }
 

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -155,10 +156,14 @@ func (c *Collection) End(ctx context.Context) error {
 	return c.Flush(ctx)
 }
 
-// flush delivers with the patience of d. If another caller delivers for longer than wait, the session is closed, as one
-// whose client does not read.
+// flush delivers with the patience of d. If another caller pushes for longer than wait, the session is closed, as one
+// whose client does not read; if that caller writes, it is the store that is slow, and nothing is delivered. What could
+// not be delivered stays, for the owner of the collection to learn of.
 func (c *Collection) flush(ctx context.Context, d *Delivery, wait time.Duration) error {
 	if !c.await(wait) {
+		if c.target.Hint.IsZero() {
+			return fmt.Errorf("deliver what is collected: %w", ErrBusy)
+		}
 		return d.lost(ctx, c.target.Session, c.target.Hint, ErrBusy)
 	}
 	defer func() { <-c.turn }()
@@ -166,11 +171,25 @@ func (c *Collection) flush(ctx context.Context, d *Delivery, wait time.Duration)
 	if len(packets) == 0 {
 		return nil
 	}
+	entries := packets
 	if c.target.Hint.IsZero() {
-		packets = []sessionstore.Packet{oneEntry(packets)}
+		entries = []sessionstore.Packet{oneEntry(packets)}
 	}
-	_, err := d.deliver(ctx, c.target, packets)
+	_, err := d.deliver(ctx, c.target, entries)
+	if err != nil {
+		c.putBack(packets)
+	}
 	return err
+}
+
+// putBack keeps packets that were taken and not delivered, before those that came since.
+func (c *Collection) putBack(packets []sessionstore.Packet) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out = append(packets, c.out...)
+	for _, p := range packets {
+		c.bytes, c.frames = c.bytes+p.Bytes(), c.frames+len(p.Frames)
+	}
 }
 
 // await waits for the turn.

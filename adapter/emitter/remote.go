@@ -117,27 +117,35 @@ func (r *RemoteSocket) send(ctx context.Context, p *adapter.Packet, mayWait bool
 }
 
 // alone is the selection of this socket.
-func (r *RemoteSocket) alone() Selection {
-	return r.via.Select(adapter.Selection{
+func (r *RemoteSocket) alone() adapter.Selection {
+	return adapter.Selection{
 		Namespace: r.nsp, Rooms: []sessionstore.Room{sessionstore.Room(r.member.Socket)},
-	})
+	}
 }
 
-// Join puts the socket into rooms, see [Selection.Join].
+// Join puts the socket into rooms, see [Selection.Join]. [ErrDisconnected] if it has left.
 func (r *RemoteSocket) Join(ctx context.Context, rooms ...string) error {
 	r.found = nil
-	return r.alone().Join(ctx, rooms...)
+	return there(r.via.Adapter.Join(ctx, r.alone(), rooms...))
 }
 
-// Leave takes the socket out of rooms.
+// Leave takes the socket out of rooms. [ErrDisconnected] if it has left.
 func (r *RemoteSocket) Leave(ctx context.Context, rooms ...string) error {
 	r.found = nil
-	return r.alone().Leave(ctx, rooms...)
+	return there(r.via.Adapter.Leave(ctx, r.alone(), rooms...))
 }
 
-// Disconnect ends the socket, see [Selection.Disconnect].
+// Disconnect ends the socket, see [Selection.Disconnect]. [ErrDisconnected] if it has left.
 func (r *RemoteSocket) Disconnect(ctx context.Context, closeSession bool) error {
-	return r.alone().Disconnect(ctx, closeSession)
+	return there(r.via.Adapter.Disconnect(ctx, r.alone(), closeSession))
+}
+
+// there is [ErrDisconnected] if what was done reached no socket.
+func there(r adapter.Result, err error) error {
+	if err == nil && r.Delivered == 0 {
+		return ErrDisconnected
+	}
+	return err
 }
 
 func wrapped(what string, err error) error {
