@@ -3,27 +3,31 @@
 package laptop
 
 import (
+	"context"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nonstick-io/nonstick/internal/dynamotest"
 )
 
 // A program in another module runs its own template: it builds the functions, which are the program itself, once.
 func TestTemplateOfAnotherModule(t *testing.T) {
-	const dir = "../../examples/app"
+	dir := ownModule(t)
 	program := filepath.Join(t.TempDir(), "own")
 	build := exec.Command("go", "build", "-o", program, ".")
 	build.Dir = dir
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	alone := exec.Command(program, "--addr", "127.0.0.1:0", "--template", "template.yaml")
-	alone.Dir = dir
+	ctx, cancel := context.WithTimeout(t.Context(), patience) // it serves if it finds a DynamoDB all the same
+	defer cancel()
+	alone := exec.CommandContext(ctx, program, "--addr", "127.0.0.1:0", "--template", "template.yaml")
+	alone.Dir, alone.WaitDelay = dir, time.Second
 	if said, err := alone.CombinedOutput(); err == nil || !strings.Contains(string(said), errNoDynamoDB.Error()) {
 		t.Errorf("without a DynamoDB: %v, it said %s", err, said)
 	}
@@ -70,4 +74,37 @@ func TestTemplateOfAnotherModule(t *testing.T) {
 	if err := waitFor(t, cmd); err != nil {
 		t.Errorf("it ended with %v; it said %s", err, p.stderr)
 	}
+}
+
+// ownModule returns a copy of examples/app that is not in this repository, above which a DynamoDB Local would be found.
+func ownModule(t *testing.T) string {
+	t.Helper()
+	const from = "../../examples/app"
+	dir := t.TempDir()
+	files, err := os.ReadDir(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if f.IsDir() {
+			continue // of what was built or run there
+		}
+		text, err := os.ReadFile(filepath.Join(from, f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, f.Name()), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	repo, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := exec.Command("go", "mod", "edit", "-replace", "github.com/nonstick-io/nonstick="+repo)
+	edit.Dir = dir
+	if out, err := edit.CombinedOutput(); err != nil {
+		t.Fatalf("go mod edit: %v\n%s", err, out)
+	}
+	return dir
 }
