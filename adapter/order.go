@@ -73,7 +73,7 @@ type leavers struct {
 }
 
 // Leaving says that a socket has left, though its rows are there until its disconnect handler has returned: nothing
-// is sent to it by this process any more. The caller calls done when the rows are gone.
+// is sent to it by this process meanwhile. The caller calls done when the handler has returned.
 func (a *Adapter) Leaving(id sessionstore.SocketID) (done func()) {
 	l := a.leavers
 	l.mu.Lock()

@@ -13,7 +13,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Packet is a Socket.IO packet on its way to sockets. It is encoded for each of them last, in [Send].
+// Packet is a Socket.IO packet on its way to sockets. What each of them gets is chosen last, in [Send]; as of now all get
+// one encoding, which is made once.
 type Packet struct {
 	socketio.Packet
 
@@ -49,7 +50,7 @@ func encode(p socketio.Packet) []string {
 	return out
 }
 
-// to encodes the packet for one socket.
+// to returns what one socket gets.
 func (p *Packet) to(sessionstore.Member) sessionstore.Packet {
 	return sessionstore.Packet{ID: p.id, Frames: p.frames}
 }
@@ -96,8 +97,8 @@ type Way interface {
 }
 
 // Send is the one door to a socket. Each packet of an application, whether it goes to one socket, to a selection or
-// to the socket whose event is handled, from a server, from an [Adapter] elsewhere or out of the [Fanout], is encoded
-// here for its receiver, and leaves by the way that is given. It returns what [delivery.Delivery.Deliver] does.
+// to the socket whose event is handled, from a server, from an [Adapter] elsewhere or out of the [Fanout], becomes here
+// what its receiver gets, and leaves by the way that is given. It returns what [delivery.Delivery.Deliver] does.
 func Send(ctx context.Context, by Way, m sessionstore.Member, packets ...*Packet) (sessionstore.Connection, error) {
 	encoded := make([]sessionstore.Packet, len(packets))
 	for i, p := range packets {
