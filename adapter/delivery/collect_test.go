@@ -88,7 +88,8 @@ func TestCollectedIsWaitedForBriefly(t *testing.T) {
 		if s := w.Session(sid); s.State != sessionstore.Open {
 			t.Errorf("the session is %s", s.State)
 		}
-		if got := w.Buffered(sid); !strings.HasPrefix(got, "4a 4b") || (err == nil) != strings.HasSuffix(got, "4other") {
+		got := w.Buffered(sid)
+		if !strings.HasPrefix(got, "4a 4b") || (err == nil) != strings.HasSuffix(got, "4other") {
 			t.Errorf("%q, %v", got, err)
 		}
 	})
