@@ -13,8 +13,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Packet is a Socket.IO packet on its way to sockets. What each of them gets is chosen last, in [Send]; as of now all get
-// one encoding, which is made once.
+// Packet is a Socket.IO packet on its way to sockets. What each of them gets is chosen last, in [Send]; as of now all
+// get one encoding, which is made once.
 type Packet struct {
 	socketio.Packet
 
