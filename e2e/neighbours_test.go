@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 )
 
 // TestNeighbours has clients in trouble beside healthy ones on the functions of the template: they vanish, with
@@ -30,7 +32,8 @@ func TestNeighbours(t *testing.T) {
 	runNode(t, "neighbours.test.mjs", stack.url, "NONSTICK_FRAMES=text",
 		"NONSTICK_PING="+strings.TrimSuffix(ping, "s"), "NONSTICK_PONG="+strings.TrimSuffix(pong, "s"))
 	stack.nothingIsLeft(t)
-	if busy := linesOf(t, logs, "a broadcast did not reach everybody", "adapter: connection is busy"); busy == 0 {
+	const unreached = "a broadcast did not reach everybody"
+	if busy := linesOf(t, logs, unreached, delivery.ErrBusy.Error()); busy == 0 {
 		t.Error(
 			"no broadcast met a client that the management API answers 429 for: the scene does not show what it is to show",
 		)
