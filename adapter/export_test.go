@@ -6,7 +6,9 @@ import (
 )
 
 // PacketOf returns a packet whose encoding is given, for tests that need no Socket.IO in it.
-func PacketOf(p sessionstore.Packet) *Packet { return &Packet{id: p.ID, frames: p.Frames} }
+func PacketOf(p sessionstore.Packet) *Packet {
+	return &Packet{id: p.ID, frames: p.Frames, entry: []sessionstore.Packet{p}}
+}
 
 // EventOf returns a packet with an id.
 func EventOf(id sessionstore.PacketID, nsp, event string) *Packet {

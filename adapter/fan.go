@@ -88,7 +88,8 @@ func (f *fan) collect(ctx context.Context, by Way, m sessionstore.Member) {
 // place is one of the places of a broadcast, held by a delivery.
 type place struct {
 	f      *fan
-	waited time.Duration // for pushes that were slow or refused
+	waited time.Duration     // for pushes that were slow or refused
+	way    delivery.Delivery // with the patience of this place
 
 	mu    sync.Mutex
 	held  bool
@@ -127,7 +128,8 @@ func (f *fan) end(ctx context.Context) (Result, error) {
 }
 
 func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place) {
-	truth, err := Send(ctx, f.a.delivery.With(p.patiently, f.close), m, f.packet)
+	p.way = f.a.delivery.With(p.patiently, f.close)
+	truth, err := Send(ctx, &p.way, m, f.packet)
 	gone := errors.Is(err, delivery.ErrClosed) && !errors.Is(err, delivery.ErrEnding)
 	switch {
 	case gone:

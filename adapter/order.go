@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -68,6 +69,7 @@ func (a *Adapter) way(m sessionstore.Member) Way {
 
 // leavers are the sockets whose disconnect handlers run in this process. Safe for concurrent use.
 type leavers struct {
+	n   atomic.Int64 // of ids, so that a broadcast need not take the lock for each member
 	mu  sync.RWMutex
 	ids map[sessionstore.SocketID]bool
 }
@@ -82,14 +84,19 @@ func (a *Adapter) Leaving(id sessionstore.SocketID) (done func()) {
 		l.ids = make(map[sessionstore.SocketID]bool)
 	}
 	l.ids[id] = true
+	l.n.Store(int64(len(l.ids)))
 	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.ids, id)
+		l.n.Store(int64(len(l.ids)))
 	}
 }
 
 func (l *leavers) has(id sessionstore.SocketID) bool {
+	if l.n.Load() == 0 {
+		return false
+	}
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.ids[id]

@@ -19,7 +19,8 @@ type Packet struct {
 	socketio.Packet
 
 	id     sessionstore.PacketID
-	frames []string // its encoding, which all sockets share
+	frames []string              // its encoding, which all sockets share
+	entry  []sessionstore.Packet // the same as an entry of a buffer
 }
 
 // NewPacket returns a packet with an id of its own. A packet that has attachments becomes one of the binary types.
@@ -37,7 +38,8 @@ func newPacket(id sessionstore.PacketID, p socketio.Packet) *Packet {
 		default:
 		}
 	}
-	return &Packet{Packet: p, id: id, frames: encode(p)}
+	frames := encode(p)
+	return &Packet{Packet: p, id: id, frames: frames, entry: []sessionstore.Packet{{ID: id, Frames: frames}}}
 }
 
 // encode returns the Engine.IO packets that carry p: its text, then its attachments.
@@ -51,9 +53,7 @@ func encode(p socketio.Packet) []string {
 }
 
 // to returns what one socket gets.
-func (p *Packet) to(sessionstore.Member) sessionstore.Packet {
-	return sessionstore.Packet{ID: p.id, Frames: p.frames}
-}
+func (p *Packet) to(sessionstore.Member) []sessionstore.Packet { return p.entry }
 
 // Frames returns the Engine.IO packets of the packet, encoded as text.
 func (p *Packet) Frames() []string { return p.frames }
@@ -100,11 +100,15 @@ type Way interface {
 // to the socket whose event is handled, from a server, from an [Adapter] elsewhere or out of the [Fanout], becomes here
 // what its receiver gets, and leaves by the way that is given. It returns what [delivery.Delivery.Deliver] does.
 func Send(ctx context.Context, by Way, m sessionstore.Member, packets ...*Packet) (sessionstore.Connection, error) {
-	encoded := make([]sessionstore.Packet, len(packets))
-	for i, p := range packets {
-		encoded[i] = p.to(m)
+	to := delivery.Target{Session: m.Session, Hint: m.Hint}
+	if len(packets) == 1 { // as each of a broadcast, whose members share the entry
+		return by.Deliver(ctx, to, packets[0].to(m))
 	}
-	return by.Deliver(ctx, delivery.Target{Session: m.Session, Hint: m.Hint}, encoded)
+	encoded := make([]sessionstore.Packet, 0, len(packets))
+	for _, p := range packets {
+		encoded = append(encoded, p.to(m)...)
+	}
+	return by.Deliver(ctx, to, encoded)
 }
 
 // Send sends a packet to one socket, by a way or, if that is nil, directly. [delivery.ErrClosed] if the socket has

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -40,12 +41,16 @@ type Collection struct {
 
 // collections are those of a process, by session.
 type collections struct {
+	n  atomic.Int64 // of sessions, so that a delivery need not take the lock for each
 	mu sync.RWMutex
 	of map[sessionstore.SessionID][]*Collection
 }
 
 // get returns those of a session. The list is not changed in place.
 func (c *collections) get(id sessionstore.SessionID) []*Collection {
+	if c.n.Load() == 0 {
+		return nil
+	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.of[id]
@@ -59,6 +64,7 @@ func (c *collections) add(k *Collection) {
 	}
 	list := c.of[k.target.Session]
 	c.of[k.target.Session] = append(list[:len(list):len(list)], k)
+	c.n.Store(int64(len(c.of)))
 }
 
 func (c *collections) remove(k *Collection) {
@@ -72,6 +78,7 @@ func (c *collections) remove(k *Collection) {
 	}
 	if len(rest) == 0 {
 		delete(c.of, k.target.Session)
+		c.n.Store(int64(len(c.of)))
 		return
 	}
 	c.of[k.target.Session] = rest

@@ -125,10 +125,10 @@ func New(store Store, pusher Pusher, closing *Closing, limits Limits) *Delivery 
 func (d *Delivery) With(
 	patiently func(ctx context.Context, push Try) error,
 	end func(ctx context.Context, id sessionstore.SessionID, reason string, o CloseOptions) error,
-) *Delivery {
+) Delivery {
 	one := *d
 	one.patiently, one.end = patiently, end
-	return &one
+	return one
 }
 
 // Closing returns what ends sessions.
