@@ -39,7 +39,7 @@ const ackLife = 24 * time.Hour
 func EmitWithAck[Out any](ctx context.Context, to *RemoteSocket, event string, args ...any) (out Out, err error) {
 	answer, err := to.EmitWithAck(ctx, event, args...)
 	if err != nil {
-		return out, err
+		return out, withLimit(err)
 	}
 	return DecodeArgs[Out](answer)
 }
@@ -66,18 +66,15 @@ func (s *Socket) emitThen(ctx context.Context, event string, args Args, name, st
 	if s.nsp.handler == s.nsp.table && s.nsp.table.replies[name] == nil {
 		return fmt.Errorf("%w: %q", ErrNoHandler, name)
 	}
-	if _, err := s.nsp.server.via.Event(ctx, s.nsp.name, event, args, nil); err != nil {
+	if err := s.nsp.server.via.Accepts(event, args); err != nil {
 		return err
 	}
 	a, err := emitter.ExpectAck(ctx, s.nsp.server.store, sessionstore.Ack{
 		Session: s.row.Session, Namespace: s.nsp.name, Continuation: name, State: state,
 		ExpiresAt: time.Now().Add(ackLife),
 	})
-	if errors.Is(err, ErrTooManyAcks) {
-		err = &limitError{"Too many acknowledgements pending", err}
-	}
 	if err != nil {
-		return err
+		return withLimit(err)
 	}
 	p, err := s.nsp.server.via.Event(ctx, s.nsp.name, event, args, &a.ID)
 	if err != nil {

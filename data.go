@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 
+	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/adapter/emitter"
 )
@@ -84,7 +84,7 @@ func (s *Socket) setData(ctx context.Context, key, value string) error {
 		return fmt.Errorf("nonstick: set data %q: %w", key, withLimit(err))
 	}
 	if s.read && s.entry == nil {
-		s.kept = changed(s.kept, key, value)
+		s.kept = adapter.WithKey(s.kept, key, value)
 	}
 	return nil
 }
@@ -100,31 +100,25 @@ func (s *Socket) UpdateJSON(
 	if key == "" {
 		return errEmptyKey
 	}
-	change := func(old string) (string, error) {
-		var raw json.RawMessage
-		if old != "" {
-			raw = json.RawMessage(old)
-		}
-		next, err := update(raw)
-		return string(next), err
-	}
 	var err error
 	switch s.phase {
 	case disconnected:
 		return ErrDisconnected
 	case connected:
-		err = s.update(ctx, key, change)
+		err = s.update(ctx, key, update)
 	case connecting:
-		var next string
-		if next, err = change(s.entry.Data[key]); err == nil {
-			err = s.setOwn(key, next)
+		var next json.RawMessage
+		if next, err = update(adapter.JSONOf(s.entry.Data, key)); err == nil {
+			err = s.setOwn(key, string(next))
 		}
 	}
 	return withLimit(err)
 }
 
 // update changes data in the store.
-func (s *Socket) update(ctx context.Context, key string, change func(old string) (string, error)) error {
+func (s *Socket) update(
+	ctx context.Context, key string, change func(old json.RawMessage) (json.RawMessage, error),
+) error {
 	var known map[string]string
 	if s.read {
 		known = s.kept
@@ -149,24 +143,12 @@ func (s *Socket) forget() { s.kept, s.read = nil, false }
 
 // setOwn changes the data that will be stored with the socket.
 func (s *Socket) setOwn(key, value string) error {
-	data := changed(s.entry.Data, key, value)
+	data := adapter.WithKey(s.entry.Data, key, value)
 	if err := s.nsp.server.limits.Socket.CheckData(data); err != nil {
 		return err
 	}
 	s.entry.Data = data
 	return nil
-}
-
-// changed is data with one key set, or removed if the value is empty. What was read is shared, so it is a copy.
-func changed(data map[string]string, key, value string) map[string]string {
-	data = maps.Clone(data)
-	if data == nil {
-		data = make(map[string]string, 1)
-	}
-	if data[key] = value; value == "" {
-		delete(data, key)
-	}
-	return data
 }
 
 // data reads what is kept for the socket, once for each handler.

@@ -102,6 +102,8 @@ func withLimit(err error) error {
 		return &limitError{"Data too large", err}
 	case errors.Is(err, ErrBusy):
 		return &limitError{"Server is busy", err}
+	case errors.Is(err, ErrTooManyAcks):
+		return &limitError{"Too many acknowledgements pending", err}
 	case errors.Is(err, ErrRoomName):
 		return &limitError{"Invalid room name", err}
 	default:

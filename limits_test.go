@@ -222,7 +222,15 @@ func TestTooManyAcks(t *testing.T) {
 				}
 				return err
 			})
+			nonstick.OnAck(n, "ask other", func(ctx context.Context, _ *nonstick.Socket, id string) (int, error) {
+				other, err := s.Socket(ctx, id)
+				if err != nil {
+					return 0, err
+				}
+				return nonstick.EmitWithAck[int](ctx, other, "question", 1)
+			})
 		}))
+		other := w.join(p.at)
 		for i := range uint64(sessionstore.AckPlaces) {
 			if err := w.store.PutAck(t.Context(), sessionstore.Ack{Session: p.sid, ID: i}); err != nil {
 				t.Fatal(err)
@@ -230,6 +238,8 @@ func TestTooManyAcks(t *testing.T) {
 		}
 		p.send(`421["ask"]`)
 		p.expect(`431[{"message":"Too many acknowledgements pending"}]`)
+		other.send(`421["ask other","` + p.id + `"]`)
+		other.expect(`431[{"message":"Too many acknowledgements pending"}]`)
 		if err := w.store.DeleteAck(t.Context(), p.sid, 5); err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,8 +15,8 @@ import (
 // dataTries bounds how often a change of a socket's data is tried while others change the same key.
 const dataTries = 32
 
-// UpdateData changes one key of a socket's data by a function, which gets the JSON that is there, or "" if none is,
-// and returns the next, or "" to remove it. While others change the same key the function is called again, with what
+// UpdateData changes one key of a socket's data by a function, which gets the JSON that is there, or nil if none is,
+// and returns the next, or nil to remove it. While others change the same key the function is called again, with what
 // they have set. The data may be those that were read before; nil means that they are to be read. It returns the data
 // as they are then (1 read, none if data is given, and 1 write).
 //
@@ -23,7 +24,7 @@ const dataTries = 32
 // sessionstore.ErrConflict if others were always faster.
 func (a *Adapter) UpdateData(
 	ctx context.Context, k sessionstore.Socket, data map[string]string, key string,
-	update func(old string) (string, error),
+	update func(old json.RawMessage) (json.RawMessage, error),
 ) (map[string]string, error) {
 	if data == nil {
 		var err error
@@ -33,10 +34,11 @@ func (a *Adapter) UpdateData(
 	}
 	var err error
 	for tries := again.Times(dataTries); tries.Next(ctx); {
-		var value string
-		if value, err = update(data[key]); err != nil {
+		var next json.RawMessage
+		if next, err = update(JSONOf(data, key)); err != nil {
 			return data, err
 		}
+		value := string(next)
 		err = a.store.SwapData(ctx, k, key, data[key], value, a.delivery.Limits().Socket)
 		if errors.Is(err, sessionstore.ErrNotFound) {
 			return data, delivery.ErrClosed
@@ -49,13 +51,13 @@ func (a *Adapter) UpdateData(
 		if err != nil {
 			break
 		}
-		return withKey(data, key, value), nil
+		return WithKey(data, key, value), nil
 	}
 	return data, fmt.Errorf("adapter: update data %q: %w", key, err)
 }
 
-// withKey is data with one key set, or removed if the value is empty. What was read is shared, so it is a copy.
-func withKey(data map[string]string, key, value string) map[string]string {
+// WithKey is data with one key set, or removed if the value is empty. What was read is shared, so it is a copy.
+func WithKey(data map[string]string, key, value string) map[string]string {
 	data = maps.Clone(data)
 	if data == nil {
 		data = make(map[string]string, 1)
@@ -64,4 +66,12 @@ func withKey(data map[string]string, key, value string) map[string]string {
 		delete(data, key)
 	}
 	return data
+}
+
+// JSONOf returns the JSON under a key of a socket's data; nil if there is none.
+func JSONOf(data map[string]string, key string) json.RawMessage {
+	if data[key] == "" {
+		return nil
+	}
+	return json.RawMessage(data[key])
 }

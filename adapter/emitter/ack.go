@@ -43,7 +43,7 @@ func (r *RemoteSocket) EmitWithAck(ctx context.Context, event string, args ...an
 		return Args{}, err
 	}
 	defer cancel()
-	if _, err := r.via.event(ctx, r.nsp, event, encoded, nil); err != nil {
+	if err := r.via.Accepts(event, encoded); err != nil {
 		return Args{}, err
 	}
 	return r.ask(ctx, event, encoded)
@@ -65,7 +65,7 @@ func (r *RemoteSocket) ask(ctx context.Context, event string, args Args) (Args, 
 	case err != nil:
 		return Args{}, err
 	}
-	p, err := r.via.event(ctx, r.nsp, event, args, &a.ID)
+	p, err := r.via.Event(ctx, r.nsp, event, args, &a.ID)
 	if err == nil {
 		err = r.send(ctx, p, false)
 	}

@@ -110,14 +110,7 @@ func (r *RemoteSocket) UpdateJSON(
 		return errEmptyKey
 	}
 	k := sessionstore.Socket{ID: r.member.Socket, Session: r.member.Session, Namespace: r.nsp, HasData: true}
-	_, err := r.via.Adapter.UpdateData(ctx, k, nil, key, func(old string) (string, error) {
-		var raw json.RawMessage
-		if old != "" {
-			raw = json.RawMessage(old)
-		}
-		next, err := update(raw)
-		return string(next), err
-	})
+	_, err := r.via.Adapter.UpdateData(ctx, k, nil, key, update)
 	r.found = nil
 	if errors.Is(err, delivery.ErrClosed) {
 		return ErrDisconnected

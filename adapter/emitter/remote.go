@@ -90,7 +90,7 @@ func (r *RemoteSocket) Emit(ctx context.Context, event string, args ...any) erro
 	if err != nil {
 		return err
 	}
-	p, err := r.via.event(ctx, r.nsp, event, encoded, nil)
+	p, err := r.via.Event(ctx, r.nsp, event, encoded, nil)
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func (s Selection) EmitArgs(ctx context.Context, event string, args Args) (adapt
 	if err := s.mistake(); err != nil {
 		return adapter.Result{}, err
 	}
-	p, err := s.via.event(ctx, s.sel.Namespace, event, args, nil)
+	p, err := s.via.Event(ctx, s.sel.Namespace, event, args, nil)
 	if err != nil {
 		return adapter.Result{}, err
 	}
@@ -145,17 +145,24 @@ func (s Selection) Fetch(ctx context.Context, limit int) ([]*RemoteSocket, error
 	return out, wrapped("fetch sockets", err)
 }
 
-// event makes the packet of an event. With an id the client is asked for an acknowledgement.
-func (v *Via) event(
+// Accepts returns why an event may not be emitted; nil if it may. [ErrReserved], or what Check says.
+func (v *Via) Accepts(event string, args Args) error {
+	if socketio.IsReserved(event) {
+		return fmt.Errorf("%w: %q", ErrReserved, event)
+	}
+	if v.Check == nil {
+		return nil
+	}
+	return v.Check(event, args)
+}
+
+// Event makes the packet of an event, see [Selection.Emit]. With an id the client is asked for an acknowledgement.
+// Errors are those of [Via.Accepts].
+func (v *Via) Event(
 	ctx context.Context, nsp sessionstore.Namespace, event string, args Args, ack *uint64,
 ) (*adapter.Packet, error) {
-	if socketio.IsReserved(event) {
-		return nil, fmt.Errorf("%w: %q", ErrReserved, event)
-	}
-	if v.Check != nil {
-		if err := v.Check(event, args); err != nil {
-			return nil, err
-		}
+	if err := v.Accepts(event, args); err != nil {
+		return nil, err
 	}
 	p := socketio.Packet{
 		Type: socketio.Event, Namespace: string(nsp), Data: socketio.EventData(event, args.array()),
@@ -165,12 +172,4 @@ func (v *Via) event(
 		p.ID, p.HasID = *ack, true
 	}
 	return adapter.NewPacket(ctx, p), nil
-}
-
-// Event makes the packet of an event that goes by a way of the caller's, see [Selection.Emit]. With an id the client is
-// asked for an acknowledgement.
-func (v *Via) Event(
-	ctx context.Context, nsp sessionstore.Namespace, event string, args Args, ack *uint64,
-) (*adapter.Packet, error) {
-	return v.event(ctx, nsp, event, args, ack)
 }

@@ -44,7 +44,7 @@ func (v *Via) log() *slog.Logger {
 	return v.Logger
 }
 
-// ask bounds a wait: by default by ackWait, unless ctx has a deadline.
+// ask bounds a wait: by default by [AckWait], unless ctx has a deadline.
 func (v *Via) ask(
 	ctx context.Context, id sessionstore.SessionID,
 ) (context.Context, context.CancelFunc, error) {
