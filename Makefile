@@ -57,7 +57,8 @@ vuln: $(GOVULNCHECK) ## look for known vulnerabilities in what is used, where th
 
 template: tools ## check template.yaml with the SAM CLI and cfn-lint
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .cache/sam/bin/sam validate --lint
-	.cache/sam/bin/cfn-lint template.yaml examples/app/template.yaml
+	.cache/sam/bin/cfn-lint template.yaml infra/edge/template.yaml \
+	  examples/app/template.yaml examples/app/infra/edge/template.yaml
 
 test: tools lint vuln template ## install what tests need, lint, run every test; a skipped test fails
 	go build ./...

@@ -124,13 +124,14 @@ var programs = []program{
 }
 
 // TestClients has the clients of other languages, and old ones, speak to two setups: in one process, whose limits are
-// off and whose frames may be binary, and on the functions of the template, as API Gateway has it.
+// off and whose frames may be binary, and on the functions of the template, as API Gateway has it, with CloudFront's
+// function in front: no client is told of more than one address.
 func TestClients(t *testing.T) {
 	t.Run("memory, several instances", func(t *testing.T) {
 		runClients(t, inMemoryInstances(t, "--app", "cases", "--limits", "none"), "memory", "binary")
 	})
 	t.Run("template", func(t *testing.T) {
-		runClients(t, deploy(t, "ordered", "--app", "cases").url, "template", "text")
+		runClients(t, deploy(t, "ordered", "--app", "cases", "--parameter", "Edge=on").url, "template", "text")
 	})
 }
 

@@ -75,7 +75,11 @@ func refused(environments map[string]map[string]string) string {
 }
 
 // onlyHere are parameters whose value the functions take in more forms than the template, and why.
-var onlyHere = map[string]string{"ManagementEndpoint": "localdev's own endpoint is plain http"}
+var onlyHere = map[string]string{
+	"ManagementEndpoint": "localdev's own endpoint is plain http",
+	"HttpDomain":         "a domain needs a certificate, of which the functions know nothing",
+	"WebSocketDomain":    "a domain needs a certificate, of which the functions know nothing",
+}
 
 // compare demands that template and functions agree about parameters.
 func compare(t *testing.T, f *template.File, byDefault map[string]map[string]string, parameters map[string]string) {
@@ -221,6 +225,34 @@ func TestRefusedParameters(t *testing.T) {
 		{"more than there is a number for", map[string]string{"HeartbeatSessions": "2000000000"}, "HeartbeatSessions"},
 		{"a heartbeat that nobody relieves", map[string]string{"HeartbeatConcurrency": "1"}, "HeartbeatConcurrency"},
 		{"an application that is not there", map[string]string{"App": "nothing"}, "App"},
+		{"a domain without a certificate", map[string]string{"HttpDomain": "chat.example.com"}, "DomainCertificateArn"},
+		{
+			"a certificate without a domain",
+			map[string]string{"DomainCertificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/x"},
+			"DomainCertificateArn",
+		},
+		{
+			"a domain of CloudFront without CloudFront",
+			map[string]string{
+				"EdgeDomain":         "chat.example.com",
+				"EdgeCertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/x",
+			},
+			"EdgeDomain and EdgeWebAclArn need Edge",
+		},
+		{
+			"a domain of CloudFront without a certificate",
+			map[string]string{"Edge": "on", "EdgeDomain": "chat.example.com"},
+			"EdgeCertificateArn",
+		},
+		{
+			"a certificate of another Region for CloudFront",
+			map[string]string{
+				"Edge": "on", "EdgeDomain": "chat.example.com",
+				"EdgeCertificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/x",
+			},
+			"us-east-1",
+		},
+		{"a zone without a domain", map[string]string{"HostedZoneId": "Z123"}, "HostedZoneId needs"},
 		{"an issuer without an audience", map[string]string{"JwtIssuer": "https://issuer.example"}, "JwtAudience"},
 		{"an audience without an issuer", map[string]string{"JwtAudience": "a"}, "JwtIssuer"},
 		{"an origin that no browser sends", map[string]string{"CorsOrigin": "https://a.example/"}, "CorsOrigin"},

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -90,6 +91,9 @@ func TestNamesOfFiles(t *testing.T) {
 	}
 	for _, f := range all {
 		for _, m := range ours.FindAllStringSubmatch(string(f.text), -1) {
+			if slices.ContainsFunc(all, func(f file) bool { return f.name == m[1] }) {
+				continue
+			}
 			t.Errorf("%s names %s, which is not there", f.name, m[1])
 		}
 	}

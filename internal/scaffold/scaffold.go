@@ -72,7 +72,11 @@ func Write(dir string, o Options) ([]string, error) {
 	}
 	names := make([]string, 0, len(all))
 	for _, f := range all {
-		if err := os.WriteFile(filepath.Join(dir, f.name), f.text, 0o644); err != nil {
+		path := filepath.Join(dir, filepath.FromSlash(f.name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return names, err
+		}
+		if err := os.WriteFile(path, f.text, 0o644); err != nil {
 			return names, err
 		}
 		names = append(names, f.name)
@@ -198,6 +202,11 @@ func render(o Options) ([]file, error) {
 		}
 		all = append(all, file{name, elsewhere(text)})
 	}
+	nested, err := files.ReadFile("files/edge.yaml")
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, file{"infra/edge/template.yaml", elsewhere(nested)})
 	head, err := files.ReadFile("files/Makefile.head")
 	if err != nil {
 		return nil, err

@@ -27,7 +27,7 @@ func own(t *testing.T) map[string][]byte {
 	}
 	return map[string][]byte{
 		"template.yaml": stack(t, string(read("template.yaml"))), "samconfig.toml": read("samconfig.toml"),
-		"functions.mk": read("functions/functions.mk"),
+		"functions.mk": read("functions/functions.mk"), "edge.yaml": read("infra/edge/template.yaml"),
 	}
 }
 
@@ -46,7 +46,7 @@ func stack(t *testing.T, text string) []byte {
 		}
 		text = text[:i] + text[i+1+j:]
 	}
-	cut("  App:\n", "  PingInterval:\n")
+	cut("  App:\n", "  Edge:\n")
 	cut("        NONSTICK_APP: !Ref App\n", "        NONSTICK_")
 	for _, r := range [][2]string{
 		{"CodeUri: functions/app\n", "CodeUri: .\n"},

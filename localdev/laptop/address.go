@@ -4,21 +4,25 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
 	"syscall"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
-	"github.com/nonstick-io/nonstick/localdev/emulator"
+	"github.com/nonstick-io/nonstick/localdev/template"
 )
 
-// listeners are what the process listens on. There is one for both APIs, or one for each.
-type listeners struct{ polling, webSocket net.Listener }
+// listeners are what the process listens on. There is one for both APIs, or one for each; and one more, that of
+// --addr, for a distribution of CloudFront in front of them.
+type listeners struct{ polling, webSocket, front net.Listener }
 
-// addresses are the URLs of this process, without a trailing slash: of the HTTP API and the services, and of the
-// WebSocket API. Behind one host they are the same.
-type addresses struct{ polling, webSocket string }
+// addresses are the URLs of this process, without a trailing slash: of the HTTP API and the services, of the WebSocket
+// API, and what clients are told. Behind one host they are the same.
+type addresses struct{ polling, webSocket, front string }
 
 // twoHosts reports whether the APIs are at hosts of their own.
 func (a addresses) twoHosts() bool { return a.polling != a.webSocket }
@@ -27,6 +31,9 @@ func (a addresses) twoHosts() bool { return a.polling != a.webSocket }
 func listenAll(c config) (listeners, error) {
 	var l listeners
 	var err error
+	if c.fronted() {
+		return listenBehind(c)
+	}
 	if l.polling, err = listen(c.addr, "--addr"); err != nil || c.hosts != "two" {
 		return l, err
 	}
@@ -38,6 +45,59 @@ func listenAll(c config) (listeners, error) {
 		return l, errors.Join(err, l.polling.Close())
 	}
 	return l, nil
+}
+
+// fronted reports whether the template has CloudFront in front of its APIs. What is wrong with the template is said
+// later.
+func (c *config) fronted() bool {
+	if c.template == "" {
+		return false
+	}
+	t, err := template.Read(c.template, template.Options{Parameters: c.parameters})
+	return err == nil && len(t.Distributions) > 0
+}
+
+// Why CloudFront cannot be in front.
+var (
+	errFrontHosts = errors.New("--hosts two: the template has CloudFront in front of both APIs, " +
+		"each of which has a host of its own behind it")
+	errFrontTwice = errors.New("the template has CloudFront in front, which goes with one WebSocket API, " +
+		"and the application has two")
+)
+
+// listenBehind opens the ports where CloudFront is in front: its own, and free ones for the APIs.
+func listenBehind(c config) (l listeners, err error) {
+	switch {
+	case c.hosts == "two":
+		return l, errFrontHosts
+	case c.set("app") && c.served().EngineIO.New != nil:
+		return l, errFrontTwice
+	}
+	host, _, err := net.SplitHostPort(c.addr)
+	if err != nil {
+		return l, fmt.Errorf("--addr: %w", err)
+	}
+	free := net.JoinHostPort(host, "0")
+	for _, open := range []struct {
+		to   *net.Listener
+		addr string
+	}{{&l.front, c.addr}, {&l.polling, free}, {&l.webSocket, free}} {
+		if *open.to, err = listen(open.addr, "--addr"); err != nil {
+			return l, errors.Join(err, l.close())
+		}
+	}
+	return l, nil
+}
+
+// close closes what has been opened.
+func (l listeners) close() error {
+	var errs []error
+	for _, o := range []net.Listener{l.front, l.polling, l.webSocket} {
+		if o != nil {
+			errs = append(errs, o.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // nextPort is the address with the port after its own; a free one stays one.
@@ -67,18 +127,34 @@ func listen(addr, option string) (net.Listener, error) {
 // urls are where this machine reaches the listeners.
 func (l listeners) urls() addresses {
 	base := baseURL(l.polling.Addr())
-	if l.webSocket == nil {
-		return addresses{base, base}
+	a := addresses{base, base, base}
+	if l.webSocket != nil {
+		a.webSocket = baseURL(l.webSocket.Addr())
 	}
-	return addresses{base, baseURL(l.webSocket.Addr())}
+	if l.front != nil {
+		a.front = baseURL(l.front.Addr())
+	}
+	return a
 }
 
-// serve has a server accept connections.
-func (l listeners) serve(s *emulator.Server) error {
-	if l.webSocket == nil {
-		return s.Serve(l.polling)
+// serve has the servers accept connections.
+func (l listeners) serve(s *service) error {
+	var all errgroup.Group
+	if l.front != nil {
+		all.Go(func() error {
+			if err := s.front.Serve(l.front); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		})
 	}
-	return s.ServeHosts(l.polling, l.webSocket)
+	all.Go(func() error {
+		if l.webSocket == nil {
+			return s.server.Serve(l.polling)
+		}
+		return s.server.ServeHosts(l.polling, l.webSocket)
+	})
+	return all.Wait()
 }
 
 // baseURL is how this machine reaches a listener: by the loopback address if it listens on all.

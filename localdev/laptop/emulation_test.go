@@ -24,6 +24,8 @@ func TestEmulationNamesItsTests(t *testing.T) {
 			dir = "."
 		case "e2e":
 			dir = "../../e2e"
+		case "infra":
+			dir = "../../infra"
 		default:
 			dir = "../" + dir
 		}

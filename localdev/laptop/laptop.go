@@ -112,7 +112,7 @@ func serve(stop, now context.Context, c config, l listeners, log *slog.Logger, s
 		})
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- l.serve(s.server) }()
+	go func() { failed <- l.serve(s) }()
 	s.announce(stdout, urls)
 
 	code := exitOK
@@ -128,6 +128,9 @@ func serve(stop, now context.Context, c config, l listeners, log *slog.Logger, s
 		log.Warn("stopped before everything had ended", "error", err)
 	}
 	cancel()
+	if s.front != nil { // what it has passed on has ended
+		_ = s.front.Close() // which closes the listener; there is nothing else to say
+	}
 	if err := s.stop(); err != nil { // ends the functions that the sweepers wait for
 		log.Warn("not everything was stopped in an orderly way", "error", err)
 	}
@@ -148,11 +151,14 @@ func (s *service) announce(stdout io.Writer, urls addresses) {
 		}
 		_ = w.Flush() // the reader may be gone
 	}
-	webSocket := ""
+	apis := ""
 	if urls.twoHosts() {
-		webSocket = "WebSocket API on " + "ws" + strings.TrimPrefix(urls.webSocket, "http") + s.stage + ", "
+		apis = "WebSocket API on " + "ws" + strings.TrimPrefix(urls.webSocket, "http") + s.stage + ", "
 	}
-	fmt.Fprintf(stdout, "Nonstick listens on %s (%s%s)\n", urls.polling+"/", webSocket, s.about)
+	if s.front != nil {
+		apis = "CloudFront's function in front, HTTP API on " + urls.polling + ", " + apis
+	}
+	fmt.Fprintf(stdout, "Nonstick listens on %s (%s%s)\n", urls.front+"/", apis, s.about)
 }
 
 // stage is the path of the management API.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/internal/direct"
 	"github.com/nonstick-io/nonstick/internal/dynamolocal"
+	"github.com/nonstick-io/nonstick/localdev/edge"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/localdev/lambda"
 	"github.com/nonstick-io/nonstick/localdev/mapping"
@@ -62,6 +64,7 @@ func buildStack(ctx context.Context, c config, urls addresses, log *slog.Logger)
 	}()
 	for _, step := range []func(context.Context) error{
 		s.read, s.buildFunctions, s.checkPage, s.startTables, s.makeQueues, s.startFunctions, s.tryFunctions, s.route,
+		s.distribute,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -95,7 +98,8 @@ func (s *stack) read(context.Context) error {
 			parameters["Inbound"] = s.config.inbound
 		}
 		t, err := template.Read(s.config.template, template.Options{
-			Parameters: parameters, BaseURL: s.urls.polling, WebSocketURL: s.urls.webSocket, Prefix: prefix,
+			Parameters: parameters, BaseURL: s.urls.polling, WebSocketURL: s.urls.webSocket, EdgeURL: s.urls.front,
+			Prefix: prefix,
 		})
 		if err != nil {
 			return err
@@ -371,6 +375,35 @@ func (s *stack) route(context.Context) error {
 		s.service.server.Route(api)
 	}
 	s.checkTimes()
+	return nil
+}
+
+// distribute puts CloudFront in front of the APIs, where the template has it.
+func (s *stack) distribute(context.Context) error {
+	list := s.templates[0].Distributions
+	if len(list) == 0 {
+		return nil
+	}
+	if len(list) > 1 {
+		s.log.Warn("not emulated", "what", "a second distribution of CloudFront")
+	}
+	c := edge.Config{ID: list[0].ID, Default: list[0].Default, Function: list[0].Function, Logger: s.log}
+	for _, o := range list[0].Origins {
+		c.Origins = append(c.Origins, edge.Origin{
+			ID: o.ID, URL: o.URL, Headers: o.Headers, ConnectTime: o.ConnectTime, ReadTime: o.ReadTime,
+		})
+	}
+	d, err := edge.New(c)
+	if err != nil {
+		return err
+	}
+	if s.config.set("path") {
+		s.log.Warn(withoutEffect, "what", "--path: the function of CloudFront goes by the path of the template")
+	}
+	s.service.front = &http.Server{
+		Handler: d, ReadHeaderTimeout: 30 * time.Second, MaxHeaderBytes: 32 << 10,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
 	return nil
 }
 

@@ -9,7 +9,7 @@ import (
 
 // document is a template as text, with what its expressions may refer to.
 type document struct {
-	file       string
+	file, dir  string
 	options    Options
 	patterns   *patterns
 	globals    *yaml.Node // of functions; may be nil
@@ -19,7 +19,9 @@ type document struct {
 	conditions map[string]*yaml.Node
 	resources  []*resource
 	byID       map[string]*resource
-	deciding   map[string]bool // conditions that are being evaluated, for circles
+	deciding   map[string]bool      // conditions that are being evaluated, for circles
+	stacks     map[string]*document // nested ones that have been read, by their ids here
+	depth      int                  // of a nested stack
 }
 
 // resource is a resource whose condition holds.
@@ -33,8 +35,16 @@ func newDocument(f *File, o Options) (*document, error) {
 	o.defaults()
 	file, root := f.name, &f.root
 	d := &document{
-		file: file, options: o, patterns: &f.patterns, parameters: map[string]string{}, lists: map[string][]any{},
-		conditions: map[string]*yaml.Node{}, byID: map[string]*resource{}, deciding: map[string]bool{},
+		file:       file,
+		dir:        f.dir,
+		stacks:     map[string]*document{},
+		options:    o,
+		patterns:   &f.patterns,
+		parameters: map[string]string{},
+		lists:      map[string][]any{},
+		conditions: map[string]*yaml.Node{},
+		byID:       map[string]*resource{},
+		deciding:   map[string]bool{},
 	}
 	if len(root.Content) == 0 || root.Content[0].Kind != yaml.MappingNode {
 		return nil, &Error{file, 1, "", "a template is a mapping with Resources"}

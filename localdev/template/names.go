@@ -1,6 +1,7 @@
 package template
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net"
 	"strings"
@@ -25,6 +26,12 @@ const (
 	kindQueue         = "AWS::SQS::Queue"
 	kindTable         = "AWS::DynamoDB::Table"
 	kindMapping       = "AWS::Lambda::EventSourceMapping"
+	kindStack         = "AWS::CloudFormation::Stack"
+	kindDistribution  = "AWS::CloudFront::Distribution"
+	kindEdgeFunction  = "AWS::CloudFront::Function"
+	kindDomain        = "AWS::ApiGatewayV2::DomainName"
+	kindRecords       = "AWS::Route53::RecordSet"
+	kindRecordGroup   = "AWS::Route53::RecordSetGroup"
 )
 
 // firstVersion is what every published version is called here.
@@ -52,7 +59,7 @@ func (d *document) ref(name string) (any, error) {
 	case "AWS::StackName":
 		return d.options.Stack, nil
 	case "AWS::StackId":
-		return d.arn("cloudformation", "stack/"+d.options.Stack+"/local"), nil
+		return d.arn("cloudformation", "stack/"+d.options.Stack+"/"+d.stackUUID()), nil
 	}
 	r, ok := d.byID[name]
 	if !ok {
@@ -125,6 +132,9 @@ func (d *document) attribute(id, attribute string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if out, ok := strings.CutPrefix(attribute, "Outputs."); ok && r.kind == kindStack {
+		return d.output(r, out)
+	}
 	switch {
 	case (r.kind == kindFunction || r.kind == kindPlainFunction) && attribute == "Arn":
 		return d.arn("lambda", "function:"+name), nil
@@ -138,6 +148,12 @@ func (d *document) attribute(id, attribute string) (any, error) {
 		return d.arn("dynamodb", "table/"+name), nil
 	case r.kind == kindVersion && attribute == "Version":
 		return firstVersion, nil
+	case r.kind == kindDistribution && attribute == "DomainName":
+		return edgeHost(name), nil
+	case r.kind == kindEdgeFunction && attribute == "FunctionMetadata.FunctionARN":
+		return d.arn("cloudfront", "function/"+name), nil
+	case r.kind == kindDomain && (attribute == "RegionalDomainName" || attribute == "RegionalHostedZoneId"):
+		return strings.ToLower(attribute) + "." + name, nil // no record is made of it
 	case attribute == "ApiEndpoint":
 		return "https://" + d.apiHost(id), nil
 	case attribute == "Arn":
@@ -146,8 +162,19 @@ func (d *document) attribute(id, attribute string) (any, error) {
 	return nil, fmt.Errorf("the attribute %s of %s is not known here", attribute, r.kind)
 }
 
-// local puts where the APIs are reached in the place of their hosts on AWS.
+// stackUUID is the part of the stack's id that no other stack has. Here it is made of the name.
+func (d *document) stackUUID() string {
+	sum := sha256.Sum256([]byte(d.options.Region + d.options.Account + d.options.Prefix + d.options.Stack))
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+}
+
+// local puts where the APIs and the distributions are reached in the place of their hosts on AWS.
 func (r *reader) local(s string) string {
+	if strings.Contains(s, ".cloudfront.net") {
+		for _, dist := range r.out.Distributions {
+			s = localHost(s, edgeHost(dist.ID), r.options.EdgeURL)
+		}
+	}
 	if !strings.Contains(s, ".execute-api.") {
 		return s
 	}

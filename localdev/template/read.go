@@ -32,6 +32,14 @@ func (r *reader) all() {
 			r.table(res)
 		case kindMapping:
 			r.mapping(res, r.props(res), r.str(r.props(res), "FunctionName"))
+		case kindStack:
+			r.stack(res)
+		case kindDistribution:
+			r.distribution(res)
+		case kindDomain:
+			r.note(res.node.Line, res.id, "domains of one's own are not emulated")
+		case kindRecords, kindRecordGroup:
+			r.note(res.node.Line, res.id, "records of Route 53 are not made")
 		case kindAuthorizer:
 			r.note(res.node.Line, res.id, "authorizers are not emulated: every request passes")
 		}

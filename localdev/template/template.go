@@ -20,6 +20,9 @@ type Template struct {
 	Mappings  []Mapping  // what queues feed
 	Schedules []Schedule // of functions
 	Tables    []Table    // of DynamoDB
+	// Distributions are those of CloudFront, also of nested stacks (AWS::CloudFormation::Stack with a TemplateURL that
+	// is a file beside the template).
+	Distributions []Distribution
 	// Stage is that of the WebSocket API, without a slash.
 	Stage string
 	// Outputs are those whose conditions hold, with the addresses of this machine.
@@ -127,6 +130,29 @@ type Attribute struct {
 	Type string // S, N or B
 }
 
+// Distribution is an AWS::CloudFront::Distribution with a default behavior.
+type Distribution struct {
+	ID string // in its template
+	// Function is the code of the function at viewer-request; empty: none.
+	Function string
+	Origins  []Origin
+	Default  string // id of the origin that gets what the function sends nowhere else
+	Line     int    // of the resource
+}
+
+// Origin is a custom origin of a distribution.
+type Origin struct {
+	ID string
+	// URL is where it is reached, on this machine for an API of the template, without a slash at its end.
+	URL string
+	// Headers are added to each request, over those of the viewer.
+	Headers map[string]string
+	// Attempts are those of connecting, 1 to 3.
+	Attempts int
+	// ConnectTime and ReadTime bound the connection and the wait for an answer; default 10 s and 30 s.
+	ConnectTime, ReadTime time.Duration
+}
+
 // Options are the world that a template is read for.
 type Options struct {
 	// Parameters has the values of parameters, by their names; the others have their defaults.
@@ -143,6 +169,8 @@ type Options struct {
 	BaseURL string
 	// WebSocketURL is where the WebSocket API is reached, if that is elsewhere; else it is BaseURL.
 	WebSocketURL string
+	// EdgeURL is where a distribution is reached, in the place of its host of CloudFront; default BaseURL.
+	EdgeURL string
 }
 
 // Error is what is wrong with a template, and where. [File.Read] joins all of them, see [errors.Join].
@@ -228,5 +256,5 @@ func (o *Options) defaults() {
 			*d.to = d.value
 		}
 	}
-	o.WebSocketURL = cmp.Or(o.WebSocketURL, o.BaseURL)
+	o.WebSocketURL, o.EdgeURL = cmp.Or(o.WebSocketURL, o.BaseURL), cmp.Or(o.EdgeURL, o.BaseURL)
 }

@@ -21,6 +21,7 @@ type polling struct {
 	path    string
 	page    http.Handler // nil if the application has none
 	starter *starter
+	edge    apigw.Edge
 	// webSocket is the WebSocket API as clients reach it; nil if that is not known.
 	webSocket *url.URL
 }
@@ -29,7 +30,7 @@ type polling struct {
 func (a Apps) Polling(p *boot.Parts) boot.Handler {
 	s := a.server(p)
 	i := s.start(nil)
-	f := &polling{handler: i.Handler, path: s.path, page: i.Pages, starter: newStarter(p)}
+	f := &polling{handler: i.Handler, path: s.path, page: i.Pages, starter: newStarter(p), edge: edge(p.Env)}
 	// Clients connect to the API's own address, also where pushes take another way.
 	if u, err := url.Parse(
 		p.Env.Text("NONSTICK_WEBSOCKET_URL", p.Env.URL("NONSTICK_MANAGEMENT_ENDPOINT")),
@@ -42,9 +43,13 @@ func (a Apps) Polling(p *boot.Parts) boot.Handler {
 func (f *polling) serve(
 	ctx context.Context, e events.APIGatewayV2HTTPRequest,
 ) (events.APIGatewayV2HTTPResponse, error) {
+	passage := f.edge.HTTP(&e)
+	if passage == apigw.PassageRefused {
+		return notThroughEdge(), nil
+	}
 	path := apigw.Path(&e)
 	if f.page != nil && path == gateway.ClientPath {
-		return f.config(&e)
+		return f.config(&e, passage)
 	}
 	if f.page != nil && !strings.HasPrefix(path, f.path) {
 		return page(ctx, f.page, path, &e)
@@ -65,14 +70,25 @@ func apart(webSocket *url.URL, page string) bool {
 	return strings.Contains(webSocket.Hostname(), ownHost) && strings.Contains(page, ownHost)
 }
 
-// config tells the page how to reach both APIs. Only at the hosts of API Gateway itself are there two, and at two
-// ports of localdev: a domain of one's own, with something in front that picks the API, is one.
-func (f *polling) config(e *events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+// notThroughEdge answers a request that has gone round the distribution, as API Gateway refuses one itself.
+func notThroughEdge() events.APIGatewayV2HTTPResponse {
+	return events.APIGatewayV2HTTPResponse{
+		StatusCode: http.StatusForbidden, Headers: map[string]string{"Content-Type": "application/json"},
+		Body: `{"message":"Forbidden"}`,
+	}
+}
+
+// config tells the page how to reach both APIs. Through the distribution they have one address. Else only at the hosts
+// of API Gateway itself are there two, and at two ports of localdev: a domain of one's own, with something in front
+// that picks the API, is one.
+func (f *polling) config(
+	e *events.APIGatewayV2HTTPRequest, passage apigw.Passage,
+) (events.APIGatewayV2HTTPResponse, error) {
 	o := gateway.ClientOptions{ForceBase64: true} // API Gateway takes no binary frames
 	if f.path != apigw.DefaultPath {
 		o.Path = f.path
 	}
-	if f.webSocket != nil && apart(f.webSocket, e.RequestContext.DomainName) {
+	if passage == apigw.PassageDirect && f.webSocket != nil && apart(f.webSocket, e.RequestContext.DomainName) {
 		o.TransportOptions.WebSocket = gateway.WebSocketHost{
 			Hostname: f.webSocket.Hostname(), Port: f.webSocket.Port(), Path: f.webSocket.Path,
 		}

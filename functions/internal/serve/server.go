@@ -119,6 +119,26 @@ func engineOptions(env *boot.Env) engine.Options {
 	}
 }
 
+// edge is the distribution in front of both APIs, if there is one.
+func edge(env *boot.Env) apigw.Edge {
+	const key = "NONSTICK_EDGE_KEY"
+	switch env.Choice("NONSTICK_EDGE", edgeOff, edgeOff, edgeOn, edgeOnly) {
+	case edgeOn:
+		return apigw.Edge{Key: env.Need(key)}
+	case edgeOnly:
+		return apigw.Edge{Key: env.Need(key), Only: true}
+	default:
+		return apigw.Edge{}
+	}
+}
+
+// Whether there is a distribution, and whether clients may go round it.
+const (
+	edgeOff  = "off"
+	edgeOn   = "on"
+	edgeOnly = "only"
+)
+
 // start makes the instance of the application, with the handler that brings it the events of API Gateway. The queue may
 // be nil where no $connect comes.
 func (s *server) start(queue apigw.Queue) apigw.Instance {

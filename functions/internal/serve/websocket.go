@@ -21,12 +21,13 @@ type webSocket struct {
 	*boot.Parts
 	handler *apigw.Handler
 	starter *starter
+	edge    apigw.Edge
 }
 
 // WebSocket makes the websocket function.
 func (a Apps) WebSocket(p *boot.Parts) boot.Handler {
 	i := a.server(p).start(steps{p.Queue("NONSTICK_OPEN_QUEUE")})
-	f := &webSocket{Parts: p, handler: i.Handler, starter: newStarter(p)}
+	f := &webSocket{Parts: p, handler: i.Handler, starter: newStarter(p), edge: edge(p.Env)}
 	return f.serve
 }
 
@@ -46,6 +47,9 @@ func (f *webSocket) serve(ctx context.Context, payload []byte) ([]byte, error) {
 		defer f.starter.ensure(ctx)
 		return boot.Encode(f.steps(ctx, e.Records))
 	case err == nil && e.RequestContext.ConnectionID != "":
+		if f.edge.WebSocket(&e.APIGatewayWebsocketProxyRequest) == apigw.PassageRefused {
+			return boot.Encode(events.APIGatewayProxyResponse{StatusCode: http.StatusForbidden})
+		}
 		defer f.starter.ensure(ctx)
 	case boot.Kind(payload) == boot.KindWebSocket:
 		f.Log.ErrorContext(ctx, "event not understood", "error", err)
