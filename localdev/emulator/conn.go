@@ -74,6 +74,9 @@ func (c *conn) pushGroup(group []string) error {
 	}
 	if err == nil {
 		c.touch()
+		for _, m := range messages {
+			c.srv.used.out.Add(units(len(m.payload), messageUnit))
+		}
 	}
 	return err
 }
@@ -84,6 +87,7 @@ func (c *conn) queue(frame string) (start bool, err error) {
 	start, err = c.out.add(op, payload, c.srv.limits.Outbox, &c.srv.out)
 	if err == nil {
 		c.touch()
+		c.srv.used.out.Add(units(len(payload), messageUnit))
 	}
 	return start, err
 }
@@ -163,6 +167,7 @@ func (c *conn) serve() {
 func (c *conn) finish() {
 	c.out.shut()
 	c.srv.conns.remove(c)
+	c.srv.used.connected.Add(int64(time.Since(c.connectedAt)))
 	_ = c.net.SetWriteDeadline(time.Now().Add(c.srv.limits.CloseWait)) // fails only on a dead connection
 	c.out.wait()
 	c.cut()
@@ -233,6 +238,7 @@ func (c *conn) closedByPeer(payload []byte) error {
 
 // message calls the handler of $default and sends its answer.
 func (c *conn) message(op ws.OpCode, payload []byte) {
+	c.srv.used.in.Add(units(len(payload), messageUnit))
 	e := c.event // a copy: events differ in what follows
 	if op == ws.OpBinary {
 		e.Body, e.IsBase64Encoded = c.binary.inbound(payload)

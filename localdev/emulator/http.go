@@ -46,6 +46,7 @@ func (s *Server) request(w http.ResponseWriter, r *http.Request, a *api) {
 		s.badBody(w, err)
 		return
 	}
+	s.used.requests.Add(units(size, requestUnit))
 	headers := s.maps.Get().(map[string]string)
 	e := s.httpEvent(r, headers, body)
 

@@ -108,6 +108,7 @@ type Server struct {
 	account             account
 	throttled           atomic.Int64 // for the rates of the account
 	overtaken           atomic.Int64 // frames handed over after one that was received later
+	used                usage
 	conns               connTable
 	sweepDone, serveEnd chan struct{}
 
@@ -178,11 +179,25 @@ type Stats struct {
 	Overtaken int64 `json:"overtaken"`
 	// Throttled counts what was refused for the rates that the account has, see Limits.Requests and Connects.
 	Throttled int64 `json:"throttled"`
+	// Requests is what the service bills of an HTTP API: requests, each begun 512 KB of body as one.
+	Requests int64 `json:"requests"`
+	// MessagesIn and MessagesOut are what it bills of a WebSocket API: frames of clients, and answers and pushes to
+	// them, each begun 32 KB as one.
+	MessagesIn  int64 `json:"messagesIn"`
+	MessagesOut int64 `json:"messagesOut"`
+	// ConnectionSeconds is how long connections were open, all together. The service bills minutes.
+	ConnectionSeconds float64 `json:"connectionSeconds"`
 }
 
 // Stats returns the counts.
 func (s *Server) Stats() Stats {
-	return Stats{Overtaken: s.overtaken.Load(), Throttled: s.throttled.Load()}
+	connected := time.Duration(s.used.connected.Load())
+	now := time.Now()
+	s.conns.each(func(c *conn) { connected += now.Sub(c.connectedAt) })
+	return Stats{
+		Overtaken: s.overtaken.Load(), Throttled: s.throttled.Load(), Requests: s.used.requests.Load(),
+		MessagesIn: s.used.in.Load(), MessagesOut: s.used.out.Load(), ConnectionSeconds: connected.Seconds(),
+	}
 }
 
 // Route adds an API. All routes must be added before [Server.Serve].

@@ -69,7 +69,9 @@ func (e *environment) start(limit time.Duration) *fault {
 	if err := e.launch(); err != nil {
 		return &fault{kind: kindEntrypoint, message: err.Error()}
 	}
-	e.out.note("INIT_START Runtime Version: provided.al2023, emulated")
+	if !e.fn.Quiet {
+		e.out.note("INIT_START Runtime Version: provided.al2023, emulated")
+	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	var why *fault
@@ -189,7 +191,9 @@ func (e *environment) end(why *fault) {
 func (e *environment) run(inv *invocation, limit time.Duration) (usable bool, why *fault) {
 	inv.began = time.Now()
 	inv.deadline = inv.began.Add(limit)
-	e.out.note("START RequestId: " + inv.id + " Version: $LATEST")
+	if !e.fn.Quiet {
+		e.out.note("START RequestId: " + inv.id + " Version: $LATEST")
+	}
 	e.proc.thaw()
 	usable = e.await(inv, limit)
 	if usable {
@@ -275,13 +279,17 @@ func (e *environment) report(inv *invocation, why *fault) {
 			line += "Error Type: " + string(why.kind) + "\t"
 		}
 	}
-	e.out.note("END RequestId: " + inv.id)
-	e.out.note(
-		fmt.Sprintf(
-			"REPORT RequestId: %s\tDuration: %s ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t%s",
-			inv.id, ms(took), (billed+time.Millisecond-1)/time.Millisecond, e.fn.Memory, e.peak.Load()>>20, line,
-		),
-	)
+	whole := int64((billed + time.Millisecond - 1) / time.Millisecond)
+	e.fn.billed(whole)
+	if !e.fn.Quiet || why != nil {
+		e.out.note("END RequestId: " + inv.id)
+		e.out.note(
+			fmt.Sprintf(
+				"REPORT RequestId: %s\tDuration: %s ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t%s",
+				inv.id, ms(took), whole, e.fn.Memory, e.peak.Load()>>20, line,
+			),
+		)
+	}
 	inv.result.Log = e.out.flush()
 }
 

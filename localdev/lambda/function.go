@@ -164,6 +164,13 @@ func (f *function) count(fault *fault) {
 	f.platform.log.Error("function failed", "function", f.Name, "type", string(fault.kind), "error", fault.message)
 }
 
+// billed counts what an invocation costs.
+func (f *function) billed(ms int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counts.BilledMs += ms
+}
+
 // crashed counts a process that ended by itself: the platform did not end it.
 func (f *function) crashed() {
 	f.mu.Lock()
@@ -210,6 +217,7 @@ func (f *function) stats() Stats {
 	defer f.mu.Unlock()
 	s := f.counts
 	s.Function, s.Concurrency, s.Busy, s.PIDs = f.Name, f.Concurrency, len(f.envs)-len(f.idle), []int{}
+	s.Memory, s.LogBytes = f.Memory, f.out.bytes()
 	for _, e := range f.envs {
 		if pid := e.pid.Load(); pid != 0 {
 			s.PIDs = append(s.PIDs, int(pid))

@@ -24,8 +24,16 @@ type output = *os.File
 
 // logFile is the log of a function. It gets whole invocations, one after the other.
 type logFile struct {
-	mu   sync.Mutex
-	file *os.File
+	mu      sync.Mutex
+	file    *os.File
+	written int64 // bytes, also where there is no file
+}
+
+// bytes is how much has been written.
+func (l *logFile) bytes() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.written
 }
 
 // openLog makes the log of a function. Without a folder there is none.
@@ -46,6 +54,7 @@ func openLog(dir, name string) (*logFile, error) {
 func (l *logFile) write(block []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.written += int64(len(block))
 	if l.file != nil {
 		_, _ = l.file.Write(block) // a full disk must not end the invocation
 	}

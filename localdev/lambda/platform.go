@@ -64,6 +64,9 @@ type Function struct {
 	// AllowLoop lets the function be invoked more than 16 times by what its own invocations have sent or called. Else
 	// the call is refused.
 	AllowLoop bool
+	// Quiet leaves out Lambda's own lines of invocations that went well, as LogFormat JSON with a SystemLogLevel of
+	// WARN or above does.
+	Quiet bool
 	// OnFailure is the ARN of the queue that is told of an asynchronous call that failed for good, see
 	// [Config].Send; empty: no queue is told.
 	OnFailure string
@@ -277,10 +280,15 @@ type Stats struct {
 	Loops       int64  `json:"loops"`       // calls that were refused since the function calls itself
 	Concurrency int    `json:"concurrency"` // the limit
 	// LargestAnswer is in bytes, as the function sent it: what the limit is on.
-	LargestAnswer int   `json:"largestAnswer"`
-	Busy          int   `json:"busy"` // environments that serve an invocation
-	Peak          int   `json:"peak"` // the most environments at a time
-	PIDs          []int `json:"pids"` // of the processes that run or are frozen
+	LargestAnswer int `json:"largestAnswer"`
+	// BilledMs is what Lambda bills: milliseconds of invocations, each rounded up, and of starts.
+	BilledMs int64 `json:"billedMs"`
+	Memory   int   `json:"memory"` // MiB, as configured
+	// LogBytes is what CloudWatch would take in: the function's lines, and Lambda's own.
+	LogBytes int64 `json:"logBytes"`
+	Busy     int   `json:"busy"` // environments that serve an invocation
+	Peak     int   `json:"peak"` // the most environments at a time
+	PIDs     []int `json:"pids"` // of the processes that run or are frozen
 }
 
 // Stats returns the counts of all functions, in the order of the configuration.

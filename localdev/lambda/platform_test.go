@@ -385,3 +385,24 @@ func TestLogsKeepInvocationsApart(t *testing.T) {
 		t.Errorf("%d whole invocations in the log, want 20:\n%s", len(found), s.log(t))
 	}
 }
+
+// A quiet function's log has its own lines, and Lambda's only about what went wrong. All of it is counted, and so is
+// the time that is billed.
+func TestQuietLogs(t *testing.T) {
+	s := start(t, func(_ *lambda.Config, f *lambda.Function) { f.Quiet = true })
+	s.invoke(t, "do", "say", "text", "first words")
+	got := s.log(t)
+	if strings.Contains(got, "START") || strings.Contains(got, "REPORT") || !strings.Contains(got, "first words") {
+		t.Errorf("log: %s", got)
+	}
+	if n := s.stats().LogBytes; n != int64(len(got)) {
+		t.Errorf("%d bytes counted, the log has %d", n, len(got))
+	}
+	if ms := s.stats().BilledMs; ms < 1 {
+		t.Errorf("%d ms billed", ms)
+	}
+	s.invoke(t, "do", "error")
+	if got := s.log(t); strings.Count(got, "REPORT") != 1 || !strings.Contains(got, "Status: error") {
+		t.Errorf("a failure is not told: %s", got)
+	}
+}

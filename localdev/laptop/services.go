@@ -7,7 +7,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
+	"github.com/nonstick-io/nonstick/localdev/capacity"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/localdev/lambda"
 	"github.com/nonstick-io/nonstick/localdev/queue"
@@ -48,14 +50,28 @@ func forbid(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, `{"message":"Forbidden"}`) // the client may be gone
 }
 
-// state tells the counts of functions and queues.
+// state tells the counts of functions and queues, and what AWS would bill.
 func (s *stack) state(w http.ResponseWriter, _ *http.Request) {
-	b, err := json.MarshalIndent(struct {
+	out := struct {
 		Functions []lambda.Stats      `json:"functions"`
 		Account   lambda.AccountStats `json:"account"`
 		Queues    []queue.Stats       `json:"queues"`
 		Gateway   emulator.Stats      `json:"gateway"`
-	}{s.functions.Stats(), s.functions.Account(), s.queues.Stats(), s.service.server.Stats()}, "", "  ")
+		Table     *capacity.Used      `json:"table,omitempty"` // all tables together
+		Edge      int64               `json:"edgeRequests"`
+		Time      time.Time           `json:"time"`
+	}{
+		Functions: s.functions.Stats(), Account: s.functions.Account(), Queues: s.queues.Stats(),
+		Gateway: s.service.server.Stats(), Time: time.Now(),
+	}
+	if s.capacity != nil {
+		used := s.capacity.Used()
+		out.Table = &used
+	}
+	if s.front != nil {
+		out.Edge = s.front.Requests()
+	}
+	b, err := json.MarshalIndent(out, "", "  ")
 	if err != nil {
 		panic(err) // numbers and strings always marshal
 	}

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +25,7 @@ import (
 	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/internal/direct"
 	"github.com/nonstick-io/nonstick/internal/dynamolocal"
+	"github.com/nonstick-io/nonstick/localdev/capacity"
 	"github.com/nonstick-io/nonstick/localdev/edge"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/localdev/lambda"
@@ -44,8 +47,11 @@ type stack struct {
 	service *service
 
 	templates []*template.Template
-	dynamodb  string // URL
-	built     string // the folder of the functions
+	dynamodb  string             // URL
+	capacity  *capacity.Counter  // before it; nil if it is not on this machine
+	front     *edge.Distribution // nil if the template has none
+	counted   string             // URL that the functions have for it
+	built     string             // the folder of the functions
 	deploying sync.Mutex
 	queues    *queue.Queues
 	functions *lambda.Platform
@@ -63,8 +69,8 @@ func buildStack(ctx context.Context, c config, urls addresses, log *slog.Logger)
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		s.read, s.buildFunctions, s.checkPage, s.startTables, s.makeQueues, s.startFunctions, s.tryFunctions, s.route,
-		s.distribute,
+		s.read, s.buildFunctions, s.checkPage, s.startTables, s.countCapacity, s.makeQueues, s.startFunctions,
+		s.tryFunctions, s.route, s.distribute,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -248,6 +254,36 @@ func (s *stack) startTables(ctx context.Context) error {
 	return nil
 }
 
+// countCapacity puts a counter before a DynamoDB on this machine. A request to AWS is signed for its host, so none can
+// stand before that.
+func (s *stack) countCapacity(context.Context) error {
+	s.counted = s.dynamodb
+	u, err := url.Parse(s.dynamodb)
+	if err != nil || !isLoopback(u.Hostname()) {
+		return nil //nolint:nilerr // it is looked at where it is used
+	}
+	if s.capacity, err = capacity.New(s.dynamodb); err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen for what counts the table's capacity: %w", err)
+	}
+	server := &http.Server{
+		Handler: s.capacity, ReadHeaderTimeout: time.Minute,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	go func() { _ = server.Serve(l) }() // until it is closed
+	s.service.stops = append(s.service.stops, server.Close)
+	s.counted = "http://" + l.Addr().String()
+	return nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
 // makeQueues makes the queues, which are empty.
 func (s *stack) makeQueues(context.Context) (err error) {
 	var specs []queue.Spec
@@ -279,6 +315,7 @@ func (s *stack) startFunctions(context.Context) (err error) {
 				Dir: filepath.Join(s.built, f.ID), Handler: f.Handler, Environment: f.Environment, Memory: f.Memory,
 				Timeout: f.Timeout, Concurrency: limit, Reserved: f.Reserved, AsyncRetries: f.AsyncRetries,
 				AsyncAge: f.AsyncAge, OnFailure: f.OnFailure, AllowLoop: f.AllowLoop,
+				Quiet: f.Quiet,
 			})
 		}
 	}
@@ -287,7 +324,7 @@ func (s *stack) startFunctions(context.Context) (err error) {
 		Account: s.config.accountConcurrency,
 		Environment: map[string]string{
 			"AWS_ACCESS_KEY_ID": localKey, "AWS_SECRET_ACCESS_KEY": localKey, "AWS_SESSION_TOKEN": localKey,
-			"AWS_ENDPOINT_URL": s.urls.polling, "AWS_ENDPOINT_URL_DYNAMODB": s.dynamodb,
+			"AWS_ENDPOINT_URL": s.urls.polling, "AWS_ENDPOINT_URL_DYNAMODB": s.counted,
 		},
 	})
 	if err == nil {
@@ -397,6 +434,7 @@ func (s *stack) distribute(context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.front = d
 	if s.config.set("path") {
 		s.log.Warn(withoutEffect, "what", "--path: the function of CloudFront goes by the path of the template")
 	}

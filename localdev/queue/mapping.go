@@ -134,6 +134,7 @@ func (f *feeder) deliver(ctx context.Context, batch []Received) {
 		panic(err) // strings always marshal
 	}
 	// A call that is under way when ctx ends is seen through.
+	f.queue.count(1, len(event)) // ReceiveMessage
 	answer, err := f.insist(ctx, event)
 	if ctx.Err() != nil && err != nil {
 		return // the queue ends here, and no receiver will see them again
@@ -150,6 +151,9 @@ func (f *feeder) deliver(ctx context.Context, batch []Received) {
 			"answer names no messages of the batch, all will come again", "queue", f.Queue, "function", f.Function,
 		)
 		return
+	}
+	if len(failed) < len(batch) {
+		f.queue.count(1, 0) // DeleteMessageBatch
 	}
 	for _, m := range batch {
 		if failed[m.ID] {

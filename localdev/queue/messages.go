@@ -144,6 +144,7 @@ func (qs *Queues) receive(ctx context.Context, in receiveInput) (receiveOutput, 
 	}
 	var out receiveOutput
 	asked := slices.Concat(in.AttributeNames, in.MessageSystemAttributeNames)
+	q.count(1, 0)
 	for _, m := range q.Receive(ctx, limit, visibility, wait) {
 		r := receivedMessage{
 			MessageID: m.ID, ReceiptHandle: m.Receipt, Body: m.Body, MD5OfBody: bodyMD5(m.Body),
@@ -184,6 +185,7 @@ func (qs *Queues) remove(in receiptInput) (any, error) {
 	if in.ReceiptHandle == "" {
 		return nil, missing("ReceiptHandle")
 	}
+	q.count(1, 0)
 	return struct{}{}, q.Delete(in.ReceiptHandle)
 }
 
@@ -198,6 +200,7 @@ func (qs *Queues) change(in receiptInput) (any, error) {
 	case in.VisibilityTimeout == nil:
 		return nil, missing("VisibilityTimeout")
 	}
+	q.count(1, 0)
 	return struct{}{}, q.Hide(in.ReceiptHandle, time.Duration(*in.VisibilityTimeout)*time.Second)
 }
 

@@ -114,6 +114,7 @@ type Queue struct {
 	used     []dedupUse    // in the order of time
 	changed  chan struct{} // closed, and made anew, when something may have become visible
 	sentEver int64
+	requests int64 // see Stats
 	died     int64
 	purged   time.Time
 }
@@ -153,6 +154,7 @@ func (q *Queue) Send(m Message) (Sent, error) {
 	if err := q.check(&m); err != nil {
 		return Sent{}, fmt.Errorf("send to %s: %w", q.spec.Name, err)
 	}
+	q.count(1, len(m.Body))
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := time.Now()
@@ -228,6 +230,20 @@ type Stats struct {
 	Delayed int    `json:"delayed"` // not delivered yet
 	Sent    int64  `json:"sent"`    // since the start, dead letters included
 	Dead    int64  `json:"dead"`    // that became dead letters
+	// Requests is what SQS bills: calls, each begun 64 KB as one; of what feeds a function, two for each batch. What
+	// Lambda asks in vain is not among them: at least 15 a minute for each queue.
+	Requests int64 `json:"requests"`
+	FIFO     bool  `json:"fifo"`
+}
+
+// requestUnit is what SQS counts as one request, in bytes.
+const requestUnit = 64 << 10
+
+// count counts requests with so many bytes in all.
+func (q *Queue) count(requests, size int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.requests += int64(max(requests, (size+requestUnit-1)/requestUnit))
 }
 
 // Stats returns the counts.
@@ -236,7 +252,7 @@ func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.expire(now)
-	s := Stats{Queue: q.spec.Name, Sent: q.sentEver, Dead: q.died}
+	s := Stats{Queue: q.spec.Name, Sent: q.sentEver, Dead: q.died, Requests: q.requests, FIFO: q.spec.FIFO}
 	for _, e := range q.entries {
 		switch {
 		case !e.visible.After(now):

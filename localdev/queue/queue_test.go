@@ -278,3 +278,14 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Requests are counted as SQS bills them: each begun 64 KB is one.
+func TestRequests(t *testing.T) {
+	q := make1(t, Spec{Name: "q"})
+	for _, c := range []struct{ size, want int }{{1, 1}, {64 << 10, 2}, {64<<10 + 1, 4}} {
+		send(t, q, Message{Body: strings.Repeat("x", c.size)})
+		if got := q.Stats().Requests; got != int64(c.want) {
+			t.Errorf("after %d bytes: %d requests, want %d", c.size, got, c.want)
+		}
+	}
+}

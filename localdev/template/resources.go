@@ -40,6 +40,9 @@ func (r *reader) function(res *resource) {
 	default:
 		r.fail(p.node("RecursiveLoop").Line, p.where, "RecursiveLoop is %q, and must be Allow or Terminate", loop)
 	}
+	logging := p.in("LoggingConfig")
+	level := r.str(logging, "SystemLogLevel")
+	f.Quiet = r.str(logging, "LogFormat") == "JSON" && (level == "WARN" || level == "ERROR" || level == "FATAL")
 	r.destinations(&f, async.in("DestinationConfig"))
 	if p.node("DeadLetterQueue") != nil {
 		r.note(

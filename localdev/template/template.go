@@ -57,6 +57,9 @@ type Function struct {
 	AsyncAge     time.Duration // at most 6 h
 	// AllowLoop: Lambda does not cut the function off when it calls itself (RecursiveLoop: Allow).
 	AllowLoop bool
+	// Quiet: Lambda writes no lines of its own about invocations that went well (LoggingConfig, LogFormat JSON with a
+	// SystemLogLevel of WARN, ERROR or above).
+	Quiet bool
 	// OnFailure is the ARN of the queue that is told of an asynchronous call that failed for good; empty: none.
 	OnFailure string
 	Line      int // of the resource

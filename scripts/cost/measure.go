@@ -1,0 +1,295 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/nonstick-io/nonstick"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/internal/dynamolocal"
+	"github.com/nonstick-io/nonstick/sessionstore"
+	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
+)
+
+// units are capacity units of the table.
+type units struct{ read, write float64 }
+
+// measured is what operations of one small client take of the table, by DynamoDB's own count.
+type measured struct {
+	pong, event, post, get        units // on WebSocket the first two, on polling the others
+	unknown                       units // what a frame takes besides, at an instance that has not seen its connection
+	deliverWebSocket, deliverPoll units
+	reread, answer                units // of a GET that waits, and of its answer without packets
+	openWebSocket, openPolling    units // from the handshake until the socket is connected
+	endWebSocket, endPolling      units
+	registry, namespace           units // reading a thousand sessions; a thousand members
+}
+
+// many is how many sessions and members are read at a time, to be divided by.
+const many = 1000
+
+// meter measures on a table of DynamoDB Local.
+type meter struct {
+	ctx    context.Context
+	store  *dynamostore.Store
+	counts *sessionstore.Meter
+	pusher *pusher
+	server *nonstick.Server
+	// pinging is another instance, see pong.
+	pinging *nonstick.Server
+}
+
+// measure starts DynamoDB Local and measures. The sizes of what is stored do not depend on chance, so neither do the
+// units.
+func measure(ctx context.Context) (m measured, err error) {
+	d, err := dynamolocal.Start(ctx, dynamolocal.Options{Near: []string{".", "../.."}, Shared: true})
+	if err != nil {
+		return m, fmt.Errorf("start DynamoDB Local: %w", err)
+	}
+	defer func() {
+		if stop := d.Stop(); err == nil {
+			err = stop
+		}
+	}()
+	client := dynamostore.NewClient(dynamostore.ClientOptions{
+		Region: "us-east-1", Endpoint: d.URL(),
+		Credentials: dynamostore.Credentials{AccessKeyID: "cost", SecretAccessKey: "secret"},
+	})
+	table := fmt.Sprintf("cost-%d", time.Now().UnixNano())
+	if err := dynamostore.CreateTable(ctx, client, table); err != nil {
+		return m, err
+	}
+	w := &meter{ctx: ctx, counts: new(sessionstore.Meter), pusher: &pusher{}}
+	w.store = dynamostore.New(client, dynamostore.Options{Table: table, Meter: w.counts})
+	w.server = w.serve(time.Hour)
+	err = w.all(&m)
+	return m, err
+}
+
+// of is what something takes of the table.
+func (w *meter) of(f func() error) (units, error) {
+	before := w.used()
+	err := f()
+	after := w.used()
+	return units{after.read - before.read, after.write - before.write}, err
+}
+
+// used is what all operations have taken, those of the sweeper too.
+func (w *meter) used() (sum units) {
+	w.counts.Each(func(_ sessionstore.Op, u sessionstore.Usage) {
+		sum.read += float64(u.ReadMilliUnits) / 1000
+		sum.write += float64(u.WriteMilliUnits) / 1000
+	})
+	return sum
+}
+
+// step is one thing that is measured.
+type step struct {
+	to *units
+	do func() error
+}
+
+func (w *meter) all(m *measured) error {
+	ws := &client{w: w, conn: sessionstore.Connection{ID: "L0SM9cOFvHcCIhw=", Endpoint: endpoint}}
+	poll := &client{w: w}
+	for _, s := range []step{
+		{&m.openWebSocket, ws.open},
+		{&m.unknown, func() error { return w.pong(ws) }},
+		{nil, func() error { time.Sleep(due); return nil }},
+		{&m.pong, func() error { return w.pong(ws) }},
+		{&m.event, func() error { return ws.send(`420["echo","hello"]`) }},
+		{&m.deliverWebSocket, func() error { return ws.deliver() }},
+		{&m.endWebSocket, func() error { return w.server.Engine().Disconnect(w.ctx, ws.conn) }},
+		{&m.openPolling, poll.open},
+		{&m.post, func() error { return poll.send(`420["echo","hello"]`) }},
+		{&m.get, poll.get},
+		{&m.reread, func() error { _, err := w.store.Get(w.ctx, poll.id, time.Now()); return err }},
+		{&m.deliverPoll, func() error { return poll.deliver() }},
+		{nil, poll.get},
+		{&m.answer, poll.get},
+		{&m.endPolling, func() error { return poll.send("1") }},
+		{nil, w.fill},
+		{&m.registry, w.walk},
+		{&m.namespace, w.members},
+	} {
+		used, err := w.of(s.do)
+		if err != nil {
+			return err
+		}
+		if s.to != nil {
+			*s.to = used
+		}
+	}
+	m.unknown.read -= m.pong.read // both are pongs
+	m.unknown.write -= m.pong.write
+	m.answer.read -= m.reread.read // one of them is the answer's
+	return nil
+}
+
+// due is how long after a pong another one may have been asked for, at the server of pong.
+const due = 30 * time.Millisecond
+
+// pong answers a ping, at an instance whose pings are due soon; the other one would take it for one too many.
+func (w *meter) pong(c *client) error {
+	if w.pinging == nil {
+		w.pinging = w.serve(due)
+	}
+	_, err := w.pinging.Engine().Message(w.ctx, c.conn, "3")
+	return err
+}
+
+// serve makes an instance.
+func (w *meter) serve(ping time.Duration) *nonstick.Server {
+	s := nonstick.New(nonstick.Config{
+		Store: w.store, Pusher: w.pusher, Logger: slog.New(slog.DiscardHandler),
+		Options: engine.Options{PollHold: 10 * time.Millisecond, PingInterval: ping},
+	})
+	nonstick.OnAck(s, "echo",
+		func(_ context.Context, _ *nonstick.Socket, a nonstick.Args) (nonstick.Args, error) { return a, nil })
+	return s
+}
+
+const endpoint = "https://abcdefghij.execute-api.us-east-1.amazonaws.com/v1"
+
+// fill registers sessions, and puts sockets into the main namespace, whose ids have the length of real ones.
+func (w *meter) fill() error {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
+	for i := range many {
+		conn := sessionstore.Connection{ID: fmt.Sprintf("L0SM9cOFv%06d=", i), Endpoint: endpoint}
+		id := fmt.Sprintf("GIOmBngtWcW9_4%06d", i)
+		if err := w.store.Register(w.ctx, sessionstore.Registration{
+			Session: sessionstore.SessionID(id), Conn: conn, PingAt: at,
+		}); err != nil {
+			return err
+		}
+		if err := w.store.PutSocket(w.ctx, sessionstore.NewSocket{
+			ID: sessionstore.SocketID(fmt.Sprintf("Zk4pLq83WcW9_4%06d", i)), Session: sessionstore.SessionID(id),
+			Namespace: "/", ConnectedAt: at,
+		}, conn, delivery.Limits{}.WithDefaults().Socket); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// walk reads the registry as the sweeper does.
+func (w *meter) walk() error {
+	for shard := range w.store.Shards() {
+		for _, err := range w.store.Registrations(w.ctx, shard) {
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// members reads the members of the main namespace as a broadcast does.
+func (w *meter) members() error {
+	for shard := range w.store.Shards() {
+		for _, err := range w.store.NamespaceMembers(w.ctx, "/", shard, sessionstore.Range{}) {
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// client is a session, on WebSocket if it has a connection.
+type client struct {
+	w    *meter
+	id   sessionstore.SessionID
+	conn sessionstore.Connection
+	gets int
+}
+
+// handshake is that of a browser, as large as they are.
+func handshake() sessionstore.Handshake {
+	return sessionstore.Handshake{
+		Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Address: "203.0.113.7",
+		URL: "/socket.io/?EIO=4&transport=websocket", Query: map[string]string{"EIO": "4", "transport": "websocket"},
+		Headers: map[string]string{
+			"origin": "https://chat.example.com", "user-agent": strings.Repeat("u", 110), "accept": "*/*",
+			"accept-encoding": "gzip, deflate, br, zstd", "accept-language": "en-GB,en;q=0.9",
+			"host": strings.Repeat("h", 40),
+		},
+	}
+}
+
+// open begins the session and joins the main namespace.
+func (c *client) open() error {
+	e, ctx := c.w.server.Engine(), c.w.ctx
+	packet := ""
+	if c.conn.IsZero() {
+		payload, err := e.Handshake(ctx, handshake())
+		if err != nil {
+			return err
+		}
+		packet = payload
+	} else {
+		then, err := e.Connect(ctx, c.conn, handshake())
+		if err == nil {
+			err = e.Run(ctx, then)
+		}
+		if err != nil {
+			return err
+		}
+		packet = c.w.pusher.first
+	}
+	var o struct{ SID string }
+	if err := json.Unmarshal([]byte(packet[1:]), &o); err != nil {
+		return err
+	}
+	c.id = sessionstore.SessionID(o.SID)
+	if err := c.send("40"); err != nil || !c.conn.IsZero() {
+		return err
+	}
+	return c.get()
+}
+
+// send sends a frame, in a POST on polling.
+func (c *client) send(frame string) error {
+	if c.conn.IsZero() {
+		return c.w.server.Engine().Post(c.w.ctx, c.id, frame)
+	}
+	_, err := c.w.server.Engine().Message(c.w.ctx, c.conn, frame)
+	return err
+}
+
+// get is a GET that waits for a moment.
+func (c *client) get() error {
+	c.gets++
+	_, err := c.w.server.Engine().Poll(c.w.ctx, c.id, fmt.Sprintf("t%d", c.gets))
+	return err
+}
+
+// deliver is what a handler of another client does to this one.
+func (c *client) deliver() error {
+	packets := []sessionstore.Packet{{
+		ID: sessionstore.PacketID(sessionstore.NewID()), Frames: []string{`42["said","hello"]`},
+	}}
+	if !c.conn.IsZero() {
+		return c.w.pusher.Push(c.w.ctx, c.conn, packets[0].Frames[0])
+	}
+	return c.w.store.Deliver(c.w.ctx, c.id, packets, delivery.Limits{}.WithDefaults().Buffer)
+}
+
+// pusher takes every frame, and remembers the first: the open packet.
+type pusher struct{ first string }
+
+// Push implements [delivery.Pusher].
+func (p *pusher) Push(_ context.Context, _ sessionstore.Connection, frame string) error {
+	if p.first == "" {
+		p.first = frame
+	}
+	return nil
+}
+
+// Close implements [delivery.Pusher].
+func (p *pusher) Close(context.Context, sessionstore.Connection) error { return nil }
