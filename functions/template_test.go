@@ -141,11 +141,11 @@ func testRoles(t *testing.T, stack map[string]template.Resource, more map[string
 	}
 	for id, ofQueues := range queues {
 		name := strings.TrimSuffix(id, "Function")
-		if got, want := stack[id].Properties["Role"], "arn:aws:iam"+arn+name+"Role"; got != want {
+		if got, want := stack[id].Properties["Role"], "arn:aws:iam::000000000000:role/"+name+"Role"; got != want {
 			t.Errorf("%s has the role %s, want %s", id, got, want)
 		}
 		want := map[string][]string{
-			"arn:aws:logs" + arn + name + "Logs": {
+			"arn:aws:logs" + arn + "log-group:" + name + "Logs:*": {
 				"logs:CreateLogStream", "logs:PutLogEvents",
 			},
 			"arn:aws:dynamodb" + arn + "table/Table": calls,

@@ -122,9 +122,11 @@ var rules = []rule{
 	{pkg: "localdev/queue", never: []string{server, module}, why: forOthers},
 	{pkg: "localdev/emulator", never: []string{server, module}, why: forOthers},
 	{
-		pkg: "localdev/template", never: []string{server, module}, except: []string{module + "localdev/mapping"},
-		why: forOthers,
+		pkg: "localdev/template", never: []string{server, module},
+		except: []string{module + "localdev/mapping", module + "localdev/rights"},
+		why:    forOthers,
 	},
+	{pkg: "localdev/rights", never: []string{server, module}, why: forOthers},
 	{pkg: "localdev/sam", never: []string{server, module}, why: forOthers},
 	{pkg: "localdev/mapping", never: []string{server, module}, why: forOthers},
 	{

@@ -43,6 +43,9 @@ func (r *reader) apis() {
 	r.webSockets = map[string]bool{}
 	for id, kind := range protocol {
 		r.webSockets[id] = kind == "WEBSOCKET"
+		if r.webSockets[id] {
+			r.out.WebSocketAPI = r.arn("execute-api", id)
+		}
 	}
 }
 
@@ -83,7 +86,7 @@ func (r *reader) route(res *resource, protocol map[string]string) {
 		return
 	}
 	route := Route{Key: r.need(p, "RouteKey"), Line: p.line}
-	r.integrate(&route, r.props(integration))
+	r.integrate(&route, r.props(integration), r.target(get(res.props, "ApiId")))
 	if kind == "WEBSOCKET" {
 		route.Responds = r.responds(p, res.id)
 		r.out.WebSocket = append(r.out.WebSocket, route)
@@ -98,11 +101,11 @@ func (r *reader) route(res *resource, protocol map[string]string) {
 // queueTarget is what the address of a queue has before the account and its name.
 const queueTarget = ":sqs:path/"
 
-// integrate reads what a route leads to: a function, or a queue that it sends to by itself.
-func (r *reader) integrate(route *Route, p properties) {
+// integrate reads what a route of an API leads to: a function, or a queue that it sends to by itself.
+func (r *reader) integrate(route *Route, p properties, api string) {
 	uri := r.need(p, "IntegrationUri")
 	if r.str(p, "IntegrationType") != "AWS" {
-		route.Function = lastOf(uri)
+		route.Function, route.Denied = lastOf(uri), r.deniedToCall(p, api, uri)
 		return
 	}
 	_, path, ok := strings.Cut(uri, queueTarget)
@@ -116,12 +119,40 @@ func (r *reader) integrate(route *Route, p properties) {
 	if selection := r.str(p, "TemplateSelectionExpression"); selection != `\$default` {
 		r.fail(p.line, p.where, `TemplateSelectionExpression is %q: \$default is emulated`, selection)
 	}
-	if r.need(p, "CredentialsArn") == "" || r.need(p, "IntegrationMethod") != "POST" {
+	credentials := r.need(p, "CredentialsArn")
+	if credentials == "" || r.need(p, "IntegrationMethod") != "POST" {
 		r.fail(p.line, p.where, "API Gateway needs a role, and the method POST, to send to a queue")
 	}
+	route.Denied = r.deniedToGateway(p, credentials, "sqs:SendMessage", r.arn("sqs", name))
 	if _, err := mapping.Parse(route.Mapping); err != nil {
 		r.fail(p.line, p.where, "the template of the request: %v", err)
 	}
+}
+
+// deniedToGateway says why API Gateway, with the role of an integration, may not do something; empty: it may, or that
+// is not known.
+func (r *reader) deniedToGateway(p properties, credentials, action, arn string) string {
+	ro := r.roleOf(credentials)
+	if ro == nil {
+		r.note(
+			p.line, p.where,
+			nothingRefused+"API Gateway: the role "+credentials+" of the integration is not of this template",
+		)
+		return ""
+	}
+	if !r.trusts(ro, gatewayService) {
+		return ro.where + " cannot be assumed by API Gateway: its AssumeRolePolicyDocument does not name " +
+			gatewayService
+	}
+	of := r.rightsOf(ro, gatewaySession)
+	if of == nil {
+		r.note(p.line, p.where, nothingRefused+"API Gateway: "+ro.where+" has "+strings.Join(ro.unknown, ", "))
+		return ""
+	}
+	if err := of.Check(action, arn); err != nil {
+		return err.Error() + ", see " + ro.where
+	}
+	return ""
 }
 
 // responds reports whether what a route's function returns goes to the client: that takes a selection
@@ -227,6 +258,7 @@ func (r *reader) check() {
 			r.fail(m.Line, m.Function, "a FIFO queue delivers at most 10 messages at a time, not %d", m.Batch)
 		}
 	}
+	r.checkRights(functions)
 	for _, f := range r.out.Functions {
 		if q, ok := queues[lastOf(f.OnFailure)]; f.OnFailure != "" && (!ok || q.FIFO) {
 			r.fail(f.Line, f.ID, "there is no standard queue %q for calls that fail", lastOf(f.OnFailure))

@@ -32,6 +32,14 @@ const (
 	kindDomain        = "AWS::ApiGatewayV2::DomainName"
 	kindRecords       = "AWS::Route53::RecordSet"
 	kindRecordGroup   = "AWS::Route53::RecordSetGroup"
+	kindPermission    = "AWS::Lambda::Permission"
+	kindQueuePolicy   = "AWS::SQS::QueuePolicy"
+	kindLogs          = "AWS::Logs::LogGroup"
+	kindRole          = "AWS::IAM::Role"
+	kindRolePolicy    = "AWS::IAM::RolePolicy" // a resource of its own for a policy of one role
+	kindPolicy        = "AWS::IAM::Policy"
+	kindManagedPolicy = "AWS::IAM::ManagedPolicy"
+	kindConnector     = "AWS::Serverless::Connector"
 )
 
 // firstVersion is what every published version is called here.
@@ -71,6 +79,8 @@ func (d *document) ref(name string) (any, error) {
 		return d.options.BaseURL + "/" + d.options.Account + "/" + queue, err
 	case kindAlias:
 		return d.aliasARN(r)
+	case kindManagedPolicy:
+		return d.attribute(name, "PolicyArn")
 	}
 	return d.name(r)
 }
@@ -93,6 +103,7 @@ func (d *document) aliasARN(r *resource) (string, error) {
 func (d *document) name(r *resource) (string, error) {
 	property := map[string]string{
 		kindFunction: "FunctionName", kindPlainFunction: "FunctionName", kindQueue: "QueueName", kindTable: "TableName",
+		kindRole: "RoleName", kindManagedPolicy: "ManagedPolicyName", kindLogs: "LogGroupName",
 	}[r.kind]
 	if property == "" {
 		return r.id, nil
@@ -146,6 +157,12 @@ func (d *document) attribute(id, attribute string) (any, error) {
 		return d.ref(id)
 	case r.kind == kindTable && attribute == "Arn":
 		return d.arn("dynamodb", "table/"+name), nil
+	case r.kind == kindRole && attribute == "Arn":
+		return d.roleARN(name), nil
+	case r.kind == kindManagedPolicy && attribute == "PolicyArn":
+		return d.iamARN("policy/" + name), nil
+	case r.kind == kindLogs && attribute == "Arn":
+		return d.arn("logs", "log-group:"+name+":*"), nil
 	case r.kind == kindVersion && attribute == "Version":
 		return firstVersion, nil
 	case r.kind == kindDistribution && attribute == "DomainName":

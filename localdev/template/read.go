@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/nonstick-io/nonstick/localdev/rights"
 )
 
 // reader fills a [Template].
@@ -17,6 +19,10 @@ type reader struct {
 	errs []error
 	// webSockets are the APIs that are WebSocket APIs.
 	webSockets map[string]bool
+	// roles are those that have been read, by ARN; nil for one that is not of the template.
+	roles map[string]*role
+	// ofResources are in the place of the policies of resources; nil until they have been looked for.
+	ofResources *[]rights.Statement
 }
 
 // all reads every resource.
@@ -44,6 +50,7 @@ func (r *reader) all() {
 			r.note(res.node.Line, res.id, "authorizers are not emulated: every request passes")
 		}
 	}
+	r.executionRoles()
 	r.outputs()
 	r.check()
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/nonstick-io/nonstick/localdev/rights"
 )
 
 // Template is what a template describes, in its order: resources whose conditions hold, with every value evaluated.
@@ -25,6 +27,9 @@ type Template struct {
 	Distributions []Distribution
 	// Stage is that of the WebSocket API, without a slash.
 	Stage string
+	// WebSocketAPI is the ARN of the WebSocket API, which rights name: arn:aws:execute-api:REGION:ACCOUNT:ID. Empty if
+	// there is none.
+	WebSocketAPI string
 	// Outputs are those whose conditions hold, with the addresses of this machine.
 	Outputs []Output
 	// Notes say what the template asks for in vain, a sentence each.
@@ -62,7 +67,9 @@ type Function struct {
 	Quiet bool
 	// OnFailure is the ARN of the queue that is told of an asynchronous call that failed for good; empty: none.
 	OnFailure string
-	Line      int // of the resource
+	// Rights are what its role allows; nil if they are not known, which is a note. Then nothing is refused to it.
+	Rights *rights.Rights
+	Line   int // of the resource
 }
 
 // Route says which function, or which queue, serves what.
@@ -76,7 +83,10 @@ type Route struct {
 	Mapping string
 	// Responds: what the function returns goes to the client (WebSocket API).
 	Responds bool
-	Line     int // of the route
+	// Denied says which right API Gateway lacks to call the function or to send to the queue; empty: none. Then every
+	// request of the route fails, as on AWS.
+	Denied string
+	Line   int // of the route
 }
 
 // Queue is an AWS::SQS::Queue.
@@ -237,7 +247,7 @@ func (f *File) Read(o Options) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := reader{document: d, dir: f.dir}
+	r := reader{document: d, dir: f.dir, roles: map[string]*role{}}
 	r.all()
 	if err := errors.Join(r.errs...); err != nil {
 		return nil, err

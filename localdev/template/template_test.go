@@ -139,7 +139,11 @@ Resources:
 		Environment: map[string]string{"A": "global", "B": "own", "C": "own"}, AsyncAge: time.Minute, Line: 11,
 		OnFailure: "arn:aws:sqs:us-east-1:000000000000:p-Q",
 	}
-	if got := out.Functions[0]; !reflect.DeepEqual(got, want) {
+	got := out.Functions[0]
+	if got.Rights == nil {
+		t.Error("the rights of the role that SAM makes are not known")
+	}
+	if got.Rights = nil; !reflect.DeepEqual(got, want) {
 		t.Errorf("function = %+v, want %+v", got, want)
 	}
 }
@@ -169,6 +173,8 @@ func TestRoutes(t *testing.T) {
     Properties: {ApiId: !Ref Http, RouteKey: GET /a, Target: !Sub "integrations/${HttpIntegration}"}}
   Rest: {Type: AWS::ApiGatewayV2::Route,
     Properties: {ApiId: !Ref Http, RouteKey: $default, Target: !Join [/, [integrations, !Ref HttpIntegration]]}}
+  Permission: {Type: AWS::Lambda::Permission,
+    Properties: {FunctionName: !Ref F, Action: lambda:InvokeFunction, Principal: apigateway.amazonaws.com}}
   Ws: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: WEBSOCKET}}
   Stage: {Type: AWS::ApiGatewayV2::Stage, Properties: {ApiId: !Ref Ws, StageName: v1}}
   WsIntegration:
@@ -346,11 +352,15 @@ func TestRules(t *testing.T) {
 
 // An alias stands for its function wherever a function is called.
 func TestAlias(t *testing.T) {
-	text := function("", `
+	text := function(`
+      Policies: [AWSLambdaSQSQueueExecutionRole]
+`, `
   V: {Type: AWS::Lambda::Version, Properties: {FunctionName: !Ref F, Description: !GetAtt F.Arn}}
   A: {Type: AWS::Lambda::Alias, Properties: {FunctionName: !Ref F, FunctionVersion: !GetAtt V.Version, Name: live}}
   Q: {Type: AWS::SQS::Queue}
   M: {Type: AWS::Lambda::EventSourceMapping, Properties: {FunctionName: !Ref A, EventSourceArn: !GetAtt Q.Arn}}
+  Permission: {Type: AWS::Lambda::Permission,
+    Properties: {FunctionName: !Ref A, Action: lambda:InvokeFunction, Principal: apigateway.amazonaws.com}}
   Http: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: HTTP}}
   Integration: {Type: AWS::ApiGatewayV2::Integration,
     Properties: {ApiId: !Ref Http, IntegrationUri: !Ref A, PayloadFormatVersion: "2.0"}}
@@ -358,7 +368,7 @@ func TestAlias(t *testing.T) {
     Properties: {ApiId: !Ref Http, RouteKey: $default, Target: !Sub "integrations/${Integration}"}}
 `)
 	out := read(t, text, Options{Prefix: "p-"})
-	if out.Mappings[0].Function != "p-F" || out.HTTP[0].Function != "p-F" {
+	if out.Mappings[0].Function != "p-F" || out.HTTP[0].Function != "p-F" || out.HTTP[0].Denied != "" {
 		t.Errorf("mapping %+v, route %+v", out.Mappings[0], out.HTTP[0])
 	}
 	f, err := Parse("t.yaml", "/dir", []byte(text))
@@ -635,8 +645,16 @@ func TestOurTemplate(t *testing.T) {
 		if got := f.Environment["NONSTICK_MANAGEMENT_ENDPOINT"]; got != "http://base/"+out.Stage {
 			t.Errorf("%s: management endpoint = %q", f.ID, got)
 		}
+		if f.Rights == nil {
+			t.Errorf("%s: its rights are not known", f.ID)
+		}
 		if got := f.Environment["NONSTICK_TABLE"]; !strings.HasPrefix(f.Name, "p-") || !strings.HasPrefix(got, "p-") {
 			t.Errorf("%s: name %s, table %s", f.ID, f.Name, got)
+		}
+	}
+	for _, r := range slices.Concat(out.HTTP, out.WebSocket) {
+		if r.Denied != "" {
+			t.Errorf("route %s: %s", r.Key, r.Denied)
 		}
 	}
 	for _, r := range out.WebSocket {
@@ -677,6 +695,12 @@ func TestOurTemplateForCompanies(t *testing.T) {
 			f.Environment["NONSTICK_RELEASE"] != "r1" {
 			t.Errorf("%s: %v", f.ID, f.Environment)
 		}
+		if f.Rights == nil {
+			t.Errorf("%s: its rights are not known", f.ID)
+		}
+	}
+	if n := strings.Count(strings.Join(out.Notes, "\n"), "the permissions boundary is not evaluated"); n < 7 {
+		t.Errorf("%d notes of the permissions boundary, want one for each role: %q", n, out.Notes)
 	}
 }
 
@@ -690,7 +714,8 @@ func TestOurTemplateConcurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range out.WebSocket {
-		if r.Function != "WebSocketFunction" || r.Queue != "" || r.Responds != (r.Key == "$default") {
+		if r.Function != "WebSocketFunction" || r.Queue != "" || r.Responds != (r.Key == "$default") ||
+			r.Denied != "" {
 			t.Errorf("route %+v", r)
 		}
 	}

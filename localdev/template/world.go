@@ -30,6 +30,19 @@ func (d *document) arn(service, what string) string {
 	).name + ":" + service + ":" + d.options.Region + ":" + d.options.Account + ":" + what
 }
 
+// iamARN is that of a resource of IAM, which is in no Region.
+func (d *document) iamARN(what string) string {
+	return "arn:" + partitionOf(d.options.Region).name + ":iam::" + d.options.Account + ":" + what
+}
+
+func (d *document) roleARN(name string) string { return d.iamARN("role/" + name) }
+
+// sessionARN is that of a role at work, as messages name it.
+func (d *document) sessionARN(role, session string) string {
+	return "arn:" + partitionOf(d.options.Region).name + ":sts::" + d.options.Account + ":assumed-role/" + role + "/" +
+		session
+}
+
 // apiHost is the host of an API on AWS, as templates put it together.
 func (d *document) apiHost(id string) string {
 	return id + ".execute-api." + d.options.Region + "." + partitionOf(d.options.Region).suffix
