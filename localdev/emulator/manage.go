@@ -28,11 +28,13 @@ func (s *Server) serveManagement(w http.ResponseWriter, r *http.Request) bool {
 // manage serves the management API: POST sends, GET looks, DELETE closes.
 func (s *Server) manage(w http.ResponseWriter, r *http.Request, id string) {
 	stage, _, _ := strings.Cut(r.URL.Path, managementPath)
+	resource := s.arn + stage + "/" + r.Method + managementPath + id
 	switch {
 	case stage != s.stage:
 		awsError(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
 	case s.limits.Signed && !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-"):
 		awsError(w, http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token")
+	case s.denies(w, r, resource):
 	case s.throttles():
 		awsError(w, http.StatusTooManyRequests, "LimitExceededException", "Too Many Requests")
 	case !validConnectionID(id):
@@ -40,6 +42,21 @@ func (s *Server) manage(w http.ResponseWriter, r *http.Request, id string) {
 	default:
 		s.manageConn(w, r, s.conns.get(id))
 	}
+}
+
+// manageAction is the action of all calls of the management API in policies.
+const manageAction = "execute-api:ManageConnections"
+
+// denies answers a call whose caller has no right to it, and reports whether it did. The key of the message is another
+// than in other errors, as recorded.
+func (s *Server) denies(w http.ResponseWriter, r *http.Request, resource string) bool {
+	err := s.rights(r, manageAction, resource)
+	if err == nil {
+		return false
+	}
+	w.Header().Set(errorType, "AccessDeniedException")
+	answer(w, http.StatusForbidden, `{"Message":`+jsonString(err.Error())+`}`)
+	return true
 }
 
 func (s *Server) manageConn(w http.ResponseWriter, r *http.Request, c *conn) {
@@ -95,9 +112,12 @@ func describe(w http.ResponseWriter, c *conn) {
 	_, _ = io.WriteString(w, body) // the client may be gone
 }
 
+// errorType is the header that names the exception of an error.
+const errorType = "X-Amzn-Errortype"
+
 // awsError answers in the shape that the SDKs read.
 func awsError(w http.ResponseWriter, status int, kind, message string) {
-	w.Header().Set("X-Amzn-Errortype", kind)
+	w.Header().Set(errorType, kind)
 	answer(w, status, `{"message":`+jsonString(message)+`}`)
 }
 

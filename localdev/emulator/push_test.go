@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -120,6 +121,59 @@ func TestManagementErrors(t *testing.T) {
 	); status != 403 ||
 		header.Get("X-Amzn-Errortype") != "MissingAuthenticationTokenException" {
 		t.Errorf("unsigned push: %d %v", status, header)
+	}
+}
+
+// Callers need a right to the connection by the method that they use. It is asked for once the stage is right, and
+// before anything is said of the connection.
+func TestManagementRights(t *testing.T) {
+	const unknown, api = "AAAAAAAAAAAAAAA=", "arn:aws:execute-api:us-east-1:000000000000:Api"
+	var asked []string
+	refuse := true
+	authorize := func(r *http.Request, action, resource string) error {
+		asked = append(asked, action+" "+resource)
+		if refuse && strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-") {
+			return errors.New("User may not " + action)
+		}
+		return nil
+	}
+	s := startAPI(
+		t, emulator.Config{Limits: emulator.AWS(), Authorize: authorize, ARN: api},
+		emulator.API{Path: "/socket.io/", Sets: []emulator.Handlers{set{}}},
+	)
+	c, ctx := sdk(s.endpoint), context.Background()
+	calls := map[string]func() error{
+		"POST": func() error { return post(c, unknown, "x") },
+		"GET": func() error {
+			in := apigatewaymanagementapi.GetConnectionInput{ConnectionId: aws.String(unknown)}
+			_, err := c.GetConnection(ctx, &in)
+			return err
+		},
+		"DELETE": func() error {
+			_, err := c.DeleteConnection(
+				ctx, &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: aws.String(unknown)},
+			)
+			return err
+		},
+	}
+	for method, call := range calls {
+		asked, refuse = nil, true
+		err := call()
+		wantCode(t, method, err, "AccessDeniedException")
+		if !strings.Contains(err.Error(), "User may not execute-api:ManageConnections") {
+			t.Errorf("%s: error %v", method, err)
+		}
+		want := "execute-api:ManageConnections " + api + "/local/" + method + "/@connections/" + unknown
+		if !slices.Equal(asked, []string{want}) {
+			t.Errorf("%s: asked for %q, want %q", method, asked, want)
+		}
+		refuse = false
+		wantCode(t, method, call(), "GoneException")
+	}
+	asked, refuse = nil, true
+	wantCode(t, "other stage", post(sdk("http://"+s.addr+"/other"), unknown, "x"), "ForbiddenException")
+	if len(asked) > 0 {
+		t.Errorf("asked for %q, which is of no stage", asked)
 	}
 }
 

@@ -60,6 +60,12 @@ type Config struct {
 	// Endpoint is the base URL of the management API, as other processes reach this one, without a
 	// trailing slash. Its path is the stage: "http://127.0.0.1:3000/local". It must be given.
 	Endpoint string
+	// Authorize decides about a call of the management API: may the caller that signed r do action,
+	// execute-api:ManageConnections, to a connection? Its resource is ARN/STAGE/METHOD/@connections/ID. The text of an
+	// error goes to the caller, with 403 AccessDeniedException. Nil: everyone may, and ARN is not needed.
+	Authorize func(r *http.Request, action, resource string) error
+	// ARN is that of the WebSocket API in resources: arn:aws:execute-api:REGION:ACCOUNT:ID.
+	ARN string
 	// Limits are what the server refuses; the zero value refuses almost nothing. [AWS] has those of the service.
 	Limits Limits
 	// Services returns what serves a request that is for neither API, for instance to package queue's or lambda's, and
@@ -89,6 +95,8 @@ type Server struct {
 	apart    func(*http.Request) http.Handler // Config.Intercept
 	binary   func(*http.Request) Binary
 	fallback http.Handler
+	arn      string
+	rights   func(r *http.Request, action, resource string) error // Config.Authorize
 	log      *slog.Logger
 	http     *http.Server
 	apis     []*api
@@ -134,7 +142,10 @@ func (a *api) next() Handlers {
 func New(c Config) *Server {
 	s := &Server{
 		endpoint: c.Endpoint, limits: c.Limits.withDefaults(), services: c.Services, apart: c.Intercept,
-		binary: c.Binary, fallback: c.Fallback, log: c.Logger,
+		binary: c.Binary, fallback: c.Fallback, arn: c.ARN, rights: c.Authorize, log: c.Logger,
+	}
+	if s.rights == nil {
+		s.rights = func(*http.Request, string, string) error { return nil }
 	}
 	if s.binary == nil {
 		s.binary = func(*http.Request) Binary { return Binary{} }

@@ -3,6 +3,7 @@
 package lambda
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,10 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		)
 		return
 	}
+	if err := p.allow(r, name); err != nil {
+		writeError(w, http.StatusForbidden, "AccessDeniedException", deniedBody{err.Error()})
+		return
+	}
 	payload, err := io.ReadAll(io.LimitReader(r.Body, maxPayload+1))
 	if err != nil {
 		serviceError(w, http.StatusBadRequest, "InvalidRequestContentException", "the body could not be read")
@@ -51,6 +56,20 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		payload = []byte("{}")
 	}
 	p.serveCall(w, r, Call{Function: functionName(name), Payload: payload, Trace: r.Header.Get("X-Amzn-Trace-Id")})
+}
+
+// allow asks whether the caller may invoke a function, by its name as the request has it. It lets through what names no
+// function.
+func (p *Platform) allow(r *http.Request, name string) error {
+	f, ok := p.function(functionName(name))
+	if p.config.Authorize == nil || !ok {
+		return nil
+	}
+	arn := f.ARN
+	if q := cmp.Or(qualifier(name), r.URL.Query().Get("Qualifier")); q != "" {
+		arn += ":" + q
+	}
+	return p.config.Authorize(r, "lambda:InvokeFunction", arn)
 }
 
 func (p *Platform) serveCall(w http.ResponseWriter, r *http.Request, c Call) {
@@ -105,6 +124,16 @@ func functionName(s string) string {
 	return name
 }
 
+// qualifier is the version or alias behind a name, an ARN or a part of one; empty if there is none.
+func qualifier(s string) string {
+	_, rest, ok := strings.Cut(s, "function:")
+	if !ok {
+		rest = s
+	}
+	_, q, _ := strings.Cut(rest, ":")
+	return q
+}
+
 // callError answers for a call that did not reach its function.
 func callError(w http.ResponseWriter, err error) {
 	switch {
@@ -128,21 +157,31 @@ func callError(w http.ResponseWriter, err error) {
 	}
 }
 
+// errorBody is what errors of the service say.
+type errorBody struct {
+	Type    string `json:"Type"`
+	Message string `json:"message"`
+	Reason  string `json:"Reason,omitempty"`
+}
+
+// deniedBody is what the error of a missing right says: its message has another key, as recorded.
+type deniedBody struct {
+	Message string
+}
+
 // throttled answers for a call that found no concurrency, for a reason.
 func throttled(w http.ResponseWriter, reason string) {
-	writeError(w, http.StatusTooManyRequests, "TooManyRequestsException", "Rate Exceeded.", reason)
+	writeError(
+		w, http.StatusTooManyRequests, "TooManyRequestsException", errorBody{"User", "Rate Exceeded.", reason},
+	)
 }
 
 func serviceError(w http.ResponseWriter, status int, kind, message string) {
-	writeError(w, status, kind, message, "")
+	writeError(w, status, kind, errorBody{Type: "User", Message: message})
 }
 
-func writeError(w http.ResponseWriter, status int, kind, message, reason string) {
-	b, err := json.Marshal(struct {
-		Type    string `json:"Type"`
-		Message string `json:"message"`
-		Reason  string `json:"Reason,omitempty"`
-	}{"User", message, reason})
+func writeError[Body errorBody | deniedBody](w http.ResponseWriter, status int, kind string, body Body) {
+	b, err := json.Marshal(body)
 	if err != nil {
 		panic(err) // strings always marshal
 	}

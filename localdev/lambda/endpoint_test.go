@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/nonstick-io/nonstick/localdev/lambda"
 )
@@ -183,5 +184,70 @@ func TestSDKSeesThrottlesAndLoops(t *testing.T) {
 	).Invoke(t.Context(), &sdk.InvokeInput{FunctionName: new("probe"), Payload: order("text", "x")})
 	if _, ok := errors.AsType[*types.RecursiveInvocationException](err); !ok {
 		t.Errorf("error %v, want a loop", err)
+	}
+}
+
+// Callers need a right to the function, or to the version or alias that they name, for every way to call it.
+func TestAuthorize(t *testing.T) {
+	const arn = "arn:aws:lambda:local:000000000000:function:probe"
+	var asked string
+	refuse := true
+	s := start(t, func(c *lambda.Config, _ *lambda.Function) {
+		c.Authorize = func(_ *http.Request, action, arn string) error {
+			asked = action + " " + arn
+			if refuse {
+				return errors.New("User may not " + asked)
+			}
+			return nil
+		}
+	})
+	c := client(t, s)
+	live := "live"
+	for _, tt := range []struct {
+		name string
+		in   sdk.InvokeInput
+		want string
+	}{
+		{"by name", sdk.InvokeInput{}, arn},
+		{"by ARN", sdk.InvokeInput{FunctionName: aws.String(arn)}, arn},
+		{"by an alias in the name", sdk.InvokeInput{FunctionName: aws.String("probe:live")}, arn + ":live"},
+		{"by an alias in the ARN", sdk.InvokeInput{FunctionName: aws.String(arn + ":live")}, arn + ":live"},
+		{
+			"by an alias in part of the ARN",
+			sdk.InvokeInput{FunctionName: aws.String("000000000000:function:probe:live")},
+			arn + ":live",
+		},
+		{"by a qualifier", sdk.InvokeInput{Qualifier: &live}, arn + ":live"},
+		{"later", sdk.InvokeInput{InvocationType: types.InvocationTypeEvent}, arn},
+		{"dry run", sdk.InvokeInput{InvocationType: types.InvocationTypeDryRun}, arn},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			in := tt.in
+			if in.FunctionName == nil {
+				in.FunctionName = aws.String("probe")
+			}
+			refuse, asked = true, ""
+			_, err := c.Invoke(t.Context(), &in)
+			refused, ok := errors.AsType[smithy.APIError](err)
+			want := "lambda:InvokeFunction " + tt.want
+			if asked != want || !ok || refused.ErrorCode() != "AccessDeniedException" ||
+				refused.ErrorMessage() != "User may not "+want {
+				t.Errorf("asked for %s, want %s; error %v", asked, want, err)
+			}
+			refuse = false
+			if _, err := c.Invoke(t.Context(), &in); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	unknown := "unknown"
+	if _, err := c.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: &unknown}); err == nil ||
+		!strings.Contains(err.Error(), "ResourceNotFoundException") {
+		t.Errorf("a function that is not there: %v", err)
+	}
+	for _, f := range s.Stats() {
+		if f.Invocations > 7 {
+			t.Errorf("%d invocations: refused calls reached the function", f.Invocations)
+		}
 	}
 }

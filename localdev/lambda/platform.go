@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -91,6 +92,10 @@ type Config struct {
 	AsyncPauses []time.Duration
 	// Send sends a message to the queue of an ARN. Functions with OnFailure need it, others do not.
 	Send func(arn, body string) error
+	// Authorize decides about a request to [Platform.ServeHTTP]: may the caller that signed r do action,
+	// lambda:InvokeFunction, to the function with an ARN, with the version or alias behind it if the caller names one?
+	// The text of an error goes to the caller, with 403 AccessDeniedException. Nil: everyone may.
+	Authorize func(r *http.Request, action, arn string) error
 	// Logs is a folder, made if need be, for a log of each function: NAME.log, begun anew; empty: none is kept.
 	Logs string
 	// Logger gets what goes wrong; nil discards.

@@ -13,6 +13,7 @@ import (
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/localdev/lambda"
 	"github.com/nonstick-io/nonstick/localdev/queue"
+	"github.com/nonstick-io/nonstick/localdev/rights"
 )
 
 // services finds what else is on the port: the APIs of SQS and Lambda, the state of everything, and the refusal of
@@ -50,7 +51,7 @@ func forbid(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, `{"message":"Forbidden"}`) // the client may be gone
 }
 
-// state tells the counts of functions and queues, and what AWS would bill.
+// state tells the counts of functions and queues, what AWS would bill, and which rights the functions used.
 func (s *stack) state(w http.ResponseWriter, _ *http.Request) {
 	out := struct {
 		Functions []lambda.Stats      `json:"functions"`
@@ -59,10 +60,11 @@ func (s *stack) state(w http.ResponseWriter, _ *http.Request) {
 		Gateway   emulator.Stats      `json:"gateway"`
 		Table     *capacity.Used      `json:"table,omitempty"` // all tables together
 		Edge      int64               `json:"edgeRequests"`
+		Rights    []rights.Use        `json:"rights"`
 		Time      time.Time           `json:"time"`
 	}{
 		Functions: s.functions.Stats(), Account: s.functions.Account(), Queues: s.queues.Stats(),
-		Gateway: s.service.server.Stats(), Time: time.Now(),
+		Gateway: s.service.server.Stats(), Rights: s.callers.Uses(), Time: time.Now(),
 	}
 	if s.capacity != nil {
 		used := s.capacity.Used()

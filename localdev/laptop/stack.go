@@ -32,6 +32,7 @@ import (
 	"github.com/nonstick-io/nonstick/localdev/mapping"
 	"github.com/nonstick-io/nonstick/localdev/proxy"
 	"github.com/nonstick-io/nonstick/localdev/queue"
+	"github.com/nonstick-io/nonstick/localdev/rights"
 	"github.com/nonstick-io/nonstick/localdev/template"
 )
 
@@ -47,6 +48,7 @@ type stack struct {
 	service *service
 
 	templates []*template.Template
+	callers   *rights.Callers    // the functions, by what they sign with
 	dynamodb  string             // URL
 	capacity  *capacity.Counter  // before it; nil if it is not on this machine
 	front     *edge.Distribution // nil if the template has none
@@ -62,7 +64,7 @@ const appsTag = "nonstick_apps"
 
 // buildStack starts what a template describes. Functions are built, but no process of theirs is started yet.
 func buildStack(ctx context.Context, c config, urls addresses, log *slog.Logger) (_ *service, err error) {
-	s := &stack{config: c, urls: urls, log: log, service: &service{}}
+	s := &stack{config: c, urls: urls, log: log, service: &service{}, callers: rights.NewCallers(log)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.service.stop())
@@ -111,6 +113,9 @@ func (s *stack) read(context.Context) error {
 			return err
 		}
 		s.templates = append(s.templates, t)
+		for _, f := range t.Functions {
+			s.callers.Add(sessionToken(f.Name), f.Rights)
+		}
 	}
 	s.service.stage = "/" + s.templates[0].Stage
 	for _, o := range s.templates[0].Outputs {
@@ -119,8 +124,20 @@ func (s *stack) read(context.Context) error {
 	for _, note := range s.templates[0].Notes {
 		s.log.Warn("not emulated", "what", note)
 	}
+	for _, r := range slices.Concat(s.templates[0].HTTP, s.templates[0].WebSocket) {
+		if r.Denied != "" {
+			s.log.Warn(missingRight, "route", r.Key, "error", r.Denied)
+		}
+	}
 	return nil
 }
+
+// missingRight is what the log says of a route that API Gateway has no right to serve.
+const missingRight = "a right is missing, as it would be on AWS: every request of the route fails"
+
+// sessionToken is what a function signs its requests with, and the services know it by. The access keys are the same
+// for all: a DynamoDB Local that is not shared has a database for each of them.
+func sessionToken(function string) string { return "localdev/" + function }
 
 // engineIO is the bare Engine.IO that is to be served too, if there is one: where --app says so.
 func (s *stack) engineIO() gateway.App {
@@ -296,7 +313,9 @@ func (s *stack) makeQueues(context.Context) (err error) {
 			})
 		}
 	}
-	s.queues, err = queue.New(s.urls.polling, localRegion, specs)
+	s.queues, err = queue.New(queue.Config{
+		Base: s.urls.polling, Region: localRegion, Queues: specs, Authorize: s.callers.Check,
+	})
 	return err
 }
 
@@ -310,6 +329,7 @@ func (s *stack) startFunctions(context.Context) (err error) {
 				limit = min(limit, *f.Reserved)
 			}
 			s.override(f.Environment, i > 0)
+			f.Environment["AWS_SESSION_TOKEN"] = sessionToken(f.Name)
 			all = append(all, lambda.Function{
 				Name: f.Name, ARN: "arn:aws:lambda:" + localRegion + ":" + queue.Account + ":function:" + f.Name,
 				Dir: filepath.Join(s.built, f.ID), Handler: f.Handler, Environment: f.Environment, Memory: f.Memory,
@@ -321,9 +341,9 @@ func (s *stack) startFunctions(context.Context) (err error) {
 	}
 	s.functions, err = lambda.New(lambda.Config{
 		Functions: all, Region: localRegion, Idle: s.config.idle, Logs: s.logs(), Logger: s.log, Send: s.sendTo,
-		Account: s.config.accountConcurrency,
+		Account: s.config.accountConcurrency, Authorize: s.callers.Check,
 		Environment: map[string]string{
-			"AWS_ACCESS_KEY_ID": localKey, "AWS_SECRET_ACCESS_KEY": localKey, "AWS_SESSION_TOKEN": localKey,
+			"AWS_ACCESS_KEY_ID": localKey, "AWS_SECRET_ACCESS_KEY": localKey,
 			"AWS_ENDPOINT_URL": s.urls.polling, "AWS_ENDPOINT_URL_DYNAMODB": s.counted,
 		},
 	})
@@ -388,6 +408,7 @@ func (s *stack) override(env map[string]string, engineIO bool) {
 func (s *stack) route(context.Context) error {
 	s.service.server = direct.NewServer(emulator.Config{
 		Endpoint: s.urls.webSocket + s.service.stage, Limits: limitsOf(s.config), Services: s.services, Logger: s.log,
+		Authorize: s.callers.Check, ARN: s.templates[0].WebSocketAPI,
 	})
 	paths := []string{"/", enginePath}
 	for i := len(s.templates) - 1; i >= 0; i-- { // "/" is for what is left
@@ -466,7 +487,9 @@ func routes(from []template.Route) ([]proxy.Route, error) {
 		if err != nil {
 			return nil, fmt.Errorf("route %s: %w", r.Key, err)
 		}
-		to = append(to, proxy.Route{Key: r.Key, Function: r.Function, Responds: r.Responds, Queue: r.Queue, Mapping: m})
+		to = append(to, proxy.Route{
+			Key: r.Key, Function: r.Function, Responds: r.Responds, Queue: r.Queue, Mapping: m, Denied: r.Denied,
+		})
 	}
 	return to, nil
 }

@@ -23,6 +23,8 @@ import (
 var (
 	// ErrFunction: the function returned an error, crashed, or ran out of time.
 	ErrFunction = errors.New("proxy: the function failed")
+	// ErrDenied: API Gateway has no right to call the function, or to send to the queue.
+	ErrDenied = errors.New("proxy: API Gateway has no right to that")
 	// ErrAnswer: what the function returned is no JSON, or not that of an answer.
 	ErrAnswer = errors.New("proxy: the function's answer has not the form of a proxy integration's")
 )
@@ -46,6 +48,17 @@ type Route struct {
 	Queue string
 	// Mapping makes the form of a SendMessage of a frame, and must be given where Queue is.
 	Mapping *mapping.Template
+	// Denied says which right API Gateway lacks to call the function or to send to the queue; empty: none. Requests of
+	// such a route fail, and nothing is called.
+	Denied string
+}
+
+// denies returns an error if API Gateway has no right to what the route leads to.
+func (r *Route) denies() error {
+	if r.Denied == "" {
+		return nil
+	}
+	return fmt.Errorf("route %s: %w: %s", r.Key, ErrDenied, r.Denied)
 }
 
 // Sender sends a message to a queue, by its name, as a form of SQS's query protocol: a [*queue.Queues].
@@ -90,6 +103,9 @@ func (h *Handlers) HTTP(
 			StatusCode: http.StatusNotFound, Headers: map[string]string{"Content-Type": "application/json"},
 			Body: `{"message":"Not Found"}`,
 		}, nil
+	}
+	if err := route.denies(); err != nil {
+		return events.APIGatewayV2HTTPResponse{}, err
 	}
 	e.RouteKey, e.RequestContext.RouteKey, e.PathParameters = route.Key, route.Key, parameters
 	e.QueryStringParameters = joinedQuery(e.RawQueryString)
@@ -147,6 +163,9 @@ func (h *Handlers) WebSocket(
 	}
 	if !ok {
 		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK}, nil
+	}
+	if err := route.denies(); err != nil {
+		return events.APIGatewayProxyResponse{}, err
 	}
 	if route.Queue != "" {
 		return h.send(route, &e)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -256,4 +257,55 @@ func TestRouteToAQueue(t *testing.T) {
 	if _, err := h.WebSocket(t.Context(), e); !errors.Is(err, queue.ErrInvalid) {
 		t.Errorf("a queue that refuses: %v", err)
 	}
+}
+
+// A route whose target API Gateway has no right to fails, and nothing is called.
+func TestDeniedRoutes(t *testing.T) {
+	const why = "no permission"
+	f := &fake{result: lambda.Result{Payload: []byte(`{"statusCode":200}`)}}
+	h, err := proxy.New(
+		f, nil, []proxy.Route{{Key: "GET /a", Function: "a", Denied: why}, {Key: "$default", Function: "b"}},
+		[]proxy.Route{{Key: "$connect", Function: "a"}, {Key: "$default", Queue: "q", Denied: why}},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		call func() error
+		want bool
+	}{
+		{"HTTP, denied", func() error { return httpGet(t, h, "/a") }, true},
+		{"HTTP, allowed", func() error { return httpGet(t, h, "/b") }, false},
+		{"WebSocket, denied", func() error { return frame(t, h, "$default") }, true},
+		{"WebSocket, allowed", func() error { return frame(t, h, "$connect") }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f.call = lambda.Call{}
+			err := tt.call()
+			if errors.Is(err, proxy.ErrDenied) != tt.want || tt.want && !strings.Contains(err.Error(), why) ||
+				!tt.want && err != nil {
+				t.Errorf("error = %v, want denied: %v", err, tt.want)
+			}
+			if (f.call.Function == "") != tt.want {
+				t.Errorf("called %q", f.call.Function)
+			}
+		})
+	}
+}
+
+func httpGet(t *testing.T, h *proxy.Handlers, path string) error {
+	t.Helper()
+	e := events.APIGatewayV2HTTPRequest{RawPath: path}
+	e.RequestContext.HTTP.Method = "GET"
+	_, err := h.HTTP(t.Context(), e)
+	return err
+}
+
+func frame(t *testing.T, h *proxy.Handlers, key string) error {
+	t.Helper()
+	var e events.APIGatewayWebsocketProxyRequest
+	e.RequestContext.RouteKey = key
+	_, err := h.WebSocket(t.Context(), e)
+	return err
 }

@@ -64,6 +64,9 @@ func (qs *Queues) serve(p protocol, r *http.Request) (out any, action string, er
 		return nil, "", malformed.says("the body could not be read")
 	}
 	action, parameters, err := p.read(r, body)
+	if err == nil {
+		err = qs.allow(r, action, parameters)
+	}
 	if err != nil {
 		return nil, action, err
 	}
@@ -145,6 +148,10 @@ func (jsonProtocol) refuse(w http.ResponseWriter, e *apiError) {
 		space = "com.amazon.coral.service#"
 	}
 	w.Header().Set("X-Amzn-Query-Error", e.code+";Sender")
+	if e.name == denied.name { // its message has another key, as recorded
+		writeJSON(w, e.status, map[string]string{"__type": space + e.name, "Message": e.message})
+		return
+	}
 	writeJSON(w, e.status, struct {
 		Type    string `json:"__type"`
 		Message string `json:"message"`

@@ -21,7 +21,7 @@ func client(t *testing.T, specs ...Spec) (*sqs.Client, *Queues) {
 	var qs *Queues
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { qs.ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
-	qs, err := New(server.URL, "local", specs)
+	qs, err := New(Config{Base: server.URL, Region: "local", Queues: specs})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ var (
 	ErrNotFound = errors.New("queue: no such queue")
 	// ErrInvalid: a parameter is missing or has a value that SQS refuses; the text says which.
 	ErrInvalid = errors.New("queue: invalid parameter")
+	// ErrDenied: the caller has no right to do that, as Config.Authorize says. AccessDenied.
+	ErrDenied = errors.New("queue: access denied")
 	// ErrTooLarge: a message, or all of a batch together, is above 1 MiB.
 	ErrTooLarge = errors.New("queue: message too large")
 	// ErrReceipt: a receipt handle is of no delivery of this queue. ReceiptHandleIsInvalid.
@@ -62,6 +64,7 @@ var (
 	unsigned    = kind{
 		"MissingAuthenticationTokenException", "MissingAuthenticationToken", http.StatusForbidden, ErrInvalid,
 	}
+	denied = kind{"AccessDeniedException", "AccessDenied", http.StatusForbidden, ErrDenied}
 )
 
 // apiError is an error of a kind, with its message.

@@ -33,7 +33,7 @@ func newAPI(t *testing.T, specs ...Spec) *api {
 		a.qs.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	qs, err := New(server.URL, "local", specs)
+	qs, err := New(Config{Base: server.URL, Region: "local", Queues: specs})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,10 +14,10 @@ import (
 
 // A message that is not deleted comes again, and after two deliveries it is a dead letter.
 func Example() {
-	queues, err := queue.New("http://127.0.0.1:3000", "us-east-1", []queue.Spec{
+	queues, err := queue.New(queue.Config{Base: "http://127.0.0.1:3000", Region: "us-east-1", Queues: []queue.Spec{
 		{Name: "work", Visibility: time.Minute, DeadLetters: "dead", MaxReceives: 2},
 		{Name: "dead"},
-	})
+	}})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -47,9 +47,9 @@ func Example() {
 
 // Feed calls a function with what is sent to a queue, until its context ends.
 func ExampleQueues_Feed() {
-	queues, err := queue.New("http://127.0.0.1:3000", "us-east-1", []queue.Spec{
+	queues, err := queue.New(queue.Config{Base: "http://127.0.0.1:3000", Region: "us-east-1", Queues: []queue.Spec{
 		{Name: "work.fifo", FIFO: true, ContentDedup: true, Visibility: time.Minute},
-	})
+	}})
 	if err != nil {
 		fmt.Println(err)
 		return

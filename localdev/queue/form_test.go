@@ -12,7 +12,7 @@ const sendForm = "Action=SendMessage&Version=2012-11-05&MessageGroupId=g&Message
 	"&MessageAttribute.1.Name=connection&MessageAttribute.1.Value.DataType=String&MessageAttribute.1.Value.StringValue=x%3D"
 
 func TestSendForm(t *testing.T) {
-	qs, err := New("http://local", "local", []Spec{{Name: "q.fifo", FIFO: true}})
+	qs, err := New(Config{Base: "http://local", Region: "local", Queues: []Spec{{Name: "q.fifo", FIFO: true}}})
 	if err != nil {
 		t.Fatal(err)
 	}

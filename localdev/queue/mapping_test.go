@@ -53,7 +53,7 @@ func (f *fakeFunction) call(_ context.Context, _ string, event []byte) ([]byte, 
 // feed runs a mapping for some time.
 func feed(t *testing.T, f *fakeFunction, m Mapping, specs []Spec, messages []Message, d time.Duration) *Queues {
 	t.Helper()
-	qs, err := New("http://local", "local", specs)
+	qs, err := New(Config{Base: "http://local", Region: "local", Queues: specs})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -343,7 +342,7 @@ func (qs *Queues) eachReceipt(in receiptBatchInput, of string, do func(receiptIn
 		Failed     []failure `json:",omitempty"`
 	}{Successful: []done{}}
 	for _, e := range in.Entries {
-		e.QueueUrl = cmp.Or(e.QueueUrl, in.QueueUrl)
+		e.QueueUrl = in.QueueUrl
 		if _, err := do(e); err != nil {
 			out.Failed = append(out.Failed, failed(e.ID, err))
 			continue

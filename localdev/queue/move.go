@@ -50,6 +50,16 @@ func (m *move) handle(arn string) string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
+// sourceOf is the ARN of the queue that a task is about; empty if the handle is none.
+func sourceOf(handle string) string {
+	var h taskHandle
+	text, err := base64.StdEncoding.DecodeString(handle)
+	if err != nil || json.Unmarshal(text, &h) != nil || h.ID == "" {
+		return ""
+	}
+	return h.Source
+}
+
 // byARN returns a queue by its ARN. Parameter is where it was named.
 func (qs *Queues) byARN(arn, parameter string) (*Queue, error) {
 	q := qs.byName[arn[strings.LastIndexByte(arn, ':')+1:]]

@@ -13,12 +13,12 @@ import (
 // movers are queues with dead letters of both, and Move at work until the test ends.
 func movers(t *testing.T) *Queues {
 	t.Helper()
-	qs, err := New("http://local", "local", []Spec{
+	qs, err := New(Config{Base: "http://local", Region: "local", Queues: []Spec{
 		{Name: "a", DeadLetters: "dead", MaxReceives: 1, Visibility: time.Second},
 		{Name: "b", DeadLetters: "dead", MaxReceives: 1, Visibility: time.Second},
 		{Name: "dead"},
 		{Name: "other"},
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 // make1 makes one queue, and maybe more.
 func make1(t *testing.T, specs ...Spec) *Queue {
 	t.Helper()
-	qs, err := New("http://local", "local", specs)
+	qs, err := New(Config{Base: "http://local", Region: "local", Queues: specs})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,13 +150,10 @@ func TestLongPoll(t *testing.T) {
 
 func TestDeadLetters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		qs, err := New(
-			"http://local", "local",
-			[]Spec{
-				{Name: "q", Visibility: time.Second, DeadLetters: "dead", MaxReceives: 3},
-				{Name: "dead", Visibility: time.Second},
-			},
-		)
+		qs, err := New(Config{Base: "http://local", Region: "local", Queues: []Spec{
+			{Name: "q", Visibility: time.Second, DeadLetters: "dead", MaxReceives: 3},
+			{Name: "dead", Visibility: time.Second},
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -273,7 +270,7 @@ func TestNewRefuses(t *testing.T) {
 		"two of a name":           {{Name: "q"}, {Name: "q"}},
 		"dead letters to nowhere": {{Name: "q", DeadLetters: "other"}},
 	} {
-		if _, err := New("", "", specs); err == nil {
+		if _, err := New(Config{Queues: specs}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

@@ -2,16 +2,32 @@ package queue
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 )
 
+// Config is what [Queues] are made of.
+type Config struct {
+	// Base is the URL that [Queues.ServeHTTP] is reached at, without a trailing slash.
+	Base string
+	// Region is the one of the queues' ARNs.
+	Region string
+	// Queues are all queues; their names differ.
+	Queues []Spec
+	// Authorize decides about a request to [Queues.ServeHTTP]: may the caller that signed r do action, for instance
+	// sqs:SendMessage, to the queue with an ARN? The text of an error goes to the caller, with 403 AccessDenied. Nil:
+	// everyone may.
+	Authorize func(r *http.Request, action, arn string) error
+}
+
 // Queues are all queues of an account in a Region. Make them with [New]. Safe for concurrent use.
 type Queues struct {
-	base   string // of their URLs
-	region string
-	byName map[string]*Queue
-	all    []*Queue
+	base      string // of their URLs
+	region    string
+	authorize func(r *http.Request, action, arn string) error // may be nil
+	byName    map[string]*Queue
+	all       []*Queue
 
 	moving      sync.Mutex
 	moves       []*move       // guarded by moving; the last one first
@@ -21,12 +37,14 @@ type Queues struct {
 // Account is the id of the account that queues belong to: a part of their URLs and ARNs.
 const Account = "000000000000"
 
-// New makes queues, which are empty. Base is the URL that [Queues.ServeHTTP] is reached at, without a trailing slash.
-// There is an error if two queues have one name, and one that matches [ErrNotFound] if a queue of dead letters is
-// missing.
-func New(base, region string, specs []Spec) (*Queues, error) {
-	qs := &Queues{base: base, region: region, byName: map[string]*Queue{}, moveStarted: make(chan struct{}, 1)}
-	for _, s := range specs {
+// New makes queues, which are empty. There is an error if two of them have one name, and one that matches [ErrNotFound]
+// if a queue of dead letters is missing.
+func New(c Config) (*Queues, error) {
+	qs := &Queues{
+		base: c.Base, region: c.Region, authorize: c.Authorize, byName: map[string]*Queue{},
+		moveStarted: make(chan struct{}, 1),
+	}
+	for _, s := range c.Queues {
 		if qs.byName[s.Name] != nil {
 			return nil, fmt.Errorf("queue: two queues are called %s", s.Name)
 		}

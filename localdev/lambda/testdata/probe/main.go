@@ -2,11 +2,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -27,6 +27,15 @@ type order struct {
 	MB    int    `json:"mb"`
 	Bytes int    `json:"bytes"`
 	File  string `json:"file"` // gets Text as a line
+	call
+}
+
+// call is a request to a service of AWS.
+type call struct {
+	Method string `json:"method"`
+	Path   string `json:"path"`
+	Target string `json:"target"` // X-Amz-Target
+	Body   string `json:"request"`
 }
 
 // event is what may come.
@@ -162,6 +171,8 @@ func act(ctx context.Context, o order) (any, error) {
 		return ticks.Load(), nil
 	case "go on": // sends itself to the queue that it came from, as a client of AWS would
 		return nil, goOn(ctx, o)
+	case "call": // a service, as a client of AWS would
+		return o.call.make(ctx)
 	case "child":
 		cmd := exec.Command("sleep", "600")
 		err := cmd.Start()
@@ -196,23 +207,36 @@ func goOn(ctx context.Context, o order) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, os.Getenv("AWS_ENDPOINT_URL"), bytes.NewReader(body))
+	answer, err := call{http.MethodPost, "/", "AmazonSQS.SendMessage", string(body)}.make(ctx)
+	if err == nil && !strings.HasPrefix(answer, "200 ") {
+		err = fmt.Errorf("SQS answered %s", answer)
+	}
+	return err
+}
+
+// make makes the request with the function's credentials, and returns the status code, the exception and the body of
+// the answer. What the signature is made of is not verified.
+func (c call) make(ctx context.Context) (string, error) {
+	req, err := http.NewRequestWithContext(
+		ctx, c.Method, os.Getenv("AWS_ENDPOINT_URL")+c.Path, strings.NewReader(c.Body),
+	)
 	if err != nil {
-		return err
+		return "", err
 	}
 	for name, value := range map[string]string{
-		"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS.SendMessage", "Authorization": "AWS4-HMAC-SHA256 probe",
-		"X-Amzn-Trace-Id": os.Getenv("_X_AMZN_TRACE_ID"),
+		"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": c.Target,
+		"Authorization":        "AWS4-HMAC-SHA256 probe",
+		"X-Amz-Security-Token": os.Getenv("AWS_SESSION_TOKEN"), "X-Amzn-Trace-Id": os.Getenv("_X_AMZN_TRACE_ID"),
 	} {
-		req.Header.Set(name, value)
+		if value != "" {
+			req.Header.Set(name, value)
+		}
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("SQS answered %s", res.Status)
-	}
-	return nil
+	b, err := io.ReadAll(res.Body)
+	return fmt.Sprintf("%d %s %s", res.StatusCode, res.Header.Get("X-Amzn-Errortype"), b), err
 }
