@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -107,6 +108,30 @@ func TestPushErrors(t *testing.T) {
 				t.Errorf("%d calls, want 1: a push is never repeated", n)
 			}
 		})
+	}
+}
+
+// The error for want of a right says which, once, with the ARN.
+func TestMissingRight(t *testing.T) {
+	const denied = "User: arn:aws:sts::123456789012:assumed-role/R/F is not authorized to perform: " +
+		"execute-api:ManageConnections on resource: " +
+		"arn:aws:execute-api:eu-west-1:********9012:api/prod/POST/@connections/{connectionId}"
+	for _, key := range []string{"Message", "message"} {
+		var calls atomic.Int32
+		c := api(t, &calls, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Amzn-Errortype", "AccessDeniedException")
+			w.WriteHeader(http.StatusForbidden)
+			io.WriteString(w, `{"`+key+`":"`+denied+`"}`)
+		})
+		for name, call := range map[string]func() error{
+			"Push":  func() error { return newPusher(0).Push(context.Background(), c, "4") },
+			"Close": func() error { return newPusher(0).Close(context.Background(), c) },
+		} {
+			if err := call(); err == nil || strings.Count(err.Error(), "AccessDeniedException: "+denied) != 1 ||
+				strings.Count(err.Error(), "arn:aws:execute-api") != 1 {
+				t.Errorf("%s, %s: error = %v, want one that says %s", name, key, err, denied)
+			}
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -176,7 +177,20 @@ func (q *Queue) send(ctx context.Context, action string, body []byte) (worth boo
 	if res.StatusCode == http.StatusOK {
 		return false, nil
 	}
-	return retryable(res.StatusCode, answer), fmt.Errorf("SQS answered %s: %s", res.Status, answer)
+	return retryable(res.StatusCode, answer), fmt.Errorf("SQS answered %s: %s", res.Status, refusal(answer))
+}
+
+// refusal is what an answer says, for logs: the name of the exception and its message. An answer that is not one of SQS
+// is returned as it is.
+func refusal(answer []byte) string {
+	var e struct {
+		Type    string `json:"__type"`
+		Message string `json:"message"` // for want of a right it is "Message", which is taken too
+	}
+	if json.Unmarshal(answer, &e) != nil || e.Message == "" {
+		return string(answer)
+	}
+	return e.Type[strings.LastIndexByte(e.Type, '#')+1:] + ": " + e.Message
 }
 
 // retryable reports whether an answer is about the moment, and not about the message.

@@ -56,6 +56,43 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// The error of a message that is not sent says what SQS said, in words: which right is missing, for one.
+func TestRefusal(t *testing.T) {
+	const denied = "User: arn:aws:sts::123456789012:assumed-role/R/F is not authorized to perform: sqs:sendmessage " +
+		"on resource: arn:aws:sqs:eu-central-1:123456789012:queue because no identity-based policy allows the " +
+		"sqs:sendmessage action"
+	for _, tt := range []struct{ name, answer, want string }{
+		{
+			"a right is missing",
+			`{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"` + denied + `"}`,
+			"SQS answered 403 Forbidden: AccessDeniedException: " + denied,
+		},
+		{
+			"key in lower case", `{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"none"}`,
+			"SQS answered 403 Forbidden: QueueDoesNotExist: none",
+		},
+		{"no message", `{"__type":"sqs#X"}`, `SQS answered 403 Forbidden: {"__type":"sqs#X"}`},
+		{"another program", "<html>", "SQS answered 403 Forbidden: <html>"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(http.StatusForbidden)
+				_, _ = io.WriteString(w, tt.answer)
+			}))
+			defer s.Close()
+			q, err := newQueue(s.URL+"/123456789012/queue", "", "eu-central-1", aws.Credentials{
+				AccessKeyID: "key", SecretAccessKey: "secret",
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := q.Send(t.Context(), "x"); err == nil || !strings.HasSuffix(err.Error(), tt.want) {
+				t.Errorf("error = %v\nwant    %s", err, tt.want)
+			}
+		})
+	}
+}
+
 // checkCall checks a call as SQS would read it.
 func checkCall(t *testing.T, r *http.Request) {
 	t.Helper()
