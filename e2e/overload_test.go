@@ -147,10 +147,3 @@ func (s *faultyStack) store(t *testing.T) sessionstore.Store {
 	}
 	return dynamostore.New(client, dynamostore.Options{Table: all.Tables[0].Name})
 }
-
-// text is all that was written.
-func (o *output) text() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.all.String()
-}

@@ -59,11 +59,16 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.all.Write(p)
 }
 
-// tail is the end of what was written, in whole lines.
-func (o *output) tail() string {
+// text is all that was written.
+func (o *output) text() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	text := o.all.String()
+	return o.all.String()
+}
+
+// tail is the end of what was written, in whole lines.
+func (o *output) tail() string {
+	text := o.text()
 	if len(text) <= logTail {
 		return text
 	}
@@ -79,6 +84,8 @@ type server struct {
 	process *os.Process
 	ended   chan struct{} // closed when the process has ended
 	err     error         // how it ended; read it after that
+	// lacksRights: roles of the template lack rights on purpose.
+	lacksRights bool
 }
 
 // start runs a server until the test ends. On failure the end of its log is shown.
@@ -100,6 +107,9 @@ func start(t *testing.T, name, path string, args ...string) *server {
 	}()
 	t.Cleanup(func() {
 		s.stop(t)
+		if !s.lacksRights && strings.Contains(s.log.text(), missingRight) {
+			t.Errorf("%s: a role of the template lacks a right, see its log", name)
+		}
 		if t.Failed() {
 			t.Logf("log of %s:\n%s", name, s.log.tail())
 		}
