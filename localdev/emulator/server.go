@@ -62,7 +62,7 @@ type Config struct {
 	Endpoint string
 	// Authorize decides about a call of the management API: may the caller that signed r do action,
 	// execute-api:ManageConnections, to a connection? Its resource is ARN/STAGE/METHOD/@connections/ID. The text of an
-	// error goes to the caller, with 403 AccessDeniedException. Nil: everyone may, and ARN is not needed.
+	// error goes to the caller, with 403 AccessDeniedException. Nil: every caller may, and ARN is not needed.
 	Authorize func(r *http.Request, action, resource string) error
 	// ARN is that of the WebSocket API in resources: arn:aws:execute-api:REGION:ACCOUNT:ID.
 	ARN string

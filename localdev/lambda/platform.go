@@ -94,7 +94,7 @@ type Config struct {
 	Send func(arn, body string) error
 	// Authorize decides about a request to [Platform.ServeHTTP]: may the caller that signed r do action,
 	// lambda:InvokeFunction, to the function with an ARN, with the version or alias behind it if the caller names one?
-	// The text of an error goes to the caller, with 403 AccessDeniedException. Nil: everyone may.
+	// The text of an error goes to the caller, with 403 AccessDeniedException. Nil: every caller may.
 	Authorize func(r *http.Request, action, arn string) error
 	// Logs is a folder, made if need be, for a log of each function: NAME.log, begun anew; empty: none is kept.
 	Logs string

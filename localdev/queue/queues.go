@@ -17,7 +17,7 @@ type Config struct {
 	Queues []Spec
 	// Authorize decides about a request to [Queues.ServeHTTP]: may the caller that signed r do action, for instance
 	// sqs:SendMessage, to the queue with an ARN? The text of an error goes to the caller, with 403 AccessDenied. Nil:
-	// everyone may.
+	// every caller may.
 	Authorize func(r *http.Request, action, arn string) error
 }
 

@@ -131,8 +131,10 @@ func (r *reader) targets(p properties, f *Function) []target {
 	if f.OnFailure != "" {
 		all = append(all, target{f.OnFailure, "the destination OnFailure"})
 	}
-	if dead := p.in("DeadLetterQueue"); r.str(dead, "Type") == "SQS" {
-		all = append(all, target{r.str(dead, "TargetArn"), "DeadLetterQueue"})
+	dead := p.in("DeadLetterQueue")
+	kind, _ := r.told(dead, "Type")
+	if arn, known := r.told(dead, "TargetArn"); known && kind == "SQS" {
+		all = append(all, target{arn, "DeadLetterQueue"})
 	}
 	return all
 }

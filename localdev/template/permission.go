@@ -17,7 +17,7 @@ const callersOwn = "arn:aws:iam::*:user/*"
 // the routes that it makes.
 func (r *reader) deniedToCall(p properties, api, uri string) string {
 	called := qualified(uri)
-	if credentials := r.str(p, "CredentialsArn"); credentials != "" {
+	if credentials, known := r.told(p, "CredentialsArn"); credentials != "" || !known {
 		if credentials == callersOwn {
 			return ""
 		}
@@ -27,18 +27,25 @@ func (r *reader) deniedToCall(p properties, api, uri string) string {
 		if res.kind != kindPermission {
 			continue
 		}
-		pp := r.props(res)
-		allowed := rights.Rights{Statements: []rights.Statement{
-			{Actions: []string{r.str(pp, "Action")}, Resources: []string{"*"}},
-		}}
-		account := r.str(pp, "SourceAccount")
-		if r.str(pp, "Principal") == gatewayService && allowed.Allows(invokeAction, "*") &&
-			qualified(r.str(pp, "FunctionName")) == called && r.ofAPI(r.str(pp, "SourceArn"), api) &&
-			(account == "" || account == r.options.Account) {
+		if r.permits(r.props(res), called, api) {
 			return ""
 		}
 	}
 	return "no AWS::Lambda::Permission lets " + gatewayService + " call " + called + " for " + api
+}
+
+// permits reports whether a permission may let API Gateway call a function for an API.
+func (r *reader) permits(p properties, called, api string) bool {
+	return r.may(p, "Principal", func(s string) bool { return s == gatewayService }) &&
+		r.may(p, "Action", func(s string) bool { return statement(s, "*").Allows(invokeAction, "*") }) &&
+		r.may(p, "FunctionName", func(s string) bool { return qualified(s) == called }) &&
+		r.may(p, "SourceArn", func(s string) bool { return r.ofAPI(s, api) }) &&
+		r.may(p, "SourceAccount", func(s string) bool { return s == "" || s == r.options.Account })
+}
+
+// statement are rights of one statement.
+func statement(action, resource string) *rights.Rights {
+	return &rights.Rights{Statements: []rights.Statement{{Actions: []string{action}, Resources: []string{resource}}}}
 }
 
 // ofAPI reports whether the source of a permission may be an API. The stage and the route behind it are not looked at.
@@ -47,8 +54,7 @@ func (r *reader) ofAPI(source, api string) bool {
 		return true
 	}
 	pattern, _, _ := strings.Cut(source, "/")
-	named := rights.Rights{Statements: []rights.Statement{{Actions: []string{"*"}, Resources: []string{pattern}}}}
-	return named.Allows("execute-api:Invoke", r.arn("execute-api", api))
+	return statement("*", pattern).Allows("execute-api:Invoke", r.arn("execute-api", api))
 }
 
 // qualified is the name of a function with the version or alias behind it: of a name, an ARN, or the address of an

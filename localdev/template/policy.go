@@ -182,6 +182,27 @@ func (r *reader) texts(statement *yaml.Node, key string) ([]string, bool) {
 	return texts(v), true
 }
 
+// told evaluates a property that is text, or that is not there, which is empty. It reports false if the value is not
+// known here, which is no error: what is about rights was not read for anything else.
+func (r *reader) told(p properties, name string) (text string, known bool) {
+	n := p.node(name)
+	if n == nil {
+		return "", true
+	}
+	v, err := r.eval(n)
+	if v == (any)(noValue{}) {
+		return "", true
+	}
+	text, ok := v.(string)
+	return text, ok && err == nil
+}
+
+// may reports whether a property may be such that a condition holds: it does, or the value is not known.
+func (r *reader) may(p properties, name string, holds func(string) bool) bool {
+	text, known := r.told(p, name)
+	return !known || holds(text)
+}
+
 // action checks an action as IAM does.
 func action(s string) (string, error) {
 	service, name, ok := strings.Cut(s, ":")

@@ -68,20 +68,28 @@ func (r *reader) readRole(res *resource, name string) *role {
 		op := r.props(other)
 		switch other.kind {
 		case kindPolicy, kindManagedPolicy:
-			if list, ok := r.value(op, "Roles").([]any); !ok || !slices.Contains(list, any(name)) {
-				continue
+			if n := op.node("Roles"); n != nil {
+				r.attach(ro, other, n)
 			}
 		case kindRolePolicy:
-			if r.str(op, "RoleName") != name {
-				continue
+			if n := op.node("RoleName"); n != nil {
+				r.attach(ro, other, n)
 			}
-		default:
-			continue
 		}
-		r.policy(ro, op.node("PolicyDocument"), other.node, other.id)
 	}
 	r.boundary(p)
 	return ro
+}
+
+// attach adds a policy that is a resource of its own, if the role is the one, or one of those, that it is for.
+func (r *reader) attach(ro *role, policy *resource, roles *yaml.Node) {
+	v, err := r.eval(roles)
+	switch {
+	case err != nil:
+		ro.unknown = append(ro.unknown, "maybe "+policy.id+", of which it cannot be told whom it is for")
+	case slices.Contains(texts(v), ro.name):
+		r.policy(ro, r.props(policy).node("PolicyDocument"), policy.node, policy.id)
+	}
 }
 
 // place is a resource and its line, for messages.
@@ -176,7 +184,9 @@ func (r *reader) trusts(ro *role, service string) bool {
 	}
 	return slices.ContainsFunc(statements, func(v any) bool {
 		s, _ := v.(map[string]any) // else it allows nothing
-		assume := rights.Rights{Statements: []rights.Statement{{Actions: texts(s["Action"]), Resources: []string{"*"}}}}
+		assume := rights.Rights{Statements: []rights.Statement{
+			{Actions: texts(s["Action"]), Resources: []string{"*"}},
+		}}
 		return s["Effect"] == "Allow" && assume.Allows("sts:AssumeRole", "*") && names(s["Principal"], service)
 	})
 }
@@ -236,20 +246,36 @@ func (r *reader) resourcePolicies() []rights.Statement {
 		p := r.props(res)
 		switch res.kind {
 		case kindQueuePolicy:
-			var arns []string
-			for _, url := range texts(r.value(p, "Queues")) {
-				arns = append(arns, r.arn("sqs", url[strings.LastIndexByte(url, '/')+1:]))
-			}
-			if len(arns) > 0 {
+			if arns := r.queueARNs(p.node("Queues")); len(arns) > 0 {
 				add(res, "sqs:*", arns...)
 			}
 		case kindPermission:
-			if principal := r.str(p, "Principal"); principal != "" && !strings.Contains(principal, ".amazonaws.") {
-				function := r.arn("lambda", "function:"+lastOf(r.str(p, "FunctionName")))
-				add(res, "lambda:InvokeFunction", function, function+":*")
+			if r.may(p, "Principal", func(s string) bool { return s != "" && !strings.Contains(s, ".amazonaws.") }) {
+				name, known := r.told(p, "FunctionName")
+				if !known {
+					name = "*"
+				}
+				function := r.arn("lambda", "function:"+lastOf(name))
+				add(res, invokeAction, function, function+":*")
 			}
 		}
 	}
 	r.ofResources = &all
 	return all
+}
+
+// queueARNs are the ARNs of queues by their URLs; of every queue if these are not known.
+func (r *reader) queueARNs(n *yaml.Node) []string {
+	if n == nil {
+		return nil
+	}
+	v, err := r.eval(n)
+	if err != nil {
+		return []string{r.arn("sqs", "*")}
+	}
+	var arns []string
+	for _, url := range texts(v) {
+		arns = append(arns, r.arn("sqs", url[strings.LastIndexByte(url, '/')+1:]))
+	}
+	return arns
 }

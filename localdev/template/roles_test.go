@@ -189,6 +189,22 @@ func TestRoleRights(t *testing.T) {
 `, "-invoke",
 		},
 		{
+			"a policy of which it cannot be told whom it is for", "", `
+  P: {Type: AWS::IAM::Policy, Properties: {PolicyName: p, Roles: [!ImportValue x], PolicyDocument: ` + document + `}}
+`, "all",
+		},
+		{
+			"a policy of a queue that cannot be told", "", `
+  P: {Type: AWS::SQS::QueuePolicy, Properties: {Queues: [!ImportValue x], PolicyDocument: {}}}
+`, "send -push",
+		},
+		{
+			"a permission for a caller that cannot be told", "", `
+  P: {Type: AWS::Lambda::Permission,
+    Properties: {FunctionName: !ImportValue x, Action: lambda:InvokeFunction, Principal: !ImportValue y}}
+`, "invoke -send",
+		},
+		{
 			"a connector", "", `
   C: {Type: AWS::Serverless::Connector, Properties: {Source: {Id: F}, Destination: {Id: Q}, Permissions: [Write]}}
 `, "all",
@@ -513,6 +529,11 @@ func TestGatewayRights(t *testing.T) {
 			"with one for another account",
 			toFunction + permission(`FunctionName: !Ref F, SourceAccount: "123456789012"`),
 			"no AWS::Lambda::Permission",
+		},
+		{"with one of which nothing can be told", toFunction + permission("FunctionName: !ImportValue x"), ""},
+		{
+			"with one for an API that cannot be told",
+			toFunction + permission("FunctionName: !Ref F, SourceArn: !ImportValue x"), "",
 		},
 		{"with one of another function", toFunction + permission("FunctionName: G"), "no AWS::Lambda::Permission"},
 		{
