@@ -18,7 +18,7 @@ const clients = { apigatewaymanagementapi: "ApiGatewayManagementApiClient", lamb
 async function ask(by, sdk, c) {
   const client = new sdk[clients[c.service]]({
     endpoint: c.service === "apigatewaymanagementapi" ? `${url}/${c.stage ?? "v1"}` : url, // that of a management API has its stage
-    region: "us-east-1", maxAttempts: 1, credentials: { accessKeyId: "local", secretAccessKey: "local" },
+    region: "us-east-1", maxAttempts: 1, credentials: { accessKeyId: "local", secretAccessKey: "local", sessionToken: c.token },
   });
   const answer = { by, name: c.name, query: sdk === query };
   try {

@@ -9,6 +9,7 @@ the two: the class and the code of the exception that a user catches, or the cod
 import contextlib
 import io
 import json
+import os
 import re
 import sys
 import tempfile
@@ -30,9 +31,11 @@ def endpoint(url, case):
 
 
 def with_boto(url, case, clients):
-    key = case["service"], case.get("stage")
+    token = case.get("token")
+    key = case["service"], case.get("stage"), token
     if key not in clients:
-        clients[key] = boto3.client(case["service"], endpoint_url=endpoint(url, case), config=once)
+        keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "aws_session_token": token} if token else {}
+        clients[key] = boto3.client(case["service"], endpoint_url=endpoint(url, case), config=once, **keys)
     try:
         getattr(clients[key], xform_name(case["operation"]))(**case["parameters"])
     except ClientError as error:
@@ -41,6 +44,9 @@ def with_boto(url, case, clients):
 
 
 def with_cli(url, case, driver, scratch):
+    if case.get("token"):  # a driver keeps the credentials that it found
+        os.environ["AWS_SESSION_TOKEN"] = case["token"]
+        driver = awscli.clidriver.create_clidriver()
     arguments = [case["service"], xform_name(case["operation"], "-"), "--endpoint-url", endpoint(url, case)]
     for name, value in case["parameters"].items():
         arguments += ["--" + xform_name(name, "-"), value if isinstance(value, str) else json.dumps(value)]
@@ -49,6 +55,7 @@ def with_cli(url, case, driver, scratch):
     said = io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
         driver.main(arguments)
+    os.environ.pop("AWS_SESSION_TOKEN", None)
     found = re.search(r"An error occurred \(([^)]+)\)", said.getvalue())
     return {"code": found[1] if found else "", "message": said.getvalue()[:300]}
 
