@@ -32,7 +32,7 @@ var namespaces = []string{
 
 // Register sets the same handlers on every namespace. The files of this package list them: echo.go (events that come
 // back), rooms.go, ends.go (sockets that leave), acks.go (the server asks), state.go (what is kept) and traps.go
-// (mistakes).
+// (mistakes). parents.go has namespaces that clients make, with handlers of their own.
 func (a App) Register(srv *nonstick.Server) {
 	if a.Counts == "" {
 		a.Counts = filepath.Join(os.TempDir(), "nonstick-cases")
@@ -52,6 +52,7 @@ func (a App) Register(srv *nonstick.Server) {
 		a.state(n)
 		a.traps(n)
 	}
+	parents(srv)
 }
 
 // wishes are what a client may ask for by its auth. Times are milliseconds.
