@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run local-aws build fmt lint vuln template test fuzz e2e cost bench bench-once bench-compare screenshot \
+.PHONY: help run local-aws build fmt lint vuln template test fuzz e2e cost verify bench bench-once bench-compare screenshot \
   tools clean
 
 GOLANGCI_VERSION := v2.12.2
@@ -72,6 +72,9 @@ fuzz: ## fuzz every target there is (FUZZ_TIME=20s each)
 
 e2e: tools ## only the tests from outside: every setup, the official client, a browser
 	go run ./scripts/gotest -count 1 -parallel 3 -timeout 30m ./e2e
+
+verify: ## find out what holds at a deployment: STACK=name, or OUTPUTS=file (docs/verify.md; ARGS="--help")
+	go run ./scripts/verify $(if $(STACK),--stack $(STACK)) $(if $(OUTPUTS),--outputs $(OUTPUTS)) $(ARGS)
 
 cost: tools ## measure what operations take of the table, and write docs/cost.md
 	go run ./scripts/cost page --write

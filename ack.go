@@ -80,11 +80,7 @@ func (s *Socket) emitThen(ctx context.Context, event string, args Args, name, st
 	if err != nil {
 		return err
 	}
-	if err := s.send(ctx, p); err != nil {
-		return err
-	}
-	s.emitting(ctx, event, args)
-	return nil
+	return s.send(ctx, p)
 }
 
 // ack handles a client's acknowledgement. One for which no caller and no reply handler waits (any more) is ignored.
@@ -110,7 +106,7 @@ func (s *Server) ack(ctx context.Context, inv *engine.Invocation, p socketio.Pac
 	if err != nil {
 		return fmt.Errorf("nonstick: acknowledgement: %w", err)
 	}
-	n := s.namespaceOf(row)
+	n := s.find(row.Namespace)
 	if a.Continuation == "" || n == nil {
 		return nil
 	}

@@ -10,33 +10,29 @@ import (
 )
 
 // Namespace is a Socket.IO namespace: the handlers of its sockets, and the selection of all of them. Handlers are set
-// at start: setting one after the first request of a client panics with [ErrServing]. A parent ([Server.OfPattern]) is
-// one too: its handlers are those of all its children.
+// at start: setting one after the first request of a client panics with [ErrServing].
 type Namespace struct {
 	server *Server
 	name   sessionstore.Namespace
 	via    *emitter.Via // the server's, or that of a socket whose handler has it
-	parent *parent      // of a parent and its children; nil for others
-	child  bool
 
 	// what is registered, until the server serves
 	table   *table
 	handler Handler // the table, unless Handle set another
 	wrap    []func(Handler) Handler
-	hooks   *hooks // of the parent, in its children
 
 	serve Handler // what is called, once the server serves
 }
 
 func newNamespace(s *Server, name sessionstore.Namespace) *Namespace {
 	t := &table{events: make(map[string]eventFunc), replies: make(map[string]replyFunc)}
-	return &Namespace{server: s, name: name, via: &s.via, table: t, handler: t, hooks: &hooks{}}
+	return &Namespace{server: s, name: name, via: &s.via, table: t, handler: t}
 }
 
 // self makes a Namespace a [Registrar].
 func (n *Namespace) self() *Namespace { return n }
 
-// Name returns the namespace's name; of a parent the name that it was registered under.
+// Name returns the namespace's name.
 func (n *Namespace) Name() string { return string(n.name) }
 
 // OnConnect sets the handler of sockets that ask to join; without one all may. See [Handler] for what it may do.
@@ -50,15 +46,14 @@ func (n *Namespace) OnDisconnect(handle func(ctx context.Context, s *Socket, rea
 }
 
 // Handle sets the Handler of the namespace. What [On], [OnAck], [OnReply], OnConnect and OnDisconnect have
-// registered, or will, is not called then; middleware, listeners and hooks are.
+// registered, or will, is not called then.
 func (n *Namespace) Handle(h Handler) {
 	n.register("the handler", func() { n.handler = h })
 }
 
-// Wrap wraps the Handler of the namespace: the first wrapper is the outermost. A wrapper embeds the Handler that it is
-// given and has methods of its own for what it changes. For what is to be done before handlers, and no more, there are
-// [Namespace.Use] and [Namespace.UseEvent].
-func (n *Namespace) Wrap(wrap ...func(next Handler) Handler) {
+// Use wraps the Handler of the namespace: the first wrapper is the outermost. A wrapper embeds the Handler that it is
+// given and has methods of its own for what it changes.
+func (n *Namespace) Use(wrap ...func(next Handler) Handler) {
 	n.register("a wrapper", func() { n.wrap = append(n.wrap, wrap...) })
 }
 

@@ -114,11 +114,7 @@ func (s *Socket) InRoom(ctx context.Context, room string) (bool, error) {
 // Handshake reads the request that the session began with: headers, query, address. It is there in disconnect handlers,
 // too, and gone once the last of the session has returned: sessionstore.ErrNotFound.
 func (s *Socket) Handshake(ctx context.Context) (Handshake, error) {
-	return s.nsp.server.handshake(ctx, s.row.Session)
-}
-
-func (s *Server) handshake(ctx context.Context, id sessionstore.SessionID) (Handshake, error) {
-	h, err := s.store.Handshake(ctx, id)
+	h, err := s.nsp.server.store.Handshake(ctx, s.row.Session)
 	if err != nil {
 		return h, fmt.Errorf("nonstick: handshake: %w", err)
 	}
@@ -137,11 +133,7 @@ func (s *Socket) Emit(ctx context.Context, event string, args ...any) error {
 	if err != nil {
 		return err
 	}
-	if err := s.send(ctx, p); err != nil {
-		return err
-	}
-	s.emitting(ctx, event, encoded)
-	return nil
+	return s.send(ctx, p)
 }
 
 // end says that the socket's handler has returned.
@@ -273,9 +265,6 @@ func (s *Socket) way() *emitter.Via {
 			via.Adapter = via.Adapter.By(adapter.Caller{Session: s.row.Session, Socket: s.row.ID, Way: s.inv})
 		}
 		via.Later, via.Refuse = s.later, s.inHandler
-		if len(s.nsp.hooks.outgoing) > 0 {
-			via.Emitting = s.emitting
-		}
 		s.via = &via
 	})
 	return s.via

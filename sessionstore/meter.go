@@ -56,7 +56,6 @@ const (
 	OpPartial
 	OpAck
 	OpClaim
-	OpChild
 	numOps
 )
 
@@ -66,7 +65,6 @@ var opNames = [numOps]string{
 	"DeleteConnection", "Register", "Update", "Look", "Beat", "Expire", "Pinged", "Unregister", "Registrations",
 	"LeaseShard", "PutSocket", "RemoveSocket", "ReadSocket", "Auth", "Data", "SetData", "SwapData", "SetHint",
 	"ClearSockets", "Join", "Leave", "RoomsOf", "InRoom", "Member", "Members", "Reap", "Partial", "Ack", "Claim",
-	"Child",
 }
 
 // String returns the operation's name.

@@ -176,8 +176,6 @@ type Socket struct {
 	// join or a leave may leave it one too low or too high; [Rooms.RoomsOf] reads the rooms themselves.
 	Rooms       int
 	ConnectedAt time.Time
-	// Parent is what let the socket into its namespace, if that is one of those that clients made, see [Children].
-	Parent string
 }
 
 // NewSocket is what a CONNECT stores.
@@ -192,15 +190,13 @@ type NewSocket struct {
 	// Data is the application's data: JSON values by key.
 	Data        map[string]string
 	ConnectedAt time.Time
-	// Parent is kept in the row, see [Socket.Parent].
-	Parent string
 }
 
 // Row is the socket's row as it is stored.
 func (n *NewSocket) Row() Socket {
 	return Socket{
 		ID: n.ID, Session: n.Session, Namespace: n.Namespace, HasAuth: n.Auth != "", HasData: len(n.Data) > 0,
-		Rooms: len(n.Rooms), ConnectedAt: n.ConnectedAt, Parent: n.Parent,
+		Rooms: len(n.Rooms), ConnectedAt: n.ConnectedAt,
 	}
 }
 
@@ -213,12 +209,6 @@ type Handshake struct {
 	Query   map[string]string `json:"query,omitempty"`
 	Secure  bool              `json:"secure,omitempty"`
 }
-
-// Issued is the time of the request in milliseconds since 1970, as Socket.IO's handshake.issued.
-func (h *Handshake) Issued() int64 { return h.Time.UnixMilli() }
-
-// XDomain reports whether the request had an Origin header, as Socket.IO's handshake.xdomain.
-func (h *Handshake) XDomain() bool { return h.Headers["origin"] != "" }
 
 // MaxHandshake is the most bytes of a [Handshake]; a store refuses what is above with [ErrTooLarge].
 const MaxHandshake = 32 << 10

@@ -20,7 +20,6 @@ type Store interface {
 	Partials
 	Acks
 	Claims
-	Children
 }
 
 // NewSession is what a handshake stores.

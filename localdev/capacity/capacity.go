@@ -55,6 +55,11 @@ func New(endpoint string) (*Counter, error) {
 			r.SetURL(u)
 		},
 		ModifyResponse: c.answer,
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			if r.Context().Err() == nil { // else the caller is gone
+				http.Error(w, "capacity: "+err.Error(), http.StatusBadGateway)
+			}
+		},
 	}
 	return c, nil
 }

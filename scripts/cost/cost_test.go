@@ -20,7 +20,7 @@ func TestPage(t *testing.T) {
 
 // A page that is not what is measured is found.
 func TestStalePage(t *testing.T) {
-	p, err := prices()
+	p, err := readPrices()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestStalePage(t *testing.T) {
 
 // The sums of a bill, by hand.
 func TestBill(t *testing.T) {
-	p, err := prices()
+	p, err := readPrices()
 	if err != nil {
 		t.Fatal(err)
 	}

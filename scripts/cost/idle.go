@@ -108,7 +108,7 @@ const month = 730 * time.Hour
 
 // idle opens WebSockets that do nothing but answer pings, and prices what a month of so many costs.
 func idle(ctx context.Context, base string, clients, scale int, warm, d time.Duration, out, progress io.Writer) error {
-	p, err := prices()
+	p, err := readPrices()
 	if err != nil {
 		return err
 	}

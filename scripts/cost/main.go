@@ -26,7 +26,7 @@ const usage = `usage: go run ./scripts/cost COMMAND [options]
       --warm DURATION        how long to wait before that; default 2m: a new client has its own cost
       --for DURATION         how long to count; default 4m, a few ping intervals
 
-The prices are in scripts/cost/prices.json. Run it in the root of the repository.
+The prices are in internal/prices/prices.json. Run it in the root of the repository.
 `
 
 // page is the file that is written.
@@ -88,7 +88,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 
 // page measures and renders docs/cost.md.
 func page(ctx context.Context, write, check bool, out io.Writer) error {
-	p, err := prices()
+	p, err := readPrices()
 	if err != nil {
 		return err
 	}

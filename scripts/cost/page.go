@@ -107,7 +107,7 @@ func render(p priceList, m measured) []byte {
 	fmt.Fprintf(w, `# What it costs
 
 Written by `+"`make cost`"+` (scripts/cost): what operations take of the table is measured with DynamoDB's own count, on
-DynamoDB Local; prices are those of [prices.json](../scripts/cost/prices.json), read on %s for %s; what
+DynamoDB Local; prices are those of [prices.json](../internal/prices/prices.json), read on %s for %s; what
 is assumed is [below](#what-is-assumed). A test holds that the command gives this page. Dollars, list prices, without
 free tiers. A month has 730 hours.
 
@@ -293,7 +293,7 @@ func (w *writer) assumed() {
 | a push to a client | %.1f ms of a function with 256 MB, which has a seventh of a processor: 159 us were measured |
 | frames in a batch of the queue | one; %d requests to the queue for each batch |
 | instances know the connections that they serve | each reads a connection once, at its first frame: one read unit |
-| the heartbeat, counted on localdev | %.2f walks over the registry, %.1f writes and %.1f requests to its queue a second |
+| the heartbeat, counted on localdev | %.2f walks over the registry, %.1f writes, %.1f requests to its queue a second |
 | Lambda asks each of the %d queues in vain | %d times a minute |
 | custom metrics | %d |
 

@@ -1,38 +1,14 @@
 package main
 
-import (
-	_ "embed"
-	"encoding/json"
-	"fmt"
-)
+import "github.com/nonstick-io/nonstick/internal/prices"
 
-//go:embed prices.json
-var pricesFile []byte
+// priceList is the list of prices, for bills.
+type priceList struct{ prices.List }
 
-// price is what so many of a unit cost.
-type price struct {
-	USD    float64 `json:"usd"`
-	Per    float64 `json:"per"`
-	Unit   string  `json:"unit"`
-	What   string  `json:"what"`
-	Source string  `json:"source"`
-}
-
-// priceList is prices.json.
-type priceList struct {
-	Read   string           `json:"read"` // the date
-	Region string           `json:"region"`
-	Note   string           `json:"note"`
-	Prices map[string]price `json:"prices"`
-}
-
-// prices reads prices.json.
-func prices() (priceList, error) {
-	var p priceList
-	if err := json.Unmarshal(pricesFile, &p); err != nil {
-		return p, fmt.Errorf("read prices.json: %w", err)
-	}
-	return p, nil
+// readPrices reads the list.
+func readPrices() (priceList, error) {
+	l, err := prices.Read()
+	return priceList{l}, err
 }
 
 // item is one line of a bill.
@@ -61,14 +37,8 @@ func (b bill) times(n float64) bill {
 	return out
 }
 
-// of is what a line costs, in dollars. It panics at a price that is not in the list: that is a mistake here.
-func (p priceList) of(it item) float64 {
-	x, ok := p.Prices[it.price]
-	if !ok {
-		panic("no price " + it.price)
-	}
-	return it.quantity * x.USD / x.Per
-}
+// of is what a line costs, in dollars.
+func (p priceList) of(it item) float64 { return p.Of(it.price, it.quantity) }
 
 // total is what a bill comes to.
 func (p priceList) total(b bill) (sum float64) {

@@ -42,7 +42,6 @@ type Store struct {
 	rooms     [stripes]roomStripe
 	registry  []registryShard
 	claims    claims
-	children  children
 }
 
 var (
