@@ -84,7 +84,7 @@ func idlePoller(m measured, interval time.Duration) (b bill) {
 	b.add("Lambda", "invocation", holds+2*pings)
 	b.add("Lambda", "gbSecond", (month.Seconds()+pings*2*frameTime.Seconds())*memoryGB)
 	b.table(units{m.reread.read * rereads(), m.answer.write}, holds)
-	b.table(units{m.reread.read + m.answer.read, m.answer.write + m.pong.write}, pings)
+	b.table(units{m.answer.read + m.reread.read, m.answer.write + m.pong.write}, pings)
 	return b
 }
 

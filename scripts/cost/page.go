@@ -323,7 +323,6 @@ func (w *writer) operations(m measured) {
 		{"a packet to a client on WebSocket", m.deliverWebSocket},
 		{"a packet to a client on polling", m.deliverPoll},
 		{"the end of a WebSocket", m.endWebSocket},
-		{"the end of a client on polling", m.endPolling},
 		{"reading 1,000 sessions, as the sweeper does", m.registry},
 		{"reading 1,000 members of a namespace, as a broadcast does", m.namespace},
 	} {

@@ -14,9 +14,10 @@ func TestParseOutputs(t *testing.T) {
 	for name, text := range map[string]string{
 		"the AWS CLI": `{"Stacks":[{"Outputs":[{"OutputKey":"HttpUrl","OutputValue":"https://h"},
 			{"OutputKey":"WebSocketUrl","OutputValue":"wss://w/v1"}]}]}`,
-		"JSON":     `{"HttpUrl":"https://h","WebSocketUrl":"wss://w/v1"}`,
-		"localdev": "Outputs of the template:\n  HttpUrl        https://h\n  WebSocketUrl   wss://w/v1\n  Client  io(\"x\", { a: 1 })\n",
-		"lines":    "HttpUrl=https://h\nWebSocketUrl=wss://w/v1\n",
+		"JSON": `{"HttpUrl":"https://h","WebSocketUrl":"wss://w/v1"}`,
+		"localdev": "Outputs of the template:\n  HttpUrl        https://h\n  WebSocketUrl   wss://w/v1\n" +
+			"  Client  io(\"x\", { a: 1 })\n",
+		"lines": "HttpUrl=https://h\nWebSocketUrl=wss://w/v1\n",
 	} {
 		o, err := parseOutputs([]byte(text))
 		if err != nil || o["HttpUrl"] != "https://h" || o["WebSocketUrl"] != "wss://w/v1" {
