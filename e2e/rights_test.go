@@ -23,6 +23,7 @@ func TestMissingRights(t *testing.T) {
 		"WebSocketRole": {"- *connections\n", "\n"},
 		"InboundRole":   {"- *connections\n", "\n"},
 		"EmitRole":      {"!GetAtt FanoutQueue.Arn, ", ""},
+		"CloseRole":     {"- *table\n", "\n"},
 	})
 	if err := os.WriteFile(file, []byte(template), 0o600); err != nil {
 		t.Fatal(err)
@@ -39,7 +40,8 @@ func TestMissingRights(t *testing.T) {
 		"arn:aws:execute-api:us-east-1:********0000:WebSocketApi/v1/POST/@connections/{connectionId}"
 	for name, right := range map[string]string{
 		"Polling": "sqs:sendmessage on resource: " + queues + "HeartbeatQueue", "WebSocket": push, "Inbound": push,
-		"Emit": "sqs:sendmessage on resource: " + queues + "FanoutQueue.fifo",
+		"Emit":  "sqs:sendmessage on resource: " + queues + "FanoutQueue.fifo",
+		"Close": "dynamodb:Query on resource: arn:aws:dynamodb:us-east-1:000000000000:table/Table",
 	} {
 		want := fmt.Sprintf(
 			"User: arn:aws:sts::000000000000:assumed-role/%[1]sRole/%[1]sFunction is not authorized to perform: %[2]s",

@@ -14,7 +14,8 @@ import (
 // What the service bills is counted: requests and messages by their size, connections by their time.
 func TestUsage(t *testing.T) {
 	r := start(t, emulator.AWS(), set{message: echo})
-	if status, _, _ := do(t, http.MethodPost, "http://"+r.addr+"/socket.io/", "text/plain", "x"); status != http.StatusOK {
+	status, _, _ := do(t, http.MethodPost, "http://"+r.addr+"/socket.io/", "text/plain", "x")
+	if status != http.StatusOK {
 		t.Fatalf("status %d", status)
 	}
 	c := r.dial(t, "")

@@ -271,8 +271,11 @@ func (s *stack) startTables(ctx context.Context) error {
 	return nil
 }
 
-// countCapacity puts a counter before a DynamoDB on this machine. A request to AWS is signed for its host, so none can
-// stand before that.
+// tablesARN is the ARN of a table without its name.
+const tablesARN = "arn:aws:dynamodb:" + localRegion + ":" + queue.Account + ":table/"
+
+// countCapacity puts a counter before a DynamoDB on this machine, and what asks for the rights of its callers. A request
+// to AWS is signed for its host, so none can stand before that.
 func (s *stack) countCapacity(context.Context) error {
 	s.counted = s.dynamodb
 	u, err := url.Parse(s.dynamodb)
@@ -287,7 +290,7 @@ func (s *stack) countCapacity(context.Context) error {
 		return fmt.Errorf("listen for what counts the table's capacity: %w", err)
 	}
 	server := &http.Server{
-		Handler: s.capacity, ReadHeaderTimeout: time.Minute,
+		Handler: s.callers.DynamoDB(tablesARN, s.capacity), ReadHeaderTimeout: time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	go func() { _ = server.Serve(l) }() // until it is closed

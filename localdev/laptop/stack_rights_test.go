@@ -30,7 +30,11 @@ func launchRights(t *testing.T) *process {
 			t.Fatal(err)
 		}
 	}
-	p := launch(t, "--template", "testdata/rights/template.yaml", "--built", probes, "--logs", t.TempDir())
+	dynamoDB := answering(t, http.StatusBadRequest, `{"__type":"UnrecognizedClientException"}`)
+	p := launch(
+		t, "--template", "testdata/rights/template.yaml", "--built", probes, "--logs", t.TempDir(),
+		"--dynamodb-endpoint", dynamoDB.URL,
+	)
 	t.Cleanup(func() {
 		select {
 		case p.signals <- os.Interrupt:
@@ -65,6 +69,12 @@ func TestStackRights(t *testing.T) {
 	}
 	invoke := func(name string) string {
 		return order("do", "call", "method", "POST", "path", "/2015-03-31/functions/"+name+"/invocations")
+	}
+	table := func(action string) string {
+		return order(
+			"do", "call", "method", "POST", "of", "AWS_ENDPOINT_URL_DYNAMODB", "path", "/", "target",
+			"DynamoDB_20120810."+action, "request", `{"TableName":"T"}`,
+		)
 	}
 	const (
 		taken, gone = `200  {"`, `410 GoneException `
@@ -118,6 +128,11 @@ func TestStackRights(t *testing.T) {
 		{
 			"SomeFunction", "invoke an alias", invoke("NoneFunction:live"), "403 AccessDeniedException ",
 			some("lambda:InvokeFunction", functions+"NoneFunction:live", implicit),
+		},
+		{"SomeFunction", "read an item", table("GetItem"), `400  {"__type":"UnrecognizedClientException"}`, ""},
+		{
+			"SomeFunction", "write an item", table("PutItem"), "400 ",
+			some("dynamodb:PutItem", "arn:aws:dynamodb:us-east-1:000000000000:table/T", implicit),
 		},
 		{
 			"NoneFunction", "send", sqs("SendMessage", "Work"), "403 ",

@@ -372,12 +372,20 @@ func TestStackEnvironment(t *testing.T) {
 	for name, want := range map[string]string{
 		"NONSTICK_PING_INTERVAL": "300ms", "NONSTICK_APP": "chat", "NONSTICK_PING_TIMEOUT": "",
 		"ENDPOINT":         strings.TrimSuffix(p.url, "/") + "/v1",
-		"AWS_ENDPOINT_URL": strings.TrimSuffix(p.url, "/"), "AWS_ENDPOINT_URL_DYNAMODB": dynamoDB.URL,
-		"AWS_REGION": "us-east-1",
+		"AWS_ENDPOINT_URL": strings.TrimSuffix(p.url, "/"), "AWS_REGION": "us-east-1",
 	} {
 		if _, got := p.post(t, "api/x", order("do", "env", "text", name)); got != strconv.Quote(want) {
 			t.Errorf("%s = %s, want %q", name, got, want)
 		}
+	}
+	// DynamoDB is behind what counts and asks for rights.
+	status, body := p.post(t, "api/x", order(
+		"do", "call", "method", "POST", "of", "AWS_ENDPOINT_URL_DYNAMODB", "path", "/",
+		"target", "DynamoDB_20120810.ListTables", "request", "{}",
+	))
+	if status != http.StatusOK || !strings.Contains(body, "400 ") ||
+		!strings.Contains(body, "The security token included in the request is invalid.") {
+		t.Errorf("the endpoint of DynamoDB answers %d %s", status, body)
 	}
 }
 

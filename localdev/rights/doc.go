@@ -3,7 +3,7 @@
 // An action is refused unless a statement allows it, and a statement that denies it wins over all that allow it. Names
 // of actions are compared without case, ARNs with it; * and ? are wildcards in both. [Rights.Check] returns what AWS's
 // services say to a caller whom they refuse; [Callers] finds out whose rights a signed request has, by its session
-// token.
+// token, and stands before DynamoDB Local, which takes every call.
 //
 // There are no conditions, and there is nothing of the policies that bound a role from outside: permissions boundaries,
 // sessions, organizations. Policies of resources are for the program that makes the Rights to add, since within an

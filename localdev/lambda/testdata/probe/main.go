@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,7 @@ type order struct {
 // call is a request to a service of AWS.
 type call struct {
 	Method string `json:"method"`
+	Of     string `json:"of"` // the variable with its URL; AWS_ENDPOINT_URL unless said otherwise
 	Path   string `json:"path"`
 	Target string `json:"target"` // X-Amz-Target
 	Body   string `json:"request"`
@@ -207,7 +209,7 @@ func goOn(ctx context.Context, o order) error {
 	if err != nil {
 		return err
 	}
-	answer, err := call{http.MethodPost, "/", "AmazonSQS.SendMessage", string(body)}.make(ctx)
+	answer, err := call{Method: http.MethodPost, Path: "/", Target: "AmazonSQS.SendMessage", Body: string(body)}.make(ctx)
 	if err == nil && !strings.HasPrefix(answer, "200 ") {
 		err = fmt.Errorf("SQS answered %s", answer)
 	}
@@ -218,7 +220,7 @@ func goOn(ctx context.Context, o order) error {
 // the answer. What the signature is made of is not verified.
 func (c call) make(ctx context.Context) (string, error) {
 	req, err := http.NewRequestWithContext(
-		ctx, c.Method, os.Getenv("AWS_ENDPOINT_URL")+c.Path, strings.NewReader(c.Body),
+		ctx, c.Method, os.Getenv(cmp.Or(c.Of, "AWS_ENDPOINT_URL"))+c.Path, strings.NewReader(c.Body),
 	)
 	if err != nil {
 		return "", err
