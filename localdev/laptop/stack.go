@@ -274,8 +274,8 @@ func (s *stack) startTables(ctx context.Context) error {
 // tablesARN is the ARN of a table without its name.
 const tablesARN = "arn:aws:dynamodb:" + localRegion + ":" + queue.Account + ":table/"
 
-// countCapacity puts a counter before a DynamoDB on this machine, and what asks for the rights of its callers. A request
-// to AWS is signed for its host, so none can stand before that.
+// countCapacity puts a counter before a DynamoDB on this machine, and what asks for the rights of its callers. A
+// request to AWS is signed for its host, so none can stand before that.
 func (s *stack) countCapacity(context.Context) error {
 	s.counted = s.dynamodb
 	u, err := url.Parse(s.dynamodb)

@@ -13,7 +13,7 @@ import (
 
 // DynamoDB returns a handler that stands before DynamoDB Local, which takes every call, and asks what a caller may do
 // to a table before it hands the request to next. Tables is the ARN of a table without its name,
-// arn:aws:dynamodb:REGION:ACCOUNT:table/. A call that does not say which table it is about, as those in PartiQL, passes.
+// arn:aws:dynamodb:REGION:ACCOUNT:table/. A call that does not say which table it is about, as one in PartiQL, passes.
 //
 // The operations and their rights:
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html and
