@@ -26,7 +26,7 @@ type measured struct {
 	deliverWebSocket, deliverPoll units
 	reread, answer                units // of a GET that waits, and of its answer without packets
 	openWebSocket, openPolling    units // from the handshake until the socket is connected
-	endWebSocket, endPolling      units
+	endWebSocket                  units
 	registry, namespace           units // reading a thousand sessions; a thousand members
 }
 
