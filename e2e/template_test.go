@@ -84,7 +84,9 @@ func TestTemplate(t *testing.T) {
 			d.run(t, "rooms.test.mjs")
 			d.run(t, "load.test.mjs")
 		})
-		t.Run("chat", func(t *testing.T) { deploy(t, inbound, chat...).run(t, "browser.test.mjs") })
+		t.Run("chat, through CloudFront", func(t *testing.T) {
+			deploy(t, inbound, append(chat[:len(chat):len(chat)], "--parameter", "Edge=on")...).run(t, "browser.test.mjs")
+		})
 		t.Run("cors", func(t *testing.T) {
 			deploy(
 				t, inbound,
