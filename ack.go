@@ -106,7 +106,7 @@ func (s *Server) ack(ctx context.Context, inv *engine.Invocation, p socketio.Pac
 	if err != nil {
 		return fmt.Errorf("nonstick: acknowledgement: %w", err)
 	}
-	n := s.find(row.Namespace)
+	n := s.namespaceOf(row)
 	if a.Continuation == "" || n == nil {
 		return nil
 	}

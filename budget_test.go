@@ -10,6 +10,7 @@ import (
 
 	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -43,6 +44,7 @@ func (w *world) spend(f func()) spent {
 // budgetApp has the handlers whose cost is measured.
 func budgetApp(s *nonstick.Server) {
 	n := s.Namespace
+	s.OfPattern("tenants", tenant)
 	nonstick.OnAck(
 		n, "echo",
 		func(_ context.Context, _ *nonstick.Socket, a nonstick.Args) (nonstick.Args, error) { return a, nil },
@@ -76,6 +78,24 @@ var budgets = []struct {
 	{"WebSocket connect, open and CONNECT", 2, 5, 1, func(_ *testing.T, w *world, s *nonstick.Server) spent {
 		return w.spend(func() { w.join(s) })
 	}},
+	// Besides: the child is listed, and if it is new the children are counted.
+	{"the same, into a new child of a parent", 2 + 1, 5 + 1, 1, joinChild(false, false)},
+	{"the same, into one that is new to the instance", 2, 5 + 1, 1, joinChild(true, false)},
+	{"the same, into one that the instance has seen", 2, 5, 1, joinChild(true, true)},
+	{
+		"broadcast to 3 children of a parent, of 2 WebSockets each", 1 + 3*16, 0, 6,
+		func(t *testing.T, w *world, s *nonstick.Server) spent {
+			for i := range 6 {
+				w.open(s).joinIn(fmt.Sprintf("/tenant-%d", i%3), "")
+			}
+			e := emitter.New(w.store, w.pusher, emitter.Options{})
+			return w.spend(func() {
+				if err := e.Parent("tenants").Emit(t.Context(), "news", 1); err != nil {
+					t.Error(err)
+				}
+			})
+		},
+	},
 	// Session, handshake, registry, socket, member; and the answer to CONNECT is a delivery.
 	{"polling handshake and CONNECT", 2, 5 + 1, 0, func(_ *testing.T, w *world, s *nonstick.Server) spent {
 		return w.spend(func() { w.openPolling(s).send("40") })
@@ -177,6 +197,20 @@ var budgets = []struct {
 			return disconnectWithRooms(t, w, s)
 		},
 	},
+}
+
+// joinChild is a WebSocket that joins a child of a parent: one that has a socket or not, at an instance that let that
+// in or not.
+func joinChild(there, seen bool) func(t *testing.T, w *world, s *nonstick.Server) spent {
+	return func(_ *testing.T, w *world, s *nonstick.Server) spent {
+		if there {
+			w.open(s).joinIn("/tenant-1", "")
+		}
+		if !seen {
+			s = w.server(budgetApp)
+		}
+		return w.spend(func() { w.open(s).send("40/tenant-1,") })
+	}
 }
 
 // disconnectWithRooms is the end of a WebSocket whose socket is in three rooms.

@@ -31,8 +31,7 @@ var (
 // lets everything happen that the handler wished for.
 func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
 	name := sessionstore.Namespace(p.Namespace)
-	n := s.find(name)
-	if n == nil {
+	if s.find(name) == nil {
 		return s.refuse(ctx, inv, p.Namespace, errInvalidNamespace)
 	}
 	if row, joined := inv.Socket(name); joined {
@@ -49,6 +48,13 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 	entry := &sessionstore.NewSocket{
 		ID: sessionstore.SocketID(ids.New(ctx)), Session: inv.ID(), Namespace: name,
 		Auth: string(p.Data), ConnectedAt: time.Now(),
+	}
+	n, refusal := s.admit(ctx, entry)
+	if refusal != nil {
+		return s.refuse(ctx, inv, p.Namespace, refusal)
+	}
+	if n.child {
+		entry.Parent = n.parent.name
 	}
 	socket := &Socket{nsp: n, inv: inv, hint: inv.Hint(), row: entry.Row(), entry: entry}
 	defer socket.end()
@@ -119,6 +125,11 @@ func (s *Server) refuse(ctx context.Context, inv *engine.Invocation, nsp string,
 // sockets after the close, so either they see this one, or this reading sees the close. The same reading shows if
 // several CONNECTs at once have made the session too many sockets: then this one is taken back.
 func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Socket) (*Error, error) {
+	if socket.nsp.child {
+		if refusal, err := socket.nsp.list(ctx); err != nil || refusal != nil {
+			return refusal, err
+		}
+	}
 	err := s.store.PutSocket(ctx, *socket.entry, socket.hint, s.limits.Socket)
 	if errors.Is(err, sessionstore.ErrExists) {
 		return nil, twice(socket.nsp.name)

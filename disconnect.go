@@ -32,14 +32,23 @@ func (s protocol) Closed(ctx context.Context, session sessionstore.Session) erro
 
 // inTurn is parted once the namespace may run another disconnect handler.
 func (s *Server) inTurn(ctx context.Context, row sessionstore.Socket, reason string) error {
-	if n := s.find(row.Namespace); n != nil && !idle(n.serve) {
-		end, err := engine.Turn(ctx, string(row.Namespace))
+	if n := s.namespaceOf(row); n != nil && !idle(n.serve) {
+		end, err := engine.Turn(ctx, n.turn())
 		if err != nil {
 			return err
 		}
 		defer end()
 	}
 	return s.parted(ctx, row, reason)
+}
+
+// turn names what shares the turns of disconnect handlers: a namespace, or all children of a parent, for it is one
+// application's handlers that are slow, however many names clients make.
+func (n *Namespace) turn() string {
+	if n.parent != nil {
+		return "parent " + n.parent.name // no namespace's name
+	}
+	return string(n.name)
 }
 
 // hasTime reports whether ctx leaves a disconnect handler the time that it may take.
@@ -74,7 +83,7 @@ func (s *Server) parted(ctx context.Context, row sessionstore.Socket, reason str
 // DISCONNECT and the end of its connection come close together, and API Gateway hands them over at the same time: the
 // claim sees to it that the handler runs once.
 func (s *Server) part(ctx context.Context, row sessionstore.Socket, reason string) (done bool, err error) {
-	n := s.find(row.Namespace)
+	n := s.namespaceOf(row)
 	if n == nil || idle(n.serve) {
 		return true, s.remove(ctx, row)
 	}
@@ -109,7 +118,7 @@ const handlerQuick = time.Second
 func (s *Server) disconnected(
 	ctx context.Context, row sessionstore.Socket, entry *sessionstore.NewSocket, reason string,
 ) (late bool) {
-	n := s.find(row.Namespace)
+	n := s.namespaceOf(row)
 	if n == nil || idle(n.serve) {
 		return false
 	}

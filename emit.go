@@ -141,18 +141,24 @@ func (n *Namespace) Disconnect(ctx context.Context, closeSession bool) error {
 	return n.all().Disconnect(ctx, closeSession)
 }
 
-// Fetch reads the sockets of the namespace with their rooms and data, at most limit of them.
+// Fetch reads the sockets of the namespace with their rooms and data, at most limit of them. [ErrParent] from a parent.
 func (n *Namespace) Fetch(ctx context.Context, limit int) ([]*RemoteSocket, error) {
 	return n.all().Fetch(ctx, limit)
 }
 
-// Socket finds a socket by its id. [ErrDisconnected] if it is not in the namespace.
+// Socket finds a socket by its id. [ErrDisconnected] if it is not in the namespace; [ErrParent] from a parent.
 func (n *Namespace) Socket(ctx context.Context, id string) (*RemoteSocket, error) {
+	if n.isParent() {
+		return nil, ErrParent
+	}
 	return n.via.Socket(ctx, n.name, id)
 }
 
 // all is the selection of all sockets of the namespace.
 func (n *Namespace) all() Selection {
+	if n.isParent() {
+		return n.via.Parent(n.parent.name)
+	}
 	return n.via.Select(adapter.Selection{Namespace: n.name})
 }
 

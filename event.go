@@ -25,7 +25,7 @@ func (s *Server) event(ctx context.Context, inv *engine.Invocation, p socketio.P
 	if len(p.Data) == 0 {
 		return nil
 	}
-	n := s.find(row.Namespace)
+	n := s.namespaceOf(row)
 	if n == nil {
 		return violation("an event came for the namespace %q, which this instance does not have", p.Namespace)
 	}

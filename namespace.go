@@ -10,11 +10,14 @@ import (
 )
 
 // Namespace is a Socket.IO namespace: the handlers of its sockets, and the selection of all of them. Handlers are set
-// at start: setting one after the first request of a client panics with [ErrServing].
+// at start: setting one after the first request of a client panics with [ErrServing]. A parent ([Server.OfPattern]) is
+// one too: its handlers are those of all its children.
 type Namespace struct {
 	server *Server
 	name   sessionstore.Namespace
 	via    *emitter.Via // the server's, or that of a socket whose handler has it
+	parent *parent      // of a parent and its children; nil for others
+	child  bool
 
 	// what is registered, until the server serves
 	table   *table
@@ -32,7 +35,7 @@ func newNamespace(s *Server, name sessionstore.Namespace) *Namespace {
 // self makes a Namespace a [Registrar].
 func (n *Namespace) self() *Namespace { return n }
 
-// Name returns the namespace's name.
+// Name returns the namespace's name; of a parent the name that it was registered under.
 func (n *Namespace) Name() string { return string(n.name) }
 
 // OnConnect sets the handler of sockets that ask to join; without one all may. See [Handler] for what it may do.

@@ -44,5 +44,9 @@ func (s *seal) register(what string, set func()) {
 
 // register registers something of the namespace, or panics with [ErrServing].
 func (n *Namespace) register(what string, set func()) {
+	if n.child {
+		panic(fmt.Errorf("%w: %s of namespace %q: register it on its parent %q", ErrServing, what, n.name,
+			n.parent.name))
+	}
 	n.server.seal.register(fmt.Sprintf("%s of namespace %q", what, n.name), set)
 }

@@ -33,6 +33,7 @@ type store interface {
 	sessionstore.Partials
 	sessionstore.Acks
 	sessionstore.Claims
+	sessionstore.Children
 }
 
 // Server is a Socket.IO server, called io in programs. It is the main namespace ("/"), and what makes others. Register
@@ -57,6 +58,7 @@ type Server struct {
 
 	seal       seal
 	namespaces map[sessionstore.Namespace]*Namespace // read-only once sealed, and so are the handlers in it
+	parents    []*Namespace                          // the same, in the order of their registration
 }
 
 // New returns a Server whose main namespace has no handlers. Programs of [Main] are given one.
@@ -110,6 +112,9 @@ func (s *Server) build() {
 	for _, n := range s.namespaces {
 		n.build()
 	}
+	for _, n := range s.parents {
+		n.build()
+	}
 }
 
 // Engine returns the Engine.IO sessions, which requests are brought to.
@@ -134,16 +139,15 @@ func (s *Server) Of(name string) *Namespace {
 	return n
 }
 
-// Lookup returns the namespace of that name; false if there is none.
+// Lookup returns the namespace of that name; false if no client can be in it. A child of a parent is found under any
+// name that the pattern matches, and where there is a parent with a function, under any at all: also on an instance
+// that has not seen it, and when it has no sockets.
 func (s *Server) Lookup(name string) (*Namespace, bool) {
 	s.seal.mu.RLock()
 	defer s.seal.mu.RUnlock()
 	n := s.find(sessionstore.Namespace(name))
 	return n, n != nil
 }
-
-// find is where the namespace that a client names is looked up; nil if there is none.
-func (s *Server) find(name sessionstore.Namespace) *Namespace { return s.namespaces[name] }
 
 // AllowAttachments lets the server send binary data ([Binary], or [Args] with attachments) over WebSocket: without it
 // such an emit is refused ([ErrAttachments]). On API Gateway a packet and its attachments are messages of their own,

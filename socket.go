@@ -114,7 +114,11 @@ func (s *Socket) InRoom(ctx context.Context, room string) (bool, error) {
 // Handshake reads the request that the session began with: headers, query, address. It is there in disconnect handlers,
 // too, and gone once the last of the session has returned: sessionstore.ErrNotFound.
 func (s *Socket) Handshake(ctx context.Context) (Handshake, error) {
-	h, err := s.nsp.server.store.Handshake(ctx, s.row.Session)
+	return s.nsp.server.handshake(ctx, s.row.Session)
+}
+
+func (s *Server) handshake(ctx context.Context, id sessionstore.SessionID) (Handshake, error) {
+	h, err := s.store.Handshake(ctx, id)
 	if err != nil {
 		return h, fmt.Errorf("nonstick: handshake: %w", err)
 	}

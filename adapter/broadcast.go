@@ -20,6 +20,7 @@ type Store interface {
 	sessionstore.Registry
 	sessionstore.Sockets
 	sessionstore.Rooms
+	sessionstore.Children
 	Shards() int
 }
 
@@ -99,11 +100,17 @@ type Result struct {
 // that are queued arrive in order too, whatever they select within a namespace. But what goes out at once, to few
 // sockets, may arrive before what was queued earlier (docs/adr/0010), unless the two come from one Adapter of
 // [Adapter.InOrder].
+//
+// To the children of a parent it goes child by child, several at a time; each takes the reads of a broadcast to it. One
+// of which no socket was met for over an hour is forgotten.
 func (a *Adapter) Broadcast(
 	ctx context.Context, sel Selection, p *Packet,
 ) (Result, error) {
 	if err := a.delivery.Check(p.frames); err != nil {
 		return Result{}, err
+	}
+	if sel.Parent != "" {
+		return a.toChildren(ctx, sel, p)
 	}
 	members, room := a.members(ctx, sel, sessionstore.Range{})
 	if a.fanout == nil {

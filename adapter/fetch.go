@@ -53,11 +53,14 @@ func (a *Adapter) Fetch(ctx context.Context, sel Selection, limit int) ([]Found,
 // without spaces that callers only hand back. The order is always the same, so that a socket that is there all the
 // time comes once.
 //
-// Errors: [ErrPlace] and [ErrName]: nothing was read. Others say that not all sockets could be found, or tell of the
-// first few that could not be read; next is where to go on all the same.
+// Errors: [ErrPlace], [ErrName] and [ErrParent]: nothing was read. Others say that not all sockets could be found, or
+// tell of the first few that could not be read; next is where to go on all the same.
 func (a *Adapter) FetchEach(
 	ctx context.Context, sel Selection, from string, limit int, take func(Found) bool,
 ) (next string, err error) {
+	if sel.Parent != "" {
+		return "", ErrParent
+	}
 	at, err := parsePlace(from, a.store.Shards())
 	if err != nil {
 		return "", err

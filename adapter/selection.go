@@ -16,6 +16,9 @@ const socketIDLen = 20
 // Selection says which sockets get a broadcast, as the operators of Socket.IO do.
 type Selection struct {
 	Namespace sessionstore.Namespace `json:"namespace"`
+	// Parent, unless empty, selects in each of the namespaces that clients made under a parent of that name, see
+	// [sessionstore.Children]. Then there is no Namespace.
+	Parent string `json:"-"`
 	// Rooms are those to reach, each socket once; none means all sockets of the namespace. A socket's id is the name of
 	// a room that holds that socket alone.
 	Rooms []sessionstore.Room `json:"rooms,omitempty"`

@@ -20,8 +20,8 @@ func (a *Adapter) Join(ctx context.Context, sel Selection, rooms ...string) (Res
 	if err := checkRooms(rooms); err != nil {
 		return Result{}, err
 	}
-	return a.each(ctx, sel, func(ctx context.Context, m sessionstore.Member) error {
-		s, k, err := a.read(ctx, sel.Namespace, m)
+	return a.each(ctx, sel, func(ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member) error {
+		s, k, err := a.read(ctx, nsp, m)
 		if err != nil {
 			return err
 		}
@@ -46,8 +46,8 @@ func (a *Adapter) Leave(ctx context.Context, sel Selection, rooms ...string) (Re
 	if err := checkRooms(rooms); err != nil {
 		return Result{}, err
 	}
-	return a.each(ctx, sel, func(ctx context.Context, m sessionstore.Member) error {
-		k := sessionstore.Socket{ID: m.Socket, Session: m.Session, Namespace: sel.Namespace}
+	return a.each(ctx, sel, func(ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member) error {
+		k := sessionstore.Socket{ID: m.Socket, Session: m.Session, Namespace: nsp}
 		for _, r := range rooms {
 			if err := a.store.Leave(ctx, k, sessionstore.Room(r)); err != nil {
 				return fmt.Errorf("leave room %q: %w", r, err)
@@ -62,8 +62,8 @@ func (a *Adapter) Leave(ctx context.Context, sel Selection, rooms ...string) (Re
 // namespaces are cut off too, but connect again by themselves; with closeSession they are told not to.
 // Delivered counts the sessions that were open until then.
 func (a *Adapter) Disconnect(ctx context.Context, sel Selection, closeSession bool) (Result, error) {
-	return a.each(ctx, sel, func(ctx context.Context, m sessionstore.Member) error {
-		s, k, err := a.read(ctx, sel.Namespace, m)
+	return a.each(ctx, sel, func(ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member) error {
+		s, k, err := a.read(ctx, nsp, m)
 		if err != nil {
 			return err
 		}
@@ -118,8 +118,14 @@ func checkRooms(rooms []string) error {
 
 // each does something with every socket selected, several at a time, and counts how it went.
 func (a *Adapter) each(
-	ctx context.Context, sel Selection, do func(context.Context, sessionstore.Member) error,
+	ctx context.Context, sel Selection,
+	do func(context.Context, sessionstore.Namespace, sessionstore.Member) error,
 ) (Result, error) {
+	if sel.Parent != "" {
+		return a.inChildren(ctx, sel, func(ctx context.Context, child Selection) (Result, error) {
+			return a.each(ctx, child, do)
+		})
+	}
 	t := tally{}
 	var group errgroup.Group
 	group.SetLimit(fanOut)
@@ -129,7 +135,7 @@ func (a *Adapter) each(
 			readErr = fmt.Errorf("adapter: find sockets: %w", err)
 			break
 		}
-		group.Go(func() error { t.count(m, do(ctx, m)); return nil })
+		group.Go(func() error { t.count(m, do(ctx, sel.Namespace, m)); return nil })
 	}
 	_ = group.Wait() // t has the errors
 	return t.result, errors.Join(append(t.errs, readErr)...)

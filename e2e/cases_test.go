@@ -2,17 +2,24 @@ package e2e
 
 import "testing"
 
-// TestCases is what users of Socket.IO have reported, on both stores and on the functions.
+// TestCases is what users of Socket.IO have reported, and what its API promises, on both stores and on the functions.
 func TestCases(t *testing.T) {
-	const file = "cases.test.mjs"
+	files := []string{"cases.test.mjs", "api.test.mjs"}
 	cases := []string{"--app", "cases"}
-	t.Run(
-		"memory, several instances",
-		func(t *testing.T) { runNode(t, file, inMemoryInstances(t, cases...), "NONSTICK_FRAMES=text") },
-	)
-	t.Run(
-		"dynamodb, several instances",
-		func(t *testing.T) { runNode(t, file, onDynamoDBInstances(t, cases...), "NONSTICK_FRAMES=text") },
-	)
-	t.Run("template", func(t *testing.T) { deploy(t, "ordered", cases...).run(t, file) })
+	for name, start := range map[string]func(t *testing.T, args ...string) string{
+		"memory, several instances": inMemoryInstances, "dynamodb, several instances": onDynamoDBInstances,
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := start(t, cases...)
+			for _, file := range files {
+				runNode(t, file, url, "NONSTICK_FRAMES=text")
+			}
+		})
+	}
+	t.Run("template", func(t *testing.T) {
+		d := deploy(t, "ordered", cases...)
+		for _, file := range files {
+			d.run(t, file)
+		}
+	})
 }

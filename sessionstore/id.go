@@ -28,6 +28,10 @@ type Owner string
 // MaxName is the greatest length of a namespace or room name in bytes: DynamoDB's keys have room for it.
 const MaxName = 512
 
+// MaxParentName is the greatest length of the name of a parent of namespaces in bytes, see [Children]: it is kept with
+// each socket under it.
+const MaxParentName = 64
+
 // NewID returns 15 random bytes as 20 characters of base64url, the form that Socket.IO clients expect
 // of session and socket ids.
 func NewID() string {

@@ -56,6 +56,7 @@ const (
 	OpPartial
 	OpAck
 	OpClaim
+	OpChild
 	numOps
 )
 
@@ -65,6 +66,7 @@ var opNames = [numOps]string{
 	"DeleteConnection", "Register", "Update", "Look", "Beat", "Expire", "Pinged", "Unregister", "Registrations",
 	"LeaseShard", "PutSocket", "RemoveSocket", "ReadSocket", "Auth", "Data", "SetData", "SwapData", "SetHint",
 	"ClearSockets", "Join", "Leave", "RoomsOf", "InRoom", "Member", "Members", "Reap", "Partial", "Ack", "Claim",
+	"Child",
 }
 
 // String returns the operation's name.

@@ -176,6 +176,8 @@ type Socket struct {
 	// join or a leave may leave it one too low or too high; [Rooms.RoomsOf] reads the rooms themselves.
 	Rooms       int
 	ConnectedAt time.Time
+	// Parent is what let the socket into its namespace, if that is one of those that clients made, see [Children].
+	Parent string
 }
 
 // NewSocket is what a CONNECT stores.
@@ -190,13 +192,15 @@ type NewSocket struct {
 	// Data is the application's data: JSON values by key.
 	Data        map[string]string
 	ConnectedAt time.Time
+	// Parent is kept in the row, see [Socket.Parent].
+	Parent string
 }
 
 // Row is the socket's row as it is stored.
 func (n *NewSocket) Row() Socket {
 	return Socket{
 		ID: n.ID, Session: n.Session, Namespace: n.Namespace, HasAuth: n.Auth != "", HasData: len(n.Data) > 0,
-		Rooms: len(n.Rooms), ConnectedAt: n.ConnectedAt,
+		Rooms: len(n.Rooms), ConnectedAt: n.ConnectedAt, Parent: n.Parent,
 	}
 }
 

@@ -20,6 +20,7 @@ type Store interface {
 	Partials
 	Acks
 	Claims
+	Children
 }
 
 // NewSession is what a handshake stores.

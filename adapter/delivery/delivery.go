@@ -34,6 +34,9 @@ type Limits struct {
 	Socket sessionstore.SocketLimits
 	// Sockets is the most namespaces that a session may be in at a time; default 32.
 	Sockets int
+	// Children is the most namespaces that clients may make under one parent; default 10,000. Instances that let
+	// sockets into new ones at the same moment may exceed it by as many.
+	Children int
 
 	// Buffer bounds a session's buffer; default 1,000 entries and 4 MB. What one request sends to its own session is
 	// one entry for each 256 KB, however many packets that is; so is what it emits to another one by its socket,
@@ -66,6 +69,9 @@ func (l Limits) WithDefaults() Limits {
 	}
 	if l.Sockets == 0 {
 		l.Sockets = 32
+	}
+	if l.Children == 0 {
+		l.Children = 10_000
 	}
 	return l
 }

@@ -165,7 +165,7 @@ func (s *Store) putOver(ctx context.Context, op sessionstore.Op, it item) (there
 	return len(out.Attributes) > 0, nil
 }
 
-// change is a conditional update of one item.
+// change is an update of one item, conditional unless condition is empty.
 type change struct {
 	key       key
 	update    string
@@ -180,10 +180,13 @@ type change struct {
 // update applies a change. A *[refusal] has the item as it was.
 func (s *Store) update(ctx context.Context, op sessionstore.Op, c change) (item, error) {
 	in := &dynamodb.UpdateItemInput{
-		TableName: &s.table, Key: c.key.item(), UpdateExpression: &c.update, ConditionExpression: &c.condition,
+		TableName: &s.table, Key: c.key.item(), UpdateExpression: &c.update,
 		ExpressionAttributeNames: names(c.update, c.condition), ReturnValues: c.returns,
 		ReturnConsumedCapacity:              types.ReturnConsumedCapacityTotal,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}
+	if c.condition != "" {
+		in.ConditionExpression = &c.condition
 	}
 	for placeholder, name := range c.names {
 		in.ExpressionAttributeNames[placeholder] = name

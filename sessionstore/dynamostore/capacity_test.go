@@ -100,6 +100,10 @@ var prices = []price{
 			return s.PutSocket(ctx, k, conn, wideSocket)
 		},
 	},
+	{"PutChild", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
+		_, err := s.PutChild(ctx, "tenants", sessionstore.Child{Name: "/tenant-1", Put: "me", SeenAt: now})
+		return err
+	}},
 	{"Join", 0, 3, 0, 3, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.Join(ctx, v.Sockets[0], "joined", conn, wideSocket)
 	}},

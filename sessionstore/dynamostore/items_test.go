@@ -78,6 +78,8 @@ func everything(t *testing.T, s sessionstore.Store) sessionstore.Session {
 	)
 	must(t, err)
 	must(t, s.LeaseShard(ctx, 0, lease, now))
+	_, err = s.PutChild(ctx, "tenants", sessionstore.Child{Name: "/tenant-1", Put: "me", SeenAt: now})
+	must(t, err)
 	must(t, s.Create(ctx, sessionstore.NewSession{ID: newID(), Transport: sessionstore.WebSocket, Conn: conn}))
 	return v
 }
@@ -120,7 +122,7 @@ func TestTimeToLive(t *testing.T) {
 	if !pages {
 		t.Error("no page was looked at")
 	}
-	if want := []string{"S#", "C#", "H#", "W#", "N#", "R#", "K#"}; len(kinds) != len(want) {
+	if want := []string{"S#", "C#", "D#", "H#", "W#", "N#", "R#", "K#"}; len(kinds) != len(want) {
 		t.Errorf("kinds %v, want %v", kinds, want)
 	}
 

@@ -70,7 +70,11 @@ const (
 	attrContinuation  = "co"
 	attrAckState      = "st"
 	attrAnswer        = "an"
-	attrExpiresAt     = "x" // milliseconds, where a condition needs them
+	attrExpiresAt     = "x"  // milliseconds, where a condition needs them
+	attrPut           = "p"  // the call that wrote a child's row last
+	attrFirst         = "fp" // the call that made it
+	attrSeenAt        = "sa"
+	attrParent        = "pr" // of a socket's namespace
 )
 
 // maxKeyPart bounds ids that come from clients: DynamoDB takes 1,024 bytes of sort key.
@@ -161,6 +165,13 @@ func namespacePK(nsp sessionstore.Namespace, shard int) string {
 func roomPK(nsp sessionstore.Namespace, room sessionstore.Room) string {
 	return "R#" + escape(string(nsp)) + "#" + string(room)
 }
+
+// childKey is a child of a parent. All of a parent are one partition, which takes 1,000 of them a second.
+func childKey(parent string, name sessionstore.Namespace) key {
+	return key{childrenPK(parent), string(name)}
+}
+
+func childrenPK(parent string) string { return "D#" + parent }
 
 func ackPK(id sessionstore.SessionID) string { return "K#" + string(id) }
 

@@ -21,6 +21,7 @@ func (s *Store) socketItem(k *sessionstore.Socket) item {
 		it[attrHasData] = yes()
 	}
 	it[attrRoomCount] = num(k.Rooms) // there even if 0: it is counted up
+	with(it, attrParent, k.Parent)
 	withTime(it, attrCreatedAt, k.ConnectedAt)
 	it[attrTTL] = seconds(s.rowsEnd())
 	return it
@@ -34,6 +35,7 @@ func socketOf(id sessionstore.SessionID, it item) sessionstore.Socket {
 		HasAuth:     flag(it, attrHasAuth),
 		HasData:     flag(it, attrHasData),
 		Rooms:       int(number(it, attrRoomCount)),
+		Parent:      text(it, attrParent),
 		ConnectedAt: moment(it, attrCreatedAt),
 	}
 }

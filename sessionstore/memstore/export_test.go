@@ -27,5 +27,12 @@ func (s *Store) Recount() int64 {
 		}
 		st.mu.Unlock()
 	}
+	s.children.mu.Lock()
+	defer s.children.mu.Unlock()
+	for parent, t := range s.children.tables {
+		for name := range t.rows {
+			n += weighChild(parent, name)
+		}
+	}
 	return n
 }

@@ -42,6 +42,7 @@ type Store struct {
 	rooms     [stripes]roomStripe
 	registry  []registryShard
 	claims    claims
+	children  children
 }
 
 var (

@@ -11,6 +11,7 @@ const (
 	roomWeight       = 300
 	ackWeight        = 300
 	connectionWeight = 400
+	childWeight      = 400
 )
 
 // weigh returns roughly how many bytes of memory the rows of a session take.

@@ -245,6 +245,9 @@ func cancelledReads(x *tester) {
 	x.notSentWalk("Members", walkErrors(x.store.Members(ctx, k.Namespace, "a", sessionstore.Range{})))
 	x.notSentWalk("NamespaceMembers", walkErrors(x.store.NamespaceMembers(ctx, k.Namespace, 0, sessionstore.Range{})))
 	x.notSentWalk("Registrations", walkErrors(x.store.Registrations(ctx, 0)))
+	_, err = x.store.CountChildren(ctx, "tenants")
+	x.notSent("CountChildren", err)
+	x.notSentWalk("Children", walkErrors(x.store.Children(ctx, "tenants")))
 }
 
 // walkErrors returns what a walk yields as errors, nil for rows.

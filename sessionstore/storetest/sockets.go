@@ -161,7 +161,7 @@ func freshNamespace() sessionstore.Namespace {
 func putSocket(x *tester) {
 	for _, hint := range []sessionstore.Connection{connA, {}} {
 		k := newSocket(x.polling(), freshNamespace(), "b", "a", "c")
-		k.Auth, k.Data = `{"a":1}`, map[string]string{"x": "1"}
+		k.Auth, k.Data, k.Parent = `{"a":1}`, map[string]string{"x": "1"}, "tenants"
 		x.must(x.putSocket(k, hint))
 		x.member(k, hint)
 		for _, room := range []sessionstore.Room{"a", "b", "c"} {

@@ -48,6 +48,7 @@ func Run(t *testing.T, newStore func(t *testing.T) sessionstore.Store) {
 		{"Partials", partialTests},
 		{"Acks", ackTests},
 		{"Claims", claimTests},
+		{"Children", childTests},
 		{"Names", nameTests},
 		{"Contexts", contextTests},
 		{"Aliasing", aliasingTests},

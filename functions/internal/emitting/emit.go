@@ -141,11 +141,7 @@ func (f *emit) do(ctx context.Context, r *Request, in *space) Answer {
 
 // act calls the emitter.
 func (f *emit) act(ctx context.Context, r *Request, a *Answer, in *space) (adapter.Result, error) {
-	nsp := r.Namespace
-	if nsp == "" {
-		nsp = socketio.MainNamespace
-	}
-	to := f.emitter.Of(nsp).To(r.Rooms...).Except(r.Except...)
+	to := f.from(r).To(r.Rooms...).Except(r.Except...)
 	if r.Event != nil {
 		return to.EmitArgs(ctx, *r.Event, emitter.Args{JSON: array(r.Args), Attachments: r.Attachments})
 	}
@@ -164,6 +160,18 @@ func (f *emit) act(ctx context.Context, r *Request, a *Answer, in *space) (adapt
 	default:
 		err := f.fetch(ctx, sel, r, a, in)
 		return adapter.Result{Delivered: len(a.Sockets)}, err
+	}
+}
+
+// from is whose sockets a request selects.
+func (f *emit) from(r *Request) emitter.Selection {
+	switch {
+	case r.Parent != nil:
+		return f.emitter.Parent(*r.Parent).Selection
+	case r.Namespace != "":
+		return f.emitter.Of(r.Namespace).Selection
+	default:
+		return f.emitter.Of(socketio.MainNamespace).Selection
 	}
 }
 

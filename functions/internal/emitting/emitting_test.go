@@ -116,6 +116,21 @@ func (w *world) client(name string, rooms ...string) {
 	}
 }
 
+// child puts a socket of a client into a namespace under the parent "tenants".
+func (w *world) child(name string, nsp sessionstore.Namespace) {
+	w.t.Helper()
+	_, err := w.store.PutChild(w.t.Context(), "tenants", sessionstore.Child{Name: nsp, Put: "me", SeenAt: time.Now()})
+	err = errors.Join(err, w.store.PutSocket(
+		w.t.Context(), sessionstore.NewSocket{
+			ID: sessionstore.SocketID(name + string(nsp)), Session: sessionstore.SessionID(name), Namespace: nsp,
+			Parent: "tenants",
+		}, connOf(name), delivery.Limits{}.WithDefaults().Socket,
+	))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // got returns what a client was pushed since the last call.
 func (w *world) got(name string) string { return strings.Join(w.pusher.Take(connOf(name)), " ") }
 
@@ -155,6 +170,11 @@ func TestEmit(t *testing.T) {
 			`42["e"]`, "",
 		},
 		{"another namespace", `{"namespace":"/x","event":"e"}`, Answer{OK: true}, "", ""},
+		{"a parent", `{"parent":"tenants","event":"e"}`, Answer{OK: true, Recipients: 1}, "", `42/tenant-2,["e"]`},
+		{
+			"a room of a parent", `{"parent":"tenants","rooms":["b"],"event":"e"}`, Answer{OK: true}, "", "",
+		},
+		{"another parent", `{"parent":"clubs","event":"e"}`, Answer{OK: true}, "", ""},
 		{"join", `{"rooms":["b"],"join":["c","d"]}`, Answer{OK: true, Recipients: 1}, "", ""},
 		{"leave", `{"leave":["a"]}`, Answer{OK: true, Recipients: 2}, "", ""},
 		{"disconnect", `{"rooms":["b"],"disconnect":"socket"}`, Answer{OK: true, Recipients: 1}, "", "41"},
@@ -171,6 +191,7 @@ func TestEmit(t *testing.T) {
 			w := newWorld(t)
 			w.client("one", "a")
 			w.client("two", "a", "b")
+			w.child("two", "/tenant-2")
 			a := w.ask(tt.request)
 			if a.OK != tt.want.OK || a.Recipients != tt.want.Recipients || a.Gone != 0 || a.Failed != 0 || a.Duplicate {
 				t.Errorf("answered %+v, want %+v", a, tt.want)
@@ -317,6 +338,15 @@ func TestSchema(t *testing.T) {
 		{`{"event":"","args":[]}`, true},
 		{`{"namespace":"","event":"e"}`, true},
 		{`{"namespace":"/n","rooms":["a"],"except":["b"],"event":"e","args":[1],"flags":{},"key":"k"}`, true},
+		{`{"parent":"tenants","rooms":["a"],"except":["b"],"event":"e"}`, true},
+		{`{"parent":"tenants","namespace":"","join":["a"]}`, true},
+		{`{"parent":"tenants","disconnect":"socket"}`, true},
+		{`{"parent":"tenants","namespace":"/n","event":"e"}`, false},
+		{`{"parent":"","event":"e"}`, false},
+		{`{"parent":"` + long(65) + `","event":"e"}`, false},
+		{`{"parent":"tenants","fetch":10}`, false},
+		{`{"batch":[{"parent":"tenants","event":"e"}]}`, true},
+		{`{"batch":[{"event":"e"}],"parent":"tenants"}`, false},
 		{`{"event":"e","args":[{"_placeholder":true,"num":0}],"attachments":["aGk="]}`, true},
 		{`{"join":["a"]}`, true},
 		{`{"leave":["a"],"rooms":[]}`, true},

@@ -41,9 +41,11 @@ type Flags struct {
 // Request is what is to be done: exactly one of Event, Join, Leave, Disconnect, Fetch and Batch.
 type Request struct {
 	// Namespace is "/" if empty.
-	Namespace string   `json:"namespace,omitempty"`
-	Rooms     []string `json:"rooms,omitempty"`
-	Except    []string `json:"except,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+	// Parent, in place of a namespace, means all those that clients made under a parent of that name.
+	Parent *string  `json:"parent,omitempty"`
+	Rooms  []string `json:"rooms,omitempty"`
+	Except []string `json:"except,omitempty"`
 
 	Event       *string           `json:"event,omitempty"`
 	Args        []json.RawMessage `json:"args,omitempty"`
@@ -121,6 +123,10 @@ func (r *Request) check(outer bool) error {
 		)
 	case r.Fetch < 0 || r.Fetch > maxFetch:
 		return fmt.Errorf("%w: fetch %d, want 1 to %d", errRequest, r.Fetch, maxFetch)
+	case r.Parent != nil && r.Namespace != "":
+		return fmt.Errorf("%w: namespace and parent, want one of them", errRequest)
+	case r.Parent != nil && r.Fetch != 0:
+		return fmt.Errorf("%w: fetch reads the sockets of one namespace, not those of a parent", errRequest)
 	case r.Event == nil && (r.Args != nil || r.Attachments != nil):
 		return fmt.Errorf("%w: args and attachments belong to an event", errRequest)
 	case r.Fetch == 0 && r.After != "":
@@ -140,8 +146,8 @@ func (r *Request) checkBatch() error {
 	if len(r.Batch) == 0 {
 		return fmt.Errorf("%w: a batch of nothing", errRequest)
 	}
-	if r.Namespace != "" || r.Rooms != nil || r.Except != nil {
-		return fmt.Errorf("%w: namespace, rooms and except belong into the requests of a batch", errRequest)
+	if r.Namespace != "" || r.Parent != nil || r.Rooms != nil || r.Except != nil {
+		return fmt.Errorf("%w: namespace, parent, rooms and except belong into the requests of a batch", errRequest)
 	}
 	for i := range r.Batch {
 		if err := r.Batch[i].check(false); err != nil {

@@ -32,7 +32,7 @@ var namespaces = []string{
 
 // Register sets the same handlers on every namespace. The files of this package list them: echo.go (events that come
 // back), rooms.go, ends.go (sockets that leave), acks.go (the server asks), state.go (what is kept), verify.go (what a
-// deployment is asked) and traps.go (mistakes).
+// deployment is asked) and traps.go (mistakes). parents.go has namespaces that clients make, with handlers of their own.
 func (a App) Register(srv *nonstick.Server) {
 	if a.Counts == "" {
 		a.Counts = filepath.Join(os.TempDir(), "nonstick-cases")
@@ -53,6 +53,7 @@ func (a App) Register(srv *nonstick.Server) {
 		verification(n)
 		a.traps(n)
 	}
+	parents(srv)
 }
 
 // wishes are what a client may ask for by its auth. Times are milliseconds.

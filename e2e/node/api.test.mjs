@@ -1,0 +1,103 @@
+// What the API of a Socket.IO server promises, as the official client meets it. The server runs the application
+// "cases", in several instances that share nothing but the store.
+
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cleanUp, connect, connectIn, manager, modes, once, start, until } from './clients.mjs';
+import { test } from './wire.mjs';
+
+cleanUp();
+
+const patience = 20_000;
+const text = process.env.NONSTICK_FRAMES === 'text';
+const options = { forceBase64: text, reconnection: false };
+const ask = (socket, ...args) => socket.timeout(patience).emitWithAck(...args);
+
+/** A name that no other test has used. */
+const fresh = (prefix) => prefix + randomUUID().replaceAll('-', '');
+
+/** Connects to a namespace and returns the socket once it is connected. */
+async function join(namespace, more = {}) {
+  const socket = start({ ...options, ...more }, { namespace });
+  await once(socket, 'connect', patience);
+  return socket;
+}
+
+/** Connects to a namespace that must refuse, and returns the error. */
+async function refused(namespace, more = {}) {
+  const [error] = await once(start({ ...options, ...more }, { namespace }), 'connect_error', patience);
+  return error;
+}
+
+for (const mode of Object.keys(modes)) {
+  test(`${mode}: a namespace of a pattern is there as soon as a client joins it`, async () => {
+    const name = fresh('/tenant-');
+    const [one, two, other] = await Promise.all([name, name, fresh('/tenant-')].map((n) => join(n, modes[mode])));
+    assert.equal(await ask(one, 'where'), name);
+    const got = [];
+    for (const [i, socket] of [one, two, other].entries()) socket.on('said', (word) => got.push(`${i} ${word}`));
+    assert.equal(await ask(two, 'lobby', 'hi'), true);
+    await until(() => got.length === 2, () => `got ${got}`);
+    assert.equal(await ask(other, 'lobby', 'alone'), true);
+    await until(() => got.length === 3, () => `got ${got}`);
+    assert.deepEqual(got.sort(), ['0 hi', '1 hi', '2 alone']);
+    two.disconnect();
+    const [id, reason] = await once(one, 'left', patience);
+    assert.equal(typeof id, 'string');
+    assert.equal(reason, 'client namespace disconnect');
+  });
+}
+
+test('a namespace of a function is there for those that it lets in, each time', async () => {
+  const name = fresh('/club/');
+  assert.equal((await refused(name)).message, 'Invalid namespace');
+  const member = await join(name, { auth: { member: true } });
+  assert.equal(await ask(member, 'where'), name);
+  assert.equal((await refused(name, { auth: { member: false } })).message, 'Invalid namespace');
+  assert.equal((await refused(fresh('/clubs/'), { auth: { member: true } })).message, 'Invalid namespace');
+});
+
+test('a name that no pattern matches is an invalid namespace, and the connection stays', async () => {
+  const both = manager(options);
+  const good = both.socket('/');
+  await once(good, 'connect', patience);
+  const [error] = await once(both.socket('/tenant-not!'), 'connect_error', patience);
+  assert.equal(error.message, 'Invalid namespace');
+  assert.equal(await ask(good, 'str', 'still here'), 'still here');
+});
+
+test('one connection may be in several namespaces of a pattern', async () => {
+  const both = manager(options);
+  const names = [fresh('/tenant-'), fresh('/tenant-'), fresh('/tenant-')];
+  const sockets = names.map((name) => both.socket(name));
+  await Promise.all(sockets.map((socket) => once(socket, 'connect', patience)));
+  assert.deepEqual(await Promise.all(sockets.map((socket) => ask(socket, 'where'))), names);
+  sockets[1].disconnect();
+  assert.equal(await ask(sockets[0], 'where'), names[0]);
+  assert.equal(new Set(sockets.filter((socket) => socket.connected).map((socket) => socket.id)).size, 2);
+});
+
+test('a parent emits to all of its children', async () => {
+  const sockets = await Promise.all([1, 2, 3].map(() => join(fresh('/tenant-'))));
+  const outside = await connect(options);
+  const mark = fresh('');
+  const got = [];
+  for (const [i, socket] of sockets.entries()) socket.on('all', (word) => word === mark && got.push(i));
+  outside.on('all', () => got.push('outside'));
+  assert.equal(await ask(sockets[1], 'siblings', mark), true);
+  await until(() => got.length >= 3, () => `got ${got}`);
+  assert.deepEqual(got.sort(), [0, 1, 2]);
+});
+
+test('the first socket of a namespace is told once', async () => {
+  const watcher = await connectIn('websocket', options);
+  assert.equal(await ask(watcher, 'join', 'births'), 'ok');
+  const name = fresh('/tenant-');
+  const born = [];
+  watcher.on('born', (which) => which === name && born.push(which));
+  await Promise.all([1, 2, 3, 4, 5, 6].map(() => join(name)));
+  await until(() => born.length > 0, 'it was not told');
+  await sleep(300); // for what comes twice
+  assert.equal(born.length, 1);
+});
