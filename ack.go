@@ -80,7 +80,11 @@ func (s *Socket) emitThen(ctx context.Context, event string, args Args, name, st
 	if err != nil {
 		return err
 	}
-	return s.send(ctx, p)
+	if err := s.send(ctx, p); err != nil {
+		return err
+	}
+	s.emitting(ctx, event, args)
+	return nil
 }
 
 // ack handles a client's acknowledgement. One for which no caller and no reply handler waits (any more) is ignored.

@@ -78,6 +78,14 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 			s.log.ErrorContext(ctx, "emit of a connect handler failed", "nsp", p.Namespace, "error", err)
 		}
 	}
+	if len(n.hooks.connected) == 0 {
+		return nil
+	}
+	if err := inv.InOrder(ctx); err != nil {
+		return fmt.Errorf("nonstick: connect: %w", err)
+	}
+	n.tellConnected(ctx, socket)
+	socket.keep()
 	return nil
 }
 
@@ -93,7 +101,7 @@ func (n *Namespace) ask(ctx context.Context, socket *Socket) (refusal *Error) {
 			refusal = errInternal
 		}
 	}()
-	err := n.serve.Connect(withCall(ctx, socket), socket)
+	err := n.passed(withCall(ctx, socket), socket)
 	if err == nil {
 		return nil
 	}

@@ -35,7 +35,7 @@ func (s *Server) event(ctx context.Context, inv *engine.Invocation, p socketio.P
 	}
 	socket := &Socket{nsp: n, row: row, inv: inv, hint: inv.Hint(), phase: connected}
 	out := s.run(ctx, socket, name, func(ctx context.Context) (Args, error) {
-		return n.serve.Event(ctx, socket, name, Args{JSON: args, Attachments: p.Attachments})
+		return n.dispatch(ctx, socket, name, Args{JSON: args, Attachments: p.Attachments})
 	})
 	socket.keep()
 	if out == nil || !p.HasID {

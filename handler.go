@@ -10,7 +10,7 @@ import (
 )
 
 // Handler handles what happens to the sockets of a namespace, as an http.Handler does requests. The functions that
-// [On] and the like register are one Handler; [Namespace.Handle] sets another, and [Namespace.Use] wraps one. A
+// [On] and the like register are one Handler; [Namespace.Handle] sets another, and [Namespace.Wrap] wraps one. A
 // Handler is called by many requests at a time, on any instance.
 type Handler interface {
 	// Connect decides about a socket that asks to join. It refuses by returning an error: an [*Error] is told to the

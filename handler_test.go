@@ -50,14 +50,14 @@ func (n noting) Disconnect(ctx context.Context, s *nonstick.Socket, reason nonst
 }
 
 // Wrappers see all that happens, the first outermost, and may answer by themselves.
-func TestUse(t *testing.T) {
+func TestWrap(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		var notes []string
 		wrap := func(name string) func(nonstick.Handler) nonstick.Handler {
 			return func(next nonstick.Handler) nonstick.Handler { return noting{next, name, &notes} }
 		}
 		s := w.server(func(s *nonstick.Server) {
-			s.Use(wrap("a"), wrap("b"))
+			s.Wrap(wrap("a"), wrap("b"))
 			nonstick.OnAck(
 				s, "double", func(_ context.Context, _ *nonstick.Socket, n int) (int, error) { return 2 * n, nil },
 			)

@@ -23,13 +23,14 @@ type Namespace struct {
 	table   *table
 	handler Handler // the table, unless Handle set another
 	wrap    []func(Handler) Handler
+	hooks   *hooks // of the parent, in its children
 
 	serve Handler // what is called, once the server serves
 }
 
 func newNamespace(s *Server, name sessionstore.Namespace) *Namespace {
 	t := &table{events: make(map[string]eventFunc), replies: make(map[string]replyFunc)}
-	return &Namespace{server: s, name: name, via: &s.via, table: t, handler: t}
+	return &Namespace{server: s, name: name, via: &s.via, table: t, handler: t, hooks: &hooks{}}
 }
 
 // self makes a Namespace a [Registrar].
@@ -49,14 +50,15 @@ func (n *Namespace) OnDisconnect(handle func(ctx context.Context, s *Socket, rea
 }
 
 // Handle sets the Handler of the namespace. What [On], [OnAck], [OnReply], OnConnect and OnDisconnect have
-// registered, or will, is not called then.
+// registered, or will, is not called then; middleware, listeners and hooks are.
 func (n *Namespace) Handle(h Handler) {
 	n.register("the handler", func() { n.handler = h })
 }
 
-// Use wraps the Handler of the namespace: the first wrapper is the outermost. A wrapper embeds the Handler that it is
-// given and has methods of its own for what it changes.
-func (n *Namespace) Use(wrap ...func(next Handler) Handler) {
+// Wrap wraps the Handler of the namespace: the first wrapper is the outermost. A wrapper embeds the Handler that it is
+// given and has methods of its own for what it changes. For what is to be done before handlers, and no more, there are
+// [Namespace.Use] and [Namespace.UseEvent].
+func (n *Namespace) Wrap(wrap ...func(next Handler) Handler) {
 	n.register("a wrapper", func() { n.wrap = append(n.wrap, wrap...) })
 }
 

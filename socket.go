@@ -137,7 +137,11 @@ func (s *Socket) Emit(ctx context.Context, event string, args ...any) error {
 	if err != nil {
 		return err
 	}
-	return s.send(ctx, p)
+	if err := s.send(ctx, p); err != nil {
+		return err
+	}
+	s.emitting(ctx, event, encoded)
+	return nil
 }
 
 // end says that the socket's handler has returned.
@@ -269,6 +273,9 @@ func (s *Socket) way() *emitter.Via {
 			via.Adapter = via.Adapter.By(adapter.Caller{Session: s.row.Session, Socket: s.row.ID, Way: s.inv})
 		}
 		via.Later, via.Refuse = s.later, s.inHandler
+		if len(s.nsp.hooks.outgoing) > 0 {
+			via.Emitting = s.emitting
+		}
 		s.via = &via
 	})
 	return s.via

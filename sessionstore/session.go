@@ -214,6 +214,12 @@ type Handshake struct {
 	Secure  bool              `json:"secure,omitempty"`
 }
 
+// Issued is the time of the request in milliseconds since 1970, as Socket.IO's handshake.issued.
+func (h *Handshake) Issued() int64 { return h.Time.UnixMilli() }
+
+// XDomain reports whether the request had an Origin header, as Socket.IO's handshake.xdomain.
+func (h *Handshake) XDomain() bool { return h.Headers["origin"] != "" }
+
 // MaxHandshake is the most bytes of a [Handshake]; a store refuses what is above with [ErrTooLarge].
 const MaxHandshake = 32 << 10
 

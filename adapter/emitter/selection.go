@@ -164,6 +164,9 @@ func (v *Via) Event(
 	if err := v.Accepts(event, args); err != nil {
 		return nil, err
 	}
+	if v.Emitting != nil {
+		v.Emitting(ctx, event, args)
+	}
 	p := socketio.Packet{
 		Type: socketio.Event, Namespace: string(nsp), Data: socketio.EventData(event, args.array()),
 		Attachments: args.Attachments,

@@ -16,6 +16,8 @@ type Via struct {
 	Store   Store
 	// Check, unless nil, may refuse an event before it is sent.
 	Check func(event string, args Args) error
+	// Emitting, unless nil, is told of each event that is about to be sent.
+	Emitting func(ctx context.Context, event string, args Args)
 	// Later, unless nil, may keep an emit for later: then it returns true.
 	Later func(emit func(context.Context) error) bool
 	// Refuse, unless nil, returns an error once its selections are good for nothing any more.

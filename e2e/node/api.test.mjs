@@ -101,3 +101,57 @@ test('the first socket of a namespace is told once', async () => {
   await sleep(300); // for what comes twice
   assert.equal(born.length, 1);
 });
+
+for (const mode of Object.keys(modes)) {
+  test(`${mode}: middleware refuses with a message and data, and the same connection may try again`, async () => {
+    const one = manager({ ...options, ...modes[mode] });
+    const auth = { deny: true };
+    const socket = one.socket('/hooks', { auth });
+    const [error] = await once(socket, 'connect_error', patience);
+    assert.equal(error.message, 'denied');
+    assert.deepEqual(error.data, { code: 7, text: 'ü😀' });
+    auth.deny = false;
+    socket.connect();
+    await once(socket, 'connect', patience);
+  });
+
+  test(`${mode}: the hook of a connected socket finds it in its rooms, after the client was told`, async () => {
+    const socket = start({ ...options, ...modes[mode] }, { namespace: '/hooks' });
+    const order = [];
+    socket.on('connect', () => order.push('connect'));
+    socket.on('ready', (n) => order.push(n));
+    await until(() => order.length === 2, () => `got ${order}`);
+    assert.deepEqual(order, ['connect', 1]);
+  });
+}
+
+test('middleware for events refuses with an acknowledgement, listeners of all see it', async () => {
+  const socket = await join('/hooks');
+  const saw = [];
+  socket.on('saw', (event) => saw.push(event));
+  assert.deepEqual(await ask(socket, 'forbidden', 1), { message: 'denied', data: { code: 7, text: 'ü😀' } });
+  socket.emit('no such event');
+  assert.equal(await ask(socket, 'out'), 3); // "saw", three times
+  await until(() => saw.length === 3, () => `saw ${saw}`);
+  assert.deepEqual(saw, ['forbidden', 'no such event', 'out']);
+});
+
+test('the handshake is whole', async () => {
+  const origin = 'https://page.example.org';
+  const extraHeaders = { 'X-Test': 'yes' };
+  const before = Date.now();
+  const socket = await join('/hooks', { ...modes.polling, query: { who: 'me' }, auth: { token: 'x' }, extraHeaders });
+  const h = await ask(socket, 'handshake');
+  assert.equal(h.query.who, 'me');
+  assert.equal(h.query.transport, 'polling');
+  assert.equal(h.headers['x-test'], 'yes');
+  assert.deepEqual(h.auth, { token: 'x' });
+  assert.match(h.address, /^(127\.0\.0\.1|::1|::ffff:127\.0\.0\.1)$/);
+  assert.ok(h.issued > before - 60_000 && h.issued < Date.now() + 60_000, `issued ${h.issued}`);
+  assert.equal(new Date(h.time).getTime(), h.issued);
+  assert.equal(h.secure, false);
+  assert.equal(h.xdomain, false);
+  assert.match(h.url, /^\/socket\.io\/\?.*who=me/);
+  const other = await join('/hooks', { ...modes.polling, extraHeaders: { origin } });
+  assert.equal((await ask(other, 'handshake')).xdomain, true);
+});

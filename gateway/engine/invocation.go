@@ -131,13 +131,30 @@ func (i *Invocation) collect(
 		i.sole = packets[0]
 		return nil, nil
 	}
+	err := i.begin(ctx)
+	return i.collection, err
+}
+
+// begin begins to collect, with what was kept apart so far.
+func (i *Invocation) begin(ctx context.Context) error {
 	i.collection = i.engine.delivery.Collect(delivery.Target{Session: i.session.ID, Hint: i.session.Hint()})
 	if i.sole.Frames == nil {
-		return i.collection, nil
+		return nil
 	}
 	_, err := i.collection.Deliver(ctx, delivery.Target{}, []sessionstore.Packet{i.sole})
 	i.sole = sessionstore.Packet{}
-	return i.collection, err
+	return err
+}
+
+// InOrder has whatever else this process delivers to the session arrive behind what was sent and replied so far, which
+// a lone reply would not be without it. The reply may still travel as the answer to the request.
+func (i *Invocation) InOrder(ctx context.Context) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.handled || i.collection != nil {
+		return nil
+	}
+	return i.begin(ctx)
 }
 
 // Send sends one message to the session: its Engine.IO packets, encoded as text. See [Invocation.Deliver].
