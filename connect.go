@@ -198,7 +198,14 @@ func (s *Server) tooLate(ctx context.Context, inv *engine.Invocation, socket *So
 	case err != nil:
 		return fmt.Errorf("nonstick: connect: %w", err)
 	}
-	s.disconnected(ctx, socket.row, socket.entry, reason) // what it kept is gone from the store, and still at hand
+	// What it kept is gone from the store, and still at hand.
+	timed, end := s.handlerContext(ctx)
+	defer end()
+	entry := *socket.entry
+	if !socket.nsp.disconnecting(timed, socket.row, &entry, reason) {
+		entry.Rooms = nil
+		socket.nsp.disconnected(timed, socket.row, &entry, reason)
+	}
 	return gone
 }
 

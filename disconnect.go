@@ -32,7 +32,7 @@ func (s protocol) Closed(ctx context.Context, session sessionstore.Session) erro
 
 // inTurn is parted once the namespace may run another disconnect handler.
 func (s *Server) inTurn(ctx context.Context, row sessionstore.Socket, reason string) error {
-	if n := s.namespaceOf(row); n != nil && !idle(n.serve) {
+	if n := s.namespaceOf(row); n != nil && !n.idle() {
 		end, err := engine.Turn(ctx, n.turn())
 		if err != nil {
 			return err
@@ -81,18 +81,23 @@ func (s *Server) parted(ctx context.Context, row sessionstore.Socket, reason str
 
 // part runs the disconnect handler of a socket and removes its rows, unless another instance is doing so. A
 // DISCONNECT and the end of its connection come close together, and API Gateway hands them over at the same time: the
-// claim sees to it that the handler runs once.
+// claim in the socket's row sees to it that the handler runs once. The socket leaves its rooms before that, so that of
+// several that leave a room at once the last finds nothing of the others; its row goes after it, for it is what another
+// instance would find an unfinished parting by.
 func (s *Server) part(ctx context.Context, row sessionstore.Socket, reason string) (done bool, err error) {
 	n := s.namespaceOf(row)
-	if n == nil || idle(n.serve) {
+	if n == nil || n.idle() {
 		return true, s.remove(ctx, row)
 	}
-	p := &parting{s: s, row: row, name: leaveClaim(row.ID)}
+	p := &parting{s: s, n: n, row: row}
 	settled, err := p.run(ctx, reason)
+	if errors.Is(err, sessionstore.ErrNotFound) {
+		return true, nil // another instance has removed it
+	}
 	if !settled || err != nil {
 		return false, err
 	}
-	if err := s.remove(ctx, row); err != nil {
+	if err := p.drop(ctx); err != nil {
 		p.ran(ctx)
 		if ctx.Err() != nil {
 			err = engine.ErrUnfinished
@@ -112,20 +117,25 @@ func (s *Server) remove(ctx context.Context, row sessionstore.Socket) error {
 // handlerQuick is how long a disconnect handler may hold up the ends of other sessions.
 const handlerQuick = time.Second
 
-// disconnected runs the disconnect handler of one socket. What goes wrong in it is logged, for nothing can be undone;
-// only a handler that failed because its time was up is late, and may be tried again. The entry, unless nil, is what
-// the socket kept, where the store has it no more.
-func (s *Server) disconnected(
-	ctx context.Context, row sessionstore.Socket, entry *sessionstore.NewSocket, reason string,
-) (late bool) {
-	n := s.namespaceOf(row)
-	if n == nil || idle(n.serve) {
-		return false
-	}
+// handlerContext is the context of the handlers of one socket's end. Those that take long do not hold up the ends of
+// other sessions.
+func (s *Server) handlerContext(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithTimeout(ctx, s.handlerTime)
-	defer cancel()
 	slow := time.AfterFunc(handlerQuick, func() { engine.Yield(ctx) })
-	defer slow.Stop()
+	return ctx, func() {
+		slow.Stop()
+		cancel()
+	}
+}
+
+// bids calls a handler of a socket's end. What goes wrong in it is logged, for nothing can be undone; only one that
+// failed because its time was up is late, and may be tried again. The entry, unless nil, is what the socket kept, where
+// the store has it no more.
+func (n *Namespace) bids(
+	ctx context.Context, row sessionstore.Socket, entry *sessionstore.NewSocket,
+	handle func(ctx context.Context, s *Socket) error,
+) (late bool) {
+	s := n.server
 	defer func() {
 		if r := recover(); r != nil {
 			s.log.ErrorContext(
@@ -138,9 +148,30 @@ func (s *Server) disconnected(
 	defer s.via.Adapter.Leaving(row.ID)()
 	defer s.via.Bulk.Flush(ctx)
 	defer socket.end()
-	err := n.serve.Disconnect(withCall(ctx, socket), socket, Reason(reason))
+	err := handle(withCall(ctx, socket), socket)
 	if err != nil {
 		s.log.ErrorContext(ctx, "disconnect handler failed", "nsp", string(n.name), "error", err)
 	}
 	return err != nil && ctx.Err() != nil
+}
+
+// disconnecting runs the hooks of a socket that is about to leave its rooms.
+func (n *Namespace) disconnecting(
+	ctx context.Context, row sessionstore.Socket, entry *sessionstore.NewSocket, reason string,
+) (late bool) {
+	for _, hook := range n.hooks.disconnecting {
+		if n.bids(ctx, row, entry, func(ctx context.Context, s *Socket) error { return hook(ctx, s, Reason(reason)) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// disconnected runs the disconnect handler of a socket that has left its rooms.
+func (n *Namespace) disconnected(
+	ctx context.Context, row sessionstore.Socket, entry *sessionstore.NewSocket, reason string,
+) (late bool) {
+	return n.bids(ctx, row, entry, func(ctx context.Context, s *Socket) error {
+		return n.serve.Disconnect(ctx, s, Reason(reason))
+	})
 }

@@ -17,10 +17,11 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// goodbyes collects what disconnect handlers were told: namespace, rooms, data and reason.
+// goodbyes collects what disconnect handlers, and hooks before them, were told: namespace, rooms, data and reason.
 type goodbyes struct {
-	mu   sync.Mutex
-	list []string
+	mu    sync.Mutex
+	list  []string
+	rooms map[string][]string // of each socket, as the hook before saw them
 }
 
 func (g *goodbyes) all() []string {
@@ -34,6 +35,16 @@ func (g *goodbyes) all() []string {
 func (g *goodbyes) register(s *nonstick.Server) {
 	for _, name := range []string{"/", "/admin"} {
 		n := s.Of(name)
+		n.OnDisconnecting(func(ctx context.Context, k *nonstick.Socket, _ nonstick.Reason) error {
+			rooms, err := k.Rooms(ctx)
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			if g.rooms == nil {
+				g.rooms = make(map[string][]string)
+			}
+			g.rooms[k.ID()] = rooms
+			return err
+		})
 		n.OnDisconnect(func(ctx context.Context, k *nonstick.Socket, reason nonstick.Reason) error {
 			who, _, err := nonstick.Data[string](ctx, k, "name")
 			rooms, roomsErr := k.Rooms(ctx)
@@ -43,7 +54,10 @@ func (g *goodbyes) register(s *nonstick.Server) {
 			if handshakeErr != nil {
 				g.list = append(g.list, handshakeErr.Error())
 			}
-			g.list = append(g.list, fmt.Sprintf("%s %v %s: %s", name, rooms, who, reason))
+			if len(rooms) > 0 {
+				g.list = append(g.list, fmt.Sprintf("still in %v", rooms))
+			}
+			g.list = append(g.list, fmt.Sprintf("%s %v %s: %s", name, g.rooms[k.ID()], who, reason))
 			return errors.Join(err, roomsErr)
 		})
 		nonstick.On(n, "be", func(ctx context.Context, k *nonstick.Socket, name string) error {
@@ -372,7 +386,7 @@ func TestClosedDuringConnect(t *testing.T) {
 				return errors.Join(err, w.store.Finish(ctx, p.sid, "x", time.Now().Add(time.Minute)),
 					k.Join(ctx, "b", "a"), k.SetData(ctx, "name", "Ann"))
 			})
-			n.OnDisconnect(func(ctx context.Context, k *nonstick.Socket, reason nonstick.Reason) error {
+			see := func(ctx context.Context, k *nonstick.Socket, reason nonstick.Reason) error {
 				auth, err := k.Auth(ctx)
 				rooms, roomsErr := k.Rooms(ctx)
 				in, inErr := k.InRoom(ctx, "a")
@@ -382,15 +396,173 @@ func TestClosedDuringConnect(t *testing.T) {
 					t.Errorf("join: %v", err)
 				}
 				return errors.Join(err, roomsErr, inErr, dataErr)
-			})
+			}
+			n.OnDisconnecting(see)
+			n.OnDisconnect(see)
 		})
 		p = w.open(s)
 		_ = p.try(`40{"x":1}`) // refused in one way or another: its session is closed
-		if want := []string{`test {"x":1} [a b] true Ann`}; !slices.Equal(left, want) {
+		if want := []string{`test {"x":1} [a b] true Ann`, `test {"x":1} [] false Ann`}; !slices.Equal(left, want) {
 			t.Errorf("left %q, want %q", left, want)
 		}
 		for m := range w.store.Members(t.Context(), "/", "a", sessionstore.Range{}) {
 			t.Errorf("%+v is in the room", m)
+		}
+	})
+}
+
+// Hooks of a socket that is about to leave see it in its rooms, as others do; the handler behind them sees it in none.
+func TestOnDisconnecting(t *testing.T) {
+	for _, how := range []string{"41", "1"} {
+		inWorld(t, func(t *testing.T, w *world) {
+			var n notes
+			s := w.server(func(s *nonstick.Server) {
+				s.OnConnect(func(ctx context.Context, k *nonstick.Socket) error { return k.Join(ctx, "a", "b") })
+				s.OnDisconnecting(func(ctx context.Context, k *nonstick.Socket, reason nonstick.Reason) error {
+					rooms, err := k.Rooms(ctx)
+					members := 0
+					for range w.store.Members(ctx, "/", "a", sessionstore.Range{}) {
+						members++
+					}
+					n.add("%v, %d in a, %s", rooms, members, reason)
+					for _, err := range []error{k.Emit(ctx, "x"), k.Join(ctx, "x"), k.Disconnect(ctx, false)} {
+						if !errors.Is(err, nonstick.ErrDisconnected) {
+							t.Errorf("in a hook: %v", err)
+						}
+					}
+					return errors.Join(err, k.To(rooms...).Emit(ctx, "leaves", rooms))
+				})
+				s.OnDisconnecting(func(context.Context, *nonstick.Socket, nonstick.Reason) error {
+					n.add("fails")
+					return errors.New("log this")
+				})
+				s.OnDisconnecting(func(context.Context, *nonstick.Socket, nonstick.Reason) error {
+					n.add("panics")
+					panic("and this")
+				})
+				s.OnDisconnect(func(ctx context.Context, k *nonstick.Socket, reason nonstick.Reason) error {
+					rooms, err := k.Rooms(ctx)
+					in, inErr := k.InRoom(ctx, "a")
+					n.add("%v %v, %s", rooms, in, reason)
+					return errors.Join(err, inErr)
+				})
+			})
+			other, p := w.join(s), w.join(s)
+			p.send(how)
+			reason := map[string]string{"41": "client namespace disconnect", "1": "transport close"}[how]
+			n.expect(t, "[a b], 2 in a, "+reason, "fails", "panics", "[] false, "+reason)
+			other.expect(`42["leaves",["a","b"]]`)
+			p.expect()
+			for _, text := range []string{"log this", "and this"} {
+				if !strings.Contains(w.log.String(), text) {
+					t.Errorf("the log does not have %q", text)
+				}
+			}
+		})
+	}
+}
+
+// A hook alone has the end of a socket claimed, too: it runs once, though two instances are told of the end.
+func TestOnDisconnectingAlone(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var runs atomic.Int32
+		app := func(s *nonstick.Server) {
+			s.OnDisconnecting(func(context.Context, *nonstick.Socket, nonstick.Reason) error {
+				runs.Add(1)
+				time.Sleep(time.Second)
+				return nil
+			})
+		}
+		p := w.join(w.server(app))
+		var all sync.WaitGroup
+		for range 3 {
+			s := w.server(app)
+			all.Go(func() {
+				if err := s.Engine().Disconnect(t.Context(), p.conn); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := runs.Load(); n != 1 {
+			t.Errorf("the hook ran %d times", n)
+		}
+		w.expectNobody("/")
+	})
+}
+
+// Of devices that leave at once, each on an instance of its own, the last finds the room empty: none of them meets
+// another that has left before it.
+func TestLastDeviceLeaves(t *testing.T) {
+	const devices = 3
+	for _, how := range []string{"41", "1"} {
+		for round := range 20 {
+			inWorld(t, func(t *testing.T, w *world) {
+				var mu sync.Mutex
+				var last []int
+				var begun sync.WaitGroup
+				begun.Add(devices)
+				app := func(s *nonstick.Server) {
+					s.OnConnect(func(ctx context.Context, k *nonstick.Socket) error { return k.Join(ctx, "ann") })
+					s.OnDisconnecting(func(context.Context, *nonstick.Socket, nonstick.Reason) error {
+						begun.Done()
+						begun.Wait() // here each of them is in the room
+						return nil
+					})
+					s.OnDisconnect(func(ctx context.Context, _ *nonstick.Socket, _ nonstick.Reason) error {
+						left := 0
+						for _, err := range w.store.Members(ctx, "/", "ann", sessionstore.Range{}) {
+							if left++; err != nil {
+								return err
+							}
+						}
+						mu.Lock()
+						defer mu.Unlock()
+						last = append(last, left)
+						return nil
+					})
+				}
+				peers := make([]*peer, devices)
+				for i := range peers {
+					peers[i] = w.join(w.server(app))
+				}
+				var all sync.WaitGroup
+				for _, p := range peers {
+					all.Go(func() { _ = p.try(how) })
+				}
+				all.Wait()
+				if len(last) != devices || !slices.Contains(last, 0) {
+					t.Errorf("round %d, %q: the devices found %v others", round, how, last)
+				}
+			})
+		}
+	}
+}
+
+// A hook whose time is up is run again, and after its tries the socket goes without it.
+func TestOnDisconnectingTakesTooLong(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var n notes
+		s := w.server(func(s *nonstick.Server) {
+			s.OnDisconnecting(func(ctx context.Context, k *nonstick.Socket, _ nonstick.Reason) error {
+				rooms, _ := k.Rooms(ctx)
+				n.add("hook %v", rooms)
+				<-ctx.Done()
+				return ctx.Err()
+			})
+			s.OnDisconnect(func(context.Context, *nonstick.Socket, nonstick.Reason) error {
+				n.add("handler")
+				return nil
+			})
+			s.OnConnect(func(ctx context.Context, k *nonstick.Socket) error { return k.Join(ctx, "room") })
+		})
+		p := w.join(s)
+		p.send("1")
+		n.expect(t, "hook [room]", "hook [room]")
+		p.expectClosed("transport close")
+		w.expectNobody("/")
+		if !strings.Contains(w.log.String(), "given up") {
+			t.Errorf("log: %s", w.log)
 		}
 	})
 }

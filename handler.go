@@ -25,8 +25,10 @@ type Handler interface {
 	// Reply takes the client's answer to an event that [EmitThen] emitted, with the name and the state that were given
 	// then. An error is logged.
 	Reply(ctx context.Context, s *Socket, name string, answer Args, state json.RawMessage) error
-	// Disconnect is told that a socket has left. It is called once for each socket; again only if the instance died
-	// that called it, or if its time was up, with the same socket id.
+	// Disconnect is told that a socket has left: it is in no room any more, nor in its namespace. Of several sockets
+	// that leave a room at the same time, on whichever instances, the one that was in it last finds the room empty, and
+	// maybe others of them too ([Namespace.OnDisconnecting] sees the rooms before). It is called once for each socket;
+	// again only if the instance died that called it, or if its time was up, with the same socket id.
 	Disconnect(ctx context.Context, s *Socket, reason Reason) error
 }
 
@@ -197,11 +199,11 @@ func (t *table) Disconnect(ctx context.Context, s *Socket, reason Reason) error 
 	return t.disconnect(ctx, s, reason)
 }
 
-// idle reports whether a Handler has nothing to do when a socket leaves, which spares the claim that makes it run
-// once. A Handler of the program's own always has.
-func idle(h Handler) bool {
-	t, ok := h.(*table)
-	return ok && t.disconnect == nil
+// idle reports whether there is nothing to do when a socket leaves, which spares the claim that makes it done once. A
+// Handler of the program's own always has something to do.
+func (n *Namespace) idle() bool {
+	t, ok := n.serve.(*table)
+	return ok && t.disconnect == nil && len(n.hooks.disconnecting) == 0
 }
 
 // on registers the handler of an event.

@@ -14,6 +14,8 @@ type hooks struct {
 	any       []func(ctx context.Context, s *Socket, event string, args Args)
 	outgoing  []func(ctx context.Context, s *Socket, event string, args Args)
 	connected []func(ctx context.Context, s *Socket) error
+
+	disconnecting []func(ctx context.Context, s *Socket, reason Reason) error
 }
 
 // Use adds middleware, as Socket.IO's namespace.use does: functions that are called in the order of their registration
@@ -68,6 +70,16 @@ func (n *Namespace) PrependAnyOutgoing(listener func(ctx context.Context, s *Soc
 // what it joins, belongs into the connect handler, which costs fewer writes and takes effect as one.
 func (n *Namespace) OnConnected(hook func(ctx context.Context, s *Socket) error) {
 	n.register("a hook", func() { n.hooks.connected = append(n.hooks.connected, hook) })
+}
+
+// OnDisconnecting adds a hook of sockets that are about to leave, as Socket.IO's "disconnecting": its session has
+// ended, or it leaves its namespace, and it is still in its rooms, which [Socket.Rooms] reads and other sockets meet it
+// in. It cannot be emitted to any more. Hooks are called in the order of their registration; behind them the socket
+// leaves its rooms, and then comes the disconnect handler. An error is logged, and stops neither. Hooks and handler
+// together have the time of a disconnect handler, and are called again as that is: a hook that is, because its instance
+// died, may find that some of the rooms, or all, are left already.
+func (n *Namespace) OnDisconnecting(hook func(ctx context.Context, s *Socket, reason Reason) error) {
+	n.register("a hook", func() { n.hooks.disconnecting = append(n.hooks.disconnecting, hook) })
 }
 
 // EventNames returns the names of the events that have a handler of [On] or [OnAck], sorted.

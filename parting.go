@@ -2,6 +2,7 @@ package nonstick
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -16,23 +17,23 @@ import (
 const (
 	// claimTries is how often a claim is tried that may have been applied or not.
 	claimTries = 3
-	// partingLife is how long it is remembered how far a parting came: longer than an instance that has read the
-	// socket's row may work, and than all tries together.
+	// partingLife is the lease of a socket that leaves: longer than all tries together. When a try is over is in the
+	// owner's text.
 	partingLife = time.Hour
 )
 
-// leaveClaim names the right to run a socket's disconnect handler.
-func leaveClaim(id sessionstore.SocketID) string { return "left/" + string(id) }
-
-// parting is the run of one socket's disconnect handler. How far it has come is kept in the owner of a claim, as the
-// progress of a large broadcast is: so that the handler runs once, that one whose instance died or whose time was up is
-// tried again, and that there is an end to it. The claim is not given back, for another instance may have read the
-// socket's row before it was removed.
+// parting is the end of one socket: hooks that see it in its rooms, then it leaves them, then its disconnect handler.
+// How far it has come is kept in the owner of the lease in the socket's row, as the progress of a large broadcast is in
+// a claim: so that the handler runs once, that one whose instance died or whose time was up is tried again, and that
+// there is an end to it. The lease is not given back: it goes with the row.
 type parting struct {
 	s    *Server
-	row  sessionstore.Socket
-	name string // of the claim
+	n    *Namespace
+	row  sessionstore.Socket // as it was claimed
 	mine sessionstore.Owner
+
+	told    bool // the hooks have run here
+	vacated bool // it has left its rooms
 }
 
 // try is what the claim says.
@@ -76,7 +77,12 @@ func (p *parting) run(ctx context.Context, reason string) (settled bool, err err
 			return false, err
 		}
 		if held == "" {
-			if !p.s.disconnected(ctx, p.row, nil, reason) {
+			late, err := p.handlers(ctx, reason)
+			if err != nil {
+				p.note(ctx, try{token: next.token, number: last.number, until: time.Now()}) // that was no try
+				return false, err
+			}
+			if !late {
 				return true, nil
 			}
 			if last, from = next, p.mine; ctx.Err() != nil && time.Until(next.until) > delivery.LeaseMargin {
@@ -104,6 +110,34 @@ func (p *parting) run(ctx context.Context, reason string) (settled bool, err err
 	}
 }
 
+// handlers runs hooks and handler, and has the socket leave its rooms in between.
+func (p *parting) handlers(ctx context.Context, reason string) (late bool, err error) {
+	timed, end := p.s.handlerContext(ctx)
+	defer end()
+	if !p.told && p.n.disconnecting(timed, p.row, nil, reason) {
+		return true, nil
+	}
+	p.told = true
+	if !p.vacated {
+		if err := p.s.store.Vacate(ctx, p.row); err != nil {
+			return false, fmt.Errorf("nonstick: leave rooms: %w", err)
+		}
+	}
+	p.vacated, p.row.Rooms = true, 0
+	return p.n.disconnected(timed, p.row, nil, reason), nil
+}
+
+// drop removes what is left of the socket.
+func (p *parting) drop(ctx context.Context) error {
+	if !p.vacated { // by another instance, perhaps
+		return p.s.remove(ctx, p.row)
+	}
+	if err := p.s.store.DropSocket(ctx, p.row); err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
+		return fmt.Errorf("nonstick: remove socket: %w", err)
+	}
+	return nil
+}
+
 // giveUp goes on without the handler.
 func (p *parting) giveUp(ctx context.Context, tries int) {
 	p.s.log.ErrorContext(ctx, "disconnect handler given up", "nsp", string(p.row.Namespace), "tries", tries)
@@ -129,15 +163,23 @@ func (p *parting) note(ctx context.Context, t try) {
 	}
 }
 
-// claim takes the claim, from an owner if one is named. It returns the owner that has it, if that is another.
+// claim takes the socket, from an owner if one is named. It returns the owner that has it, if that is another. The
+// error matches sessionstore.ErrNotFound if the socket is gone.
 func (p *parting) claim(ctx context.Context, t try, from sessionstore.Owner) (held sessionstore.Owner, err error) {
 	now := time.Now()
 	lease := sessionstore.Lease{Owner: t.owner(), Until: now.Add(partingLife)}
 	for tries := again.Times(claimTries); tries.Next(ctx); {
-		err = p.s.store.Claim(ctx, p.name, lease, from, now)
+		var row sessionstore.Socket
+		row, err = p.s.store.ClaimSocket(ctx, p.row, lease, from, now)
 		if err == nil {
 			p.mine = lease.Owner
+			if !p.vacated {
+				p.row = row
+			}
 			return "", nil
+		}
+		if errors.Is(err, sessionstore.ErrNotFound) {
+			break
 		}
 		if h, ok := sessionstore.Holder(err); ok {
 			return h.Owner, nil

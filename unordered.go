@@ -177,12 +177,17 @@ func (s *Server) vacate(ctx context.Context, inv *engine.Invocation, row session
 	}
 	now, err := s.engine.Overtaken(ctx, inv.ID(), engine.WaitLeave, engine.Lateness, gone)
 	if errors.Is(err, engine.ErrNeverCame) {
-		var leaving bool
-		if leaving, err = s.held(ctx, leaveClaim(row.ID)); err != nil {
-			return false, err
+		now, err = s.store.Get(ctx, inv.ID(), time.Now())
+		if err != nil {
+			return false, fmt.Errorf("nonstick: connect: %w", err)
+		}
+		k, _ := now.Socket(row.Namespace)
+		if k.ID != row.ID {
+			inv.Reread(now)
+			return true, nil
 		}
 		err = engine.ErrNeverCame
-		if leaving { // its disconnect handler takes long
+		if k.Leaving.Held() { // its disconnect handler takes long
 			now, err = s.engine.Overtaken(ctx, inv.ID(), engine.WaitLeave, leavePatience, gone)
 		}
 	}

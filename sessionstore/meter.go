@@ -39,6 +39,9 @@ const (
 	OpLeaseShard
 	OpPutSocket
 	OpRemoveSocket
+	OpClaimSocket
+	OpVacate
+	OpDropSocket
 	OpReadSocket
 	OpAuth
 	OpData
@@ -64,7 +67,8 @@ var opNames = [numOps]string{
 	"Create", "Get", "Handshake", "Close", "TakeOver", "Finish", "Deliver", "Enqueue", "Bodies", "Answer", "Park",
 	"Pong", "Bind", "Probe", "Upgrade", "Abort", "Renew", "Release", "PutConnection", "Connection",
 	"DeleteConnection", "Register", "Update", "Look", "Beat", "Expire", "Pinged", "Unregister", "Registrations",
-	"LeaseShard", "PutSocket", "RemoveSocket", "ReadSocket", "Auth", "Data", "SetData", "SwapData", "SetHint",
+	"LeaseShard", "PutSocket", "RemoveSocket", "ClaimSocket", "Vacate", "DropSocket", "ReadSocket", "Auth",
+	"Data", "SetData", "SwapData", "SetHint",
 	"ClearSockets", "Join", "Leave", "RoomsOf", "InRoom", "Member", "Members", "Reap", "Partial", "Ack", "Claim",
 	"Child",
 }

@@ -178,6 +178,8 @@ type Socket struct {
 	ConnectedAt time.Time
 	// Parent is what let the socket into its namespace, if that is one of those that clients made, see [Children].
 	Parent string
+	// Leaving is the lease of the caller that ends the socket, see [Sockets.ClaimSocket].
+	Leaving Lease
 }
 
 // NewSocket is what a CONNECT stores.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"time"
 )
 
 // SocketLimits bound what one socket may keep in the store.
@@ -65,6 +66,18 @@ type Sockets interface {
 	// ErrNotFound if it was gone, after removing the member row and what is left of its rooms all the same. It may be
 	// called again after an error, and goes on where it stopped.
 	RemoveSocket(ctx context.Context, s Socket) (Socket, error)
+	// ClaimSocket takes, renews or hands over the right to end a socket (1 write), and returns its row as it is after.
+	// The lease lies in the row, and from then on no join succeeds: for that, the socket is gone. So the rooms that the
+	// row counts are all that there will be. Condition: the row is there (ErrNotFound), and has no owner, or its lease
+	// has ended at now, or its owner is from or lease.Owner; a [HeldError] otherwise. So a holder renews it, or hands
+	// it over, as that of a [Claims.Claim].
+	ClaimSocket(ctx context.Context, s Socket, lease Lease, from Owner, now time.Time) (Socket, error)
+	// Vacate takes a socket, as it was claimed, out of its namespace and its rooms (1 write and two for each room; 1
+	// read if s.Rooms is not 0). Its row, auth and data stay. It may be called again, and goes on where it stopped.
+	Vacate(ctx context.Context, s Socket) error
+	// DropSocket removes what Vacate has left: auth and data, and the row (1 write, and one each for auth and data).
+	// ErrNotFound if the row was gone. It may be called again.
+	DropSocket(ctx context.Context, s Socket) error
 	// ReadSocket reads the row and the data of a member's socket in one call. ErrNotFound if it is gone, or its
 	// session is not open.
 	ReadSocket(ctx context.Context, nsp Namespace, m Member) (Socket, map[string]string, error)
@@ -114,9 +127,10 @@ func (r Range) Contains(id SocketID) bool { return id >= r.From && (r.To == "" |
 
 // Rooms are the members of rooms and namespaces.
 type Rooms interface {
-	// Join puts the room's row among the session's items and the socket's row among the room's members, then counts
-	// the room in the socket's row if that is there and below the limit (3 writes). If not, it removes both rows again
-	// and returns ErrNotFound or ErrTooManyRooms. Joining twice is no error, at the limit too, and counts once.
+	// Join puts the room's row among the session's items and the socket's row among the room's members, then counts the
+	// room in the socket's row if that is there, not claimed and below the limit (3 writes). If not, it removes both
+	// rows again and returns ErrNotFound or ErrTooManyRooms. Joining twice is no error, at the limit too, and counts
+	// once.
 	Join(ctx context.Context, s Socket, room Room, hint Connection, limits SocketLimits) error
 	// Leave removes the socket from the room's members, then the room's row among the session's items, then counts it
 	// no more (2 or 3 writes). Leaving twice, or as a socket that is gone, is no error. A join and a leave of one

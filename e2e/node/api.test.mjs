@@ -155,3 +155,37 @@ test('the handshake is whole', async () => {
   const other = await join('/hooks', { ...modes.polling, extraHeaders: { origin } });
   assert.equal((await ask(other, 'handshake')).xdomain, true);
 });
+
+for (const mode of Object.keys(modes)) {
+  test(`${mode}: a socket that leaves is seen in its rooms, and then in none`, async () => {
+    const watcher = await connectIn('websocket', options);
+    assert.equal(await ask(watcher, 'join', 'watchers'), 'ok');
+    const room = fresh('room ');
+    const socket = await connectIn(mode, { ...options, auth: { room } });
+    const { id } = socket;
+    const told = [];
+    for (const event of ['left', 'gone']) watcher.on(event, (of) => of.id === id && told.push({ event, ...of }));
+    socket.disconnect();
+    await until(() => told.length === 2, () => `told ${JSON.stringify(told)}`);
+    const reasons = ['client namespace disconnect', 'transport close']; // which of the two comes first is the network's
+    assert.ok(reasons.includes(told[0].reason), told[0].reason);
+    assert.deepEqual(told, [
+      { event: 'left', id, reason: told[0].reason, rooms: [room] },
+      { event: 'gone', id, reason: told[0].reason, rooms: [] },
+    ]);
+  });
+}
+
+test('of devices that leave at once the last finds that it is', async () => {
+  const watcher = await connectIn('websocket', options);
+  assert.equal(await ask(watcher, 'join', 'watchers'), 'ok');
+  const found = new Map();
+  watcher.on('last', (room, others) => found.set(room, [...(found.get(room) ?? []), others]));
+  const people = Array.from({ length: 6 }, () => fresh('person '));
+  await Promise.all(people.map(async (room) => {
+    const devices = await Promise.all(Object.values(modes).map((mode) => join('/hooks', { ...mode, auth: { room } })));
+    for (const device of devices) device.disconnect();
+    await until(() => found.get(room)?.length === devices.length, () => `${room}: ${found.get(room)}`);
+    assert.ok(found.get(room).includes(0), `none of them was the last: ${found.get(room)}`);
+  }));
+});

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 // ending is how a client's disconnect handler behaves.
@@ -40,12 +41,33 @@ const (
 
 var errOver = errors.New("simulation: over")
 
+// disconnecting is the hook of sockets that are about to leave the room: its handler has not run yet.
+func (r *run) disconnecting(_ context.Context, s *nonstick.Socket, _ nonstick.Reason) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := r.closed[s.ID()]; n > 0 && r.w.faultless() && r.owners[s.ID()].ending <= slowEnding {
+		r.w.violation("a hook of %s came after its handler, which ran %d times", r.owners[s.ID()].name, n)
+	}
+	return nil
+}
+
+// meetsGone checks that a disconnect handler finds neither its own socket in the room nor another one whose
+// handler has begun: so of several that leave at once, the last finds none of them. The run is locked.
+func (r *run) meetsGone(ctx context.Context, name string) {
+	for m := range r.real.Members(context.WithoutCancel(ctx), "/", room, sessionstore.Range{}) {
+		if r.closed[string(m.Socket)] > 0 {
+			r.w.violation("the handler of %s found a socket in the room whose handler has run, or runs", name)
+		}
+	}
+}
+
 // disconnect is the disconnect handler.
 func (r *run) disconnect(ctx context.Context, s *nonstick.Socket, reason nonstick.Reason) error {
 	c := r.owner(s.ID())
 	r.mu.Lock()
 	r.closed[s.ID()]++
 	r.ending++
+	r.meetsGone(ctx, c.name)
 	r.mu.Unlock()
 	defer func() {
 		r.mu.Lock()

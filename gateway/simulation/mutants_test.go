@@ -39,6 +39,7 @@ var mutants = []mutant{
 	{"ping-waits-for-closes", 6},
 	{"a-slow-push-holds-all", 77},
 	{"end-forgets-rooms", 2},
+	{"rooms-after-the-handler", 2},
 	{"open-step-is-no-claim", 4},
 	{"full-is-silent", 16},
 	{"attachment-without-condition", 3},

@@ -222,6 +222,7 @@ func (r *run) register(srv *nonstick.Server) {
 	r.waiters(nsp)
 	r.uploads(srv)
 	r.asks(nsp)
+	nsp.OnDisconnecting(r.disconnecting)
 	nsp.OnDisconnect(r.disconnect)
 }
 

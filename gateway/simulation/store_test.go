@@ -106,9 +106,6 @@ func (s *store) Claim(
 	if s.mutant == "given-back-is-in-doubt" && strings.HasPrefix(name, "given/") {
 		return nil
 	}
-	if s.mutant == "claim-ends-at-once" && strings.HasPrefix(name, "left/") {
-		l.Until = now
-	}
 	err := s.write(ctx, "Claim "+name, func(ctx context.Context) error {
 		claim := func(from sessionstore.Owner) error {
 			return s.Store.Claim(ctx, name, s.lease(l), from, now.Add(s.skew))
@@ -324,6 +321,40 @@ func (s *store) RemoveSocket(ctx context.Context, k sessionstore.Socket) (row se
 		return err
 	})
 	return row, err
+}
+
+func (s *store) ClaimSocket(
+	ctx context.Context, k sessionstore.Socket, l sessionstore.Lease, from sessionstore.Owner, now time.Time,
+) (row sessionstore.Socket, err error) {
+	if s.mutant == "claim-ends-at-once" {
+		l.Until = now
+	}
+	err = s.write(ctx, "ClaimSocket "+string(k.ID), func(ctx context.Context) (err error) {
+		row, err = s.Store.ClaimSocket(ctx, k, s.lease(l), from, now.Add(s.skew))
+		return err
+	})
+	if errors.Is(err, sessionstore.ErrExists) && s.mutant == "everybody-claims" {
+		return k, nil
+	}
+	return row, err
+}
+
+func (s *store) Vacate(ctx context.Context, k sessionstore.Socket) error {
+	if s.mutant == "end-forgets-rooms" || s.mutant == "rooms-after-the-handler" {
+		return nil
+	}
+	return s.write(ctx, "Vacate "+string(k.ID), func(ctx context.Context) error { return s.Store.Vacate(ctx, k) })
+}
+
+func (s *store) DropSocket(ctx context.Context, k sessionstore.Socket) error {
+	if s.mutant == "end-forgets-rooms" {
+		return nil
+	}
+	return s.write(
+		ctx,
+		"DropSocket "+string(k.ID),
+		func(ctx context.Context) error { return s.Store.DropSocket(ctx, k) },
+	)
 }
 
 func (s *store) ClearSockets(ctx context.Context, id sessionstore.SessionID) error {

@@ -107,6 +107,16 @@ var prices = []price{
 	{"Join", 0, 3, 0, 3, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.Join(ctx, v.Sockets[0], "joined", conn, wideSocket)
 	}},
+	{
+		"the end of a socket in 1 room: ClaimSocket, Vacate, DropSocket", 1, 1 + 3 + 1, 1, 1 + 3 + 1,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			k, err := s.ClaimSocket(ctx, v.Sockets[0], sessionstore.Lease{Owner: "me", Until: now}, "", now)
+			if err != nil {
+				return err
+			}
+			return errors.Join(s.Vacate(ctx, k), s.DropSocket(ctx, k))
+		},
+	},
 	{"Leave", 0, 3, 0, 3, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.Leave(ctx, v.Sockets[0], "r")
 	}},

@@ -34,7 +34,8 @@ func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionsto
 		return fmt.Errorf("join room: member: %w", err) // as if nothing had been written
 	}
 	c := change{
-		key: socketKey(k.Session, k.Namespace), condition: isSocket, values: item{":id": str(k.ID), ":n": num(1)},
+		key: socketKey(k.Session, k.Namespace), condition: isSocket + " AND attribute_not_exists(#" + attrLease + ")",
+		values: item{":id": str(k.ID), ":n": num(1)},
 	}
 	if there { // counted already
 		c.values[":n"] = num(0)
@@ -54,7 +55,7 @@ func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionsto
 	if err := s.takeBack(ctx, op, &k, room); err != nil {
 		return fmt.Errorf("join room: take it back: %w", partly(err))
 	}
-	if text(r.found, attrID) == string(k.ID) {
+	if text(r.found, attrID) == string(k.ID) && !leaseOf(r.found, attrLease, attrLeaseEnds).Held() {
 		return fmt.Errorf("join room: socket: %w", sessionstore.ErrTooManyRooms)
 	}
 	return fmt.Errorf("join room: socket: %w", sessionstore.ErrNotFound)

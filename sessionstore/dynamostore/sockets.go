@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -36,6 +37,7 @@ func socketOf(id sessionstore.SessionID, it item) sessionstore.Socket {
 		HasData:     flag(it, attrHasData),
 		Rooms:       int(number(it, attrRoomCount)),
 		Parent:      text(it, attrParent),
+		Leaving:     leaseOf(it, attrLease, attrLeaseEnds),
 		ConnectedAt: moment(it, attrCreatedAt),
 	}
 }
@@ -163,15 +165,92 @@ func (s *Store) RemoveSocket(ctx context.Context, k sessionstore.Socket) (sessio
 	return row, nil
 }
 
+// ClaimSocket implements [sessionstore.Sockets].
+func (s *Store) ClaimSocket(
+	ctx context.Context, k sessionstore.Socket, lease sessionstore.Lease, from sessionstore.Owner, now time.Time,
+) (sessionstore.Socket, error) {
+	const op = sessionstore.OpClaimSocket
+	if err := s.begin(ctx, op); err != nil {
+		return k, fmt.Errorf("claim socket: %w", err)
+	}
+	if from == "" {
+		from = lease.Owner
+	}
+	it, err := s.update(ctx, op, change{
+		key: socketKey(k.Session, k.Namespace), update: "SET " + setLease, returns: types.ReturnValueAllNew,
+		condition: isSocket + " AND (attribute_not_exists(#" + attrLease + ") OR #" + attrLeaseEnds + " <= :now OR #" +
+			attrLease + " IN (:owner, :from))",
+		values: item{
+			":id": str(k.ID), ":owner": str(lease.Owner), ":from": str(from), ":until": millis(lease.Until),
+			":now": millis(now),
+		},
+	})
+	if r := refused(err); r != nil {
+		err = sessionstore.ErrNotFound
+		if text(r.found, attrID) == string(k.ID) {
+			err = &sessionstore.HeldError{Lease: leaseOf(r.found, attrLease, attrLeaseEnds)}
+		}
+	}
+	if err != nil {
+		return k, fmt.Errorf("claim socket: %w", err)
+	}
+	return socketOf(k.Session, it), nil
+}
+
+// Vacate implements [sessionstore.Sockets].
+func (s *Store) Vacate(ctx context.Context, k sessionstore.Socket) error {
+	const op = sessionstore.OpVacate
+	if err := s.begin(ctx, op); err != nil {
+		return fmt.Errorf("vacate: %w", err)
+	}
+	ctx = patient(ctx)
+	k.HasAuth, k.HasData = false, false // these stay
+	if err := s.removeKept(ctx, op, k); err != nil {
+		return fmt.Errorf("vacate: %w", err)
+	}
+	return nil
+}
+
+// DropSocket implements [sessionstore.Sockets]. The row goes last, for it is what the rest is found by; data may have
+// come since it was read.
+func (s *Store) DropSocket(ctx context.Context, k sessionstore.Socket) error {
+	const op = sessionstore.OpDropSocket
+	if err := s.begin(ctx, op); err != nil {
+		return fmt.Errorf("drop socket: %w", err)
+	}
+	if err := s.writeAll(ctx, op, keptDeletes(&k, k.HasAuth, k.HasData)); err != nil {
+		return fmt.Errorf("drop socket: %w", err)
+	}
+	it, err := s.remove(ctx, op, socketKey(k.Session, k.Namespace), isSocket, item{":id": str(k.ID)})
+	if refused(err) != nil {
+		return fmt.Errorf("drop socket: %w", sessionstore.ErrNotFound)
+	}
+	if err != nil {
+		return fmt.Errorf("drop socket: %w", partly(err))
+	}
+	late := keptDeletes(&k, false, !k.HasData && flag(it, attrHasData))
+	if err := s.writeAll(ctx, op, late); err != nil {
+		return fmt.Errorf("drop socket: %w", partly(err))
+	}
+	return nil
+}
+
+// keptDeletes removes auth and data of a socket.
+func keptDeletes(k *sessionstore.Socket, auth, data bool) []types.WriteRequest {
+	var writes []types.WriteRequest
+	if auth {
+		writes = append(writes, deleteRequest(authKey(k)))
+	}
+	if data {
+		writes = append(writes, deleteRequest(dataKey(k)))
+	}
+	return writes
+}
+
 // removeKept removes the member row of a socket and what it keeps: as its row says.
 func (s *Store) removeKept(ctx context.Context, op sessionstore.Op, k sessionstore.Socket) error {
 	writes := []types.WriteRequest{deleteRequest(s.everybodyKey(k.Namespace, k.ID))}
-	if k.HasAuth {
-		writes = append(writes, deleteRequest(authKey(&k)))
-	}
-	if k.HasData {
-		writes = append(writes, deleteRequest(dataKey(&k)))
-	}
+	writes = append(writes, keptDeletes(&k, k.HasAuth, k.HasData)...)
 	if err := s.writeAll(ctx, op, writes); err != nil || k.Rooms == 0 {
 		return err
 	}

@@ -95,7 +95,7 @@ func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionsto
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	e, i := st.socket(k)
-	if e == nil {
+	if e == nil || e.sockets[i].Leaving.Held() {
 		s.removeMember(inRoom(k.Namespace, room), k.ID)
 		s.meter.Add(sessionstore.OpJoin, sessionstore.Usage{Writes: 2})
 		return fmt.Errorf("join room: socket: %w", sessionstore.ErrNotFound)

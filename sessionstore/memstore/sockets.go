@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -139,6 +140,84 @@ func (s *Store) RemoveSocket(ctx context.Context, k sessionstore.Socket) (sessio
 	e.sockets = slices.Delete(slices.Clone(e.sockets), i, i+1)
 	st.tidy(k.Session, e)
 	return row, nil
+}
+
+// ClaimSocket implements [sessionstore.Sockets].
+func (s *Store) ClaimSocket(
+	ctx context.Context, k sessionstore.Socket, lease sessionstore.Lease, from sessionstore.Owner, now time.Time,
+) (row sessionstore.Socket, err error) {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return row, err
+	}
+	s.wrote(sessionstore.OpClaimSocket, 1)
+	err = sessionstore.ErrNotFound
+	s.lookup(k, func(e *entry, i int, _ *kept) {
+		old := e.sockets[i].Leaving
+		if old.Held() && !old.Expired(now) && old.Owner != lease.Owner && old.Owner != from {
+			err = &sessionstore.HeldError{Lease: old}
+			return
+		}
+		e.replace(i, func(row *sessionstore.Socket) { row.Leaving = lease })
+		row, err = e.sockets[i], nil
+	})
+	if err != nil {
+		return row, fmt.Errorf("claim socket: %w", err)
+	}
+	return row, nil
+}
+
+// Vacate implements [sessionstore.Sockets].
+func (s *Store) Vacate(ctx context.Context, k sessionstore.Socket) error {
+	const op = sessionstore.OpVacate
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return err
+	}
+	s.wrote(op, 1)
+	if k.Rooms > 0 {
+		s.meter.Add(op, sessionstore.Usage{Reads: 1})
+	}
+	st := s.stripe(k.Session)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	s.removeMember(s.memberKey(k.Namespace, k.ID), k.ID)
+	e, i := st.socket(k)
+	if e == nil {
+		return nil
+	}
+	own := e.kept[k.ID]
+	s.meter.Add(op, sessionstore.Usage{Writes: int64(2 * len(own.rooms))})
+	s.removeRows(k.ID, own)
+	for room := range own.rooms {
+		own.bytes -= weighRoom(string(room))
+	}
+	own.rooms = nil
+	e.replace(i, func(row *sessionstore.Socket) { row.Rooms = 0 })
+	st.settle(e)
+	return nil
+}
+
+// DropSocket implements [sessionstore.Sockets].
+func (s *Store) DropSocket(ctx context.Context, k sessionstore.Socket) error {
+	const op = sessionstore.OpDropSocket
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return err
+	}
+	s.wrote(op, 1)
+	st := s.stripe(k.Session)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	e, i := st.socket(k)
+	if e == nil {
+		return fmt.Errorf("drop socket: %w", sessionstore.ErrNotFound)
+	}
+	row := e.sockets[i]
+	row.Rooms = 0
+	s.meter.Add(op, sessionstore.Usage{Writes: int64(writesOf(&row))})
+	s.removeRows(k.ID, e.kept[k.ID])
+	delete(e.kept, k.ID)
+	e.sockets = slices.Delete(slices.Clone(e.sockets), i, i+1)
+	st.tidy(k.Session, e)
+	return nil
 }
 
 // removeRows removes a socket from its namespace and rooms.

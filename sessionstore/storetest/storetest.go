@@ -42,6 +42,7 @@ func Run(t *testing.T, newStore func(t *testing.T) sessionstore.Store) {
 		{"Connections", connectionTests},
 		{"Registry", registryTests},
 		{"Sockets", socketTests},
+		{"Leaving", leavingTests},
 		{"Data", dataTests},
 		{"Rooms", roomTests},
 		{"Paging", pagingTests},

@@ -57,7 +57,7 @@ func register(io *nonstick.Server) {
 		return s.To(room).Emit(ctx, "typing", room, s.ID(), typing)
 	})
 
-	io.OnDisconnect(func(ctx context.Context, s *nonstick.Socket, _ nonstick.Reason) error {
+	io.OnDisconnecting(func(ctx context.Context, s *nonstick.Socket, _ nonstick.Reason) error {
 		rooms, err := s.Rooms(ctx)
 		for _, room := range rooms {
 			err = errors.Join(err, s.To(room).Emit(ctx, "left", room, s.ID()))

@@ -69,7 +69,7 @@ func register(io *nonstick.Server) {
 		if err != nil {
 			return err
 		}
-		if online, err := isOnline(ctx, s.To(user)); online || err != nil {
+		if online, err := isOnline(ctx, io.To(user)); online || err != nil {
 			return err
 		}
 		return io.Emit(ctx, "offline", user)

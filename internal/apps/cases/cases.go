@@ -45,7 +45,8 @@ func (a App) Register(srv *nonstick.Server) {
 	for _, name := range namespaces {
 		n := srv.Of(name)
 		n.OnConnect(greet(n))
-		n.OnDisconnect(left(n))
+		n.OnDisconnecting(left(n))
+		n.OnDisconnect(gone(n))
 		echoes(n)
 		rooms(n)
 		ends(n)

@@ -199,6 +199,7 @@ func TestLeft(t *testing.T) {
 				watcher.expect(
 					w.pusher.Take(watcher.conn),
 					fmt.Sprintf(`42["left",{"id":%q,"reason":%q,"rooms":["r"]}]`, id, tt.reason),
+					fmt.Sprintf(`42["gone",{"id":%q,"reason":%q,"rooms":[]}]`, id, tt.reason),
 				)
 			})
 		})

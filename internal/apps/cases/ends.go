@@ -8,7 +8,8 @@ import (
 	"github.com/nonstick-io/nonstick"
 )
 
-// watchers is the room that is told about every socket that has left, as "left".
+// watchers is the room that is told about every socket that leaves, as "left" with its rooms, and when it has left
+// them, as "gone" with those that it still reads.
 const watchers = "watchers"
 
 // ends sets events that end the sender: both emit "last" to it first. bye takes the socket out of its namespace, kick
@@ -24,8 +25,19 @@ func ends(n *nonstick.Namespace) {
 	}
 }
 
-// left is the disconnect handler: it takes the time that the client has asked for, finds that the socket cannot be
-// emitted to any more, and tells the watchers.
+// gone is the disconnect handler.
+func gone(n *nonstick.Namespace) func(context.Context, *nonstick.Socket, nonstick.Reason) error {
+	return func(ctx context.Context, s *nonstick.Socket, reason nonstick.Reason) error {
+		rooms, err := s.Rooms(ctx)
+		if err != nil {
+			return err
+		}
+		return n.To(watchers).Emit(ctx, "gone", map[string]any{"id": s.ID(), "reason": reason, "rooms": rooms})
+	}
+}
+
+// left is the hook of a socket that is about to leave its rooms: it takes the time that the client has asked for, finds
+// that the socket cannot be emitted to any more, and tells the watchers.
 func left(n *nonstick.Namespace) func(context.Context, *nonstick.Socket, nonstick.Reason) error {
 	return func(ctx context.Context, s *nonstick.Socket, reason nonstick.Reason) error {
 		w, err := wishesOf(ctx, s)

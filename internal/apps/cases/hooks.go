@@ -10,7 +10,9 @@ import (
 //
 //   - middleware refuses a socket whose auth has "deny", and an event that is called "forbidden", with data;
 //   - every event that comes in is told to its sender as "saw", every one that goes out is counted in "out";
-//   - a socket that has connected is told so by a broadcast to its room "ready", as "ready", with how many are in it;
+//   - a socket that has connected is told so by a broadcast, as "ready", with how many sockets of its id there are;
+//   - a socket that has left tells "watchers" of the main namespace, as "last", how many others it found in the room
+//     that its auth named;
 //   - handshake acknowledges with the handshake, out with the number of events emitted to the socket.
 func hooks(srv *nonstick.Server) {
 	n := srv.Of("/hooks")
@@ -21,7 +23,22 @@ func hooks(srv *nonstick.Server) {
 		}
 		return err
 	}, func(ctx context.Context, s *nonstick.Socket) error {
-		return s.Join(ctx, "ready")
+		w, err := wishesOf(ctx, s)
+		if err != nil || w.Room == "" {
+			return err
+		}
+		return s.Join(ctx, w.Room)
+	})
+	n.OnDisconnect(func(ctx context.Context, s *nonstick.Socket, _ nonstick.Reason) error {
+		w, err := wishesOf(ctx, s)
+		if err != nil || w.Room == "" {
+			return err
+		}
+		others, err := n.To(w.Room).Fetch(ctx, 10)
+		if err != nil {
+			return err
+		}
+		return srv.To(watchers).Emit(ctx, "last", w.Room, len(others))
 	})
 	n.OnConnected(func(ctx context.Context, s *nonstick.Socket) error {
 		ready, err := n.To(s.ID()).Fetch(ctx, 2)

@@ -64,7 +64,7 @@ func Register(srv *nonstick.Server) {
 	srv.Pages(Page(clientFolder()))
 	a := app{srv}
 	a.io.OnConnect(a.connect)
-	a.io.OnDisconnect(a.disconnect)
+	a.io.OnDisconnecting(a.disconnecting)
 	nonstick.OnAck(a.io, "join", a.join)
 	nonstick.OnAck(a.io, "leave", a.leave)
 	nonstick.OnAck(a.io, "message", a.message)
@@ -93,7 +93,7 @@ func (a app) connect(ctx context.Context, s *nonstick.Socket) error {
 	}{user{s.ID(), name}, rooms})
 }
 
-func (a app) disconnect(ctx context.Context, s *nonstick.Socket, _ nonstick.Reason) error {
+func (a app) disconnecting(ctx context.Context, s *nonstick.Socket, _ nonstick.Reason) error {
 	return a.tell(ctx, s, "gone", a.who(ctx, s))
 }
 
