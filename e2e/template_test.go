@@ -85,7 +85,8 @@ func TestTemplate(t *testing.T) {
 			d.run(t, "load.test.mjs")
 		})
 		t.Run("chat, through CloudFront", func(t *testing.T) {
-			deploy(t, inbound, append(chat[:len(chat):len(chat)], "--parameter", "Edge=on")...).run(t, "browser.test.mjs")
+			edge := append(chat[:len(chat):len(chat)], "--parameter", "Edge=on")
+			deploy(t, inbound, edge...).run(t, "browser.test.mjs")
 		})
 		t.Run("cors", func(t *testing.T) {
 			deploy(

@@ -18,13 +18,15 @@ const (
 // verification sets events that scripts/verify asks a deployment with:
 //
 //   - platform acknowledges with what the function knows of its deployment: how frames come in;
-//   - push takes a socket's id and a size, emits "pushed" with a text of that size to that socket, and acknowledges with
-//     the error, empty if there was none;
+//   - push takes a socket's id and a size, emits "pushed" with a text of that size to that socket, and acknowledges
+//     with the error, empty if there was none;
 //   - pushes takes a socket's id and a number, emits as many numbered events "pushed" to it, one after the other, and
 //     acknowledges with the milliseconds that it took.
 func verification(n *nonstick.Namespace) {
 	nonstick.OnAck(n, "platform", func(context.Context, *nonstick.Socket, nonstick.Args) (map[string]string, error) {
-		return map[string]string{"inbound": os.Getenv("NONSTICK_INBOUND"), "release": os.Getenv("NONSTICK_RELEASE")}, nil
+		return map[string]string{
+			"inbound": os.Getenv("NONSTICK_INBOUND"), "release": os.Getenv("NONSTICK_RELEASE"),
+		}, nil
 	})
 	nonstick.OnAck(n, "push",
 		func(ctx context.Context, _ *nonstick.Socket, in nonstick.Args2[string, int]) (string, error) {
