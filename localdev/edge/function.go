@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
 	"regexp"
 	"strings"
 	"time"
@@ -19,7 +21,10 @@ const MaxCode = 10 << 10
 
 // runTime is how long a function may run. CloudFront bounds its computing, to about a millisecond; a laptop may be
 // busy with something else.
-const runTime = time.Second
+var runTime = time.Second
+
+// maxCalls is how deep calls may go. CloudFront gives a function 2 MB.
+const maxCalls = 1000
 
 // Errors of a [Function].
 var (
@@ -40,6 +45,19 @@ var imports = regexp.MustCompile(
 	`(?m)^[ \t]*import[ \t]+([A-Za-z_$][A-Za-z0-9_$]*)[ \t]+from[ \t]+['"]([a-z]+)['"][ \t]*;?`,
 )
 
+// restrict takes away what the runtime of CloudFront does not have: code that is made of text.
+var restrict = goja.MustCompile("restrict", `(() => {
+  const refuse = (name) => function () { throw new EvalError(name + ' is not allowed in a CloudFront function'); };
+  globalThis.eval = refuse('eval');
+  for (const f of [function () {}, async function () {}]) {
+    const prototype = Object.getPrototypeOf(f);
+    const constructor = refuse('Function');
+    constructor.prototype = prototype;
+    Object.defineProperty(prototype, 'constructor', { value: constructor });
+  }
+  globalThis.Function = (function () {}).constructor;
+})()`, true)
+
 // NewFunction reads the code of a function, which has a function called handler. Errors: [ErrCode].
 func NewFunction(code string) (*Function, error) {
 	if len(code) > MaxCode {
@@ -50,52 +68,67 @@ func NewFunction(code string) (*Function, error) {
 		return nil, fmt.Errorf("%w: %w", ErrCode, err)
 	}
 	f := &Function{program: program}
-	if _, _, err := f.load(&call{}); err != nil {
+	if _, err := f.load(slog.New(slog.DiscardHandler)); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCode, err)
 	}
 	return f, nil
 }
 
-// call is one run of a function: what its helper methods have said.
+// call is one run of a function, in a runtime of its own: what code keeps in globals must not be seen by the next
+// request.
 type call struct {
-	origin string // that it has selected; empty: none
+	vm      *goja.Runtime
+	handler goja.Callable
+	log     *slog.Logger
+	origin  string // that the helper methods have selected; empty: none
+	// The runtime's own JSON and String, as they were before the code could replace them.
+	parse, stringify, text goja.Callable
 }
 
-// load makes a runtime with the function in it. Each run has a new one, for what code keeps in globals must not be seen
-// by the next request.
-func (f *Function) load(c *call) (*goja.Runtime, goja.Callable, error) {
-	vm := goja.New()
-	err := vm.Set("require", func(name string) (map[string]any, error) {
-		if name != "cloudfront" {
-			return nil, fmt.Errorf("the module %q is not emulated, only cloudfront is", name)
+// load makes a runtime with the function in it.
+func (f *Function) load(log *slog.Logger) (*call, error) {
+	c := &call{vm: goja.New(), log: log}
+	c.vm.SetMaxCallStackSize(maxCalls)
+	begin := time.Now()
+	c.vm.SetTimeSource(func() time.Time { return begin }) // a function cannot measure time
+	if _, err := c.vm.RunProgram(restrict); err != nil {
+		return nil, err
+	}
+	c.text, _ = goja.AssertFunction(c.vm.Get("String"))
+	c.parse, _ = goja.AssertFunction(c.vm.Get("JSON").ToObject(c.vm).Get("parse"))
+	c.stringify, _ = goja.AssertFunction(c.vm.Get("JSON").ToObject(c.vm).Get("stringify"))
+	for name, value := range map[string]any{
+		"require": c.require, "console": map[string]any{"log": c.say},
+	} {
+		if err := c.vm.Set(name, value); err != nil {
+			return nil, err
 		}
-		return c.helpers(), nil
-	})
-	if err == nil {
-		err = vm.Set("console", map[string]any{"log": func(...any) {}})
 	}
-	if err == nil {
-		_, err = bounded(vm, func() (goja.Value, error) { return vm.RunProgram(f.program) })
+	if err := c.bounded(func() error {
+		_, err := c.vm.RunProgram(f.program)
+		return err
+	}); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, nil, err
+	var ok bool
+	if c.handler, ok = goja.AssertFunction(c.vm.Get("handler")); !ok {
+		return nil, errors.New("there is no function handler")
 	}
-	handler, ok := goja.AssertFunction(vm.Get("handler"))
-	if !ok {
-		return nil, nil, errors.New("there is no function handler")
-	}
-	return vm, handler, nil
+	return c, nil
 }
 
 // bounded runs code for as long as a function may run.
-func bounded(vm *goja.Runtime, run func() (goja.Value, error)) (goja.Value, error) {
-	timer := time.AfterFunc(runTime, func() { vm.Interrupt("it took longer than a function may") })
+func (c *call) bounded(run func() error) error {
+	timer := time.AfterFunc(runTime, func() { c.vm.Interrupt("it took longer than a function may") })
 	defer timer.Stop()
 	return run()
 }
 
-// helpers are the methods of the module cloudfront.
-func (c *call) helpers() map[string]any {
+// require returns a module that is built in.
+func (c *call) require(name string) (map[string]any, error) {
+	if name != "cloudfront" {
+		return nil, fmt.Errorf("the module %q is not emulated, only cloudfront is", name)
+	}
 	missing := func(name string) func(...any) error {
 		return func(...any) error { return fmt.Errorf("cloudfront.%s is not emulated", name) }
 	}
@@ -104,53 +137,83 @@ func (c *call) helpers() map[string]any {
 		"updateRequestOrigin":      missing("updateRequestOrigin"),
 		"createRequestOriginGroup": missing("createRequestOriginGroup"),
 		"kvs":                      missing("kvs"),
+	}, nil
+}
+
+// say is console.log.
+func (c *call) say(values ...goja.Value) {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = v.String()
 	}
+	c.log.Info("function at viewer-request says", "text", strings.Join(words, " "))
 }
 
 // run calls the handler with an event. What it returns is the request, maybe changed, or a response.
-func (f *Function) run(event map[string]any) (result map[string]any, origin string, err error) {
-	c := &call{}
-	vm, handler, err := f.load(c)
+func (f *Function) run(event map[string]any, log *slog.Logger) (result map[string]any, origin string, err error) {
+	c, err := f.load(log)
 	if err != nil {
 		return nil, "", fmt.Errorf("%w: %w", ErrRun, err)
 	}
-	v, err := bounded(vm, func() (goja.Value, error) {
-		parsed, err := parse(vm, event)
-		if err != nil {
-			return nil, err
-		}
-		return handler(goja.Undefined(), parsed)
-	})
-	if err != nil {
+	var text string
+	if err := c.bounded(func() error {
+		text, err = c.handle(event)
+		return err
+	}); err != nil {
 		return nil, "", fmt.Errorf("%w: %w", ErrRun, err)
 	}
-	out := v.Export()
-	if p, ok := out.(*goja.Promise); ok { // of an async function; there is nothing in it that could wait
-		switch p.State() {
-		case goja.PromiseStateFulfilled:
-			out = p.Result().Export()
-		case goja.PromiseStateRejected:
-			return nil, "", fmt.Errorf("%w: %s", ErrRun, p.Result())
-		case goja.PromiseStatePending:
-			return nil, "", fmt.Errorf("%w: it waits for what never comes", ErrRun)
-		}
+	if json.Unmarshal([]byte(text), &result) != nil || result == nil {
+		return nil, "", fmt.Errorf("%w: handler returned %s, and must return a request or a response", ErrResult, text)
 	}
-	m, ok := out.(map[string]any)
-	if !ok {
-		return nil, "", fmt.Errorf("%w: handler returned %s, and must return a request or a response", ErrResult,
-			strings.TrimSpace(fmt.Sprint(out)))
-	}
-	return m, c.origin, nil
+	return result, c.origin, nil
 }
 
-// parse makes an event an object of the runtime, as plain as one that the code makes itself.
-func parse(vm *goja.Runtime, event map[string]any) (goja.Value, error) {
-	text, err := json.Marshal(event)
+// handle calls the handler. Event and result go in and out as JSON: the one is as plain as an object that the code
+// makes itself, and of the other nothing runs any more that the code has left in it.
+func (c *call) handle(event map[string]any) (string, error) {
+	in, err := json.Marshal(event)
+	if err != nil {
+		return "", err
+	}
+	parsed, err := c.parse(goja.Undefined(), c.vm.ToValue(string(in)))
+	if err != nil {
+		return "", err
+	}
+	v, err := c.handler(goja.Undefined(), parsed)
+	if err != nil {
+		return "", err
+	}
+	if v, err = c.settled(v); err != nil {
+		return "", err
+	}
+	out, err := c.stringify(goja.Undefined(), v)
+	if err != nil {
+		return "", err
+	}
+	return out.String(), nil
+}
+
+// settled is what a handler returned, or what the promise of an async one has become. There is nothing that it could
+// wait for.
+func (c *call) settled(v goja.Value) (goja.Value, error) {
+	o, ok := v.(*goja.Object)
+	if !ok || o.ExportType() != reflect.TypeFor[*goja.Promise]() { // to export another object runs what is in it
+		return v, nil
+	}
+	p, ok := o.Export().(*goja.Promise)
+	switch {
+	case !ok:
+		return v, nil
+	case p.State() == goja.PromiseStateFulfilled:
+		return p.Result(), nil
+	case p.State() == goja.PromiseStatePending:
+		return nil, errors.New("it waits for what never comes")
+	}
+	reason, err := c.text(goja.Undefined(), p.Result())
 	if err != nil {
 		return nil, err
 	}
-	read, _ := goja.AssertFunction(vm.Get("JSON").ToObject(vm).Get("parse"))
-	return read(goja.Undefined(), vm.ToValue(string(text)))
+	return nil, errors.New(reason.String())
 }
 
 // Request is a request of a viewer, for tests of a function's code.
@@ -187,13 +250,14 @@ func (f *Function) Run(in Request) (Outcome, error) {
 		}
 		r.Header[http.CanonicalHeaderKey(name)] = lines
 	}
-	result, origin, err := f.run(eventOf(r, "TEST", "1"))
+	result, origin, err := f.run(eventOf(r, "TEST", "1"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		return Outcome{}, err
 	}
-	if status := statusOf(result); status != 0 {
-		return Outcome{Status: status}, nil
+	if isResponse(result) {
+		a, err := responseOf(result)
+		return Outcome{Status: a.status}, err
 	}
-	as, err := read(result, r)
+	as, err := requestOf(result, r)
 	return Outcome{Origin: origin, URI: as.path, Query: as.query, Headers: as.header}, err
 }

@@ -74,7 +74,9 @@ func (c *config) flags(fs *flag.FlagSet) *declaration {
 	d.text(&c.addr, "addr", "HOST:PORT", "127.0.0.1:3000", "address to listen on; port 0 picks a free one")
 	d.text(
 		&c.hosts, "hosts", "HOW", "one",
-		"one (both APIs on the address, as behind a front) or two (the WebSocket API on a port of its own, as AWS has them without a front)",
+		"one (both APIs on the address, as behind a front) or two (the WebSocket API on a port of its own, "+
+			"as AWS has them without a front). Where the template has CloudFront in front, that is at the address, and "+
+			"each API at a free port, which is said at the start",
 	)
 	d.text(
 		&c.webSocketAddr, "websocket-addr", "HOST:PORT", "",

@@ -124,18 +124,24 @@ func serve(stop, now context.Context, c config, l listeners, log *slog.Logger, s
 	}
 	limit, done := context.WithTimeout(now, shutdownTime)
 	defer done()
-	if err := s.server.Shutdown(limit); err != nil {
+	if err := s.shutdown(limit); err != nil {
 		log.Warn("stopped before everything had ended", "error", err)
 	}
 	cancel()
-	if s.front != nil { // what it has passed on has ended
-		_ = s.front.Close() // which closes the listener; there is nothing else to say
-	}
 	if err := s.stop(); err != nil { // ends the functions that the sweepers wait for
 		log.Warn("not everything was stopped in an orderly way", "error", err)
 	}
 	background.Wait()
 	return code
+}
+
+// shutdown ends what listens. What is in front passes on the answers of what is behind it.
+func (s *service) shutdown(limit context.Context) error {
+	if s.front == nil {
+		return s.server.Shutdown(limit)
+	}
+	s.front.refuse()
+	return errors.Join(s.server.Shutdown(limit), s.front.end(limit))
 }
 
 // withoutEffect is said of options that were given in vain.

@@ -448,10 +448,13 @@ func (s *stack) distribute(context.Context) error {
 	if len(list) > 1 {
 		s.log.Warn("not emulated", "what", "a second distribution of CloudFront")
 	}
-	c := edge.Config{ID: list[0].ID, Default: list[0].Default, Function: list[0].Function, Logger: s.log}
+	c := edge.Config{
+		ID: list[0].ID, Default: list[0].Default, Methods: list[0].Methods, Function: list[0].Function, Logger: s.log,
+	}
 	for _, o := range list[0].Origins {
 		c.Origins = append(c.Origins, edge.Origin{
-			ID: o.ID, URL: o.URL, Headers: o.Headers, ConnectTime: o.ConnectTime, ReadTime: o.ReadTime,
+			ID: o.ID, URL: o.URL, Headers: o.Headers, Attempts: o.Attempts, ConnectTime: o.ConnectTime,
+			ReadTime: o.ReadTime,
 		})
 	}
 	d, err := edge.New(c)
@@ -462,10 +465,7 @@ func (s *stack) distribute(context.Context) error {
 	if s.config.set("path") {
 		s.log.Warn(withoutEffect, "what", "--path: the function of CloudFront goes by the path of the template")
 	}
-	s.service.front = &http.Server{
-		Handler: d, ReadHeaderTimeout: 30 * time.Second, MaxHeaderBytes: 32 << 10,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
+	s.service.front = newFront(d, s.log)
 	return nil
 }
 

@@ -29,7 +29,7 @@ const enginePath = "/engine.io/"
 type service struct {
 	server *emulator.Server
 	// front is CloudFront's, where the template has that; else nil.
-	front *http.Server
+	front *front
 	// sweeps run beside the server until their context ends.
 	sweeps []func(context.Context) error
 	// stops end what has been started, the last one first, when the sweeps have been told to end.

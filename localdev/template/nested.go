@@ -13,11 +13,26 @@ const deepest = 5
 // nested opens the template of a nested stack, once, with the parameters that the stack gives it.
 func (d *document) nested(r *resource) (*document, error) {
 	if n, ok := d.stacks[r.id]; ok {
+		if n == nil { // it is being opened
+			return nil, fmt.Errorf("the stack %s depends on itself", r.id)
+		}
 		return n, nil
 	}
 	if d.depth == deepest {
 		return nil, fmt.Errorf("%d stacks are within one another: more are not read", deepest+1)
 	}
+	d.stacks[r.id] = nil
+	n, err := d.openNested(r)
+	if err != nil {
+		delete(d.stacks, r.id)
+		return nil, err
+	}
+	d.stacks[r.id] = n
+	return n, nil
+}
+
+// openNested opens the template of a nested stack.
+func (d *document) openNested(r *resource) (*document, error) {
 	url := get(r.props, "TemplateURL")
 	if url == nil {
 		return nil, fmt.Errorf("TemplateURL is missing")
@@ -37,6 +52,12 @@ func (d *document) nested(r *resource) (*document, error) {
 	o := d.options
 	o.Stack, o.Parameters = o.Stack+"-"+r.id, map[string]string{}
 	for name, n := range pairs(get(r.props, "Parameters")) {
+		switch n, err := d.chosen(n); {
+		case err != nil:
+			return nil, err
+		case n == nil: // AWS::NoValue: the default
+			continue
+		}
 		if o.Parameters[name.Value], err = d.text(n); err != nil {
 			return nil, err
 		}
@@ -46,7 +67,6 @@ func (d *document) nested(r *resource) (*document, error) {
 		return nil, err
 	}
 	n.depth = d.depth + 1
-	d.stacks[r.id] = n
 	return n, nil
 }
 
@@ -93,12 +113,7 @@ func (r *reader) stack(res *resource) {
 			inner.note(res.node.Line, res.id, "in a nested stack "+res.kind+" is not emulated, only CloudFront is")
 		}
 	}
-	for _, d := range inner.out.Distributions { // the hosts of the APIs are this template's
-		for i := range d.Origins {
-			d.Origins[i].URL = r.local(d.Origins[i].URL)
-		}
-		r.out.Distributions = append(r.out.Distributions, d)
-	}
+	r.out.Distributions = append(r.out.Distributions, inner.out.Distributions...)
 	r.out.Notes = append(r.out.Notes, inner.out.Notes...)
 	r.errs = append(r.errs, inner.errs...)
 }
@@ -119,7 +134,7 @@ func (r *reader) distribution(res *resource) {
 		return
 	}
 	d := Distribution{ID: res.id, Line: c.line}
-	for _, n := range items(c.node("Origins")) {
+	for _, n := range r.chosenItems(c.node("Origins"), res.id) {
 		d.Origins = append(d.Origins, r.origin(properties{where: res.id, line: n.Line, own: n}))
 	}
 	b := c.in("DefaultCacheBehavior")
@@ -130,12 +145,27 @@ func (r *reader) distribution(res *resource) {
 	if id := r.need(b, "OriginRequestPolicyId"); id != allViewerExceptHost {
 		r.note(b.line, res.id, "the origin request policy "+id+" is not emulated: all but Host goes to the origin")
 	}
-	for _, name := range []string{"CacheBehaviors", "CustomErrorResponses", "OriginGroups"} {
-		if c.node(name) != nil {
-			r.note(c.line, res.id, name+" are not emulated")
+	for _, missing := range []struct {
+		at    properties
+		names []string
+	}{
+		{c, []string{"CacheBehaviors", "CustomErrorResponses", "DefaultRootObject", "OriginGroups"}},
+		{b, []string{"LambdaFunctionAssociations", "ResponseHeadersPolicyId", "TrustedKeyGroups", "TrustedSigners"}},
+	} {
+		for _, name := range missing.names {
+			if r.value(missing.at, name) != nil {
+				r.note(missing.at.node(name).Line, res.id, name+" is not emulated")
+			}
 		}
 	}
-	for _, n := range items(b.node("FunctionAssociations")) {
+	for _, n := range r.chosenItems(b.node("AllowedMethods"), res.id) {
+		method, err := r.text(n)
+		if err != nil {
+			r.errs = append(r.errs, r.at(err, n, res.id))
+		}
+		d.Methods = append(d.Methods, method)
+	}
+	for _, n := range r.chosenItems(b.node("FunctionAssociations"), res.id) {
 		a := properties{where: res.id, line: n.Line, own: n}
 		if event := r.need(a, "EventType"); event != "viewer-request" {
 			r.note(n.Line, res.id, "a function at "+event+" is not emulated, only at viewer-request")
@@ -185,9 +215,19 @@ func (r *reader) origin(p properties) Origin {
 		ConnectTime: r.seconds(p, "ConnectionTimeout", 10, 1, 10),
 		ReadTime:    time.Duration(r.number(custom, "OriginReadTimeout", 30, 1, 120)) * time.Second,
 	}
-	for _, n := range items(p.node("OriginCustomHeaders")) {
+	for _, n := range r.chosenItems(p.node("OriginCustomHeaders"), p.where) {
 		h := properties{where: p.where, line: n.Line, own: n}
 		o.Headers[r.need(h, "HeaderName")] = r.need(h, "HeaderValue")
 	}
 	return o
+}
+
+// localOrigins puts where the APIs are reached on this machine in the place of the hosts that origins have on AWS. It is
+// done where the APIs are: a nested template knows nothing of them.
+func (r *reader) localOrigins() {
+	for _, d := range r.out.Distributions {
+		for i := range d.Origins {
+			d.Origins[i].URL = r.local(d.Origins[i].URL)
+		}
+	}
 }

@@ -56,6 +56,7 @@ Resources:
             OriginCustomHeaders: [{HeaderName: x-key, HeaderValue: !Ref Name}]
             CustomOriginConfig: {OriginProtocolPolicy: https-only, OriginReadTimeout: 60}
         DefaultCacheBehavior:
+          AllowedMethods: [GET, HEAD, OPTIONS]
           TargetOriginId: one
           CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad
           OriginRequestPolicyId: b689b0a8-53d0-40ab-baf2-68738e2966ac
@@ -77,13 +78,61 @@ func TestNested(t *testing.T) {
 	}
 	d := out.Distributions[0]
 	if d.Function != "function handler(e) { return 'two'; }" || d.Default != "one" || len(d.Origins) != 1 ||
-		d.Origins[0].Headers["x-key"] != "two" || d.Origins[0].URL != "https://one.example.com" {
+		d.Origins[0].Headers["x-key"] != "two" || d.Origins[0].URL != "https://one.example.com" ||
+		d.Origins[0].Attempts != 1 || strings.Join(d.Methods, " ") != "GET HEAD OPTIONS" {
 		t.Errorf("%+v", d)
 	}
 	for i, want := range []string{"http://127.0.0.1:9", "two and more!"} {
 		if got := out.Outputs[i].Value; got != want {
 			t.Errorf("%s is %q, want %q", out.Outputs[i].Name, got, want)
 		}
+	}
+}
+
+// What an If leaves out is not there.
+func TestNestedChoices(t *testing.T) {
+	inner := strings.NewReplacer(
+		"OriginCustomHeaders: [{HeaderName: x-key, HeaderValue: !Ref Name}]",
+		"OriginCustomHeaders: !If [Never, [{HeaderName: x-key, HeaderValue: !Ref Name}], !Ref AWS::NoValue]",
+		"FunctionAssociations: [{EventType", "FunctionAssociations: [!If [Never, {}, !Ref AWS::NoValue], {EventType",
+		"[GET, HEAD, OPTIONS]", "!If [Never, [GET], [GET, HEAD, !If [Never, POST, !Ref AWS::NoValue], !Ref More]]",
+		"ConnectionAttempts: 1", "ConnectionAttempts: !Ref AWS::NoValue",
+		"Enabled: true", "Enabled: true\n        CustomErrorResponses: !If [Never, [{}], !Ref AWS::NoValue]",
+	).Replace(innerStack)
+	out, err := stacks(
+		t, strings.ReplaceAll(outerStack, "!Ref Two}", "!Ref Two, More: !If [None, x, !Ref AWS::NoValue]}")+
+			"Conditions: {None: !Equals [a, b]}\n", inner,
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := out.Distributions[0]
+	if len(d.Origins[0].Headers) != 0 || strings.Join(d.Methods, " ") != "GET HEAD more" ||
+		d.Origins[0].Attempts != 3 || d.Function == "" || len(out.Notes) != 0 {
+		t.Errorf("%+v, notes %q", d, out.Notes)
+	}
+}
+
+// A distribution may also be in the template itself, beside the APIs that are its origins.
+func TestOwnDistribution(t *testing.T) {
+	one := strings.NewReplacer(
+		"\nResources:", "\nResources:\n  Api: {Type: AWS::ApiGatewayV2::Api, Properties: {ProtocolType: HTTP}}",
+		"Name: {Type: String}", "Name: {Type: String, Default: two}",
+		"one.example.com", `!Sub "${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"`,
+	).Replace(innerStack)
+	path := filepath.Join(t.TempDir(), "one.yaml")
+	if err := os.WriteFile(path, []byte(one), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := template.Read(path, template.Options{BaseURL: "http://127.0.0.1:8", EdgeURL: "http://127.0.0.1:9"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := out.Distributions[0].Origins[0].URL; got != "http://127.0.0.1:8" {
+		t.Errorf("the origin is %s", got)
+	}
+	if got := out.Outputs[0].Value; got != "http://127.0.0.1:9" {
+		t.Errorf("the address is %s", got)
 	}
 }
 
@@ -106,6 +155,14 @@ func TestNestedErrors(t *testing.T) {
 		"a parameter is missing": {strings.ReplaceAll(outerStack, "{Name: !Ref Two}", "{}"), innerStack, "no default"},
 		"itself": {
 			strings.ReplaceAll(outerStack, "inner.yaml", "outer.yaml"), innerStack, "outer.yaml",
+		},
+		"its own output": {
+			strings.ReplaceAll(outerStack, "!Ref Two}", "!GetAtt Inner.Outputs.Name}"), innerStack, "depends on itself",
+		},
+		"two that need each other": {
+			strings.ReplaceAll(outerStack, "!Ref Two}", "!GetAtt Other.Outputs.Name}\n  Other:\n"+
+				"    Type: AWS::CloudFormation::Stack\n    Properties:\n      TemplateURL: inner.yaml\n"+
+				"      Parameters: {Name: !GetAtt Inner.Outputs.Name}"), innerStack, "depends on itself",
 		},
 		"no default origin": {
 			outerStack, strings.ReplaceAll(innerStack, "TargetOriginId: one", "TargetOriginId: two"),
@@ -143,6 +200,13 @@ func TestNestedNotes(t *testing.T) {
 		},
 		"viewer-response":  {"viewer-request", "viewer-response", "viewer-response"},
 		"another resource": {"\n  Front:", "\n  Topic: {Type: AWS::SNS::Topic}\n  Front:", "AWS::SNS::Topic"},
+		"a page of its own": {
+			"        Enabled: true", "        Enabled: true\n        DefaultRootObject: index.html", "DefaultRootObject",
+		},
+		"Lambda@Edge": {
+			"          TargetOriginId", "          LambdaFunctionAssociations: [{EventType: viewer-request}]\n" +
+				"          TargetOriginId", "LambdaFunctionAssociations",
+		},
 		"pages": {
 			"        Enabled: true", "        Enabled: true\n        CustomErrorResponses: [{ErrorCode: 404}]",
 			"CustomErrorResponses",

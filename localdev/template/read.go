@@ -50,6 +50,7 @@ func (r *reader) all() {
 			r.note(res.node.Line, res.id, "authorizers are not emulated: every request passes")
 		}
 	}
+	r.localOrigins()
 	r.executionRoles()
 	r.outputs()
 	r.check()

@@ -150,7 +150,9 @@ type Distribution struct {
 	Function string
 	Origins  []Origin
 	Default  string // id of the origin that gets what the function sends nowhere else
-	Line     int    // of the resource
+	// Methods are those that are passed on; none: GET and HEAD.
+	Methods []string
+	Line    int // of the resource
 }
 
 // Origin is a custom origin of a distribution.
@@ -160,7 +162,7 @@ type Origin struct {
 	URL string
 	// Headers are added to each request, over those of the viewer.
 	Headers map[string]string
-	// Attempts are those of connecting, 1 to 3.
+	// Attempts are those of connecting, and of a GET or HEAD that is not answered, 1 to 3; default 3.
 	Attempts int
 	// ConnectTime and ReadTime bound the connection and the wait for an answer; default 10 s and 30 s.
 	ConnectTime, ReadTime time.Duration
