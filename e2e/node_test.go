@@ -25,8 +25,9 @@ type result struct {
 
 // runNode runs one file of Node tests against the server at url and reports each as a subtest. A run without a test,
 // and a test that was skipped, fail. The suites count on times of 300 ms and less, as those of the protocol do, and
-// machines are busy at times: what fails is run again, twice at most, and each failure is told.
-func runNode(t *testing.T, file, url string, env ...string) {
+// machines are busy at times: what fails is run again, twice at most, and each failure is told. It returns the results
+// of the last run.
+func runNode(t *testing.T, file, url string, env ...string) []result {
 	t.Helper()
 	results, err := execNode(t, file, url, env...)
 	for try := 1; try < tries && !passed(results, err); try++ {
@@ -41,6 +42,7 @@ func runNode(t *testing.T, file, url string, env ...string) {
 	if failed := report(t, results); err != nil && failed == 0 {
 		t.Errorf("node %s: %v", file, err)
 	}
+	return results
 }
 
 // tries is how often a file is run at most.

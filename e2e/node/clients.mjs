@@ -1,11 +1,12 @@
 // The official client, and a wire between it and the server that can be cut.
 
 import assert from 'node:assert/strict';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import net from 'node:net';
 import { afterEach } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { io, Manager } from 'socket.io-client';
-import { base, ordered } from './wire.mjs';
+import { base, ordered, test } from './wire.mjs';
 
 /** The three ways in which a client reaches a server. */
 export const modes = {
@@ -14,15 +15,37 @@ export const modes = {
   upgrade: { transports: ['polling', 'websocket'] },
 };
 
-const open = new Set();
+/** What the tests of a file left open; those that run beside each other have one each. */
+const all = new Set();
+const own = new AsyncLocalStorage();
+const open = { add: (one) => (own.getStore() ?? all).add(one) };
 
-/** Ends what a test left open. Call once in a test file. */
+async function end(left) {
+  const each = [...left];
+  left.clear();
+  for (const one of each) await one.end();
+}
+
+/** Ends what a test left open. Call once in a test file whose tests run one after the other. */
 export function cleanUp() {
-  afterEach(async () => {
-    const all = [...open];
-    open.clear();
-    for (const each of all) await each.end();
-  });
+  afterEach(() => end(all));
+}
+
+/** Registers a test that may run while others of its file do: what it opens is ended with it. */
+export function beside(title, body) {
+  test(title, () => own.run(new Set(), async () => {
+    try {
+      await body();
+    } finally {
+      await end(own.getStore());
+    }
+  }));
+}
+
+/** Has what a test made ended with it. */
+export function ended(one, how) {
+  open.add({ end: () => how(one) });
+  return one;
 }
 
 /** Starts a client; it is ended after the test. */
@@ -33,10 +56,8 @@ export function start(options = {}, { url = base.origin, namespace = '' } = {}) 
 }
 
 /** A manager, for several namespaces over one connection; it is ended after the test. */
-export function manager(options = {}) {
-  const made = new Manager(base.origin, { reconnectionDelay: 50, ...options });
-  open.add({ end: () => made._close() });
-  return made;
+export function manager(options = {}, url = base.origin) {
+  return ended(new Manager(url, { reconnectionDelay: 50, ...options }), (made) => made._close());
 }
 
 /** The arguments of the next event of that name; rejects after timeout milliseconds. */
@@ -48,6 +69,25 @@ export function once(emitter, event, timeout = 8_000) {
       resolve(args);
     });
   });
+}
+
+/** Fails if an event of that name comes within the time, in milliseconds. */
+export async function quiet(emitter, event, time) {
+  let came;
+  const note = (...args) => { came = args; };
+  emitter.on(event, note);
+  await sleep(time);
+  emitter.off(event, note);
+  assert.equal(came, undefined, `"${event}" came`);
+}
+
+/** A URL of this machine at which no server listens. */
+export async function unreachable() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => { server.once('listening', resolve); });
+  const { port } = server.address();
+  await new Promise((resolve) => { server.close(resolve); });
+  return `http://127.0.0.1:${port}`;
 }
 
 /** Starts a client and waits until it is connected. */

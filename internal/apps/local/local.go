@@ -8,6 +8,7 @@ import (
 	"github.com/nonstick-io/nonstick/internal/apps/cases"
 	"github.com/nonstick-io/nonstick/internal/apps/chat"
 	"github.com/nonstick-io/nonstick/internal/apps/protocol"
+	"github.com/nonstick-io/nonstick/internal/apps/suites"
 	"github.com/nonstick-io/nonstick/localdev/laptop"
 )
 
@@ -25,6 +26,10 @@ func Program() laptop.Program {
 		},
 		{App: nonstick.App("bench", bench.Register), Usage: "to measure"},
 		{App: gateway.App{Name: "cases", New: newCases}, Usage: "a handler for each thing that users ask about"},
+		{
+			App: nonstick.App("suites", suites.Register), Usage: "what the suites of the official clients ask for",
+			EngineIO: suites.EngineIO(),
+		},
 	}}
 }
 
