@@ -37,7 +37,7 @@ func Register(srv *nonstick.Server) {
 		}
 		return s.Emit(ctx, "handshake", h)
 	})
-	srv.Of("/no").OnConnect(func(context.Context, *nonstick.Socket) error {
+	srv.Of("/no").Use(func(context.Context, *nonstick.Socket) error {
 		return &nonstick.Error{Message: "Auth failed (custom namespace)"}
 	})
 	events(srv)
