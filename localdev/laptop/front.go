@@ -19,8 +19,9 @@ type front struct {
 
 func newFront(d *edge.Distribution, log *slog.Logger) *front {
 	f := &front{Server: http.Server{
-		ReadHeaderTimeout: 30 * time.Second, MaxHeaderBytes: 2 * edge.MaxRequest, // the distribution says what is too much
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ReadHeaderTimeout: 30 * time.Second,
+		MaxHeaderBytes:    2 * edge.MaxRequest, // the distribution says what is too much
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
 	f.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.busy.Add(1)
@@ -31,8 +32,8 @@ func newFront(d *edge.Distribution, log *slog.Logger) *front {
 }
 
 // refuse stops accepting connections.
-func (f *front) refuse() {
-	ended, cancel := context.WithCancel(context.Background())
+func (f *front) refuse(ctx context.Context) {
+	ended, cancel := context.WithCancel(ctx)
 	cancel()
 	_ = f.Shutdown(ended) // which closes the listener, and does not wait then
 }

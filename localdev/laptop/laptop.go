@@ -140,7 +140,7 @@ func (s *service) shutdown(limit context.Context) error {
 	if s.front == nil {
 		return s.server.Shutdown(limit)
 	}
-	s.front.refuse()
+	s.front.refuse(limit)
 	return errors.Join(s.server.Shutdown(limit), s.front.end(limit))
 }
 

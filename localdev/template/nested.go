@@ -222,8 +222,8 @@ func (r *reader) origin(p properties) Origin {
 	return o
 }
 
-// localOrigins puts where the APIs are reached on this machine in the place of the hosts that origins have on AWS. It is
-// done where the APIs are: a nested template knows nothing of them.
+// localOrigins puts where the APIs are reached on this machine in the place of the hosts that origins have on AWS. It
+// is done where the APIs are: a nested template knows nothing of them.
 func (r *reader) localOrigins() {
 	for _, d := range r.out.Distributions {
 		for i := range d.Origins {

@@ -201,7 +201,8 @@ func TestNestedNotes(t *testing.T) {
 		"viewer-response":  {"viewer-request", "viewer-response", "viewer-response"},
 		"another resource": {"\n  Front:", "\n  Topic: {Type: AWS::SNS::Topic}\n  Front:", "AWS::SNS::Topic"},
 		"a page of its own": {
-			"        Enabled: true", "        Enabled: true\n        DefaultRootObject: index.html", "DefaultRootObject",
+			"        Enabled: true", "        Enabled: true\n        DefaultRootObject: index.html",
+			"DefaultRootObject",
 		},
 		"Lambda@Edge": {
 			"          TargetOriginId", "          LambdaFunctionAssociations: [{EventType: viewer-request}]\n" +
