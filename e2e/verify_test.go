@@ -30,7 +30,7 @@ type verified struct {
 }
 
 // verify runs the program against localdev, which must be one with the application cases.
-func verify(t *testing.T, httpURL, webSocketURL string, args ...string) (verified, error) {
+func verify(t *testing.T, outputs string, args ...string) (verified, error) {
 	t.Helper()
 	program, err := verifier()
 	if err != nil {
@@ -38,7 +38,7 @@ func verify(t *testing.T, httpURL, webSocketURL string, args ...string) (verifie
 	}
 	file := filepath.Join(t.TempDir(), "report.md")
 	cmd := exec.CommandContext(t.Context(), program, append([]string{
-		"--http", httpURL, "--websocket", webSocketURL, "--report", file,
+		"--outputs", outputs, "--report", file,
 	}, args...)...)
 	cmd.Dir = ".." // where it looks for official clients
 	said, err := cmd.CombinedOutput()
@@ -66,7 +66,7 @@ func TestVerify(t *testing.T) {
 				args = []string{"--for", "2s", "--only", "questions"}
 			}
 			url := deploy(t, inbound, deployment...).url
-			v, err := verify(t, url, "ws"+strings.TrimPrefix(url, "http")+"/socket.io", args...)
+			v, err := verify(t, outputsOf(t, strings.TrimPrefix(url, "http://"), "/socket.io"), args...)
 			if err != nil || len(v.Wrong) > 0 {
 				t.Errorf("%v, wrong is %q", err, v.Wrong)
 			}
@@ -87,15 +87,18 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// spoilt is the template with a mistake, in a folder of its own.
-func spoilt(t *testing.T, from, to string) string {
+// spoilt is the template with mistakes, in a folder of its own.
+func spoilt(t *testing.T, mistakes ...[2]string) string {
 	t.Helper()
 	text, err := os.ReadFile("../template.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(text), from) {
-		t.Fatalf("template.yaml has no %q", from)
+	for _, m := range mistakes {
+		if !strings.Contains(string(text), m[0]) {
+			t.Fatalf("template.yaml has no %q", m[0])
+		}
+		text = []byte(strings.Replace(string(text), m[0], m[1], 1))
 	}
 	root, err := filepath.Abs("..")
 	if err != nil {
@@ -108,59 +111,81 @@ func spoilt(t *testing.T, from, to string) string {
 		}
 	}
 	file := filepath.Join(dir, "template.yaml")
-	if err := os.WriteFile(file, []byte(strings.Replace(string(text), from, to, 1)), 0o600); err != nil {
+	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file
 }
 
-// A deployment that is wrong is told what is wrong, and where.
+// noRouteResponse takes the route response away where frames are handled at once, which need it.
+var noRouteResponse = [2]string{
+	"    Type: AWS::ApiGatewayV2::RouteResponse\n    Condition: InboundConcurrent\n",
+	"    Type: AWS::ApiGatewayV2::RouteResponse\n    Condition: InboundOrdered\n",
+}
+
+// noRight takes the right to push from every function.
+var noRight = [2]string{
+	"- &connections\n                Effect: Allow", "- &connections\n                Effect: Deny",
+}
+
+// otherStage has functions push to another stage.
+var otherStage = [2]string{
+	`.${AWS::URLSuffix}/v1"` + "\n        NONSTICK_WEBSOCKET_URL",
+	`.${AWS::URLSuffix}/v2"` + "\n        NONSTICK_WEBSOCKET_URL",
+}
+
+// A deployment that is wrong is told what is wrong, and where: of one that is wrong in three ways, each.
 func TestVerifyNamesWhatIsWrong(t *testing.T) {
-	const response = "  WebSocketRouteResponse: # without it what the function answers to a frame is thrown away\n" +
-		"    Type: AWS::ApiGatewayV2::RouteResponse\n    Condition: InboundConcurrent\n"
 	for _, c := range []struct {
-		name, from, to, inbound, want string
+		name, inbound, stage string
+		mistakes             [][2]string
+		want                 []string
 	}{
 		{
-			"no route response", response, strings.Replace(response, "InboundConcurrent", "InboundOrdered", 1),
-			"concurrent", "no route response: ",
+			"no route response, the URL of another stage, no right to push", "concurrent", "/v2",
+			[][2]string{noRouteResponse, noRight},
+			[]string{
+				"wrong stage: ", "missing right, or wrong stage: a WebSocket is let in, and the open packet",
+				"no route response: ",
+			},
 		},
 		{
-			"another stage to push to", `.${AWS::URLSuffix}/v1"` + "\n        NONSTICK_WEBSOCKET_URL",
-			`.${AWS::URLSuffix}/v2"` + "\n        NONSTICK_WEBSOCKET_URL", "ordered", "wrong stage",
-		},
-		{
-			"no right to push", "- &connections\n                Effect: Allow",
-			"- &connections\n                Effect: Deny",
-			"ordered", "WebSocketRole lacks execute-api:ManageConnections",
+			"another stage to push to", "ordered", "/v1",
+			[][2]string{otherStage},
+			[]string{"or wrong stage: ", "InboundRole lacks"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-			url := "http://" + addr
 			s := start(
-				t, "localdev with a spoilt template", binary, "--template", spoilt(t, c.from, c.to), "--app", "cases",
-				"--addr",
-				addr, "--inbound", c.inbound, "--built", builtFunctions(t), "--logs", t.TempDir(),
+				t, "localdev with a spoilt template", binary, "--template", spoilt(t, c.mistakes...), "--app", "cases",
+				"--addr", addr, "--inbound", c.inbound, "--built", builtFunctions(t), "--logs", t.TempDir(),
 			)
 			s.lacksRights = true // on purpose
-			s.waitHealthyFor(t, url, templateTime)
-			v, err := verify(t, url, "ws"+strings.TrimPrefix(url, "http")+"/socket.io")
-			if err == nil || len(v.Wrong) != 1 || !strings.Contains(v.Wrong[0], c.want) {
-				t.Errorf("%v, wrong is %q, want %q", err, v.Wrong, c.want)
+			s.waitHealthyFor(t, "http://"+addr, templateTime)
+			v, err := verify(t, outputsOf(t, addr, c.stage))
+			if err == nil || len(v.Wrong) != len(c.want) {
+				t.Fatalf("%v, wrong is %q", err, v.Wrong)
+			}
+			for i, want := range c.want {
+				if !strings.Contains(v.Wrong[i], want) {
+					t.Errorf("%q, want %q", v.Wrong[i], want)
+				}
 			}
 		})
 	}
-	t.Run("the URL of another stage", func(t *testing.T) {
-		t.Parallel()
-		polling, webSocket := startTwoHosts(
-			t, "/v2", "--app", "cases", "--template", "template.yaml", "--built", builtFunctions(t), "--logs",
-			t.TempDir(),
-		)
-		v, err := verify(t, polling, webSocket)
-		if err == nil || len(v.Wrong) != 1 || !strings.Contains(v.Wrong[0], "wrong stage: ") {
-			t.Errorf("%v, wrong is %q", err, v.Wrong)
-		}
-	})
+}
+
+// outputsOf are the outputs of a stack on localdev, whose WebSocket API is said to have a stage.
+func outputsOf(t *testing.T, addr, stage string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "outputs")
+	text := fmt.Sprintf(
+		"HttpUrl=http://%s\nWebSocketUrl=ws://%s%s\nWebSocketClient=io({ path: \"/v1\" })\n", addr, addr, stage,
+	)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }

@@ -33,8 +33,10 @@ type way struct {
 	name      string
 	http      string // base URL
 	webSocket string // whole URL, without a query
-	used      *used
-	client    *http.Client
+	// other is the same with the path that the outputs tell clients, if that is another; empty if not.
+	other  string
+	used   *used
+	client *http.Client
 }
 
 // statusError is an answer that is not 200.

@@ -52,60 +52,93 @@ func (r *report) reach(ctx context.Context, w *way) (inbound string, fine bool) 
 		wrong("the application is not cases, which is what can be asked.")
 		return "", false
 	}
-	return inbound, r.reachWebSocket(ctx, w, group, inbound, asker, wrong)
+	return inbound, r.reachWebSocket(ctx, w, &wayIn{group: group, inbound: inbound, asker: asker, wrong: wrong})
 }
 
-func (r *report) reachWebSocket(
-	ctx context.Context, w *way, group, inbound string, asker *member, wrong func(string, ...any),
-) bool {
-	var s *socket
-	if !r.check(ctx, group, "a WebSocket is let in", func(ctx context.Context) (err error) {
-		s, err = w.dial(ctx, w.slash(), "EIO=4&transport=websocket")
-		var refused *refusedError
-		if errors.As(err, &refused) && refused.status == http.StatusForbidden {
-			wrong("wrong stage: %s is refused with 403. The URL ends in another stage than WebSocketStage has (or "+
-				"the edge's "+
-				"WebSocketPath does), or Edge is only.", w.webSocket)
-		} else if err != nil {
-			wrong("%s does not let a WebSocket in: look at WebSocketConnectRoute and at the log of the function "+
-				"websocket.",
-				w.webSocket)
-		}
-		return err
-	}) {
+// wayIn is what is known of a way when WebSockets are asked about.
+type wayIn struct {
+	group, inbound string
+	asker          *member // on polling
+	wrong          func(format string, args ...any)
+}
+
+// reachWebSocket goes on where it can after a step that fails, so that a deployment with several mistakes is told of
+// each.
+func (r *report) reachWebSocket(ctx context.Context, w *way, in *wayIn) bool {
+	s, fine := r.letIn(ctx, w, in)
+	if s == nil {
 		return false
 	}
 	defer s.close(ctx)
-	if !r.check(ctx, group, "the open packet comes", func(ctx context.Context) error {
+	opens := r.check(ctx, in.group, "the open packet comes", func(ctx context.Context) error {
 		packet, err := s.receive(ctx)
 		if err == nil {
 			_, err = readOpen(packet)
 		}
 		return err
-	}) {
-		wrong("missing right, or wrong stage: a WebSocket is let in, and the open packet, which the function " +
-			"websocket pushes, " +
-			"does not come. Either WebSocketRole lacks execute-api:ManageConnections (or sqs:ReceiveMessage on " +
-			"OpenQueue), or " +
-			"NONSTICK_MANAGEMENT_ENDPOINT names another stage than WebSocketStage. The log of the function tells " +
-			"them apart: " +
-			"\"not authorized to perform\" is the right, \"Forbidden\" alone is the stage.")
+	})
+	if !opens {
+		in.wrong("missing right, or wrong stage: a WebSocket is let in, and the open packet, which the function " +
+			"websocket " +
+			"pushes, does not come. Either WebSocketRole lacks execute-api:ManageConnections (or " +
+			"sqs:ReceiveMessage on " +
+			"OpenQueue), or NONSTICK_MANAGEMENT_ENDPOINT names another stage than WebSocketStage. The log of the " +
+			"function " +
+			"tells them apart: \"not authorized to perform\" is the right, \"Forbidden\" alone is the stage.")
+	}
+	probes := r.check(ctx, in.group, "a probe is answered", func(ctx context.Context) error { return probed(ctx, w) })
+	if !probes {
+		in.wrong("%s", unanswered(r.last().Seen, in.inbound))
+	}
+	if !opens || !probes {
 		return false
 	}
 	var m *member
-	if !r.check(ctx, group, "a frame is answered", func(ctx context.Context) (err error) {
+	if !r.check(ctx, in.group, "a frame is answered", func(ctx context.Context) (err error) {
 		m, err = join(ctx, s)
 		return err
 	}) {
-		wrong("%s", unanswered(r.results[len(r.results)-1].Seen, inbound))
+		in.wrong("%s", unanswered(r.last().Seen, in.inbound))
 		return false
 	}
-	if !r.check(ctx, group, "a probe is answered", func(ctx context.Context) error { return probed(ctx, w) }) {
-		wrong("%s", unanswered(r.results[len(r.results)-1].Seen, inbound))
-		return false
+	return r.pushed(ctx, in, m) && fine
+}
+
+// letIn opens a WebSocket. Where the URL is refused and the outputs tell clients another path, it goes on with that.
+func (r *report) letIn(ctx context.Context, w *way, in *wayIn) (s *socket, fine bool) {
+	dial := func(ctx context.Context) (err error) {
+		s, err = w.dial(ctx, w.slash(), "EIO=4&transport=websocket")
+		return err
 	}
-	return r.check(ctx, group, "a client on polling has the server push to it", func(ctx context.Context) error {
-		said, err := asker.call(ctx, "push", m.id, 10)
+	var refused *refusedError
+	var err error
+	if r.check(ctx, in.group, "a WebSocket is let in", func(ctx context.Context) error {
+		err = dial(ctx)
+		return err
+	}) {
+		return s, true
+	}
+	if !errors.As(err, &refused) || refused.status != http.StatusForbidden {
+		in.wrong("%s does not let a WebSocket in: look at WebSocketConnectRoute and at the log of the function "+
+			"websocket.",
+			w.webSocket)
+		return nil, false
+	}
+	in.wrong("wrong stage: %s is refused with 403. The URL ends in another stage than WebSocketStage has (or the "+
+		"edge's "+
+		"WebSocketPath does), or Edge is only.", w.webSocket)
+	if w.other == "" {
+		return nil, false
+	}
+	w.webSocket = w.other
+	r.check(ctx, in.group, "a WebSocket is let in at "+w.other+", which clients are told", dial)
+	return s, false
+}
+
+// pushed has the server push to a member, for the sake of the error that it gets.
+func (r *report) pushed(ctx context.Context, in *wayIn, m *member) bool {
+	return r.check(ctx, in.group, "a client on polling has the server push to it", func(ctx context.Context) error {
+		said, err := in.asker.call(ctx, "push", m.id, 10)
 		if err != nil {
 			return err
 		}
@@ -114,7 +147,7 @@ func (r *report) reachWebSocket(
 			return err
 		}
 		if text != "" {
-			wrong("%s", unpushed(text))
+			in.wrong("%s", unpushed(text))
 			return errors.New(text)
 		}
 		_, err = m.want(ctx, "pushed")
@@ -150,10 +183,10 @@ func unanswered(seen, inbound string) string {
 	case strings.Contains(seen, "API Gateway writes"):
 		return "the function websocket fails or is throttled at a frame: its log says why."
 	case inbound == ordered:
-		return "missing right, or no function: frames go to InboundQueue, and their answers, which the function " +
-			"inbound " +
-			"pushes, do not come. InboundRole lacks execute-api:ManageConnections, or a right to the table, or " +
-			"InboundFunctionFrames does not feed the function. Its log says which."
+		return "missing right, wrong stage, or no function: frames go to InboundQueue, and their answers, which the " +
+			"function inbound pushes, do not come. InboundRole lacks execute-api:ManageConnections, or a right to the " +
+			"table, or NONSTICK_MANAGEMENT_ENDPOINT names another stage, or InboundFunctionFrames does not feed the " +
+			"function. Its log says which."
 	default:
 		return "no route response: the function websocket answers frames, and API Gateway throws the answers away. " +
 			"WebSocketDefaultRoute needs RouteResponseSelectionExpression: $default, and there must be a " +

@@ -140,7 +140,10 @@ func (r *report) verify(ctx context.Context, o options, u *used) {
 	inbound, fine := "", true
 	for _, w := range ways {
 		in, ok := r.reach(ctx, w)
-		inbound, fine = max(inbound, in), fine && ok
+		fine = fine && ok
+		if in != "" {
+			inbound = in
+		}
 	}
 	if !fine {
 		return // what is wrong is said; everything else would say it again

@@ -92,6 +92,9 @@ func (r *report) ask(ctx context.Context, q question) {
 	r.add(out)
 }
 
+// last is the result that came last.
+func (r *report) last() result { return r.results[len(r.results)-1] }
+
 func (r *report) add(out result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 )
 
@@ -73,12 +75,28 @@ func parseOutputs(text []byte) (outputs, error) {
 	return out, nil
 }
 
+// clientPath is the path of WebSockets in the outputs Client and WebSocketClient.
+var clientPath = regexp.MustCompile(`path: "(/[^"]+)"`)
+
+// told is the WebSocket API's URL with the path that clients are told; empty if that is the same, or they are told none.
+func (o outputs) told() string {
+	base := strings.TrimRight(o["WebSocketUrl"], "/")
+	u, err := url.Parse(base)
+	m := clientPath.FindStringSubmatch(o["Client"] + o["WebSocketClient"])
+	if err != nil || m == nil || u.Path == m[1] {
+		return ""
+	}
+	u.Path = m[1]
+	return u.String()
+}
+
 // ways are how the deployment is reached: by the two APIs themselves, and by the one address if there is one.
 func (o outputs) ways(u *used) []*way {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	base := strings.TrimRight(o["HttpUrl"], "/")
 	all := []*way{{
 		name: "the two APIs", http: base, webSocket: strings.TrimRight(o["WebSocketUrl"], "/"), used: u, client: client,
+		other: o.told(),
 	}}
 	if one := strings.TrimRight(o["Url"], "/"); one != "" && one != base {
 		all = append(all, &way{
