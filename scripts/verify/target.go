@@ -78,7 +78,8 @@ func parseOutputs(text []byte) (outputs, error) {
 // clientPath is the path of WebSockets in the outputs Client and WebSocketClient.
 var clientPath = regexp.MustCompile(`path: "(/[^"]+)"`)
 
-// told is the WebSocket API's URL with the path that clients are told; empty if that is the same, or they are told none.
+// told is the WebSocket API's URL with the path that clients are told; empty if that is the same, or they are told
+// none.
 func (o outputs) told() string {
 	base := strings.TrimRight(o["WebSocketUrl"], "/")
 	u, err := url.Parse(base)
