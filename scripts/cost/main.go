@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -86,6 +87,17 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	}
 }
 
+// difference is the first line in which two pages differ.
+func difference(there, now string) string {
+	a, b := strings.Split(there, "\n"), strings.Split(now, "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("line %d is %q, and would be %q", i+1, a[i], b[i])
+		}
+	}
+	return fmt.Sprintf("it has %d lines, and would have %d", len(a), len(b))
+}
+
 // page measures and renders docs/cost.md.
 func page(ctx context.Context, write, check bool, out io.Writer) error {
 	p, err := readPrices()
@@ -106,7 +118,7 @@ func page(ctx context.Context, write, check bool, out io.Writer) error {
 			return err
 		}
 		if !bytes.Equal(there, text) {
-			return errStale
+			return fmt.Errorf("%w: %s", errStale, difference(string(there), string(text)))
 		}
 		return nil
 	default:

@@ -322,7 +322,6 @@ func (w *writer) operations(m measured) {
 		{"a look of a GET that waits", m.reread},
 		{"a packet to a client on WebSocket", m.deliverWebSocket},
 		{"a packet to a client on polling", m.deliverPoll},
-		{"the end of a WebSocket", m.endWebSocket},
 		{"reading 1,000 sessions, as the sweeper does", m.registry},
 		{"reading 1,000 members of a namespace, as a broadcast does", m.namespace},
 	} {
