@@ -64,6 +64,9 @@ func cheatsheet(io *nonstick.Server, nsp *nonstick.Namespace) []cheat {
 		{"room by room", func(ctx context.Context, _ *nonstick.Socket, _ string) error {
 			return io.To("room1").To("room2", "room3").Except("room4").Emit(ctx, "hello")
 		}, "ann bob cat dan"},
+		{"to those in two rooms at once", func(ctx context.Context, _ *nonstick.Socket, _ string) error {
+			return io.To("room1").And("room3").Emit(ctx, "hello")
+		}, "dan"},
 		{"to a namespace", func(ctx context.Context, _ *nonstick.Socket, _ string) error {
 			return nsp.Emit(ctx, "hello")
 		}, "nat ned"},

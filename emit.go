@@ -9,8 +9,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Selection is a choice of sockets, and what can be done with them: To, In and Except narrow it, and return a new
-// one; Emit emits an event, Join, Leave and Disconnect act on the sockets, Fetch reads them. It is the same from a
+// Selection is a choice of sockets, and what can be done with them: To, In, And and Except choose, and return a
+// new one; Emit emits an event, Join, Leave and Disconnect act on the sockets, Fetch reads them. It is the same from a
 // [Namespace], a [Socket] and, in other programs, an emitter.Emitter.
 type Selection = emitter.Selection
 
@@ -117,6 +117,10 @@ func (n *Namespace) To(rooms ...string) Selection { return n.all().To(rooms...) 
 
 // In is another name of [Namespace.To].
 func (n *Namespace) In(rooms ...string) Selection { return n.To(rooms...) }
+
+// And returns the sockets of the namespace that are in all of the rooms: And("a").And("b"), as And("a", "b"), reads
+// these two rooms, and not the namespace.
+func (n *Namespace) And(rooms ...string) Selection { return n.all().And(rooms...) }
 
 // Except returns all sockets of the namespace but those in the rooms.
 func (n *Namespace) Except(rooms ...string) Selection { return n.all().Except(rooms...) }

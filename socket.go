@@ -256,6 +256,9 @@ func (s *Socket) To(rooms ...string) Selection { return s.Broadcast().To(rooms..
 // In is another name of [Socket.To].
 func (s *Socket) In(rooms ...string) Selection { return s.To(rooms...) }
 
+// And returns the sockets that are in all of the rooms but for this one, see [Selection].
+func (s *Socket) And(rooms ...string) Selection { return s.Broadcast().And(rooms...) }
+
 // Except returns all sockets of the namespace but for this one and those in the rooms.
 func (s *Socket) Except(rooms ...string) Selection { return s.Broadcast().Except(rooms...) }
 

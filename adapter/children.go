@@ -79,7 +79,7 @@ func (a *Adapter) inChildren(
 }
 
 // whole reports whether all sockets of the namespace are selected.
-func (s Selection) whole() bool { return len(s.Rooms)+len(s.Except)+len(s.Skip) == 0 }
+func (s Selection) whole() bool { return len(s.Rooms)+len(s.And)+len(s.Except)+len(s.Skip) == 0 }
 
 // forget takes a child that has no sockets off its parent's list, unless it may have one soon.
 func (a *Adapter) forget(ctx context.Context, parent string, c sessionstore.Child) {

@@ -157,7 +157,7 @@ func (a *Adapter) walkFrom(ctx context.Context, sel Selection, at location) iter
 		behind.From = at.id + "\x00"
 	}
 	return func(yield func(located, error) bool) {
-		if len(sel.Rooms) > 0 || len(sel.Except) > 0 {
+		if len(sel.Rooms)+len(sel.And)+len(sel.Except) > 0 {
 			all, _ := a.members(ctx, sel, behind)
 			for m, err := range all {
 				if !yield(located{m, location{0, m.Socket}}, err) {

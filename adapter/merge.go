@@ -98,6 +98,45 @@ func smallest(heads []head) (sessionstore.Member, error, bool) {
 	return m, nil, true
 }
 
+// both walks the sockets that are in two walks, each in order of socket ids, as the first has them. It ends with the
+// shorter of the two.
+func both(all, other members) members {
+	return func(yield func(sessionstore.Member, error) bool) {
+		h := newHead(other)
+		defer func() { h.stop() }()
+		for m, err := range all {
+			for err == nil && h.ok && h.err == nil && h.m.Socket < m.Socket {
+				h.advance()
+			}
+			switch {
+			case err == nil && h.err != nil:
+				err = h.err
+			case err == nil && !h.ok:
+				return
+			case err == nil && h.m.Socket != m.Socket:
+				continue
+			}
+			if !yield(m, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// except walks all but the sockets with the ids.
+func except(all members, ids map[sessionstore.SocketID]bool) members {
+	if len(ids) == 0 {
+		return all
+	}
+	return func(yield func(sessionstore.Member, error) bool) {
+		for m, err := range all {
+			if (err != nil || !ids[m.Socket]) && !yield(m, err) {
+				return
+			}
+		}
+	}
+}
+
 // without walks all, in order of socket ids, less those that are in except, in the same order.
 func without(all, except members) members {
 	if except == nil {

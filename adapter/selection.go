@@ -22,6 +22,8 @@ type Selection struct {
 	// Rooms are those to reach, each socket once; none means all sockets of the namespace. A socket's id is the name of
 	// a room that holds that socket alone.
 	Rooms []sessionstore.Room `json:"rooms,omitempty"`
+	// And are rooms that a socket must be in, all of them, besides one of Rooms.
+	And []sessionstore.Room `json:"and,omitempty"`
 	// Except are the rooms whose members are left out.
 	Except []sessionstore.Room `json:"except,omitempty"`
 	// Skip are sockets that are left out, which costs no read, unlike their ids among Except.
@@ -36,6 +38,13 @@ var ErrName = errors.New("adapter: invalid name")
 func (s Selection) To(rooms ...string) (Selection, error) {
 	var err error
 	s.Rooms, err = addRooms(s.Rooms, rooms)
+	return s, err
+}
+
+// Within returns the selection less the sockets that are not in all of the rooms. The error matches [ErrName].
+func (s Selection) Within(rooms ...string) (Selection, error) {
+	var err error
+	s.And, err = addRooms(s.And, rooms)
 	return s, err
 }
 
@@ -70,50 +79,70 @@ func CheckRoom(name string) error {
 // members walks the sockets that are selected within a range, each once. The room returned is the one whose rows they
 // come from if it is a single one.
 func (a *Adapter) members(ctx context.Context, sel Selection, in sessionstore.Range) (members, sessionstore.Room) {
-	var sources []members
+	from, and := sel.Rooms, sel.And
+	if len(from) == 0 && len(and) > 0 { // a room is read in place of the namespace
+		from, and = and[:1], and[1:]
+	}
 	room := sessionstore.Room("")
-	for _, r := range sel.Rooms {
-		if len(r) == socketIDLen && in.Contains(sessionstore.SocketID(r)) {
-			sources = append(sources, a.own(ctx, sel.Namespace, r))
-		}
-		sources = append(sources, a.store.Members(ctx, sel.Namespace, r, in))
+	if len(from) == 1 {
+		room = from[0]
 	}
-	if len(sel.Rooms) == 1 {
-		room = sel.Rooms[0]
+	if len(from) == 0 && len(sel.Except) == 0 {
+		return except(chain(a.shards(ctx, sel.Namespace, in)), sel.skipped()), room // disjoint: no need to merge
 	}
-	if len(sel.Rooms) == 0 {
-		for shard := range a.store.Shards() {
-			sources = append(sources, a.store.NamespaceMembers(ctx, sel.Namespace, shard, in))
-		}
+	var sources []members
+	for _, r := range from {
+		sources = append(sources, a.inRoom(ctx, sel.Namespace, r, in)...)
 	}
-	var except []members
-	ids := make(map[sessionstore.SocketID]bool, len(sel.Except)+len(sel.Skip))
-	for _, id := range sel.Skip {
+	if len(from) == 0 {
+		sources = a.shards(ctx, sel.Namespace, in)
+	}
+	all := merge(sources)
+	for _, r := range and {
+		all = both(all, merge(a.inRoom(ctx, sel.Namespace, r, in)))
+	}
+	var out []members
+	for _, r := range sel.Except {
+		out = append(out, a.store.Members(ctx, sel.Namespace, r, in)) // a room may have a name like an id
+	}
+	return except(without(all, merge(out)), sel.skipped()), room
+}
+
+// shards are the walks of all sockets of a namespace.
+func (a *Adapter) shards(ctx context.Context, nsp sessionstore.Namespace, in sessionstore.Range) []members {
+	sources := make([]members, a.store.Shards())
+	for shard := range sources {
+		sources[shard] = a.store.NamespaceMembers(ctx, nsp, shard, in)
+	}
+	return sources
+}
+
+// inRoom are the walks of a room: of its members, and of the socket whose id is the room's name.
+func (a *Adapter) inRoom(
+	ctx context.Context, nsp sessionstore.Namespace, r sessionstore.Room, in sessionstore.Range,
+) []members {
+	sources := []members{a.store.Members(ctx, nsp, r, in)}
+	if isID(r) && in.Contains(sessionstore.SocketID(r)) {
+		sources = append(sources, a.own(ctx, nsp, r))
+	}
+	return sources
+}
+
+// isID reports whether a room's name may be the id of a socket.
+func isID(r sessionstore.Room) bool { return len(r) == socketIDLen }
+
+// skipped are the sockets that are left out for their ids.
+func (s Selection) skipped() map[sessionstore.SocketID]bool {
+	ids := make(map[sessionstore.SocketID]bool, len(s.Except)+len(s.Skip))
+	for _, id := range s.Skip {
 		ids[id] = true
 	}
-	for _, r := range sel.Except {
-		if len(r) == socketIDLen {
+	for _, r := range s.Except {
+		if isID(r) {
 			ids[sessionstore.SocketID(r)] = true
 		}
-		except = append(except, a.store.Members(ctx, sel.Namespace, r, in)) // a room may have a name like an id
 	}
-	var all members
-	switch {
-	case len(except) == 0 && len(sel.Rooms) == 0: // shards are disjoint: no need to merge
-		all = chain(sources)
-	default:
-		all = without(merge(sources), merge(except))
-	}
-	if len(ids) == 0 {
-		return all, room
-	}
-	return func(yield func(sessionstore.Member, error) bool) {
-		for m, err := range all {
-			if (err != nil || !ids[m.Socket]) && !yield(m, err) {
-				return
-			}
-		}
-	}, room
+	return ids
 }
 
 // own is the room of a socket's own id: that socket, if it is there.

@@ -7,6 +7,7 @@ import (
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/internal/deliverytest"
 	"github.com/nonstick-io/nonstick/sessionstore"
+	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
 
 // world is sessions, and an adapter over them.
@@ -21,6 +22,13 @@ func inWorld(t *testing.T, limits delivery.Limits, f func(t *testing.T, w *world
 	deliverytest.Run(t, limits, func(t *testing.T, w *deliverytest.World) {
 		f(t, &world{w, adapter.New(w.Store, w.Delivery, adapter.Options{})})
 	})
+}
+
+// metered makes the store of an empty world one that counts.
+func (w *world) metered() *sessionstore.Meter {
+	m := &sessionstore.Meter{}
+	w.Store.Store = memstore.New(memstore.Options{Meter: m})
+	return m
 }
 
 func conn(name string) sessionstore.Connection { return deliverytest.Conn(name) }

@@ -112,6 +112,9 @@ func (e *Emitter) To(rooms ...string) Selection { return e.Of(socketio.MainNames
 // In is another name of [Emitter.To].
 func (e *Emitter) In(rooms ...string) Selection { return e.To(rooms...) }
 
+// And returns the sockets of the main namespace that are in all of the rooms, see [Selection.And].
+func (e *Emitter) And(rooms ...string) Selection { return e.Of(socketio.MainNamespace).And(rooms...) }
+
 // Except returns all sockets of the main namespace but the members of rooms.
 func (e *Emitter) Except(rooms ...string) Selection {
 	return e.Of(socketio.MainNamespace).Except(rooms...)

@@ -22,8 +22,8 @@ var (
 	ErrDisconnected = errors.New("nonstick: socket is disconnected")
 )
 
-// Selection is a choice of a namespace's sockets, and what can be done with them. It is a value: each of To, In and
-// Except returns a new one. A mistake in a name is the error of whatever is done with the selection.
+// Selection is a choice of a namespace's sockets, and what can be done with them. It is a value: each of To, In, And
+// and Except returns a new one. A mistake in a name is the error of whatever is done with the selection.
 type Selection struct {
 	via *Via
 	sel adapter.Selection
@@ -39,6 +39,11 @@ func (s Selection) To(rooms ...string) Selection { return s.narrowed(s.sel.To(ro
 
 // In is another name of [Selection.To].
 func (s Selection) In(rooms ...string) Selection { return s.To(rooms...) }
+
+// And narrows the selection to the sockets that are in all of the rooms: To("a", "b").And("c", "d") is in a or b, and
+// in c, and in d. The order of To and And does not matter. Without To the first room of And is read in place of the
+// namespace. The rooms are walked side by side, so the largest of them tells what it costs.
+func (s Selection) And(rooms ...string) Selection { return s.narrowed(s.sel.Within(rooms...)) }
 
 // Except leaves out the sockets in the rooms.
 func (s Selection) Except(rooms ...string) Selection { return s.narrowed(s.sel.Without(rooms...)) }

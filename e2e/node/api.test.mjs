@@ -189,3 +189,32 @@ test('of devices that leave at once the last finds that it is', async () => {
     assert.ok(found.get(room).includes(0), `none of them was the last: ${found.get(room)}`);
   }));
 });
+
+/** Connects members by turns over each transport, with the rooms that each is in, and notes what they are told. */
+async function hall(rooms) {
+  const got = [];
+  const all = Object.values(modes);
+  const members = await Promise.all(rooms.map((_, i) => connect({ ...options, ...all[i % all.length] })));
+  await Promise.all(members.flatMap((socket, i) => {
+    socket.on('said', (word) => got.push(`${i} ${word}`));
+    return rooms[i].map((room) => ask(socket, 'join', room));
+  }));
+  return { got, members };
+}
+
+test('a selection of two rooms and another reaches those in it, at any instance', async () => {
+  const [a, b, c] = [fresh('a-'), fresh('b-'), fresh('c-')];
+  const { got, members } = await hall([[a], [b], [c], [a, c], [b, c], [a, b, c], [a, b], []]);
+  const cast = async (by, choice, expected) => {
+    got.length = 0;
+    assert.equal(await ask(members[by], 'cast', choice, 'hi'), true);
+    await Promise.all(members.map((socket) => ask(socket, 'str', 'what was on its way is here now')));
+    await until(() => got.length >= expected.length, () => `got ${got}`);
+    assert.deepEqual(got.sort(), expected.map((i) => `${i} hi`));
+  };
+  await cast(7, { to: [a, b], and: [c] }, [3, 4, 5]);
+  await cast(0, { and: [a, b, c] }, [5]);
+  await cast(1, { and: [c, a], except: [b] }, [3]);
+  await cast(2, { to: [a], and: [members[6].id] }, [6]);
+  await cast(3, { to: [a], and: [fresh('none-')] }, []);
+});

@@ -141,7 +141,7 @@ func (f *emit) do(ctx context.Context, r *Request, in *space) Answer {
 
 // act calls the emitter.
 func (f *emit) act(ctx context.Context, r *Request, a *Answer, in *space) (adapter.Result, error) {
-	to := f.from(r).To(r.Rooms...).Except(r.Except...)
+	to := f.from(r).To(r.Rooms...).And(r.And...).Except(r.Except...)
 	if r.Event != nil {
 		return to.EmitArgs(ctx, *r.Event, emitter.Args{JSON: array(r.Args), Attachments: r.Attachments})
 	}

@@ -169,6 +169,12 @@ func TestEmit(t *testing.T) {
 			Answer{OK: true, Recipients: 1},
 			`42["e"]`, "",
 		},
+		{
+			"a room and another", `{"rooms":["a"],"and":["b"],"event":"e"}`,
+			Answer{OK: true, Recipients: 1},
+			"", `42["e"]`,
+		},
+		{"in all rooms", `{"and":["a","b"],"event":"e"}`, Answer{OK: true, Recipients: 1}, "", `42["e"]`},
 		{"another namespace", `{"namespace":"/x","event":"e"}`, Answer{OK: true}, "", ""},
 		{"a parent", `{"parent":"tenants","event":"e"}`, Answer{OK: true, Recipients: 1}, "", `42/tenant-2,["e"]`},
 		{
@@ -339,6 +345,10 @@ func TestSchema(t *testing.T) {
 		{`{"namespace":"","event":"e"}`, true},
 		{`{"namespace":"/n","rooms":["a"],"except":["b"],"event":"e","args":[1],"flags":{},"key":"k"}`, true},
 		{`{"parent":"tenants","rooms":["a"],"except":["b"],"event":"e"}`, true},
+		{`{"and":["a","b"],"event":"e"}`, true},
+		{`{"and":[""],"event":"e"}`, false},
+		{`{"and":"a","event":"e"}`, false},
+		{`{"batch":[{"event":"e"}],"and":["a"]}`, false},
 		{`{"parent":"tenants","namespace":"","join":["a"]}`, true},
 		{`{"parent":"tenants","disconnect":"socket"}`, true},
 		{`{"parent":"tenants","namespace":"/n","event":"e"}`, false},

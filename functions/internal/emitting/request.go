@@ -45,6 +45,7 @@ type Request struct {
 	// Parent, in place of a namespace, means all those that clients made under a parent of that name.
 	Parent *string  `json:"parent,omitempty"`
 	Rooms  []string `json:"rooms,omitempty"`
+	And    []string `json:"and,omitempty"`
 	Except []string `json:"except,omitempty"`
 
 	Event       *string           `json:"event,omitempty"`
@@ -115,7 +116,7 @@ func (r *Request) check(outer bool) error {
 	switch {
 	case len(r.Key) > maxKey:
 		return fmt.Errorf("%w: key of %d bytes, at most %d", errRequest, len(r.Key), maxKey)
-	case len(r.Rooms) > maxNames || len(r.Except) > maxNames || len(r.Join) > maxNames || len(r.Leave) > maxNames:
+	case max(len(r.Rooms), len(r.And), len(r.Except), len(r.Join), len(r.Leave)) > maxNames:
 		return fmt.Errorf("%w: more than %d rooms", errRequest, maxNames)
 	case r.Disconnect != "" && r.Disconnect != DisconnectSocket && r.Disconnect != DisconnectSession:
 		return fmt.Errorf(
@@ -146,8 +147,8 @@ func (r *Request) checkBatch() error {
 	if len(r.Batch) == 0 {
 		return fmt.Errorf("%w: a batch of nothing", errRequest)
 	}
-	if r.Namespace != "" || r.Parent != nil || r.Rooms != nil || r.Except != nil {
-		return fmt.Errorf("%w: namespace, parent, rooms and except belong into the requests of a batch", errRequest)
+	if r.Namespace != "" || r.Parent != nil || r.Rooms != nil || r.And != nil || r.Except != nil {
+		return fmt.Errorf("%w: what selects sockets belongs into the requests of a batch", errRequest)
 	}
 	for i := range r.Batch {
 		if err := r.Batch[i].check(false); err != nil {

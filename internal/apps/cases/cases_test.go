@@ -128,6 +128,12 @@ func TestEvents(t *testing.T) {
 		{"join and rooms", []string{`42["join","b"]`, `42["join","a"]`, `421["rooms"]`}, []string{`431[["a","b"]]`}},
 		{"leave", []string{`42["join","b"]`, `421["leave","b"]`, `422["rooms"]`}, []string{`431["ok"]`, `432[[]]`}},
 		{"say", []string{`42["join","b"]`, `421["say","b",{"x":1}]`}, []string{`42["said",{"x":1}]`, `431[true]`}},
+		{
+			"cast", []string{
+				`42["join","a"]`, `421["cast",{"to":["a","b"],"and":["a"]},1]`, `422["cast",{"and":["a","b"]},2]`,
+				`423["cast",{"to":["a"],"except":["a"]},3]`,
+			}, []string{`42["said",1]`, `431[true]`, `432[true]`, `433[true]`},
+		},
 		{"all", []string{`421["all",1,2]`}, []string{`42["all",1,2]`, `431[true]`}},
 		{"bye", []string{`421["bye"]`}, []string{`42["last",1]`, `41`, `431[true]`}},
 		{
