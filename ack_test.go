@@ -295,8 +295,8 @@ func TestEmitWithAckInTime(t *testing.T) {
 	}
 }
 
-// TestAcksNobodyWaitsFor: what a client acknowledges that was not asked costs one reading in a request, and is no
-// reason to end it.
+// TestAcksNobodyWaitsFor: what a client acknowledges that was not asked costs a few readings in a request, however many
+// they are, and is no reason to end it.
 func TestAcksNobodyWaitsFor(t *testing.T) {
 	var unasked []string
 	for n := range 1001 {
@@ -309,9 +309,9 @@ func TestAcksNobodyWaitsFor(t *testing.T) {
 		s := w.server(ackApp(&heard))
 		p := w.joinPolling(s)
 		u := w.spend(func() { p.send(unasked...) })
-		if u.reads > 2 || u.writes > 0 {
+		if u.reads > 6 || u.writes > 0 {
 			t.Errorf(
-				"%d reads and %d writes, want the session's and one of what is pending (%s)", u.reads, u.writes,
+				"%d reads and %d writes, want the session's, 4 and one of what is pending (%s)", u.reads, u.writes,
 				u.calls,
 			)
 		}
@@ -322,7 +322,7 @@ func TestAcksNobodyWaitsFor(t *testing.T) {
 		if len(heard) != 1 {
 			t.Errorf("heard %q among others", heard)
 		}
-		if u.reads > 4 || u.writes > 5 {
+		if u.reads > 8 || u.writes > 5 {
 			t.Errorf("%d reads and %d writes for one that was asked (%s)", u.reads, u.writes, u.calls)
 		}
 	})

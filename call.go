@@ -2,6 +2,7 @@ package nonstick
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/emitter"
@@ -37,11 +38,11 @@ func callOf(ctx context.Context) *call {
 // have little of it: a quarter of that.
 const answerMargin = 3 * time.Second
 
-// mayAsk bounds the wait for an acknowledgement, and refuses one that the handler itself holds up.
+// mayAsk bounds the wait for acknowledgements, and refuses one that the handler itself holds up.
 func mayAsk(
-	ctx context.Context, id sessionstore.SessionID,
+	ctx context.Context, ids ...sessionstore.SessionID,
 ) (context.Context, context.CancelFunc, error) {
-	if c := callOf(ctx); c != nil && c.socket.row.Session == id {
+	if c := callOf(ctx); c != nil && slices.Contains(ids, c.socket.row.Session) {
 		return nil, nil, ErrAckOwnSession
 	}
 	ctx, cancel := context.WithDeadline(ctx, ackDeadline(ctx, time.Now()))

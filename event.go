@@ -169,9 +169,9 @@ func (s *Server) joined(
 }
 
 // stateOf is the JSON that a continuation is given back.
-func stateOf(a sessionstore.Ack) json.RawMessage {
-	if a.State == "" {
+func stateOf(kept string) json.RawMessage {
+	if kept == "" {
 		return nil
 	}
-	return json.RawMessage(a.State)
+	return json.RawMessage(kept)
 }

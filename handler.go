@@ -94,6 +94,40 @@ func OnReply[In, State any](
 	})
 }
 
+// OnNoReply registers the handler that is told which sockets have not answered an event that [EmitThen] emitted under
+// its name, when the time for it is over: their ids, sorted, and the state that was kept. It is called once, on some
+// instance, within a few seconds, and not at all if all have answered; again only if the instance dies that calls it,
+// for as long as its time of 10 s. An error is logged. Where there is one, an EmitThen takes a write more, and two when
+// the time is over. OnNoReply panics with [ErrServing] after the first request of a client.
+func OnNoReply[State any](
+	to Registrar, name string, handle func(ctx context.Context, n *Namespace, missing []string, state State) error,
+) {
+	to.self().onNoReply(name, func(ctx context.Context, n *Namespace, missing []string, raw json.RawMessage) error {
+		var state State
+		if len(raw) > 0 {
+			if err := json.Unmarshal(raw, &state); err != nil {
+				return fmt.Errorf("nonstick: state of reply %q: %w", name, err)
+			}
+		}
+		return handle(ctx, n, missing, state)
+	})
+}
+
+// OnServerSideEmit registers the handler of an event that [Namespace.ServerSideEmit] emits: work that some instance
+// does once, soon or at a time. It gets the arguments as [On] does, and has 10 s. An error is logged. It panics with
+// [ErrServing] after the first request of a client.
+func OnServerSideEmit[In any](
+	to Registrar, event string, handle func(ctx context.Context, n *Namespace, in In) error,
+) {
+	to.self().onServerSideEmit(event, func(ctx context.Context, n *Namespace, args Args) error {
+		in, err := DecodeArgs[In](args)
+		if err != nil {
+			return err
+		}
+		return handle(ctx, n, in)
+	})
+}
+
 // Event is the name of an event that carries T, for programs that declare their events once, for both sides:
 //
 //	var Said = nonstick.Event[Message]("said")
@@ -153,6 +187,9 @@ func (e *badArgsError) As(target any) bool {
 type (
 	eventFunc func(ctx context.Context, s *Socket, args Args) (Args, error)
 	replyFunc func(ctx context.Context, s *Socket, answer Args, state json.RawMessage) error
+
+	lateFunc       func(ctx context.Context, n *Namespace, missing []string, state json.RawMessage) error
+	serverSideFunc func(ctx context.Context, n *Namespace, args Args) error
 )
 
 // table is the Handler of registered functions.
@@ -160,6 +197,8 @@ type table struct {
 	connect    func(ctx context.Context, s *Socket) error
 	events     map[string]eventFunc
 	replies    map[string]replyFunc
+	late       map[string]lateFunc
+	serverSide map[string]serverSideFunc
 	disconnect func(ctx context.Context, s *Socket, reason Reason) error
 }
 
@@ -217,4 +256,20 @@ func (n *Namespace) on(event string, handle eventFunc) {
 // onReply registers the handler of replies.
 func (n *Namespace) onReply(name string, handle replyFunc) {
 	n.register(fmt.Sprintf("the reply handler %q", name), func() { n.table.replies[name] = handle })
+}
+
+// onNoReply registers the handler of answers that did not come.
+func (n *Namespace) onNoReply(name string, handle lateFunc) {
+	n.register(fmt.Sprintf("the handler of no reply %q", name), func() {
+		n.table.late[name] = handle
+		n.server.timed = true
+	})
+}
+
+// onServerSideEmit registers the handler of an event to the server.
+func (n *Namespace) onServerSideEmit(event string, handle serverSideFunc) {
+	n.register(fmt.Sprintf("the handler of server side event %q", event), func() {
+		n.table.serverSide[event] = handle
+		n.server.timed = true
+	})
 }

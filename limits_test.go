@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
@@ -232,7 +233,7 @@ func TestTooManyAcks(t *testing.T) {
 		}))
 		other := w.join(p.at)
 		for i := range uint64(sessionstore.AckPlaces) {
-			if err := w.store.PutAck(t.Context(), sessionstore.Ack{Session: p.sid, ID: i}); err != nil {
+			if err := w.store.PutAck(t.Context(), sessionstore.Ack{Session: p.sid, ID: i}, time.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -29,7 +29,10 @@ type Namespace struct {
 }
 
 func newNamespace(s *Server, name sessionstore.Namespace) *Namespace {
-	t := &table{events: make(map[string]eventFunc), replies: make(map[string]replyFunc)}
+	t := &table{
+		events: make(map[string]eventFunc), replies: make(map[string]replyFunc), late: make(map[string]lateFunc),
+		serverSide: make(map[string]serverSideFunc),
+	}
 	return &Namespace{server: s, name: name, via: &s.via, table: t, handler: t, hooks: &hooks{}}
 }
 

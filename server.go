@@ -32,8 +32,10 @@ type store interface {
 	sessionstore.Rooms
 	sessionstore.Partials
 	sessionstore.Acks
+	sessionstore.Asks
 	sessionstore.Claims
 	sessionstore.Children
+	sessionstore.Timers
 }
 
 // Server is a Socket.IO server, called io in programs. It is the main namespace ("/"), and what makes others. Register
@@ -52,6 +54,7 @@ type Server struct {
 	limits     delivery.Limits
 	log        *slog.Logger
 	hooks      engine.Hooks
+	asks       asks
 
 	handlerTime  time.Duration // of disconnect handlers
 	handlerTries int
@@ -59,6 +62,7 @@ type Server struct {
 	seal       seal
 	namespaces map[sessionstore.Namespace]*Namespace // read-only once sealed, and so are the handlers in it
 	parents    []*Namespace                          // the same, in the order of their registration
+	timed      bool                                  // something of it is called at times
 }
 
 // New returns a Server whose main namespace has no handlers. Programs of [Main] are given one.
@@ -88,7 +92,8 @@ func New(c Config) *Server {
 			c.Store, s.engine.Delivery(),
 			adapter.Options{Fanout: c.Fanout, Large: c.LargeRoom, Observe: c.Hooks.Broadcast, Logger: s.log},
 		),
-		Store: c.Store, Check: s.check, Bulk: emitter.NewBulk(s.engine.Delivery(), s.log), Ask: mayAsk, Logger: s.log,
+		Store: c.Store, Check: s.check, Bulk: emitter.NewBulk(s.engine.Delivery(), s.log), Ask: mayAsk,
+		Continues: s.continues, Logger: s.log,
 	}
 	return s
 }

@@ -133,7 +133,11 @@ func (a *Adapter) Broadcast(
 func (a *Adapter) toAll(
 	ctx context.Context, nsp sessionstore.Namespace, all members, room sessionstore.Room, p *Packet,
 ) (Result, error) {
-	f := newFan(a, nsp, room, p)
+	return a.toEach(ctx, newFan(a, nsp, room, p), all)
+}
+
+// toEach delivers to members.
+func (a *Adapter) toEach(ctx context.Context, f *fan, all members) (Result, error) {
 	var readErr error
 	for m, err := range all {
 		if err != nil {

@@ -45,6 +45,7 @@ type fan struct {
 	all    chan struct{} // of all deliveries
 	group  sync.WaitGroup
 	slow   atomic.Bool // closing a session has taken too long
+	lost   Lost        // may be nil
 
 	mu     sync.Mutex
 	result Result
@@ -136,6 +137,9 @@ func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place) {
 		err = f.a.reap(ctx, f.nsp, f.room, m)
 	case err == nil && truth != m.Hint:
 		f.a.repair(ctx, f.nsp, f.room, m, truth)
+	}
+	if f.lost != nil && (gone || err != nil) {
+		f.lost(m.Socket, gone)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

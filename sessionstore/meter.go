@@ -58,8 +58,11 @@ const (
 	OpReap
 	OpPartial
 	OpAck
+	OpAsk
 	OpClaim
 	OpChild
+	OpTimer
+	OpDueTimers
 	numOps
 )
 
@@ -69,8 +72,8 @@ var opNames = [numOps]string{
 	"DeleteConnection", "Register", "Update", "Look", "Beat", "Expire", "Pinged", "Unregister", "Registrations",
 	"LeaseShard", "PutSocket", "RemoveSocket", "ClaimSocket", "Vacate", "DropSocket", "ReadSocket", "Auth",
 	"Data", "SetData", "SwapData", "SetHint",
-	"ClearSockets", "Join", "Leave", "RoomsOf", "InRoom", "Member", "Members", "Reap", "Partial", "Ack", "Claim",
-	"Child",
+	"ClearSockets", "Join", "Leave", "RoomsOf", "InRoom", "Member", "Members", "Reap", "Partial", "Ack", "Ask",
+	"Claim", "Child", "Timer", "DueTimers",
 }
 
 // String returns the operation's name.
@@ -137,11 +140,11 @@ func (m *Meter) Op(op Op) Usage {
 }
 
 // Total returns what all operations have cost so far, but for those of the sweeper, which runs by itself
-// ([OpRegistrations], [OpLeaseShard]).
+// ([OpRegistrations], [OpLeaseShard], [OpDueTimers]).
 func (m *Meter) Total() Usage {
 	var u Usage
 	for op := range numOps {
-		if op != OpRegistrations && op != OpLeaseShard {
+		if op != OpRegistrations && op != OpLeaseShard && op != OpDueTimers {
 			u = u.plus(m.Op(op))
 		}
 	}

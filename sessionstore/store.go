@@ -19,8 +19,10 @@ type Store interface {
 	Rooms
 	Partials
 	Acks
+	Asks
 	Claims
 	Children
+	Timers
 }
 
 // NewSession is what a handshake stores.
@@ -236,7 +238,7 @@ type Partials interface {
 	DeletePartial(ctx context.Context, id SessionID) error
 }
 
-// Ack is an acknowledgement that the server waits for.
+// Ack is an acknowledgement that the server waits for, of one client.
 type Ack struct {
 	Session   SessionID
 	Namespace Namespace
@@ -250,9 +252,6 @@ type Ack struct {
 	ExpiresAt time.Time
 }
 
-// MaxPendingAcks is how many ids [Acks.PendingAcks] returns at most, which bounds what it reads.
-const MaxPendingAcks = 100
-
 // AckPlaces is the most acknowledgements that may be stored for a session. The place of one is its id modulo
 // AckPlaces, and a place takes one at a time: so the limit is exact and costs nothing. Ids are drawn at random, and
 // drawn again if the place is taken.
@@ -261,25 +260,32 @@ const AckPlaces = 1024
 // AckPlace is where an acknowledgement is stored among those of its session.
 func AckPlace(id uint64) uint64 { return id % AckPlaces }
 
-// MaxAckState is the most bytes of [Ack.State]: those of all that are pending are read when a client answers several
-// at once.
+// MaxAckState is the most bytes of [Ack.State] and of [Ask.State].
 const MaxAckState = 1 << 10
 
-// Acks are the acknowledgements that the server waits for.
+// AckKept is how long what has a continuation stays after its end, so that the end can be told.
+const AckKept = 24 * time.Hour
+
+// AckRead is how long an answer keeps its place for the caller that waits for it: many times as long as that takes
+// between two reads.
+const AckRead = 5 * time.Second
+
+// Acks are the acknowledgements of single clients that the server waits for.
 type Acks interface {
-	// PutAck stores a pending acknowledgement. ErrExists if one of its id, or of its place, is stored for the
-	// session, whatever its state: the id is not free. ErrTooLarge if its state is above [MaxAckState].
-	PutAck(ctx context.Context, a Ack) error
-	// PendingAcks returns the ids of acknowledgements that are stored for the session, so that the server need not
-	// write anything for an answer to an id that it never sent. They are MaxPendingAcks at most; all is false if there
-	// may be more. Some of them may be answered or expired. It sees every PutAck that returned before.
-	PendingAcks(ctx context.Context, id SessionID) (ids []uint64, all bool, err error)
-	// AnswerAck records the client's answer, once, and returns the acknowledgement with it. One with a
-	// continuation is removed. ErrNotFound if there is none, it is expired at now, or answered already.
+	// PutAck stores a pending acknowledgement (1 write). Condition: its place is free, or what has it has expired at
+	// now and has no continuation; ErrExists otherwise. ErrTooLarge if its state is above [MaxAckState].
+	PutAck(ctx context.Context, a Ack, now time.Time) error
+	// AnswerAck records the client's answer, once, and returns the acknowledgement with it (1 write). One with a
+	// continuation is removed; of another ExpiresAt is [AckRead] after now from then on. Condition: it is there,
+	// a.Continuation is its own, it has not expired at now, and is not answered; ErrNotFound otherwise. An answer above
+	// 4 KB takes a write for each 300 KB or part of it more.
 	AnswerAck(ctx context.Context, a Ack, now time.Time) (Ack, error)
-	// Ack reads it. ErrNotFound if there is none.
+	// Ack reads it (1 read). ErrNotFound if there is none.
 	Ack(ctx context.Context, id SessionID, ack uint64) (Ack, error)
-	// DeleteAck removes it; removing what is not there is no error.
+	// PendingAcks returns the ids of those that may be answered at now (a read for each 1 MB of what is stored for the
+	// session). It sees every PutAck that returned before.
+	PendingAcks(ctx context.Context, id SessionID, now time.Time) ([]uint64, error)
+	// DeleteAck removes it (1 write); removing what is not there is no error.
 	DeleteAck(ctx context.Context, id SessionID, ack uint64) error
 }
 
@@ -289,4 +295,7 @@ type Waker interface {
 	// Changed returns a channel that is closed at the next change of the session's item, or of one of its
 	// acknowledgements, after the call. Reading after the call sees every change that came before it.
 	Changed(id SessionID) <-chan struct{}
+	// Answered returns a channel that is closed at the next answer to an ask of that namespace and id, in whichever
+	// part, after the call. Reading after the call sees every answer that came before it.
+	Answered(nsp Namespace, id uint64) <-chan struct{}
 }

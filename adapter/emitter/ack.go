@@ -26,18 +26,22 @@ const (
 	// ackDraws bounds how often an id is drawn again because it is in use.
 	ackDraws = 16
 	// MaxAckID is the greatest id that every client reads: those in Java, Kotlin and Rust have 31 bits for it, and lose
-	// the event above.
+	// the event above. The greater half are ids of questions to several, see sessionstore.AskID.
 	MaxAckID = 1<<31 - 1
+	maxOwnID = MaxAckID >> 1 // of those to one socket
 )
 
-// EmitWithAck emits an event to the socket and waits for its client's acknowledgement: until the deadline of ctx, or
-// for [AckWait] if it has none. Errors: [ErrAckTimeout], [ErrDisconnected], [ErrTooManyAcks], [ErrArgs] and those of
-// [RemoteSocket.Emit].
+// EmitWithAck emits an event to the socket and waits for its client's acknowledgement: for as long as
+// [RemoteSocket.Timeout] says, or until the deadline of ctx, or for [AckWait] if there is neither. It takes 2 writes of
+// the store, the client's answer among them, and the reads of the wait. Errors: [ErrAckTimeout], [ErrDisconnected],
+// [ErrTooManyAcks], [ErrArgs] and those of [RemoteSocket.Emit].
 func (r *RemoteSocket) EmitWithAck(ctx context.Context, event string, args ...any) (Args, error) {
 	encoded, err := EncodeArgs(args...)
 	if err != nil {
 		return Args{}, err
 	}
+	ctx, release := within(ctx, r.timeout)
+	defer release()
 	ctx, cancel, err := r.via.ask(ctx, r.member.Session)
 	if err != nil {
 		return Args{}, err
@@ -49,6 +53,14 @@ func (r *RemoteSocket) EmitWithAck(ctx context.Context, event string, args ...an
 	return r.ask(ctx, event, encoded)
 }
 
+// within bounds a wait by what the caller has said, if it has.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, d)
+}
+
 // ask emits with an acknowledgement id and waits for the answer.
 func (r *RemoteSocket) ask(ctx context.Context, event string, args Args) (Args, error) {
 	store := r.via.Store
@@ -56,7 +68,7 @@ func (r *RemoteSocket) ask(ctx context.Context, event string, args Args) (Args, 
 	if deadline, ok := ctx.Deadline(); ok {
 		expires = deadline
 	}
-	a, err := ExpectAck(ctx, store, sessionstore.Ack{
+	a, crowded, err := expect(ctx, store, sessionstore.Ack{
 		Session: r.member.Session, Namespace: r.nsp, ExpiresAt: expires.Add(time.Minute),
 	})
 	switch {
@@ -72,13 +84,25 @@ func (r *RemoteSocket) ask(ctx context.Context, event string, args Args) (Args, 
 	if err == nil {
 		a, err = await(ctx, store, a)
 	}
-	if e := store.DeleteAck(context.WithoutCancel(ctx), a.Session, a.ID); e != nil {
-		r.via.log().WarnContext(ctx, "acknowledgement not removed", "error", e) // its time to live does it
+	if err != nil || crowded { // the place of one that was answered is soon free by itself
+		r.via.forget(ctx, a)
 	}
 	if err != nil {
 		return Args{}, err
 	}
-	answer, err := adapter.Assemble(a.Answer, socketio.Limits{})
+	return decodeAnswer(a.Answer)
+}
+
+// forget removes an acknowledgement that is waited for no more.
+func (v *Via) forget(ctx context.Context, a sessionstore.Ack) {
+	if err := v.Store.DeleteAck(context.WithoutCancel(ctx), a.Session, a.ID); err != nil {
+		v.log().WarnContext(ctx, "acknowledgement not removed", "error", err) // its time to live does it
+	}
+}
+
+// decodeAnswer reads what a client answered.
+func decodeAnswer(frames []string) (Args, error) {
+	answer, err := adapter.Assemble(frames, socketio.Limits{})
 	if err != nil {
 		return Args{}, fmt.Errorf("%w: %w", ErrArgs, err)
 	}
@@ -97,6 +121,8 @@ func await(ctx context.Context, store Store, a sessionstore.Ack) (sessionstore.A
 		now, err := store.Ack(ctx, a.Session, a.ID)
 		switch {
 		case ctx.Err() != nil:
+			return a, ErrAckTimeout
+		case errors.Is(err, sessionstore.ErrNotFound): // its place was given away, so its time is over
 			return a, ErrAckTimeout
 		case err != nil:
 			return a, fmt.Errorf("nonstick: await acknowledgement: %w", err)
@@ -117,18 +143,25 @@ func await(ctx context.Context, store Store, a sessionstore.Ack) (sessionstore.A
 // ExpectAck stores an acknowledgement under an id that no other of its session has. [ErrTooManyAcks] if there is none
 // left.
 func ExpectAck(ctx context.Context, store sessionstore.Acks, a sessionstore.Ack) (sessionstore.Ack, error) {
-	var err error
-	for range ackDraws {
-		a.ID = uint64(ids.Number(ctx) & MaxAckID)
-		if err = store.PutAck(ctx, a); err == nil {
-			return a, nil
+	a, _, err := expect(ctx, store, a)
+	return a, err
+}
+
+// expect is ExpectAck; it also reports whether the session has so many that ids were in use.
+func expect(
+	ctx context.Context, store sessionstore.Acks, a sessionstore.Ack,
+) (put sessionstore.Ack, crowded bool, err error) {
+	for n := range ackDraws {
+		a.ID = uint64(ids.Number(ctx) & maxOwnID)
+		if err = store.PutAck(ctx, a, time.Now()); err == nil {
+			return a, n > 0, nil
 		}
 		if !errors.Is(err, sessionstore.ErrExists) {
 			break
 		}
 	}
 	if errors.Is(err, sessionstore.ErrExists) {
-		return a, ErrTooManyAcks
+		return a, true, ErrTooManyAcks
 	}
-	return a, fmt.Errorf("nonstick: ask: %w", err)
+	return a, false, fmt.Errorf("nonstick: ask: %w", err)
 }

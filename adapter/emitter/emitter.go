@@ -19,6 +19,8 @@ type Store interface {
 	adapter.Store
 	sessionstore.Claims
 	sessionstore.Acks
+	sessionstore.Asks
+	sessionstore.Timers
 }
 
 // Options refine [New]. Zero fields mean the defaults.

@@ -18,6 +18,16 @@ type RemoteSocket struct {
 	nsp    sessionstore.Namespace
 	member sessionstore.Member
 	found  *adapter.Found // nil until it is read
+
+	timeout time.Duration // of acknowledgements; 0 for the default
+}
+
+// Timeout returns the socket with another time that acknowledgements of it are waited for, see
+// [RemoteSocket.EmitWithAck] and [RemoteSocket.EmitThen]; 0 means the default.
+func (r *RemoteSocket) Timeout(d time.Duration) *RemoteSocket {
+	with := *r
+	with.timeout = d
+	return &with
 }
 
 // Socket finds a socket of a namespace by its id. [ErrDisconnected] if there is none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/internal/socketio"
@@ -25,9 +26,10 @@ var (
 // Selection is a choice of a namespace's sockets, and what can be done with them. It is a value: each of To, In, And
 // and Except returns a new one. A mistake in a name is the error of whatever is done with the selection.
 type Selection struct {
-	via *Via
-	sel adapter.Selection
-	err error
+	via     *Via
+	sel     adapter.Selection
+	timeout time.Duration // of acknowledgements; 0 for the default
+	err     error
 }
 
 // Select returns all sockets of a namespace, or those of sel.
@@ -47,6 +49,13 @@ func (s Selection) And(rooms ...string) Selection { return s.narrowed(s.sel.With
 
 // Except leaves out the sockets in the rooms.
 func (s Selection) Except(rooms ...string) Selection { return s.narrowed(s.sel.Without(rooms...)) }
+
+// Timeout says how long acknowledgements of the sockets are waited for, see [Selection.EmitWithAck] and
+// [Selection.EmitThen]; 0 means the default. An emit without them does not wait.
+func (s Selection) Timeout(d time.Duration) Selection {
+	s.timeout = d
+	return s
+}
 
 // narrowed is another selection by the same way.
 func (s Selection) narrowed(sel adapter.Selection, err error) Selection {

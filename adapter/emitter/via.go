@@ -24,8 +24,11 @@ type Via struct {
 	Refuse func() error
 	// Bulk, unless nil, puts together what goes to single sockets that poll.
 	Bulk *Bulk
-	// Ask, unless nil, bounds the wait for an acknowledgement of a session, or refuses it.
-	Ask func(ctx context.Context, id sessionstore.SessionID) (context.Context, context.CancelFunc, error)
+	// Ask, unless nil, bounds the wait for acknowledgements of sessions, or refuses it.
+	Ask func(ctx context.Context, ids ...sessionstore.SessionID) (context.Context, context.CancelFunc, error)
+	// Continues, unless nil, refuses the name of a reply handler that there is not, and says whether it is to be told
+	// who has not answered in time. By default it is.
+	Continues func(nsp sessionstore.Namespace, name string) (told bool, err error)
 	// Logger gets what goes wrong and is no error; default none.
 	Logger *slog.Logger
 }
@@ -48,10 +51,10 @@ func (v *Via) log() *slog.Logger {
 
 // ask bounds a wait: by default by [AckWait], unless ctx has a deadline.
 func (v *Via) ask(
-	ctx context.Context, id sessionstore.SessionID,
+	ctx context.Context, ids ...sessionstore.SessionID,
 ) (context.Context, context.CancelFunc, error) {
 	if v.Ask != nil {
-		return v.Ask(ctx, id)
+		return v.Ask(ctx, ids...)
 	}
 	if _, set := ctx.Deadline(); set {
 		ctx, cancel := context.WithCancel(ctx)

@@ -138,7 +138,7 @@ var prices = []price{
 	everyday("pong that nobody asked for, half a packet waiting", 1, 0, 2, 0, func(w *worst) { w.half.send("3") }),
 	parked("GET, half a packet waiting", 4, func(w *worst) { w.half.get() }),
 
-	everyday("1,000 acknowledgements in a POST that nobody waits for", 2, 0, 3, 0, func(w *worst) {
+	everyday("1,000 acknowledgements in a POST that no caller waits for", 6, 0, 7, 0, func(w *worst) {
 		var frames []string
 		for i := range 1000 {
 			frames = append(frames, fmt.Sprintf("43%d[]", i))

@@ -102,6 +102,7 @@ type Store interface {
 	sessionstore.Sockets
 	sessionstore.Partials
 	sessionstore.Claims
+	sessionstore.Timers
 }
 
 // Config is what an [Engine] is made of.

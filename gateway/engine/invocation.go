@@ -20,9 +20,8 @@ type Invocation struct {
 	// Incoming is the packet whose attachments have not all come, if there is one. The handler keeps it up to date.
 	Incoming *Incoming
 
-	// Acks is what the handler knows of the acknowledgements that the session owes, for the messages that follow; nil
-	// if it has not looked.
-	Acks *Acks
+	// Acks is what the handler has learned of acknowledgements in this request.
+	Acks Acks
 	// Left are namespaces that the session has left in this request: what comes for them behind that is ignored. The
 	// handler keeps it.
 	Left map[sessionstore.Namespace]bool
@@ -37,6 +36,14 @@ type Invocation struct {
 	reply      bool                 // the packet sent last may travel as the answer to the request
 	handled    bool                 // it is too late to send
 	reason     string
+}
+
+// Acks is what is known of the acknowledgements that came with a request.
+type Acks struct {
+	// Strays counts those that no caller waits for, AskStrays those of questions to several sockets.
+	Strays, AskStrays int
+	// Pending are the ids that the session owes, once they have been read; nil until then.
+	Pending map[uint64]bool
 }
 
 // Incoming is a packet of several messages as far as it has come.
@@ -69,12 +76,6 @@ func (in *Incoming) Bytes() int {
 		n += len(f)
 	}
 	return n
-}
-
-// Acks are the ids of acknowledgements that a session owes.
-type Acks struct {
-	Pending map[uint64]bool
-	All     bool // there are no others
 }
 
 func (e *Engine) newInvocation(s sessionstore.Session, conn sessionstore.Connection) *Invocation {

@@ -236,7 +236,7 @@ func (s *shard) sweep(ctx context.Context) error {
 	if !s.mine {
 		return nil
 	}
-	return s.walk(ctx)
+	return errors.Join(s.timers(ctx), s.walk(ctx))
 }
 
 // walk decides about each row.

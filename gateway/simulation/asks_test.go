@@ -40,17 +40,21 @@ func (c *client) question(ctx context.Context, frame string) {
 	c.questions = append(c.questions, "answer to "+strings.Trim(text, `"]`))
 }
 
-func (s *store) PutAck(ctx context.Context, a sessionstore.Ack) error {
-	return s.write(ctx, "PutAck "+string(a.Session), func(ctx context.Context) error { return s.Store.PutAck(ctx, a) })
+func (s *store) PutAck(ctx context.Context, a sessionstore.Ack, now time.Time) error {
+	return s.write(ctx, "PutAck "+string(a.Session), func(ctx context.Context) error {
+		return s.Store.PutAck(ctx, a, now)
+	})
 }
 
-func (s *store) PendingAcks(ctx context.Context, id sessionstore.SessionID) (ids []uint64, all bool, err error) {
-	_, err = read(ctx, s, "PendingAcks "+string(id), func() (struct{}, error) {
-		ids, all, err = s.Store.PendingAcks(ctx, id)
-		all = all && s.mutant != "anybody-answers"
-		return struct{}{}, err
-	})
-	return ids, all, err
+func (s *store) PendingAcks(
+	ctx context.Context, id sessionstore.SessionID, now time.Time,
+) ([]uint64, error) {
+	return read(
+		ctx,
+		s,
+		"PendingAcks "+string(id),
+		func() ([]uint64, error) { return s.Store.PendingAcks(ctx, id, now) },
+	)
 }
 
 func (s *store) AnswerAck(ctx context.Context, a sessionstore.Ack, now time.Time) (was sessionstore.Ack, err error) {
@@ -59,7 +63,7 @@ func (s *store) AnswerAck(ctx context.Context, a sessionstore.Ack, now time.Time
 		if err == nil && s.mutant == "answer-stays" {
 			again := was
 			again.Answer = nil
-			_ = s.Store.PutAck(ctx, again)
+			_ = s.Store.PutAck(ctx, again, now)
 		}
 		return err
 	})

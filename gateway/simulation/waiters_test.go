@@ -117,6 +117,11 @@ func (c *client) strays(ctx context.Context, k int) bool {
 func (s *store) Ack(ctx context.Context, id sessionstore.SessionID, ack uint64) (sessionstore.Ack, error) {
 	return read(ctx, s, "Ack "+string(id), func() (sessionstore.Ack, error) {
 		a, err := s.Store.Ack(ctx, id, ack)
+		for _, c := range s.r.clients {
+			if err != nil && s.mutant == "anybody-answers" {
+				a, err = s.Store.Ack(ctx, c.sid, ack)
+			}
+		}
 		if s.mutant == "no-waiter-hears" {
 			a.Answer = nil
 		}

@@ -6,17 +6,17 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// maxInlineAnswer is the most bytes of an answer within its acknowledgement's item.
-const maxInlineAnswer = 64 << 10
+// maxInlineAnswer is the most bytes of an answer within its acknowledgement's item: all of a session's may be read at
+// once.
+const maxInlineAnswer = 4 << 10
 
 // PutAck implements [sessionstore.Acks].
-func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
+func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack, now time.Time) error {
 	const op = sessionstore.OpAck
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("put acknowledgement: %w", err)
@@ -33,40 +33,41 @@ func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
 	it[attrTTL] = seconds(s.rowsEnd())
 	if !a.ExpiresAt.IsZero() {
 		it[attrTTL] = seconds(a.ExpiresAt)
+		if a.Continuation != "" {
+			it[attrTTL] = seconds(a.ExpiresAt.Add(sessionstore.AckKept))
+		}
 	}
-	if err := s.put(ctx, op, it, absent); err != nil {
+	if err := s.putIf(ctx, op, it, isFree, item{":now": millis(now)}); err != nil {
 		return lost(err, "put acknowledgement", sessionstore.ErrExists)
 	}
 	return nil
 }
 
-// PendingAcks implements [sessionstore.Acks] by one query of at most MaxPendingAcks items. The bodies of large
-// answers lie behind the ids, which are digits.
-func (s *Store) PendingAcks(ctx context.Context, id sessionstore.SessionID) (ids []uint64, all bool, err error) {
+// isFree is the condition of a place that takes an acknowledgement.
+const isFree = absent + " OR (attribute_not_exists(#" + attrContinuation + ") AND #" + attrExpiresAt + " <= :now)"
+
+// PendingAcks implements [sessionstore.Acks]. The bodies of large answers lie behind the ids, which are digits.
+func (s *Store) PendingAcks(ctx context.Context, id sessionstore.SessionID, now time.Time) ([]uint64, error) {
 	const op, what = sessionstore.OpAck, "read pending acknowledgements"
 	if err := s.begin(ctx, op); err != nil {
-		return nil, false, fmt.Errorf("%s: %w", what, err)
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	condition := "#" + attrPK + " = :pk AND " + sk + " < :behind"
-	out, err := send(ctx, &dynamodb.QueryInput{
-		TableName: &s.table, KeyConditionExpression: &condition, ConsistentRead: new(true),
-		Limit: new(int32(sessionstore.MaxPendingAcks)), ExpressionAttributeNames: names(condition, "#"+attrID),
-		ProjectionExpression:      new("#" + attrID),
-		ExpressionAttributeValues: item{":pk": str(ackPK(id)), ":behind": str("A")},
-		ReturnConsumedCapacity:    types.ReturnConsumedCapacityTotal,
-	}, true, s.client.Query)
-	if err != nil {
-		return nil, false, fmt.Errorf("%s: %w", what, err)
-	}
-	s.countRead(op, out.ConsumedCapacity)
-	for _, it := range out.Items {
+	var ids []uint64
+	for it, err := range s.walk(ctx, op, ackPK(id), sortKeys{condition: sk + " < :to", to: "A"}, true) {
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		at := moment(it, attrExpiresAt)
+		if _, answered := it[attrAnswer]; answered || !at.IsZero() && !now.Before(at) {
+			continue
+		}
 		n, err := strconv.ParseUint(text(it, attrID), 10, 64)
 		if err != nil {
-			return nil, false, fmt.Errorf("%s: id: %w", what, err)
+			return nil, fmt.Errorf("%s: id: %w", what, err)
 		}
 		ids = append(ids, n)
 	}
-	return ids, len(out.LastEvaluatedKey) == 0, nil
+	return ids, nil
 }
 
 // ackID is an acknowledgement's own id: its key is but the place.
@@ -87,16 +88,21 @@ func ackOf(id sessionstore.SessionID, n uint64, it item) sessionstore.Ack {
 const isPending = isAck + " AND attribute_not_exists(#" + attrAnswer + ") AND (attribute_not_exists(#" +
 	attrExpiresAt + ") OR #" + attrExpiresAt + " > :now)"
 
-// AnswerAck implements [sessionstore.Acks]. One with a continuation takes a second write, which removes it; a
-// large answer takes a write for each 300 KB or part of it.
+// AnswerAck implements [sessionstore.Acks].
 func (s *Store) AnswerAck(ctx context.Context, a sessionstore.Ack, now time.Time) (sessionstore.Ack, error) {
 	const op, what = sessionstore.OpAck, "answer acknowledgement"
 	if err := s.begin(ctx, op); err != nil {
 		return sessionstore.Ack{}, fmt.Errorf("%s: %w", what, err)
 	}
-	it, err := s.answerAck(ctx, a, now)
-	if r := refused(err); r != nil && text(r.found, attrContinuation) != "" {
-		it, err = s.remove(ctx, op, ackKey(a.Session, a.ID), isPending, item{":id": ackID(a.ID), ":now": millis(now)})
+	var it item
+	var err error
+	if a.Continuation == "" {
+		it, err = s.answerAck(ctx, a, now)
+	} else {
+		it, err = s.remove(
+			ctx, op, ackKey(a.Session, a.ID), isPending+" AND #"+attrContinuation+" = :name",
+			item{":id": ackID(a.ID), ":now": millis(now), ":name": str(a.Continuation)},
+		)
 	}
 	if err != nil {
 		return sessionstore.Ack{}, lost(err, what, sessionstore.ErrNotFound)
@@ -109,21 +115,18 @@ func (s *Store) AnswerAck(ctx context.Context, a sessionstore.Ack, now time.Time
 // answerAck records an answer for a caller that waits. It is refused if the acknowledgement has a continuation.
 func (s *Store) answerAck(ctx context.Context, a sessionstore.Ack, now time.Time) (item, error) {
 	const op = sessionstore.OpAck
-	stored := valid(a.Answer)
-	answer := frames(stored)
-	if n := size(stored); n > maxInlineAnswer {
-		name := sessionstore.NewID() // a name of its own: the answer of another call may come first
-		if err := s.putApart(ctx, op, body{answerBody(a.Session, name), stored}.puts()); err != nil {
-			return nil, fmt.Errorf("large answer: %w", err)
-		}
-		answer = &types.AttributeValueMemberM{Value: item{attrID: str(name), attrSize: num(n)}}
+	answer, err := s.answerAttr(ctx, op, ackPK(a.Session), a.Answer)
+	if err != nil {
+		return nil, err
 	}
 	return s.update(ctx, op, change{
 		key:       ackKey(a.Session, a.ID),
-		update:    "SET #" + attrAnswer + " = :answer",
+		update:    "SET #" + attrAnswer + " = :answer, #" + attrExpiresAt + " = :free",
 		condition: isPending + " AND attribute_not_exists(#" + attrContinuation + ")",
-		values:    item{":id": ackID(a.ID), ":now": millis(now), ":answer": answer},
-		returns:   types.ReturnValueAllNew,
+		values: item{
+			":id": ackID(a.ID), ":now": millis(now), ":answer": answer, ":free": millis(now.Add(sessionstore.AckRead)),
+		},
+		returns: types.ReturnValueAllNew,
 	})
 }
 
@@ -141,13 +144,8 @@ func (s *Store) Ack(ctx context.Context, id sessionstore.SessionID, n uint64) (s
 		return sessionstore.Ack{}, fmt.Errorf("read acknowledgement: %w", err)
 	}
 	a := ackOf(id, n, it)
-	if large, ok := it[attrAnswer].(*types.AttributeValueMemberM); ok {
-		k := answerBody(id, text(large.Value, attrID))
-		bodies, err := s.bodies(ctx, op, []bodyRef{{k, int(number(large.Value, attrSize))}})
-		if err != nil {
-			return a, fmt.Errorf("read acknowledgement: answer: %w", err)
-		}
-		a.Answer = bodies[k]
+	if a.Answer, err = s.answerOf(ctx, op, ackPK(id), it); err != nil {
+		return a, fmt.Errorf("read acknowledgement: %w", err)
 	}
 	return a, nil
 }

@@ -135,9 +135,15 @@ func (s *Store) get(ctx context.Context, op sessionstore.Op, k key) (item, error
 
 // put writes an item if its condition, unless empty, holds.
 func (s *Store) put(ctx context.Context, op sessionstore.Op, it item, condition string) error {
+	return s.putIf(ctx, op, it, condition, nil)
+}
+
+// putIf is put with values of the condition.
+func (s *Store) putIf(ctx context.Context, op sessionstore.Op, it item, condition string, values item) error {
 	in := &dynamodb.PutItemInput{
 		TableName: &s.table, Item: it, ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		ExpressionAttributeValues:           values,
 	}
 	if condition != "" {
 		in.ConditionExpression, in.ExpressionAttributeNames = &condition, names(condition)

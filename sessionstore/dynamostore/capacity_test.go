@@ -222,21 +222,58 @@ var prices = []price{
 		},
 	},
 	{
+		"a caller's ack: PutAck, Ack, AnswerAck", 1, 2, 1, 2,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			a := sessionstore.Ack{Session: v.ID, ID: 1, ExpiresAt: now.Add(time.Minute)}
+			err := s.PutAck(ctx, a, now)
+			a.Answer = []string{"431[]"}
+			_, err2 := s.Ack(ctx, v.ID, 1)
+			_, err3 := s.AnswerAck(ctx, a, now)
+			return errors.Join(err, err2, err3)
+		},
+	},
+	{
+		"a handler's ack: PutAck, Ack, AnswerAck", 1, 2, 1, 2,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			a := sessionstore.Ack{Session: v.ID, ID: 1, Continuation: "c", ExpiresAt: now.Add(time.Minute)}
+			err := s.PutAck(ctx, a, now)
+			a.Answer = []string{"431[]"}
+			_, err2 := s.Ack(ctx, v.ID, 1)
+			_, err3 := s.AnswerAck(ctx, a, now)
+			return errors.Join(err, err2, err3)
+		},
+	},
+	{
 		"what is pending: PendingAcks", 1, 0, 1, 0,
 		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-			_, _, err := s.PendingAcks(ctx, v.ID)
+			_, err := s.PendingAcks(ctx, v.ID, now)
 			return err
 		},
 	},
 	{
-		"a handler's ack: PutAck, AnswerAck", 0, 3, 0, 3,
-		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-			a := sessionstore.Ack{Session: v.ID, ID: 1, Continuation: "c", ExpiresAt: now.Add(time.Minute)}
-			if err := s.PutAck(ctx, a); err != nil {
-				return err
+		"a question to two: PutAsk, Ask, PutAnswer, Answers", 2, 2, 2, 2,
+		func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
+			a := sessionstore.Ask{Namespace: "/", ID: sessionstore.AskID(2, 1), ExpiresAt: now.Add(time.Minute)}
+			a.Sockets = []sessionstore.SocketID{"aaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbb"}
+			err := s.PutAsk(ctx, a, now)
+			_, err2 := s.Ask(ctx, "/", a.ID, 0)
+			err3 := s.PutAnswer(ctx, a, sessionstore.AskAnswer{Socket: a.Sockets[0], Answer: []string{"431[]"}})
+			for _, e := range s.Answers(ctx, "/", a.ID, 0, "") {
+				err3 = errors.Join(err3, e)
 			}
-			_, err := s.AnswerAck(ctx, sessionstore.Ack{Session: v.ID, ID: 1, Answer: []string{"431[]"}}, now)
-			return err
+			return errors.Join(err, err2, err3)
+		},
+	},
+	{
+		"a timer: PutTimer, DeleteTimer (DueTimers is the sweeper's)", 0, 2, 0, 2,
+		func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
+			timer := sessionstore.Timer{At: now, Name: "t", Kind: "k"}
+			err := s.PutTimer(ctx, timer)
+			shard := sessionstore.TimerShard("t", sessionstore.TimerShards(s.Shards()))
+			for _, e := range s.DueTimers(ctx, shard, now) {
+				err = errors.Join(err, e)
+			}
+			return errors.Join(err, s.DeleteTimer(ctx, timer))
 		},
 	},
 }

@@ -70,8 +70,12 @@ func everything(t *testing.T, s sessionstore.Store) sessionstore.Session {
 		Deadline: now.Add(time.Minute),
 	}, now))
 	must(t, s.PutConnection(ctx, sessionstore.ConnectionRow{Conn: conn, Session: v.ID, ExpiresAt: now}))
-	must(t, s.PutAck(ctx, sessionstore.Ack{Session: v.ID, ID: 1}))
-	must(t, s.PutAck(ctx, sessionstore.Ack{Session: v.ID, ID: 2, ExpiresAt: now.Add(time.Minute)}))
+	asked := sessionstore.Ask{Namespace: "/", ID: sessionstore.AskID(1, 1), ExpiresAt: now.Add(time.Minute)}
+	must(t, s.PutAsk(ctx, asked, now))
+	must(t, s.PutAnswer(ctx, asked, sessionstore.AskAnswer{Socket: "a", Answer: []string{"43[]"}}))
+	must(t, s.PutTimer(ctx, sessionstore.Timer{At: now, Name: "t"}))
+	must(t, s.PutAck(ctx, sessionstore.Ack{Session: v.ID, ID: 1}, now))
+	must(t, s.PutAck(ctx, sessionstore.Ack{Session: v.ID, ID: 2, ExpiresAt: now.Add(time.Minute)}, now))
 	_, err := s.AnswerAck(
 		ctx, sessionstore.Ack{Session: v.ID, ID: 1, Answer: []string{"461-1[]", "b" + strings.Repeat("x", 600<<10)}},
 		now,
@@ -100,6 +104,11 @@ func TestTimeToLive(t *testing.T) {
 			if err == nil {
 				t.Errorf("a shard's lease ends in %v", in)
 			}
+		case kind[:2] == "Q#" || kind[:2] == "T#": // handed in, and kept for a while
+			at := time.Unix(seconds, 0)
+			if at.Before(now) || at.After(now.Add(sessionstore.TimerKept+time.Minute)) {
+				t.Errorf("%s ends at %v", kind, at)
+			}
 		case text(it, "SK") == "2" || kind == "C# A": // handed in
 			if at := time.Unix(seconds, 0); at.Before(now) || at.After(now.Add(time.Minute)) {
 				t.Errorf("%s ends at %v", kind, at)
@@ -122,7 +131,7 @@ func TestTimeToLive(t *testing.T) {
 	if !pages {
 		t.Error("no page was looked at")
 	}
-	if want := []string{"S#", "C#", "D#", "H#", "W#", "N#", "R#", "K#"}; len(kinds) != len(want) {
+	if want := []string{"S#", "C#", "D#", "H#", "W#", "N#", "R#", "K#", "Q#", "T#"}; len(kinds) != len(want) {
 		t.Errorf("kinds %v, want %v", kinds, want)
 	}
 
@@ -203,10 +212,13 @@ func TestLargeAnswers(t *testing.T) {
 	for _, n := range []int{10, 100 << 10, 900 << 10} {
 		for _, continuation := range []string{"", "c"} {
 			a := sessionstore.Ack{Session: newID(), Namespace: "/", ID: 1, Continuation: continuation}
-			must(t, s.PutAck(t.Context(), a))
+			must(t, s.PutAck(t.Context(), a, now))
 			a.Answer = []string{"461-1[]", "b" + strings.Repeat("é", n/2)}
-			got, err := s.AnswerAck(t.Context(), sessionstore.Ack{Session: a.Session, ID: 1, Answer: a.Answer}, now)
+			got, err := s.AnswerAck(t.Context(), a, now)
 			must(t, err)
+			if continuation == "" {
+				a.ExpiresAt = now.Add(sessionstore.AckRead).UTC()
+			}
 			if !reflect.DeepEqual(got, a) {
 				t.Errorf("answered %d bytes", n)
 			}

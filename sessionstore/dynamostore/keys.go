@@ -1,6 +1,7 @@
 package dynamostore
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -75,6 +76,10 @@ const (
 	attrFirst         = "fp" // the call that made it
 	attrSeenAt        = "sa"
 	attrParent        = "pr" // of a socket's namespace
+	attrAsked         = "ak" // the ids of sockets that are asked
+	attrKeptUntil     = "ku" // milliseconds: from then on the item is none
+	attrKind          = "ki" // of a timer
+	attrBody          = "bo" // of a timer
 )
 
 // maxKeyPart bounds ids that come from clients: DynamoDB takes 1,024 bytes of sort key.
@@ -179,9 +184,22 @@ func ackKey(id sessionstore.SessionID, n uint64) key {
 	return key{ackPK(id), strconv.FormatUint(sessionstore.AckPlace(n), 10)}
 }
 
-func answerBody(id sessionstore.SessionID, answer string) bodyKey {
-	return bodyKey{ackPK(id), "B#" + answer}
+// answerBody is a large answer in the partition of what it answers.
+func answerBody(pk, answer string) bodyKey { return bodyKey{pk, "B#" + answer} }
+
+// askPK is a part of a question to several sockets. Its answers begin with skAnswer, their socket's id follows.
+func askPK(nsp sessionstore.Namespace, id uint64, part int) string {
+	return "Q#" + escape(string(nsp)) + "#" + strconv.FormatUint(id, 10) + "#" + strconv.Itoa(part)
 }
+
+const skAnswer = "R#"
+
+func timersPK(shard int) string { return "T#" + strconv.Itoa(shard) }
+
+// timerDigits is how many digits a time has in milliseconds since 1970, until the year 33658.
+const timerDigits = 15
+
+func timerTime(ms int64) string { return fmt.Sprintf("%0*d", timerDigits, max(ms, 0)) }
 
 var escaper = strings.NewReplacer("%", "%0", "#", "%1")
 

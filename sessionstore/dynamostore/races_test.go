@@ -49,7 +49,7 @@ func TestSamePutAgain(t *testing.T) {
 func TestLateAnswer(t *testing.T) {
 	s := dynamostore.New(newTable(t), dynamostore.Options{Table: table})
 	a := sessionstore.Ack{Session: newID(), ID: 1, Answer: []string{"461-1[]", "b" + strings.Repeat("w", 100<<10)}}
-	must(t, s.PutAck(t.Context(), a))
+	must(t, s.PutAck(t.Context(), a, now))
 	_, err := s.AnswerAck(t.Context(), a, now)
 	must(t, err)
 	late := a

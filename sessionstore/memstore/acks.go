@@ -16,7 +16,7 @@ type ack struct {
 }
 
 // PutAck implements [sessionstore.Acks].
-func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
+func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack, now time.Time) error {
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return err
 	}
@@ -28,16 +28,24 @@ func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	e := st.entry(a.Session)
-	if e.acks[sessionstore.AckPlace(a.ID)] != nil {
-		return fmt.Errorf("put acknowledgement: %w", sessionstore.ErrExists)
+	if old := e.acks[sessionstore.AckPlace(a.ID)]; old != nil {
+		if old.row.Continuation != "" || !ended(old.row.ExpiresAt, now) {
+			return fmt.Errorf("put acknowledgement: %w", sessionstore.ErrExists)
+		}
+		st.removeAck(a.Session, old.row.ID)
+		e = st.entry(a.Session)
 	}
 	if e.acks == nil {
 		e.acks = make(map[uint64]*ack, 1)
 	}
 	n := ackWeight + len(a.State)
 	e.ackBytes += n
+	ends := a.ExpiresAt
+	if a.Continuation != "" && !ends.IsZero() {
+		ends = ends.Add(sessionstore.AckKept)
+	}
 	e.acks[sessionstore.AckPlace(a.ID)] = &ack{
-		row: a, bytes: n, expiry: st.expire(a.ExpiresAt, func() { st.removeAck(a.Session, a.ID) }),
+		row: a, bytes: n, expiry: st.expire(ends, func() { st.removeAck(a.Session, a.ID) }),
 	}
 	st.settle(e)
 	e.wake()
@@ -45,9 +53,9 @@ func (s *Store) PutAck(ctx context.Context, a sessionstore.Ack) error {
 }
 
 // PendingAcks implements [sessionstore.Acks].
-func (s *Store) PendingAcks(ctx context.Context, id sessionstore.SessionID) (ids []uint64, all bool, err error) {
+func (s *Store) PendingAcks(ctx context.Context, id sessionstore.SessionID, now time.Time) ([]uint64, error) {
 	if err := sessionstore.NotSent(ctx); err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	s.read(sessionstore.OpAck)
 	st := s.stripe(id)
@@ -55,15 +63,15 @@ func (s *Store) PendingAcks(ctx context.Context, id sessionstore.SessionID) (ids
 	defer st.mu.Unlock()
 	e := st.entries[id]
 	if e == nil {
-		return nil, true, nil
+		return nil, nil
 	}
+	var ids []uint64
 	for _, k := range e.acks {
-		if len(ids) == sessionstore.MaxPendingAcks {
-			return ids, false, nil
+		if k.row.Answer == nil && !ended(k.row.ExpiresAt, now) {
+			ids = append(ids, k.row.ID)
 		}
-		ids = append(ids, k.row.ID)
 	}
-	return ids, true, nil
+	return ids, nil
 }
 
 // AnswerAck implements [sessionstore.Acks].
@@ -76,10 +84,13 @@ func (s *Store) AnswerAck(ctx context.Context, a sessionstore.Ack, now time.Time
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	k, err := st.ack(a.Session, a.ID)
-	if err != nil || k.row.Answer != nil || ended(k.row.ExpiresAt, now) {
+	if err != nil || k.row.Answer != nil || k.row.Continuation != a.Continuation || ended(k.row.ExpiresAt, now) {
 		return sessionstore.Ack{}, fmt.Errorf("answer acknowledgement: %w", sessionstore.ErrNotFound)
 	}
 	k.row.Answer = a.Answer
+	if k.row.Continuation == "" {
+		k.row.ExpiresAt = now.Add(sessionstore.AckRead)
+	}
 	for _, frame := range a.Answer {
 		k.bytes += len(frame)
 		st.entries[a.Session].ackBytes += len(frame)

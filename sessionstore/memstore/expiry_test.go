@@ -58,7 +58,7 @@ func live(t *testing.T, s *Store, i int, tidy bool) {
 	check(t, s.PutConnection(ctx, sessionstore.ConnectionRow{Conn: conn, Session: id, ExpiresAt: start.Add(time.Hour)}))
 	check(t, s.PutSocket(ctx, k, conn, sessionstore.SocketLimits{Rooms: 1}))
 	check(t, s.PutPartial(ctx, id, sessionstore.Partial{Want: 1, Deadline: start.Add(time.Minute)}, start))
-	check(t, s.PutAck(ctx, sessionstore.Ack{Session: id, ID: 1, ExpiresAt: start.Add(2 * time.Hour)}))
+	check(t, s.PutAck(ctx, sessionstore.Ack{Session: id, ID: 1, ExpiresAt: start.Add(2 * time.Hour)}, start))
 	_, err := s.Close(
 		ctx, sessionstore.CloseRequest{Session: id, Handler: sessionstore.Lease{Owner: "me", Until: start}},
 	)
@@ -127,7 +127,7 @@ func TestExpiryOfReplacedRows(t *testing.T) {
 		}
 		check(t, s.PutConnection(ctx, sessionstore.ConnectionRow{Conn: conn, ExpiresAt: at}))
 		check(t, s.DeleteAck(ctx, "s", 1))
-		check(t, s.PutAck(ctx, sessionstore.Ack{Session: "s", ID: 1, ExpiresAt: at}))
+		check(t, s.PutAck(ctx, sessionstore.Ack{Session: "s", ID: 1, ExpiresAt: at}, start))
 	}
 	sweepAll(t, s, start.Add(30*time.Minute))
 	if got := fmt.Sprint(s.held()); got != "1 1 2 0 0" {

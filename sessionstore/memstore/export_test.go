@@ -34,5 +34,13 @@ func (s *Store) Recount() int64 {
 			n += weighChild(parent, name)
 		}
 	}
+	for _, row := range s.asks.rows {
+		n += row.bytes
+	}
+	for i := range s.timers.shards {
+		for _, t := range s.timers.shards[i].rows {
+			n += weighTimer(&t)
+		}
+	}
 	return n
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"testing"
 	"time"
 
@@ -132,12 +133,22 @@ func TestMeter(t *testing.T) {
 			p.Count++
 			return errors.Join(err, err2, err3, s.TakePartial(ctx, "s", p), s.DeletePartial(ctx, "s"))
 		}},
-		{sessionstore.OpAck, 2, 3, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
-			err := s.PutAck(ctx, sessionstore.Ack{Session: "s", ID: 1})
+		{sessionstore.OpAck, 1, 3, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			err := s.PutAck(ctx, sessionstore.Ack{Session: "s", ID: 1}, start)
 			_, err2 := s.AnswerAck(ctx, sessionstore.Ack{Session: "s", ID: 1, Answer: []string{"43[]"}}, start)
 			_, err3 := s.Ack(ctx, "s", 1)
-			_, _, err4 := s.PendingAcks(ctx, "s")
-			return errors.Join(err, err2, err3, err4, s.DeleteAck(ctx, "s", 1))
+			return errors.Join(err, err2, err3, s.DeleteAck(ctx, "s", 1))
+		}},
+		{sessionstore.OpAsk, 2, 2, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			a := sessionstore.Ask{ID: 1, Sockets: []sessionstore.SocketID{"a"}, ExpiresAt: start}
+			err := s.PutAsk(ctx, a, start)
+			_, err2 := s.Ask(ctx, "", 1, 0)
+			err3 := s.PutAnswer(ctx, a, sessionstore.AskAnswer{Socket: "a"})
+			return errors.Join(err, err2, err3, drainAll(s.Answers(ctx, "", 1, 0, "")))
+		}},
+		{sessionstore.OpTimer, 0, 2, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			timer := sessionstore.Timer{At: start, Name: "t"}
+			return errors.Join(s.PutTimer(ctx, timer), s.DeleteTimer(ctx, timer))
 		}},
 	} {
 		s, m, k := metered(t)
@@ -195,7 +206,7 @@ func expectReads(t *testing.T, s *memstore.Store, m *sessionstore.Meter, want in
 }
 
 // drainAll walks to the end and returns the first error.
-func drainAll(rows func(func(sessionstore.Member, error) bool)) error {
+func drainAll[T any](rows iter.Seq2[T, error]) error {
 	for _, err := range rows {
 		if err != nil {
 			return err

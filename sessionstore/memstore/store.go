@@ -43,6 +43,8 @@ type Store struct {
 	registry  []registryShard
 	claims    claims
 	children  children
+	asks      asks
+	timers    timers
 }
 
 var (

@@ -12,6 +12,9 @@ const (
 	ackWeight        = 300
 	connectionWeight = 400
 	childWeight      = 400
+	askWeight        = 400
+	socketIDWeight   = 40
+	timerWeight      = 300
 )
 
 // weigh returns roughly how many bytes of memory the rows of a session take.

@@ -18,6 +18,8 @@ var ackTests = []test{
 	{"delete", ackDelete},
 	{"an id in use", ackInUse},
 	{"which are pending", acksPending},
+	{"a place that is free again", ackPlaceFree},
+	{"the name of the continuation", ackOtherName},
 	{"too many", tooManyAcks},
 }
 
@@ -26,7 +28,9 @@ func newAck(id sessionstore.SessionID, n uint64) sessionstore.Ack {
 }
 
 func answerTo(a sessionstore.Ack, frames ...string) sessionstore.Ack {
-	return sessionstore.Ack{Session: a.Session, Namespace: a.Namespace, ID: a.ID, Answer: frames}
+	return sessionstore.Ack{
+		Session: a.Session, Namespace: a.Namespace, ID: a.ID, Continuation: a.Continuation, Answer: frames,
+	}
 }
 
 func (x *tester) sameAck(got, want sessionstore.Ack) {
@@ -57,13 +61,14 @@ func (x *tester) noAck(a sessionstore.Ack) {
 func ackWaiter(x *tester) {
 	a := newAck(x.polling(), 7)
 	x.noAck(a)
-	x.must(x.store.PutAck(x.Context(), a))
+	x.must(x.store.PutAck(x.Context(), a, start))
 	x.pending(a)
 	got, err := x.store.AnswerAck(
 		x.Context(), answerTo(a, `461-/chat,7[{"_placeholder":true,"num":0},"é"]`, "bAAEC"), start,
 	)
 	x.must(err)
 	a.Answer = []string{`461-/chat,7[{"_placeholder":true,"num":0},"é"]`, "bAAEC"}
+	a.ExpiresAt = after(sessionstore.AckRead)
 	x.sameAck(got, a)
 	x.pending(a)
 	_, err = x.store.AnswerAck(x.Context(), answerTo(a, "43[]"), start)
@@ -74,7 +79,7 @@ func ackWaiter(x *tester) {
 func ackContinuation(x *tester) {
 	a := newAck(x.polling(), 1)
 	a.Continuation, a.State = "orders.confirm", `{"order":"é","n":[1]}`
-	x.must(x.store.PutAck(x.Context(), a))
+	x.must(x.store.PutAck(x.Context(), a, start))
 	x.pending(a)
 	got, err := x.store.AnswerAck(x.Context(), answerTo(a, "43/chat,1[]"), start)
 	x.must(err)
@@ -88,7 +93,7 @@ func acksApart(x *tester) {
 	a, b := x.polling(), x.polling()
 	all := []sessionstore.Ack{newAck(a, 0), newAck(a, 1), newAck(a, 10), newAck(a, math.MaxUint64), newAck(b, 1)}
 	for _, k := range all {
-		x.must(x.store.PutAck(x.Context(), k))
+		x.must(x.store.PutAck(x.Context(), k, start))
 	}
 	_, err := x.store.AnswerAck(x.Context(), answerTo(all[1], "43[]"), start)
 	x.must(err)
@@ -104,13 +109,13 @@ func ackExpiry(x *tester) {
 	for i, continuation := range []string{"", "c"} {
 		a := newAck(id, uint64(i))
 		a.Continuation = continuation
-		x.must(x.store.PutAck(x.Context(), a))
+		x.must(x.store.PutAck(x.Context(), a, start))
 		_, err := x.store.AnswerAck(x.Context(), answerTo(a, "43[]"), after(time.Minute+time.Second))
 		x.is(err, sessionstore.ErrNotFound)
 
 		inTime := newAck(id, uint64(10+i))
 		inTime.Continuation = continuation
-		x.must(x.store.PutAck(x.Context(), inTime))
+		x.must(x.store.PutAck(x.Context(), inTime, start))
 		_, err = x.store.AnswerAck(x.Context(), answerTo(inTime, "43[]"), after(time.Minute-time.Second))
 		x.must(err)
 	}
@@ -118,7 +123,7 @@ func ackExpiry(x *tester) {
 
 func ackDelete(x *tester) {
 	a := newAck(x.polling(), 3)
-	x.must(x.store.PutAck(x.Context(), a))
+	x.must(x.store.PutAck(x.Context(), a, start))
 	for range 2 {
 		x.must(x.store.DeleteAck(x.Context(), a.Session, a.ID))
 		x.noAck(a)
@@ -131,61 +136,105 @@ func ackInUse(x *tester) {
 	for i, continuation := range []string{"", "c"} {
 		a := newAck(id, uint64(5+i))
 		a.Continuation = continuation
-		x.must(x.store.PutAck(x.Context(), a))
+		x.must(x.store.PutAck(x.Context(), a, start))
 		again := a
 		again.State = `"another"`
-		x.is(x.store.PutAck(x.Context(), again), sessionstore.ErrExists)
+		x.is(x.store.PutAck(x.Context(), again, start), sessionstore.ErrExists)
 		x.pending(a)
 		_, err := x.store.AnswerAck(x.Context(), answerTo(a, "43[]"), start)
 		x.must(err)
 		if continuation == "" { // the caller has yet to read it
-			x.is(x.store.PutAck(x.Context(), again), sessionstore.ErrExists)
+			x.is(x.store.PutAck(x.Context(), again, start), sessionstore.ErrExists)
 			x.must(x.store.DeleteAck(x.Context(), a.Session, a.ID))
 		}
-		x.must(x.store.PutAck(x.Context(), again))
+		x.must(x.store.PutAck(x.Context(), again, start))
 	}
 }
 
 func acksPending(x *tester) {
 	id := x.polling()
-	pending := func(want ...uint64) {
+	pending := func(now time.Time, want ...uint64) {
 		x.Helper()
-		got, all, err := x.store.PendingAcks(x.Context(), id)
+		got, err := x.store.PendingAcks(x.Context(), id, now)
 		x.must(err)
 		slices.Sort(got)
-		if !all || !slices.Equal(got, want) {
-			x.Errorf("pending %v, all of them %v; want %v", got, all, want)
+		if !slices.Equal(got, want) {
+			x.Errorf("pending %v, want %v", got, want)
 		}
 	}
-	pending()
-	x.must(x.store.PutAck(x.Context(), newAck(x.polling(), 1))) // another session's
-	large := newAck(id, 20)
-	for _, a := range []sessionstore.Ack{newAck(id, 0), newAck(id, math.MaxInt32), large} {
-		x.must(x.store.PutAck(x.Context(), a))
+	pending(start)
+	x.must(x.store.PutAck(x.Context(), newAck(x.polling(), 1), start)) // another session's
+	large, late, continued := newAck(id, 20), newAck(id, 30), newAck(id, 40)
+	late.ExpiresAt = after(time.Hour)
+	continued.Continuation = "c"
+	for _, a := range []sessionstore.Ack{newAck(id, 0), newAck(id, math.MaxInt32), large, late, continued} {
+		x.must(x.store.PutAck(x.Context(), a, start))
 	}
-	pending(0, 20, math.MaxInt32)
+	pending(start, 0, 20, 30, 40, math.MaxInt32)
 	_, err := x.store.AnswerAck(x.Context(), answerTo(large, "43[\""+strings.Repeat("x", 200_000)+"\"]"), start)
 	x.must(err)
-	x.must(x.store.DeleteAck(x.Context(), id, 20)) // leaves no id behind, whatever else it leaves
-	pending(0, math.MaxInt32)
-	for n := range uint64(sessionstore.MaxPendingAcks) {
-		x.must(x.store.PutAck(x.Context(), newAck(id, 500+n)))
+	pending(start, 0, 30, 40, math.MaxInt32)
+	x.must(x.store.DeleteAck(x.Context(), id, 0)) // leaves no id behind, whatever else it leaves
+	pending(start, 30, 40, math.MaxInt32)
+	pending(after(time.Minute), 30)
+	for n := range uint64(300) {
+		x.must(x.store.PutAck(x.Context(), newAck(id, 500+n), start))
 	}
-	got, all, err := x.store.PendingAcks(x.Context(), id)
+	got, err := x.store.PendingAcks(x.Context(), id, start)
 	x.must(err)
-	if all || len(got) != sessionstore.MaxPendingAcks {
-		x.Errorf("%d ids, all of them %v; want %d and more", len(got), all, sessionstore.MaxPendingAcks)
+	equal(x, "number", len(got), 303)
+}
+
+// ackPlaceFree: a place is free once its caller has had time to read the answer, or has waited in vain. What has a
+// continuation keeps it, so that its end can be told.
+func ackPlaceFree(x *tester) {
+	id := x.polling()
+	answered, late, continued := newAck(id, 1), newAck(id, 2), newAck(id, 3)
+	continued.Continuation = "c"
+	for _, a := range []sessionstore.Ack{answered, late, continued} {
+		x.must(x.store.PutAck(x.Context(), a, start))
 	}
+	_, err := x.store.AnswerAck(x.Context(), answerTo(answered, "43[]"), start)
+	x.must(err)
+	next := func(a sessionstore.Ack) sessionstore.Ack {
+		a.ID += sessionstore.AckPlaces
+		a.ExpiresAt = after(time.Hour)
+		return a
+	}
+	x.is(
+		x.store.PutAck(x.Context(), next(answered), after(sessionstore.AckRead-time.Millisecond)),
+		sessionstore.ErrExists,
+	)
+	x.must(x.store.PutAck(x.Context(), next(answered), after(sessionstore.AckRead)))
+	x.noAck(answered)
+	x.is(x.store.PutAck(x.Context(), next(late), after(time.Minute-time.Millisecond)), sessionstore.ErrExists)
+	x.must(x.store.PutAck(x.Context(), next(late), after(time.Minute)))
+	x.is(x.store.PutAck(x.Context(), next(continued), after(time.Hour)), sessionstore.ErrExists)
+	x.pending(continued)
+}
+
+// ackOtherName: an answer is taken only by a caller that knows what takes it.
+func ackOtherName(x *tester) {
+	a := newAck(x.polling(), 1)
+	a.Continuation = "c"
+	x.must(x.store.PutAck(x.Context(), a, start))
+	for _, name := range []string{"", "d"} {
+		wrong := answerTo(a, "43[]")
+		wrong.Continuation = name
+		_, err := x.store.AnswerAck(x.Context(), wrong, start)
+		x.is(err, sessionstore.ErrNotFound)
+	}
+	x.pending(a)
 }
 
 // ackState: what a continuation keeps is limited.
 func ackState(x *tester) {
 	a := newAck(x.polling(), 1)
 	a.State = `"` + strings.Repeat("s", sessionstore.MaxAckState-1) + `"`
-	x.is(x.store.PutAck(x.Context(), a), sessionstore.ErrTooLarge)
+	x.is(x.store.PutAck(x.Context(), a, start), sessionstore.ErrTooLarge)
 	x.noAck(a)
 	a.State = a.State[1:]
-	x.must(x.store.PutAck(x.Context(), a))
+	x.must(x.store.PutAck(x.Context(), a, start))
 	x.pending(a)
 }
 
@@ -193,20 +242,20 @@ func ackState(x *tester) {
 func tooManyAcks(x *tester) {
 	id := x.polling()
 	x.must(limited(sessionstore.AckPlaces, 8, func(i int) error {
-		return x.store.PutAck(x.Context(), newAck(id, uint64(i)+7*sessionstore.AckPlaces))
+		return x.store.PutAck(x.Context(), newAck(id, uint64(i)+7*sessionstore.AckPlaces), start)
 	}))
 	a := newAck(id, 12*sessionstore.AckPlaces+5)
 	for n := range uint64(3) {
-		x.is(x.store.PutAck(x.Context(), newAck(id, a.ID+n)), sessionstore.ErrExists)
+		x.is(x.store.PutAck(x.Context(), newAck(id, a.ID+n), start), sessionstore.ErrExists)
 	}
-	x.must(x.store.PutAck(x.Context(), newAck(x.polling(), a.ID)))
+	x.must(x.store.PutAck(x.Context(), newAck(x.polling(), a.ID), start))
 	// The acknowledgement that has the place is not touched by what is meant for another.
 	x.noAck(a)
 	x.must(x.store.DeleteAck(x.Context(), id, a.ID))
 	was := newAck(id, 7*sessionstore.AckPlaces+5)
 	x.pending(was)
 	x.must(x.store.DeleteAck(x.Context(), id, was.ID))
-	x.must(x.store.PutAck(x.Context(), a))
+	x.must(x.store.PutAck(x.Context(), a, start))
 	x.pending(a)
 	x.noAck(was)
 }

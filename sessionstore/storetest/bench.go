@@ -200,10 +200,10 @@ var benchmarks = []benchmark{
 		return nil
 	}},
 	{name: "PutAck", run: func(x *bench, s *sessionstore.Session) error {
-		return x.store.PutAck(x.Context(), benchAck(s.ID))
+		return x.store.PutAck(x.Context(), benchAck(s.ID), start)
 	}},
 	{name: "AnswerAck", ready: func(x *bench, id sessionstore.SessionID) {
-		x.must(x.store.PutAck(x.Context(), benchAck(id)))
+		x.must(x.store.PutAck(x.Context(), benchAck(id), start))
 	}, run: func(x *bench, s *sessionstore.Session) error {
 		a := benchAck(s.ID)
 		a.Answer = []string{"437[1]"}

@@ -146,7 +146,7 @@ func cancelledWrites(x *tester) {
 	p, a := newPartial(2, "bAA=="), newAck(id, 1)
 	row := newRow(sessionstore.Connection{ID: string(id)})
 	x.must(x.store.PutPartial(x.Context(), id, p, start))
-	x.must(x.store.PutAck(x.Context(), a))
+	x.must(x.store.PutAck(x.Context(), a, start))
 	x.must(x.store.PutConnection(x.Context(), row))
 	before := x.get(id)
 	registered, _ := x.registration(id)
@@ -181,7 +181,7 @@ func (x *tester) cancelledInOtherStates(ctx context.Context) {
 		x.Error("registered")
 	}
 	x.notSent("PutPartial", x.store.PutPartial(ctx, n.ID, newPartial(1), start))
-	x.notSent("PutAck", x.store.PutAck(ctx, newAck(n.ID, 1)))
+	x.notSent("PutAck", x.store.PutAck(ctx, newAck(n.ID, 1), start))
 	x.noAck(newAck(n.ID, 1))
 	x.notSent("PutConnection", x.store.PutConnection(ctx, newRow(sessionstore.Connection{ID: string(n.ID)})))
 	_, err = x.store.Connection(x.Context(), sessionstore.Connection{ID: string(n.ID)})
@@ -218,7 +218,7 @@ func cancelledReads(x *tester) {
 	ctx := x.cancelled()
 	id := x.given(1)
 	k := x.put(newSocket(id, freshNamespace(), "a"))
-	x.must(x.store.PutAck(x.Context(), newAck(id, 1)))
+	x.must(x.store.PutAck(x.Context(), newAck(id, 1), start))
 	row := newRow(sessionstore.Connection{ID: string(id)})
 	x.must(x.store.PutConnection(x.Context(), row))
 

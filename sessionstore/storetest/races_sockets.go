@@ -43,7 +43,7 @@ func raceAck(x *tester) {
 		for range rounds {
 			a := newAck(x.polling(), 1)
 			a.Continuation = continuation
-			x.must(x.store.PutAck(x.Context(), a))
+			x.must(x.store.PutAck(x.Context(), a, start))
 			i := x.oneWins(sessionstore.ErrNotFound, func(i int) error {
 				got, err := x.store.AnswerAck(x.Context(), answerTo(a, fmt.Sprint("43", i)), start)
 				if err == nil && !slices.Equal(got.Answer, []string{fmt.Sprint("43", i)}) {
@@ -52,7 +52,7 @@ func raceAck(x *tester) {
 				return err
 			})
 			if continuation == "" {
-				a.Answer = []string{fmt.Sprint("43", i)}
+				a.Answer, a.ExpiresAt = []string{fmt.Sprint("43", i)}, after(sessionstore.AckRead)
 				x.pending(a)
 			}
 		}

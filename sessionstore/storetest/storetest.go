@@ -48,6 +48,8 @@ func Run(t *testing.T, newStore func(t *testing.T) sessionstore.Store) {
 		{"Paging", pagingTests},
 		{"Partials", partialTests},
 		{"Acks", ackTests},
+		{"Asks", askTests},
+		{"Timers", timerTests},
 		{"Claims", claimTests},
 		{"Children", childTests},
 		{"Names", nameTests},

@@ -11,6 +11,7 @@ var wakerTests = []test{
 	{"changes wake", changesWake},
 	{"refusals and reads do not wake", othersDoNot},
 	{"no change is missed", noChangeMissed},
+	{"answers wake", answeredWakes},
 }
 
 func (x *tester) waker() (sessionstore.Waker, bool) {
@@ -46,11 +47,30 @@ func changesWake(x *tester) {
 		}
 	}
 	a := newAck(x.polling(), 1)
-	x.must(x.store.PutAck(x.Context(), a))
+	x.must(x.store.PutAck(x.Context(), a, start))
 	c := w.Changed(a.Session)
 	_, err := x.store.AnswerAck(x.Context(), answerTo(a, "43[]"), start)
 	x.must(err)
 	equal(x, "woken by AnswerAck", woken(c), true)
+}
+
+// answeredWakes: each answer to a question wakes the callers that wait for it, and no other.
+func answeredWakes(x *tester) {
+	w, ok := x.waker()
+	if !ok {
+		return
+	}
+	a := newAsk(freshNamespace(), "a", "b")
+	x.must(x.store.PutAsk(x.Context(), a, start))
+	c, other := w.Answered(a.Namespace, a.ID), w.Answered(a.Namespace, a.ID+1)
+	equal(x, "woken", woken(c), false)
+	x.must(x.store.PutAnswer(x.Context(), a, sessionstore.AskAnswer{Socket: "a"}))
+	equal(x, "woken by PutAnswer", woken(c), true)
+	c = w.Answered(a.Namespace, a.ID)
+	equal(x, "woken", woken(c), false)
+	x.must(x.store.PutAnswer(x.Context(), a, sessionstore.AskAnswer{Socket: "b"}))
+	equal(x, "woken by PutAnswer", woken(c), true)
+	equal(x, "the other woken", woken(other), false)
 }
 
 func othersDoNot(x *tester) {
