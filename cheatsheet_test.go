@@ -169,6 +169,68 @@ func ask(io *nonstick.Server) {
 		}
 		return answer, err
 	})
+	nonstick.OnAck(io, "vote", func(ctx context.Context, s *nonstick.Socket, _ nonstick.Args) (int, error) {
+		votes, err := nonstick.EmitWithAcks[string](ctx, s.To("room1").Timeout(5*time.Second), "hello", "world")
+		if err != nil && !errors.Is(err, nonstick.ErrAckTimeout) {
+			return 0, err
+		}
+		return len(votes.Answered), nil
+	})
+	nonstick.OnNoReply(
+		io, "answered", func(ctx context.Context, nsp *nonstick.Namespace, missing []string, asked string) error {
+			return nsp.To("admins").Emit(ctx, "no answer", asked, missing)
+		},
+	)
+	nonstick.On(io, "ask the room", func(ctx context.Context, s *nonstick.Socket, question string) error {
+		return nonstick.EmitThen(ctx, io.To("room1").Timeout(72*time.Hour), "hello", "answered", question, "world")
+	})
+	nonstick.OnServerSideEmit(io, "tidy", func(ctx context.Context, nsp *nonstick.Namespace, day string) error {
+		return nsp.To("admins").Emit(ctx, "tidied", day)
+	})
+	nonstick.On(io, "tidy up", func(ctx context.Context, s *nonstick.Socket, day string) error {
+		return io.ServerSideEmitAt(ctx, time.Now().Add(time.Hour), "tidy", day)
+	})
+}
+
+// All of a room are asked, and those that do not answer are told; at its time the server does what it was told to.
+func TestCheatsheetRoomsAndServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		io := nonsticktest.New(t, func(io *nonstick.Server) {
+			io.OnConnect(joinAsked)
+			ask(io)
+		})
+		rooms := func(names string) any { return map[string]string{"rooms": names} }
+		ann, admin := io.Connect(rooms("room1")), io.Connect(rooms("admins"))
+		bob, mute := io.Connect(rooms("room1")), io.Connect(rooms("room1"))
+		bob.Answer("hello", func(nonstick.Args) any { return "yes" })
+		if got := nonsticktest.Ask[int](ann, "vote"); got != 1 {
+			t.Errorf("%d votes", got)
+		}
+		bob.Next("hello")
+		mute.Next("hello")
+		ann.Emit("ask the room", "why?")
+		for _, c := range []*nonsticktest.Client{ann, bob, mute} {
+			c.Next("hello")
+		}
+		if got := nonsticktest.Next[string](bob, "thanks"); got != "why? yes" {
+			t.Errorf("replied to with %q", got)
+		}
+		ann.Emit("tidy up", "monday")
+		sweep := func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if err := io.IO().Engine().Sweep(ctx); err != nil {
+				t.Error(err)
+			}
+		}
+		sweep()
+		admin.Nothing()
+		time.Sleep(time.Hour)
+		sweep()
+		if got := nonsticktest.Next[string](admin, "tidied"); got != "monday" {
+			t.Errorf("tidied %q", got)
+		}
+	})
 }
 
 // A client's acknowledgement comes to the handler that waits for it, and to the handler of replies if it is the
