@@ -3,6 +3,7 @@ package nonstick
 import (
 	"context"
 	"errors"
+	"iter"
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/emitter"
@@ -10,7 +11,8 @@ import (
 )
 
 // Selection is a choice of sockets, and what can be done with them: To, In, And and Except choose, and return a
-// new one; Emit emits an event, Join, Leave and Disconnect act on the sockets, Fetch reads them. It is the same from a
+// new one; Emit emits an event, Join, Leave and Disconnect act on the sockets; Count and Any count
+// them, IDs walks their ids, All walks them with rooms and data, Fetch lists some of them. It is the same from a
 // [Namespace], a [Socket] and, in other programs, an emitter.Emitter.
 type Selection = emitter.Selection
 
@@ -149,6 +151,21 @@ func (n *Namespace) Disconnect(ctx context.Context, closeSession bool) error {
 func (n *Namespace) Fetch(ctx context.Context, limit int) ([]*RemoteSocket, error) {
 	return n.all().Fetch(ctx, limit)
 }
+
+// Count counts the sockets of the namespace: a read for each of its shards, which are 16. From a parent it is the sum
+// of its children. [Selection] has it for a room, which takes one read.
+func (n *Namespace) Count(ctx context.Context) (int, error) { return n.all().Count(ctx) }
+
+// Any reports whether there is a socket in the namespace. It reads a row of one shard after the other until there is.
+func (n *Namespace) Any(ctx context.Context) (bool, error) { return n.all().Any(ctx) }
+
+// IDs walks the ids of the sockets of the namespace, and reads nothing of the sockets themselves. An error is the last
+// thing that it yields; [ErrParent] from a parent.
+func (n *Namespace) IDs(ctx context.Context) iter.Seq2[string, error] { return n.all().IDs(ctx) }
+
+// All walks the sockets of the namespace with their rooms and data, a few in memory at a time. An error is the last
+// thing that it yields; [ErrParent] from a parent.
+func (n *Namespace) All(ctx context.Context) iter.Seq2[*RemoteSocket, error] { return n.all().All(ctx) }
 
 // Socket finds a socket by its id. [ErrDisconnected] if it is not in the namespace; [ErrParent] from a parent.
 func (n *Namespace) Socket(ctx context.Context, id string) (*RemoteSocket, error) {

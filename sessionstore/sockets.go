@@ -148,6 +148,11 @@ type Rooms interface {
 	Members(ctx context.Context, nsp Namespace, room Room, ids Range) iter.Seq2[Member, error]
 	// NamespaceMembers walks one shard of a namespace in the same way; there are [Registry.Shards] of them.
 	NamespaceMembers(ctx context.Context, nsp Namespace, shard int, ids Range) iter.Seq2[Member, error]
+	// CountMembers counts the members of a room, or stops at most of them unless that is 0 (1 read, and one for each
+	// further 1 MB of rows; few bytes where most is small). It sees every join that returned before.
+	CountMembers(ctx context.Context, nsp Namespace, room Room, most int) (int, error)
+	// CountNamespaceMembers counts one shard of a namespace in the same way.
+	CountNamespaceMembers(ctx context.Context, nsp Namespace, shard, most int) (int, error)
 	// RepairHint writes m's hint into its member row, in the room or, if room is empty, in the namespace, if
 	// that is there (1 write): it was found stale.
 	RepairHint(ctx context.Context, nsp Namespace, room Room, m Member) error

@@ -218,3 +218,33 @@ test('a selection of two rooms and another reaches those in it, at any instance'
   await cast(2, { to: [a], and: [members[6].id] }, [6]);
   await cast(3, { to: [a], and: [fresh('none-')] }, []);
 });
+
+test('the members of a selection are counted and listed, at any instance, as soon as they have joined', async () => {
+  const [a, b] = [fresh('a-'), fresh('b-')];
+  const { members } = await hall([[a], [a, b], [a], [b], [a, b], []]);
+  const ids = (...list) => list.map((i) => members[i].id).sort();
+  const expect = async (choice, ...list) => {
+    const found = await ask(members[5], 'members', choice);
+    assert.deepEqual([found.count, found.any], [list.length, list.length > 0]);
+    assert.deepEqual([found.ids.sort(), Object.keys(found.rooms).sort()], [ids(...list), ids(...list)]);
+    return found;
+  };
+  const found = await expect({ to: [a] }, 0, 1, 2, 4);
+  assert.deepEqual(found.rooms[members[1].id], [a, b].sort());
+  await expect({ to: [b] }, 1, 3, 4);
+  await expect({ to: [a, b] }, 0, 1, 2, 3, 4);
+  await expect({ to: [a], and: [b] }, 1, 4);
+  await expect({ to: [a], except: [b] }, 0, 2);
+  await expect({ to: [members[3].id] }, 3);
+  await expect({ to: [fresh('none-')] });
+  assert.ok((await ask(members[0], 'members', {})).count >= 6);
+  assert.equal(await ask(members[0], 'leave', a), 'ok');
+  await expect({ to: [a] }, 1, 2, 4);
+  const gone = members[1].id;
+  members[1].disconnect();
+  const deadline = Date.now() + patience;
+  while ((await ask(members[5], 'members', { to: [a] })).ids.includes(gone)) {
+    assert.ok(Date.now() < deadline, 'it is still counted');
+  }
+  await expect({ to: [a] }, 2, 4);
+});

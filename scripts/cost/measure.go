@@ -10,6 +10,7 @@ import (
 
 	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/dynamolocal"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -27,6 +28,7 @@ type measured struct {
 	reread, answer                units // of a GET that waits, and of its answer without packets
 	openWebSocket, openPolling    units // from the handshake until the socket is connected
 	registry, namespace           units // reading a thousand sessions; a thousand members
+	count, any                    units // counting these; learning that there is one
 }
 
 // many is how many sessions and members are read at a time, to be divided by.
@@ -100,6 +102,8 @@ func (w *meter) all(m *measured) error {
 		{nil, w.fill}, // first: of what clients leave behind, chance decides where it is
 		{&m.registry, w.walk},
 		{&m.namespace, w.members},
+		{&m.count, func() error { _, err := w.selected().Count(w.ctx); return err }},
+		{&m.any, func() error { _, err := w.selected().Any(w.ctx); return err }},
 		{&m.openWebSocket, ws.open},
 		{&m.unknown, func() error { return w.pong(ws) }},
 		{nil, func() error { time.Sleep(due); return nil }},
@@ -196,6 +200,11 @@ func (w *meter) members() error {
 		}
 	}
 	return nil
+}
+
+// selected is all sockets of the main namespace, as a program beside the server sees them.
+func (w *meter) selected() emitter.Namespace {
+	return emitter.New(w.store, w.pusher, emitter.Options{}).Of("/")
 }
 
 // client is a session, on WebSocket if it has a connection.

@@ -324,6 +324,8 @@ func (w *writer) operations(m measured) {
 		{"a packet to a client on polling", m.deliverPoll},
 		{"reading 1,000 sessions, as the sweeper does", m.registry},
 		{"reading 1,000 members of a namespace, as a broadcast does", m.namespace},
+		{"counting them, in 16 reads", m.count},
+		{"learning that there is one", m.any},
 	} {
 		w.row(o.name, short0(o.read), short0(o.write))
 	}

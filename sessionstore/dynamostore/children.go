@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -47,15 +48,17 @@ func (s *Store) PutChild(ctx context.Context, parent string, c sessionstore.Chil
 
 // CountChildren implements [sessionstore.Children].
 func (s *Store) CountChildren(ctx context.Context, parent string) (int, error) {
-	n, err := s.count(ctx, sessionstore.OpChild, childrenPK(parent))
+	n, err := s.count(ctx, sessionstore.OpChild, childrenPK(parent), 0, false)
 	if err != nil {
 		return 0, fmt.Errorf("count children: %w", err)
 	}
 	return n, nil
 }
 
-// count counts the items of a partition, eventually consistent.
-func (s *Store) count(ctx context.Context, op sessionstore.Op, pk string) (int, error) {
+// count counts the items of a partition, or stops at most of them unless that is 0.
+func (s *Store) count(
+	ctx context.Context, op sessionstore.Op, pk string, most int, consistent bool,
+) (int, error) {
 	if err := s.begin(ctx, op); err != nil {
 		return 0, err
 	}
@@ -63,15 +66,18 @@ func (s *Store) count(ctx context.Context, op sessionstore.Op, pk string) (int, 
 	in := dynamodb.QueryInput{
 		TableName: &s.table, KeyConditionExpression: &condition, Select: types.SelectCount,
 		ExpressionAttributeNames: names(condition), ExpressionAttributeValues: item{":pk": str(pk)},
-		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal, ConsistentRead: &consistent,
 	}
 	for n := 0; ; {
+		if most > 0 {
+			in.Limit = new(int32(min(most-n, math.MaxInt32)))
+		}
 		out, err := send(ctx, &in, true, s.client.Query)
 		if err != nil {
 			return 0, err
 		}
 		s.countRead(op, out.ConsumedCapacity)
-		if n += int(out.Count); len(out.LastEvaluatedKey) == 0 {
+		if n += int(out.Count); len(out.LastEvaluatedKey) == 0 || most > 0 && n >= most {
 			return n, nil
 		}
 		in.ExclusiveStartKey = out.LastEvaluatedKey

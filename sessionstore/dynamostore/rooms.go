@@ -204,6 +204,28 @@ func (s *Store) members(
 	}
 }
 
+// CountMembers implements [sessionstore.Rooms].
+func (s *Store) CountMembers(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, most int,
+) (int, error) {
+	return s.countMembers(ctx, roomPK(nsp, room), most)
+}
+
+// CountNamespaceMembers implements [sessionstore.Rooms].
+func (s *Store) CountNamespaceMembers(
+	ctx context.Context, nsp sessionstore.Namespace, shard, most int,
+) (int, error) {
+	return s.countMembers(ctx, namespacePK(nsp, shard), most)
+}
+
+func (s *Store) countMembers(ctx context.Context, pk string, most int) (int, error) {
+	n, err := s.count(ctx, sessionstore.OpMembers, pk, most, true)
+	if err != nil {
+		return 0, fmt.Errorf("count members: %w", err)
+	}
+	return n, nil
+}
+
 // RepairHint implements [sessionstore.Rooms].
 func (s *Store) RepairHint(
 	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member,

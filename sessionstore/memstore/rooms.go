@@ -229,6 +229,38 @@ func (s *Store) walkMembers(
 	return walk(ctx, s.meter, sessionstore.OpMembers, page)
 }
 
+// CountMembers implements [sessionstore.Rooms].
+func (s *Store) CountMembers(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, most int,
+) (int, error) {
+	return s.countMembers(ctx, inRoom(nsp, room), most)
+}
+
+// CountNamespaceMembers implements [sessionstore.Rooms].
+func (s *Store) CountNamespaceMembers(
+	ctx context.Context, nsp sessionstore.Namespace, shard, most int,
+) (int, error) {
+	return s.countMembers(ctx, roomKey{nsp: nsp, shard: max(shard, 0)}, most)
+}
+
+func (s *Store) countMembers(ctx context.Context, k roomKey, most int) (int, error) {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return 0, fmt.Errorf("count members: %w", err)
+	}
+	st := s.roomStripe(k)
+	st.mu.Lock()
+	n := 0
+	if t := st.tables[k]; t != nil {
+		n = t.len()
+	}
+	st.mu.Unlock()
+	if most > 0 {
+		n = min(n, most)
+	}
+	s.meter.Add(sessionstore.OpMembers, sessionstore.Usage{Calls: 1, Reads: int64(max(1, (n+walkPage-1)/walkPage))})
+	return n, nil
+}
+
 // RepairHint implements [sessionstore.Rooms].
 func (s *Store) RepairHint(
 	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, m sessionstore.Member,

@@ -42,6 +42,11 @@ func bigRoom(x *tester) {
 		x.Errorf("met %d rows, want %d", len(got), len(want))
 	}
 	equal(x, "members of the namespace", len(x.namespaceMembers(nsp)), bigRoomRows)
+	for _, most := range []int{0, 1, 2_000, bigRoomRows, 2 * bigRoomRows} {
+		n, err := x.store.CountMembers(x.Context(), nsp, room, most)
+		x.must(err)
+		equal(x, "members up to so many", n, upTo(bigRoomRows, most))
+	}
 
 	x.Run("a range of more than a page", func(t *testing.T) {
 		(&tester{T: t, store: x.store}).inRange(

@@ -17,6 +17,7 @@ var roomTests = []test{
 	{"order and shards", roomOrder},
 	{"ranges", roomRanges},
 	{"a walk that is left", walkLeft},
+	{"count", countMembers},
 	{"none", noRoom},
 }
 
@@ -229,6 +230,62 @@ func walkLeft(x *tester) {
 		}
 	}
 	equal(x, "rows left", len(x.ids(nsp, "r")), 1)
+}
+
+// countMembers: a count is what a walk meets, or the most that was asked for.
+func countMembers(x *tester) {
+	nsp := freshNamespace()
+	x.counted(nsp, "r", 0)
+	var sockets []sessionstore.NewSocket
+	for i := range 5 {
+		k := newSocket(sessionstore.SessionID(sessionstore.NewID()), nsp, "r")
+		if i == 0 {
+			k.Rooms = append(k.Rooms, "s")
+		}
+		sockets = append(sockets, x.put(k))
+	}
+	x.put(newSocket(x.polling(), freshNamespace(), "r"))
+	x.counted(nsp, "r", 5)
+	x.counted(nsp, "s", 1)
+	x.counted(nsp, "none", 0)
+	x.must(x.join(sockets[1], "s", connA))
+	x.must(x.join(sockets[1], "s", connA))
+	x.counted(nsp, "s", 2)
+	x.must(x.leave(sockets[0], "s"))
+	x.counted(nsp, "s", 1)
+	_, err := x.remove(sockets[1])
+	x.must(err)
+	x.counted(nsp, "s", 0)
+	x.counted(nsp, "r", 4)
+}
+
+// counted checks the count of a room and of the namespace, up to any number.
+func (x *tester) counted(nsp sessionstore.Namespace, room sessionstore.Room, want int) {
+	x.Helper()
+	for most := range want + 3 {
+		n, err := x.store.CountMembers(x.Context(), nsp, room, most)
+		x.must(err)
+		equal(x, fmt.Sprintf("the room %s up to %d", room, most), n, upTo(want, most))
+	}
+	want = len(x.namespaceMembers(nsp))
+	sum := 0
+	for shard := range x.store.Shards() {
+		all, err := x.store.CountNamespaceMembers(x.Context(), nsp, shard, 0)
+		x.must(err)
+		one, err := x.store.CountNamespaceMembers(x.Context(), nsp, shard, 1)
+		x.must(err)
+		equal(x, "a shard up to 1", one, min(all, 1))
+		sum += all
+	}
+	equal(x, "the namespace", sum, want)
+}
+
+// upTo is n, or most if that is less and not 0.
+func upTo(n, most int) int {
+	if most > 0 {
+		return min(n, most)
+	}
+	return n
 }
 
 func noRoom(x *tester) {

@@ -49,7 +49,9 @@ type Answer struct {
 	// Duplicate says that this very request has been carried out, or begun, before: nothing was done.
 	Duplicate bool     `json:"duplicate,omitempty"`
 	Errors    []string `json:"errors,omitempty"`
-	Sockets   []Socket `json:"sockets,omitempty"`
+	// Count is how many sockets there are, if the request asked for that.
+	Count   *int     `json:"count,omitempty"`
+	Sockets []Socket `json:"sockets,omitempty"`
 	// Next is where another fetch goes on, if there are more sockets.
 	Next string `json:"next,omitempty"`
 	// Results are those of a batch, in its order.

@@ -157,6 +157,12 @@ func (f *emit) act(ctx context.Context, r *Request, a *Answer, in *space) (adapt
 		return sockets.Leave(ctx, sel, r.Leave...)
 	case r.Disconnect != "":
 		return sockets.Disconnect(ctx, sel, r.Disconnect == DisconnectSession)
+	case r.Count:
+		n, err := sockets.Count(ctx, sel)
+		if err == nil {
+			a.Count = &n
+		}
+		return adapter.Result{}, err
 	default:
 		err := f.fetch(ctx, sel, r, a, in)
 		return adapter.Result{Delivered: len(a.Sockets)}, err

@@ -243,6 +243,44 @@ func TestEmitAnswers(t *testing.T) {
 	}
 }
 
+// A count is answered with a number, also if that is 0, of a namespace and of a parent, and in a batch.
+func TestEmitCounts(t *testing.T) {
+	w := newWorld(t)
+	w.client("one", "a")
+	w.client("two", "a", "b")
+	w.child("two", "/tenant-2")
+	for request, want := range map[string]string{
+		`{"count":true}`:                           "2",
+		`{"rooms":["a"],"count":true}`:             "2",
+		`{"rooms":["a"],"and":["b"],"count":true}`: "1",
+		`{"rooms":["none"],"count":true}`:          "0",
+		`{"parent":"tenants","count":true}`:        "1",
+		`{"namespace":"/x","count":true}`:          "0",
+		`{"rooms":["b"],"count":true,"key":"k"}`:   "1",
+		`{"rooms":[""],"count":true}`:              "none",
+		`{"event":"e"}`:                            "none",
+	} {
+		for range 2 { // with a key it is told again
+			a := w.ask(request)
+			got := "none"
+			if a.Count != nil {
+				got = fmt.Sprint(*a.Count)
+			}
+			if got != want || a.OK != (request != `{"rooms":[""],"count":true}`) {
+				t.Errorf("%s: %s, want %s: %+v", request, got, want, a)
+			}
+		}
+	}
+	a := w.ask(`{"batch":[{"rooms":["b"],"leave":["a"]},{"rooms":["a"],"count":true}]}`)
+	if n := a.Results[1].Count; !a.OK || a.Recipients != 1 || n == nil || *n != 1 || a.Results[0].Count != nil {
+		t.Errorf("a batch: %+v", a)
+	}
+	w.store.walks = sessionstore.ErrUnavailable
+	if a = w.ask(`{"rooms":["a","b"],"count":true}`); a.OK || a.Count != nil {
+		t.Errorf("a store that cannot be read: %+v", a)
+	}
+}
+
 func TestKeys(t *testing.T) {
 	w := newWorld(t)
 	w.client("one", "a")
@@ -362,6 +400,12 @@ func TestSchema(t *testing.T) {
 		{`{"leave":["a"],"rooms":[]}`, true},
 		{`{"disconnect":"session"}`, true},
 		{`{"fetch":1000}`, true},
+		{`{"count":true}`, true},
+		{`{"parent":"tenants","rooms":["a"],"and":["b"],"count":true}`, true},
+		{`{"count":true,"fetch":1}`, false},
+		{`{"count":false}`, false},
+		{`{"count":1}`, false},
+		{`{"count":true,"after":"0.x"}`, false},
 		{`{"fetch":10,"after":""}`, true},
 		{`{"fetch":10,"after":"0.x"}`, true},
 		{`{"event":"e","after":"0.x"}`, false},

@@ -38,7 +38,8 @@ type Flags struct {
 	Compress *bool `json:"compress,omitempty"`
 }
 
-// Request is what is to be done: exactly one of Event, Join, Leave, Disconnect, Fetch and Batch.
+// Request is what is to be done: exactly one of Event, Join, Leave, Disconnect, Fetch, Count and
+// Batch.
 type Request struct {
 	// Namespace is "/" if empty.
 	Namespace string `json:"namespace,omitempty"`
@@ -59,7 +60,9 @@ type Request struct {
 	// Fetch is how many sockets to read at most, After the Next of the answer before.
 	Fetch int    `json:"fetch,omitempty"`
 	After string `json:"after,omitempty"`
-	Batch Batch  `json:"batch,omitempty"`
+	// Count asks how many sockets there are.
+	Count bool  `json:"count,omitempty"`
+	Batch Batch `json:"batch,omitempty"`
 
 	// Key makes the request happen once within a day, however often it comes.
 	Key string `json:"key,omitempty"`
@@ -111,7 +114,7 @@ func parse(raw []byte) (Request, error) {
 // check says what is wrong with a request.
 func (r *Request) check(outer bool) error {
 	if n := r.actions(); n != 1 {
-		return fmt.Errorf("%w: %d of event, join, leave, disconnect, fetch and batch, want one", errRequest, n)
+		return fmt.Errorf("%w: %d of event, join, leave, disconnect, fetch, count and batch, want one", errRequest, n)
 	}
 	switch {
 	case len(r.Key) > maxKey:
@@ -162,7 +165,7 @@ func (r *Request) checkBatch() error {
 func (r *Request) actions() int {
 	n := 0
 	for _, asked := range []bool{
-		r.Event != nil, r.Join != nil, r.Leave != nil, r.Disconnect != "", r.Fetch != 0, r.Batch != nil,
+		r.Event != nil, r.Join != nil, r.Leave != nil, r.Disconnect != "", r.Fetch != 0, r.Count, r.Batch != nil,
 	} {
 		if asked {
 			n++
@@ -178,7 +181,7 @@ func (r *Request) reads() bool {
 			return false
 		}
 	}
-	return r.Fetch != 0 || r.Batch != nil
+	return r.Fetch != 0 || r.Count || r.Batch != nil
 }
 
 // claimName is the name of the claim that makes the request happen once: of its key, or else of the message or

@@ -134,6 +134,11 @@ func TestEvents(t *testing.T) {
 				`423["cast",{"to":["a"],"except":["a"]},3]`,
 			}, []string{`42["said",1]`, `431[true]`, `432[true]`, `433[true]`},
 		},
+		{
+			"members, none",
+			[]string{`42["join","a"]`, `421["members",{"to":["a"],"and":["b"]}]`},
+			[]string{`431[{"count":0,"any":false,"ids":[],"rooms":{}}]`},
+		},
 		{"all", []string{`421["all",1,2]`}, []string{`42["all",1,2]`, `431[true]`}},
 		{"bye", []string{`421["bye"]`}, []string{`42["last",1]`, `41`, `431[true]`}},
 		{
