@@ -16,6 +16,7 @@ type hooks struct {
 	connected []func(ctx context.Context, s *Socket) error
 
 	disconnecting []func(ctx context.Context, s *Socket, reason Reason) error
+	expired       []func(ctx context.Context, s *RemoteSocket) error
 }
 
 // Use adds middleware, as Socket.IO's namespace.use does: functions that are called in the order of their registration

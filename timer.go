@@ -57,6 +57,12 @@ func (s protocol) Due(ctx context.Context, t sessionstore.Timer) error {
 			return fmt.Errorf("nonstick: timer of a server side event: %w", err)
 		}
 		return s.serverSide(ctx, event)
+	case emitter.KindExpire:
+		var expiry emitter.Expiry
+		if err := json.Unmarshal([]byte(t.Body), &expiry); err != nil {
+			return fmt.Errorf("nonstick: timer of an expiry: %w", err)
+		}
+		return s.expire(ctx, t, expiry)
 	default:
 		return fmt.Errorf("nonstick: timer of unknown kind %q", t.Kind)
 	}

@@ -47,6 +47,7 @@ const (
 	OpData
 	OpSetData
 	OpSwapData
+	OpSetExpiry
 	OpSetHint
 	OpClearSockets
 	OpJoin
@@ -71,7 +72,7 @@ var opNames = [numOps]string{
 	"Pong", "Bind", "Probe", "Upgrade", "Abort", "Renew", "Release", "PutConnection", "Connection",
 	"DeleteConnection", "Register", "Update", "Look", "Beat", "Expire", "Pinged", "Unregister", "Registrations",
 	"LeaseShard", "PutSocket", "RemoveSocket", "ClaimSocket", "Vacate", "DropSocket", "ReadSocket", "Auth",
-	"Data", "SetData", "SwapData", "SetHint",
+	"Data", "SetData", "SwapData", "SetExpiry", "SetHint",
 	"ClearSockets", "Join", "Leave", "RoomsOf", "InRoom", "Member", "Members", "Reap", "Partial", "Ack", "Ask",
 	"Claim", "Child", "Timer", "DueTimers",
 }

@@ -180,6 +180,8 @@ type Socket struct {
 	Parent string
 	// Leaving is the lease of the caller that ends the socket, see [Sockets.ClaimSocket].
 	Leaving Lease
+	// ExpiresAt is when what let the socket in ends, see [Sockets.SetExpiry]; zero for never.
+	ExpiresAt time.Time
 }
 
 // NewSocket is what a CONNECT stores.
@@ -194,15 +196,16 @@ type NewSocket struct {
 	// Data is the application's data: JSON values by key.
 	Data        map[string]string
 	ConnectedAt time.Time
-	// Parent is kept in the row, see [Socket.Parent].
-	Parent string
+	// Parent and ExpiresAt are kept in the row, see [Socket].
+	Parent    string
+	ExpiresAt time.Time
 }
 
 // Row is the socket's row as it is stored.
 func (n *NewSocket) Row() Socket {
 	return Socket{
 		ID: n.ID, Session: n.Session, Namespace: n.Namespace, HasAuth: n.Auth != "", HasData: len(n.Data) > 0,
-		Rooms: len(n.Rooms), ConnectedAt: n.ConnectedAt, Parent: n.Parent,
+		Rooms: len(n.Rooms), ConnectedAt: n.ConnectedAt, Parent: n.Parent, ExpiresAt: n.ExpiresAt,
 	}
 }
 

@@ -105,6 +105,9 @@ type Sockets interface {
 	// keep neither the limits, for which the length of the sum has to be known before, nor numbers as JSON has them:
 	// those of DynamoDB have 38 digits and no notation.
 	SwapData(ctx context.Context, s Socket, key, old, value string, limits SocketLimits) error
+	// SetExpiry sets [Socket.ExpiresAt], to the millisecond, or removes it if at is zero (1 write). ErrNotFound if the
+	// socket is gone.
+	SetExpiry(ctx context.Context, s Socket, at time.Time) error
 	// SetHint writes the hint into the socket's member row and the rows of its rooms, each only if it is there
 	// (1 write and one for each room; 1 read if s.Rooms is not 0).
 	SetHint(ctx context.Context, s Socket, hint Connection) error

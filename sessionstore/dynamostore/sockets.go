@@ -24,6 +24,7 @@ func (s *Store) socketItem(k *sessionstore.Socket) item {
 	it[attrRoomCount] = num(k.Rooms) // there even if 0: it is counted up
 	with(it, attrParent, k.Parent)
 	withTime(it, attrCreatedAt, k.ConnectedAt)
+	withTime(it, attrExpiresAt, k.ExpiresAt)
 	it[attrTTL] = seconds(s.rowsEnd())
 	return it
 }
@@ -39,6 +40,7 @@ func socketOf(id sessionstore.SessionID, it item) sessionstore.Socket {
 		Parent:      text(it, attrParent),
 		Leaving:     leaseOf(it, attrLease, attrLeaseEnds),
 		ConnectedAt: moment(it, attrCreatedAt),
+		ExpiresAt:   moment(it, attrExpiresAt),
 	}
 }
 
@@ -207,6 +209,25 @@ func (s *Store) Vacate(ctx context.Context, k sessionstore.Socket) error {
 	k.HasAuth, k.HasData = false, false // these stay
 	if err := s.removeKept(ctx, op, k); err != nil {
 		return fmt.Errorf("vacate: %w", err)
+	}
+	return nil
+}
+
+// SetExpiry implements [sessionstore.Sockets].
+func (s *Store) SetExpiry(ctx context.Context, k sessionstore.Socket, at time.Time) error {
+	const op = sessionstore.OpSetExpiry
+	if err := s.begin(ctx, op); err != nil {
+		return fmt.Errorf("set expiry: %w", err)
+	}
+	c := change{
+		key: socketKey(k.Session, k.Namespace), condition: isSocket, update: "REMOVE #" + attrExpiresAt,
+		values: item{":id": str(k.ID)},
+	}
+	if !at.IsZero() {
+		c.update, c.values[":at"] = "SET #"+attrExpiresAt+" = :at", millis(at)
+	}
+	if _, err := s.update(ctx, op, c); err != nil {
+		return lost(err, "set expiry", sessionstore.ErrNotFound)
 	}
 	return nil
 }

@@ -166,6 +166,28 @@ func (s *Store) ClaimSocket(
 	return row, nil
 }
 
+// SetExpiry implements [sessionstore.Sockets].
+func (s *Store) SetExpiry(ctx context.Context, k sessionstore.Socket, at time.Time) error {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return err
+	}
+	s.wrote(sessionstore.OpSetExpiry, 1)
+	if !s.lookup(k, func(e *entry, i int, _ *kept) {
+		e.replace(i, func(row *sessionstore.Socket) { row.ExpiresAt = inMillis(at) })
+	}) {
+		return fmt.Errorf("set expiry: %w", sessionstore.ErrNotFound)
+	}
+	return nil
+}
+
+// inMillis is a time as precise as a table keeps it.
+func inMillis(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return time.UnixMilli(t.UnixMilli())
+}
+
 // Vacate implements [sessionstore.Sockets].
 func (s *Store) Vacate(ctx context.Context, k sessionstore.Socket) error {
 	const op = sessionstore.OpVacate

@@ -52,7 +52,7 @@ func (s *Store) PutTimer(ctx context.Context, t sessionstore.Timer) error {
 	defer s.timers.mu.Unlock()
 	rows := s.timerTable(sessionstore.TimerShard(t.Name, s.timerShards()))
 	k := timerKey{t.At.UnixMilli(), t.Name}.text()
-	t.At = time.UnixMilli(t.At.UnixMilli())
+	t.At = inMillis(t.At)
 	old, there := rows.get(k)
 	if !there && s.full() {
 		return fmt.Errorf("put timer: %w", sessionstore.ErrFull)

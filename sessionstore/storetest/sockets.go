@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -18,6 +19,7 @@ var socketTests = []test{
 	{"many rooms", manyRooms},
 	{"clear", clearSockets},
 	{"hint", socketHint},
+	{"the expiry of a socket", socketExpiry},
 }
 
 // limits are those of the tests that do not test limits.
@@ -156,6 +158,30 @@ func memberOf(k sessionstore.NewSocket, hint sessionstore.Connection) sessionsto
 // freshNamespace keeps tests of one store apart.
 func freshNamespace() sessionstore.Namespace {
 	return sessionstore.Namespace("/" + sessionstore.NewID())
+}
+
+// socketExpiry: what lets a socket in may end, and be renewed.
+func socketExpiry(x *tester) {
+	k := newSocket(x.polling(), freshNamespace())
+	k.ExpiresAt = after(time.Minute)
+	x.put(k)
+	expires := func(want time.Time) {
+		x.Helper()
+		equal(x, "with the session", x.socket(k).ExpiresAt.UTC(), want.UTC())
+		row, _, err := x.store.ReadSocket(x.Context(), k.Namespace, memberOf(k, connA))
+		x.must(err)
+		equal(x, "alone", row.ExpiresAt.UTC(), want.UTC())
+	}
+	expires(after(time.Minute))
+	x.must(x.store.SetExpiry(x.Context(), k.Row(), after(time.Hour+time.Microsecond)))
+	expires(after(time.Hour))
+	x.must(x.store.SetExpiry(x.Context(), k.Row(), time.Time{}))
+	expires(time.Time{})
+	other := k.Row()
+	other.ID = "another in its place"
+	x.is(x.store.SetExpiry(x.Context(), other, after(0)), sessionstore.ErrNotFound)
+	expires(time.Time{})
+	x.notSent("SetExpiry", x.store.SetExpiry(x.cancelled(), k.Row(), after(0)))
 }
 
 func putSocket(x *tester) {
