@@ -22,6 +22,9 @@ import (
 // was emitted.
 var ErrTooManyAsked = errors.New("nonstick: too many sockets to ask for an acknowledgement")
 
+// ErrAnswersTooLarge says that the acknowledgements of a question take more than 32 MB: those behind are left out.
+var ErrAnswersTooLarge = errors.New("nonstick: the acknowledgements together are too large")
+
 const (
 	// maxAnswers bounds the answers to one question that a caller gets, in bytes.
 	maxAnswers = 32 << 20
@@ -74,8 +77,8 @@ type found struct {
 //
 // Beside the emit it takes one read of the members, one write for each 128 sockets, and a read and a write for each
 // answer; and a read for each 128 sockets whenever it looks, which is at most every 10 ms, and every half a second
-// after a while. With an error may come answers. Other errors: [ErrTooManyAsked], [adapter.ErrParent], an answer that
-// is too large for the rest of 32 MB (sessionstore.ErrTooLarge), and those of [Selection.Emit].
+// after a while. With an error may come answers. Other errors: [ErrTooManyAsked], [adapter.ErrParent],
+// [ErrAnswersTooLarge], and those of [Selection.Emit].
 func (s Selection) EmitWithAck(ctx context.Context, event string, args ...any) (Answers, error) {
 	encoded, err := EncodeArgs(args...)
 	if err = errors.Join(s.mistake(), err); err != nil {
@@ -284,7 +287,7 @@ func (q *question) take(part int, a sessionstore.AskAnswer) error {
 		q.bytes += len(frame)
 	}
 	if q.bytes > maxAnswers {
-		return fmt.Errorf("nonstick: acknowledgements above %d bytes: %w", maxAnswers, sessionstore.ErrTooLarge)
+		return fmt.Errorf("%w: above %d bytes", ErrAnswersTooLarge, maxAnswers)
 	}
 	delete(q.waiting[part], a.Socket)
 	q.found = append(q.found, found{a.Socket, a.Answer})

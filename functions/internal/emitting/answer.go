@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/adapter/emitter"
 )
 
 // Bounds of an answer, which has to fit into what a function may answer, boot.MaxAnswer. A text may take six times
@@ -35,6 +36,13 @@ type Socket struct {
 	ConnectedAt int64 `json:"connectedAt"`
 }
 
+// Acknowledgement is what a socket has acknowledged an event with.
+type Acknowledgement struct {
+	ID          string          `json:"id"`
+	Args        json.RawMessage `json:"args"`
+	Attachments [][]byte        `json:"attachments,omitempty"` // base64 in JSON
+}
+
 // Answer says what became of a request.
 type Answer struct {
 	// OK is false if there are Errors.
@@ -54,6 +62,9 @@ type Answer struct {
 	Sockets []Socket `json:"sockets,omitempty"`
 	// Next is where another fetch goes on, if there are more sockets.
 	Next string `json:"next,omitempty"`
+	// Answers are the acknowledgements that were waited for, Missing the ids of the sockets that sent none.
+	Answers []Acknowledgement `json:"answers,omitempty"`
+	Missing []string          `json:"missing,omitempty"`
 	// Results are those of a batch, in its order.
 	Results []Answer `json:"results,omitempty"`
 
@@ -85,7 +96,7 @@ func (a *Answer) fail(err error) {
 
 // withoutSockets is the answer less what may be large.
 func (a Answer) withoutSockets() Answer {
-	a.Sockets = nil
+	a.Sockets, a.Answers, a.Missing = nil, nil, nil
 	if a.Results != nil {
 		results := make([]Answer, len(a.Results))
 		for i, r := range a.Results {
@@ -132,6 +143,29 @@ func (s *space) add(a *Answer, r adapter.Found) (bool, error) {
 	default:
 		return false, nil
 	}
+}
+
+// missingBytes is what the id of a socket takes in an answer.
+const missingBytes = 20 + len(`"",`)
+
+// errAcksTooMany: acknowledgements do not fit into an answer.
+var errAcksTooMany = errors.New("the answer is full: acknowledgements are left out")
+
+// acknowledged puts an acknowledgement into an answer.
+func (s *space) acknowledged(a *Answer, one emitter.Answer) error {
+	k := Acknowledgement{ID: one.ID, Args: one.Args.JSON, Attachments: one.Args.Attachments}
+	if len(k.Args) == 0 {
+		k.Args = json.RawMessage("[]")
+	}
+	b, err := json.Marshal(k)
+	if err != nil {
+		return fmt.Errorf("acknowledgement of %s: %w", k.ID, err)
+	}
+	if s.left -= len(b) + len(","); s.left < 0 {
+		return errAcksTooMany
+	}
+	a.Answers = append(a.Answers, k)
+	return nil
 }
 
 func socketOf(r adapter.Found) Socket {

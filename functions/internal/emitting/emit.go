@@ -1,6 +1,7 @@
 package emitting
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -124,8 +125,8 @@ func (f *emit) do(ctx context.Context, r *Request, in *space) Answer {
 	result, err := f.act(ctx, r, &a, in)
 	a.count(result)
 	for _, mistake := range []error{
-		emitter.ErrEvent, emitter.ErrReserved, emitter.ErrArgs, adapter.ErrName, adapter.ErrPlace,
-		delivery.ErrPacketTooLarge,
+		emitter.ErrEvent, emitter.ErrReserved, emitter.ErrArgs, emitter.ErrThen, emitter.ErrTooManyAsked,
+		adapter.ErrName, adapter.ErrPlace, delivery.ErrPacketTooLarge, sessionstore.ErrTooLarge,
 	} {
 		if errors.Is(err, mistake) {
 			err = fmt.Errorf("%w: %w", errRequest, err)
@@ -133,7 +134,7 @@ func (f *emit) do(ctx context.Context, r *Request, in *space) Answer {
 		}
 	}
 	a.invalid = errors.Is(err, errRequest)
-	a.again = err != nil && !a.invalid && (r.reads() || result == adapter.Result{})
+	a.again = err != nil && !a.invalid && !r.keeps() && (r.reads() || result == adapter.Result{})
 	a.repeatable = a.again || a.invalid || r.reads()
 	a.fail(err)
 	return a
@@ -142,8 +143,16 @@ func (f *emit) do(ctx context.Context, r *Request, in *space) Answer {
 // act calls the emitter.
 func (f *emit) act(ctx context.Context, r *Request, a *Answer, in *space) (adapter.Result, error) {
 	to := f.from(r).To(r.Rooms...).And(r.And...).Except(r.Except...)
-	if r.Event != nil {
-		return to.EmitArgs(ctx, *r.Event, emitter.Args{JSON: array(r.Args), Attachments: r.Attachments})
+	switch {
+	case r.ServerSideEmit != nil:
+		return adapter.Result{}, f.serverSide(ctx, r)
+	case r.Ack != nil:
+		return f.ask(ctx, to, r, a, in)
+	case r.Then != nil:
+		then := emitter.Then{Name: r.Then.Name, State: r.Then.State}
+		return adapter.Result{}, to.Timeout(seconds(r.Then.Within)).EmitThen(ctx, then, *r.Event, r.arguments())
+	case r.Event != nil:
+		return to.EmitArgs(ctx, *r.Event, r.arguments())
 	}
 	sel, err := to.Sockets()
 	if err != nil {
@@ -167,6 +176,42 @@ func (f *emit) act(ctx context.Context, r *Request, a *Answer, in *space) (adapt
 		err := f.fetch(ctx, sel, r, a, in)
 		return adapter.Result{Delivered: len(a.Sockets)}, err
 	}
+}
+
+// arguments are those of an event.
+func (r *Request) arguments() emitter.Args {
+	return emitter.Args{JSON: array(r.Args), Attachments: r.Attachments}
+}
+
+func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
+
+// ask emits an event and waits for acknowledgements, which go into the answer, as many as fit. That some are missing is
+// no error: the answer says who.
+func (f *emit) ask(
+	ctx context.Context, to emitter.Selection, r *Request, a *Answer, in *space,
+) (adapter.Result, error) {
+	answers, err := to.Timeout(seconds(*r.Ack)).EmitWithAck(ctx, *r.Event, r.arguments())
+	if errors.Is(err, emitter.ErrAckTimeout) && len(answers.Answered)+len(answers.Missing) > 0 {
+		err = nil
+	}
+	a.Missing = answers.Missing
+	in.left -= len(answers.Missing) * missingBytes
+	for _, one := range answers.Answered {
+		if e := in.acknowledged(a, one); e != nil {
+			return adapter.Result{Delivered: len(answers.Answered)}, errors.Join(err, e)
+		}
+	}
+	return adapter.Result{Delivered: len(answers.Answered)}, err
+}
+
+// serverSide emits an event to the server.
+func (f *emit) serverSide(ctx context.Context, r *Request) error {
+	n := f.emitter.Of(cmp.Or(r.Namespace, socketio.MainNamespace))
+	at := time.Time{}
+	if r.At != nil {
+		at = time.UnixMilli(*r.At)
+	}
+	return n.ServerSideEmitAt(ctx, at, *r.ServerSideEmit, r.arguments())
 }
 
 // from is whose sockets a request selects.

@@ -11,7 +11,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -351,6 +353,102 @@ func TestAnswersThatAreNotKept(t *testing.T) {
 	}
 }
 
+var question = regexp.MustCompile(`^42(\d+)\["q"`)
+
+// answer has a client acknowledge what it was asked, as the server of its session records it.
+func (w *world) answer(name, answer string) error {
+	for {
+		for _, frame := range w.pusher.Take(connOf(name)) {
+			m := question.FindStringSubmatch(frame)
+			if m == nil {
+				continue
+			}
+			id, err := strconv.ParseUint(m[1], 10, 64)
+			if err != nil {
+				return err
+			}
+			socket := sessionstore.SocketID(name)
+			a, err := w.store.Ask(w.t.Context(), "/", id, sessionstore.AskPart(id, socket))
+			if err != nil {
+				return err
+			}
+			return w.store.PutAnswer(
+				w.t.Context(), a, sessionstore.AskAnswer{Socket: socket, Answer: []string{"3" + m[1] + answer}},
+			)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// Acknowledgements that are waited for are in the answer, and who has sent none; that is no error.
+func TestEmitAsks(t *testing.T) {
+	w := newWorld(t)
+	w.client("one", "a")
+	w.client("two", "a")
+	done := make(chan error, 1)
+	go func() { done <- w.answer("one", `["yes",1]`) }()
+	a := w.ask(`{"batch":[{"rooms":["a"],"event":"q","ack":0.5},{"rooms":["none"],"event":"q","ack":0.5}]}`)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	r := a.Results[0]
+	if !a.OK || r.Recipients != 1 || len(r.Answers) != 1 || r.Answers[0].ID != "one" ||
+		string(r.Answers[0].Args) != `["yes",1]` || !slices.Equal(r.Missing, []string{"two"}) {
+		t.Errorf("answered %+v", a)
+	}
+	if r = a.Results[1]; !r.OK || r.Answers != nil || r.Missing != nil {
+		t.Errorf("an empty room: %+v", r)
+	}
+}
+
+// What a handler of the server is to take, and what is for the server itself, waits in the store.
+func TestEmitForTheServer(t *testing.T) {
+	w := newWorld(t)
+	w.client("one", "a")
+	for _, request := range []string{
+		`{"rooms":["a"],"event":"q","then":{"name":"vote","state":{"x":1},"within":60}}`,
+		`{"serverSideEmit":"tidy","args":["monday"],"at":1000}`,
+		`{"serverSideEmit":"tidy","namespace":"/n"}`,
+	} {
+		if a := w.ask(request); !a.OK {
+			t.Errorf("%s: %+v", request, a)
+		}
+	}
+	m := question.FindStringSubmatch(w.got("one"))
+	if m == nil {
+		t.Fatal("not asked")
+	}
+	id, err := strconv.ParseUint(m[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := w.store.Ask(t.Context(), "/", id, 0)
+	if err != nil || kept.Continuation != "vote" || kept.State != `{"x":1}` {
+		t.Errorf("kept %+v, %v", kept, err)
+	}
+	var due []string
+	for shard := range sessionstore.TimerShards(w.store.Shards()) {
+		for timer, err := range w.store.DueTimers(t.Context(), shard, time.Now().Add(time.Hour)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			due = append(due, timer.Kind+" "+timer.Body)
+		}
+	}
+	slices.Sort(due)
+	want := []string{
+		fmt.Sprintf(`reply {"nsp":"/","id":%d}`, id),
+		`server {"nsp":"/","event":"tidy","args":["monday"]}`, `server {"nsp":"/n","event":"tidy","args":[]}`,
+	}
+	if !slices.Equal(due, want) {
+		t.Errorf("due %q, want %q", due, want)
+	}
+	large := `{"serverSideEmit":"tidy","args":["` + strings.Repeat("x", sessionstore.MaxTimerBody) + `"]}`
+	if a := w.ask(large); a.OK || !strings.Contains(a.Errors[0], "too large") {
+		t.Errorf("answered %+v", a)
+	}
+}
+
 // schema is docs/emit.schema.json.
 func schema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
@@ -406,6 +504,32 @@ func TestSchema(t *testing.T) {
 		{`{"count":false}`, false},
 		{`{"count":1}`, false},
 		{`{"count":true,"after":"0.x"}`, false},
+		{`{"event":"e","ack":5}`, true},
+		{`{"event":"e","ack":0.5,"rooms":["a"]}`, true},
+		{`{"event":"e","ack":0}`, false},
+		{`{"event":"e","ack":51}`, false},
+		{`{"event":"e","ack":"5"}`, false},
+		{`{"join":["a"],"ack":5}`, false},
+		{`{"event":"e","ack":5,"parent":"tenants"}`, false},
+		{`{"event":"e","ack":5,"then":{"name":"n"}}`, false},
+		{`{"event":"e","then":{"name":"n"}}`, true},
+		{`{"event":"e","then":{"name":"n","state":{"x":[1]},"within":2592000}}`, true},
+		{`{"event":"e","then":{"name":""}}`, false},
+		{`{"event":"e","then":{}}`, false},
+		{`{"event":"e","then":{"name":"` + long(513) + `"}}`, false},
+		{`{"event":"e","then":{"name":"n","within":2592001}}`, false},
+		{`{"event":"e","then":{"name":"n","within":-1}}`, false},
+		{`{"event":"e","then":{"name":"n"},"parent":"tenants"}`, false},
+		{`{"leave":["a"],"then":{"name":"n"}}`, false},
+		{`{"serverSideEmit":"tidy"}`, true},
+		{`{"serverSideEmit":"tidy","namespace":"/n","args":[1],"at":1800000000000}`, true},
+		{`{"serverSideEmit":"tidy","at":-1}`, false},
+		{`{"serverSideEmit":"tidy","at":1.5}`, false},
+		{`{"serverSideEmit":"tidy","rooms":["a"]}`, false},
+		{`{"serverSideEmit":"tidy","parent":"tenants"}`, false},
+		{`{"serverSideEmit":"tidy","attachments":["aGk="]}`, false},
+		{`{"serverSideEmit":"tidy","event":"e"}`, false},
+		{`{"event":"e","at":1}`, false},
 		{`{"fetch":10,"after":""}`, true},
 		{`{"fetch":10,"after":"0.x"}`, true},
 		{`{"event":"e","after":"0.x"}`, false},

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/nonstick-io/nonstick/adapter/emitter"
+	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 // What a request may ask for. docs/emit.schema.json says the same.
@@ -15,6 +18,7 @@ const (
 	maxFetch = 1000
 	maxKey   = 256 // bytes
 	maxAfter = 64  // bytes
+	maxAck   = 50  // seconds: the function has 60
 )
 
 // errRequest: a request that cannot be carried out, whenever it is tried.
@@ -38,8 +42,15 @@ type Flags struct {
 	Compress *bool `json:"compress,omitempty"`
 }
 
-// Request is what is to be done: exactly one of Event, Join, Leave, Disconnect, Fetch, Count and
-// Batch.
+// Then says which handler of the server takes the acknowledgements, see emitter.Then.
+type Then struct {
+	Name  string          `json:"name"`
+	State json.RawMessage `json:"state,omitempty"`
+	// Within is how long they are taken, in seconds; a day if 0.
+	Within float64 `json:"within,omitempty"`
+}
+
+// Request is what is to be done: exactly one of Event, ServerSideEmit, Join, Leave, Disconnect, Fetch, Count and Batch.
 type Request struct {
 	// Namespace is "/" if empty.
 	Namespace string `json:"namespace,omitempty"`
@@ -53,6 +64,15 @@ type Request struct {
 	Args        []json.RawMessage `json:"args,omitempty"`
 	Attachments [][]byte          `json:"attachments,omitempty"` // base64 in JSON
 	Flags       Flags             `json:"flags,omitzero"`
+	// Ack asks for acknowledgements of the event, and waits for so many seconds; Then asks for them too, and has the
+	// server take them.
+	Ack  *float64 `json:"ack,omitempty"`
+	Then *Then    `json:"then,omitempty"`
+
+	// ServerSideEmit is an event to the server rather than to its clients, with Args; At, unless nil, is when, in
+	// milliseconds since 1970.
+	ServerSideEmit *string `json:"serverSideEmit,omitempty"`
+	At             *int64  `json:"at,omitempty"`
 
 	Join       []string   `json:"join,omitempty"`
 	Leave      []string   `json:"leave,omitempty"`
@@ -114,7 +134,9 @@ func parse(raw []byte) (Request, error) {
 // check says what is wrong with a request.
 func (r *Request) check(outer bool) error {
 	if n := r.actions(); n != 1 {
-		return fmt.Errorf("%w: %d of event, join, leave, disconnect, fetch, count and batch, want one", errRequest, n)
+		return fmt.Errorf(
+			"%w: %d of event, serverSideEmit, join, leave, disconnect, fetch, count and batch, want one", errRequest, n,
+		)
 	}
 	switch {
 	case len(r.Key) > maxKey:
@@ -131,7 +153,7 @@ func (r *Request) check(outer bool) error {
 		return fmt.Errorf("%w: namespace and parent, want one of them", errRequest)
 	case r.Parent != nil && r.Fetch != 0:
 		return fmt.Errorf("%w: fetch reads the sockets of one namespace, not those of a parent", errRequest)
-	case r.Event == nil && (r.Args != nil || r.Attachments != nil):
+	case r.Event == nil && r.ServerSideEmit == nil && r.Args != nil || r.Event == nil && r.Attachments != nil:
 		return fmt.Errorf("%w: args and attachments belong to an event", errRequest)
 	case r.Fetch == 0 && r.After != "":
 		return fmt.Errorf("%w: after belongs to fetch", errRequest)
@@ -140,7 +162,43 @@ func (r *Request) check(outer bool) error {
 	case r.Batch != nil && !outer:
 		return fmt.Errorf("%w: a batch within a batch", errRequest)
 	}
-	return r.checkBatch()
+	return errors.Join(r.checkAsked(), r.checkServerSide(), r.checkBatch())
+}
+
+// checkAsked says what is wrong with what is asked for acknowledgements.
+func (r *Request) checkAsked() error {
+	switch {
+	case r.Ack == nil && r.Then == nil:
+		return nil
+	case r.Event == nil:
+		return fmt.Errorf("%w: ack and then belong to an event", errRequest)
+	case r.Ack != nil && r.Then != nil:
+		return fmt.Errorf("%w: ack and then, want one of them", errRequest)
+	case r.Parent != nil:
+		return fmt.Errorf("%w: the sockets of one namespace can be asked, not those of a parent", errRequest)
+	case r.Ack != nil && (*r.Ack <= 0 || *r.Ack > maxAck):
+		return fmt.Errorf("%w: ack of %g seconds, above 0 and at most %d", errRequest, *r.Ack, maxAck)
+	case r.Then != nil && (r.Then.Name == "" || len(r.Then.Name) > sessionstore.MaxName):
+		return fmt.Errorf("%w: then: name of %d bytes", errRequest, len(r.Then.Name))
+	case r.Then != nil && (r.Then.Within < 0 || r.Then.Within > emitter.MaxThenWait.Seconds()):
+		return fmt.Errorf(
+			"%w: then within %g seconds, at most %g", errRequest, r.Then.Within, emitter.MaxThenWait.Seconds(),
+		)
+	}
+	return nil
+}
+
+// checkServerSide says what is wrong with an event to the server.
+func (r *Request) checkServerSide() error {
+	switch {
+	case r.ServerSideEmit == nil && r.At != nil:
+		return fmt.Errorf("%w: at belongs to serverSideEmit", errRequest)
+	case r.ServerSideEmit != nil && (r.Parent != nil || r.Rooms != nil || r.And != nil || r.Except != nil):
+		return fmt.Errorf("%w: serverSideEmit is for no sockets: a namespace at most", errRequest)
+	case r.At != nil && *r.At < 0:
+		return fmt.Errorf("%w: at %d, want milliseconds since 1970", errRequest, *r.At)
+	}
+	return nil
 }
 
 func (r *Request) checkBatch() error {
@@ -165,7 +223,8 @@ func (r *Request) checkBatch() error {
 func (r *Request) actions() int {
 	n := 0
 	for _, asked := range []bool{
-		r.Event != nil, r.Join != nil, r.Leave != nil, r.Disconnect != "", r.Fetch != 0, r.Count, r.Batch != nil,
+		r.Event != nil, r.ServerSideEmit != nil, r.Join != nil, r.Leave != nil, r.Disconnect != "", r.Fetch != 0,
+		r.Count, r.Batch != nil,
 	} {
 		if asked {
 			n++
@@ -173,6 +232,9 @@ func (r *Request) actions() int {
 	}
 	return n
 }
+
+// keeps reports whether a request keeps something in the store, so that one that failed may have been done in part.
+func (r *Request) keeps() bool { return r.Ack != nil || r.Then != nil || r.ServerSideEmit != nil }
 
 // reads reports whether a request changes nothing.
 func (r *Request) reads() bool {
