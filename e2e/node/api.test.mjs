@@ -248,3 +248,73 @@ test('the members of a selection are counted and listed, at any instance, as soo
   }
   await expect({ to: [a] }, 2, 4);
 });
+
+/** Has clients answer "q" with a word each; those without one keep silent. */
+function answers(members, words) {
+  for (const [i, word] of words.entries()) members[i].on('q', (_, ack) => word && ack(word));
+}
+
+test('a question to a selection is answered by all of it, at any instance, on any transport', async () => {
+  const [a, b] = [fresh('a-'), fresh('b-')];
+  const { members } = await hall([[a], [a, b], [a], [b], []]);
+  answers(members, ['one', 'two', 'three', 'four']);
+  const byId = (list) => Object.fromEntries(list.map(([i, word]) => [members[i].id, word]));
+  const whole = await ask(members[4], 'vote', { to: [a] }, 15_000);
+  assert.deepEqual(whole, { answers: byId([[0, 'one'], [1, 'two'], [2, 'three']]), missing: [], late: false });
+  const some = await ask(members[4], 'vote', { to: [a], and: [b] }, 15_000);
+  assert.deepEqual(some, { answers: byId([[1, 'two']]), missing: [], late: false });
+  assert.deepEqual(await ask(members[4], 'vote', { to: [fresh('none-')] }, 15_000), {
+    answers: {}, missing: [], late: false,
+  });
+});
+
+test('who has not answered in time is told, with the answers that came', async () => {
+  const a = fresh('a-');
+  const { members } = await hall([[a], [a], [a], []]);
+  answers(members, ['one', '', 'three']);
+  const ballot = await ask(members[3], 'vote', { to: [a] }, 2_000);
+  assert.deepEqual(ballot, {
+    answers: { [members[0].id]: 'one', [members[2].id]: 'three' }, missing: [members[1].id], late: true,
+  });
+});
+
+test('answers that no handler waits for are taken as they come, and who gave none is told later', async () => {
+  const a = fresh('a-');
+  const { members } = await hall([[a], [a], [a], []]);
+  answers(members, ['one', '', 'three']);
+  const got = [];
+  members[3].on('voted', (id, word) => got.push([id, word]));
+  const silent = once(members[3], 'silent', patience);
+  members[3].emit('poll', { to: [a] }, 3_000);
+  await until(() => got.length === 2, () => `got ${got}`);
+  assert.deepEqual(got.sort(), [[members[0].id, 'one'], [members[2].id, 'three']].sort());
+  assert.deepEqual(await silent, [[members[1].id]]);
+  assert.equal(got.length, 2);
+});
+
+test('an event to the server is handled once, by some instance, at its time', async () => {
+  const socket = await connect(options);
+  const got = [];
+  let early = true;
+  socket.on('later', (word) => got.push(`${word}${word === 'then' && early ? ', early' : ''}`));
+  assert.equal(await ask(socket, 'later', 1_500, 'then'), true);
+  setTimeout(() => { early = false; }, 1_000); // not before it, whatever the clocks of a busy machine do
+  assert.equal(await ask(socket, 'later', 0, 'now'), true);
+  await until(() => got.length === 2, () => `got ${got}`);
+  await sleep(500);
+  assert.deepEqual(got.sort(), ['now', 'then']);
+});
+
+test('a socket whose time is over is told to the application, unless it was given more', async () => {
+  const [ends, stays] = await Promise.all([connect(options), connect(options)]);
+  let expired = false;
+  ends.on('expired', () => { expired = true; });
+  const gone = once(ends, 'disconnect', patience);
+  assert.equal(await ask(stays, 'expire', 500), true);
+  assert.equal(await ask(stays, 'expire', 3_600_000), true);
+  assert.equal(await ask(ends, 'expire', 500), true);
+  assert.equal((await gone)[0], 'io server disconnect');
+  assert.ok(expired);
+  await sleep(1_000);
+  assert.equal(await ask(stays, 'str', 'still here'), 'still here');
+});
