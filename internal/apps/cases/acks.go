@@ -17,10 +17,10 @@ const answered = "answered"
 //     emitted by whichever instance takes the answer;
 //   - askother takes a socket's id, asks that one "q" and waits for the answer, which it acknowledges with;
 //   - askme asks the sender itself and waits, which is refused, see nonstick.ErrAckOwnSession;
-//   - vote takes a choice of sockets and a number of milliseconds, asks them "q" and waits so long: it acknowledges with
-//     what each has answered and who has not;
-//   - poll takes the same, and does not wait: each answer comes back to the sender as "voted", with who gave it, and who
-//     has given none as "silent";
+//   - vote takes a choice of sockets and a number of milliseconds, asks them "q" and waits so long: it acknowledges
+//     with what each has answered and who has not;
+//   - poll takes the same, and does not wait: each answer comes back to the sender as "voted", with who gave it, and
+//     who has given none as "silent";
 //   - later takes a number of milliseconds and a word, which comes back then as "later";
 //   - expire takes a number of milliseconds, after which the socket gets "expired", and is disconnected.
 func questions(n *nonstick.Namespace) {

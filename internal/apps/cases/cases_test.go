@@ -139,7 +139,11 @@ func TestEvents(t *testing.T) {
 			[]string{`42["join","a"]`, `421["members",{"to":["a"],"and":["b"]}]`},
 			[]string{`431[{"count":0,"any":false,"ids":[],"rooms":{}}]`},
 		},
-		{"vote, nobody", []string{`421["vote",{"to":["a"]},10]`}, []string{`431[{"answers":{},"missing":[],"late":false}]`}},
+		{
+			"vote, an empty room",
+			[]string{`421["vote",{"to":["a"]},10]`},
+			[]string{`431[{"answers":{},"missing":[],"late":false}]`},
+		},
 		{"later", []string{`421["later",0,"x"]`}, []string{`431[true]`}},
 		{"expire", []string{`421["expire",0]`}, []string{`431[true]`}},
 		{"all", []string{`421["all",1,2]`}, []string{`42["all",1,2]`, `431[true]`}},
