@@ -80,6 +80,8 @@ type Reason string
 const (
 	// ReasonServerDisconnect: the server called Disconnect.
 	ReasonServerDisconnect Reason = delivery.ReasonServerDisconnect
+	// ReasonServerShuttingDown: [Server.Shutdown] ended the session.
+	ReasonServerShuttingDown Reason = delivery.ReasonServerShuttingDown
 	// ReasonClientDisconnect: the client left the namespace.
 	ReasonClientDisconnect Reason = delivery.ReasonClientDisconnect
 	// ReasonPingTimeout: the client did not answer a ping in time.

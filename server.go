@@ -125,6 +125,15 @@ func (s *Server) build() {
 // Engine returns the Engine.IO sessions, which requests are brought to.
 func (s *Server) Engine() *engine.Engine { return s.engine }
 
+// Shutdown ends all sessions that are there, within so much time, as Socket.IO's io.close does: their clients see the
+// connection close and connect again by themselves; disconnect handlers run with [ReasonServerShuttingDown]. See
+// [adapter.Adapter.Shutdown] for what becomes of sessions that begin meanwhile, for what it costs, and for errors. In a
+// handler of a client it would end that client too: call it elsewhere, or by an emitter in another program.
+func (s *Server) Shutdown(ctx context.Context, over time.Duration) (ended int, err error) {
+	s.seal.close(s.build)
+	return s.via.Adapter.Shutdown(ctx, over)
+}
+
 // Of makes the namespace of that name at start, or returns it if it has been made. A name begins with "/" and has at
 // most sessionstore.MaxName bytes; Of panics at another one, for it is a mistake in the program. After the first
 // request of a client it panics with [ErrServing]: [Server.Lookup] finds a namespace at any time.

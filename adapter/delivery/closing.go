@@ -14,14 +14,15 @@ import (
 
 // Disconnect reasons, as Socket.IO servers name them.
 const (
-	ReasonTransportError   = "transport error"
-	ReasonTransportClose   = "transport close"
-	ReasonForcedClose      = "forced close"
-	ReasonPingTimeout      = "ping timeout"
-	ReasonParseError       = "parse error"
-	ReasonForcedServer     = "forced server close"
-	ReasonClientDisconnect = "client namespace disconnect"
-	ReasonServerDisconnect = "server namespace disconnect"
+	ReasonTransportError     = "transport error"
+	ReasonTransportClose     = "transport close"
+	ReasonForcedClose        = "forced close"
+	ReasonPingTimeout        = "ping timeout"
+	ReasonParseError         = "parse error"
+	ReasonForcedServer       = "forced server close"
+	ReasonClientDisconnect   = "client namespace disconnect"
+	ReasonServerDisconnect   = "server namespace disconnect"
+	ReasonServerShuttingDown = "server shutting down"
 	// ReasonBufferFull is ours: the client fetched too slowly, see [ErrBufferFull].
 	ReasonBufferFull = "buffer full"
 	// ReasonOutOfOrder is ours: frames of the connection were handled in an order that does not tell what belongs

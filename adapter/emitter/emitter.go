@@ -132,6 +132,12 @@ func (e *Emitter) Socket(ctx context.Context, id string) (*RemoteSocket, error) 
 	return e.Of(socketio.MainNamespace).Socket(ctx, id)
 }
 
+// Shutdown ends all sessions that are there, within so much time, see [adapter.Adapter.Shutdown]. Their disconnect
+// handlers run where the server's sweeper is.
+func (e *Emitter) Shutdown(ctx context.Context, over time.Duration) (ended int, err error) {
+	return e.via.Adapter.Shutdown(ctx, over)
+}
+
 // Carry delivers a part of a broadcast that came out of a [adapter.Fanout], see [adapter.Adapter.Carry].
 func (e *Emitter) Carry(ctx context.Context, p adapter.Part) (adapter.Result, error) {
 	if err := e.Of(string(p.Namespace)).err; err != nil {

@@ -144,6 +144,9 @@ func (f *emit) do(ctx context.Context, r *Request, in *space) Answer {
 func (f *emit) act(ctx context.Context, r *Request, a *Answer, in *space) (adapter.Result, error) {
 	to := f.from(r).To(r.Rooms...).And(r.And...).Except(r.Except...)
 	switch {
+	case r.Shutdown != nil:
+		ended, err := f.emitter.Shutdown(ctx, seconds(*r.Shutdown))
+		return adapter.Result{Delivered: ended}, err
 	case r.ServerSideEmit != nil:
 		return adapter.Result{}, f.serverSide(ctx, r)
 	case r.Ack != nil:

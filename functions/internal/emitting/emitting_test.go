@@ -192,6 +192,7 @@ func TestEmit(t *testing.T) {
 			Answer{Recipients: 3},
 			`42["x"]`, `42["x"] 42["y"]`,
 		},
+		{"shutdown", `{"shutdown":0}`, Answer{OK: true, Recipients: 2}, "", ""},
 		{"nobody", `{"rooms":["none"],"event":"e"}`, Answer{OK: true}, "", ""},
 	}
 	for _, tt := range tests {
@@ -530,6 +531,14 @@ func TestSchema(t *testing.T) {
 		{`{"serverSideEmit":"tidy","attachments":["aGk="]}`, false},
 		{`{"serverSideEmit":"tidy","event":"e"}`, false},
 		{`{"event":"e","at":1}`, false},
+		{`{"shutdown":0}`, true},
+		{`{"shutdown":50}`, true},
+		{`{"shutdown":-1}`, false},
+		{`{"shutdown":51}`, false},
+		{`{"shutdown":true}`, false},
+		{`{"shutdown":1,"rooms":["a"]}`, false},
+		{`{"shutdown":1,"namespace":"/n"}`, false},
+		{`{"shutdown":1,"event":"e"}`, false},
 		{`{"fetch":10,"after":""}`, true},
 		{`{"fetch":10,"after":"0.x"}`, true},
 		{`{"event":"e","after":"0.x"}`, false},

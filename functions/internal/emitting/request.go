@@ -18,7 +18,7 @@ const (
 	maxFetch = 1000
 	maxKey   = 256 // bytes
 	maxAfter = 64  // bytes
-	maxAck   = 50  // seconds: the function has 60
+	maxWait  = 50  // seconds: the function has 60
 )
 
 // errRequest: a request that cannot be carried out, whenever it is tried.
@@ -50,7 +50,8 @@ type Then struct {
 	Within float64 `json:"within,omitempty"`
 }
 
-// Request is what is to be done: exactly one of Event, ServerSideEmit, Join, Leave, Disconnect, Fetch, Count and Batch.
+// Request is what is to be done: exactly one of Event, ServerSideEmit, Join, Leave, Disconnect, Fetch, Count, Shutdown
+// and Batch.
 type Request struct {
 	// Namespace is "/" if empty.
 	Namespace string `json:"namespace,omitempty"`
@@ -81,8 +82,10 @@ type Request struct {
 	Fetch int    `json:"fetch,omitempty"`
 	After string `json:"after,omitempty"`
 	// Count asks how many sockets there are.
-	Count bool  `json:"count,omitempty"`
-	Batch Batch `json:"batch,omitempty"`
+	Count bool `json:"count,omitempty"`
+	// Shutdown ends all sessions, within so many seconds.
+	Shutdown *float64 `json:"shutdown,omitempty"`
+	Batch    Batch    `json:"batch,omitempty"`
 
 	// Key makes the request happen once within a day, however often it comes.
 	Key string `json:"key,omitempty"`
@@ -135,7 +138,9 @@ func parse(raw []byte) (Request, error) {
 func (r *Request) check(outer bool) error {
 	if n := r.actions(); n != 1 {
 		return fmt.Errorf(
-			"%w: %d of event, serverSideEmit, join, leave, disconnect, fetch, count and batch, want one", errRequest, n,
+			"%w: %d of event, serverSideEmit, join, leave, disconnect, fetch, count, shutdown and batch, want one",
+			errRequest,
+			n,
 		)
 	}
 	switch {
@@ -176,8 +181,8 @@ func (r *Request) checkAsked() error {
 		return fmt.Errorf("%w: ack and then, want one of them", errRequest)
 	case r.Parent != nil:
 		return fmt.Errorf("%w: the sockets of one namespace can be asked, not those of a parent", errRequest)
-	case r.Ack != nil && (*r.Ack <= 0 || *r.Ack > maxAck):
-		return fmt.Errorf("%w: ack of %g seconds, above 0 and at most %d", errRequest, *r.Ack, maxAck)
+	case r.Ack != nil && (*r.Ack <= 0 || *r.Ack > maxWait):
+		return fmt.Errorf("%w: ack of %g seconds, above 0 and at most %d", errRequest, *r.Ack, maxWait)
 	case r.Then != nil && (r.Then.Name == "" || len(r.Then.Name) > sessionstore.MaxName):
 		return fmt.Errorf("%w: then: name of %d bytes", errRequest, len(r.Then.Name))
 	case r.Then != nil && (r.Then.Within < 0 || r.Then.Within > emitter.MaxThenWait.Seconds()):
@@ -188,13 +193,17 @@ func (r *Request) checkAsked() error {
 	return nil
 }
 
-// checkServerSide says what is wrong with an event to the server.
+// checkServerSide says what is wrong with what is for the server.
 func (r *Request) checkServerSide() error {
 	switch {
 	case r.ServerSideEmit == nil && r.At != nil:
 		return fmt.Errorf("%w: at belongs to serverSideEmit", errRequest)
 	case r.ServerSideEmit != nil && (r.Parent != nil || r.Rooms != nil || r.And != nil || r.Except != nil):
 		return fmt.Errorf("%w: serverSideEmit is for no sockets: a namespace at most", errRequest)
+	case r.Shutdown != nil && (r.Namespace != "" || r.Parent != nil || r.Rooms != nil || r.And != nil || r.Except != nil):
+		return fmt.Errorf("%w: shutdown is for all sessions", errRequest)
+	case r.Shutdown != nil && (*r.Shutdown < 0 || *r.Shutdown > maxWait):
+		return fmt.Errorf("%w: shutdown in %g seconds, want 0 to %d", errRequest, *r.Shutdown, maxWait)
 	case r.At != nil && *r.At < 0:
 		return fmt.Errorf("%w: at %d, want milliseconds since 1970", errRequest, *r.At)
 	}
@@ -224,7 +233,7 @@ func (r *Request) actions() int {
 	n := 0
 	for _, asked := range []bool{
 		r.Event != nil, r.ServerSideEmit != nil, r.Join != nil, r.Leave != nil, r.Disconnect != "", r.Fetch != 0,
-		r.Count, r.Batch != nil,
+		r.Count, r.Shutdown != nil, r.Batch != nil,
 	} {
 		if asked {
 			n++

@@ -91,6 +91,18 @@ func votes(n *nonstick.Namespace) {
 	)
 }
 
+// closes sets the event "shutdown" of the server itself, which takes a number of milliseconds and ends all sessions
+// within it: also that of the client that asks for it, so some instance does it a moment later.
+func closes(srv *nonstick.Server) {
+	nonstick.OnServerSideEmit(srv, "shutdown", func(ctx context.Context, _ *nonstick.Namespace, ms int) error {
+		_, err := srv.Shutdown(ctx, time.Duration(ms)*time.Millisecond)
+		return err
+	})
+	nonstick.OnAck(srv, "shutdown", func(ctx context.Context, _ *nonstick.Socket, ms int) (bool, error) {
+		return true, srv.ServerSideEmit(ctx, "shutdown", ms)
+	})
+}
+
 // times sets the events that something comes of later.
 func times(n *nonstick.Namespace) {
 	in := func(ms int) time.Time { return time.Now().Add(time.Duration(ms) * time.Millisecond) }

@@ -56,6 +56,7 @@ func (a App) Register(srv *nonstick.Server) {
 		verification(n)
 		a.traps(n)
 	}
+	closes(srv)
 	parents(srv)
 	hooks(srv)
 }
