@@ -193,14 +193,19 @@ func (r *Request) checkAsked() error {
 	return nil
 }
 
+// selects reports whether a request selects sockets, other than by their namespace.
+func (r *Request) selects() bool {
+	return r.Parent != nil || r.Rooms != nil || r.And != nil || r.Except != nil
+}
+
 // checkServerSide says what is wrong with what is for the server.
 func (r *Request) checkServerSide() error {
 	switch {
 	case r.ServerSideEmit == nil && r.At != nil:
 		return fmt.Errorf("%w: at belongs to serverSideEmit", errRequest)
-	case r.ServerSideEmit != nil && (r.Parent != nil || r.Rooms != nil || r.And != nil || r.Except != nil):
+	case r.ServerSideEmit != nil && r.selects():
 		return fmt.Errorf("%w: serverSideEmit is for no sockets: a namespace at most", errRequest)
-	case r.Shutdown != nil && (r.Namespace != "" || r.Parent != nil || r.Rooms != nil || r.And != nil || r.Except != nil):
+	case r.Shutdown != nil && (r.Namespace != "" || r.selects()):
 		return fmt.Errorf("%w: shutdown is for all sessions", errRequest)
 	case r.Shutdown != nil && (*r.Shutdown < 0 || *r.Shutdown > maxWait):
 		return fmt.Errorf("%w: shutdown in %g seconds, want 0 to %d", errRequest, *r.Shutdown, maxWait)
@@ -217,7 +222,7 @@ func (r *Request) checkBatch() error {
 	if len(r.Batch) == 0 {
 		return fmt.Errorf("%w: a batch of nothing", errRequest)
 	}
-	if r.Namespace != "" || r.Parent != nil || r.Rooms != nil || r.And != nil || r.Except != nil {
+	if r.Namespace != "" || r.selects() {
 		return fmt.Errorf("%w: what selects sockets belongs into the requests of a batch", errRequest)
 	}
 	for i := range r.Batch {
