@@ -55,7 +55,7 @@ type Timers interface {
 	// ErrFull if the store has no room.
 	PutTimer(ctx context.Context, t Timer) error
 	// DueTimers walks the timers of a shard whose time has come at now, the earliest first (1 read, and one for each
-	// further 1 MB). Strongly consistent.
+	// further 1 MB). Eventually consistent.
 	DueTimers(ctx context.Context, shard int, now time.Time) iter.Seq2[Timer, error]
 	// DeleteTimer removes a timer (1 write); removing what is not there is no error.
 	DeleteTimer(ctx context.Context, t Timer) error

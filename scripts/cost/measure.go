@@ -29,6 +29,9 @@ type measured struct {
 	openWebSocket, openPolling    units // from the handshake until the socket is connected
 	registry, namespace           units // reading a thousand sessions; a thousand members
 	count, any                    units // counting these; learning that there is one
+	ack, look                     units // what a client is asked, with its answer; a look whether that has come
+	ask, askAnswer, askLook       units // the same of a hundred sockets: the question, an answer, a look at all of them
+	timer, due                    units // something that has a time, until it is done; asking what is due
 }
 
 // many is how many sessions and members are read at a time, to be divided by.
@@ -117,6 +120,14 @@ func (w *meter) all(m *measured) error {
 		{&m.deliverPoll, func() error { return poll.deliver() }},
 		{nil, poll.get},
 		{&m.answer, poll.get},
+		{&m.ack, func() error { return w.askOne(ws) }},
+		{&m.look, func() error { _, err := w.store.Ack(w.ctx, ws.id, 7); return err }},
+		{nil, ws.name},
+		{&m.ask, func() error { return w.askMany(ws) }},
+		{&m.askAnswer, func() error { return ws.send(fmt.Sprintf(`43%d["yes"]`, manyAsked)) }},
+		{nil, w.answerMany},
+		{&m.askLook, w.lookMany},
+		{&m.timer, w.timer},
 	} {
 		used, err := w.of(s.do)
 		if err != nil {
@@ -128,9 +139,13 @@ func (w *meter) all(m *measured) error {
 	}
 	m.unknown.read -= m.pong.read // both are pongs
 	m.unknown.write -= m.pong.write
+	m.due.read = emptyQuery * float64(sessionstore.TimerShards(w.store.Shards()))
 	m.answer.read = m.reread.read // how often it read before is chance
 	return nil
 }
+
+// emptyQuery is what AWS bills for an eventually consistent query that finds nothing. DynamoDB Local counts none.
+const emptyQuery = 0.5
 
 // due is how long after a pong another one may have been asked for, at the server of pong.
 const due = 30 * time.Millisecond
@@ -207,12 +222,91 @@ func (w *meter) selected() emitter.Namespace {
 	return emitter.New(w.store, w.pusher, emitter.Options{}).Of("/")
 }
 
+// asked is how many sockets are asked at once.
+const asked = 100
+
+// manyAsked is the id of the question to them.
+var manyAsked = sessionstore.AskID(asked, 5)
+
+// askOne asks a client, which answers. What carries the question is that of any emit.
+func (w *meter) askOne(c *client) error {
+	err := w.store.PutAck(w.ctx, sessionstore.Ack{
+		Session: c.id, Namespace: "/", ID: 7, ExpiresAt: time.Now().Add(time.Hour),
+	}, time.Now())
+	if err != nil {
+		return err
+	}
+	return c.send(`437["yes"]`)
+}
+
+// name reads the id of the client's socket.
+func (c *client) name() error {
+	s, err := c.w.store.Get(c.w.ctx, c.id, time.Now())
+	own, _ := s.Socket("/")
+	c.socket = own.ID
+	return err
+}
+
+// askMany puts the question to a client and others.
+func (w *meter) askMany(c *client) error {
+	a := manyAsk()
+	a.Sockets = append(a.Sockets, c.socket)
+	return w.store.PutAsk(w.ctx, a, time.Now())
+}
+
+// manyAsk is the question, to all but the client that answers it.
+func manyAsk() sessionstore.Ask {
+	a := sessionstore.Ask{Namespace: "/", ID: manyAsked, ExpiresAt: time.Now().Add(time.Hour)}
+	for i := range asked - 1 {
+		a.Sockets = append(a.Sockets, sessionstore.SocketID(fmt.Sprintf("Zk4pLq83WcW9_4%06d", i)))
+	}
+	return a
+}
+
+// answerMany has the others answer.
+func (w *meter) answerMany() error {
+	a := manyAsk()
+	for _, id := range a.Sockets {
+		answer := sessionstore.AskAnswer{Socket: id, Answer: []string{fmt.Sprintf(`3%d["yes"]`, manyAsked)}}
+		if err := w.store.PutAnswer(w.ctx, a, answer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookMany reads the answers.
+func (w *meter) lookMany() error {
+	for _, err := range w.store.Answers(w.ctx, "/", manyAsked, 0, "") {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// timer puts something that has a time and, when that has come, does it once.
+func (w *meter) timer() error {
+	now := time.Now()
+	t := sessionstore.Timer{At: now, Name: "GIOmBngtWcW9_4aaaaaa", Kind: "server", Body: `{"nsp":"/","event":"tidy"}`}
+	if err := w.store.PutTimer(w.ctx, t); err != nil {
+		return err
+	}
+	lease := sessionstore.Lease{Owner: "GIOmBngtWcW9_4bbbbbb", Until: now.Add(time.Minute)}
+	if err := w.store.Claim(w.ctx, "timer#"+t.Name, lease, "", now); err != nil {
+		return err
+	}
+	return w.store.DeleteTimer(w.ctx, t)
+}
+
 // client is a session, on WebSocket if it has a connection.
 type client struct {
 	w    *meter
 	id   sessionstore.SessionID
 	conn sessionstore.Connection
 	gets int
+
+	socket sessionstore.SocketID // see name
 }
 
 // handshake is that of a browser, as large as they are.

@@ -326,6 +326,13 @@ func (w *writer) operations(m measured) {
 		{"reading 1,000 members of a namespace, as a broadcast does", m.namespace},
 		{"counting them, in 16 reads", m.count},
 		{"learning that there is one", m.any},
+		{"an acknowledgement of one client that is awaited, beside the emit", m.ack},
+		{"each look whether it has come", m.look},
+		{"asking 100 sockets at once, beside the emit and the read of its members", m.ask},
+		{"each of their answers", m.askAnswer},
+		{"each look at 100 answers", m.askLook},
+		{"something that has a time (`OnNoReply`, `ServerSideEmit`, `ExpireAt`), until it is done", m.timer},
+		{"asking what is due, a walk of the sweeper, where there is such a thing", m.due},
 	} {
 		w.row(o.name, short0(o.read), short0(o.write))
 	}

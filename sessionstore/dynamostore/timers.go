@@ -41,7 +41,7 @@ func (s *Store) DueTimers(
 	ctx context.Context, shard int, now time.Time,
 ) iter.Seq2[sessionstore.Timer, error] {
 	keys := sortKeys{condition: sk + " < :to", to: timerTime(now.UnixMilli() + 1)}
-	return rows(ctx, s, sessionstore.OpDueTimers, "walk timers", timersPK(shard), keys, true,
+	return rows(ctx, s, sessionstore.OpDueTimers, "walk timers", timersPK(shard), keys, false,
 		func(it item) sessionstore.Timer {
 			return sessionstore.Timer{
 				At: moment(
