@@ -77,6 +77,7 @@ func (s protocol) whole(ctx context.Context, id sessionstore.SessionID, in *engi
 // Done stores a packet whose attachments have not all come with this request, and tells a client that the server
 // disconnects: one that is told does not come back by itself.
 func (s protocol) Done(ctx context.Context, inv *engine.Invocation) error {
+	defer inv.Told.End(ctx)
 	if inv.Reason() == delivery.ReasonServerDisconnect {
 		for _, k := range inv.Session().Sockets {
 			if err := bye(ctx, inv, k.Namespace); err != nil {

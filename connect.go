@@ -66,6 +66,7 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 	} else if refusal != nil {
 		return s.refuse(ctx, inv, p.Namespace, refusal)
 	}
+	s.tellConnect(ctx, socket)
 	socket.phase, socket.entry = connected, nil
 	answer := socketio.Packet{Type: socketio.Connect, Data: json.RawMessage(`{"sid":"` + socket.ID() + `"}`)}
 	if err := n.reply(ctx, inv, answer); err != nil {
@@ -224,6 +225,7 @@ func (s *Server) leave(ctx context.Context, inv *engine.Invocation, row sessions
 	if err := s.markLeft(ctx, row); err != nil {
 		return err
 	}
+	inv.Told.Flush(ctx) // before the end of the socket, which is told by itself
 	if _, err := s.part(ctx, row, reason); err != nil {
 		return err
 	}

@@ -86,6 +86,13 @@ func (s *Server) parted(ctx context.Context, row sessionstore.Socket, reason str
 // instance would find an unfinished parting by.
 func (s *Server) part(ctx context.Context, row sessionstore.Socket, reason string) (done bool, err error) {
 	n := s.namespaceOf(row)
+	if n == nil && s.tellsEnds() { // a namespace that this deployment has no more
+		rooms, err := s.roomsLeft(ctx, row)
+		if err != nil {
+			return false, err
+		}
+		s.tellEnd(ctx, row, rooms, reason)
+	}
 	if n == nil || n.idle() {
 		return true, s.remove(ctx, row)
 	}

@@ -35,7 +35,12 @@ func (s *Server) event(ctx context.Context, inv *engine.Invocation, p socketio.P
 	}
 	socket := &Socket{nsp: n, row: row, inv: inv, hint: inv.Hint(), phase: connected}
 	out := s.run(ctx, socket, name, func(ctx context.Context) (Args, error) {
-		return n.dispatch(ctx, socket, name, Args{JSON: args, Attachments: p.Attachments})
+		in := Args{JSON: args, Attachments: p.Attachments}
+		answer, err := n.dispatch(ctx, socket, name, in)
+		if err == nil || errors.Is(err, ErrUnhandled) {
+			s.tellEvent(ctx, row, name, in)
+		}
+		return answer, err
 	})
 	socket.keep()
 	if out == nil || !p.HasID {

@@ -242,7 +242,7 @@ func (t *table) Disconnect(ctx context.Context, s *Socket, reason Reason) error 
 // Handler of the program's own always has something to do.
 func (n *Namespace) idle() bool {
 	t, ok := n.serve.(*table)
-	return ok && t.disconnect == nil && len(n.hooks.disconnecting) == 0
+	return ok && t.disconnect == nil && len(n.hooks.disconnecting) == 0 && !n.server.tellsEnds()
 }
 
 // on registers the handler of an event.

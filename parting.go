@@ -32,7 +32,7 @@ type parting struct {
 	row  sessionstore.Socket // as it was claimed
 	mine sessionstore.Owner
 
-	told    bool // the hooks have run here
+	told    bool // the hooks have run here, and what is told to other services has been
 	vacated bool // it has left its rooms
 }
 
@@ -116,6 +116,13 @@ func (p *parting) handlers(ctx context.Context, reason string) (late bool, err e
 	defer end()
 	if !p.told && p.n.disconnecting(timed, p.row, nil, reason) {
 		return true, nil
+	}
+	if !p.told && p.s.tellsEnds() {
+		rooms, err := p.s.roomsLeft(timed, p.row)
+		if err != nil {
+			return false, err
+		}
+		p.s.tellEnd(timed, p.row, rooms, reason)
 	}
 	p.told = true
 	if !p.vacated {

@@ -14,6 +14,7 @@ import (
 	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/eventsout"
 	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -46,6 +47,7 @@ type Server struct {
 	engine     *engine.Engine
 	via        emitter.Via
 	store      store
+	rooms      sessionstore.Rooms // of store, with joins and leaves that are told
 	packets    socketio.Limits
 	maxPayload int
 	unordered  bool
@@ -55,6 +57,7 @@ type Server struct {
 	log        *slog.Logger
 	hooks      engine.Hooks
 	asks       asks
+	events     *eventsout.Out // nil if nothing is told
 
 	handlerTime  time.Duration // of disconnect handlers
 	handlerTries int
@@ -85,11 +88,14 @@ func New(c Config) *Server {
 	if s.maxPayload == 0 {
 		s.maxPayload = 1e6
 	}
+	s.events = eventsout.New(c.Events, s.log)
+	watched := adapter.Watch(c.Store, watcher{s})
+	s.rooms = watched
 	c.Options.AllowRequest = s.allowRequest
 	s.engine = c.NewEngine(protocol{s})
 	s.via = emitter.Via{
 		Adapter: adapter.New(
-			c.Store, s.engine.Delivery(),
+			watched, s.engine.Delivery(),
 			adapter.Options{Fanout: c.Fanout, Large: c.LargeRoom, Observe: c.Hooks.Broadcast, Logger: s.log},
 		),
 		Store: c.Store, Check: s.check, Bulk: emitter.NewBulk(s.engine.Delivery(), s.log), Ask: mayAsk,
@@ -189,6 +195,10 @@ var _ engine.Handler = protocol{}
 // Message handles one Engine.IO message: a Socket.IO packet, or an attachment of one.
 func (s protocol) Message(ctx context.Context, inv *engine.Invocation, p engineio.Packet) error {
 	s.seal.close(s.build)
+	if inv.Told == nil {
+		inv.Told = s.events.Batch()
+	}
+	ctx = inv.Told.In(ctx)
 	unordered := s.unordered && inv.OnWebSocket()
 	switch {
 	case p.Binary && unordered:

@@ -211,7 +211,7 @@ func (s *Socket) join(ctx context.Context, room sessionstore.Room) error {
 	case disconnected:
 		return ErrDisconnected
 	case connected:
-		if err := s.nsp.server.store.Join(ctx, s.row, room, s.hint, s.nsp.server.limits.Socket); err != nil {
+		if err := s.nsp.server.rooms.Join(ctx, s.row, room, s.hint, s.nsp.server.limits.Socket); err != nil {
 			return err
 		}
 		s.row.Rooms++ // or not, if it was in the room: what counts is that there are rooms to read
@@ -236,7 +236,7 @@ func (s *Socket) Leave(ctx context.Context, room string) error {
 	}
 	switch s.phase {
 	case connected:
-		if err := s.nsp.server.store.Leave(ctx, s.row, sessionstore.Room(room)); err != nil {
+		if err := s.nsp.server.rooms.Leave(ctx, s.row, sessionstore.Room(room)); err != nil {
 			return fmt.Errorf("nonstick: leave room %q: %w", room, err)
 		}
 	case connecting:

@@ -16,6 +16,7 @@ import (
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/eventsout"
 	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -62,6 +63,8 @@ type Config struct {
 	// Ends takes the ends of sessions; default none: the caller that closes a session waits for its disconnect
 	// handlers. See [engine.Pool].
 	Ends engine.Ends
+	// Events says which events of sockets are told to another service; default none.
+	Events eventsout.Config
 	// Hooks tell of what happens.
 	Hooks engine.Hooks
 	// Logger gets what goes wrong; default none.

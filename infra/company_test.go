@@ -279,6 +279,9 @@ func TestVariablesFit(t *testing.T) {
 		),
 		"PingInterval": "570000ms", "PingTimeout": "3600000ms", "ConnectTimeout": "3600000ms",
 		"UpgradeTimeout": "3600000ms",
+		"EventsTo":       "arn:aws:events:ap-southeast-99:123456789012:event-bus/" + strings.Repeat("b", 160),
+		"EventsOut": "connect,disconnect,join,leave,event:" + strings.Repeat("e", 64) +
+			strings.Repeat(",event:"+strings.Repeat("e", 64), 2) + ",event:" + strings.Repeat("e", 6),
 	}
 	s := deployAs(t, template.Options{Region: "ap-southeast-99", Parameters: parameters})
 	for _, function := range s.of(kindFunction) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/gateway/eventsout"
 	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -25,6 +26,8 @@ type Invocation struct {
 	// Left are namespaces that the session has left in this request: what comes for them behind that is ignored. The
 	// handler keeps it.
 	Left map[sessionstore.Namespace]bool
+	// Told is what the handler tells other services in this request; nil if it tells nothing.
+	Told *eventsout.Batch
 
 	engine  *Engine
 	session sessionstore.Session    // as read when the request began, or since

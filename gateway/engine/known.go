@@ -2,13 +2,12 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/nonstick-io/nonstick/internal/engineio"
+	"github.com/nonstick-io/nonstick/internal/ids"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -31,11 +30,7 @@ func (e *Engine) Known(ctx context.Context, id sessionstore.SessionID, on engine
 }
 
 // NameInLog is what a session is called in a log: a hash, for its id is a secret, and a log may be read by others.
-func NameInLog(id sessionstore.SessionID) string {
-	const bytes = 6 // enough to tell sessions apart
-	sum := sha256.Sum256([]byte(id))
-	return hex.EncodeToString(sum[:bytes])
-}
+func NameInLog(id sessionstore.SessionID) string { return ids.InLog(id) }
 
 // unreadable logs why a session is closed whose client sent what is no packet.
 func (e *Engine) unreadable(ctx context.Context, id sessionstore.SessionID, cause error) {

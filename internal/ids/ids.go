@@ -6,8 +6,10 @@ package ids
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"io"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -50,4 +52,11 @@ func read(source io.Reader, b []byte) {
 	if _, err := io.ReadFull(source, b); err != nil {
 		panic("ids: the source failed: " + err.Error())
 	}
+}
+
+// InLog is what a session is called where others may read it: a hash, for its id is a secret.
+func InLog(id sessionstore.SessionID) string {
+	const bytes = 6 // enough to tell sessions apart
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:bytes])
 }

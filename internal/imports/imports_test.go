@@ -82,6 +82,11 @@ var rules = []rule{
 		why: "Engine.IO is below Socket.IO and knows no cloud",
 	},
 	{
+		pkg: "gateway/eventsout", never: []string{server, aws, module + "gateway/", "net/http"},
+		except: []string{module + "gateway/eventsout"},
+		why:    "what is told knows neither who takes it nor the sessions",
+	},
+	{
 		pkg: "gateway/inbound", never: []string{aws, module + "gateway/"},
 		except: []string{module + "internal/engineio", module + "internal/socketio"},
 		why:    "whatever the queue and the server are",
@@ -126,6 +131,7 @@ var rules = []rule{
 		except: []string{module + "localdev/mapping", module + "localdev/rights"},
 		why:    forOthers,
 	},
+	{pkg: "localdev/topics", never: []string{server, module}, why: forOthers},
 	{pkg: "localdev/rights", never: []string{server, module}, why: forOthers},
 	{pkg: "localdev/sam", never: []string{server, module}, why: forOthers},
 	{pkg: "localdev/mapping", never: []string{server, module}, why: forOthers},

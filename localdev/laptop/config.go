@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/nonstick-io/nonstick/gateway/eventsout"
 )
 
 // config is what the flags and the environment say.
@@ -45,6 +47,9 @@ type config struct {
 	queueP50         time.Duration
 	queueP99         time.Duration
 	logLevel         slog.Level
+	events           string
+	eventsOut        string
+	what             eventsout.What // eventsOut, as read
 
 	// what is of --template
 	template           string
@@ -94,6 +99,14 @@ func (c *config) flags(fs *flag.FlagSet) *declaration {
 	)
 	d.toggle(&c.corsCredentials, "cors-credentials", "let pages of those origins send cookies")
 	d.level(&c.logLevel, "log-level", "LEVEL", slog.LevelInfo, "debug, info, warn or error")
+	d.text(
+		&c.events, "events", "FILE", "",
+		"write what happens to sockets to a file as lines of JSON, behind what it has; - means the standard output",
+	)
+	d.text(
+		&c.eventsOut, "events-out", "LIST", "connect,disconnect,join,leave",
+		"(with --events) what is written: these, and event:NAME for events of clients, with commas between them",
+	)
 
 	d.group = "Sessions and their times:"
 	positive := func(most time.Duration) span { return span{least: time.Millisecond, most: most} }
@@ -280,6 +293,9 @@ func (c *config) check() error {
 		"--path %q: want a path with a slash at both ends, for example /socket.io/", c.path,
 	)
 	demand(c.path != enginePath || c.served().EngineIO.New == nil, "--path %s: is taken by --app %s", enginePath, c.app)
+	var err error
+	c.what, err = eventsout.ParseWhat(c.eventsOut)
+	demand(err == nil, "--events-out %q: %w", c.eventsOut, err)
 	c.checkNames(demand)
 	c.checkModes(demand)
 	return errors.Join(wrong...)

@@ -151,6 +151,8 @@ func TestParseConfigErrors(t *testing.T) {
 		{"bad origin", "--cors-origin example.com", nil, "--cors-origin"},
 		{"all and one", "--cors-origin *,https://a.example", nil, "stands alone"},
 		{"credentials for all", "--cors-origin * --cors-credentials", nil, "--cors-credentials"},
+		{"unknown event", "--events - --events-out birth", nil, `--events-out "birth"`},
+		{"events of a template", "--template t --events -", nil, "EventsTo"},
 		{"everything at once", "--instances 0 --max-payload 0 --store redis", nil, "--max-payload"},
 		{"and the rest of it", "--instances 0 --max-payload 0 --store redis", nil, "--store"},
 	}
@@ -204,6 +206,8 @@ func TestIdleOptions(t *testing.T) {
 		{"--memory-limit 10", nil, nil},
 		{"--store dynamodb --memory-limit 10", nil, []string{"--memory-limit"}},
 		{"--template t --memory-limit 10 --dynamodb-endpoint http://127.0.0.1:1", nil, []string{"--memory-limit"}},
+		{"--events - --events-out join", nil, nil},
+		{"--events-out join", nil, []string{"--events-out"}},
 		{"--cors-credentials", nil, []string{"--cors-credentials"}},
 		{"--cors-credentials --cors-origin https://a.example", nil, nil},
 		{"--template t --queue-p99 1s", nil, []string{"--queue-p99"}},

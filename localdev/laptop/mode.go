@@ -26,6 +26,15 @@ var modeRules = []modeRule{
 		func(c *config) bool { return c.template == "" }, true, "does not go with --template",
 	},
 	{
+		[]string{"events", "events-out"},
+		func(c *config) bool { return c.template == "" }, true,
+		"does not go with --template, whose parameters are EventsTo and EventsOut",
+	},
+	{
+		[]string{"events-out"},
+		func(c *config) bool { return c.events != "" }, false, "has no effect without --events",
+	},
+	{
 		[]string{"websocket-addr"},
 		func(c *config) bool { return c.hosts == "two" }, true, "is of --hosts two",
 	},

@@ -201,6 +201,7 @@ At the address:
 With --template also, for programs of this machine and not for pages:
   GET /localdev/state     counts of functions and queues, in JSON
   POST /localdev/deploy   builds the functions anew and goes on with the new ones; connections stay
+  GET /localdev/events    what was published to a topic of SNS or an event bus that EventsTo names
   POST /                  the API of SQS; POST /2015-03-31/functions/NAME/invocations that of Lambda
 
 The outputs of the template are printed at the start. An interrupt stops everything in an orderly way, a second one

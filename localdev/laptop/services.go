@@ -14,6 +14,7 @@ import (
 	"github.com/nonstick-io/nonstick/localdev/lambda"
 	"github.com/nonstick-io/nonstick/localdev/queue"
 	"github.com/nonstick-io/nonstick/localdev/rights"
+	"github.com/nonstick-io/nonstick/localdev/topics"
 )
 
 // services finds what else is on the port: the APIs of SQS and Lambda, the state of everything, and the refusal of
@@ -22,6 +23,10 @@ func (s *stack) services(r *http.Request) http.Handler {
 	switch {
 	case queue.Serves(r):
 		return emulator.ForPrograms(s.urls.polling, s.queues)
+	case topics.Serves(r):
+		return emulator.ForPrograms(s.urls.polling, s.topics)
+	case r.URL.Path == eventsPath && r.Method == http.MethodGet:
+		return emulator.ForPrograms(s.urls.polling, http.HandlerFunc(s.published))
 	case strings.HasPrefix(r.URL.Path, lambda.InvokePath):
 		return emulator.ForPrograms(s.urls.polling, s.functions)
 	case r.URL.Path == "/healthz":

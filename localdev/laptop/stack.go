@@ -34,6 +34,7 @@ import (
 	"github.com/nonstick-io/nonstick/localdev/queue"
 	"github.com/nonstick-io/nonstick/localdev/rights"
 	"github.com/nonstick-io/nonstick/localdev/template"
+	"github.com/nonstick-io/nonstick/localdev/topics"
 )
 
 // enginePrefix is before the names of the resources that serve bare Engine.IO, where the application has that: they
@@ -56,6 +57,7 @@ type stack struct {
 	built     string             // the folder of the functions
 	deploying sync.Mutex
 	queues    *queue.Queues
+	topics    *topics.Topics // that events of sockets go to
 	functions *lambda.Platform
 }
 
@@ -316,6 +318,8 @@ func (s *stack) makeQueues(context.Context) (err error) {
 			})
 		}
 	}
+	specs = append(specs, s.eventQueues(specs)...)
+	s.topics = topics.New(topics.Config{ARNs: s.eventTopics(), Authorize: s.callers.Check})
 	s.queues, err = queue.New(queue.Config{
 		Base: s.urls.polling, Region: localRegion, Queues: specs, Authorize: s.callers.Check,
 	})

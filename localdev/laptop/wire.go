@@ -16,6 +16,7 @@ import (
 	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/gateway/eventsout"
 	"github.com/nonstick-io/nonstick/gateway/management"
 	"github.com/nonstick-io/nonstick/internal/direct"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
@@ -52,7 +53,7 @@ func (s *service) stop() error {
 }
 
 // build puts together what the configuration asks for.
-func build(ctx context.Context, c config, urls addresses, log *slog.Logger) (*service, error) {
+func build(ctx context.Context, c config, urls addresses, log *slog.Logger) (_ *service, err error) {
 	if err := checkDynamoDB(ctx, c); err != nil {
 		return nil, err
 	}
@@ -74,6 +75,9 @@ func build(ctx context.Context, c config, urls addresses, log *slog.Logger) (*se
 		s.about = fmt.Sprintf("app %s, %s", app.Name, s.about)
 	}
 	w := wiring{config: c, pusher: pusherOf(c, s.server), endpoint: endpoint, log: log}
+	if w.events, err = s.eventsTo(c); err != nil {
+		return nil, err
+	}
 	pages, err := s.add(ctx, w, c.path, c.table, app.App)
 	if err != nil {
 		return nil, err
@@ -138,6 +142,7 @@ type wiring struct {
 	pusher   delivery.Pusher
 	endpoint string
 	log      *slog.Logger
+	events   eventsout.Config
 	ends     *engine.Pool // of the API that is being made
 }
 
@@ -166,7 +171,7 @@ func (w *wiring) api(path string, store sessionstore.Store, app gateway.App) (em
 func (w *wiring) instance(store sessionstore.Store) gateway.Config {
 	return gateway.Config{
 		Store: store, Pusher: w.pusher, Options: w.engineOptions(), Unordered: w.config.inbound == "concurrent",
-		Ends: w.ends, Logger: w.log,
+		Ends: w.ends, Events: w.events, Logger: w.log,
 	}
 }
 

@@ -1,23 +1,15 @@
 package boot
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/nonstick-io/nonstick/internal/again"
 )
@@ -31,26 +23,13 @@ const (
 	// sendAttempts is how often a message is tried. One that was sent twice is harmless: the caller that receives it
 	// has to claim it.
 	sendAttempts = 3
-	// maxAnswer bounds what is read of an answer.
-	maxAnswer = 4 << 10
 )
 
-// Calls go on with the trace of the invocation that makes them, as those of AWS's own clients do: X-Ray puts the two
-// together by it, and Lambda finds functions that call themselves.
-const (
-	traceHeader = "X-Amzn-Trace-Id"
-	traceKey    = "x-amzn-trace-id" // by which aws-lambda-go puts it into a context
-)
-
-// Queue sends messages to one queue of SQS. It speaks the one call that is needed by itself: a client of the SDK would
-// double what the functions take to load for it. Safe for concurrent use.
+// Queue sends messages to one queue of SQS. It speaks the few calls that are needed by itself: a client of the SDK
+// would double what the functions take to load for it. Safe for concurrent use.
 type Queue struct {
-	url      string // the queue
-	endpoint string // where calls go
-	region   string
-	keys     aws.Credentials
-	client   *http.Client
-	signer   *v4.Signer
+	url string // the queue
+	to  *service
 }
 
 // newQueue returns the queue of a URL. An empty endpoint means that of the URL.
@@ -62,16 +41,7 @@ func newQueue(queueURL, endpoint, region string, keys aws.Credentials) (*Queue, 
 	if endpoint == "" {
 		endpoint = u.Scheme + "://" + u.Host
 	}
-	return &Queue{
-		url: queueURL, endpoint: endpoint, region: region, keys: keys, signer: v4.NewSigner(),
-		client: &http.Client{Timeout: sendTime, Transport: &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-			TLSHandshakeTimeout: 2 * time.Second,
-			MaxIdleConnsPerHost: 16,
-			IdleConnTimeout:     60 * time.Second,
-		}},
-	}, nil
+	return &Queue{url: queueURL, to: newService("SQS", "sqs", endpoint, region, keys)}, nil
 }
 
 // call is SQS's SendMessage.
@@ -152,49 +122,6 @@ func (q *Queue) patiently(ctx context.Context, c call) error {
 
 // send makes one attempt. It is worth another one if that may succeed.
 func (q *Queue) send(ctx context.Context, action string, body []byte) (worth bool, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, q.endpoint+"/", bytes.NewReader(body))
-	if err != nil {
-		return false, fmt.Errorf("make request: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/x-amz-json-1.0")
-	req.Header.Set("X-Amz-Target", "AmazonSQS."+action)
-	if trace, ok := ctx.Value(traceKey).(string); ok && trace != "" {
-		req.Header.Set(traceHeader, trace)
-	}
-	sum := sha256.Sum256(body)
-	if err := q.signer.SignHTTP(ctx, q.keys, req, hex.EncodeToString(sum[:]), "sqs", q.region, time.Now()); err != nil {
-		return false, fmt.Errorf("sign request: %w", err)
-	}
-	res, err := q.client.Do(req)
-	if err != nil {
-		return true, err
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err != nil {
-		return true, fmt.Errorf("read answer: %w", err)
-	}
-	if res.StatusCode == http.StatusOK {
-		return false, nil
-	}
-	return retryable(res.StatusCode, answer), fmt.Errorf("SQS answered %s: %s", res.Status, refusal(answer))
-}
-
-// refusal is what an answer says, for logs: the name of the exception and its message. An answer that is not one of SQS
-// is returned as it is.
-func refusal(answer []byte) string {
-	var e struct {
-		Type    string `json:"__type"`
-		Message string `json:"message"` // for want of a right it is "Message", which is taken too
-	}
-	if json.Unmarshal(answer, &e) != nil || e.Message == "" {
-		return string(answer)
-	}
-	return e.Type[strings.LastIndexByte(e.Type, '#')+1:] + ": " + e.Message
-}
-
-// retryable reports whether an answer is about the moment, and not about the message.
-func retryable(status int, answer []byte) bool {
-	return status >= http.StatusInternalServerError || status == http.StatusTooManyRequests ||
-		bytes.Contains(answer, []byte("Throttl"))
+	_, worth, err = q.to.call(ctx, awsJSON("1.0", "AmazonSQS."+action), body)
+	return worth, err
 }

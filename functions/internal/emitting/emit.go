@@ -13,6 +13,7 @@ import (
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
+	"github.com/nonstick-io/nonstick/gateway/eventsout"
 	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -25,6 +26,7 @@ type emit struct {
 	emitter *emitter.Emitter
 	claims  sessionstore.Claims
 	metrics *boot.Metrics
+	events  *eventsout.Out // nil if nothing is told
 	log     *slog.Logger
 }
 
@@ -32,12 +34,19 @@ type emit struct {
 func Emit(p *boot.Parts) boot.Handler { return newEmit(p).serve }
 
 func newEmit(p *boot.Parts) *emit {
-	return &emit{emitter: newEmitter(p, p.Broadcasts()), claims: p.Store, metrics: p.Metrics, log: p.Log}
+	events := eventsout.New(p.Events(), p.Log)
+	store := p.Store
+	if events != nil {
+		store = adapter.Watch(store, events)
+	}
+	return &emit{
+		emitter: newEmitter(p, store, p.Broadcasts()), claims: p.Store, metrics: p.Metrics, events: events, log: p.Log,
+	}
 }
 
-func newEmitter(p *boot.Parts, o adapter.Options) *emitter.Emitter {
+func newEmitter(p *boot.Parts, store sessionstore.Store, o adapter.Options) *emitter.Emitter {
 	return emitter.New(
-		p.Store, p.Pusher, emitter.Options{Limits: boot.Limits(p.Env), Later: later(p), Options: o},
+		store, p.Pusher, emitter.Options{Limits: boot.Limits(p.Env), Later: later(p), Options: o},
 	)
 }
 

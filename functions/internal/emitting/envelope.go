@@ -61,6 +61,9 @@ type envelope struct {
 // serve takes a request as it is and answers it, or requests wrapped by SQS, SNS or EventBridge, to which there is no
 // answer but whether to deliver them again.
 func (f *emit) serve(ctx context.Context, payload []byte) ([]byte, error) {
+	told := f.events.Batch()
+	defer told.End(ctx)
+	ctx = told.In(ctx)
 	var e envelope
 	if err := json.Unmarshal(payload, &e); err != nil {
 		return f.direct(ctx, payload) // it tells what is wrong

@@ -95,7 +95,7 @@ func TestFanoutGivesBack(t *testing.T) {
 	w.client("one", "a")
 	q := &returned{}
 	f := &fanout{
-		emitter: newEmitter(w.parts, adapter.Options{}), log: w.parts.Log,
+		emitter: newEmitter(w.parts, w.parts.Store, adapter.Options{}), log: w.parts.Log,
 		again: boot.Again{Queue: q, Log: w.parts.Log},
 	}
 	message := func(body, receives string) events.SQSMessage {
@@ -143,7 +143,7 @@ func TestFanoutOutOfTime(t *testing.T) {
 	}
 	q := &returned{}
 	f := &fanout{
-		emitter: newEmitter(w.parts, adapter.Options{}), log: w.parts.Log,
+		emitter: newEmitter(w.parts, w.parts.Store, adapter.Options{}), log: w.parts.Log,
 		again: boot.Again{Queue: q, Log: w.parts.Log},
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // less than another chunk may take

@@ -56,7 +56,7 @@ func (a Apps) server(p *boot.Parts) *server {
 		DisconnectTime: p.Env.Duration(
 			"NONSTICK_DISCONNECT_TIME", gateway.DefaultDisconnectTime, shortest, gateway.MaxDisconnectTime,
 		),
-		Ends: endsOf(p), Hooks: hooks(p, s.walks), Logger: p.Log,
+		Ends: endsOf(p), Events: p.Events(), Hooks: hooks(p, s.walks), Logger: p.Log,
 	}
 	return s
 }
