@@ -128,6 +128,7 @@ var printed = map[string][]string{
 	cheatPage:               {cheatTest},
 	"README.md":             {"examples/app/main.go"},
 	"docs/first-handler.md": {"examples/app/main.go", "examples/app/main_test.go"},
+	"docs/migrate.md":       {"migrate_test.go"},
 	"localdev/README.md":    {"examples/websocket-api/main.go"},
 }
 
