@@ -566,3 +566,47 @@ func TestOnDisconnectingTakesTooLong(t *testing.T) {
 		}
 	})
 }
+
+// A handler closes the connection: what waits arrives first, or is given up; on WebSocket and on polling, where it
+// waits for the next GET.
+func TestClose(t *testing.T) {
+	for _, discard := range []bool{false, true} {
+		for _, transport := range []string{"websocket", "polling"} {
+			t.Run(fmt.Sprint(transport, " discard ", discard), func(t *testing.T) {
+				inWorld(t, func(t *testing.T, w *world) {
+					var reason nonstick.Reason
+					p := w.joinOn(w.server(func(s *nonstick.Server) {
+						nonstick.On(s, "close", func(ctx context.Context, k *nonstick.Socket, _ nonstick.Args) error {
+							err := errors.Join(k.Emit(ctx, "last"), k.Close(ctx, discard))
+							if again := k.Close(ctx, discard); !errors.Is(again, nonstick.ErrDisconnected) {
+								t.Errorf("again: %v", again)
+							}
+							return err
+						})
+						s.OnDisconnect(func(_ context.Context, _ *nonstick.Socket, r nonstick.Reason) error {
+							reason = r
+							return nil
+						})
+					}), transport)
+					p.send(`42["close"]`)
+					want := `42["last"]`
+					if discard {
+						want = ""
+					}
+					if transport == "polling" {
+						body, err := p.tryGet(t.Context())
+						if got := strings.Contains(body, `42["last"]`); got == discard {
+							t.Errorf("the GET got %q, %v", body, err)
+						}
+					} else if got := strings.Join(p.take(), " "); got != want {
+						t.Errorf("got %q, want %q", got, want)
+					}
+					p.expectClosed("forced close")
+					if reason != nonstick.ReasonForcedClose {
+						t.Errorf("reason %q", reason)
+					}
+				})
+			})
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/emitter"
+	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -65,14 +66,14 @@ func (s *Server) expire(ctx context.Context, t sessionstore.Timer, e emitter.Exp
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("nonstick: expire: %w", err)
+		return fmt.Errorf("%w: nonstick: expire: %w", engine.ErrUnfinished, err)
 	}
 	row, _, err := s.store.ReadSocket(ctx, e.Namespace, m)
 	if errors.Is(err, sessionstore.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("nonstick: expire: %w", err)
+		return fmt.Errorf("%w: nonstick: expire: %w", engine.ErrUnfinished, err)
 	}
 	if row.ExpiresAt.IsZero() || row.ExpiresAt.After(t.At) {
 		return nil // it was put off

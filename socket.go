@@ -304,6 +304,26 @@ func (s *Socket) Disconnect(ctx context.Context, closeSession bool) error {
 	return s.nsp.server.leave(ctx, s.inv, s.row, delivery.ReasonServerDisconnect)
 }
 
+// Close closes the client's connection, as Socket.IO's socket.conn.close(discard): the session ends, with every
+// namespace on it, and disconnect handlers run with [ReasonForcedClose]. The client sees the transport close, and
+// connects again by itself, which [Socket.Disconnect] keeps it from. What waits for it arrives first, or is given up
+// with discard: also what this handler has emitted to it. [ErrDisconnected] if the socket has left, or in a connect
+// handler, which refuses instead.
+func (s *Socket) Close(ctx context.Context, discard bool) error {
+	if err := s.inHandler(); err != nil {
+		return err
+	}
+	if s.phase != connected {
+		return ErrDisconnected
+	}
+	s.phase = disconnected
+	if discard {
+		s.inv.Discard()
+	}
+	s.inv.Close(delivery.ReasonForcedClose)
+	return nil
+}
+
 // bye tells the client that it has left a namespace.
 func bye(ctx context.Context, inv *engine.Invocation, nsp sessionstore.Namespace) error {
 	p := adapter.NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(nsp)})

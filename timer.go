@@ -81,7 +81,7 @@ func (s *Server) serverSide(ctx context.Context, e emitter.ServerEvent) error {
 func (s *Server) late(ctx context.Context, l emitter.Late) error {
 	name, state, missing, err := s.missing(ctx, l)
 	if err != nil {
-		return fmt.Errorf("nonstick: end of a reply: %w", err)
+		return fmt.Errorf("%w: nonstick: end of a reply: %w", engine.ErrUnfinished, err)
 	}
 	n := s.find(l.Namespace)
 	if len(missing) == 0 || name == "" || n == nil {

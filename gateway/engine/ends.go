@@ -40,9 +40,9 @@ type Ends interface {
 	HandOver(ctx context.Context, end End) error
 }
 
-// ErrUnfinished is a [Handler]'s word that the end of a session needs more time: what it did is not done again, and
-// the rest is handed over.
-var ErrUnfinished = errors.New("engine: the end of a session needs more time")
+// ErrUnfinished is a [Handler]'s word that the end of a session, or what a timer asks for, needs another go: what it
+// did is not done again, and the rest is handed over.
+var ErrUnfinished = errors.New("engine: unfinished: it needs another go")
 
 const (
 	// closedFor is how long the item of a closed session stays, to answer late requests and GETs that drain it.

@@ -39,6 +39,7 @@ type Invocation struct {
 	reply      bool                 // the packet sent last may travel as the answer to the request
 	handled    bool                 // it is too late to send
 	reason     string
+	discard    bool // what has not left is given up
 }
 
 // Acks is what is known of the acknowledgements that came with a request.
@@ -221,6 +222,14 @@ func (i *Invocation) Close(reason string) {
 	i.reason = reason
 }
 
+// Discard has a Close of the session give up what has not left: what waits for the client, what was sent in this
+// request among it.
+func (i *Invocation) Discard() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.discard = true
+}
+
 // Closing reports whether the session is to be closed: what comes after is not handled.
 func (i *Invocation) Closing() bool { return i.Reason() != "" }
 
@@ -265,6 +274,9 @@ func (i *Invocation) guard(ctx context.Context, f func() error) {
 // finish lets what was sent leave. The reply is a frame to answer the request with, or empty.
 func (i *Invocation) finish(ctx context.Context) (reply string, err error) {
 	i.guard(ctx, func() error { return i.engine.handler.Done(ctx, i) })
+	if reason, discard := i.ends(); discard && reason != "" {
+		return "", i.engine.Fail(ctx, i.session.ID, reason)
+	}
 	reply, err = i.sendAll(ctx)
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -275,6 +287,13 @@ func (i *Invocation) finish(ctx context.Context) (reply string, err error) {
 		err = nil
 	}
 	return "", errors.Join(err, i.engine.Close(ctx, i.session.ID, i.reason))
+}
+
+// ends returns why the session is to be closed, and whether what has not left is given up.
+func (i *Invocation) ends() (reason string, discard bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.reason, i.discard
 }
 
 // sendAll has everything leave that was sent, but for a last packet that the request is answered with.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -14,8 +15,8 @@ import (
 type TimerHandler interface {
 	// Timed reports whether there is anything that may have to be done at a time; if not, no sweeper looks.
 	Timed() bool
-	// Due does what a timer asks for, whose time has come: once, and again only if the instance died that called it. An
-	// error is logged.
+	// Due does what a timer asks for, whose time has come: once, and again only if the instance died that called it, or
+	// if it returned an error that matches [ErrUnfinished]. An error is logged.
 	Due(ctx context.Context, t sessionstore.Timer) error
 }
 
@@ -38,12 +39,16 @@ func (s *shard) timers(ctx context.Context) error {
 	return nil
 }
 
+// removeTries is how often it is tried to remove a timer: one that stays is done once more when its claim ends.
+const removeTries = 4
+
 // due does what a timer asks for, unless another sweeper does, and removes it. Sweepers of one name may look at the
 // same time, so a claim sees to it that it is done once.
 func (e *Engine) due(ctx context.Context, h TimerHandler, t sessionstore.Timer) error {
 	now := time.Now()
+	name := "timer#" + t.Name
 	lease := sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: delivery.LeaseUntil(ctx, now)}
-	err := e.store.Claim(ctx, "timer#"+t.Name, lease, "", now)
+	err := e.store.Claim(ctx, name, lease, "", now)
 	if _, held := sessionstore.Holder(err); held {
 		return nil
 	}
@@ -51,8 +56,19 @@ func (e *Engine) due(ctx context.Context, h TimerHandler, t sessionstore.Timer) 
 		return fmt.Errorf("engine: claim timer: %w", err)
 	}
 	err = h.Due(ctx, t)
-	if gone := e.store.DeleteTimer(context.WithoutCancel(ctx), t); gone != nil {
-		err = errors.Join(err, fmt.Errorf("engine: timer not removed: %w", gone))
+	ctx = context.WithoutCancel(ctx)
+	if errors.Is(err, ErrUnfinished) {
+		lease.Until = now
+		if kept := e.store.Claim(ctx, name, lease, "", now); kept != nil {
+			err = errors.Join(err, fmt.Errorf("engine: timer not given back: %w", kept)) // its lease ends
+		}
+		return err
 	}
-	return err
+	var stays error
+	for tries := again.Times(removeTries); tries.Next(ctx); {
+		if stays = e.store.DeleteTimer(ctx, t); stays == nil {
+			return err
+		}
+	}
+	return errors.Join(err, fmt.Errorf("engine: timer not removed: %w", stays))
 }

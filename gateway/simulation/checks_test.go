@@ -123,6 +123,7 @@ func (r *run) checkLeftovers(ctx context.Context) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.checkVotes()
 	if r.line != nil {
 		r.checkLine()
 	}

@@ -340,6 +340,8 @@ func (c *client) take(ctx context.Context, frame string) {
 		c.answered(strings.TrimPrefix(frame, "43"))
 	case strings.Contains(frame, `["question",`):
 		c.question(ctx, frame)
+	case strings.Contains(frame, `["vote",`):
+		c.votes(ctx, frame)
 	case strings.Contains(frame, `["relayed",`):
 		c.relayed(ctx, frame)
 	case strings.HasPrefix(frame, "42"):

@@ -68,7 +68,8 @@ type run struct {
 	owners       map[string]*client                     // by socket, once its connect handler has run
 	asked        []question                             // that the server has asked
 	handled      map[string]int                         // runs of the handler by event
-	ending       int                                    // disconnect handlers that are running
+	votes        map[string]*vote
+	ending       int // disconnect handlers that are running
 }
 
 // plan is what one emitter does: a pause before each packet, and whether it waits for the client's probe to be
@@ -107,7 +108,7 @@ func newRun(w *world, mutant string) *run {
 	r := &run{
 		w: w, mutant: mutant, rules: rulesOf(mutant), accepted: map[*client]map[string]bool{},
 		before: map[string]map[*client]map[string]bool{}, closed: map[string]int{}, closedSecond: map[string]int{},
-		owners: map[string]*client{}, handled: map[string]int{},
+		owners: map[string]*client{}, handled: map[string]int{}, votes: map[string]*vote{},
 		copies: w.rng.IntN(
 			3,
 		) == 0,
@@ -222,6 +223,7 @@ func (r *run) register(srv *nonstick.Server) {
 	r.waiters(nsp)
 	r.uploads(srv)
 	r.asks(nsp)
+	r.ballots(nsp)
 	nsp.OnDisconnecting(r.disconnecting)
 	nsp.OnDisconnect(r.disconnect)
 }
@@ -270,6 +272,9 @@ func (r *run) play(ctx context.Context) {
 	}
 	for i := range scorers {
 		r.w.spawn(ctx, fmt.Sprintf("scorer%d", i), func(ctx context.Context, p *proc) { r.scorer(ctx, p, i) })
+	}
+	for i := range voters {
+		r.w.spawn(ctx, fmt.Sprintf("voter%d", i), func(ctx context.Context, p *proc) { r.voter(ctx, p, i) })
 	}
 	if r.closeAt > 0 {
 		r.w.spawn(ctx, "closer", r.close)
