@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nonstick-io/nonstick/internal/ids"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -45,7 +46,7 @@ func (v *Via) ServerSideEmit(
 	if now := time.Now(); at.Before(now) {
 		at = now
 	}
-	t := sessionstore.Timer{At: at, Name: sessionstore.NewID(), Kind: KindServer, Body: string(body)}
+	t := sessionstore.Timer{At: at, Name: ids.New(ctx), Kind: KindServer, Body: string(body)}
 	return wrapped("server side emit", v.Store.PutTimer(ctx, t))
 }
 

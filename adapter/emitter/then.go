@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nonstick-io/nonstick/internal/ids"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -90,7 +91,7 @@ func (v *Via) tell(ctx context.Context, c continuation, l Late) error {
 	if err != nil {
 		return fmt.Errorf("nonstick: reply %q: %w", c.name, err)
 	}
-	t := sessionstore.Timer{At: c.expires, Name: sessionstore.NewID(), Kind: KindReply, Body: string(body)}
+	t := sessionstore.Timer{At: c.expires, Name: ids.New(ctx), Kind: KindReply, Body: string(body)}
 	return wrapped("reply", v.Store.PutTimer(ctx, t))
 }
 
