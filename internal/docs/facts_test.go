@@ -132,8 +132,14 @@ var printed = map[string][]string{
 	"localdev/README.md":    {"examples/websocket-api/main.go"},
 }
 
+// printedJS are pages whose JavaScript is that of programs and tests.
+var printedJS = map[string][]string{
+	"docs/migrate.md": {"e2e/node/migrate.test.mjs"},
+}
+
 var (
 	goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```")
+	jsBlock = regexp.MustCompile("(?ms)^```js\n(.*?)^```")
 	spaces  = regexp.MustCompile(`(?m)[ \t]+`)
 	comment = regexp.MustCompile(`(?m)\s*//.*$`)
 	margins = regexp.MustCompile(`(?m)^ | $`)
@@ -147,6 +153,13 @@ func bare(code string) string {
 }
 
 func TestCodeOfPages(t *testing.T) {
+	codeOfPages(t, printed, goBlock)
+	codeOfPages(t, printedJS, jsBlock)
+}
+
+// codeOfPages wants each block of code of the pages in one of their files.
+func codeOfPages(t *testing.T, printed map[string][]string, block *regexp.Regexp) {
+	t.Helper()
 	for page, files := range printed {
 		text, err := os.ReadFile(path.Join(root, page))
 		if err != nil {
@@ -160,9 +173,9 @@ func TestCodeOfPages(t *testing.T) {
 			}
 			programs = append(programs, bare(string(program)))
 		}
-		blocks := goBlock.FindAllStringSubmatch(string(text), -1)
+		blocks := block.FindAllStringSubmatch(string(text), -1)
 		if len(blocks) == 0 {
-			t.Errorf("%s has no Go code", page)
+			t.Errorf("%s has no code like %s", page, block)
 		}
 		for _, b := range blocks {
 			code := bare(b[1])
