@@ -422,3 +422,90 @@ func TestServerSideEmit(t *testing.T) {
 		}
 	})
 }
+
+// A question to many lies in several parts, and goes through the queue where a broadcast would: all are heard.
+func TestEmitWithAcksLarge(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		q := &line{}
+		s := w.server(votingApp, func(c *nonstick.Config) { c.Fanout, c.LargeRoom = q, 100 })
+		peers := make([]*peer, 300)
+		for i := range peers {
+			peers[i] = w.join(s)
+		}
+		type outcome struct {
+			r   nonstick.Responses[string]
+			err error
+		}
+		done := make(chan outcome, 1)
+		go func() {
+			r, err := nonstick.EmitWithAcks[string](t.Context(), s, "question")
+			done <- outcome{r, err}
+		}()
+		synctest.Wait()
+		if len(q.bodies) != 16 {
+			t.Fatalf("%d messages are queued", len(q.bodies))
+		}
+		q.carry(t, w)
+		for i, p := range peers {
+			if id := p.questionID(); i > 0 {
+				p.send("43" + id + `["yes"]`)
+			}
+		}
+		got := <-done
+		if len(got.r.Answered) != 299 || !slices.Equal(got.r.Missing, []string{peers[0].id}) ||
+			!errors.Is(got.err, nonstick.ErrAckTimeout) {
+			t.Errorf("%d answered, missing %q, %v", len(got.r.Answered), got.r.Missing, got.err)
+		}
+	})
+}
+
+// More than may be asked at once are not asked at all, and answers that are too large together end the wait.
+func TestEmitWithAcksLimits(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.server(votingApp)
+		limits := delivery.Limits{}.WithDefaults().Socket
+		for i := range sessionstore.MaxAsked + 1 {
+			n := sessionstore.NewSocket{
+				ID: sessionstore.SocketID(fmt.Sprintf("%020d", i)), Session: sessionstore.SessionID(fmt.Sprint("s", i)),
+				Namespace: "/",
+			}
+			if err := w.store.PutSocket(t.Context(), n, sessionstore.Connection{}, limits); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := w.meter.Total().Writes
+		if _, err := nonstick.EmitWithAcks[string](
+			t.Context(),
+			s,
+			"question",
+		); !errors.Is(
+			err,
+			nonstick.ErrTooManyAsked,
+		) {
+			t.Errorf("error %v", err)
+		}
+		if n := w.meter.Total().Writes - before; n > 0 {
+			t.Errorf("%d writes", n)
+		}
+	})
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.server(votingApp)
+		large := `["` + strings.Repeat("x", 900_000) + `"]`
+		peers := make([]*peer, 40)
+		for i := range peers {
+			peers[i] = w.joinPolling(s)
+		}
+		done := make(chan error, 1)
+		go func() {
+			_, err := nonstick.EmitWithAcks[string](t.Context(), s, "question")
+			done <- err
+		}()
+		synctest.Wait()
+		for _, p := range peers {
+			p.send("43" + p.questionID() + large)
+		}
+		if err := <-done; !errors.Is(err, emitter.ErrAnswersTooLarge) {
+			t.Errorf("error %v", err)
+		}
+	})
+}

@@ -67,6 +67,8 @@ type packetJSON struct {
 	Type        socketio.PacketType   `json:"type"`
 	Data        json.RawMessage       `json:"data,omitempty"`
 	Attachments [][]byte              `json:"attachments,omitempty"`
+	// Ack is the id of the acknowledgement that is asked for, if one is.
+	Ack *uint64 `json:"ack,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler. Characters that matter in HTML stay as they are: packets are full of quoted
@@ -75,7 +77,11 @@ func (p *Packet) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	err := e.Encode(packetJSON{p.id, p.Type, p.Data, p.Attachments})
+	j := packetJSON{ID: p.id, Type: p.Type, Data: p.Data, Attachments: p.Attachments}
+	if p.HasID {
+		j.Ack = &p.Packet.ID
+	}
+	err := e.Encode(j)
 	return b.Bytes(), err
 }
 
@@ -86,6 +92,9 @@ func (p *Packet) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	*p = Packet{id: j.ID, Packet: socketio.Packet{Type: j.Type, Data: j.Data, Attachments: j.Attachments}}
+	if j.Ack != nil {
+		p.Packet.ID, p.HasID = *j.Ack, true
+	}
 	return nil
 }
 
