@@ -79,7 +79,7 @@ func (p *Packet) MarshalJSON() ([]byte, error) {
 	e.SetEscapeHTML(false)
 	j := packetJSON{ID: p.id, Type: p.Type, Data: p.Data, Attachments: p.Attachments}
 	if p.HasID {
-		j.Ack = &p.Packet.ID
+		j.Ack = &p.ID
 	}
 	err := e.Encode(j)
 	return b.Bytes(), err
@@ -93,7 +93,7 @@ func (p *Packet) UnmarshalJSON(b []byte) error {
 	}
 	*p = Packet{id: j.ID, Packet: socketio.Packet{Type: j.Type, Data: j.Data, Attachments: j.Attachments}}
 	if j.Ack != nil {
-		p.Packet.ID, p.HasID = *j.Ack, true
+		p.ID, p.HasID = *j.Ack, true
 	}
 	return nil
 }
