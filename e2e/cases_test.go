@@ -30,7 +30,7 @@ func TestCases(t *testing.T) {
 	}
 	t.Run("template", func(t *testing.T) {
 		d := deploy(t, "ordered", cases...)
-		for _, file := range files {
+		for _, file := range append(files, "emitting.test.mjs") {
 			d.run(t, file)
 		}
 	})
