@@ -181,14 +181,14 @@ func (s *Server) tooLate(ctx context.Context, inv *engine.Invocation, socket *So
 	gone := &engine.CloseError{
 		Reason: delivery.ReasonTransportClose, Cause: errors.New("the session closed during CONNECT"),
 	}
-	reason := ""
+	var how ending
 	for tries := again.Until(time.Now().Add(tooLatePatience)); ; {
 		if !tries.Next(ctx) {
 			return gone
 		}
 		now, err := s.store.Get(ctx, inv.ID(), time.Now())
 		if errors.Is(err, sessionstore.ErrNotFound) || err == nil && now.State == sessionstore.Closed {
-			reason = now.Reason
+			how = ending{now.Reason, now.Transport}
 			break
 		}
 	}
@@ -203,9 +203,9 @@ func (s *Server) tooLate(ctx context.Context, inv *engine.Invocation, socket *So
 	timed, end := s.handlerContext(ctx)
 	defer end()
 	entry := *socket.entry
-	if !socket.nsp.disconnecting(timed, socket.row, &entry, reason) {
+	if !socket.nsp.disconnecting(timed, socket.row, &entry, how) {
 		entry.Rooms = nil
-		socket.nsp.disconnected(timed, socket.row, &entry, reason)
+		socket.nsp.disconnected(timed, socket.row, &entry, how)
 	}
 	return gone
 }
@@ -226,7 +226,7 @@ func (s *Server) leave(ctx context.Context, inv *engine.Invocation, row sessions
 		return err
 	}
 	inv.Told.Flush(ctx) // before the end of the socket, which is told by itself
-	if _, err := s.part(ctx, row, reason); err != nil {
+	if _, err := s.part(ctx, row, ending{reason, inv.Session().Transport}); err != nil {
 		return err
 	}
 	rest := make([]sessionstore.Socket, 0, len(inv.Session().Sockets))

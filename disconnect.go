@@ -12,6 +12,12 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
+// ending is how a socket leaves.
+type ending struct {
+	reason    string
+	transport sessionstore.Transport // the last one of its session
+}
+
 // Closed runs the disconnect handlers of a session that has closed and removes its sockets. If the time does not
 // suffice for all of them, the rest is for the next go.
 func (s protocol) Closed(ctx context.Context, session sessionstore.Session) error {
@@ -21,7 +27,7 @@ func (s protocol) Closed(ctx context.Context, session sessionstore.Session) erro
 		if i > 0 && !s.hasTime(ctx) {
 			return engine.ErrUnfinished
 		}
-		err := s.inTurn(ctx, row, session.Reason)
+		err := s.inTurn(ctx, row, ending{session.Reason, session.Transport})
 		if _, crowded := errors.AsType[*engine.CrowdedError](err); crowded || errors.Is(err, engine.ErrUnfinished) {
 			return err
 		}
@@ -31,7 +37,7 @@ func (s protocol) Closed(ctx context.Context, session sessionstore.Session) erro
 }
 
 // inTurn is parted once the namespace may run another disconnect handler.
-func (s *Server) inTurn(ctx context.Context, row sessionstore.Socket, reason string) error {
+func (s *Server) inTurn(ctx context.Context, row sessionstore.Socket, how ending) error {
 	if n := s.namespaceOf(row); n != nil && !n.idle() {
 		end, err := engine.Turn(ctx, n.turn())
 		if err != nil {
@@ -39,7 +45,7 @@ func (s *Server) inTurn(ctx context.Context, row sessionstore.Socket, reason str
 		}
 		defer end()
 	}
-	return s.parted(ctx, row, reason)
+	return s.parted(ctx, row, how)
 }
 
 // turn names what shares the turns of disconnect handlers: a namespace, or all children of a parent, for it is one
@@ -59,10 +65,10 @@ func (s *Server) hasTime(ctx context.Context) bool {
 
 // parted sees to it that a socket's disconnect handler has run and its rows are gone: by this caller or, if another
 // instance is at it, by that one. If that one died, parted takes over when its time is up.
-func (s *Server) parted(ctx context.Context, row sessionstore.Socket, reason string) error {
+func (s *Server) parted(ctx context.Context, row sessionstore.Socket, how ending) error {
 	pause := again.NewPause()
 	for {
-		if done, err := s.part(ctx, row, reason); done || err != nil {
+		if done, err := s.part(ctx, row, how); done || err != nil {
 			return err
 		}
 		pause.Wait(ctx)
@@ -84,20 +90,20 @@ func (s *Server) parted(ctx context.Context, row sessionstore.Socket, reason str
 // claim in the socket's row sees to it that the handler runs once. The socket leaves its rooms before that, so that of
 // several that leave a room at once the last finds nothing of the others; its row goes after it, for it is what another
 // instance would find an unfinished parting by.
-func (s *Server) part(ctx context.Context, row sessionstore.Socket, reason string) (done bool, err error) {
+func (s *Server) part(ctx context.Context, row sessionstore.Socket, how ending) (done bool, err error) {
 	n := s.namespaceOf(row)
 	if n == nil && s.tellsEnds() { // a namespace that this deployment has no more
 		rooms, err := s.roomsLeft(ctx, row)
 		if err != nil {
 			return false, err
 		}
-		s.tellEnd(ctx, row, rooms, reason)
+		s.tellEnd(ctx, row, rooms, how.reason)
 	}
 	if n == nil || n.idle() {
 		return true, s.remove(ctx, row)
 	}
-	p := &parting{s: s, n: n, row: row}
-	settled, err := p.run(ctx, reason)
+	p := &parting{s: s, n: n, row: row, how: how}
+	settled, err := p.run(ctx)
 	if errors.Is(err, sessionstore.ErrNotFound) {
 		return true, nil // another instance has removed it
 	}
@@ -139,7 +145,7 @@ func (s *Server) handlerContext(ctx context.Context) (context.Context, func()) {
 // failed because its time was up is late, and may be tried again. The entry, unless nil, is what the socket kept, where
 // the store has it no more.
 func (n *Namespace) bids(
-	ctx context.Context, row sessionstore.Socket, entry *sessionstore.NewSocket,
+	ctx context.Context, row sessionstore.Socket, entry *sessionstore.NewSocket, how ending,
 	handle func(ctx context.Context, s *Socket) error,
 ) (late bool) {
 	s := n.server
@@ -151,7 +157,7 @@ func (n *Namespace) bids(
 			)
 		}
 	}()
-	socket := &Socket{nsp: n, row: row, entry: entry, phase: disconnected}
+	socket := &Socket{nsp: n, row: row, entry: entry, phase: disconnected, ending: how}
 	defer s.via.Adapter.Leaving(row.ID)()
 	defer s.via.Bulk.Flush(ctx)
 	defer socket.end()
@@ -164,10 +170,12 @@ func (n *Namespace) bids(
 
 // disconnecting runs the hooks of a socket that is about to leave its rooms.
 func (n *Namespace) disconnecting(
-	ctx context.Context, row sessionstore.Socket, entry *sessionstore.NewSocket, reason string,
+	ctx context.Context, row sessionstore.Socket, entry *sessionstore.NewSocket, how ending,
 ) (late bool) {
 	for _, hook := range n.hooks.disconnecting {
-		if n.bids(ctx, row, entry, func(ctx context.Context, s *Socket) error { return hook(ctx, s, Reason(reason)) }) {
+		if n.bids(ctx, row, entry, how, func(ctx context.Context, s *Socket) error {
+			return hook(ctx, s, Reason(how.reason))
+		}) {
 			return true
 		}
 	}
@@ -176,9 +184,9 @@ func (n *Namespace) disconnecting(
 
 // disconnected runs the disconnect handler of a socket that has left its rooms.
 func (n *Namespace) disconnected(
-	ctx context.Context, row sessionstore.Socket, entry *sessionstore.NewSocket, reason string,
+	ctx context.Context, row sessionstore.Socket, entry *sessionstore.NewSocket, how ending,
 ) (late bool) {
-	return n.bids(ctx, row, entry, func(ctx context.Context, s *Socket) error {
-		return n.serve.Disconnect(ctx, s, Reason(reason))
+	return n.bids(ctx, row, entry, how, func(ctx context.Context, s *Socket) error {
+		return n.serve.Disconnect(ctx, s, Reason(how.reason))
 	})
 }

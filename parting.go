@@ -31,6 +31,7 @@ type parting struct {
 	n    *Namespace
 	row  sessionstore.Socket // as it was claimed
 	mine sessionstore.Owner
+	how  ending
 
 	told    bool // the hooks have run here, and what is told to other services has been
 	vacated bool // it has left its rooms
@@ -64,7 +65,7 @@ func parseTry(o sessionstore.Owner) (try, bool) {
 
 // run runs the handler, or finds that it needs no run any more: then it is settled. It is not while another instance
 // runs it. The error matches [engine.ErrUnfinished] if there is no time for another try.
-func (p *parting) run(ctx context.Context, reason string) (settled bool, err error) {
+func (p *parting) run(ctx context.Context) (settled bool, err error) {
 	var last try // the one before
 	var from sessionstore.Owner
 	for {
@@ -77,7 +78,7 @@ func (p *parting) run(ctx context.Context, reason string) (settled bool, err err
 			return false, err
 		}
 		if held == "" {
-			late, err := p.handlers(ctx, reason)
+			late, err := p.handlers(ctx)
 			if err != nil {
 				p.note(ctx, try{token: next.token, number: last.number, until: time.Now()}) // that was no try
 				return false, err
@@ -111,10 +112,10 @@ func (p *parting) run(ctx context.Context, reason string) (settled bool, err err
 }
 
 // handlers runs hooks and handler, and has the socket leave its rooms in between.
-func (p *parting) handlers(ctx context.Context, reason string) (late bool, err error) {
+func (p *parting) handlers(ctx context.Context) (late bool, err error) {
 	timed, end := p.s.handlerContext(ctx)
 	defer end()
-	if !p.told && p.n.disconnecting(timed, p.row, nil, reason) {
+	if !p.told && p.n.disconnecting(timed, p.row, nil, p.how) {
 		return true, nil
 	}
 	if !p.told && p.s.tellsEnds() {
@@ -122,7 +123,7 @@ func (p *parting) handlers(ctx context.Context, reason string) (late bool, err e
 		if err != nil {
 			return false, err
 		}
-		p.s.tellEnd(timed, p.row, rooms, reason)
+		p.s.tellEnd(timed, p.row, rooms, p.how.reason)
 	}
 	p.told = true
 	if !p.vacated {
@@ -131,7 +132,7 @@ func (p *parting) handlers(ctx context.Context, reason string) (late bool, err e
 		}
 	}
 	p.vacated, p.row.Rooms = true, 0
-	return p.n.disconnected(timed, p.row, nil, reason), nil
+	return p.n.disconnected(timed, p.row, nil, p.how), nil
 }
 
 // drop removes what is left of the socket.

@@ -24,10 +24,15 @@ var late = map[string]func(*nonstick.Namespace, *nonstick.Server){
 	"an acknowledgement": func(n *nonstick.Namespace, _ *nonstick.Server) {
 		nonstick.OnReply(n, "x", func(context.Context, *nonstick.Socket, nonstick.Args, string) error { return nil })
 	},
-	"the connect handler":    func(n *nonstick.Namespace, _ *nonstick.Server) { n.OnConnect(nil) },
-	"the disconnect handler": func(n *nonstick.Namespace, _ *nonstick.Server) { n.OnDisconnect(nil) },
-	"attachments":            func(_ *nonstick.Namespace, s *nonstick.Server) { s.AllowAttachments() },
-	"a namespace":            func(_ *nonstick.Namespace, s *nonstick.Server) { s.Of("/new") },
+	"the connect handler":     func(n *nonstick.Namespace, _ *nonstick.Server) { n.OnConnect(nil) },
+	"the disconnect handler":  func(n *nonstick.Namespace, _ *nonstick.Server) { n.OnDisconnect(nil) },
+	"attachments":             func(_ *nonstick.Namespace, s *nonstick.Server) { s.AllowAttachments() },
+	"a hook of requests":      func(_ *nonstick.Namespace, s *nonstick.Server) { s.OnConnectionError(nil) },
+	"a hook of first answers": func(_ *nonstick.Namespace, s *nonstick.Server) { s.OnInitialHeaders(nil) },
+	"a hook of answers":       func(_ *nonstick.Namespace, s *nonstick.Server) { s.OnHeaders(nil) },
+	"a hook of upgrades":      func(_ *nonstick.Namespace, s *nonstick.Server) { s.OnUpgrade(nil) },
+	"ids of sessions":         func(_ *nonstick.Namespace, s *nonstick.Server) { s.GenerateID(nil) },
+	"a namespace":             func(_ *nonstick.Namespace, s *nonstick.Server) { s.Of("/new") },
 }
 
 // A handler that is set inside a connection fails that connection, with a line in the log, and nothing else.

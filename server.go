@@ -58,6 +58,7 @@ type Server struct {
 	hooks      engine.Hooks
 	asks       asks
 	events     *eventsout.Out // nil if nothing is told
+	requests   engine.RequestHooks
 
 	handlerTime  time.Duration // of disconnect handlers
 	handlerTries int
@@ -91,7 +92,7 @@ func New(c Config) *Server {
 	s.events = eventsout.New(c.Events, s.log)
 	watched := adapter.Watch(c.Store, watcher{s})
 	s.rooms = watched
-	c.Options.AllowRequest = s.allowRequest
+	c.Options.AllowRequest, c.Options.Requests = s.allowRequest, s.requestHooks
 	s.engine = c.NewEngine(protocol{s})
 	s.via = emitter.Via{
 		Adapter: adapter.New(

@@ -37,6 +37,7 @@ type Socket struct {
 	entry    *sessionstore.NewSocket // what will be stored, in a connect handler; or what was
 	hint     sessionstore.Connection
 	inv      *engine.Invocation // nil in a disconnect handler
+	ending   ending             // in a disconnect handler
 	phase    phase
 	changed  bool              // the row differs from what was read
 	kept     map[string]string // the data, if read is true

@@ -36,6 +36,7 @@ const (
 	OpPinged
 	OpUnregister
 	OpRegistrations
+	OpCountRegistrations
 	OpLeaseShard
 	OpPutSocket
 	OpRemoveSocket
@@ -71,8 +72,8 @@ var opNames = [numOps]string{
 	"Create", "Get", "Handshake", "Close", "TakeOver", "Finish", "Deliver", "Enqueue", "Bodies", "Answer", "Park",
 	"Pong", "Bind", "Probe", "Upgrade", "Abort", "Renew", "Release", "PutConnection", "Connection",
 	"DeleteConnection", "Register", "Update", "Look", "Beat", "Expire", "Pinged", "Unregister", "Registrations",
-	"LeaseShard", "PutSocket", "RemoveSocket", "ClaimSocket", "Vacate", "DropSocket", "ReadSocket", "Auth",
-	"Data", "SetData", "SwapData", "SetExpiry", "SetHint",
+	"CountRegistrations", "LeaseShard", "PutSocket", "RemoveSocket", "ClaimSocket", "Vacate", "DropSocket",
+	"ReadSocket", "Auth", "Data", "SetData", "SwapData", "SetExpiry", "SetHint",
 	"ClearSockets", "Join", "Leave", "RoomsOf", "InRoom", "Member", "Members", "Reap", "Partial", "Ack", "Ask",
 	"Claim", "Child", "Timer", "DueTimers",
 }

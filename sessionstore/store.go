@@ -213,6 +213,9 @@ type Registry interface {
 	Unregister(ctx context.Context, id SessionID) error
 	// Registrations walks a shard, page by page. Eventually consistent.
 	Registrations(ctx context.Context, shard int) iter.Seq2[Registration, error]
+	// CountRegistrations counts the rows of a shard (1 read, and one more for each further 1 MB of them). Eventually
+	// consistent.
+	CountRegistrations(ctx context.Context, shard int) (int, error)
 	// LeaseShard takes or renews the sweeper's lease of a shard. ErrExists if another owner has it at now.
 	LeaseShard(ctx context.Context, shard int, lease Lease, now time.Time) error
 }

@@ -82,3 +82,8 @@ func (e *Emitter) IDs(ctx context.Context) iter.Seq2[string, error] { return e.m
 
 // All walks all sockets of the main namespace, see [Selection.All].
 func (e *Emitter) All(ctx context.Context) iter.Seq2[*RemoteSocket, error] { return e.main().All(ctx) }
+
+// ClientsCount counts the sessions of the server, see [adapter.Adapter.ClientsCount].
+func (e *Emitter) ClientsCount(ctx context.Context) (int, error) {
+	return e.via.Adapter.ClientsCount(ctx)
+}

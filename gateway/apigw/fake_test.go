@@ -24,6 +24,8 @@ type fakeGateway struct {
 	ran         []engine.Step
 	err         error // what every call fails with
 	panics      bool
+	hooks       engine.RequestHooks
+	panicked    []string // hooks
 }
 
 type fakeSession struct {
@@ -138,6 +140,17 @@ func (f *fakeGateway) Message(_ context.Context, conn sessionstore.Connection, f
 func (f *fakeGateway) Disconnect(_ context.Context, conn sessionstore.Connection) error {
 	delete(f.connections, conn)
 	return f.trouble()
+}
+
+func (f *fakeGateway) Requests() *engine.RequestHooks { return &f.hooks }
+
+func (f *fakeGateway) Guard(_ context.Context, name string, hook func()) {
+	defer func() {
+		if recover() != nil {
+			f.panicked = append(f.panicked, name)
+		}
+	}()
+	hook()
 }
 
 // fakeQueue keeps the steps.

@@ -40,6 +40,10 @@ type Gateway interface {
 	Message(ctx context.Context, conn sessionstore.Connection, frame string) (reply string, err error)
 	// Disconnect is told that a connection has ended.
 	Disconnect(ctx context.Context, conn sessionstore.Connection) error
+	// Requests returns what the application has registered about requests.
+	Requests() *engine.RequestHooks
+	// Guard calls a hook of that, and logs its panic.
+	Guard(ctx context.Context, name string, hook func())
 }
 
 // Queue takes work that must not be done before $connect has returned. The caller that receives it calls

@@ -29,11 +29,13 @@ func (h *Handler) HTTP(ctx context.Context, e events.APIGatewayV2HTTPRequest) (e
 		headers := h.cors.preflight(e.Headers["origin"], e.Headers["access-control-request-headers"])
 		return response(http.StatusNoContent, headers, ""), nil
 	}
-	res, err := h.polling(ctx, sets, &e)
+	q := h.httpRequest(&e, engineio.ParseQuery(e.RawQueryString))
+	res, err := h.polling(ctx, sets, &e, q)
 	if err == nil {
 		return res, nil
 	}
 	if r := refusal(err); r != nil {
+		h.refused(ctx, q, r, err)
 		return refused(sets, r), nil
 	}
 	h.log.ErrorContext(ctx, "request failed", "method", e.RequestContext.HTTP.Method, "error", err)
@@ -42,11 +44,10 @@ func (h *Handler) HTTP(ctx context.Context, e events.APIGatewayV2HTTPRequest) (e
 
 // polling serves a request of the polling transport.
 func (h *Handler) polling(
-	ctx context.Context, sets *headerSets, e *events.APIGatewayV2HTTPRequest,
+	ctx context.Context, sets *headerSets, e *events.APIGatewayV2HTTPRequest, q request,
 ) (res events.APIGatewayV2HTTPResponse, err error) {
 	defer h.recovered(ctx, &err)
-	query := engineio.ParseQuery(e.RawQueryString)
-	req, err := parse(e.RequestContext.HTTP.Method, query, false)
+	req, err := parse(q.method, q.query, false)
 	sid := sessionstore.SessionID(req.SID)
 	if err != nil && sid != "" && len(sid) <= maxSID {
 		if known := h.gateway.Known(ctx, sid, req.Transport); known != nil {
@@ -59,18 +60,22 @@ func (h *Handler) polling(
 	payload := ""
 	switch req.Kind {
 	case engineio.KindHandshake:
-		payload, err = h.gateway.Handshake(ctx, httpHandshake(e, query))
+		payload, err = h.gateway.Handshake(ctx, q.handshake())
 	case engineio.KindPoll:
 		payload, err = h.gateway.Poll(ctx, sid, req.T)
 	case engineio.KindPost:
-		return response(http.StatusOK, sets.ok, "ok"), h.post(ctx, sid, e)
+		err = h.post(ctx, sid, e)
+		res = response(http.StatusOK, sets.ok, "ok")
 	default:
 		err = engineio.ErrBadRequest
 	}
 	if err != nil {
 		return res, err
 	}
-	return answered(sets, payload, e.Headers["accept-encoding"]), nil
+	if req.Kind != engineio.KindPost {
+		res = answered(sets, payload, e.Headers["accept-encoding"])
+	}
+	return h.withHTTPHeaders(ctx, q, req.Kind == engineio.KindHandshake, res), nil
 }
 
 // plainUpTo is the greatest answer that goes as it is. A function's answer is JSON, where a character may take six

@@ -52,13 +52,16 @@ func (h *Handler) WebSocket(
 func (h *Handler) connect(
 	ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest,
 ) events.APIGatewayProxyResponse {
+	q := h.webSocketRequest(e)
 	err := h.open(ctx, conn, e)
 	if err == nil {
+		headers := withProtocol(h.cors.sets(header(e.Headers, "Origin")).empty, e)
 		return events.APIGatewayProxyResponse{
-			StatusCode: http.StatusOK, Headers: withProtocol(h.cors.sets(header(e.Headers, "Origin")).empty, e),
+			StatusCode: http.StatusOK, Headers: h.withUpgradeHeaders(ctx, q, headers),
 		}
 	}
 	if r := refusal(err); r != nil {
+		h.refused(ctx, q, r, err)
 		return events.APIGatewayProxyResponse{StatusCode: upgradeStatus(r), Headers: htmlType, Body: r.Message}
 	}
 	h.log.ErrorContext(ctx, "connect failed", "conn", conn.ID, "error", err)

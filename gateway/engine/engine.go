@@ -39,6 +39,9 @@ type Options struct {
 	// [*engineio.Error] is the answer to the client, [engineio.Forbidden] for instance: 403 on polling, 400 on
 	// WebSocket. After any other error the client gets engineio.ErrForbidden, and the error goes to the log.
 	AllowRequest func(ctx context.Context, h sessionstore.Handshake) error
+	// Requests, unless nil, returns the hooks of requests. It is called for each request; what it returns must not
+	// change.
+	Requests func() *RequestHooks
 }
 
 func (o Options) withDefaults() Options {

@@ -9,7 +9,6 @@ import (
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/internal/again"
 	"github.com/nonstick-io/nonstick/internal/engineio"
-	"github.com/nonstick-io/nonstick/internal/ids"
 	"github.com/nonstick-io/nonstick/internal/protocol"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -35,21 +34,26 @@ type Step struct {
 }
 
 // Handshake begins a session on polling and returns the body that answers the request. The error is an
-// [*engineio.Error] if Options.AllowRequest refuses it, if it is too large, and if the store is full.
+// [*engineio.Error] if Options.AllowRequest refuses it, if it is too large, if the store is full, and if it got no id.
 func (e *Engine) Handshake(ctx context.Context, h sessionstore.Handshake) (string, error) {
 	if err := e.allow(ctx, h); err != nil {
 		return "", err
 	}
-	s := e.newSession(ctx, sessionstore.Polling, h)
+	s, err := e.newSession(ctx, sessionstore.Polling, h)
+	if err != nil {
+		return "", err
+	}
 	if err := e.store.Create(ctx, s); err != nil {
-		return "", notBegun("handshake", err)
+		return "", e.notBegun(ctx, "handshake", err)
 	}
 	return e.open(s.ID, []string{"websocket"}), nil
 }
 
 // notBegun is the error of a session that could not begin: a limit of the store is told to the client.
-func notBegun(what string, err error) error {
+func (e *Engine) notBegun(ctx context.Context, what string, err error) error {
 	switch {
+	case errors.Is(err, sessionstore.ErrExists) && e.Requests().GenerateID != nil:
+		return e.noID(ctx, err)
 	case errors.Is(err, sessionstore.ErrFull):
 		return engineio.ErrFull
 	case errors.Is(err, sessionstore.ErrTooLarge):
@@ -77,16 +81,20 @@ func (e *Engine) allow(ctx context.Context, h sessionstore.Handshake) error {
 
 func (e *Engine) newSession(
 	ctx context.Context, t sessionstore.Transport, h sessionstore.Handshake,
-) sessionstore.NewSession {
+) (sessionstore.NewSession, error) {
+	id, err := e.sessionID(ctx, h)
+	if err != nil {
+		return sessionstore.NewSession{}, err
+	}
 	now := time.Now()
 	openedT := h.Query["t"]
 	if t == sessionstore.WebSocket || !engineio.Unique(openedT, now) {
 		openedT = ""
 	}
 	return sessionstore.NewSession{
-		ID: sessionstore.SessionID(ids.New(ctx)), Transport: t, Handshake: h, CreatedAt: now,
+		ID: id, Transport: t, Handshake: h, CreatedAt: now,
 		PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now), Serial: e.serial, OpenedT: openedT,
-	}
+	}, nil
 }
 
 // connectBy is when a session without a namespace is closed; zero for never.
@@ -110,10 +118,13 @@ func (e *Engine) Connect(ctx context.Context, conn sessionstore.Connection, h se
 	if err := e.allow(ctx, h); err != nil {
 		return Step{}, err
 	}
-	s := e.newSession(ctx, sessionstore.WebSocket, h)
+	s, err := e.newSession(ctx, sessionstore.WebSocket, h)
+	if err != nil {
+		return Step{}, err
+	}
 	s.Conn = conn
 	if err := e.store.Create(ctx, s); err != nil {
-		return Step{}, notBegun("connect", err)
+		return Step{}, e.notBegun(ctx, "connect", err)
 	}
 	row := sessionstore.ConnectionRow{
 		Conn: conn, Session: s.ID, Handshake: &h, ExpiresAt: s.CreatedAt.Add(connectionLife),

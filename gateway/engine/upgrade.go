@@ -156,14 +156,14 @@ func (e *Engine) upgraded(ctx context.Context, id sessionstore.SessionID) error 
 	if err := e.store.Update(ctx, r); err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
 		return fmt.Errorf("engine: upgrade: %w", err)
 	}
-	if s.Hint().IsZero() {
-		return nil
-	}
-	for _, k := range s.Sockets {
-		if err := e.store.SetHint(ctx, k, s.Conn); err != nil {
-			return fmt.Errorf("engine: upgrade: %w", err)
+	if !s.Hint().IsZero() {
+		for _, k := range s.Sockets {
+			if err := e.store.SetHint(ctx, k, s.Conn); err != nil {
+				return fmt.Errorf("engine: upgrade: %w", err)
+			}
 		}
 	}
+	e.tellUpgraded(ctx, s)
 	return nil
 }
 

@@ -34,6 +34,9 @@ var (
 	ErrUnsupportedVersion = &Error{5, "Unsupported protocol version", 400}
 )
 
+// ErrIDGeneration is an [ErrBadRequest]: the application made no id for the session, or one that is none.
+var ErrIDGeneration = &Error{ErrBadRequest.Code, ErrBadRequest.Message, ErrBadRequest.Status}
+
 // The catalogue of refusals without a body. Their Message is for logs.
 var (
 	// ErrPayloadTooLarge: a POST is above the advertised limit. The session lives on.

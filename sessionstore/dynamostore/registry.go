@@ -154,6 +154,15 @@ func (s *Store) Registrations(ctx context.Context, shard int) iter.Seq2[sessions
 	)
 }
 
+// CountRegistrations implements [sessionstore.Registry].
+func (s *Store) CountRegistrations(ctx context.Context, shard int) (int, error) {
+	n, err := s.count(ctx, sessionstore.OpCountRegistrations, registryPK(shard), 0, false)
+	if err != nil {
+		return 0, fmt.Errorf("count registrations: %w", err)
+	}
+	return n, nil
+}
+
 // LeaseShard implements [sessionstore.Registry].
 func (s *Store) LeaseShard(ctx context.Context, shard int, lease sessionstore.Lease, now time.Time) error {
 	const op = sessionstore.OpLeaseShard

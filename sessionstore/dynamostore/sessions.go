@@ -57,13 +57,17 @@ func (s *Store) putRegistered(ctx context.Context, n sessionstore.NewSession, ha
 		if i == 0 {
 			sessionErr = s.put(ctx, op, s.sessionItem(n), absent)
 		} else {
-			handshakeErr = s.put(ctx, op, handshake, "")
+			handshakeErr = s.put(ctx, op, handshake, absent)
 		}
 		return nil
 	})
 	if refused(sessionErr) != nil {
-		// The registration cannot be the other session's: it was not there. An error leaves it to the sweeper.
+		// The registration cannot be the other session's: it was not there. An error leaves it to the sweeper. Nor can
+		// a handshake that was put.
 		_, _ = s.remove(ctx, op, s.registrationKey(n.ID), "", nil)
+		if handshakeErr == nil {
+			_, _ = s.remove(ctx, op, handshakeKey(n.ID), "", nil)
+		}
 		return sessionstore.ErrExists
 	}
 	return partly(errors.Join(sessionErr, handshakeErr))

@@ -141,6 +141,25 @@ func (s *Store) Registrations(ctx context.Context, shard int) iter.Seq2[sessions
 	return walk(ctx, s.meter, sessionstore.OpRegistrations, page)
 }
 
+// CountRegistrations implements [sessionstore.Registry].
+func (s *Store) CountRegistrations(ctx context.Context, shard int) (int, error) {
+	if err := sessionstore.NotSent(ctx); err != nil {
+		return 0, fmt.Errorf("count registrations: %w", err)
+	}
+	n := 0
+	if shard >= 0 && shard < len(s.registry) {
+		sh := &s.registry[shard]
+		sh.mu.Lock()
+		n = sh.rows.len()
+		sh.mu.Unlock()
+	}
+	s.meter.Add(
+		sessionstore.OpCountRegistrations,
+		sessionstore.Usage{Calls: 1, Reads: int64(max(1, (n+walkPage-1)/walkPage))},
+	)
+	return n, nil
+}
+
 // LeaseShard implements [sessionstore.Registry]. It also removes what has expired at now in the shard's
 // share of the store.
 func (s *Store) LeaseShard(ctx context.Context, shard int, lease sessionstore.Lease, now time.Time) error {

@@ -248,6 +248,8 @@ func cancelledReads(x *tester) {
 	x.notSent("CountMembers", err)
 	_, err = x.store.CountNamespaceMembers(ctx, k.Namespace, 0, 1)
 	x.notSent("CountNamespaceMembers", err)
+	_, err = x.store.CountRegistrations(ctx, 0)
+	x.notSent("CountRegistrations", err)
 	x.notSentWalk("Registrations", walkErrors(x.store.Registrations(ctx, 0)))
 	_, err = x.store.CountChildren(ctx, "tenants")
 	x.notSent("CountChildren", err)

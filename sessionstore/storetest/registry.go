@@ -15,6 +15,7 @@ var registryTests = []test{
 	{"pinged", registryPinged},
 	{"unregister", unregister},
 	{"every row is in one shard", registryShards},
+	{"count", registryCount},
 	{"lease a shard", leaseShard},
 }
 
@@ -229,6 +230,36 @@ func registryShards(x *tester) {
 	}
 	for range x.store.Registrations(x.Context(), 0) {
 		break // a walk may be left
+	}
+}
+
+// registryCount counts before and after: other tests may share the store.
+func registryCount(x *tester) {
+	sum := func() int {
+		n := 0
+		for shard := range x.store.Shards() {
+			in, err := x.store.CountRegistrations(x.Context(), shard)
+			x.must(err)
+			if walked := len(collect(x, x.store.Registrations(x.Context(), shard))); walked != in {
+				x.Errorf("shard %d: counted %d, walked %d", shard, in, walked)
+			}
+			n += in
+		}
+		return n
+	}
+	before := sum()
+	a := x.row()
+	x.row()
+	x.expired()
+	if n := sum() - before; n != 3 {
+		x.Errorf("counted %d more, want 3", n)
+	}
+	x.must(x.store.Unregister(x.Context(), a.Session))
+	if n := sum() - before; n != 2 {
+		x.Errorf("counted %d more, want 2", n)
+	}
+	if n, err := x.store.CountRegistrations(x.Context(), x.store.Shards()); n != 0 || err != nil {
+		x.Errorf("a shard that there is not: %d, %v", n, err)
 	}
 }
 

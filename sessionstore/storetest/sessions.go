@@ -12,6 +12,7 @@ var sessionTests = []test{
 	{"create polling", createPolling},
 	{"create websocket", createWebSocket},
 	{"create twice", createTwice},
+	{"create over one that is not registered", createOver},
 	{"get none", getNone},
 	{"get sockets and partial", getWhole},
 	{"handshake", handshake},
@@ -67,6 +68,41 @@ func createTwice(x *tester) {
 		equal(x, "the URL of the handshake", h.URL, n.Handshake.URL)
 		r, _ := x.registration(n.ID)
 		x.sameRegistration(r, sessionstore.Registration{Session: n.ID, PingAt: n.PingAt, LookAt: n.LookAt})
+	}
+}
+
+// createOver creates sessions over one that has no registration yet, or none any more: on WebSocket before its open
+// step, and one that has closed.
+func createOver(x *tester) {
+	ws := newSession(sessionstore.WebSocket)
+	x.must(x.store.Create(x.Context(), ws))
+	again := newSession(sessionstore.Polling)
+	again.ID = ws.ID
+	x.is(x.store.Create(x.Context(), again), sessionstore.ErrExists)
+	x.same("the session", x.get(ws.ID), created(ws))
+	x.hasHandshake(ws.ID, nil)
+	if r, found := x.registration(ws.ID); found {
+		x.Errorf("registered: %+v", r)
+	}
+	x.must(x.store.Register(x.Context(), sessionstore.Registration{Session: ws.ID}))
+
+	old := newSession(sessionstore.Polling)
+	x.must(x.store.Create(x.Context(), old))
+	lease := sessionstore.Lease{Owner: me, Until: after(leaseEnd)}
+	_, err := x.store.Close(x.Context(), sessionstore.CloseRequest{Session: old.ID, Reason: "x", Handler: lease})
+	x.must(err)
+	x.must(x.store.Finish(x.Context(), old.ID, me, after(time.Hour)))
+	x.must(x.store.Unregister(x.Context(), old.ID))
+	before := x.get(old.ID)
+	for _, transport := range []sessionstore.Transport{sessionstore.Polling, sessionstore.WebSocket} {
+		again := newSession(transport)
+		again.ID = old.ID
+		x.is(x.store.Create(x.Context(), again), sessionstore.ErrExists)
+		x.same("the session", x.get(old.ID), before)
+		x.hasHandshake(old.ID, nil)
+		if r, found := x.registration(old.ID); found {
+			x.Errorf("registered: %+v", r)
+		}
 	}
 }
 
