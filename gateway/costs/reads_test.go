@@ -25,12 +25,12 @@ func TestCounting(t *testing.T) {
 			for i := range members {
 				id := sessionstore.SessionID(sessionstore.NewID())
 				k := sessionstore.NewSocket{
-					ID: sessionstore.SocketID(sessionstore.NewID()), Session: id, Namespace: "/",
+					ID: sessionstore.SocketID(sessionstore.NewID()), Session: id, Namespace: "/counted",
 					Rooms: []sessionstore.Room{"all", "half"}[:1+i%2],
 				}
 				w.must(w.store.PutSocket(t.Context(), k, sessionstore.Connection{}, limits.Socket))
 			}
-			all := emitter.New(w.store, w.pusher, emitter.Options{}).Of("/").Selection
+			all := emitter.New(w.store, w.pusher, emitter.Options{}).Of("/counted").Selection
 			shards := int64(w.store.Shards())
 			for _, c := range []struct {
 				name  string
