@@ -31,6 +31,9 @@ func cheatsheet(io *nonstick.Server, nsp *nonstick.Namespace) []cheat {
 		{"several arguments, binary data in one", func(ctx context.Context, s *nonstick.Socket, _ string) error {
 			return s.Emit(ctx, "hello", 1, "2", map[int]any{3: "4", 5: nonstick.Binary{6}})
 		}, "ann"},
+		{"to the sender, who may miss it", func(ctx context.Context, s *nonstick.Socket, _ string) error {
+			return s.Volatile().Emit(ctx, "hello")
+		}, "ann"},
 		{"to one socket, by its id", func(ctx context.Context, _ *nonstick.Socket, id string) error {
 			return io.To(id).Emit(ctx, "hello")
 		}, "bob"},
@@ -67,6 +70,12 @@ func cheatsheet(io *nonstick.Server, nsp *nonstick.Namespace) []cheat {
 		{"to those in two rooms at once", func(ctx context.Context, _ *nonstick.Socket, _ string) error {
 			return io.To("room1").And("room3").Emit(ctx, "hello")
 		}, "dan"},
+		{"to all but the sender, who may miss it", func(ctx context.Context, s *nonstick.Socket, _ string) error {
+			return s.Volatile().Broadcast().Emit(ctx, "hello")
+		}, "bob cat dan eve"},
+		{"to all of a room, who may miss it", func(ctx context.Context, _ *nonstick.Socket, _ string) error {
+			return io.Volatile().To("room1").Emit(ctx, "hello")
+		}, "ann bob dan"},
 		{"to a namespace", func(ctx context.Context, _ *nonstick.Socket, _ string) error {
 			return nsp.Emit(ctx, "hello")
 		}, "nat ned"},

@@ -85,6 +85,9 @@ type Result struct {
 	// Failed counts the members that it could not be delivered to: most of them did not read. Their sessions have
 	// been closed, or are being closed, or nothing was delivered to them.
 	Failed int
+	// Dropped counts the members that a volatile packet was not delivered to, because their clients could not take it
+	// at that moment. A caller's own client takes it later, and is counted as one that it was delivered to.
+	Dropped int
 	// Queued says that the broadcast was handed to the [Fanout], which delivers it; the numbers do not count that.
 	Queued bool
 }

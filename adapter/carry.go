@@ -116,8 +116,10 @@ func (c *carrier) resume(ctx context.Context, owner sessionstore.Owner) error {
 	if err := c.record(ctx, before.from, before.to); err != nil {
 		return err
 	}
-	if err := c.settle(ctx, sessionstore.Range{From: before.from, To: before.to}); err != nil {
-		return err
+	if !c.packet.Volatile { // which may be missed
+		if err := c.settle(ctx, sessionstore.Range{From: before.from, To: before.to}); err != nil {
+			return err
+		}
 	}
 	c.at = before.to
 	return c.walk(ctx)
@@ -179,6 +181,7 @@ func (c *carrier) add(r Result, err error) {
 	c.result.Delivered += r.Delivered
 	c.result.Gone += r.Gone
 	c.result.Failed += r.Failed
+	c.result.Dropped += r.Dropped
 	if err != nil && len(c.errs) < maxErrors {
 		c.errs = append(c.errs, err)
 	}

@@ -24,7 +24,7 @@ var ErrParent = errors.New("adapter: sockets of several namespaces cannot be rea
 func (r Result) plus(o Result) Result {
 	return Result{
 		Delivered: r.Delivered + o.Delivered, Gone: r.Gone + o.Gone, Failed: r.Failed + o.Failed,
-		Queued: r.Queued || o.Queued,
+		Dropped: r.Dropped + o.Dropped, Queued: r.Queued || o.Queued,
 	}
 }
 
@@ -32,7 +32,9 @@ func (r Result) plus(o Result) Result {
 func (p *Packet) inNamespace(ctx context.Context, nsp sessionstore.Namespace) *Packet {
 	in := p.Packet
 	in.Namespace = string(nsp)
-	return NewPacket(ctx, in)
+	q := NewPacket(ctx, in)
+	q.Volatile = p.Volatile
+	return q
 }
 
 // toChildren is Broadcast to the children of a parent.

@@ -132,7 +132,10 @@ func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place) {
 	p.way = f.a.delivery.With(p.patiently, f.close)
 	truth, err := Send(ctx, &p.way, m, f.packet)
 	gone := errors.Is(err, delivery.ErrClosed) && !errors.Is(err, delivery.ErrEnding)
+	dropped := errors.Is(err, delivery.ErrDropped)
 	switch {
+	case dropped:
+		err = nil
 	case gone:
 		err = f.a.reap(ctx, f.nsp, f.room, m)
 	case err == nil && truth != m.Hint:
@@ -144,6 +147,8 @@ func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
+	case dropped:
+		f.result.Dropped++
 	case gone:
 		f.result.Gone++
 	case err != nil:

@@ -112,6 +112,7 @@ func (c *crowd) carry() (sum adapter.Result) {
 		r, err := c.adapter.Carry(c.T.Context(), c.Store, p)
 		c.Must(err)
 		sum.Delivered += r.Delivered
+		sum.Dropped += r.Dropped
 	}
 }
 

@@ -17,6 +17,8 @@ import (
 // get one encoding, which is made once.
 type Packet struct {
 	socketio.Packet
+	// Volatile says that a client which cannot take the packet at once does not get it, see [delivery.Target].
+	Volatile bool
 
 	id     sessionstore.PacketID
 	frames []string              // its encoding, which all sockets share
@@ -69,6 +71,8 @@ type packetJSON struct {
 	Attachments [][]byte              `json:"attachments,omitempty"`
 	// Ack is the id of the acknowledgement that is asked for, if one is.
 	Ack *uint64 `json:"ack,omitempty"`
+	// Volatile is that of the packet.
+	Volatile bool `json:"volatile,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler. Characters that matter in HTML stay as they are: packets are full of quoted
@@ -77,7 +81,7 @@ func (p *Packet) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	j := packetJSON{ID: p.id, Type: p.Type, Data: p.Data, Attachments: p.Attachments}
+	j := packetJSON{ID: p.id, Type: p.Type, Data: p.Data, Attachments: p.Attachments, Volatile: p.Volatile}
 	if p.HasID {
 		j.Ack = &p.ID
 	}
@@ -91,7 +95,9 @@ func (p *Packet) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
 	}
-	*p = Packet{id: j.ID, Packet: socketio.Packet{Type: j.Type, Data: j.Data, Attachments: j.Attachments}}
+	*p = Packet{
+		id: j.ID, Packet: socketio.Packet{Type: j.Type, Data: j.Data, Attachments: j.Attachments}, Volatile: j.Volatile,
+	}
 	if j.Ack != nil {
 		p.ID, p.HasID = *j.Ack, true
 	}
@@ -105,12 +111,14 @@ type Way interface {
 	) (sessionstore.Connection, error)
 }
 
-// Send is the one door to a socket. Each packet of an application, whether it goes to one socket, to a selection or
-// to the socket whose event is handled, from a server, from an [Adapter] elsewhere or out of the [Fanout], becomes here
-// what its receiver gets, and leaves by the way that is given. It returns what [delivery.Delivery.Deliver] does.
+// Send is the one door to a socket. Each packet of an application, whether it goes to one socket, to a selection or to
+// the socket whose event is handled, from a server, from an [Adapter] elsewhere or out of the [Fanout], becomes here
+// what its receiver gets, and leaves by the way that is given. It returns what [delivery.Delivery.Deliver] does. Of
+// several packets none is taken for volatile.
 func Send(ctx context.Context, by Way, m sessionstore.Member, packets ...*Packet) (sessionstore.Connection, error) {
 	to := delivery.Target{Session: m.Session, Hint: m.Hint}
 	if len(packets) == 1 { // as each of a broadcast, whose members share the entry
+		to.Volatile = packets[0].Volatile
 		return by.Deliver(ctx, to, packets[0].to(m))
 	}
 	encoded := make([]sessionstore.Packet, 0, len(packets))

@@ -81,3 +81,39 @@ func TestExceeded(t *testing.T) {
 		t.Errorf("a partial packet of %d bytes called %q, want 11 and a", n, p.ID())
 	}
 }
+
+// What only a client that takes it at once may get is appended for a parked GET that has nothing to carry yet, or where
+// no other caller pushes.
+func TestTakes(t *testing.T) {
+	at := noon
+	one := []sessionstore.Packet{{Frames: []string{"4x"}}}
+	poll := sessionstore.Poll{T: "t", Until: at.Add(1)}
+	hold := sessionstore.Lease{Owner: "other", Until: at}
+	for _, tt := range []struct {
+		name string
+		s    sessionstore.Session
+		want bool
+	}{
+		{"a GET is parked", sessionstore.Session{Transport: sessionstore.Polling, Poll: poll}, true},
+		{"no GET is", sessionstore.Session{Transport: sessionstore.Polling}, false},
+		{
+			"its time is over",
+			sessionstore.Session{Transport: sessionstore.Polling, Poll: sessionstore.Poll{T: "t", Until: at}}, false,
+		},
+		{
+			"something waits", sessionstore.Session{Transport: sessionstore.Polling, Poll: poll, Buffer: one}, false,
+		},
+		{"on WebSocket", sessionstore.Session{Transport: sessionstore.WebSocket}, true},
+		{"on sessionstore.WebSocket, something waits", sessionstore.Session{Transport: sessionstore.WebSocket, Buffer: one}, false},
+		{"on sessionstore.WebSocket, held, even by a caller that has died", sessionstore.Session{Transport: sessionstore.WebSocket, Hold: hold}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := (sessionstore.BufferLimits{IfTaken: at}).Takes(&tt.s); got != tt.want {
+				t.Errorf("%v, want %v", got, tt.want)
+			}
+			if !(sessionstore.BufferLimits{}).Takes(&tt.s) {
+				t.Error("without the condition it is refused")
+			}
+		})
+	}
+}

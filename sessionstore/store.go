@@ -82,18 +82,33 @@ type Sessions interface {
 	Finish(ctx context.Context, id SessionID, owner Owner, expiresAt time.Time) error
 }
 
-// BufferLimits bounds a session's buffer.
+// BufferLimits bounds a session's buffer, and says what may be appended to it.
 type BufferLimits struct {
 	// Packets and Bytes are the most that the buffer may hold after a delivery.
 	Packets, Bytes int
+	// IfTaken, unless zero, makes an append conditional on the client taking it at that time: the buffer is empty, and
+	// on polling a GET is parked, or on WebSocket no other caller has the hold.
+	IfTaken time.Time
+}
+
+// Takes reports whether a session allows an append by IfTaken.
+func (l BufferLimits) Takes(s *Session) bool {
+	switch {
+	case l.IfTaken.IsZero():
+		return true
+	case s.Transport == Polling:
+		return len(s.Buffer) == 0 && s.Poll.Live(l.IfTaken)
+	default:
+		return len(s.Buffer) == 0 && !s.Hold.Held()
+	}
 }
 
 // Buffers appends to the outbound buffer.
 type Buffers interface {
-	// Deliver appends packets, in order, in one write. Condition: open, and on polling or held, and the
-	// buffer within limits afterwards. The session in the ConflictError says which of them failed; see
-	// [BufferLimits.Exceeded]. Large packets are stored apart first; a body without its reference is
-	// garbage that the time to live removes.
+	// Deliver appends packets, in order, in one write. Condition: open, and on polling or held, and the buffer within
+	// limits afterwards, and limits.IfTaken if given. The session in the ConflictError says which of them failed; see
+	// [BufferLimits.Exceeded] and [BufferLimits.Takes]. Large packets are stored apart first; a body without its
+	// reference is garbage that the time to live removes.
 	Deliver(ctx context.Context, id SessionID, packets []Packet, limits BufferLimits) error
 	// Bodies returns the packets with the frames of those that are stored apart, and all of those that have a
 	// [Packet.Page]. ErrNotFound if a body is gone, which happens only after the session closed.
@@ -164,7 +179,8 @@ type Upgrades interface {
 type Flushes interface {
 	// Enqueue appends packets to the buffer of a session on WebSocket that is Serial and takes the hold if it is free,
 	// in one write. Returns the session as it is after: if its Hold is hold.Owner's, the caller has to push the buffer;
-	// else the owner of the hold does. Condition: open, on WebSocket, Serial, and the buffer within limits afterwards.
+	// else the owner of the hold does. Condition: open, on WebSocket, Serial, and the buffer within limits
+	// afterwards, and limits.IfTaken if given.
 	Enqueue(ctx context.Context, id SessionID, packets []Packet, limits BufferLimits, hold Lease) (Session, error)
 	// Renew extends the hold. Condition: Hold is hold.Owner's.
 	Renew(ctx context.Context, id SessionID, hold Lease) error

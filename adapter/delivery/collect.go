@@ -2,11 +2,14 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/nonstick-io/nonstick/internal/protocol"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -33,10 +36,16 @@ type Collection struct {
 	turn chan struct{} // held while something is taken out and delivered, so that deliveries keep their order
 
 	mu     sync.Mutex
-	out    []sessionstore.Packet
+	out    []collected
 	bytes  int
 	frames int
 	ended  bool // nothing is kept any more
+}
+
+// collected is a packet that is kept for a while.
+type collected struct {
+	sessionstore.Packet
+	volatile bool
 }
 
 // collections are those of a process, by session.
@@ -91,24 +100,24 @@ func (d *Delivery) Collect(t Target) *Collection {
 	return c
 }
 
-// Deliver keeps packets for later, or delivers them at once if the collection has ended. It delivers what has been
-// collected where that would become too much for one entry of a buffer. Errors are those of [Delivery.Deliver]; after
-// [ErrPacketTooLarge] nothing was kept.
+// Deliver keeps packets for later, volatile ones too, or delivers them at once if the collection has ended. It delivers
+// what has been collected where that would become too much for one entry of a buffer. Errors are those of
+// [Delivery.Deliver]; after [ErrPacketTooLarge] nothing was kept.
 func (c *Collection) Deliver(
-	ctx context.Context, _ Target, packets []sessionstore.Packet,
+	ctx context.Context, t Target, packets []sessionstore.Packet,
 ) (sessionstore.Connection, error) {
 	if err := c.d.check(packets); err != nil {
 		return c.target.Hint, err
 	}
 	for _, p := range packets {
-		if err := c.keep(ctx, p); err != nil {
+		if err := c.keep(ctx, collected{p, t.Volatile}); err != nil {
 			return c.target.Hint, err
 		}
 	}
 	return c.target.Hint, nil
 }
 
-func (c *Collection) keep(ctx context.Context, p sessionstore.Packet) error {
+func (c *Collection) keep(ctx context.Context, p collected) error {
 	bytes := p.Bytes()
 	if !c.fits(bytes, len(p.Frames)) {
 		if err := c.Flush(ctx); err != nil {
@@ -118,12 +127,14 @@ func (c *Collection) keep(ctx context.Context, p sessionstore.Packet) error {
 	if c.add(p, bytes) {
 		return nil
 	}
-	_, err := c.d.Deliver(ctx, c.target, []sessionstore.Packet{p})
+	to := c.target
+	to.Volatile = p.volatile
+	_, err := c.d.Deliver(ctx, to, []sessionstore.Packet{p.Packet})
 	return err
 }
 
 // add keeps a packet, unless the collection has ended.
-func (c *Collection) add(p sessionstore.Packet, bytes int) bool {
+func (c *Collection) add(p collected, bytes int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.ended {
@@ -143,12 +154,12 @@ func (c *Collection) Last(take func(sessionstore.Packet) bool) (sessionstore.Pac
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := len(c.out)
-	if n == 0 || !take(c.out[n-1]) {
+	if n == 0 || !take(c.out[n-1].Packet) {
 		return sessionstore.Packet{}, false
 	}
 	last := c.out[n-1]
 	c.out = c.out[:n-1]
-	return last, true
+	return last.Packet, true
 }
 
 // Flush delivers what is collected. Errors are those of [Delivery.Deliver].
@@ -178,19 +189,13 @@ func (c *Collection) flush(ctx context.Context, d *Delivery, wait time.Duration)
 	if len(packets) == 0 {
 		return nil
 	}
-	entries := packets
-	if c.target.Hint.IsZero() {
-		entries = []sessionstore.Packet{oneEntry(packets)}
-	}
-	_, err := d.deliver(ctx, c.target, entries)
-	if err != nil {
-		c.putBack(packets)
-	}
+	rest, err := d.collected(ctx, c.target, packets)
+	c.putBack(rest)
 	return err
 }
 
 // putBack keeps packets that were taken and not delivered, before those that came since.
-func (c *Collection) putBack(packets []sessionstore.Packet) {
+func (c *Collection) putBack(packets []collected) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out = append(packets, c.out...)
@@ -216,7 +221,7 @@ func (c *Collection) await(longest time.Duration) bool {
 	}
 }
 
-func (c *Collection) take() []sessionstore.Packet {
+func (c *Collection) take() []collected {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := c.out
@@ -241,10 +246,82 @@ func (d *Delivery) lead(ctx context.Context, id sessionstore.SessionID) error {
 // othersWait is how long a broadcast waits for another caller that is delivering to one of its members.
 const othersWait = 1500 * time.Millisecond
 
+// collected delivers packets that were collected, and returns those that were not delivered because of an error. For a
+// buffer they become one entry. The volatile ones are in it if the client takes it at once; if not, they are dropped,
+// which takes another write where there are others.
+func (d *Delivery) collected(ctx context.Context, t Target, packets []collected) ([]collected, error) {
+	isVolatile := func(p collected) bool { return p.volatile }
+	mixed := slices.ContainsFunc(packets, isVolatile)
+	if !t.Hint.IsZero() || mixed && d.serial.has(t.Session) {
+		return d.inRuns(ctx, t, packets)
+	}
+	if mixed {
+		rest, done, err := d.offerAll(ctx, t, packets)
+		if done || err != nil {
+			return rest, err
+		}
+		if packets = slices.DeleteFunc(slices.Clone(packets), isVolatile); len(packets) == 0 {
+			return nil, nil
+		}
+	}
+	if _, err := d.deliver(ctx, t, []sessionstore.Packet{oneEntry(packets)}); err != nil {
+		return packets, err
+	}
+	return nil, nil
+}
+
+// offerAll delivers collected packets, the volatile ones too, if the client takes them at once. It is not done if these
+// are to be dropped.
+func (d *Delivery) offerAll(
+	ctx context.Context, t Target, packets []collected,
+) (rest []collected, done bool, err error) {
+	if d.ending.has(t.Session) {
+		return packets, false, fmt.Errorf("%w: %w", ErrClosed, ErrEnding)
+	}
+	entry := []sessionstore.Packet{oneEntry(packets)}
+	action, _, err := d.offer(ctx, t.Session, entry)
+	switch action {
+	case protocol.DeliverDone:
+		return nil, true, nil
+	case protocol.DeliverGone:
+		return packets, false, ErrClosed
+	case protocol.DeliverPush, protocol.DeliverEnqueue: // it has moved to WebSocket
+		rest, err = d.inRuns(ctx, t, packets)
+		return rest, true, err
+	case protocol.DeliverDoubt:
+		if err = d.inDoubt(ctx, t.Session, entry, err); err == nil {
+			return nil, true, nil
+		}
+		return packets, false, err
+	case protocol.DeliverRepeat:
+		return packets, false, fmt.Errorf("deliver: %w", err)
+	default:
+		return packets, false, nil
+	}
+}
+
+// inRuns delivers collected packets by turns, volatile ones and others.
+func (d *Delivery) inRuns(ctx context.Context, t Target, packets []collected) ([]collected, error) {
+	for len(packets) > 0 {
+		t.Volatile = packets[0].volatile
+		n := 0
+		var run []sessionstore.Packet
+		for n < len(packets) && packets[n].volatile == t.Volatile {
+			run = append(run, packets[n].Packet)
+			n++
+		}
+		if _, err := d.deliver(ctx, t, run); err != nil && !errors.Is(err, ErrDropped) {
+			return packets, err
+		}
+		packets = packets[n:]
+	}
+	return nil, nil
+}
+
 // oneEntry puts packets together to one entry of a buffer.
-func oneEntry(packets []sessionstore.Packet) sessionstore.Packet {
+func oneEntry(packets []collected) sessionstore.Packet {
 	if len(packets) == 1 {
-		return packets[0]
+		return packets[0].Packet
 	}
 	one := sessionstore.Packet{ID: packets[0].ID}
 	for _, p := range packets {

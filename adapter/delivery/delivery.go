@@ -84,6 +84,9 @@ type Target struct {
 	Session sessionstore.SessionID
 	// Hint is a connection to push to with no store call, or none.
 	Hint sessionstore.Connection
+	// Volatile says that packets which the client cannot take at once are dropped, with [ErrDropped]: those for which
+	// no GET is parked, those behind others that wait, and those for a connection that is busy.
+	Volatile bool
 }
 
 // Store is what a [Delivery] needs of a store.
@@ -147,8 +150,8 @@ func (d *Delivery) Limits() Limits { return d.limits }
 // its connection, or none for its buffer.
 //
 // Errors: [ErrClosed], with [ErrEnding] if a push to the session has failed a moment ago, [ErrBufferFull],
-// [ErrPacketTooLarge]; after any other error either nothing was delivered (see sessionstore.InDoubt) or the session has
-// been closed, since it is unknown what the client got.
+// [ErrPacketTooLarge], [ErrDropped]; after any other error either nothing was delivered (see sessionstore.InDoubt) or
+// the session has been closed, since it is unknown what the client got.
 func (d *Delivery) Deliver(
 	ctx context.Context, t Target, packets []sessionstore.Packet,
 ) (sessionstore.Connection, error) {
@@ -169,7 +172,12 @@ func (d *Delivery) deliver(
 		return t.Hint, fmt.Errorf("%w: %w", ErrClosed, ErrEnding)
 	}
 	d = d.patient()
-	if t.Hint.IsZero() {
+	switch {
+	case t.Volatile && t.Hint.IsZero():
+		return d.bufferVolatile(ctx, t.Session, packets)
+	case t.Volatile:
+		return t.Hint, d.pushVolatile(ctx, t.Session, t.Hint, packets)
+	case t.Hint.IsZero():
 		return d.buffer(ctx, t.Session, packets)
 	}
 	return t.Hint, d.push(ctx, t.Session, t.Hint, packets)
@@ -235,7 +243,11 @@ func (d *Delivery) push(
 		return ErrNotSerial
 	}
 	for _, p := range packets {
-		if err := d.pushPacket(ctx, conn, p.Frames); err != nil {
+		err := d.pushPacket(ctx, conn, p.Frames)
+		if errors.Is(err, ErrDropped) {
+			return err
+		}
+		if err != nil {
 			return d.lost(ctx, id, conn, err)
 		}
 	}

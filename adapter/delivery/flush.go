@@ -24,6 +24,9 @@ type flusher struct {
 	conn   sessionstore.Connection
 	hold   sessionstore.Lease
 	pushed int // entries of the buffer that the client has: those that its last GET carried, and those pushed
+
+	volatile int // so many of the first entries are dropped if the connection is busy
+	dropped  int
 }
 
 // holdTime is how long a hold lasts unless it is renewed. Much shorter than an invocation may be, because until then no
@@ -39,19 +42,27 @@ func NewHold() sessionstore.Lease {
 // again. What is appended meanwhile makes the release fail, and is pushed next. It reports false if the session
 // closed meanwhile; after an error it has been closed.
 func (d *Delivery) Flush(ctx context.Context, s sessionstore.Session, hold sessionstore.Lease) (bool, error) {
+	_, done, err := d.flush(ctx, s, hold, 0)
+	return done, err
+}
+
+// flush is Flush of a buffer that begins with so many volatile packets. It returns how many of these were dropped.
+func (d *Delivery) flush(
+	ctx context.Context, s sessionstore.Session, hold sessionstore.Lease, volatile int,
+) (dropped int, done bool, err error) {
 	d = d.patient()
-	f := &flusher{d: d, id: s.ID, conn: s.Conn, hold: hold, pushed: d.rules.Skip(s.Given)}
+	f := &flusher{d: d, id: s.ID, conn: s.Conn, hold: hold, pushed: d.rules.Skip(s.Given), volatile: volatile}
 	for {
 		if err := f.push(ctx, s.Buffer[min(f.pushed, len(s.Buffer)):]); err != nil {
-			return false, d.lost(ctx, s.ID, s.Conn, err)
+			return f.dropped, false, d.lost(ctx, s.ID, s.Conn, err)
 		}
 		cur, err := f.release(ctx)
 		if err != nil {
-			return false, d.lost(ctx, s.ID, s.Conn, err)
+			return f.dropped, false, d.lost(ctx, s.ID, s.Conn, err)
 		}
 		action := d.rules.Released(cur, hold.Owner)
 		if action != protocol.FlushPush {
-			return action == protocol.FlushDone, nil
+			return f.dropped, action == protocol.FlushDone, nil
 		}
 		s = *cur
 	}
@@ -85,15 +96,29 @@ func (f *flusher) push(ctx context.Context, packets []sessionstore.Packet) error
 		return fmt.Errorf("flush: %w", err)
 	}
 	for _, p := range packets {
-		for _, frame := range p.Frames {
-			if err := f.keep(ctx); err != nil {
-				return err
-			}
-			if err := f.d.Push(ctx, f.conn, frame); err != nil {
-				return err
-			}
+		d := f.d
+		if f.pushed < f.volatile {
+			d = d.impatient()
+		}
+		switch err := f.pushEntry(ctx, d, p.Frames); {
+		case errors.Is(err, ErrDropped):
+			f.dropped++
+		case err != nil:
+			return err
 		}
 		f.pushed++
+	}
+	return nil
+}
+
+func (f *flusher) pushEntry(ctx context.Context, d *Delivery, frames []string) error {
+	for _, frame := range frames {
+		if err := f.keep(ctx); err != nil {
+			return err
+		}
+		if err := d.Push(ctx, f.conn, frame); err != nil {
+			return err
+		}
 	}
 	return nil
 }

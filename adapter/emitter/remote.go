@@ -19,7 +19,8 @@ type RemoteSocket struct {
 	member sessionstore.Member
 	found  *adapter.Found // nil until it is read
 
-	timeout time.Duration // of acknowledgements; 0 for the default
+	timeout  time.Duration // of acknowledgements; 0 for the default
+	volatile bool
 }
 
 // Timeout returns the socket with another time that acknowledgements of it are waited for, see
@@ -104,6 +105,7 @@ func (r *RemoteSocket) Emit(ctx context.Context, event string, args ...any) erro
 	if err != nil {
 		return err
 	}
+	p.Volatile = r.volatile
 	if r.via.later(func(ctx context.Context) error { return r.send(ctx, p, true) }) {
 		return nil
 	}
@@ -117,6 +119,9 @@ func (r *RemoteSocket) send(ctx context.Context, p *adapter.Packet, mayWait bool
 		by = r.via.Bulk
 	}
 	err := r.via.Adapter.Send(ctx, by, r.member, p)
+	if errors.Is(err, delivery.ErrDropped) {
+		return nil
+	}
 	if errors.Is(err, delivery.ErrClosed) {
 		return ErrDisconnected
 	}

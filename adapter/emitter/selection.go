@@ -23,13 +23,16 @@ var (
 	ErrDisconnected = errors.New("nonstick: socket is disconnected")
 )
 
-// Selection is a choice of a namespace's sockets, and what can be done with them. It is a value: each of To, In, And
-// and Except returns a new one. A mistake in a name is the error of whatever is done with the selection.
+// Selection is a choice of a namespace's sockets, and what can be done with them. It is a value: each of its operators
+// (To, In, And, Except, Volatile, ...) returns a new one. A mistake in a name is the error of whatever is done with the
+// selection.
 type Selection struct {
 	via     *Via
 	sel     adapter.Selection
 	timeout time.Duration // of acknowledgements; 0 for the default
 	err     error
+
+	volatile bool
 }
 
 // Select returns all sockets of a namespace, or those of sel.
@@ -100,6 +103,7 @@ func (s Selection) EmitArgs(ctx context.Context, event string, args Args) (adapt
 	if err != nil {
 		return adapter.Result{}, err
 	}
+	p.Volatile = s.volatile
 	if s.via.later(func(ctx context.Context) error { _, err := s.send(ctx, p); return err }) {
 		return adapter.Result{}, nil
 	}

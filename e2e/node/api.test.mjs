@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cleanUp, connect, connectIn, manager, modes, once, start, until } from './clients.mjs';
-import { test } from './wire.mjs';
+import { Polling, socketIO, test } from './wire.mjs';
 
 cleanUp();
 
@@ -317,4 +317,45 @@ test('a socket whose time is over is told to the application, unless it was give
   assert.ok(expired);
   await sleep(1_000);
   assert.equal(await ask(stays, 'str', 'still here'), 'still here');
+});
+
+for (const mode of Object.keys(modes)) {
+  test(`${mode}: a volatile event reaches a client that can take it, at any instance`, async () => {
+    const room = fresh('room-');
+    const [sender, member] = await Promise.all([connect(options), connectIn(mode, options)]);
+    assert.equal(await ask(member, 'join', room), 'ok');
+    const got = [];
+    member.on('said', (word) => got.push(word));
+    for (let n = 0; got.length < 3; n++) { // one that comes between two polls is dropped
+      assert.ok(n < 100, `got ${got}`);
+      assert.equal(await ask(sender, 'cast', { to: [room], volatile: true }, n), true);
+      await sleep(50);
+    }
+    assert.deepEqual(got, [...got].sort((a, b) => a - b), 'in order');
+    assert.equal(new Set(got).size, got.length, 'once each');
+  });
+}
+
+test('a volatile event is not kept for a client that is away, at any instance', async () => {
+  const room = fresh('room-');
+  const sender = await connect(options);
+  const away = await Polling.open(socketIO); // it has no GET open but while it asks for something
+  await away.send('40');
+  await away.packetsUntil((packet) => packet.startsWith('40'));
+  await away.send(`420["join","${room}"]`);
+  await away.packetsUntil((packet) => packet.startsWith('430'));
+  const cast = (choice, word) => ask(sender, 'cast', { to: [room], ...choice }, word);
+  for (const n of [1, 2, 3]) assert.equal(await cast({ volatile: true }, n), true);
+  assert.equal(await cast({}, 'kept'), true);
+  const said = (packet) => packet.startsWith('42["said"');
+  assert.deepEqual((await away.packetsUntil(said)).filter(said), ['42["said","kept"]']);
+  const waits = away.packetsUntil(said);
+  let answered = false;
+  waits.finally(() => { answered = true; });
+  for (let n = 0; !answered; n++) { // the first that finds it waiting
+    assert.ok(n < 100, 'it did not come');
+    assert.equal(await cast({ volatile: true }, 'now'), true);
+    await sleep(100);
+  }
+  assert.deepEqual((await waits).filter(said), ['42["said","now"]']);
 });

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -61,6 +62,46 @@ func TestCounting(t *testing.T) {
 					)
 				}
 				t.Log(fmt.Sprint(c.name, ": ", got.reads, " reads, ", got.rru, " units"))
+			}
+		})
+	}
+}
+
+// TestVolatile holds that a volatile event costs no more than another, whether or not its client can take it.
+func TestVolatile(t *testing.T) {
+	for _, s := range stores {
+		t.Run(s.name, func(t *testing.T) {
+			w := newWorld(t, s.make)
+			for _, parked := range []bool{true, false} {
+				cost := func(volatile bool) spent {
+					c := w.polling()
+					c.send("40")
+					c.get()
+					session := c.state()
+					k, _ := session.Socket("/")
+					if parked {
+						poll := sessionstore.Poll{T: "t", Until: time.Now().Add(time.Minute)}
+						w.must(w.store.Park(t.Context(), sessionstore.ParkRequest{Read: &session, Poll: poll}))
+					}
+					to := emitter.New(w.store, w.pusher, emitter.Options{}).To(string(k.ID))
+					if volatile {
+						to = to.Volatile()
+					}
+					got := w.spend(func() { w.must(to.Emit(t.Context(), "tick", 1)) })
+					session = c.state()
+					if waits, want := len(session.Pending()) > 0, parked || !volatile; waits != want {
+						t.Errorf("parked %v, volatile %v: it waits: %v", parked, volatile, waits)
+					}
+					return got
+				}
+				volatile, ordinary := cost(true), cost(false)
+				if volatile.reads > ordinary.reads || volatile.rru > ordinary.rru ||
+					volatile.writes > ordinary.writes || volatile.wru > ordinary.wru {
+					t.Errorf("parked %v: volatile %+v, ordinary %+v", parked, volatile, ordinary)
+				}
+				t.Logf("parked %v: %d reads, %d writes, %g and %g units; ordinary %d, %d, %g and %g", parked,
+					volatile.reads, volatile.writes, volatile.rru, volatile.wru, ordinary.reads, ordinary.writes,
+					ordinary.rru, ordinary.wru)
 			}
 		})
 	}

@@ -90,17 +90,18 @@ func (e *Engine) newInvocation(s sessionstore.Session, conn sessionstore.Connect
 	return i
 }
 
-// Deliver sends packets to the session, whatever the target. They leave when the request has been handled, or before
+// Deliver sends packets to the session, whichever the target names; those of one that is volatile are dropped if the
+// client cannot take them when they leave. They leave when the request has been handled, or before
 // that together with something else that this process sends to the session. The error is delivery.ErrPacketTooLarge,
 // or that of earlier packets that had to be sent on to make room.
 func (i *Invocation) Deliver(
-	ctx context.Context, _ delivery.Target, packets []sessionstore.Packet,
+	ctx context.Context, t delivery.Target, packets []sessionstore.Packet,
 ) (sessionstore.Connection, error) {
-	return i.send(ctx, packets, false)
+	return i.send(ctx, packets, false, t.Volatile)
 }
 
 func (i *Invocation) send(
-	ctx context.Context, packets []sessionstore.Packet, reply bool,
+	ctx context.Context, packets []sessionstore.Packet, reply, volatile bool,
 ) (sessionstore.Connection, error) {
 	if reply && len(packets) == 1 {
 		if err := i.engine.delivery.Check(packets[0].Frames); err != nil {
@@ -111,7 +112,7 @@ func (i *Invocation) send(
 	if c == nil || err != nil {
 		return i.session.Hint(), err
 	}
-	return c.Deliver(ctx, delivery.Target{}, packets)
+	return c.Deliver(ctx, delivery.Target{Volatile: volatile}, packets)
 }
 
 // errHandled is the error of sending by an invocation that has ended.
@@ -164,14 +165,14 @@ func (i *Invocation) InOrder(ctx context.Context) error {
 
 // Send sends one message to the session: its Engine.IO packets, encoded as text. See [Invocation.Deliver].
 func (i *Invocation) Send(ctx context.Context, frames ...string) error {
-	_, err := i.send(ctx, []sessionstore.Packet{packetOf(frames)}, false)
+	_, err := i.send(ctx, []sessionstore.Packet{packetOf(frames)}, false, false)
 	return err
 }
 
 // Reply is Send for what belongs to the packet just handled (an acknowledgement, the answer to CONNECT): it
 // may travel as the answer to the WebSocket message itself, which costs no push.
 func (i *Invocation) Reply(ctx context.Context, frames ...string) error {
-	_, err := i.send(ctx, []sessionstore.Packet{packetOf(frames)}, true)
+	_, err := i.send(ctx, []sessionstore.Packet{packetOf(frames)}, true, false)
 	return err
 }
 
@@ -189,7 +190,7 @@ type Replies struct{ inv *Invocation }
 func (r Replies) Deliver(
 	ctx context.Context, _ delivery.Target, packets []sessionstore.Packet,
 ) (sessionstore.Connection, error) {
-	return r.inv.send(ctx, packets, true)
+	return r.inv.send(ctx, packets, true, false)
 }
 
 // Session returns the session as it was read when the request began, with what the handler has changed since.

@@ -20,6 +20,7 @@ const (
 	DeliverWrong   DeliverAction = "refused without cause" // by a store that breaks its contract
 	DeliverDoubt   DeliverAction = "in doubt"              // see Doubt
 	DeliverRepeat  DeliverAction = "repeat"                // it was certainly not applied
+	DeliverDropped DeliverAction = "drop"                  // the client cannot take the volatile packet now
 )
 
 // Deliver decides what to do after Deliver returned err.
@@ -35,6 +36,24 @@ func Deliver(err error, packets []sessionstore.Packet, limits sessionstore.Buffe
 		return DeliverPush
 	default:
 		return Enqueue(err, packets, limits)
+	}
+}
+
+// DeliverVolatile decides what to do after a Deliver or an Enqueue returned err that was to append only what the client
+// takes at once.
+func DeliverVolatile(err error) DeliverAction {
+	cur, refused := sessionstore.Current(err)
+	switch {
+	case !refused:
+		return Enqueue(err, nil, sessionstore.BufferLimits{})
+	case cur.State != sessionstore.Open:
+		return DeliverGone
+	case cur.Transport != sessionstore.WebSocket || cur.Hold.Held():
+		return DeliverDropped
+	case cur.Serial:
+		return DeliverEnqueue
+	default:
+		return DeliverPush
 	}
 }
 

@@ -61,6 +61,36 @@ func TestDeliver(t *testing.T) {
 	}
 }
 
+// "A volatile packet": what a refusal, or an error, says of a client that cannot take it.
+func TestDeliverVolatile(t *testing.T) {
+	later := now.Add(time.Second)
+	for _, tt := range []struct {
+		name string
+		err  error
+		want protocol.DeliverAction
+	}{
+		{"applied", nil, protocol.DeliverDone},
+		{"no session", sessionstore.ErrNotFound, protocol.DeliverGone},
+		{"closing", refusal(polling(state(sessionstore.Closing))), protocol.DeliverGone},
+		{"closing, held", refusal(upgraded(state(sessionstore.Closing), held(another, later))), protocol.DeliverGone},
+		{"polling", refusal(polling()), protocol.DeliverDropped},
+		{"polling, full", refusal(polling(buffer(9, 0))), protocol.DeliverDropped},
+		{"on WebSocket", refusal(upgraded()), protocol.DeliverPush},
+		{"on WebSocket, held", refusal(upgraded(held(another, later))), protocol.DeliverDropped},
+		{"on WebSocket, a dead hold", refusal(upgraded(held(another, now))), protocol.DeliverDropped},
+		{"on WebSocket, serial", refusal(upgraded(serial)), protocol.DeliverEnqueue},
+		{"on WebSocket, serial, held", refusal(upgraded(serial, held(another, later))), protocol.DeliverDropped},
+		{"in doubt", errDoubt, protocol.DeliverDoubt},
+		{"throttled", sessionstore.ErrThrottled, protocol.DeliverRepeat},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := protocol.DeliverVolatile(tt.err); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 // "Deliver in doubt", "Enqueue in doubt": the session is read.
 func TestDoubt(t *testing.T) {
 	tests := []struct {

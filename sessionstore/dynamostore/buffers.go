@@ -57,15 +57,26 @@ func (d *delivery) change() (*clauses, string) {
 		" AND " + atMost(attrBufferSize, ":bytes", d.limits.Bytes-d.bytes, u.values)
 	u.add(attrPackets, len(d.packets))
 	u.add(attrBufferSize, d.bytes)
+	if !d.limits.IfTaken.IsZero() {
+		condition += " AND " + holds(0, u.values)
+	}
 	if d.hold.Owner == "" {
 		u.values[":polling"] = valuePolling
+		if !d.limits.IfTaken.IsZero() { // a held session on WebSocket would not take it
+			u.values[":now"] = millis(d.limits.IfTaken)
+			return u, condition + " AND #" + attrTransport + " = :polling AND #" + attrPollEnds + " > :now"
+		}
 		return u, condition + " AND (#" + attrTransport + " = :polling OR attribute_exists(#" + attrHold + "))"
 	}
 	u.values[":websocket"] = str(sessionstore.WebSocket)
 	u.values[":owner"], u.values[":until"] = str(d.hold.Owner), millis(d.hold.Until)
 	u.assign(attrHold, "if_not_exists(#"+attrHold+",:owner)")
 	u.assign(attrHoldEnds, "if_not_exists(#"+attrHoldEnds+",:until)")
-	return u, condition + " AND #" + attrTransport + " = :websocket AND attribute_exists(#" + attrSerial + ")"
+	condition += " AND #" + attrTransport + " = :websocket AND attribute_exists(#" + attrSerial + ")"
+	if !d.limits.IfTaken.IsZero() {
+		condition += " AND attribute_not_exists(#" + attrHold + ")"
+	}
+	return u, condition
 }
 
 // append puts the packets behind whatever is in the list, if that has room.
@@ -199,7 +210,7 @@ func (d *delivery) takes(it item) bool {
 	if d.hold.Owner != "" {
 		buffered = v.Transport == sessionstore.WebSocket && v.Serial
 	}
-	return v.State == sessionstore.Open && buffered && !d.limits.Exceeded(&v, d.packets)
+	return v.State == sessionstore.Open && buffered && !d.limits.Exceeded(&v, d.packets) && d.limits.Takes(&v)
 }
 
 // Bodies implements [sessionstore.Buffers]. It reads 100 pages or parts of bodies a call, pages of a higher level

@@ -13,7 +13,7 @@ func (s *Store) Deliver(ctx context.Context, id sessionstore.SessionID, packets 
 	return s.transition(ctx, sessionstore.OpDeliver, id, func(e *entry) bool {
 		v := &e.session
 		buffered := v.Transport == sessionstore.Polling || v.Hold.Held()
-		return v.State == sessionstore.Open && buffered && e.fits(packets, limits)
+		return v.State == sessionstore.Open && buffered && e.fits(packets, limits) && limits.Takes(v)
 	}, func(e *entry) { e.append(packets) })
 }
 
@@ -33,7 +33,7 @@ func (s *Store) Enqueue(ctx context.Context, id sessionstore.SessionID, packets 
 	err := s.transition(ctx, sessionstore.OpEnqueue, id, func(e *entry) bool {
 		v := &e.session
 		return v.State == sessionstore.Open && v.Transport == sessionstore.WebSocket && v.Serial &&
-			e.fits(packets, limits)
+			e.fits(packets, limits) && limits.Takes(v)
 	}, func(e *entry) {
 		e.append(packets)
 		if !e.session.Hold.Held() {

@@ -169,6 +169,13 @@ func deliverIn(limits sessionstore.BufferLimits) func(x *tester, s *sessionstore
 
 func delivers(s *sessionstore.Session) { s.Buffer = slices.Concat(s.Buffer, delivered) }
 
+// taken are limits for what is appended only if the client takes it.
+func taken(at time.Time) sessionstore.BufferLimits {
+	limits := wide
+	limits.IfTaken = at
+	return limits
+}
+
 // The states with and without packets in which a delivery is buffered.
 var (
 	emptyStates = []string{idle, parked, pinged, probed, heldEmpty}
@@ -191,6 +198,20 @@ var deliverTransitions = []transition{
 	{
 		"Deliver one byte too many", sessionstore.OpDeliver, emptyStates,
 		deliverIn(sessionstore.BufferLimits{Packets: 100, Bytes: bufferedBytes + 13}), delivers,
+	},
+	{
+		"Deliver what the client takes", sessionstore.OpDeliver,
+		[]string{parked, probed},
+		deliverIn(taken(after(0))),
+		delivers,
+	},
+	{
+		"Deliver what the client would have taken", sessionstore.OpDeliver, nil, deliverIn(taken(after(leaseEnd))),
+		never,
+	},
+	{
+		"Deliver too much of what the client takes", sessionstore.OpDeliver, nil,
+		deliverIn(sessionstore.BufferLimits{Packets: 100, Bytes: 13, IfTaken: after(0)}), never,
 	},
 	{
 		"Deliver what no buffer takes", sessionstore.OpDeliver, nil,

@@ -109,6 +109,16 @@ var flushTransitions = []transition{
 		}
 	}},
 	{
+		"Enqueue what the client takes", sessionstore.OpEnqueue,
+		[]string{serial},
+		enqueueIn(taken(after(0))),
+		func(s *sessionstore.Session) {
+			p := queued
+			p.Size = p.Bytes()
+			s.Buffer, s.Hold = []sessionstore.Packet{p}, lease(other)
+		},
+	},
+	{
 		"Enqueue above the limits", sessionstore.OpEnqueue, nil,
 		enqueueIn(sessionstore.BufferLimits{Packets: 0, Bytes: 1 << 20}), never,
 	},

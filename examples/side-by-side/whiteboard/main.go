@@ -40,7 +40,7 @@ func register(io *nonstick.Server) {
 	})
 
 	nonstick.On(io, "cursor", func(ctx context.Context, s *nonstick.Socket, at nonstick.Args2[int, int]) error {
-		return s.Broadcast().Emit(ctx, "cursor", s.ID(), at)
+		return s.Volatile().Broadcast().Emit(ctx, "cursor", s.ID(), at)
 	})
 
 	nonstick.On(io, "clear", func(ctx context.Context, s *nonstick.Socket, _ none) error {

@@ -52,6 +52,9 @@ type Answer struct {
 	Recipients int `json:"recipients"`
 	Gone       int `json:"gone"`
 	Failed     int `json:"failed"`
+	// Dropped counts the sockets whose clients could not take a volatile event at that moment; of a batch, of all its
+	// requests.
+	Dropped int `json:"dropped,omitempty"`
 	// Queued says that there were so many recipients that the event was queued: it is on its way to them, uncounted.
 	Queued bool `json:"queued,omitempty"`
 	// Duplicate says that this very request has been carried out, or begun, before: nothing was done.
@@ -74,7 +77,8 @@ type Answer struct {
 }
 
 func (a *Answer) count(r adapter.Result) {
-	a.Recipients, a.Gone, a.Failed, a.Queued = r.Delivered, r.Gone, r.Failed, r.Queued
+	a.Recipients, a.Gone, a.Failed = r.Delivered, r.Gone, r.Failed
+	a.Dropped, a.Queued = r.Dropped, r.Queued
 }
 
 // fail adds an error.

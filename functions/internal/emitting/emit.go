@@ -152,6 +152,9 @@ func (f *emit) do(ctx context.Context, r *Request, in *space) Answer {
 // act calls the emitter.
 func (f *emit) act(ctx context.Context, r *Request, a *Answer, in *space) (adapter.Result, error) {
 	to := f.from(r).To(r.Rooms...).And(r.And...).Except(r.Except...)
+	if r.Flags.Volatile {
+		to = to.Volatile()
+	}
 	switch {
 	case r.Shutdown != nil:
 		ended, err := f.emitter.Shutdown(ctx, seconds(*r.Shutdown))
@@ -277,6 +280,7 @@ func (f *emit) batch(ctx context.Context, requests []Request, space *space) Answ
 			sum.Recipients += a.Recipients
 			sum.Gone += a.Gone
 			sum.Failed += a.Failed
+			sum.Dropped += a.Dropped
 			sum.Queued = sum.Queued || a.Queued
 		}
 		sum.OK = sum.OK && a.OK

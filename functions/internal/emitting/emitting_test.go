@@ -246,6 +246,31 @@ func TestEmitAnswers(t *testing.T) {
 	}
 }
 
+// A volatile event is dropped where the client cannot take it, and the answer counts that.
+func TestEmitVolatile(t *testing.T) {
+	w := newWorld(t)
+	w.client("one", "a")
+	w.client("two", "a")
+	w.pusher.AnswerAlways(connOf("two"), delivery.ErrBusy)
+	for _, c := range []struct {
+		request string
+		want    Answer
+	}{
+		{`{"event":"e","flags":{"volatile":true}}`, Answer{Recipients: 1, Dropped: 1}},
+		{`{"rooms":["a"],"event":"e","flags":{"volatile":true,"compress":true}}`, Answer{Recipients: 1, Dropped: 1}},
+		{
+			`{"batch":[{"event":"e","flags":{"volatile":true}},{"event":"e","flags":{"volatile":true}}]}`,
+			Answer{Recipients: 2, Dropped: 2},
+		},
+		{`{"event":"e"}`, Answer{Recipients: 1, Failed: 1}}, // and now it is closed
+	} {
+		a := w.ask(c.request)
+		if !a.OK || a.Recipients != c.want.Recipients || a.Dropped != c.want.Dropped || a.Failed != c.want.Failed {
+			t.Errorf("%s: %+v, want %+v", c.request, a, c.want)
+		}
+	}
+}
+
 // A count is answered with a number, also if that is 0, of a namespace and of a parent, and in a batch.
 func TestEmitCounts(t *testing.T) {
 	w := newWorld(t)

@@ -71,7 +71,7 @@ func (f *fanout) part(ctx context.Context, m *events.SQSMessage) (further bool, 
 	}
 	result, err := f.emitter.Carry(ctx, p)
 	f.metrics.Add(boot.Recipients, result.Delivered)
-	further = result.Delivered+result.Gone+result.Failed > 0
+	further = result.Delivered+result.Gone+result.Failed+result.Dropped > 0
 	switch {
 	case errors.Is(err, adapter.ErrUnfinished):
 		return further, fmt.Errorf("%w: %w", errAgain, err)

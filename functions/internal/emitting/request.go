@@ -35,8 +35,7 @@ const (
 	DisconnectSession Disconnect = "session"
 )
 
-// Flags are Socket.IO's. They are taken so that callers of other emitters need not change; docs/emit.md says what
-// becomes of them.
+// Flags are Socket.IO's. Compress is taken so that callers of other emitters need not change.
 type Flags struct {
 	Volatile bool  `json:"volatile,omitempty"`
 	Compress *bool `json:"compress,omitempty"`

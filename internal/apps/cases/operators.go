@@ -11,10 +11,16 @@ type choice struct {
 	To     []string `json:"to"`
 	And    []string `json:"and"`
 	Except []string `json:"except"`
+	// Volatile says that clients may miss the value.
+	Volatile bool `json:"volatile"`
 }
 
 func (c choice) of(n *nonstick.Namespace) nonstick.Selection {
-	return n.To(c.To...).And(c.And...).Except(c.Except...)
+	s := n.To(c.To...).And(c.And...).Except(c.Except...)
+	if c.Volatile {
+		s = s.Volatile()
+	}
+	return s
 }
 
 // operators sets events about selections:
