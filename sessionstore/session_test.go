@@ -98,14 +98,21 @@ func TestTakes(t *testing.T) {
 		{"no GET is", sessionstore.Session{Transport: sessionstore.Polling}, false},
 		{
 			"its time is over",
-			sessionstore.Session{Transport: sessionstore.Polling, Poll: sessionstore.Poll{T: "t", Until: at}}, false,
+			sessionstore.Session{Transport: sessionstore.Polling, Poll: sessionstore.Poll{T: "t", Until: at}},
+			false,
 		},
 		{
 			"something waits", sessionstore.Session{Transport: sessionstore.Polling, Poll: poll, Buffer: one}, false,
 		},
 		{"on WebSocket", sessionstore.Session{Transport: sessionstore.WebSocket}, true},
-		{"on sessionstore.WebSocket, something waits", sessionstore.Session{Transport: sessionstore.WebSocket, Buffer: one}, false},
-		{"on sessionstore.WebSocket, held, even by a caller that has died", sessionstore.Session{Transport: sessionstore.WebSocket, Hold: hold}, false},
+		{
+			"on WebSocket, something waits", sessionstore.Session{Transport: sessionstore.WebSocket, Buffer: one}, false,
+		},
+		{
+			"on WebSocket, held, even by a caller that has died",
+			sessionstore.Session{Transport: sessionstore.WebSocket, Hold: hold},
+			false,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := (sessionstore.BufferLimits{IfTaken: at}).Takes(&tt.s); got != tt.want {
