@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,10 +12,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
+
 	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/adapter/emitter"
+	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/nonsticktest"
+	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
 
 // The functions named migrated... are the Go code of docs/migrate.md.
@@ -381,11 +386,17 @@ func migratedCatchAll(io *nonstick.Server) {
 	})
 }
 
+// logLines is what package log writes in a test.
+func logLines(t *testing.T) *strings.Builder {
+	t.Helper()
+	logged, before := &strings.Builder{}, log.Writer()
+	log.SetOutput(logged)
+	t.Cleanup(func() { log.SetOutput(before) })
+	return logged
+}
+
 func TestMigratedCatchAll(t *testing.T) {
-	var logged strings.Builder
-	before := log.Writer()
-	log.SetOutput(&logged)
-	defer log.SetOutput(before)
+	logged := logLines(t)
 	io := nonsticktest.New(t, func(io *nonstick.Server) {
 		migratedCatchAll(io)
 		migratedAcks(io)
@@ -505,6 +516,39 @@ func TestMigratedRequests(t *testing.T) {
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("version %s: %v, want %q", version, err, want)
 		}
+	}
+}
+
+func migratedEngine(io *nonstick.Server) {
+	io.OnInitialHeaders(func(_ context.Context, _ nonstick.Handshake, header http.Header) {
+		header.Set("X-Served-By", "Nonstick")
+	})
+	io.OnConnectionError(func(_ context.Context, e nonstick.ConnectionError) {
+		log.Println(e.Code, e.Message)
+	})
+}
+
+func TestMigratedEngine(t *testing.T) {
+	logged := logLines(t)
+	config := nonstick.Config{Store: memstore.New(memstore.Options{})}
+	front := apigw.Start(nonstick.App("migrated", migratedEngine), config, apigw.Config{})
+	get := func(query string) events.APIGatewayV2HTTPResponse {
+		e := events.APIGatewayV2HTTPRequest{RawPath: "/socket.io/", RawQueryString: query}
+		e.RequestContext.HTTP.Method = http.MethodGet
+		res, err := front.HTTP(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	if res := get("EIO=4&transport=polling"); res.StatusCode != 200 || res.Headers["X-Served-By"] != "Nonstick" {
+		t.Errorf("answered %d with %v", res.StatusCode, res.Headers)
+	}
+	if res := get("EIO=3&transport=polling"); res.StatusCode != 400 || res.Headers["X-Served-By"] != "" {
+		t.Errorf("refused %d with %v", res.StatusCode, res.Headers)
+	}
+	if want := "5 Unsupported protocol version\n"; !strings.HasSuffix(logged.String(), want) {
+		t.Errorf("logged %q, want %q", logged.String(), want)
 	}
 }
 

@@ -313,6 +313,26 @@ function timers(socket, io, setTimeout) {
   });
 }
 
+function engine(io, console) {
+  io.engine.on("initial_headers", (headers) => {
+    headers["x-served-by"] = "the reference";
+  });
+  io.engine.on("connection_error", (err) => {
+    console.warn(err.code, err.message);
+  });
+}
+
+test('hooks of the engine', async () => {
+  const io = new Server(0, { allowEIO3: false });
+  const lines = [];
+  engine(io, { warn: (...line) => lines.push(line.join(' ')) });
+  const ask = (version) => fetch(`${urlOf(io)}/socket.io/?EIO=${version}&transport=polling`);
+  const [good, bad] = [await ask(4), await ask(3)];
+  assert.equal(good.headers.get('x-served-by'), 'the reference');
+  assert.equal(bad.headers.get('x-served-by'), null);
+  assert.deepEqual(lines, ['5 Unsupported protocol version']);
+});
+
 test('timers', async () => {
   const io = serverOf((socket) => timers(socket, io, (f, ms) => ms === 3_600_000 && setImmediate(f)));
   const ann = await connect(io);
