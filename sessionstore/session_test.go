@@ -106,7 +106,9 @@ func TestTakes(t *testing.T) {
 		},
 		{"on WebSocket", sessionstore.Session{Transport: sessionstore.WebSocket}, true},
 		{
-			"on WebSocket, something waits", sessionstore.Session{Transport: sessionstore.WebSocket, Buffer: one}, false,
+			"on WebSocket, something waits",
+			sessionstore.Session{Transport: sessionstore.WebSocket, Buffer: one},
+			false,
 		},
 		{
 			"on WebSocket, held, even by a caller that has died",
