@@ -61,6 +61,11 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 	if refusal := n.ask(ctx, socket); refusal != nil {
 		return s.refuse(ctx, inv, p.Namespace, refusal)
 	}
+	rooms := entry.Rooms
+	before, err := n.entrances(ctx, rooms)
+	if err != nil {
+		return err
+	}
 	if refusal, err := s.enter(ctx, inv, socket); err != nil {
 		return err
 	} else if refusal != nil {
@@ -79,12 +84,13 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 			s.log.ErrorContext(ctx, "emit of a connect handler failed", "nsp", p.Namespace, "error", err)
 		}
 	}
-	if len(n.hooks.connected) == 0 {
+	if len(n.hooks.connected) == 0 && len(before) == 0 {
 		return nil
 	}
 	if err := inv.InOrder(ctx); err != nil {
 		return fmt.Errorf("nonstick: connect: %w", err)
 	}
+	n.entered(callCtx, socket.row, rooms, before)
 	n.tellConnected(ctx, socket)
 	socket.keep()
 	return nil

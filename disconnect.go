@@ -93,7 +93,7 @@ func (s *Server) parted(ctx context.Context, row sessionstore.Socket, how ending
 func (s *Server) part(ctx context.Context, row sessionstore.Socket, how ending) (done bool, err error) {
 	n := s.namespaceOf(row)
 	if n == nil && s.tellsEnds() { // a namespace that this deployment has no more
-		rooms, err := s.roomsLeft(ctx, row)
+		rooms, err := s.roomsLeft(ctx, nil, row)
 		if err != nil {
 			return false, err
 		}

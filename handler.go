@@ -242,7 +242,9 @@ func (t *table) Disconnect(ctx context.Context, s *Socket, reason Reason) error 
 // Handler of the program's own always has something to do.
 func (n *Namespace) idle() bool {
 	t, ok := n.serve.(*table)
-	return ok && t.disconnect == nil && len(n.hooks.disconnecting) == 0 && !n.server.tellsEnds()
+	rooms := n.hooks.rooms.interest()
+	return ok && t.disconnect == nil && len(n.hooks.disconnecting) == 0 && !rooms.Leaves && !rooms.Deletes &&
+		!n.server.tellsEnds()
 }
 
 // on registers the handler of an event.

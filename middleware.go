@@ -17,6 +17,8 @@ type hooks struct {
 
 	disconnecting []func(ctx context.Context, s *Socket, reason Reason) error
 	expired       []func(ctx context.Context, s *RemoteSocket) error
+
+	rooms roomHooks
 }
 
 // Use adds middleware, as Socket.IO's namespace.use does: functions that are called in the order of their registration

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -247,4 +248,209 @@ func TestEventsOutCosts(t *testing.T) {
 			})
 		})
 	}
+}
+
+// heard are what hooks of rooms were told, on all instances.
+type heard struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (h *heard) add(words ...string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.list = append(h.list, strings.Join(words, " "))
+	return nil
+}
+
+func (h *heard) take() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	list := h.list
+	h.list = nil
+	return list
+}
+
+// member and room are hooks.
+func (h *heard) member(what string) func(context.Context, *nonstick.Namespace, string, string) error {
+	return func(_ context.Context, n *nonstick.Namespace, room, id string) error {
+		return h.add(what, n.Name(), room, id)
+	}
+}
+
+func (h *heard) room(what string) func(context.Context, *nonstick.Namespace, string) error {
+	return func(_ context.Context, n *nonstick.Namespace, room string) error { return h.add(what, n.Name(), room) }
+}
+
+func (h *heard) on(n *nonstick.Namespace) {
+	n.OnCreateRoom(h.room("create"))
+	n.OnJoinRoom(h.member("join"))
+	n.OnLeaveRoom(h.member("leave"))
+	n.OnDeleteRoom(h.room("delete"))
+}
+
+// TestRoomHooks is what hooks of rooms are told of sockets on several instances.
+func TestRoomHooks(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		h := &heard{}
+		app := func(s *nonstick.Server) {
+			eventsApp(s)
+			h.on(s.Namespace)
+			s.OnDisconnecting(func(_ context.Context, s *nonstick.Socket, _ nonstick.Reason) error {
+				return h.add("disconnecting", s.ID())
+			})
+			s.OnDisconnect(func(_ context.Context, s *nonstick.Socket, _ nonstick.Reason) error {
+				return h.add("disconnect", s.ID())
+			})
+			s.OnConnected(func(_ context.Context, s *nonstick.Socket) error { return h.add("connected", s.ID()) })
+			tenants := s.OfPattern("rooms", roomy)
+			h.on(tenants)
+			tenants.OnConnect(func(ctx context.Context, s *nonstick.Socket) error { return s.Join(ctx, "a") })
+		}
+		one, two := w.server(app), w.server(app)
+		a := w.join(one)
+		same(t, "connect", h.take(), "create / hall", "join / hall "+a.id, "connected "+a.id)
+		b := w.joinPolling(two)
+		same(t, "the second", h.take(), "join / hall "+b.id, "connected "+b.id)
+		a.at = two
+		a.send(`42["join","r"]`, `42["join","r"]`, `42["leave","r"]`, `42["leave","r"]`, `42["leave","none"]`)
+		same(
+			t, "one socket", h.take(), "create / r", "join / r "+a.id, "leave / r "+a.id, "delete / r",
+		)
+		k, err := one.Socket(t.Context(), b.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(k.Join(t.Context(), "r"), one.In("hall").Join(t.Context(), "r")); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "from the program", h.take(), "create / r", "join / r "+b.id, "join / r "+a.id)
+		b.send("41")
+		same(
+			t, "leaves the namespace", h.take(), "disconnecting "+b.id, "leave / hall "+b.id, "leave / r "+b.id,
+			"disconnect "+b.id,
+		)
+		if err := one.Engine().Disconnect(t.Context(), a.conn); err != nil {
+			t.Fatal(err)
+		}
+		same(
+			t, "cut", h.take(), "disconnecting "+a.id, "leave / hall "+a.id, "delete / hall", "leave / r "+a.id,
+			"delete / r", "disconnect "+a.id,
+		)
+		c := w.open(one)
+		c.joinIn("/rooms-1", "")
+		got := h.take()
+		if len(got) != 2 || got[0] != "create /rooms-1 a" || !strings.HasPrefix(got[1], "join /rooms-1 a ") {
+			t.Errorf("a child of a parent: told %q", got)
+		}
+		child, _ := two.Lookup("/rooms-1")
+		if err := child.Leave(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		if got := h.take(); len(got) != 2 || got[1] != "delete /rooms-1 a" {
+			t.Errorf("a child of a parent: told %q", got)
+		}
+	})
+}
+
+var roomy = regexp.MustCompile(`^/rooms-\d+$`)
+
+// A hook of a connect handler's room comes behind the answer to CONNECT, and before the hooks of connected sockets;
+// what it emits to the room reaches the socket.
+func TestRoomHooksBehindTheAnswer(t *testing.T) {
+	for name, join := range map[string]func(*world, *nonstick.Server) *peer{
+		"WebSocket": (*world).join, "polling": (*world).joinPolling,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				s := w.server(func(s *nonstick.Server) {
+					eventsApp(s)
+					s.OnJoinRoom(func(ctx context.Context, n *nonstick.Namespace, room, _ string) error {
+						return n.To(room).Emit(ctx, "joined")
+					})
+					s.OnConnected(func(ctx context.Context, s *nonstick.Socket) error {
+						return s.Emit(ctx, "connected")
+					})
+				})
+				c := join(w, s)
+				if got := c.got; !slices.Equal(got, []string{`42["joined"]`, `42["connected"]`}) {
+					t.Errorf("behind the answer: %q", got)
+				}
+			})
+		})
+	}
+}
+
+// A socket that is refused was in no room.
+func TestRoomHooksOfARefusedSocket(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		h := &heard{}
+		s := w.server(func(s *nonstick.Server) {
+			h.on(s.Namespace)
+			s.OnConnect(func(ctx context.Context, s *nonstick.Socket) error {
+				return errors.Join(s.Join(ctx, "a"), &nonstick.Error{Message: "no"})
+			})
+		})
+		c := w.open(s)
+		c.send("40")
+		c.expect(`44{"message":"no"}`)
+		same(t, "refused", h.take())
+	})
+}
+
+// What goes wrong in a hook is in the log, and stops neither the others nor the move nor the end of the socket.
+func TestRoomHooksFail(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		h := &heard{}
+		s := w.server(func(s *nonstick.Server) {
+			s.OnJoinRoom(func(context.Context, *nonstick.Namespace, string, string) error { return errors.New("sad") })
+			s.OnCreateRoom(func(context.Context, *nonstick.Namespace, string) error { panic("very sad") })
+			s.OnLeaveRoom(func(context.Context, *nonstick.Namespace, string, string) error { panic("in pieces") })
+			h.on(s.Namespace)
+			eventsApp(s)
+		})
+		c := w.join(s)
+		c.send(`42["join","a"]`)
+		c.at = s
+		h.take()
+		c.send("41")
+		same(
+			t, "end", h.take(), "leave / a "+c.id, "delete / a", "leave / hall "+c.id, "delete / hall",
+		)
+		for _, want := range []string{"sad", "very sad", "in pieces", "hook of a room failed", "room=hall"} {
+			if !strings.Contains(w.log.String(), want) {
+				t.Errorf("the log does not say %q", want)
+			}
+		}
+		w.expectNobody("/")
+	})
+}
+
+// A hook that takes all the time of the end of a socket leaves the disconnect handler another try.
+func TestRoomHooksTakeTooLong(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var handled, hooked int
+		s := w.server(func(s *nonstick.Server) {
+			s.OnConnect(func(ctx context.Context, s *nonstick.Socket) error { return s.Join(ctx, "a") })
+			s.OnLeaveRoom(func(ctx context.Context, _ *nonstick.Namespace, _, _ string) error {
+				hooked++
+				<-ctx.Done()
+				return ctx.Err()
+			})
+			s.OnDisconnect(func(ctx context.Context, _ *nonstick.Socket, _ nonstick.Reason) error {
+				if handled++; ctx.Err() != nil {
+					t.Error("the handler has no time")
+				}
+				return nil
+			})
+		})
+		c := w.join(s)
+		if err := s.Engine().Disconnect(t.Context(), c.conn); err != nil {
+			t.Error(err)
+		}
+		if handled != 1 || hooked != 1 {
+			t.Errorf("%d hooks, %d handlers", hooked, handled)
+		}
+		w.expectNobody("/")
+	})
 }

@@ -33,8 +33,9 @@ type parting struct {
 	mine sessionstore.Owner
 	how  ending
 
-	told    bool // the hooks have run here, and what is told to other services has been
-	vacated bool // it has left its rooms
+	rooms   []sessionstore.Room // that it leaves, and whose hooks are to run
+	told    bool                // the hooks have run here, and what is told to other services has been
+	vacated bool                // it has left its rooms
 }
 
 // try is what the claim says.
@@ -118,12 +119,11 @@ func (p *parting) handlers(ctx context.Context) (late bool, err error) {
 	if !p.told && p.n.disconnecting(timed, p.row, nil, p.how) {
 		return true, nil
 	}
-	if !p.told && p.s.tellsEnds() {
-		rooms, err := p.s.roomsLeft(timed, p.row)
-		if err != nil {
+	if !p.told {
+		if p.rooms, err = p.s.roomsLeft(timed, p.n, p.row); err != nil {
 			return false, err
 		}
-		p.s.tellEnd(timed, p.row, rooms, p.how.reason)
+		p.s.tellEnd(timed, p.row, p.rooms, p.how.reason)
 	}
 	p.told = true
 	if !p.vacated {
@@ -132,6 +132,10 @@ func (p *parting) handlers(ctx context.Context) (late bool, err error) {
 		}
 	}
 	p.vacated, p.row.Rooms = true, 0
+	told := p.n.vacated(timed, p.row, p.rooms, p.how.reason)
+	if p.rooms = nil; told && timed.Err() != nil {
+		return true, nil // the disconnect handler has had no time
+	}
 	return p.n.disconnected(timed, p.row, nil, p.how), nil
 }
 

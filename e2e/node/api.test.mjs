@@ -190,6 +190,55 @@ test('of devices that leave at once the last finds that it is', async () => {
   }));
 });
 
+for (const mode of Object.keys(modes)) {
+  test(`${mode}: hooks tell which rooms are made, come into, left and gone`, async () => {
+    const watcher = await connectIn('websocket', options);
+    assert.equal(await ask(watcher, 'join', 'watchers'), 'ok');
+    const [first, second] = [fresh('first '), fresh('second ')];
+    const told = [];
+    watcher.on('room', (what, room, ...rest) => { if ([first, second].includes(room)) told.push([what, room, ...rest]); });
+    const hears = async (...want) => {
+      await until(() => told.length >= want.length, () => `told ${JSON.stringify(told)}`);
+      assert.deepEqual(told.splice(0), want);
+    };
+    const a = await join('/rooms', { ...modes[mode], auth: { room: first } });
+    const id = { a: a.id };
+    await hears(['create', first], ['join', first, id.a]);
+    const b = await join('/rooms', { ...modes[mode], auth: { room: first } });
+    id.b = b.id;
+    await hears(['join', first, id.b]);
+    assert.equal(await ask(a, 'join', second), 'ok');
+    assert.equal(await ask(a, 'join', second), 'ok');
+    await hears(['create', second], ['join', second, id.a]);
+    assert.equal(await ask(a, 'put', id.b, second), 'ok');
+    await hears(['join', second, id.b]);
+    assert.equal(await ask(a, 'leave', second), 'ok');
+    assert.equal(await ask(a, 'leave', second), 'ok');
+    await hears(['leave', second, id.a]);
+    b.disconnect();
+    await hears(['leave', first, id.b], ['leave', second, id.b], ['delete', second]);
+    a.io.engine.close();
+    await hears(['leave', first, id.a], ['delete', first]);
+  });
+}
+
+test('of sockets that come into a room at once, and leave it at once, one at least is the first and the last', async () => {
+  const watcher = await connectIn('websocket', options);
+  assert.equal(await ask(watcher, 'join', 'watchers'), 'ok');
+  const told = new Map();
+  watcher.on('room', (what, room) => told.set(room, [...(told.get(room) ?? []), what]));
+  const count = (room, what) => (told.get(room) ?? []).filter((each) => each === what).length;
+  const sockets = await Promise.all(Array.from({ length: 4 }, () => join('/rooms')));
+  await Promise.all(Array.from({ length: 5 }, async () => {
+    const room = fresh('rush ');
+    await Promise.all(sockets.map((socket) => ask(socket, 'join', room)));
+    await until(() => count(room, 'join') === 4, () => `${room}: ${told.get(room)}`);
+    assert.ok(count(room, 'create') >= 1, `${told.get(room)}`);
+    await Promise.all(sockets.map((socket) => ask(socket, 'leave', room)));
+    await until(() => count(room, 'leave') === 4 && count(room, 'delete') >= 1, () => `${room}: ${told.get(room)}`);
+  }));
+});
+
 /** Connects members by turns over each transport, with the rooms that each is in, and notes what they are told. */
 async function hall(rooms) {
   const got = [];

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
+	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 // fake is a Sink. Unless hangs, it takes what takes says.
@@ -80,7 +81,7 @@ func TestOff(t *testing.T) {
 	if New(Config{}, nil) != nil {
 		t.Error("an Out without a Sink")
 	}
-	if none.Wants(Join) || none.WantsEvent("a") || none.Interest("/") != (adapter.Interest{}) {
+	if none.Wants(Join) || none.WantsEvent("a") || none.Interest(sessionstore.Socket{}) != (adapter.Interest{}) {
 		t.Error("a nil Out wants something")
 	}
 	none.Tell(t.Context(), Event{Type: Join})
@@ -278,11 +279,12 @@ func TestRefusedMessage(t *testing.T) {
 func TestMoved(t *testing.T) {
 	s := &fake{}
 	o, _ := newOut(t, s, "join,leave")
-	if o.Interest("/") != (adapter.Interest{Joins: true, Leaves: true}) {
+	if o.Interest(sessionstore.Socket{}) != (adapter.Interest{Joins: true, Leaves: true}) {
 		t.Error("no interest")
 	}
-	o.Moved(t.Context(), adapter.Move{Namespace: "/", Socket: "s", Room: "a"})
-	o.Moved(t.Context(), adapter.Move{Namespace: "/", Socket: "s", Room: "a", Left: true, Reason: "why"})
+	row := sessionstore.Socket{Namespace: "/", ID: "s"}
+	o.Moved(t.Context(), adapter.Move{Socket: row, Room: "a"}, nil)
+	o.Moved(t.Context(), adapter.Move{Socket: row, Room: "a", Left: true, Reason: "why"}, nil)
 	if len(s.calls) != 2 || s.calls[0][0].Type != Join || s.calls[1][0].Type != Leave ||
 		!strings.HasSuffix(s.calls[1][0].Body, `"room":"a","reason":"why"}`) {
 		t.Errorf("told %v", s.calls)

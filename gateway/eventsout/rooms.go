@@ -10,14 +10,15 @@ import (
 var _ adapter.Watcher = (*Out)(nil)
 
 // Interest implements [adapter.Watcher].
-func (o *Out) Interest(sessionstore.Namespace) adapter.Interest {
+func (o *Out) Interest(sessionstore.Socket) adapter.Interest {
 	return adapter.Interest{Joins: o.Wants(Join), Leaves: o.Wants(Leave)}
 }
 
 // Moved implements [adapter.Watcher].
-func (o *Out) Moved(ctx context.Context, m adapter.Move) {
+func (o *Out) Moved(ctx context.Context, m adapter.Move, _ error) {
 	e := Event{
-		Type: Join, Namespace: m.Namespace, Socket: m.Socket, Session: m.Session, Room: m.Room, Reason: m.Reason,
+		Type: Join, Namespace: m.Socket.Namespace, Socket: m.Socket.ID, Session: m.Socket.Session, Room: m.Room,
+		Reason: m.Reason,
 	}
 	if m.Left {
 		e.Type = Leave
