@@ -194,7 +194,7 @@ func (s *Server) tooLate(ctx context.Context, inv *engine.Invocation, socket *So
 		}
 		now, err := s.store.Get(ctx, inv.ID(), time.Now())
 		if errors.Is(err, sessionstore.ErrNotFound) || err == nil && now.State == sessionstore.Closed {
-			how = ending{now.Reason, now.Transport}
+			how = endingOf(&now)
 			break
 		}
 	}
@@ -232,7 +232,7 @@ func (s *Server) leave(ctx context.Context, inv *engine.Invocation, row sessions
 		return err
 	}
 	inv.Told.Flush(ctx) // before the end of the socket, which is told by itself
-	if _, err := s.part(ctx, row, ending{reason, inv.Session().Transport}); err != nil {
+	if _, err := s.part(ctx, row, ending{reason: reason, transport: inv.Session().Transport}); err != nil {
 		return err
 	}
 	rest := make([]sessionstore.Socket, 0, len(inv.Session().Sockets))

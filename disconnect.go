@@ -16,7 +16,11 @@ import (
 type ending struct {
 	reason    string
 	transport sessionstore.Transport // the last one of its session
+	details   sessionstore.Details
 }
+
+// endingOf is how a session has closed.
+func endingOf(s *sessionstore.Session) ending { return ending{s.Reason, s.Transport, s.Details} }
 
 // Closed runs the disconnect handlers of a session that has closed and removes its sockets. If the time does not
 // suffice for all of them, the rest is for the next go.
@@ -27,7 +31,7 @@ func (s protocol) Closed(ctx context.Context, session sessionstore.Session) erro
 		if i > 0 && !s.hasTime(ctx) {
 			return engine.ErrUnfinished
 		}
-		err := s.inTurn(ctx, row, ending{session.Reason, session.Transport})
+		err := s.inTurn(ctx, row, endingOf(&session))
 		if _, crowded := errors.AsType[*engine.CrowdedError](err); crowded || errors.Is(err, engine.ErrUnfinished) {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nonstick-io/nonstick"
@@ -608,5 +609,96 @@ func TestClose(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// A disconnect handler is told what broke, on whichever instance it runs; a socket whose session goes on has nothing to
+// tell.
+func TestDisconnectDetails(t *testing.T) {
+	post := func(frames ...string) func(*world, *peer) { return func(_ *world, p *peer) { p.send(frames...) } }
+	for _, c := range []struct {
+		name      string
+		transport string
+		leave     func(w *world, p *peer)
+		want      string // reason, code, and the beginning of the description
+	}{
+		{"bad payload", "polling", post("x"), "parse error 0 engineio: parse error: unknown packet type"},
+		{"bad frame", "websocket", post("x"), "parse error 0 engineio: parse error: unknown packet type"},
+		{"no packet", "websocket", post("4x"), "forced close 0 socketio: "},
+		{"no packet", "polling", post("4x"), "forced close 0 socketio: "},
+		{"reserved event", "websocket", post(`42["disconnect"]`), "forced close 0 socketio: "},
+		{"attachment without a packet", "websocket", post("bAA=="), "forced close 0 "},
+		{"second CONNECT", "websocket", post("40"), `forced server close 0 a client connected to "/" twice`},
+		{"second CONNECT", "polling", post("40"), `forced server close 0 a client connected to "/" twice`},
+		{
+			"event for a namespace not joined", "websocket", post(`42/admin,["x"]`),
+			`forced server close 0 a client sent EVENT to "/admin", which it has not joined`,
+		},
+		{"CONNECT_ERROR", "polling", post("44{}"), "forced server close 0 a client sent CONNECT_ERROR"},
+		{"close packet", "polling", post("1"), "transport close 0 the client sent a close packet"},
+		{"ping", "polling", post("2"), "transport error 0 invalid heartbeat direction"},
+		{"ping", "websocket", post("2"), "transport error 0 invalid heartbeat direction"},
+		{"a handler that panics", "websocket", post(`42["panics"]`), ""},
+		{"leaves the namespace", "websocket", post("41"), "client namespace disconnect 0 "},
+		{"overlap", "polling", func(w *world, p *peer) {
+			done := make(chan struct{})
+			go func() { defer close(done); _, _ = p.tryGet(w.t.Context()) }()
+			synctest.Wait()
+			if _, err := p.tryGet(w.t.Context()); err == nil {
+				w.t.Error("the second GET was served")
+			}
+			<-done
+		}, "transport error 0 overlapping requests"},
+		{"WebSocket closed", "websocket", func(w *world, p *peer) {
+			d := sessionstore.Details{Code: 4001, Description: strings.Repeat("bye ", 100)}
+			if err := p.at.Engine().DisconnectFor(w.t.Context(), p.conn, d); err != nil {
+				w.t.Error(err)
+			}
+		}, "transport close 4001 bye bye "},
+		{"push in doubt", "websocket", func(w *world, p *peer) {
+			w.pusher.Answer(p.conn, pushtest.ErrLost)
+			if err := p.at.Emit(w.t.Context(), "news", 1); err != nil {
+				w.t.Error(err)
+			}
+		}, "transport error 0 push: "},
+		{"ping timeout", "websocket", func(w *world, p *peer) { w.sweepFor(p.at, 50*time.Second) }, "ping timeout 0 "},
+		{"shutdown", "polling", func(w *world, p *peer) {
+			if _, err := p.at.Shutdown(w.t.Context(), 0); err != nil {
+				w.t.Error(err)
+			}
+		}, "server shutting down 0 "},
+	} {
+		t.Run(c.name+"/"+c.transport, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				var before, told []string
+				note := func(list *[]string) func(context.Context, *nonstick.Socket, nonstick.Reason) error {
+					return func(_ context.Context, k *nonstick.Socket, reason nonstick.Reason) error {
+						d := k.DisconnectDetails()
+						if len(d.Description) > sessionstore.MaxDetails {
+							t.Errorf("a description of %d bytes", len(d.Description))
+						}
+						*list = append(*list, fmt.Sprintf("%s %d %s", reason, d.Code, d.Description))
+						return nil
+					}
+				}
+				s := w.server(func(s *nonstick.Server) {
+					s.Of("/admin")
+					s.OnDisconnecting(note(&before))
+					s.OnDisconnect(note(&told))
+					nonstick.On(s, "panics", func(context.Context, *nonstick.Socket, nonstick.Args) error {
+						panic("bug")
+					})
+				})
+				p := w.joinOn(s, c.transport)
+				c.leave(w, p)
+				if c.want == "" { // an event's handler ends no session
+					p.expectOpen()
+					return
+				}
+				if !slices.Equal(before, told) || len(told) != 1 || !strings.HasPrefix(told[0], c.want) {
+					t.Errorf("got  %q, and %q before\nwant %q", told, before, c.want)
+				}
+			})
+		})
 	}
 }

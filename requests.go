@@ -112,6 +112,17 @@ func (s *Server) ClientsCount(ctx context.Context) (int, error) {
 	return s.via.Adapter.ClientsCount(ctx)
 }
 
+// DisconnectDetails say more than the reason about why a session has closed, as the details of Socket.IO's
+// "disconnect".
+type DisconnectDetails = sessionstore.Details
+
+// DisconnectDetails returns what is known of why the socket leaves, beside the reason, in a disconnect handler or a
+// hook before it ([Namespace.OnDisconnecting]): what was wrong with a packet, which rule the client broke, what a
+// handler failed with, what the store or the platform answered, and of a WebSocket that has closed its close code and
+// text, where the platform tells them. The description is for people, and may change; it has up to 256 bytes. There may
+// be none, and there is none of a socket that leaves while its session goes on. It takes no read.
+func (s *Socket) DisconnectDetails() DisconnectDetails { return s.ending.details }
+
 // Transport returns what the socket's client is on, as socket.conn.transport.name: the one that this event came by, or
 // in a disconnect handler the last one. A client on polling may move to WebSocket at any time ([Server.OnUpgrade]).
 func (s *Socket) Transport() Transport {

@@ -127,6 +127,8 @@ type Session struct {
 	Pinged bool
 	// Reason is why the session closed: a disconnect reason of Socket.IO. Empty while open.
 	Reason string
+	// Details say more about it, if more is known.
+	Details Details
 	// Drain says that a closed polling session still has its Buffer for the next GETs to fetch.
 	Drain bool
 	// Handler is the lease of the caller that runs the disconnect handlers of a closing session.

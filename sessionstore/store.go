@@ -45,6 +45,8 @@ type NewSession struct {
 type CloseRequest struct {
 	Session SessionID
 	Reason  string
+	// Details are kept with the reason; they are [Details.Bounded].
+	Details Details
 	// Handler is the lease under which the winner runs the disconnect handlers.
 	Handler Lease
 	// Drain keeps the buffer of a polling session for the GETs that follow.
@@ -69,7 +71,7 @@ type Sessions interface {
 	// began as WebSocket). ErrNotFound if there is none: also once the session is closed, or its connection's row is
 	// removed or never came. While its disconnect handlers run it is there.
 	Handshake(ctx context.Context, id SessionID) (Handshake, error)
-	// Close moves an open session to closing: sets Reason and Handler; removes Hold, Poll, Candidate,
+	// Close moves an open session to closing: sets Reason, Details and Handler; removes Hold, Poll, Candidate,
 	// Probed, and, unless Drain is asked for and the session is on polling, Buffer and Given. Returns the session
 	// as it was before. Condition: open, and IfPingAt and IfConn if given.
 	// A refusal whose session has Handler.Owner as in the request means that an earlier call was applied.

@@ -83,6 +83,8 @@ type Ending struct {
 	Reason string `json:"reason"`
 	// Doubtful is a connection to cut, see [CloseOptions].
 	Doubtful sessionstore.Connection `json:"doubtful,omitzero"`
+	// Details say more than the reason.
+	Details sessionstore.Details `json:"details,omitzero"`
 }
 
 // ErrEnding says that the session is being closed: nothing is delivered to it any more, but its client may not have
@@ -93,6 +95,8 @@ var ErrEnding = errors.New("delivery: session is being closed")
 type CloseOptions struct {
 	// Doubtful are connections to cut whichever caller wins: a push to them is in doubt.
 	Doubtful sessionstore.Connection
+	// Details say more than the reason; what is too long is cut off.
+	Details sessionstore.Details
 	// Drain leaves the buffer for the next GETs.
 	Drain    bool
 	IfPingAt time.Time
@@ -115,7 +119,7 @@ const laterTime = time.Second
 
 // CloseWithin is Close for a caller that has other sessions to see to: what is not done within patience is handed to
 // Later, at once if that is 0, and the error is [ErrEnding]. Without Later, or if that fails, it takes as long as
-// Close. Of the options it knows Doubtful only.
+// Close. Of the options it knows Doubtful and Details only.
 func (c *Closing) CloseWithin(
 	ctx context.Context, patience time.Duration, id sessionstore.SessionID, reason string, o CloseOptions,
 ) error {
@@ -133,7 +137,11 @@ func (c *Closing) CloseWithin(
 	}
 	handing, cancel := context.WithTimeout(ctx, laterTime)
 	defer cancel()
-	err := c.Later(handing, Ending{Session: id, Owner: owner, Reason: reason, Doubtful: o.Doubtful})
+	err := c.Later(
+		handing, Ending{
+			Session: id, Owner: owner, Reason: reason, Doubtful: o.Doubtful, Details: o.Details.Bounded(),
+		},
+	)
 	if err == nil {
 		return ErrEnding
 	}
@@ -147,7 +155,7 @@ func (c *Closing) CloseWithin(
 
 // Resume is one try at an end that was handed to Later. It may be called again, and after it has succeeded too.
 func (c *Closing) Resume(ctx context.Context, e Ending) error {
-	return c.close(ctx, e.Session, e.Reason, e.Owner, CloseOptions{Doubtful: e.Doubtful})
+	return c.close(ctx, e.Session, e.Reason, e.Owner, CloseOptions{Doubtful: e.Doubtful, Details: e.Details})
 }
 
 func (c *Closing) close(
@@ -189,7 +197,8 @@ func (c *Closing) write(
 		c.Announce(ctx, id, lease.Until.Add(LeaseMargin))
 	}
 	r := sessionstore.CloseRequest{
-		Session: id, Reason: reason, Handler: lease, Drain: o.Drain, IfPingAt: o.IfPingAt, IfConn: o.IfConn,
+		Session: id, Reason: reason, Details: o.Details.Bounded(), Handler: lease, Drain: o.Drain,
+		IfPingAt: o.IfPingAt, IfConn: o.IfConn,
 	}
 	var err error
 	for tries := again.Times(closeTries); tries.Next(ctx); {

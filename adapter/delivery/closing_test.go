@@ -2,8 +2,10 @@ package delivery_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -256,4 +258,28 @@ func TestLeaseUntil(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
+}
+
+// What is said about why a session is closed comes with its end through a queue, and is never too long for it.
+func TestDetailsOfAnEnding(t *testing.T) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
+		id := w.WebSocket("ws")
+		var handed []byte
+		w.Closing.Later = func(_ context.Context, e delivery.Ending) (err error) {
+			handed, err = json.Marshal(e)
+			return err
+		}
+		o := delivery.CloseOptions{Details: sessionstore.Details{Code: 4000, Description: strings.Repeat("x", 9000)}}
+		err := w.Closing.CloseWithin(t.Context(), 0, id, delivery.ReasonTransportError, o)
+		if !errors.Is(err, delivery.ErrEnding) || len(handed) > 600 {
+			t.Fatalf("%v, handed over: %s", err, handed)
+		}
+		var e delivery.Ending
+		w.Must(json.Unmarshal(handed, &e))
+		w.Must(w.Closing.Resume(t.Context(), e))
+		want := sessionstore.Details{Code: 4000, Description: strings.Repeat("x", sessionstore.MaxDetails)}
+		if got := w.Session(id); got.State != sessionstore.Closed || got.Details != want {
+			t.Errorf("session is %s, %+v", got.State, got.Details)
+		}
+	})
 }

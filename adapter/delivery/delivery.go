@@ -298,11 +298,11 @@ func (d *Delivery) patient() *Delivery {
 func (d *Delivery) lost(
 	ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, cause error,
 ) error {
-	reason := ReasonTransportError
+	reason, why := ReasonTransportError, "push: "+cause.Error()
 	if d.rules.Push(cause) == protocol.PushCloseGone {
 		reason, cause = ReasonTransportClose, ErrClosed
 	}
-	err := d.close(ctx, id, reason, conn)
+	err := d.close(ctx, id, reason, conn, why)
 	return errors.Join(fmt.Errorf("push: %w", cause), err)
 }
 
@@ -311,12 +311,13 @@ func (d *Delivery) lost(
 const endingFor = time.Minute
 
 // close ends a session. From the first moment on this process delivers nothing more to it: the next packet must not
-// come without the one that is in doubt. The error matches [ErrEnding] if others see to the rest.
+// come without the one that is in doubt. Why is told to the session's disconnect handlers. The error matches
+// [ErrEnding] if others see to the rest.
 func (d *Delivery) close(
-	ctx context.Context, id sessionstore.SessionID, reason string, doubtful sessionstore.Connection,
+	ctx context.Context, id sessionstore.SessionID, reason string, doubtful sessionstore.Connection, why string,
 ) error {
 	d.ending.add(id, endingFor)
-	err := d.end(ctx, id, reason, CloseOptions{Doubtful: doubtful})
+	err := d.end(ctx, id, reason, CloseOptions{Doubtful: doubtful, Details: sessionstore.Details{Description: why}})
 	if !errors.Is(err, ErrEnding) {
 		d.ending.remove(id) // the store says what the session is
 	}
@@ -359,7 +360,7 @@ func (d *Delivery) refused(ctx context.Context, id sessionstore.SessionID, actio
 	case protocol.DeliverGone:
 		return ErrClosed
 	case protocol.DeliverFull:
-		return errors.Join(ErrBufferFull, d.close(ctx, id, ReasonBufferFull, sessionstore.Connection{}))
+		return errors.Join(ErrBufferFull, d.close(ctx, id, ReasonBufferFull, sessionstore.Connection{}, ""))
 	default:
 		return fmt.Errorf("deliver: %w: refused an open session within its limits", sessionstore.ErrConflict)
 	}
@@ -379,9 +380,12 @@ func (d *Delivery) inDoubt(
 		return nil
 	case protocol.DoubtClose:
 	}
-	err = d.close(ctx, id, ReasonTransportError, sessionstore.Connection{})
+	err = d.close(ctx, id, ReasonTransportError, sessionstore.Connection{}, "deliver: "+cause.Error())
 	return errors.Join(fmt.Errorf("deliver: %w", cause), err)
 }
+
+// diedInDelivery is why a session is closed whose deliverer died.
+const diedInDelivery = "the instance that delivered a packet died"
 
 // Settle ends the doubt that is left of a caller that died while it delivered a packet to a session: unless the packet
 // waits in the session's buffer, the session is closed, since it is unknown whether the client has got it. [ErrClosed]
@@ -395,7 +399,7 @@ func (d *Delivery) Settle(ctx context.Context, id sessionstore.SessionID, packet
 		return nil
 	case protocol.DoubtClose:
 	}
-	if e := d.close(ctx, id, ReasonTransportError, s.Conn); e != nil {
+	if e := d.close(ctx, id, ReasonTransportError, s.Conn, diedInDelivery); e != nil {
 		return errors.Join(err, e)
 	}
 	return ErrClosed

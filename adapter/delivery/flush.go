@@ -171,7 +171,7 @@ func (d *Delivery) enqueued(ctx context.Context, s sessionstore.Session, hold se
 		}
 		return err
 	case protocol.FlushCloseDead:
-		return errors.Join(ErrClosed, d.close(ctx, s.ID, ReasonTransportError, s.Conn))
+		return errors.Join(ErrClosed, d.close(ctx, s.ID, ReasonTransportError, s.Conn, diedInDelivery))
 	default:
 		return nil
 	}
@@ -191,6 +191,6 @@ func (d *Delivery) enqueueInDoubt(
 		return d.enqueued(ctx, s, hold)
 	case protocol.DoubtClose:
 	}
-	err = d.close(ctx, id, ReasonTransportError, s.Conn)
+	err = d.close(ctx, id, ReasonTransportError, s.Conn, "deliver: "+cause.Error())
 	return errors.Join(fmt.Errorf("deliver: %w", cause), err)
 }

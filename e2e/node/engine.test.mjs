@@ -3,7 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { cleanUp, connect, modes, once, start, until } from './clients.mjs';
+import WebSocket from 'ws';
+import { cleanUp, connect, ended, modes, once, start, until } from './clients.mjs';
 import { base, sleep, socketIO, test } from './wire.mjs';
 
 cleanUp();
@@ -152,4 +153,67 @@ test('a refused WebSocket is told of', async () => {
   const [code, , context] = await told;
   assert.equal(code, 3);
   assert.equal(context.name, 'ID_GENERATION_ERROR');
+});
+
+// What ends a session, with the reason and the beginning of the description; on WebSocket too unless it is a request's.
+const ends = [
+  ['what is no Engine.IO packet', 'x', 'parse error', /unknown packet type/],
+  ['what is no Socket.IO packet', '4x', 'forced close', /./],
+  ['a reserved event', '42/details,["disconnect"]', 'forced close', /./],
+  ['a second CONNECT', '40/details,', 'forced server close', /twice/],
+  ['an event for a namespace that it has not joined', '42["str","x"]', 'forced server close', /has not joined/],
+  ['CONNECT_ERROR', '44/details,{"message":"x"}', 'forced server close', /CONNECT_ERROR/],
+  ['a ping', '2', 'transport error', /heartbeat/],
+  ['a close packet', '1', 'transport close', /./],
+  ['DISCONNECT', '41/details,', 'client namespace disconnect', /^$/],
+];
+
+for (const [what, packet, reason, description] of ends) {
+  test(`a client that sends ${what} has left for "${reason}", on both transports, and the handler knows why`, async () => {
+    const watcher = await connect(options);
+    for (const transport of ['polling', 'websocket']) {
+      const mark = fresh();
+      await ask(watcher, 'watch', mark);
+      const told = once(watcher, 'ended', patience);
+      await speak(transport, [`40/details,{"mark":"${mark}"}`, packet]);
+      const [why, code, text] = await told;
+      assert.equal(why, reason, transport);
+      assert.equal(code, 0);
+      assert.match(text, description, transport);
+    }
+  });
+}
+
+/** Opens a session and sends two packets, the second when the first was answered. */
+async function speak(transport, [first, second]) {
+  if (transport === 'polling') {
+    const sid = await open({});
+    const post = (body) => request({ sid }, { method: 'POST', body });
+    assert.equal(await (await post(first)).text(), 'ok');
+    assert.match(await (await request({ sid })).text(), /^40\/details,/);
+    await post(second);
+    return;
+  }
+  const socket = new WebSocket(new URL(`${socketIO}?EIO=4&transport=websocket`, base.href.replace(/^http/, 'ws')));
+  ended(socket, (one) => one.close());
+  const frames = [];
+  socket.on('message', (data) => frames.push(String(data)));
+  await until(() => frames.length > 0, 'it did not open', patience);
+  socket.send(first);
+  await until(() => frames.some((frame) => frame.startsWith('40/details,')), () => `got ${frames}`, patience);
+  socket.send(second);
+}
+
+test('a socket whose WebSocket has closed knows its close code, where the platform tells it', async () => {
+  const watcher = await connect(options);
+  const mark = fresh();
+  await ask(watcher, 'watch', mark);
+  const told = once(watcher, 'ended', patience);
+  const socket = start({ ...options, ...modes.websocket, auth: { mark } }, { namespace: '/details' });
+  await once(socket, 'connect', patience);
+  socket.io.engine.transport.ws.close(4001, 'enough');
+  const [reason, code, text] = await told;
+  assert.equal(reason, 'transport close');
+  // A queue that frames go through in order is not told.
+  assert.deepEqual([code, text], process.env.NONSTICK_INBOUND === 'ordered' ? [0, ''] : [4001, 'enough']);
 });

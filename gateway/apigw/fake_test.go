@@ -26,6 +26,7 @@ type fakeGateway struct {
 	panics      bool
 	hooks       engine.RequestHooks
 	panicked    []string // hooks
+	details     sessionstore.Details
 }
 
 type fakeSession struct {
@@ -91,7 +92,7 @@ func (f *fakeGateway) Known(_ context.Context, sid sessionstore.SessionID, on en
 	return nil
 }
 
-func (f *fakeGateway) Fail(_ context.Context, sid sessionstore.SessionID, reason string) error {
+func (f *fakeGateway) FailFor(_ context.Context, sid sessionstore.SessionID, reason, _ string) error {
 	s, err := f.session(sid)
 	if err == nil {
 		s.failed = reason
@@ -137,7 +138,10 @@ func (f *fakeGateway) Message(_ context.Context, conn sessionstore.Connection, f
 	return frame, nil
 }
 
-func (f *fakeGateway) Disconnect(_ context.Context, conn sessionstore.Connection) error {
+func (f *fakeGateway) DisconnectFor(
+	_ context.Context, conn sessionstore.Connection, details sessionstore.Details,
+) error {
+	f.details = details
 	delete(f.connections, conn)
 	return f.trouble()
 }

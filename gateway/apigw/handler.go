@@ -28,8 +28,8 @@ type Gateway interface {
 	// Known tells a session that is there, and on that transport, from one that is not: ErrUnknownSession,
 	// ErrBadRequest.
 	Known(ctx context.Context, sid sessionstore.SessionID, on engineio.Transport) error
-	// Fail closes a session whose client broke the rules of the transport.
-	Fail(ctx context.Context, sid sessionstore.SessionID, reason string) error
+	// FailFor closes a session whose client broke the rules of the transport. The details are for disconnect handlers.
+	FailFor(ctx context.Context, sid sessionstore.SessionID, reason, details string) error
 	// Connect begins a session on a WebSocket that is about to open.
 	Connect(ctx context.Context, conn sessionstore.Connection, h sessionstore.Handshake) (engine.Step, error)
 	// Bind offers a WebSocket that is about to open to a session on polling.
@@ -38,8 +38,8 @@ type Gateway interface {
 	Run(ctx context.Context, step engine.Step) error
 	// Message serves a frame. The reply, unless empty, is sent to the same connection.
 	Message(ctx context.Context, conn sessionstore.Connection, frame string) (reply string, err error)
-	// Disconnect is told that a connection has ended.
-	Disconnect(ctx context.Context, conn sessionstore.Connection) error
+	// DisconnectFor is told that a connection has ended, and what is known of why.
+	DisconnectFor(ctx context.Context, conn sessionstore.Connection, details sessionstore.Details) error
 	// Requests returns what the application has registered about requests.
 	Requests() *engine.RequestHooks
 	// Guard calls a hook of that, and logs its panic.

@@ -104,10 +104,11 @@ func answered(sets *headerSets, payload, accept string) events.APIGatewayV2HTTPR
 // post hands in a body, unless it is of the wrong kind or too large.
 func (h *Handler) post(ctx context.Context, sid sessionstore.SessionID, e *events.APIGatewayV2HTTPRequest) error {
 	if e.Headers["content-type"] == binaryType {
-		if err := h.gateway.Fail(ctx, sid, delivery.ReasonTransportError); err != nil {
+		wrong := engineio.ErrInvalidContent
+		if err := h.gateway.FailFor(ctx, sid, delivery.ReasonTransportError, wrong.Message); err != nil {
 			return err
 		}
-		return engineio.ErrInvalidContent
+		return wrong
 	}
 	if len(e.Body) > h.greatestBody(e) { // before memory is taken to decode it
 		return engineio.ErrPayloadTooLarge

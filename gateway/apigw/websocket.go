@@ -39,7 +39,7 @@ func (h *Handler) WebSocket(
 		}
 		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK, Body: reply}, nil
 	case eventDisconnect:
-		if err := h.disconnect(ctx, conn); err != nil {
+		if err := h.disconnect(ctx, conn, &e); err != nil {
 			h.log.ErrorContext(ctx, "disconnect failed", "conn", conn.ID, "error", err)
 		}
 	default:
@@ -162,7 +162,13 @@ func (h *Handler) message(
 	return h.gateway.Message(ctx, conn, frame)
 }
 
-func (h *Handler) disconnect(ctx context.Context, conn sessionstore.Connection) (err error) {
+func (h *Handler) disconnect(
+	ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest,
+) (err error) {
 	defer h.recovered(ctx, &err)
-	return h.gateway.Disconnect(ctx, conn)
+	details := sessionstore.Details{Code: int(e.RequestContext.DisconnectStatusCode)}
+	if reason := e.RequestContext.DisconnectReason; reason != nil {
+		details.Description = *reason
+	}
+	return h.gateway.DisconnectFor(ctx, conn, details)
 }

@@ -67,6 +67,9 @@ func TestConnectMessageDisconnect(t *testing.T) {
 	if call(t, h, fixture[wsEvent](t, "ws_disconnect.json")); len(g.connections) != 0 {
 		t.Errorf("after $disconnect: %v", g.connections)
 	}
+	if want := (sessionstore.Details{Code: 1001, Description: "Going away"}); g.details != want {
+		t.Errorf("details = %+v, want %+v", g.details, want)
+	}
 }
 
 func TestUpgradeBinds(t *testing.T) {

@@ -27,6 +27,8 @@ type End struct {
 	// closes it.
 	Reason   string                  `json:"reason,omitempty"`
 	Doubtful sessionstore.Connection `json:"doubtful,omitzero"`
+	// Details say more than the Reason.
+	Details sessionstore.Details `json:"details,omitzero"`
 
 	turn string // the namespace whose turn it was given back for, in a [Pool]
 }
@@ -73,7 +75,9 @@ func (e *Engine) closed(ctx context.Context, old sessionstore.Session, lease ses
 
 // later takes a close that has taken too long for its caller.
 func (e *Engine) later(ctx context.Context, c delivery.Ending) error {
-	return e.ends.HandOver(ctx, End{Session: c.Session, Owner: c.Owner, Reason: c.Reason, Doubtful: c.Doubtful})
+	return e.ends.HandOver(ctx, End{
+		Session: c.Session, Owner: c.Owner, Reason: c.Reason, Doubtful: c.Doubtful, Details: c.Details,
+	})
 }
 
 // finishClose closes a session, trying until it succeeds: a push to it has failed, and no other caller knows.
@@ -83,7 +87,10 @@ func (e *Engine) finishClose(ctx context.Context, end End) error {
 	var err error
 	for tries := again.Unbounded(); tries.Next(ctx); {
 		err = e.closing.Resume(
-			ctx, delivery.Ending{Session: end.Session, Owner: end.Owner, Reason: end.Reason, Doubtful: end.Doubtful},
+			ctx, delivery.Ending{
+				Session: end.Session, Owner: end.Owner, Reason: end.Reason, Doubtful: end.Doubtful,
+				Details: end.Details,
+			},
 		)
 		if err == nil {
 			return nil

@@ -177,12 +177,25 @@ func (e *Engine) Delivery() *delivery.Delivery { return e.delivery }
 
 // Close ends a session for a reason. The client of a polling session fetches what is in its buffer first.
 func (e *Engine) Close(ctx context.Context, id sessionstore.SessionID, reason string) error {
-	return e.closing.Close(ctx, id, reason, delivery.CloseOptions{Drain: true})
+	return e.close(ctx, id, reason, "")
 }
+
+// close is Close for a reason that there is more to say about.
+func (e *Engine) close(ctx context.Context, id sessionstore.SessionID, reason, details string) error {
+	return e.closing.Close(ctx, id, reason, delivery.CloseOptions{Drain: true, Details: described(details)})
+}
+
+// described are details that are a description alone.
+func described(s string) sessionstore.Details { return sessionstore.Details{Description: s} }
 
 // Fail ends a session at once: its client broke the rules of the transport.
 func (e *Engine) Fail(ctx context.Context, id sessionstore.SessionID, reason string) error {
-	return e.closing.Close(ctx, id, reason, delivery.CloseOptions{})
+	return e.FailFor(ctx, id, reason, "")
+}
+
+// FailFor is Fail for a reason that there is more to say about, to disconnect handlers.
+func (e *Engine) FailFor(ctx context.Context, id sessionstore.SessionID, reason, details string) error {
+	return e.closing.Close(ctx, id, reason, delivery.CloseOptions{Details: described(details)})
 }
 
 // announce has the sweeper look at a session that is about to be closed. Where that fails, the close goes on: the

@@ -188,11 +188,11 @@ func (e *Engine) sendOpen(ctx context.Context, s Step) error {
 		}
 	case protocol.OpenFail:
 	}
-	reason := delivery.ReasonTransportError
+	reason, o := delivery.ReasonTransportError, delivery.CloseOptions{Doubtful: s.Conn, Details: described(err.Error())}
 	if errors.Is(err, delivery.ErrGone) {
 		reason, err = delivery.ReasonTransportClose, nil
 	}
-	return errors.Join(err, e.closing.Close(ctx, s.Session, reason, delivery.CloseOptions{Doubtful: s.Conn}))
+	return errors.Join(err, e.closing.Close(ctx, s.Session, reason, o))
 }
 
 func (e *Engine) pushOpen(ctx context.Context, s Step) (err error) {

@@ -39,7 +39,8 @@ type Invocation struct {
 	reply      bool                 // the packet sent last may travel as the answer to the request
 	handled    bool                 // it is too late to send
 	reason     string
-	discard    bool // what has not left is given up
+	details    string // say more about it
+	discard    bool   // what has not left is given up
 }
 
 // Acks is what is known of the acknowledgements that came with a request.
@@ -217,10 +218,13 @@ func (i *Invocation) Reread(s sessionstore.Session) { i.session, i.Incoming = s,
 func (i *Invocation) OnWebSocket() bool { return !i.conn.IsZero() }
 
 // Close closes the session once everything sent has left.
-func (i *Invocation) Close(reason string) {
+func (i *Invocation) Close(reason string) { i.closeFor(reason, "") }
+
+// closeFor is Close for a reason that there is more to say about.
+func (i *Invocation) closeFor(reason, details string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.reason = reason
+	i.reason, i.details = reason, details
 }
 
 // Discard has a Close of the session give up what has not left: what waits for the client, what was sent in this
@@ -251,17 +255,20 @@ func (i *Invocation) guard(ctx context.Context, f func() error) {
 	defer func() {
 		if r := recover(); r != nil {
 			i.engine.log.ErrorContext(ctx, "handler panicked", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-			i.Close(delivery.ReasonForcedClose)
+			i.closeFor(delivery.ReasonForcedClose, "a handler panicked")
 		}
 	}()
 	err := f()
 	if err == nil {
 		return
 	}
-	reason := delivery.ReasonForcedClose
+	reason, details := delivery.ReasonForcedClose, err.Error()
 	var c *CloseError
 	if errors.As(err, &c) {
-		reason = c.Reason
+		reason, details = c.Reason, ""
+		if c.Cause != nil {
+			details = c.Cause.Error()
+		}
 		i.engine.log.InfoContext(
 			ctx, "session closed by its handler", "session", NameInLog(i.session.ID), "reason", reason, "cause",
 			c.Cause,
@@ -269,14 +276,14 @@ func (i *Invocation) guard(ctx context.Context, f func() error) {
 	} else {
 		i.engine.log.ErrorContext(ctx, "handler failed", "session", NameInLog(i.session.ID), "error", err)
 	}
-	i.Close(reason)
+	i.closeFor(reason, details)
 }
 
 // finish lets what was sent leave. The reply is a frame to answer the request with, or empty.
 func (i *Invocation) finish(ctx context.Context) (reply string, err error) {
 	i.guard(ctx, func() error { return i.engine.handler.Done(ctx, i) })
-	if reason, discard := i.ends(); discard && reason != "" {
-		return "", i.engine.Fail(ctx, i.session.ID, reason)
+	if reason, details, discard := i.ends(); discard && reason != "" {
+		return "", i.engine.FailFor(ctx, i.session.ID, reason, details)
 	}
 	reply, err = i.sendAll(ctx)
 	i.mu.Lock()
@@ -287,14 +294,14 @@ func (i *Invocation) finish(ctx context.Context) (reply string, err error) {
 	if errors.Is(err, delivery.ErrClosed) {
 		err = nil
 	}
-	return "", errors.Join(err, i.engine.Close(ctx, i.session.ID, i.reason))
+	return "", errors.Join(err, i.engine.close(ctx, i.session.ID, i.reason, i.details))
 }
 
 // ends returns why the session is to be closed, and whether what has not left is given up.
-func (i *Invocation) ends() (reason string, discard bool) {
+func (i *Invocation) ends() (reason, details string, discard bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.reason, i.discard
+	return i.reason, i.details, i.discard
 }
 
 // sendAll has everything leave that was sent, but for a last packet that the request is answered with.

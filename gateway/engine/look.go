@@ -67,7 +67,7 @@ func (e *Engine) looked(ctx context.Context, l protocol.LookState, action protoc
 	case protocol.LookTimeOut:
 		return e.pollTimeout(ctx, s)
 	case protocol.LookUnjoined:
-		return e.Close(ctx, id, delivery.ReasonForcedServer)
+		return e.close(ctx, id, delivery.ReasonForcedServer, "no namespace was joined in time")
 	case protocol.LookUpgraded:
 		return e.upgraded(ctx, id)
 	case protocol.LookAbort:

@@ -166,7 +166,7 @@ func (p *poller) act(ctx context.Context, g protocol.GetState) (payload string, 
 
 // overlap closes a session whose client has two GETs open.
 func (p *poller) overlap(ctx context.Context) error {
-	if err := p.e.Fail(ctx, p.id, delivery.ReasonTransportError); err != nil {
+	if err := p.e.FailFor(ctx, p.id, delivery.ReasonTransportError, engineio.ErrOverlap.Message); err != nil {
 		return fmt.Errorf("engine: overlapping polls: %w", err)
 	}
 	return engineio.ErrOverlap

@@ -33,12 +33,12 @@ func (e *Engine) Post(ctx context.Context, id sessionstore.SessionID, body strin
 	case protocol.PostServe:
 	}
 	inv := e.newInvocation(s, sessionstore.Connection{})
-	failure, err := e.postedAll(ctx, inv, body)
+	broke, err := e.postedAll(ctx, inv, body)
 	if _, finishErr := inv.finish(ctx); !errors.Is(finishErr, delivery.ErrClosed) {
 		err = errors.Join(err, finishErr)
 	}
-	if failure != "" {
-		err = errors.Join(err, e.endPolling(ctx, inv.session, failure))
+	if broke.reason != "" {
+		err = errors.Join(err, e.endPolling(ctx, inv.session, broke))
 	}
 	if err != nil {
 		return fmt.Errorf("engine: post: %w", err)
@@ -48,33 +48,36 @@ func (e *Engine) Post(ctx context.Context, id sessionstore.SessionID, body strin
 
 // postedAll handles the packets of a body, in order, until one ends the session. The reason is that to close the
 // session for at once: the client asked for it, or broke a rule.
-func (e *Engine) postedAll(ctx context.Context, inv *Invocation, body string) (reason string, err error) {
+func (e *Engine) postedAll(ctx context.Context, inv *Invocation, body string) (why failure, err error) {
 	for p, parseErr := range engineio.DecodePayload(body) {
 		if parseErr != nil {
 			e.unreadable(ctx, inv.session.ID, parseErr)
-			return delivery.ReasonParseError, nil
+			return failure{delivery.ReasonParseError, parseErr.Error()}, nil
 		}
-		if reason, err = e.posted(ctx, inv, p); err != nil || reason != "" || inv.Closing() {
-			return reason, err
+		if why, err = e.posted(ctx, inv, p); err != nil || why.reason != "" || inv.Closing() {
+			return why, err
 		}
 	}
-	return "", nil
+	return failure{}, nil
 }
 
+// failure is why a session is closed for what its client posted.
+type failure struct{ reason, details string }
+
 // posted handles one packet that came by POST. The reason is that to close the session for, if it has to be.
-func (e *Engine) posted(ctx context.Context, inv *Invocation, p engineio.Packet) (reason string, err error) {
+func (e *Engine) posted(ctx context.Context, inv *Invocation, p engineio.Packet) (why failure, err error) {
 	switch protocol.Packet(p.Type) {
 	case protocol.PacketServe:
 		inv.handle(ctx, p)
 	case protocol.PacketPong:
 		err = e.pong(ctx, &inv.session)
 	case protocol.PacketClose:
-		reason = delivery.ReasonTransportClose
+		why = failure{delivery.ReasonTransportClose, closedByClient}
 	case protocol.PacketRefuse:
-		reason = delivery.ReasonTransportError
+		why = failure{delivery.ReasonTransportError, wrongHeartbeat}
 	case protocol.PacketIgnore:
 	}
-	return reason, err
+	return why, err
 }
 
 // pong moves the ping of a polling session on, in its item and in the registry. A refusal means that the session has
@@ -115,14 +118,14 @@ const (
 )
 
 // endPolling closes a polling session because of what its client posted.
-func (e *Engine) endPolling(ctx context.Context, s sessionstore.Session, reason string) error {
+func (e *Engine) endPolling(ctx context.Context, s sessionstore.Session, why failure) error {
 	switch {
 	case s.Poll.Live(time.Now()):
 		e.await(ctx, s, func(s *sessionstore.Session) bool { return len(s.Pending()) == 0 })
-	case reason == delivery.ReasonTransportClose:
+	case why.reason == delivery.ReasonTransportClose:
 		e.await(ctx, s, func(s *sessionstore.Session) bool { return s.Poll.Live(time.Now()) })
 	}
-	return e.Fail(ctx, s.ID, reason)
+	return e.FailFor(ctx, s.ID, why.reason, why.details)
 }
 
 // await reads the session until it is as wished, ends, or patience does.

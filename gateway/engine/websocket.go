@@ -80,7 +80,10 @@ func (e *Engine) refuse(ctx context.Context, conn sessionstore.Connection) error
 func (e *Engine) dropped(
 	ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, cause error,
 ) error {
-	err := e.closing.Close(ctx, id, delivery.ReasonTransportError, delivery.CloseOptions{Doubtful: conn})
+	err := e.closing.Close(
+		ctx, id, delivery.ReasonTransportError,
+		delivery.CloseOptions{Doubtful: conn, Details: described("message: " + cause.Error())},
+	)
 	return errors.Join(fmt.Errorf("engine: message: %w", cause), err)
 }
 
@@ -123,6 +126,12 @@ func (e *Engine) frame(
 	return "", e.refuse(ctx, conn)
 }
 
+// What broke, as disconnect handlers are told.
+const (
+	closedByClient = "the client sent a close packet"
+	wrongHeartbeat = "invalid heartbeat direction"
+)
+
 // established serves a frame of the session's own WebSocket.
 func (e *Engine) established(
 	ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string,
@@ -130,7 +139,7 @@ func (e *Engine) established(
 	p, err := engineio.Decode(frame)
 	if err != nil {
 		e.unreadable(ctx, s.ID, err)
-		return "", e.Fail(ctx, s.ID, delivery.ReasonParseError)
+		return "", e.FailFor(ctx, s.ID, delivery.ReasonParseError, err.Error())
 	}
 	switch protocol.Packet(p.Type) {
 	case protocol.PacketServe:
@@ -142,9 +151,9 @@ func (e *Engine) established(
 		}
 		return reply, nil
 	case protocol.PacketClose:
-		return "", e.Fail(ctx, s.ID, delivery.ReasonTransportClose)
+		return "", e.FailFor(ctx, s.ID, delivery.ReasonTransportClose, closedByClient)
 	case protocol.PacketRefuse:
-		return "", e.Fail(ctx, s.ID, delivery.ReasonTransportError)
+		return "", e.FailFor(ctx, s.ID, delivery.ReasonTransportError, wrongHeartbeat)
 	case protocol.PacketPong:
 		return "", e.beatOf(ctx, s.ID, conn)
 	case protocol.PacketIgnore:
@@ -154,6 +163,13 @@ func (e *Engine) established(
 
 // Disconnect is told that a WebSocket has ended. It may be called more than once, late, or never.
 func (e *Engine) Disconnect(ctx context.Context, conn sessionstore.Connection) error {
+	return e.DisconnectFor(ctx, conn, sessionstore.Details{})
+}
+
+// DisconnectFor is Disconnect with what is known of why, for disconnect handlers.
+func (e *Engine) DisconnectFor(
+	ctx context.Context, conn sessionstore.Connection, details sessionstore.Details,
+) error {
 	id, err := e.session(ctx, conn)
 	if errors.Is(err, sessionstore.ErrNotFound) {
 		return nil
@@ -161,7 +177,7 @@ func (e *Engine) Disconnect(ctx context.Context, conn sessionstore.Connection) e
 	if err != nil {
 		return fmt.Errorf("engine: disconnect: %w", err)
 	}
-	return e.ended(ctx, id, conn, delivery.ReasonTransportClose, delivery.CloseOptions{IfConn: conn})
+	return e.ended(ctx, id, conn, delivery.ReasonTransportClose, delivery.CloseOptions{IfConn: conn, Details: details})
 }
 
 // Cut ends a connection, and the session that is on it, for a reason: an instance died while it handled a frame of it.

@@ -43,6 +43,7 @@ const (
 	attrPingAt        = "pa"
 	attrPinged        = "pi"
 	attrReason        = "r"
+	attrDetails       = "rd"
 	attrDrain         = "d"
 	attrLease         = "lo" // owner of the handler lease, or of a shard's lease
 	attrLeaseEnds     = "lu"

@@ -121,6 +121,7 @@ func sessionOf(id sessionstore.SessionID, it item) sessionstore.Session {
 		PingAt:    moment(it, attrPingAt),
 		Pinged:    flag(it, attrPinged),
 		Reason:    text(it, attrReason),
+		Details:   sessionstore.ParseDetails(text(it, attrDetails)),
 		Drain:     flag(it, attrDrain),
 		Handler:   leaseOf(it, attrLease, attrLeaseEnds),
 		CreatedAt: moment(it, attrCreatedAt),
@@ -315,6 +316,10 @@ func closeChange(r sessionstore.CloseRequest) change {
 		},
 		condition: isOpen,
 		returns:   types.ReturnValueAllOld,
+	}
+	if said := r.Details.String(); said != "" {
+		c.update += ", #" + attrDetails + " = :details"
+		c.values[":details"] = str(said)
 	}
 	drop := removeHold + ", " + removePoll + ", " + removeCandidate
 	if r.Drain {

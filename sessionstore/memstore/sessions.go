@@ -116,7 +116,7 @@ func (s *Store) Close(ctx context.Context, r sessionstore.CloseRequest) (session
 	}, func(e *entry) {
 		before = e.view()
 		v := &e.session
-		v.State, v.Reason, v.Handler = sessionstore.Closing, r.Reason, r.Handler
+		v.State, v.Reason, v.Details, v.Handler = sessionstore.Closing, r.Reason, r.Details, r.Handler
 		v.Hold, v.Poll = sessionstore.Lease{}, sessionstore.Poll{}
 		v.Candidate, v.Probed = sessionstore.Candidate{}, false
 		v.Drain = r.Drain && v.Transport == sessionstore.Polling

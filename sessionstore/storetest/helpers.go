@@ -119,7 +119,9 @@ func (x *tester) close(id sessionstore.SessionID, drain bool) sessionstore.Sessi
 }
 
 func closing(id sessionstore.SessionID, drain bool) sessionstore.CloseRequest {
-	return sessionstore.CloseRequest{Session: id, Reason: "transport close", Handler: lease(me), Drain: drain}
+	return sessionstore.CloseRequest{
+		Session: id, Reason: "transport close", Details: details, Handler: lease(me), Drain: drain,
+	}
 }
 
 func (x *tester) finish(id sessionstore.SessionID) {

@@ -281,7 +281,7 @@ func finish(x *tester) {
 	x.must(x.store.Finish(x.Context(), id, other, after(time.Hour)))
 	_, err = x.store.Handshake(x.Context(), id)
 	x.is(err, sessionstore.ErrNotFound)
-	if s := x.get(id); s.State != sessionstore.Closed || s.Reason != "transport close" {
+	if s := x.get(id); s.State != sessionstore.Closed || s.Reason != "transport close" || s.Details != details {
 		x.Errorf("finished: %+v", s)
 	}
 }

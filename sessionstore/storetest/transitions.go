@@ -64,9 +64,12 @@ func (x *tester) tryMissing(tr transition) {
 
 func never(*sessionstore.Session) {}
 
+// details are those of the closes of the tests.
+var details = sessionstore.Details{Code: 1001, Description: "going away, ü"}
+
 func closes(drain bool) func(s *sessionstore.Session) {
 	return func(s *sessionstore.Session) {
-		s.State, s.Reason, s.Handler = sessionstore.Closing, "transport close", lease(me)
+		s.State, s.Reason, s.Details, s.Handler = sessionstore.Closing, "transport close", details, lease(me)
 		s.Hold, s.Poll = sessionstore.Lease{}, sessionstore.Poll{}
 		s.Candidate, s.Probed = sessionstore.Candidate{}, false
 		s.Drain = drain && s.Transport == sessionstore.Polling

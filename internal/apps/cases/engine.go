@@ -23,6 +23,9 @@ var errNoID = errors.New("no id for this one")
 //
 // The event "watch" joins the room of a mark, "transport" acknowledges with the transport that it came by, "clients"
 // with the number of sessions. Sockets whose client has moved to WebSocket are told so, as "upgraded".
+//
+// A socket of the namespace /details has the mark of its auth: when it has left, those in the room of that mark are
+// told why, as "ended".
 func engineHooks(srv *nonstick.Server) {
 	srv.GenerateID(func(_ context.Context, h nonstick.Handshake) (string, error) {
 		switch {
@@ -61,6 +64,17 @@ func engineHooks(srv *nonstick.Server) {
 				_ = n.To(k.ID).Emit(ctx, "upgraded", u.Transport) // the same
 			}
 		}
+	})
+	n := srv.Of("/details")
+	n.OnDisconnect(func(ctx context.Context, s *nonstick.Socket, reason nonstick.Reason) error {
+		auth, err := nonstick.Auth[struct {
+			Mark string `json:"mark"`
+		}](ctx, s)
+		if err != nil {
+			return err
+		}
+		d := s.DisconnectDetails()
+		return srv.To(watchRefusals+auth.Mark).Emit(ctx, "ended", reason, d.Code, d.Description)
 	})
 	nonstick.OnAck(srv, "watch", func(ctx context.Context, s *nonstick.Socket, mark string) (bool, error) {
 		return true, s.Join(ctx, watchRefusals+mark)
