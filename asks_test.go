@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -235,6 +236,16 @@ func TestEmitWithAcksInHandler(t *testing.T) {
 	})
 }
 
+// noteLock is taken by handlers that note something: what is due may be done at once.
+var noteLock sync.Mutex
+
+// note notes what a handler was told.
+func note(list *[]string, what string) {
+	noteLock.Lock()
+	defer noteLock.Unlock()
+	*list = append(*list, what)
+}
+
 // pollApp asks by continuation, and notes what comes of it.
 func pollApp(heard *[]string) func(s *nonstick.Server) {
 	return func(s *nonstick.Server) {
@@ -243,12 +254,12 @@ func pollApp(heard *[]string) func(s *nonstick.Server) {
 			return nonstick.EmitThen(ctx, s.To(room).Timeout(72*time.Hour), "question", "vote", "state of "+room, 1)
 		})
 		nonstick.OnReply(s, "vote", func(ctx context.Context, k *nonstick.Socket, answer, state string) error {
-			*heard = append(*heard, fmt.Sprintf("%s %s (%s)", k.ID(), answer, state))
+			note(heard, fmt.Sprintf("%s %s (%s)", k.ID(), answer, state))
 			return k.Emit(ctx, "thanks")
 		})
 		nonstick.OnNoReply(
 			s, "vote", func(_ context.Context, n *nonstick.Namespace, missing []string, state string) error {
-				*heard = append(*heard, fmt.Sprintf("%s missing %v (%s)", n.Name(), missing, state))
+				note(heard, fmt.Sprintf("%s missing %v (%s)", n.Name(), missing, state))
 				return nil
 			},
 		)
@@ -376,7 +387,7 @@ func TestServerSideEmit(t *testing.T) {
 		app := func(s *nonstick.Server) {
 			nonstick.OnServerSideEmit(
 				s, "tidy", func(_ context.Context, n *nonstick.Namespace, in nonstick.Args2[string, int]) error {
-					ran = append(ran, fmt.Sprint(n.Name(), in.First, in.Second))
+					note(&ran, fmt.Sprint(n.Name(), in.First, in.Second))
 					return nil
 				},
 			)

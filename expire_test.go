@@ -23,7 +23,7 @@ func tokenApp(told *[]string) func(s *nonstick.Server) {
 			return k.ExpireAt(ctx, time.Now().Add(time.Duration(seconds)*time.Second))
 		})
 		s.OnExpire(func(ctx context.Context, k *nonstick.RemoteSocket) error {
-			*told = append(*told, k.ID())
+			note(told, k.ID())
 			return k.Emit(ctx, "token?")
 		})
 		other := s.Of("/other")
