@@ -9,6 +9,7 @@ var several = map[string]func(t *testing.T, args ...string) string{
 
 // TestShutdown ends all sessions of a server.
 func TestShutdown(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for name, start := range several {
 		t.Run(name, func(t *testing.T) {
 			runNode(t, "shutdown.test.mjs", start(t, "--app", "cases"))

@@ -18,6 +18,7 @@ const toldEvents = "connect,disconnect,join,leave,event:str,event:unhandled"
 
 // TestEventsOut has what happens to sockets told to each service, and to none that takes it.
 func TestEventsOut(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	const file = "events.test.mjs"
 	t.Run("lines of a file", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "events")
@@ -43,6 +44,7 @@ func TestEventsOut(t *testing.T) {
 
 // TestEventsOutRefused has events go to a topic that is not there: clients are served, and the logs say what is lost.
 func TestEventsOutRefused(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	logs := t.TempDir()
 	url := onTemplate(
 		t, "--app", "cases", "--logs", logs, "--parameter", "EventsTo=arn:aws:sns:us-east-1:111111111111:Elsewhere",

@@ -31,6 +31,7 @@ var traffic = []appends{
 
 // TestAppends prints what 1,000 packets cost that are appended one by one, with the GETs that fetch them.
 func TestAppends(t *testing.T) {
+	t.Parallel()
 	var out strings.Builder
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "1,000 packets of\tWRU\tof them of refusals\tRRU")

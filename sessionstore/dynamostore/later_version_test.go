@@ -73,6 +73,7 @@ func (c later) BatchWriteItem(
 
 // During a deploy instances of two versions share the table. The older one is not disturbed by what the newer adds.
 func TestItemsOfALaterVersion(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) sessionstore.Store {
 		return dynamostore.New(later{newTable(t)}, dynamostore.Options{Table: table})
 	})

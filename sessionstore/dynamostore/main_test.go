@@ -46,6 +46,7 @@ func newTable(t testing.TB) *dynamodb.Client {
 }
 
 func TestStore(t *testing.T) {
+	t.Parallel() // it waits for the database most of the time, as the others that do so
 	storetest.Run(t, func(t *testing.T) sessionstore.Store {
 		return dynamostore.New(newTable(t), dynamostore.Options{Table: table})
 	})

@@ -150,6 +150,7 @@ func (p *paged) empty() {
 
 // TestThousandPackets: whatever the packets, they come once and in order, and the item stays small.
 func TestThousandPackets(t *testing.T) {
+	t.Parallel()
 	for _, bytes := range []int{10, 100, 1000, 1100} {
 		t.Run(fmt.Sprint(bytes), func(t *testing.T) {
 			client := newTable(t)
@@ -190,6 +191,7 @@ func TestManyAtOnce(t *testing.T) {
 
 // TestPartOfAPage: GETs that end within pages, of whatever level, and at their ends.
 func TestPartOfAPage(t *testing.T) {
+	t.Parallel()
 	client := newTable(t)
 	for _, n := range []int{1, 2, 13, 60, 333} {
 		p := newPaged(t, dynamostore.New(client, dynamostore.Options{Table: table}), client)
