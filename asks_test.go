@@ -185,6 +185,34 @@ func TestEmitWithAcksEdges(t *testing.T) {
 	})
 }
 
+// The row of a member that is found gone is removed where it was read: in the room of To, or of And.
+func TestEmitWithAcksReaps(t *testing.T) {
+	for name, of := range map[string]func(s *nonstick.Server) nonstick.Selection{
+		"To":  func(s *nonstick.Server) nonstick.Selection { return s.To("room") },
+		"And": func(s *nonstick.Server) nonstick.Selection { return s.And("room") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				s := w.server(votingApp)
+				gone := w.join(s)
+				gone.send(`42["join","room"]`)
+				closed := sessionstore.CloseRequest{Session: gone.sid, Reason: "transport close"}
+				if _, err := w.store.Close(t.Context(), closed); err != nil { // the instance that closed it has died
+					t.Fatal(err)
+				}
+				w.pusher.AnswerAlways(gone.conn, delivery.ErrGone)
+				r, err := nonstick.EmitWithAcks[string](t.Context(), of(s), "question")
+				if err != nil || r.Missing != nil {
+					t.Errorf("%+v, %v", r, err)
+				}
+				for m := range w.store.Members(t.Context(), "/", "room", sessionstore.Range{}) {
+					t.Errorf("the room still has %s", m.Socket)
+				}
+			})
+		})
+	}
+}
+
 // What may not be asked is refused before anything is emitted.
 func TestEmitWithAcksRefused(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

@@ -28,20 +28,12 @@ func (a *Adapter) BroadcastTo(
 		if large {
 			known = nil
 		}
-		if parts, ok := a.split(sel, p, known); ok {
-			a.order.add(sel.Namespace)
-			return a.queue(ctx, sel, p, parts)
+		if r, queued, err := a.enqueue(ctx, sel, p, known); queued {
+			return r, err
 		}
 	}
-	f := newFan(a, sel.Namespace, sel.room(), p)
+	_, room := a.members(ctx, sel, sessionstore.Range{}) // nothing is read: the list is known
+	f := newFan(a, sel.Namespace, room, p)
 	f.lost = lost
 	return a.toEach(ctx, f, listed(list, nil))
-}
-
-// room is the one whose rows the members come from, if it is a single one.
-func (s Selection) room() sessionstore.Room {
-	if len(s.Rooms) == 1 {
-		return s.Rooms[0]
-	}
-	return ""
 }

@@ -123,12 +123,24 @@ func (a *Adapter) Broadcast(
 	if !large && (err != nil || len(few) == 0 || !a.order.has(sel.Namespace)) {
 		return a.toAll(ctx, sel.Namespace, listed(few, err), room, p)
 	}
-	parts, ok := a.split(sel, p, few)
-	if !ok { // too large for a queue
-		return a.toAll(ctx, sel.Namespace, members, room, p)
+	if r, queued, err := a.enqueue(ctx, sel, p, few); queued {
+		return r, err
+	}
+	return a.toAll(ctx, sel.Namespace, members, room, p)
+}
+
+// enqueue hands a broadcast to the queue: to the ranges of those members that are known, or to all. It is not queued if
+// it is too large for that.
+func (a *Adapter) enqueue(
+	ctx context.Context, sel Selection, p *Packet, known []sessionstore.Member,
+) (r Result, queued bool, err error) {
+	parts, ok := a.split(sel, p, known)
+	if !ok {
+		return Result{}, false, nil
 	}
 	a.order.add(sel.Namespace)
-	return a.queue(ctx, sel, p, parts)
+	r, err = a.queue(ctx, sel, p, parts)
+	return r, true, err
 }
 
 // toAll delivers a packet to members of a namespace. The room is the one whose rows they come from, if it is a single

@@ -30,7 +30,7 @@ type Interest struct {
 	Creates, Deletes bool
 }
 
-// In and Out report whether joins, or leaves, are of interest at all.
+// in reports whether joins are of interest at all, out whether leaves are.
 func (i Interest) in() bool  { return i.Joins || i.Creates }
 func (i Interest) out() bool { return i.Leaves || i.Deletes }
 
