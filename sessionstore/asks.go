@@ -59,11 +59,16 @@ func AskParts(id uint64) int { return 1 << (id >> askPartsAt & 0xF) }
 
 // AskPart returns the part of a question that a socket belongs to.
 func AskPart(id uint64, socket SocketID) int {
-	h := uint32(2166136261) // FNV-1a: it must never change while a question is open
-	for i := range len(socket) {
-		h = (h ^ uint32(socket[i])) * 16777619
+	return int(hash(socket)) & (AskParts(id) - 1)
+}
+
+// hash is FNV-1a: where a question or a timer lies must not change while it is kept.
+func hash[T ~string](s T) uint32 {
+	h := uint32(2166136261)
+	for i := range len(s) {
+		h = (h ^ uint32(s[i])) * 16777619
 	}
-	return int(h) & (AskParts(id) - 1)
+	return h
 }
 
 // Check refuses what is above a limit, with ErrTooLarge.

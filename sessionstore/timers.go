@@ -31,11 +31,7 @@ func TimerShards(registry int) int { return min(registry, mostTimerShards) }
 
 // TimerShard returns the shard of a timer, of so many.
 func TimerShard(name string, shards int) int {
-	h := uint32(2166136261)
-	for i := range len(name) {
-		h = (h ^ uint32(name[i])) * 16777619
-	}
-	return int(h % uint32(shards))
+	return int(hash(name) % uint32(shards))
 }
 
 // Check refuses what is no timer, with ErrTooLarge.

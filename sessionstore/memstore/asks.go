@@ -91,6 +91,15 @@ func (s *Store) sweepAsks(now time.Time) {
 func (s *Store) removeAsk(k askKey) {
 	s.heldBytes.Add(-s.asks.rows[k].bytes)
 	delete(s.asks.rows, k)
+	s.asks.wake(k.asked) // a caller that waits no more has left its channel
+}
+
+// wake tells the callers that wait for answers to a question.
+func (a *asks) wake(k asked) {
+	if c := a.waiting[k]; c != nil {
+		close(c)
+		delete(a.waiting, k)
+	}
 }
 
 // Ask implements [sessionstore.Asks].
@@ -138,10 +147,7 @@ func (s *Store) PutAnswer(ctx context.Context, a sessionstore.Ask, answer sessio
 	row.answers.put(answer.Socket, answer)
 	row.bytes += n
 	s.heldBytes.Add(n)
-	if c := s.asks.waiting[asked{a.Namespace, a.ID}]; c != nil {
-		close(c)
-		delete(s.asks.waiting, asked{a.Namespace, a.ID})
-	}
+	s.asks.wake(asked{a.Namespace, a.ID})
 	return nil
 }
 
