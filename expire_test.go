@@ -71,6 +71,24 @@ func TestExpireAt(t *testing.T) {
 	})
 }
 
+// A time that is set anew in the hook, a second later, is kept to: what was done a moment ago does not hold it up.
+func TestExpireAtSoonAgain(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		var told []string
+		s := w.server(tokenApp(&told), patient)
+		p := w.join(s)
+		time.Sleep(time.Minute)
+		for want := 1; want <= 3; want++ {
+			w.sweep(s, 100*time.Millisecond)
+			if len(told) != want {
+				t.Fatalf("told %d times, want %d", len(told), want)
+			}
+			p.send(`42["token",1]`)
+			time.Sleep(time.Second)
+		}
+	})
+}
+
 // A hook may disconnect the socket; from outside the time is set too; without a hook it is refused.
 func TestExpireAtDisconnects(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
@@ -33,10 +34,16 @@ func (s *shard) timers(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		name := sessionstore.SessionID("timer#" + t.Name) // beside sessions, whose ids have no #
-		s.w.later(ctx, name, func(ctx context.Context) error { return s.e.due(ctx, h, t) })
+		id := sessionstore.SessionID(timerClaim(&t)) // beside sessions, whose ids have no #
+		s.w.later(ctx, id, func(ctx context.Context) error { return s.e.due(ctx, h, t) })
 	}
 	return nil
+}
+
+// timerClaim is the name of a timer's claim. One that comes again under its name at another time is another: it does
+// not wait for the end of the claim before.
+func timerClaim(t *sessionstore.Timer) string {
+	return "timer#" + strconv.FormatInt(t.At.UnixMilli(), 10) + "#" + t.Name
 }
 
 // removeTries is how often it is tried to remove a timer: one that stays is done once more when its claim ends.
@@ -46,7 +53,7 @@ const removeTries = 4
 // same time, so a claim sees to it that it is done once.
 func (e *Engine) due(ctx context.Context, h TimerHandler, t sessionstore.Timer) error {
 	now := time.Now()
-	name := "timer#" + t.Name
+	name := timerClaim(&t)
 	lease := sessionstore.Lease{Owner: sessionstore.Owner(sessionstore.NewID()), Until: delivery.LeaseUntil(ctx, now)}
 	err := e.store.Claim(ctx, name, lease, "", now)
 	if _, held := sessionstore.Holder(err); held {
