@@ -37,12 +37,15 @@ func TestReferenceSuites(t *testing.T) {
 			"dynamodb, several instances", func(t *testing.T) string { return onDynamoDBInstances(t, args...) },
 			[]string{"NONSTICK_FRAMES=text"},
 		},
-		{"reference", startReferenceOfSuites, []string{"NONSTICK_REFERENCE=1"}},
+		{
+			"reference", func(t *testing.T) string { return startReferenceOfSuites(t) },
+			[]string{"NONSTICK_REFERENCE=1"},
+		},
 	} {
 		t.Run(server.name, func(t *testing.T) {
 			url := server.start(t)
 			for _, s := range sections {
-				if s.file == "" || s.alone != (server.name == "no server") {
+				if s.file == "" || s.recovery() || s.alone != (server.name == "no server") {
 					continue
 				}
 				t.Run(s.file, func(t *testing.T) {
@@ -55,14 +58,14 @@ func TestReferenceSuites(t *testing.T) {
 	}
 }
 
-// startReferenceOfSuites starts the reference server with the application "suites", and returns its URL.
-func startReferenceOfSuites(t *testing.T) string {
+// startReferenceOfSuites starts the reference server with the application "suites", with more of an environment, and
+// returns its URL.
+func startReferenceOfSuites(t *testing.T, env ...string) string {
 	t.Helper()
 	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	_, port, _ := strings.Cut(addr, ":")
-	s := start(
-		t, "reference", "env", "PORT="+port, "MAX_PAYLOAD="+maxPayload, "node", "e2e/node/suites/reference-server.mjs",
-	)
+	env = append([]string{"PORT=" + port, "MAX_PAYLOAD=" + maxPayload}, env...)
+	s := start(t, "reference", "env", append(env, "node", "e2e/node/suites/reference-server.mjs")...)
 	s.waitListening(t, addr)
 	return "http://" + addr
 }

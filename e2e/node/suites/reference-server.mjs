@@ -1,5 +1,6 @@
 // The reference: socket.io and engine.io of npm with the application that localdev calls "suites", on the port that
-// PORT names. It shows that the tests of this folder ask for what the reference does.
+// PORT names. It shows that the tests of this folder ask for what the reference does. RECOVERY is what recovery does:
+// "on" skips middleware, "checked" runs it; it is off otherwise.
 
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
@@ -18,11 +19,13 @@ const engine = attach(server, {
 });
 engine.on('connection', (socket) => socket.on('message', (data) => socket.send(data)));
 
-const io = new Server(server, { ...options, serveClient: false });
+const recovery = { on: {}, checked: { skipMiddlewares: false } }[process.env.RECOVERY];
+const io = new Server(server, { ...options, serveClient: false, connectionStateRecovery: recovery });
 for (const name of ['/asd', '/valid', '/timeout_socket']) io.of(name);
 io.of('/foo').on('connection', identify);
 io.of('/abc').on('connection', (socket) => socket.emit('handshake', socket.handshake));
 io.of('/no').use((socket, next) => next(new Error('Auth failed (custom namespace)')));
+recoverable(io.of('/recovery'));
 io.on('connection', (socket) => {
   identify(socket);
   events(socket);
@@ -57,6 +60,31 @@ function binary(socket) {
   });
   socket.on('abuff1', (data) => { socket.data.came = Buffer.isBuffer(data); });
   socket.on('abuff2', () => socket.data.came && socket.emit('abuff2-ack'));
+}
+
+function recoverable(namespace) {
+  namespace.use((socket, next) => {
+    socket.data.checked = (socket.data.checked ?? 0) + 1;
+    next();
+  });
+  namespace.on('connection', (socket) => {
+    if (!socket.recovered) {
+      const { rooms = [], foo = null } = socket.handshake.auth;
+      socket.join(rooms);
+      socket.data.foo = foo;
+    }
+    socket.on('state', (answer) => {
+      const { id, recovered, data: { checked, foo } } = socket;
+      answer({ id, recovered, rooms: [...socket.rooms].filter((room) => room !== id).sort(), checked, foo });
+    });
+    socket.on('cast', ({ room, volatile }, event, answer) => {
+      const to = room === null ? namespace : namespace.to(room);
+      (volatile ? to.volatile : to).emit(...event);
+      answer(true);
+    });
+    socket.on('back', (...event) => socket.emit(...event));
+    socket.on('lost', (id, answer) => answer(!namespace.sockets.has(id)));
+  });
 }
 
 server.listen(Number(process.env.PORT), '127.0.0.1');
