@@ -67,27 +67,32 @@ func report(line map[string]any) {
 	fmt.Println(string(b))
 }
 
-func (r *run) options(auth map[string]any) *socket.Options {
+// options are those of a client that opens when connected is closed, see [late].
+func (r *run) options(auth map[string]any, connected <-chan struct{}) *socket.Options {
 	o := socket.DefaultOptions()
 	o.SetForceNew(true)
 	o.SetReconnectionDelay(50)
 	o.SetReconnectionDelayMax(200)
 	o.SetAuth(auth)
 	o.SetForceBase64(r.frames == "text")
+	polling := &late{TransportCtor: transports.Polling, connected: connected}
+	webSocket := &late{TransportCtor: transports.WebSocket, connected: connected}
 	switch r.transport {
 	case "polling":
-		o.SetTransports(types.NewSet(transports.Polling))
+		o.SetTransports(types.NewSet[transports.TransportCtor](polling))
 	case "websocket":
-		o.SetTransports(types.NewSet(transports.WebSocket))
+		o.SetTransports(types.NewSet[transports.TransportCtor](webSocket))
 	default:
-		o.SetTransports(types.NewSet(transports.Polling, transports.WebSocket))
+		webSocket.first = transports.Polling
+		o.SetTransports(types.NewSet[transports.TransportCtor](polling, webSocket))
 	}
 	return o
 }
 
 // make is a client that is on its way; prepare sets its handlers.
 func (r *run) make(auth map[string]any, prepare func(*socket.Socket)) (*socket.Socket, error) {
-	o := r.options(auth)
+	connected := make(chan struct{})
+	o := r.options(auth, connected)
 	o.SetAutoConnect(false)
 	s, err := socket.Connect(r.url, o)
 	if err != nil {
@@ -98,6 +103,7 @@ func (r *run) make(auth map[string]any, prepare func(*socket.Socket)) (*socket.S
 		prepare(s)
 	}
 	s.Connect()
+	close(connected)
 	return s, nil
 }
 
