@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -17,19 +19,25 @@ import (
 // A program is written in the language of a client, and speaks every scenario of clients/README.md.
 type program struct {
 	name    string
-	command []string // the URL, the transport and the kind of frames follow
+	command []string // the URL, the transport, the kind of frames and the scenarios follow
 	// ready names what has to be there, and what installs it.
 	ready string
 	// cannot are scenarios that this client cannot pass by itself, with the reason: they have to fail.
 	cannot func(c combination, scenario string) (reason string)
 	// unasked are scenarios that this client passes at times, whatever the server, with the reason. Nil means none.
 	unasked func(c combination, scenario string) (reason string)
+	// recovers says that the client implements connection state recovery.
+	recovers bool
 }
 
-// asked are the scenarios that a client is asked for.
+// asked are the scenarios that a client is asked for. A lost connection comes back as a new socket, or is recovered.
 func (p program) asked(c combination) []string {
 	var asked []string
 	for _, scenario := range scenarios {
+		back := scenario == "reconnected" || scenario == "recovered"
+		if back && (scenario == "recovered") != (p.recovers && c.recovery) {
+			continue
+		}
 		if p.unasked == nil || p.unasked(c, scenario) == "" {
 			asked = append(asked, scenario)
 		}
@@ -37,14 +45,16 @@ func (p program) asked(c combination) []string {
 	return asked
 }
 
-// A combination is one run of a client.
+// A combination is one run of a client. recovery is on or off in the server.
 type combination struct {
 	setup, transport, frames string
+	recovery                 bool
 }
 
-// scenarios are those that every client has to report.
+// scenarios are those that clients are asked for.
 var scenarios = []string{
 	"connect", "refused", "acknowledged", "asked", "waited", "binary", "rooms", "namespaces", "ended", "reconnected",
+	"recovered",
 }
 
 var transports = []string{"polling", "websocket", "upgrade"}
@@ -70,7 +80,7 @@ func goTrouble(c combination, scenario string) string {
 		return "the client's polling times out by itself"
 	case scenario == "namespaces":
 		return "a namespace that joins an open connection takes its acknowledgements away"
-	case scenario == "reconnected" && c.transport == "upgrade":
+	case (scenario == "reconnected" || scenario == "recovered") && c.transport == "upgrade":
 		return "the client does not always come back by polling from a network that failed"
 	default:
 		return ""
@@ -84,6 +94,8 @@ func rustTrouble(c combination, scenario string) string {
 		return "the client has no way to acknowledge an event of the server"
 	case scenario == "binary" && c.transport != "polling":
 		return "the client does not read binary data over WebSocket, nor sends it as base64"
+	case scenario == "binary" && c.recovery:
+		return "the client does not read binary data beside another argument, which is the offset"
 	default:
 		return ""
 	}
@@ -93,35 +105,35 @@ var programs = []program{
 	{
 		"javascript 4.8.4",
 		[]string{"node", "clients/javascript/client.mjs", "socket.io-client"},
-		"node_modules/socket.io-client", everything, nil,
+		"node_modules/socket.io-client", everything, nil, true,
 	},
 	{
 		"javascript 4.0.0",
 		[]string{"node", "clients/javascript/client.mjs", "socket.io-client-4-0"},
-		"node_modules/socket.io-client-4-0", everything, nil,
+		"node_modules/socket.io-client-4-0", everything, nil, false,
 	},
 	{
 		"javascript 3.1.3",
 		[]string{"node", "clients/javascript/client.mjs", "socket.io-client-3-1"},
-		"node_modules/socket.io-client-3-1", everything, nil,
+		"node_modules/socket.io-client-3-1", everything, nil, false,
 	},
 	{
 		"python sync",
 		[]string{cache("python", "bin", "python"), "clients/python/client.py", "sync"},
-		cache("python", ".installed"), binaryFrames, nil,
+		cache("python", ".installed"), binaryFrames, nil, false,
 	},
 	{
 		"python asyncio",
 		[]string{cache("python", "bin", "python"), "clients/python/client.py", "asyncio"},
-		cache("python", ".installed"), binaryFrames, nil,
+		cache("python", ".installed"), binaryFrames, nil, false,
 	},
 	{
 		"java 2.1.2",
 		[]string{"java", "-cp", cache("java", "lib") + "/*:" + cache("java", "classes"), "Client"},
-		cache("java", ".installed"), binaryFrames, nil,
+		cache("java", ".installed"), binaryFrames, nil, false,
 	},
-	{"go 3.0.0", []string{cache("go", "client")}, cache("go", ".installed"), everything, goTrouble},
-	{"rust 0.6.0", []string{cache("rust", "client")}, cache("rust", ".installed"), rustTrouble, nil},
+	{"go 3.0.0", []string{cache("go", "client")}, cache("go", ".installed"), everything, goTrouble, true},
+	{"rust 0.6.0", []string{cache("rust", "client")}, cache("rust", ".installed"), rustTrouble, nil, false},
 }
 
 // TestClients has the clients of other languages, and old ones, speak to two setups: in one process, whose limits are
@@ -129,15 +141,17 @@ var programs = []program{
 // function in front: no client is told of more than one address.
 func TestClients(t *testing.T) {
 	t.Run("memory, several instances", func(t *testing.T) {
-		runClients(t, inMemoryInstances(t, "--app", "cases", "--limits", "none"), "memory", "binary")
+		url := inMemoryInstances(t, "--app", "cases", "--limits", "none")
+		runClients(t, url, combination{setup: "memory", frames: "binary"})
 	})
 	t.Run("template", func(t *testing.T) {
-		runClients(t, deploy(t, "ordered", "--app", "cases", "--parameter", "Edge=on").url, "template", "text")
+		url := deploy(t, "ordered", "--app", "cases", "--parameter", "Edge=on").url
+		runClients(t, url, combination{setup: "template", frames: "text"})
 	})
 }
 
 // runClients runs one client after the other, each in all transports at once.
-func runClients(t *testing.T, url, setup, frames string) {
+func runClients(t *testing.T, url string, c combination) {
 	t.Helper()
 	for _, client := range programs {
 		t.Run(client.name, func(t *testing.T) {
@@ -147,7 +161,9 @@ func runClients(t *testing.T, url, setup, frames string) {
 			for _, transport := range transports {
 				t.Run(transport, func(t *testing.T) {
 					t.Parallel()
-					runClient(t, client, url, combination{setup, transport, frames})
+					c := c
+					c.transport = transport
+					runClient(t, client, url, c)
 				})
 			}
 		})
@@ -212,11 +228,12 @@ func execClient(t *testing.T, client program, url string, c combination) ([]resu
 	ctx, cancel := context.WithTimeout(t.Context(), clientTime)
 	defer cancel()
 	wire := newWire(t, strings.TrimPrefix(url, "http://"))
-	args := append(client.command[1:len(client.command):len(client.command)], wire.url(), c.transport, c.frames)
-	if asked := client.asked(c); len(asked) < len(scenarios) {
-		args = append(args, asked...)
-	}
+	args := slices.Concat(client.command[1:], []string{wire.url(), c.transport, c.frames}, client.asked(c))
 	cmd := exec.CommandContext(ctx, client.command[0], args...)
+	cmd.Env = os.Environ()
+	if c.recovery {
+		cmd.Env = append(cmd.Env, "NONSTICK_RECOVERY=on")
+	}
 	cmd.WaitDelay = stopTime
 	var stderr output
 	cmd.Stderr = &stderr
@@ -228,7 +245,11 @@ func execClient(t *testing.T, client program, url string, c combination) ([]resu
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", client.name, err)
 	}
-	results := wire.readClient(stdout)
+	results := wire.readClient(stdout, func(to say) {
+		if err := to.emit(ctx, url); err != nil {
+			t.Errorf("emit for a client that is away: %v", err)
+		}
+	})
 	err = cmd.Wait()
 	t.Logf("%s, %s: %d scenarios, %.1f s", client.name, c.transport, len(results), time.Since(started).Seconds())
 	if err != nil {
@@ -237,19 +258,26 @@ func execClient(t *testing.T, client program, url string, c combination) ([]resu
 	return results, nil
 }
 
-// readClient reads the results of a client, and cuts the wire when it asks for that.
-func (w *cutWire) readClient(r io.Reader) []result {
+// readClient reads the results of a client, and cuts the wire when it asks for that. emit is what it asks for while it
+// is away.
+func (w *cutWire) readClient(r io.Reader, emit func(say)) []result {
 	var results []result
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		var line struct {
 			result
 			Cut bool `json:"cut"`
+			Say say  `json:"say"`
 		}
 		if json.Unmarshal(lines.Bytes(), &line) != nil {
 			continue // what libraries print
 		}
-		if line.Cut {
+		switch {
+		case line.Cut && line.Say.Room != "":
+			mend := w.hold()
+			emit(line.Say)
+			mend()
+		case line.Cut:
 			w.cut()
 		}
 		if line.Status != "" {
@@ -259,6 +287,35 @@ func (w *cutWire) readClient(r io.Reader) []result {
 	return results
 }
 
+// say is what a client asks for while it is away: values that its room is to get as "said".
+type say struct {
+	Room   string            `json:"room"`
+	Values []json.RawMessage `json:"values"`
+}
+
+// emit has the server emit the values, one after the other.
+func (s say) emit(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, crowdPatience)
+	defer cancel()
+	m := &member{url: url, transport: "websocket"}
+	up := make(chan struct{})
+	var all sync.WaitGroup
+	defer all.Wait()
+	all.Go(func() { m.stay(ctx, func() { close(up) }) })
+	defer cancel()
+	select {
+	case <-up:
+	case <-ctx.Done():
+		return fmt.Errorf("connect: %w", ctx.Err())
+	}
+	for _, value := range s.Values {
+		if _, err := m.ask(ctx, "say", s.Room, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // cache is where scripts/install-tools puts clients.
 func cache(parts ...string) string {
 	path, err := filepath.Abs(filepath.Join(append([]string{"..", ".cache", "clients"}, parts...)...))
@@ -266,6 +323,34 @@ func cache(parts ...string) string {
 		panic(err) // there is no working directory
 	}
 	return path
+}
+
+// A client whose connection is lost is asked for one of two scenarios.
+func TestAsked(t *testing.T) {
+	for _, tt := range []struct {
+		recovers, recovery bool
+		want               string
+	}{
+		{false, false, "reconnected"},
+		{false, true, "reconnected"},
+		{true, false, "reconnected"},
+		{true, true, "recovered"},
+	} {
+		asked := program{recovers: tt.recovers}.asked(combination{recovery: tt.recovery})
+		if last := asked[len(asked)-1]; len(asked) != len(scenarios)-1 || last != tt.want {
+			t.Errorf("%+v: asked for %q", tt, asked)
+		}
+	}
+	unasked := func(_ combination, scenario string) string {
+		if scenario == "recovered" {
+			return "by chance"
+		}
+		return ""
+	}
+	asked := program{recovers: true, unasked: unasked}.asked(combination{recovery: true})
+	if len(asked) != len(scenarios)-2 || slices.Contains(asked, "recovered") || slices.Contains(asked, "reconnected") {
+		t.Errorf("by chance: asked for %q", asked)
+	}
 }
 
 // What judges the clients must not lose a failure.

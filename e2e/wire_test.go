@@ -95,10 +95,22 @@ func (w *cutWire) end(conns ...net.Conn) {
 }
 
 // cut ends all connections, without a word of the protocol.
-func (w *cutWire) cut() {
+func (w *cutWire) cut() { w.cutUntil(time.Now().Add(outage)) }
+
+// hold does the same for as long as it takes, until the caller mends the wire.
+func (w *cutWire) hold() (mend func()) {
+	w.cutUntil(time.Now().Add(time.Hour))
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.down = time.Now()
+	}
+}
+
+func (w *cutWire) cutUntil(down time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.down = time.Now().Add(outage)
+	w.down = down
 	for c := range w.ends {
 		if tcp, ok := c.(*net.TCPConn); ok {
 			_ = tcp.SetLinger(0) // a reset, as of a network that fails; what cannot be set is closed in order

@@ -1,12 +1,12 @@
 // The scenarios of the client matrix, spoken by a version of socket.io-client:
 //
-//   node client.mjs PACKAGE URL TRANSPORT FRAMES
+//   node client.mjs PACKAGE URL TRANSPORT FRAMES [SCENARIO...]
 //
 // PACKAGE is the name under which the version is installed; the rest is in ../README.md.
 
 import assert from 'node:assert/strict';
 
-const [name, url, transport, frames] = process.argv.slice(2);
+const [name, url, transport, frames, ...asked] = process.argv.slice(2);
 const { io, Manager } = await import(name);
 
 const patience = 10_000;
@@ -22,6 +22,16 @@ function once(emitter, event) {
     emitter.once(event, (...args) => { clearTimeout(timer); resolve(args); });
   });
 }
+
+/** An application's event without the offset that a server with recovery puts behind its arguments. */
+const withoutOffset = (args) => {
+  if (process.env.NONSTICK_RECOVERY !== 'on') return args;
+  assert.equal(typeof args.at(-1), 'string', 'an offset is the last argument');
+  return args.slice(0, -1);
+};
+
+/** The arguments of the next event of that name which the application emits. */
+const heard = async (socket, event) => withoutOffset(await once(socket, event));
 
 /** What the server acknowledges an event with. */
 function ask(socket, event, ...args) {
@@ -54,7 +64,7 @@ async function upgraded(socket) {
 const scenarios = {
   async connect() {
     const socket = start({ hello: true, text: 'ü😀' });
-    const [hello] = await once(socket, 'hello');
+    const [hello] = await heard(socket, 'hello');
     assert.deepEqual(hello, { nsp: '/' });
     await upgraded(socket);
     assert.deepEqual(await ask(socket, 'auth'), [{ hello: true, text: 'ü😀' }]);
@@ -76,7 +86,7 @@ const scenarios = {
   async asked() {
     const socket = await connect();
     socket.on('question', (text, answer) => answer(`${text}!`, 2));
-    const answered = once(socket, 'answered');
+    const answered = heard(socket, 'answered');
     socket.emit('ask', 'why');
     assert.deepEqual(await answered, ['why!', 2]);
   },
@@ -92,7 +102,7 @@ const scenarios = {
     const all = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
     const [same] = await ask(socket, 'bin', all);
     assert.deepEqual(Buffer.from(same), all);
-    const back = once(socket, 'back');
+    const back = heard(socket, 'back');
     socket.emit('back', { list: [all, Buffer.from('x')] }, 'text');
     const [{ list }, text] = await back;
     assert.deepEqual([...list.map((part) => Buffer.from(part)), text], [all, Buffer.from('x'), 'text']);
@@ -102,12 +112,12 @@ const scenarios = {
     const room = `room ${Math.random()}`;
     const [a, b] = await Promise.all([connect({ room }), connect()]);
     assert.deepEqual(await ask(b, 'join', room), ['ok']);
-    const both = [once(a, 'said'), once(b, 'said')];
+    const both = [heard(a, 'said'), heard(b, 'said')];
     assert.deepEqual(await ask(a, 'say', room, { n: 1 }), [true]);
     assert.deepEqual(await Promise.all(both), [[{ n: 1 }], [{ n: 1 }]]);
     assert.deepEqual(await ask(a, 'leave', room), ['ok']);
     a.on('said', () => assert.fail('a socket that has left the room was reached'));
-    const left = once(b, 'said');
+    const left = heard(b, 'said');
     await ask(a, 'say', room, 2);
     assert.deepEqual(await left, [2]);
   },
@@ -116,7 +126,7 @@ const scenarios = {
     const manager = new Manager(url, options);
     open.push(manager);
     const [main, custom] = [manager.socket('/'), manager.socket('/custom', { auth: { hello: true } })];
-    const [[hello]] = await Promise.all([once(custom, 'hello'), once(main, 'connect')]);
+    const [[hello]] = await Promise.all([heard(custom, 'hello'), once(main, 'connect')]);
     assert.deepEqual(hello, { nsp: '/custom' });
     assert.deepEqual(await Promise.all([ask(main, 'echo', 1), ask(custom, 'echo', 2)]), [[1], [2]]);
     custom.disconnect();
@@ -125,7 +135,7 @@ const scenarios = {
 
   async ended() {
     const socket = await connect();
-    const last = once(socket, 'last');
+    const last = heard(socket, 'last');
     const end = once(socket, 'disconnect');
     socket.emit('bye');
     assert.deepEqual(await last, [1]);
@@ -142,9 +152,29 @@ const scenarios = {
     assert.notEqual(socket.id, before);
     assert.deepEqual(await ask(socket, 'echo', 'again'), ['again']);
   },
+
+  async recovered() {
+    const room = `room ${Math.random()}`;
+    const socket = await connect({ room });
+    const said = [];
+    socket.on('said', (...args) => said.push(...withoutOffset(args)));
+    await ask(socket, 'say', room, 1);
+    const before = socket.id;
+    const end = once(socket, 'disconnect');
+    print({ cut: true, say: { room, values: [2, 3] } });
+    await end;
+    await once(socket, 'connect');
+    assert.equal(socket.recovered, true);
+    assert.equal(socket.id, before);
+    const last = new Promise((resolve) => { socket.on('said', (value) => { if (value === 4) resolve(); }); });
+    await ask(socket, 'say', room, 4);
+    await last;
+    assert.deepEqual(said, [1, 2, 3, 4]);
+  },
 };
 
 for (const [scenario, run] of Object.entries(scenarios)) {
+  if (asked.length > 0 && !asked.includes(scenario)) continue;
   const began = Date.now();
   const error = await run().then(() => '', (e) => e.message);
   print({ name: scenario, status: error ? 'fail' : 'pass', ms: Date.now() - began, error });

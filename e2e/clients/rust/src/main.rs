@@ -52,15 +52,24 @@ struct Events {
 }
 
 impl Events {
-    fn next(&self) -> Result<Vec<Value>, String> {
-        match self.all.recv_timeout(PATIENCE) {
-            Ok(payload) => Ok(values(payload)),
-            Err(_) => Err(format!("no {:?} in {PATIENCE:?}", self.name)),
-        }
+    fn payload(&self) -> Result<Payload, String> {
+        self.all.recv_timeout(PATIENCE).map_err(|_| format!("no {:?} in {PATIENCE:?}", self.name))
     }
 
+    fn next(&self) -> Result<Vec<Value>, String> {
+        Ok(values(self.payload()?))
+    }
+
+    /// expect is the next event of the application. A server with recovery puts an offset behind its arguments; of an
+    /// event with binary data the client drops all others.
     fn expect(&self, want: Value) -> Outcome {
-        same(&Value::Array(self.next()?), &want)
+        let payload = self.payload()?;
+        let has_offset = std::env::var("NONSTICK_RECOVERY").is_ok_and(|v| v == "on") && matches!(payload, Payload::Text(_));
+        let mut got = values(payload);
+        if has_offset && !got.pop().is_some_and(|offset| offset.is_string()) {
+            return Err(format!("no offset is the last of {got:?}"));
+        }
+        same(&Value::Array(got), &want)
     }
 }
 
