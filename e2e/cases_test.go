@@ -23,6 +23,7 @@ func TestCases(t *testing.T) {
 	cases := []string{"--app", "cases"}
 	for name, start := range several {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // with the functions: it waits most of the time
 			url := start(t, cases...)
 			for _, file := range files {
 				runNode(t, file, url, "NONSTICK_FRAMES=text")
@@ -30,6 +31,7 @@ func TestCases(t *testing.T) {
 		})
 	}
 	t.Run("template", func(t *testing.T) {
+		t.Parallel()
 		d := deploy(t, "ordered", cases...)
 		for _, file := range append(files, "emitting.test.mjs") {
 			d.run(t, file)

@@ -141,10 +141,12 @@ var programs = []program{
 // function in front: no client is told of more than one address.
 func TestClients(t *testing.T) {
 	t.Run("memory, several instances", func(t *testing.T) {
+		t.Parallel() // with the functions: the clients wait most of the time
 		url := inMemoryInstances(t, "--app", "cases", "--limits", "none")
 		runClients(t, url, combination{setup: "memory", frames: "binary"})
 	})
 	t.Run("template", func(t *testing.T) {
+		t.Parallel()
 		url := deploy(t, "ordered", "--app", "cases", "--parameter", "Edge=on").url
 		runClients(t, url, combination{setup: "template", frames: "text"})
 	})

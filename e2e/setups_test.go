@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,6 +27,9 @@ var setups = []setup{
 	{"dynamodb, several processes behind nginx", behindNginx},
 }
 
+// with is args and more, in memory of its own: setups that start side by side share what they are given.
+func with(args []string, more ...string) []string { return slices.Concat(args, more) }
+
 func inMemory(t *testing.T, args ...string) string {
 	t.Helper()
 	return startLocaldev(t, args...)
@@ -33,23 +37,23 @@ func inMemory(t *testing.T, args ...string) string {
 
 func inMemoryInstances(t *testing.T, args ...string) string {
 	t.Helper()
-	return startLocaldev(t, append(args, "--instances", strconv.Itoa(nodes))...)
+	return startLocaldev(t, with(args, "--instances", strconv.Itoa(nodes))...)
 }
 
 func onDynamoDB(t *testing.T, args ...string) string {
 	t.Helper()
-	return startLocaldev(t, append(args, dynamoDB(t)...)...)
+	return startLocaldev(t, with(args, dynamoDB(t)...)...)
 }
 
 func onDynamoDBInstances(t *testing.T, args ...string) string {
 	t.Helper()
-	return startLocaldev(t, append(append(args, dynamoDB(t)...), "--instances", strconv.Itoa(nodes))...)
+	return startLocaldev(t, with(with(args, dynamoDB(t)...), "--instances", strconv.Itoa(nodes))...)
 }
 
 // behindNginx starts several processes on one table, and nginx that deals requests to them in turn.
 func behindNginx(t *testing.T, args ...string) string {
 	t.Helper()
-	args = append(args, dynamoDB(t)...)
+	args = with(args, dynamoDB(t)...)
 	ports := make([]int, nodes)
 	for i := range ports {
 		url := startLocaldev(t, args...)

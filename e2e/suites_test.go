@@ -22,19 +22,31 @@ var (
 	cors = []string{"--cors-origin", "http://allowed.example", "--cors-credentials"}
 )
 
-// TestSuites runs every suite against every setup.
+// nodeSuite is a file of Node tests, with what its server is started with.
+type nodeSuite struct {
+	file string
+	args []string
+}
+
+// TestSuites runs every suite against every setup: those whose pings have to be answered within 200 ms one after the
+// other, the others side by side, for they wait most of the time.
 func TestSuites(t *testing.T) {
-	suites := []struct {
-		file string
-		args []string
-	}{
-		{"protocol.test.mjs", protocol},
-		{"badinput.test.mjs", protocol},
-		{"client.test.mjs", client},
-		{"rooms.test.mjs", bench},
-	}
+	t.Run("short pings", func(t *testing.T) {
+		oneByOne := func(*testing.T) {}
+		runSuites(t, oneByOne, nodeSuite{"protocol.test.mjs", protocol}, nodeSuite{"badinput.test.mjs", protocol})
+	})
+	t.Run("slow pongs", func(t *testing.T) {
+		sideBySide := (*testing.T).Parallel
+		runSuites(t, sideBySide, nodeSuite{"client.test.mjs", client}, nodeSuite{"rooms.test.mjs", bench})
+	})
+}
+
+// runSuites runs suites against every setup. How says whether the setups run side by side.
+func runSuites(t *testing.T, how func(*testing.T), suites ...nodeSuite) {
+	t.Helper()
 	for _, setup := range setups {
 		t.Run(setup.name, func(t *testing.T) {
+			how(t)
 			for _, suite := range suites {
 				t.Run(suite.file, func(t *testing.T) {
 					runNode(t, suite.file, setup.start(t, suite.args...))
