@@ -25,6 +25,13 @@ const (
 	OpAbort
 	OpRenew
 	OpRelease
+	OpLink
+	OpUnlink
+	OpRecover
+	OpLose
+	OpSwitch
+	OpSent
+	OpTrim
 	OpPutConnection
 	OpConnection
 	OpDeleteConnection
@@ -70,7 +77,9 @@ const (
 
 var opNames = [numOps]string{
 	"Create", "Get", "Handshake", "Close", "TakeOver", "Finish", "Deliver", "Enqueue", "Bodies", "Answer", "Park",
-	"Pong", "Bind", "Probe", "Upgrade", "Abort", "Renew", "Release", "PutConnection", "Connection",
+	"Pong", "Bind", "Probe", "Upgrade", "Abort", "Renew", "Release", "Link", "Unlink",
+	"Recover", "Lose", "Switch", "Sent", "Trim",
+	"PutConnection", "Connection",
 	"DeleteConnection", "Register", "Update", "Look", "Beat", "Expire", "Pinged", "Unregister", "Registrations",
 	"CountRegistrations", "LeaseShard", "PutSocket", "RemoveSocket", "ClaimSocket", "Vacate", "DropSocket",
 	"ReadSocket", "Auth", "Data", "SetData", "SwapData", "SetExpiry", "SetHint",

@@ -67,6 +67,8 @@ type Packet struct {
 	Frames []string
 	// Size is the length of all frames together in bytes. A store fills it in for packets it returns.
 	Size int
+	// Once says that a recovery does not send the packet again: it is volatile. Kept in the buffers of outboxes.
+	Once bool
 	// Page is where a store keeps the packet together with others. Such a packet, as it is read with its session, has
 	// neither ID nor frames, and its Size is its share of what those of its page have together: right in the sum, and
 	// no more than a guess for itself. [Buffers.Bodies] returns it whole, without a Page.
@@ -137,6 +139,19 @@ type Session struct {
 	// ExpiresAt is the time to live; zero while none is set.
 	ExpiresAt time.Time
 
+	// Carrier is the session that brings the entries of an [Outbox] to the client; empty while it is away. Of an outbox,
+	// Conn is the carrier's WebSocket, where it may be pushed to without a look at the carrier, and PingAt is when it is
+	// over, while it is away.
+	Carrier SessionID
+	// Trimmed is how many entries of an outbox have been removed from the front of Buffer: the number of Buffer[i] is
+	// Trimmed+i+1.
+	Trimmed int
+	// Moves is how often an outbox has been recovered.
+	Moves int
+	// Numbers says of each outbox that the session carries, or carried while it was on polling, the number of the last
+	// entry that came into Buffer. Nil if there are none.
+	Numbers map[SessionID]int
+
 	// Sockets are the session's sockets, one for each namespace it joined. Filled by [Sessions.Get] only.
 	Sockets []Socket
 	// Partial is the Socket.IO packet whose attachments have not all come, unless it is past its Deadline. Filled by
@@ -184,6 +199,9 @@ type Socket struct {
 	Leaving Lease
 	// ExpiresAt is when what let the socket in ends, see [Sockets.SetExpiry]; zero for never.
 	ExpiresAt time.Time
+	// Outbox says that the socket is recoverable, and lives there: this row, of the session that carries the outbox, has
+	// nothing else but its ID. See [Outboxes.Link].
+	Outbox SessionID
 }
 
 // NewSocket is what a CONNECT stores.

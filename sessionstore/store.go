@@ -13,6 +13,7 @@ type Store interface {
 	Polls
 	Upgrades
 	Flushes
+	Outboxes
 	Connections
 	Registry
 	Sockets
@@ -39,6 +40,9 @@ type NewSession struct {
 	Serial bool
 	// OpenedT is kept in the session; see [Session.OpenedT].
 	OpenedT string
+	// Carrier and Hold are those of a new [Outbox]; see [Outboxes].
+	Carrier SessionID
+	Hold    Lease
 }
 
 // CloseRequest asks to close a session.
@@ -89,8 +93,10 @@ type BufferLimits struct {
 	// Packets and Bytes are the most that the buffer may hold after a delivery.
 	Packets, Bytes int
 	// IfTaken, unless zero, makes an append conditional on the client taking it at that time: the buffer is empty, and
-	// on polling a GET is parked, or on WebSocket no other caller has the hold.
+	// on polling a GET is parked, or on WebSocket no other caller has the hold. Of an outbox: there is no hold.
 	IfTaken time.Time
+	// Number, unless zero, makes an append to the buffer of a carrier conditional on its number.
+	Number Number
 }
 
 // Takes reports whether a session allows an append by IfTaken.
@@ -100,6 +106,8 @@ func (l BufferLimits) Takes(s *Session) bool {
 		return true
 	case s.Transport == Polling:
 		return len(s.Buffer) == 0 && s.Poll.Live(l.IfTaken)
+	case s.Transport == Outbox:
+		return !s.Hold.Held()
 	default:
 		return len(s.Buffer) == 0 && !s.Hold.Held()
 	}
@@ -181,8 +189,8 @@ type Upgrades interface {
 type Flushes interface {
 	// Enqueue appends packets to the buffer of a session on WebSocket that is Serial and takes the hold if it is free,
 	// in one write. Returns the session as it is after: if its Hold is hold.Owner's, the caller has to push the buffer;
-	// else the owner of the hold does. Condition: open, on WebSocket, Serial, and the buffer within limits
-	// afterwards, and limits.IfTaken if given.
+	// else the owner of the hold does. Condition: open, on WebSocket and Serial or an [Outbox], and the buffer within
+	// limits afterwards, and limits.IfTaken if given.
 	Enqueue(ctx context.Context, id SessionID, packets []Packet, limits BufferLimits, hold Lease) (Session, error)
 	// Renew extends the hold. Condition: Hold is hold.Owner's.
 	Renew(ctx context.Context, id SessionID, hold Lease) error

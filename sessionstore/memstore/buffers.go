@@ -13,8 +13,12 @@ func (s *Store) Deliver(ctx context.Context, id sessionstore.SessionID, packets 
 	return s.transition(ctx, sessionstore.OpDeliver, id, func(e *entry) bool {
 		v := &e.session
 		buffered := v.Transport == sessionstore.Polling || v.Hold.Held()
-		return v.State == sessionstore.Open && buffered && e.fits(packets, limits) && limits.Takes(v)
-	}, func(e *entry) { e.append(packets) })
+		return v.State == sessionstore.Open && buffered && e.fits(packets, limits) && limits.Takes(v) &&
+			v.Transport != sessionstore.Outbox && limits.Number.Meets(v)
+	}, func(e *entry) {
+		e.append(packets)
+		e.number(limits.Number)
+	})
 }
 
 func (e *entry) append(packets []sessionstore.Packet) {
@@ -32,7 +36,8 @@ func (s *Store) Enqueue(ctx context.Context, id sessionstore.SessionID, packets 
 	var after sessionstore.Session
 	err := s.transition(ctx, sessionstore.OpEnqueue, id, func(e *entry) bool {
 		v := &e.session
-		return v.State == sessionstore.Open && v.Transport == sessionstore.WebSocket && v.Serial &&
+		serial := v.Transport == sessionstore.WebSocket && v.Serial || v.Transport == sessionstore.Outbox
+		return v.State == sessionstore.Open && serial &&
 			e.fits(packets, limits) && limits.Takes(v)
 	}, func(e *entry) {
 		e.append(packets)

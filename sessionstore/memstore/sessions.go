@@ -46,6 +46,7 @@ func (s *Store) create(n sessionstore.NewSession, polling bool) error {
 	e.session = sessionstore.Session{
 		ID: n.ID, State: sessionstore.Open, Transport: n.Transport, Conn: n.Conn,
 		PingAt: n.PingAt, CreatedAt: n.CreatedAt, Serial: n.Serial, OpenedT: n.OpenedT,
+		Carrier: n.Carrier, Hold: n.Hold,
 	}
 	if polling {
 		e.handshake = &n.Handshake
@@ -81,6 +82,10 @@ func (s *Store) Handshake(ctx context.Context, id sessionstore.SessionID) (sessi
 		return sessionstore.Handshake{}, err
 	}
 	s.read(sessionstore.OpHandshake)
+	if id.IsOutbox() {
+		s.read(sessionstore.OpHandshake)
+		id = s.carrier(id)
+	}
 	h, conn := s.handshake(id)
 	if h == nil && !conn.IsZero() {
 		s.meter.Add(sessionstore.OpHandshake, sessionstore.Usage{Reads: 1})
@@ -92,6 +97,17 @@ func (s *Store) Handshake(ctx context.Context, id sessionstore.SessionID) (sessi
 		return sessionstore.Handshake{}, fmt.Errorf("read handshake: %w", sessionstore.ErrNotFound)
 	}
 	return *h, nil
+}
+
+// carrier returns the carrier of an outbox, or nothing.
+func (s *Store) carrier(id sessionstore.SessionID) sessionstore.SessionID {
+	st := s.stripe(id)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if e := st.entries[id]; e != nil {
+		return e.session.Carrier
+	}
+	return ""
 }
 
 // handshake returns a session's handshake, or the connection whose row may have it.
