@@ -228,7 +228,7 @@ func (s *Server) takeOne(
 	ctx context.Context, inv *engine.Invocation, row sessionstore.Socket, p socketio.Packet,
 ) (e expected, taken bool, err error) {
 	now := time.Now()
-	if pending := inv.Acks.Pending; pending != nil && !pending[p.ID] {
+	if pending := inv.Acks.Pending[row.Session]; pending != nil && !pending[p.ID] {
 		return e, false, nil
 	}
 	a, err := s.store.Ack(ctx, row.Session, p.ID)
@@ -241,24 +241,30 @@ func (s *Server) takeOne(
 		a, err = s.store.AnswerAck(ctx, a, now)
 	}
 	if errors.Is(err, sessionstore.ErrNotFound) {
-		return e, false, s.stray(ctx, inv, now)
+		return e, false, s.stray(ctx, inv, row.Session, now)
 	}
 	return expected{a.Continuation, a.State}, err == nil, err
 }
 
 // stray counts an acknowledgement that no caller waits for. After a few it reads which the session owes at all.
-func (s *Server) stray(ctx context.Context, inv *engine.Invocation, now time.Time) error {
-	if inv.Acks.Strays++; inv.Acks.Strays != fewStrays {
+func (s *Server) stray(
+	ctx context.Context, inv *engine.Invocation, id sessionstore.SessionID, now time.Time,
+) error {
+	if inv.Acks.Strays++; inv.Acks.Strays < fewStrays || inv.Acks.Pending[id] != nil {
 		return nil
 	}
-	ids, err := s.store.PendingAcks(ctx, inv.ID(), now)
+	ids, err := s.store.PendingAcks(ctx, id, now)
 	if err != nil {
 		return err
 	}
-	inv.Acks.Pending = make(map[uint64]bool, len(ids))
-	for _, id := range ids {
-		inv.Acks.Pending[id] = true
+	if inv.Acks.Pending == nil {
+		inv.Acks.Pending = make(map[sessionstore.SessionID]map[uint64]bool)
 	}
+	pending := make(map[uint64]bool, len(ids))
+	for _, id := range ids {
+		pending[id] = true
+	}
+	inv.Acks.Pending[id] = pending
 	return nil
 }
 

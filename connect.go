@@ -35,6 +35,11 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 		return s.refuse(ctx, inv, p.Namespace, errInvalidNamespace)
 	}
 	if row, joined := inv.Socket(name); joined {
+		if over, err := s.linksNothing(ctx, inv, row); err != nil {
+			return err
+		} else if over {
+			return s.connect(ctx, inv, p)
+		}
 		if free, err := s.vacate(ctx, inv, row); !free || err != nil {
 			return err
 		}
@@ -56,6 +61,13 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 	if n.child {
 		entry.Parent = n.parent.name
 	}
+	keep := n.recovery().MaxDisconnectionDuration
+	if done, err := s.recover(ctx, inv, n, p.Data); done || err != nil {
+		return err
+	}
+	if keep > 0 {
+		entry.Session = sessionstore.OutboxID(ids.New(ctx))
+	}
 	socket := &Socket{nsp: n, inv: inv, hint: inv.Hint(), row: entry.Row(), entry: entry}
 	defer socket.end()
 	if refusal := n.ask(ctx, socket); refusal != nil {
@@ -73,7 +85,7 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 	}
 	s.tellConnect(ctx, socket)
 	socket.phase, socket.entry = connected, nil
-	answer := socketio.Packet{Type: socketio.Connect, Data: json.RawMessage(`{"sid":"` + socket.ID() + `"}`)}
+	answer := socketio.Packet{Type: socketio.Connect, Data: connectData(&socket.row)}
 	if err := n.reply(ctx, inv, answer); err != nil {
 		return fmt.Errorf("nonstick: connect: %w", err)
 	}
@@ -145,20 +157,24 @@ func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Sock
 			return refusal, err
 		}
 	}
+	recoverable := socket.entry.Session.IsOutbox()
+	if recoverable {
+		watched, err := s.engine.Watch(ctx, socket.entry.Session, socket.nsp.recovery().MaxDisconnectionDuration)
+		if err == nil {
+			defer watched(ctx)
+			err = s.makeOutbox(ctx, inv, socket.entry)
+		}
+		if refusal, err := refusalOf(socket.nsp.name, err); err != nil || refusal != nil {
+			return refusal, err
+		}
+		socket.hint = sessionstore.Connection{}
+	}
 	err := s.store.PutSocket(ctx, *socket.entry, socket.hint, s.limits.Socket)
-	if errors.Is(err, sessionstore.ErrExists) {
-		return nil, twice(socket.nsp.name)
-	}
-	if errors.Is(err, sessionstore.ErrFull) {
-		return errFull, nil
-	}
-	if errors.Is(err, ErrBusy) {
-		return errBusy, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("nonstick: connect: %w", err)
+	if refusal, err := refusalOf(socket.nsp.name, err); err != nil || refusal != nil {
+		return refusal, err
 	}
 	socket.row = socket.entry.Row()
+	socket.row.Outbox = outboxOf(&socket.row)
 	now, err := s.store.Get(ctx, inv.ID(), time.Now())
 	if err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
 		return nil, fmt.Errorf("nonstick: connect: %w", err)
@@ -167,14 +183,43 @@ func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Sock
 		return nil, s.tooLate(ctx, inv, socket)
 	}
 	if len(now.Sockets) > s.limits.Sockets {
+		if recoverable {
+			err := s.engine.EndOutbox(ctx, socket.row.Session, inv.ID(), delivery.ReasonServerDisconnect, noDetails)
+			if err == nil {
+				err = s.store.Unlink(ctx, link(inv.ID(), &socket.row))
+			}
+			if err != nil {
+				return nil, fmt.Errorf("nonstick: connect: %w", err)
+			}
+			return errTooManySockets, nil
+		}
 		if _, err := s.store.RemoveSocket(ctx, socket.row); err != nil && !errors.Is(err, sessionstore.ErrNotFound) {
 			return nil, fmt.Errorf("nonstick: connect: %w", err)
 		}
 		return errTooManySockets, nil
 	}
-	socket.row, _ = now.Socket(socket.nsp.name)
+	if !recoverable { // else the row in the session says less
+		socket.row, _ = now.Socket(socket.nsp.name)
+	}
 	inv.SetSockets(now.Sockets)
 	return nil, nil
+}
+
+// refusalOf is what a client is told that may not join because of the store; its CONNECT ends with the error, if that is
+// another.
+func refusalOf(nsp sessionstore.Namespace, err error) (*Error, error) {
+	switch {
+	case err == nil:
+		return nil, nil
+	case errors.Is(err, sessionstore.ErrExists):
+		return nil, twice(nsp)
+	case errors.Is(err, sessionstore.ErrFull):
+		return errFull, nil
+	case errors.Is(err, ErrBusy):
+		return errBusy, nil
+	default:
+		return nil, fmt.Errorf("nonstick: connect: %w", err)
+	}
 }
 
 // tooLatePatience bounds the wait for a close that is under way. If the closer has crashed, the instance that takes
@@ -186,6 +231,16 @@ const tooLatePatience = 3 * time.Second
 func (s *Server) tooLate(ctx context.Context, inv *engine.Invocation, socket *Socket) error {
 	gone := &engine.CloseError{
 		Reason: delivery.ReasonTransportClose, Cause: errors.New("the session closed during CONNECT"),
+	}
+	if socket.row.Session.IsOutbox() { // its client never knew of it, so it need not wait
+		err := s.engine.EndOutbox(ctx, socket.row.Session, inv.ID(), delivery.ReasonTransportClose, noDetails)
+		if err == nil {
+			err = s.store.Unlink(ctx, link(inv.ID(), &socket.row))
+		}
+		if err != nil {
+			return fmt.Errorf("nonstick: connect: %w", err)
+		}
+		return gone
 	}
 	var how ending
 	for tries := again.Until(time.Now().Add(tooLatePatience)); ; {
@@ -228,12 +283,21 @@ func (s *Server) clientDisconnect(ctx context.Context, inv *engine.Invocation, p
 // leave runs the disconnect handler of a socket whose session goes on, and removes it. If another instance is doing so,
 // it is left to that instance.
 func (s *Server) leave(ctx context.Context, inv *engine.Invocation, row sessionstore.Socket, reason string) error {
-	if err := s.markLeft(ctx, row); err != nil {
+	if err := s.markLeft(ctx, inv.ID(), row.Namespace); err != nil {
 		return err
 	}
 	inv.Told.Flush(ctx) // before the end of the socket, which is told by itself
 	if _, err := s.part(ctx, row, ending{reason: reason, transport: inv.Session().Transport}); err != nil {
 		return err
+	}
+	if row.Session.IsOutbox() {
+		err := s.engine.EndOutbox(ctx, row.Session, inv.ID(), reason, noDetails)
+		if err == nil {
+			err = s.store.Unlink(ctx, link(inv.ID(), &row))
+		}
+		if err != nil {
+			return fmt.Errorf("nonstick: leave: %w", err)
+		}
 	}
 	rest := make([]sessionstore.Socket, 0, len(inv.Session().Sockets))
 	for _, k := range inv.Session().Sockets {

@@ -31,7 +31,12 @@ func (s protocol) Closed(ctx context.Context, session sessionstore.Session) erro
 		if i > 0 && !s.hasTime(ctx) {
 			return engine.ErrUnfinished
 		}
-		err := s.inTurn(ctx, row, endingOf(&session))
+		var err error
+		if row.Outbox != "" && row.Session == session.ID {
+			err = s.lost(ctx, row, endingOf(&session))
+		} else {
+			err = s.inTurn(ctx, row, endingOf(&session))
+		}
 		if _, crowded := errors.AsType[*engine.CrowdedError](err); crowded || errors.Is(err, engine.ErrUnfinished) {
 			return err
 		}

@@ -89,7 +89,11 @@ func (n *Namespace) reply(ctx context.Context, inv *engine.Invocation, p socketi
 }
 
 func reply(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
-	_, err := adapter.Send(ctx, inv.Replies(), sessionstore.Member{Session: inv.ID()}, adapter.NewPacket(ctx, p))
+	to := sessionstore.Member{Session: inv.ID()}
+	if row, ok := inv.Socket(sessionstore.Namespace(p.Namespace)); ok && p.Type != socketio.Connect {
+		to.Session = row.Session
+	}
+	_, err := adapter.Send(ctx, inv.Replies(), to, adapter.NewPacket(ctx, p))
 	return err
 }
 

@@ -19,6 +19,8 @@ type hooks struct {
 	expired       []func(ctx context.Context, s *RemoteSocket) error
 
 	rooms roomHooks
+
+	recovery *ConnectionStateRecovery // nil where the server's counts
 }
 
 // Use adds middleware, as Socket.IO's namespace.use does: functions that are called in the order of their registration

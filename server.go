@@ -29,6 +29,7 @@ const defaultDisconnectTries = 2
 type store interface {
 	sessionstore.Sessions
 	sessionstore.Buffers
+	sessionstore.Outboxes
 	sessionstore.Sockets
 	sessionstore.Rooms
 	sessionstore.Partials
@@ -60,6 +61,7 @@ type Server struct {
 	events     *eventsout.Out // nil if nothing is told
 	requests   engine.RequestHooks
 
+	recovery     ConnectionStateRecovery
 	handlerTime  time.Duration // of disconnect handlers
 	handlerTries int
 
@@ -79,6 +81,7 @@ func New(c Config) *Server {
 		),
 		handlerTries: cmp.Or(c.DisconnectTries, defaultDisconnectTries),
 		limits:       c.Options.Limits.WithDefaults(),
+		recovery:     ConnectionStateRecovery{MaxDisconnectionDuration: c.Recovery},
 		namespaces:   make(map[sessionstore.Namespace]*Namespace),
 	}
 	s.Namespace = newNamespace(s, socketio.MainNamespace)
@@ -94,6 +97,9 @@ func New(c Config) *Server {
 	s.rooms = watched
 	c.Options.AllowRequest, c.Options.Requests = s.allowRequest, s.requestHooks
 	s.engine = c.NewEngine(protocol{s})
+	if c.Recovery > 0 {
+		s.engine.AllowRecovery()
+	}
 	s.via = emitter.Via{
 		Adapter: adapter.New(
 			watched, s.engine.Delivery(),

@@ -32,20 +32,21 @@ const (
 // What may be large (auth, rooms, data) is read from the store when it is asked for, so that events that need
 // none of it pay for none.
 type Socket struct {
-	nsp      *Namespace
-	row      sessionstore.Socket
-	entry    *sessionstore.NewSocket // what will be stored, in a connect handler; or what was
-	hint     sessionstore.Connection
-	inv      *engine.Invocation // nil in a disconnect handler
-	ending   ending             // in a disconnect handler
-	phase    phase
-	changed  bool              // the row differs from what was read
-	kept     map[string]string // the data, if read is true
-	read     bool
-	deferred []func(context.Context) error
-	own      sync.Once    // of via
-	via      *emitter.Via // of what the handler emits through the socket
-	returned atomic.Bool  // its handler has; read by goroutines that hold it all the same
+	nsp       *Namespace
+	row       sessionstore.Socket
+	entry     *sessionstore.NewSocket // what will be stored, in a connect handler; or what was
+	hint      sessionstore.Connection
+	inv       *engine.Invocation // nil in a disconnect handler
+	ending    ending             // in a disconnect handler
+	phase     phase
+	recovered bool              // its client has come back just now
+	changed   bool              // the row differs from what was read
+	kept      map[string]string // the data, if read is true
+	read      bool
+	deferred  []func(context.Context) error
+	own       sync.Once    // of via
+	via       *emitter.Via // of what the handler emits through the socket
+	returned  atomic.Bool  // its handler has; read by goroutines that hold it all the same
 }
 
 // ID returns the socket's id, which other clients may know.
@@ -120,7 +121,11 @@ func (s *Socket) InRoom(ctx context.Context, room string) (bool, error) {
 // Handshake reads the request that the session began with: headers, query, address. It is there in disconnect handlers,
 // too, and gone once the last of the session has returned: sessionstore.ErrNotFound.
 func (s *Socket) Handshake(ctx context.Context) (Handshake, error) {
-	return s.nsp.server.handshake(ctx, s.row.Session)
+	id := s.row.Session
+	if s.inv != nil {
+		id = s.inv.ID()
+	}
+	return s.nsp.server.handshake(ctx, id)
 }
 
 func (s *Server) handshake(ctx context.Context, id sessionstore.SessionID) (Handshake, error) {
@@ -309,7 +314,7 @@ func (s *Socket) Disconnect(ctx context.Context, closeSession bool) error {
 		s.inv.Close(delivery.ReasonServerDisconnect)
 		return nil
 	}
-	if err := bye(ctx, s.inv, s.nsp.name); err != nil {
+	if err := bye(ctx, s.inv, &s.row); err != nil {
 		return err
 	}
 	return s.nsp.server.leave(ctx, s.inv, s.row, delivery.ReasonServerDisconnect)
@@ -336,9 +341,9 @@ func (s *Socket) Close(ctx context.Context, discard bool) error {
 }
 
 // bye tells the client that it has left a namespace.
-func bye(ctx context.Context, inv *engine.Invocation, nsp sessionstore.Namespace) error {
-	p := adapter.NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(nsp)})
-	_, err := adapter.Send(ctx, inv, sessionstore.Member{Session: inv.ID()}, p)
+func bye(ctx context.Context, inv *engine.Invocation, row *sessionstore.Socket) error {
+	p := adapter.NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(row.Namespace)})
+	_, err := adapter.Send(ctx, inv, sessionstore.Member{Session: row.Session}, p)
 	return err
 }
 

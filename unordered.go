@@ -125,13 +125,13 @@ func leftClaim(id sessionstore.SessionID, nsp sessionstore.Namespace) string {
 }
 
 // markLeft notes that a namespace is being left, where what was sent before may be handled after it.
-func (s *Server) markLeft(ctx context.Context, row sessionstore.Socket) error {
+func (s *Server) markLeft(ctx context.Context, id sessionstore.SessionID, nsp sessionstore.Namespace) error {
 	if !s.unordered {
 		return nil
 	}
 	now := time.Now()
-	lease := sessionstore.Lease{Owner: sessionstore.Owner(row.Session), Until: now.Add(leftFor)}
-	if err := s.store.Claim(ctx, leftClaim(row.Session, row.Namespace), lease, "", now); err != nil {
+	lease := sessionstore.Lease{Owner: sessionstore.Owner(id), Until: now.Add(leftFor)}
+	if err := s.store.Claim(ctx, leftClaim(id, nsp), lease, "", now); err != nil {
 		return fmt.Errorf("nonstick: leave: %w", err)
 	}
 	return nil

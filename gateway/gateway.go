@@ -51,6 +51,9 @@ type Config struct {
 	// care: a packet with one attachment arrives, a second later and if the client has no other in flight; what
 	// cannot be told apart ends the connection.
 	Unordered bool
+	// Recovery is how long the sockets of an application that says nothing itself wait for clients that lost their
+	// connection, see nonstick.ConnectionStateRecovery; default 0: they are not recovered.
+	Recovery time.Duration
 	// Fanout, if given, takes broadcasts to more than LargeRoom sockets; see [adapter.Adapter.Broadcast] for what
 	// that means for their order. LargeRoom's default is 500.
 	Fanout    adapter.Fanout

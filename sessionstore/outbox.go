@@ -29,11 +29,12 @@ func (id SessionID) PID() string {
 	return strings.TrimPrefix(string(id), outboxPrefix)
 }
 
-// Owners of the [Session.Hold] of an outbox that no caller has. They have no end: the hold changes by the methods of
-// [Outboxes] alone, and an Enqueue leaves it as it is.
+// Owners of the [Session.Hold] of an outbox that no caller has. The hold changes by the methods of [Outboxes] alone, and
+// an Enqueue leaves it as it is.
 const (
 	// HoldPolling: the carrier is on polling. Callers append to its buffer by number, see [BufferLimits.Number], and need
-	// no hold for that.
+	// no hold for that. Its end, if it has one, is that of the time in which the caller that recovered the outbox appends
+	// the first of them.
 	HoldPolling Owner = "polling"
 	// HoldAway: there is no carrier. What is appended waits for one.
 	HoldAway Owner = "away"
@@ -91,8 +92,8 @@ type RecoverRequest struct {
 // back, until it is trimmed: [Session.Given] is how many of its first entries were sent, where its carrier is on
 // WebSocket.
 type Outboxes interface {
-	// Link puts a row into a session which says that it carries an outbox in a namespace (1 write): a [Socket] whose
-	// Outbox is set, and nothing else is stored for it. ErrExists if the session has a socket in that namespace. Linking
+	// Link puts a row into a session which says that it carries an outbox in a namespace (1 write): a [Socket] of which
+	// ID, Outbox and Parent are kept, and nothing else is stored for it. ErrExists if the session has a socket in that namespace. Linking
 	// again is no error.
 	Link(ctx context.Context, k Socket) error
 	// Unlink removes such a row (1 write). Condition: it is k's ID and Outbox; another, or none, is no error.

@@ -162,11 +162,12 @@ type Session struct {
 // Pending returns the entries of the buffer that no GET has carried yet.
 func (s *Session) Pending() []Packet { return s.Buffer[s.Given:] }
 
-// Socket returns the session's socket in a namespace.
+// Socket returns the session's socket in a namespace. Of one that is recoverable it is what can be said without a look
+// into its outbox, see [Socket.Home].
 func (s *Session) Socket(nsp Namespace) (Socket, bool) {
 	for _, k := range s.Sockets {
 		if k.Namespace == nsp {
-			return k, true
+			return k.Home(), true
 		}
 	}
 	return Socket{}, false
@@ -202,6 +203,16 @@ type Socket struct {
 	// Outbox says that the socket is recoverable, and lives there: this row, of the session that carries the outbox, has
 	// nothing else but its ID. See [Outboxes.Link].
 	Outbox SessionID
+}
+
+// Home returns the row of a recoverable socket as it is known by the row that links its outbox to its carrier: it lives
+// in the outbox, and may keep anything. Other rows it returns as they are.
+func (k Socket) Home() Socket {
+	if k.Outbox == "" || k.Session == k.Outbox {
+		return k
+	}
+	k.Session, k.HasAuth, k.HasData, k.Rooms = k.Outbox, true, true, 1
+	return k
 }
 
 // NewSocket is what a CONNECT stores.
@@ -336,7 +347,7 @@ type Registration struct {
 	// LookAt is when the sweeper must read the session itself for another deadline (an upgrade, a
 	// connect timeout, a lease); zero for never.
 	LookAt time.Time
-	// Serial says that the session is: a sweeper that pings it looks at its hold, too.
+	// Serial says that the session is, or may carry outboxes: a sweeper that pings it looks at its holds, too.
 	Serial bool
 	// PingedAt is when an unanswered ping was pushed, if a sweeper has recorded that. A time before PingAt is that of
 	// an earlier ping and says nothing.

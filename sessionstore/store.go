@@ -38,6 +38,8 @@ type NewSession struct {
 	// LookAt and Serial go into the session's [Registration]; Serial into the session as well.
 	LookAt time.Time
 	Serial bool
+	// Tend has the Registration be Serial also where the session is not.
+	Tend bool
 	// OpenedT is kept in the session; see [Session.OpenedT].
 	OpenedT string
 	// Carrier and Hold are those of a new [Outbox]; see [Outboxes].

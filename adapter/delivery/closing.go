@@ -168,9 +168,13 @@ func (c *Closing) close(
 	if err != nil || !lease.Held() {
 		return err
 	}
-	for _, conn := range []sessionstore.Connection{old.Conn, old.Candidate.Conn} {
-		if !conn.IsZero() && conn != o.Doubtful {
-			err = errors.Join(err, c.cut(ctx, conn))
+	if id.IsOutbox() {
+		err = c.closeCarrier(ctx, &old, reason, o)
+	} else {
+		for _, conn := range []sessionstore.Connection{old.Conn, old.Candidate.Conn} {
+			if !conn.IsZero() && conn != o.Doubtful {
+				err = errors.Join(err, c.cut(ctx, conn))
+			}
 		}
 	}
 	switch {
@@ -180,6 +184,21 @@ func (c *Closing) close(
 		err = errors.Join(err, c.Leave(ctx, id))
 	}
 	return err
+}
+
+// closeCarrier closes the session that carries an outbox, unless that closes for what its client is told or knows: a
+// client must not go on as if its socket were there.
+func (c *Closing) closeCarrier(
+	ctx context.Context, outbox *sessionstore.Session, reason string, o CloseOptions,
+) error {
+	switch reason {
+	case ReasonClientDisconnect, ReasonServerDisconnect, ReasonTransportClose:
+		return nil
+	}
+	if outbox.Carrier == "" {
+		return nil
+	}
+	return c.Close(ctx, outbox.Carrier, reason, CloseOptions{Details: o.Details})
 }
 
 // write moves the session to closing. The lease has no owner if there is nothing left to do for this caller.

@@ -39,13 +39,15 @@ type Collection struct {
 	out    []collected
 	bytes  int
 	frames int
-	ended  bool // nothing is kept any more
+	ended  bool                     // nothing is kept any more
+	boxes  []sessionstore.SessionID // outboxes that something is kept for, or was
 }
 
 // collected is a packet that is kept for a while.
 type collected struct {
 	sessionstore.Packet
 	volatile bool
+	outbox   sessionstore.SessionID // that it is for, in place of the session
 }
 
 // collections are those of a process, by session.
@@ -65,38 +67,38 @@ func (c *collections) get(id sessionstore.SessionID) []*Collection {
 	return c.of[id]
 }
 
-func (c *collections) add(k *Collection) {
+func (c *collections) add(id sessionstore.SessionID, k *Collection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.of == nil {
 		c.of = make(map[sessionstore.SessionID][]*Collection)
 	}
-	list := c.of[k.target.Session]
-	c.of[k.target.Session] = append(list[:len(list):len(list)], k)
+	list := c.of[id]
+	c.of[id] = append(list[:len(list):len(list)], k)
 	c.n.Store(int64(len(c.of)))
 }
 
-func (c *collections) remove(k *Collection) {
+func (c *collections) remove(id sessionstore.SessionID, k *Collection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var rest []*Collection
-	for _, other := range c.of[k.target.Session] {
+	for _, other := range c.of[id] {
 		if other != k {
 			rest = append(rest, other)
 		}
 	}
 	if len(rest) == 0 {
-		delete(c.of, k.target.Session)
+		delete(c.of, id)
 		c.n.Store(int64(len(c.of)))
 		return
 	}
-	c.of[k.target.Session] = rest
+	c.of[id] = rest
 }
 
 // Collect begins to collect for a session. The caller ends it with [Collection.End].
 func (d *Delivery) Collect(t Target) *Collection {
 	c := &Collection{d: d, target: t, turn: make(chan struct{}, 1)}
-	d.collections.add(c)
+	d.collections.add(t.Session, c)
 	return c
 }
 
@@ -109,8 +111,15 @@ func (c *Collection) Deliver(
 	if err := c.d.check(packets); err != nil {
 		return c.target.Hint, err
 	}
+	outbox := sessionstore.SessionID("")
+	if t.Session.IsOutbox() {
+		outbox = t.Session
+		if err := c.d.checkOutbox(packets); err != nil {
+			return c.target.Hint, err
+		}
+	}
 	for _, p := range packets {
-		if err := c.keep(ctx, collected{p, t.Volatile}); err != nil {
+		if err := c.keep(ctx, collected{p, t.Volatile, outbox}); err != nil {
 			return c.target.Hint, err
 		}
 	}
@@ -127,10 +136,17 @@ func (c *Collection) keep(ctx context.Context, p collected) error {
 	if c.add(p, bytes) {
 		return nil
 	}
-	to := c.target
-	to.Volatile = p.volatile
-	_, err := c.d.Deliver(ctx, to, []sessionstore.Packet{p.Packet})
+	_, err := c.d.Deliver(ctx, p.to(c.target), []sessionstore.Packet{p.Packet})
 	return err
+}
+
+// to returns where a packet goes whose collection is for a target.
+func (p *collected) to(t Target) Target {
+	t.Volatile = p.volatile
+	if p.outbox != "" {
+		t.Session, t.Hint = p.outbox, sessionstore.Connection{}
+	}
+	return t
 }
 
 // add keeps a packet, unless the collection has ended.
@@ -139,8 +155,19 @@ func (c *Collection) add(p collected, bytes int) bool {
 	defer c.mu.Unlock()
 	if !c.ended {
 		c.out, c.bytes, c.frames = append(c.out, p), c.bytes+bytes, c.frames+len(p.Frames)
+		if p.outbox != "" && !slices.Contains(c.boxes, p.outbox) {
+			c.boxes = append(c.boxes, p.outbox)
+			c.d.collections.add(p.outbox, c)
+		}
 	}
 	return !c.ended
+}
+
+// Has reports whether something is kept for an outbox.
+func (c *Collection) Has(outbox sessionstore.SessionID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.out, func(p collected) bool { return p.outbox == outbox })
 }
 
 func (c *Collection) fits(bytes, frames int) bool {
@@ -154,7 +181,7 @@ func (c *Collection) Last(take func(sessionstore.Packet) bool) (sessionstore.Pac
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := len(c.out)
-	if n == 0 || !take(c.out[n-1].Packet) {
+	if n == 0 || c.out[n-1].outbox != "" || !take(c.out[n-1].Packet) {
 		return sessionstore.Packet{}, false
 	}
 	last := c.out[n-1]
@@ -167,10 +194,15 @@ func (c *Collection) Flush(ctx context.Context) error { return c.flush(ctx, c.d,
 
 // End delivers what is collected, and ends the collection.
 func (c *Collection) End(ctx context.Context) error {
-	defer c.d.collections.remove(c)
 	c.mu.Lock()
 	c.ended = true
+	ids := append([]sessionstore.SessionID{c.target.Session}, c.boxes...)
 	c.mu.Unlock()
+	defer func() {
+		for _, id := range ids {
+			c.d.collections.remove(id, c)
+		}
+	}()
 	return c.Flush(ctx)
 }
 
@@ -189,8 +221,21 @@ func (c *Collection) flush(ctx context.Context, d *Delivery, wait time.Duration)
 	if len(packets) == 0 {
 		return nil
 	}
-	rest, err := d.collected(ctx, c.target, packets)
-	c.putBack(rest)
+	var err error
+	for len(packets) > 0 && err == nil {
+		n := 0
+		for n < len(packets) && packets[n].outbox == packets[0].outbox {
+			n++
+		}
+		var rest []collected
+		if packets[0].outbox != "" {
+			rest, err = d.inRuns(ctx, packets[0].to(c.target), packets[:n])
+		} else {
+			rest, err = d.collected(ctx, c.target, packets[:n])
+		}
+		packets = append(rest, packets[n:]...)
+	}
+	c.putBack(packets)
 	return err
 }
 
@@ -309,6 +354,9 @@ func (d *Delivery) inRuns(ctx context.Context, t Target, packets []collected) ([
 		for n < len(packets) && packets[n].volatile == t.Volatile {
 			run = append(run, packets[n].Packet)
 			n++
+		}
+		if t.Session.IsOutbox() {
+			run = []sessionstore.Packet{oneEntry(packets[:n])}
 		}
 		if _, err := d.deliver(ctx, t, run); err != nil && !errors.Is(err, ErrDropped) {
 			return packets, err

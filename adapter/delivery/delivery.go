@@ -94,6 +94,7 @@ type Store interface {
 	sessionstore.Sessions
 	sessionstore.Buffers
 	sessionstore.Flushes
+	sessionstore.Outboxes
 }
 
 // Delivery brings packets to one session: by a push to its WebSocket, or by its buffer.
@@ -168,6 +169,9 @@ func (d *Delivery) Deliver(
 func (d *Delivery) deliver(
 	ctx context.Context, t Target, packets []sessionstore.Packet,
 ) (sessionstore.Connection, error) {
+	if t.Session.IsOutbox() {
+		return t.Hint, d.toOutbox(ctx, t, packets)
+	}
 	if d.ending.has(t.Session) {
 		return t.Hint, fmt.Errorf("%w: %w", ErrClosed, ErrEnding)
 	}

@@ -70,7 +70,11 @@ func (d *Delivery) flush(
 
 // release gives the hold back. If that is refused or in doubt, it returns the session as it is instead.
 func (f *flusher) release(ctx context.Context) (*sessionstore.Session, error) {
-	err := f.d.store.Release(ctx, f.id, f.hold.Owner, f.pushed)
+	return f.settle(ctx, f.d.store.Release(ctx, f.id, f.hold.Owner, f.pushed))
+}
+
+// settle is what is known after a hold was given back: nil if it was, else the session as it is.
+func (f *flusher) settle(ctx context.Context, err error) (*sessionstore.Session, error) {
 	if err == nil {
 		return nil, nil
 	}

@@ -63,7 +63,7 @@ const (
 func (e *Engine) closed(ctx context.Context, old sessionstore.Session, lease sessionstore.Lease) error {
 	end := End{Session: old.ID, Owner: lease.Owner, Until: lease.Until}
 	for _, conn := range []sessionstore.Connection{old.Conn, old.Candidate.Conn} {
-		if !conn.IsZero() {
+		if !conn.IsZero() && !old.ID.IsOutbox() { // whose connection is its carrier's
 			end.Conns = append(end.Conns, conn)
 		}
 	}
@@ -216,6 +216,9 @@ func (e *Engine) finish(ctx context.Context, end *End) error {
 	}
 	if err := e.store.Finish(ctx, s.ID, end.Owner, time.Now().Add(closedFor)); err != nil {
 		return fmt.Errorf("engine: finish: %w", err)
+	}
+	if s.ID.IsOutbox() {
+		return nil
 	}
 	if err := e.store.Unregister(ctx, s.ID); err != nil {
 		return fmt.Errorf("engine: finish: %w", err)

@@ -9,6 +9,7 @@ package engine
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
@@ -100,6 +101,7 @@ type Store interface {
 	sessionstore.Polls
 	sessionstore.Upgrades
 	sessionstore.Flushes
+	sessionstore.Outboxes
 	sessionstore.Connections
 	sessionstore.Registry
 	sessionstore.Sockets
@@ -134,8 +136,9 @@ type Engine struct {
 	log      *slog.Logger
 	closing  *delivery.Closing
 	delivery *delivery.Delivery
-	attach   bool // packets with attachments may be sent; set before it serves
-	serial   bool // and need serial sessions for that
+	attach   bool        // packets with attachments may be sent; set before it serves
+	serial   bool        // and need serial sessions for that
+	carries  atomic.Bool // sessions may carry outboxes
 	conns    connCache
 	ends     Ends // nil if the caller that closes a session finishes it
 	hooks    Hooks
@@ -169,6 +172,10 @@ func (e *Engine) AllowAttachments() {
 	e.attach, e.serial = true, !groups
 }
 
+// AllowRecovery lets sessions carry outboxes: sweepers look after those, and at their timers. Sessions that were made
+// before may not.
+func (e *Engine) AllowRecovery() { e.carries.Store(true) }
+
 // Attachments reports whether packets with attachments may be sent.
 func (e *Engine) Attachments() bool { return e.attach }
 
@@ -201,7 +208,13 @@ func (e *Engine) FailFor(ctx context.Context, id sessionstore.SessionID, reason,
 // announce has the sweeper look at a session that is about to be closed. Where that fails, the close goes on: the
 // sweeper is needed only if this instance dies right now.
 func (e *Engine) announce(ctx context.Context, id sessionstore.SessionID, at time.Time) {
-	if err := e.lookAgain(ctx, id, at); err != nil {
+	look := e.lookAgain
+	if id.IsOutbox() { // which no row of the registry tells of
+		look = func(ctx context.Context, id sessionstore.SessionID, at time.Time) error {
+			return e.timeOutbox(ctx, id, 0, at)
+		}
+	}
+	if err := look(ctx, id, at); err != nil {
 		e.log.WarnContext(ctx, "close not announced", "error", err)
 	}
 }

@@ -93,7 +93,8 @@ func (e *Engine) newSession(
 	}
 	return sessionstore.NewSession{
 		ID: id, Transport: t, Handshake: h, CreatedAt: now,
-		PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now), Serial: e.serial, OpenedT: openedT,
+		PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now), Serial: e.serial, Tend: e.carries.Load(),
+		OpenedT: openedT,
 	}, nil
 }
 
@@ -177,7 +178,7 @@ func (e *Engine) sendOpen(ctx context.Context, s Step) error {
 	now := time.Now()
 	err := e.store.Register(ctx, sessionstore.Registration{
 		Session: s.Session, Conn: s.Conn, PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now),
-		Serial: e.serial,
+		Serial: e.serial || e.carries.Load(),
 	})
 	switch e.rules.Open(err) {
 	case protocol.OpenNone:

@@ -47,8 +47,8 @@ type Invocation struct {
 type Acks struct {
 	// Strays counts those that no caller waits for, AskStrays those of questions to several sockets.
 	Strays, AskStrays int
-	// Pending are the ids that the session owes, once they have been read; nil until then.
-	Pending map[uint64]bool
+	// Pending are the ids that the session owes, or an outbox that it carries, once they have been read.
+	Pending map[sessionstore.SessionID]map[uint64]bool
 }
 
 // Incoming is a packet of several messages as far as it has come.
@@ -91,29 +91,40 @@ func (e *Engine) newInvocation(s sessionstore.Session, conn sessionstore.Connect
 	return i
 }
 
-// Deliver sends packets to the session, whichever the target names; those of one that is volatile are dropped if the
-// client cannot take them when they leave. They leave when the request has been handled, or before
+// Deliver sends packets to the session, whichever the target names, or to an outbox that it carries; those of one that
+// is volatile are dropped if the client cannot take them when they leave. They leave when the request has been handled, or before
 // that together with something else that this process sends to the session. The error is delivery.ErrPacketTooLarge,
 // or that of earlier packets that had to be sent on to make room.
 func (i *Invocation) Deliver(
 	ctx context.Context, t delivery.Target, packets []sessionstore.Packet,
 ) (sessionstore.Connection, error) {
-	return i.send(ctx, packets, false, t.Volatile)
+	return i.send(ctx, packets, false, t)
 }
 
 func (i *Invocation) send(
-	ctx context.Context, packets []sessionstore.Packet, reply, volatile bool,
+	ctx context.Context, packets []sessionstore.Packet, reply bool, t delivery.Target,
 ) (sessionstore.Connection, error) {
 	if reply && len(packets) == 1 {
 		if err := i.engine.delivery.Check(packets[0].Frames); err != nil {
 			return i.session.Hint(), err
 		}
 	}
+	if reply && !i.keepsFor(t.Session) {
+		t.Session = i.session.ID
+	}
 	c, err := i.collect(ctx, packets, reply)
 	if c == nil || err != nil {
 		return i.session.Hint(), err
 	}
-	return c.Deliver(ctx, delivery.Target{Volatile: volatile}, packets)
+	return c.Deliver(ctx, t, packets)
+}
+
+// keepsFor reports whether something has been sent to an outbox in this request and has not left: then a reply must not
+// overtake it.
+func (i *Invocation) keepsFor(id sessionstore.SessionID) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return id.IsOutbox() && i.collection != nil && i.collection.Has(id)
 }
 
 // errHandled is the error of sending by an invocation that has ended.
@@ -166,14 +177,14 @@ func (i *Invocation) InOrder(ctx context.Context) error {
 
 // Send sends one message to the session: its Engine.IO packets, encoded as text. See [Invocation.Deliver].
 func (i *Invocation) Send(ctx context.Context, frames ...string) error {
-	_, err := i.send(ctx, []sessionstore.Packet{packetOf(frames)}, false, false)
+	_, err := i.send(ctx, []sessionstore.Packet{packetOf(frames)}, false, delivery.Target{})
 	return err
 }
 
 // Reply is Send for what belongs to the packet just handled (an acknowledgement, the answer to CONNECT): it
 // may travel as the answer to the WebSocket message itself, which costs no push.
 func (i *Invocation) Reply(ctx context.Context, frames ...string) error {
-	_, err := i.send(ctx, []sessionstore.Packet{packetOf(frames)}, true, false)
+	_, err := i.send(ctx, []sessionstore.Packet{packetOf(frames)}, true, delivery.Target{})
 	return err
 }
 
@@ -189,9 +200,10 @@ type Replies struct{ inv *Invocation }
 
 // Deliver is [Invocation.Deliver], but the last of the packets may be the answer to the request.
 func (r Replies) Deliver(
-	ctx context.Context, _ delivery.Target, packets []sessionstore.Packet,
+	ctx context.Context, t delivery.Target, packets []sessionstore.Packet,
 ) (sessionstore.Connection, error) {
-	return r.inv.send(ctx, packets, true, false)
+	t.Volatile = false
+	return r.inv.send(ctx, packets, true, t)
 }
 
 // Session returns the session as it was read when the request began, with what the handler has changed since.

@@ -11,7 +11,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// deadHold closes a serial session whose flusher died: no other caller may ever meet its hold.
+// deadHold closes a serial session whose flusher died: no other caller may ever meet its hold. It looks after the
+// outboxes of the session, too.
 func (e *Engine) deadHold(ctx context.Context, r sessionstore.Registration) error {
 	now := time.Now()
 	s, err := e.store.Get(ctx, r.Session, now)
@@ -19,8 +20,11 @@ func (e *Engine) deadHold(ctx context.Context, r sessionstore.Registration) erro
 		return fmt.Errorf("engine: look at hold: %w", err)
 	}
 	l := protocol.LookState{Session: &s, Row: r, PingTimeout: e.opts.PingTimeout, Now: now}
-	if err != nil || e.rules.Look(l).Do != protocol.LookDeadHold {
+	if err != nil {
 		return nil
+	}
+	if e.rules.Look(l).Do != protocol.LookDeadHold {
+		return e.tend(ctx, &s)
 	}
 	return e.closing.Close(ctx, r.Session, delivery.ReasonTransportError, delivery.CloseOptions{Doubtful: r.Conn})
 }
@@ -96,7 +100,7 @@ func (e *Engine) takeOver(ctx context.Context, s *sessionstore.Session, now time
 	if err != nil {
 		return fmt.Errorf("engine: take over: %w", err)
 	}
-	if !s.Conn.IsZero() {
+	if !s.Conn.IsZero() && !s.ID.IsOutbox() {
 		err = e.refuse(ctx, s.Conn)
 	}
 	e.hooks.takenOver()

@@ -99,6 +99,9 @@ func (e *Engine) pong(ctx context.Context, s *sessionstore.Session) error {
 	if err != nil {
 		return fmt.Errorf("engine: pong: %w", err)
 	}
+	if err := e.tend(ctx, s); err != nil { // tried again at the next
+		e.log.WarnContext(ctx, "outboxes not looked after", "session", NameInLog(id), "error", err)
+	}
 	return nil
 }
 

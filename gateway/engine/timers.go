@@ -23,8 +23,9 @@ type TimerHandler interface {
 
 // timers has done what is due in a shard of the timers.
 func (s *shard) timers(ctx context.Context) error {
-	h, ok := s.e.handler.(TimerHandler)
-	if !ok || s.number >= sessionstore.TimerShards(s.e.store.Shards()) || !h.Timed() {
+	h, _ := s.e.handler.(TimerHandler)
+	timed := s.e.carries.Load() || h != nil && h.Timed()
+	if s.number >= sessionstore.TimerShards(s.e.store.Shards()) || !timed {
 		return nil
 	}
 	for t, err := range s.e.store.DueTimers(ctx, s.number, time.Now()) {
@@ -62,7 +63,12 @@ func (e *Engine) due(ctx context.Context, h TimerHandler, t sessionstore.Timer) 
 	if err != nil {
 		return fmt.Errorf("engine: claim timer: %w", err)
 	}
-	err = h.Due(ctx, t)
+	switch {
+	case t.Kind == kindOutbox:
+		err = e.outboxDue(ctx, t)
+	case h != nil:
+		err = h.Due(ctx, t)
+	}
 	ctx = context.WithoutCancel(ctx)
 	if errors.Is(err, ErrUnfinished) {
 		lease.Until = now

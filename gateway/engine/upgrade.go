@@ -158,6 +158,9 @@ func (e *Engine) upgraded(ctx context.Context, id sessionstore.SessionID) error 
 	}
 	if !s.Hint().IsZero() {
 		for _, k := range s.Sockets {
+			if k.Outbox != "" { // its rows name no connection
+				continue
+			}
 			if err := e.store.SetHint(ctx, k, s.Conn); err != nil {
 				return fmt.Errorf("engine: upgrade: %w", err)
 			}

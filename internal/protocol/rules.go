@@ -23,6 +23,10 @@ type Rules struct {
 	Skip     func(given int) int
 	Released func(cur *sessionstore.Session, mine sessionstore.Owner) FlushAction
 
+	Carry    func(hold sessionstore.Lease, mine sessionstore.Owner, now time.Time) CarryAction
+	Numbered func(error, *sessionstore.Session, sessionstore.Number) (action NumberAction, got int)
+	Resumes  func(outbox *sessionstore.Session, offset string, now time.Time) (ResumeAction, Offset)
+
 	Open   func(error) OpenAction
 	Row    func(RowState) RowAction
 	Pinged func(error) PingedAction
@@ -32,7 +36,7 @@ type Rules struct {
 // sound are the rules of docs/protocol.md.
 var sound = Rules{
 	Names: Names, Get: Get, Deliver: Deliver, Enqueued: Enqueued, Push: Push, Skip: Skip, Released: Released,
-	Open: Open, Row: Row, Pinged: Pinged, Look: Look,
+	Carry: Carry, Numbered: Numbered, Resumes: Resumes, Open: Open, Row: Row, Pinged: Pinged, Look: Look,
 }
 
 // Sound returns the rules of docs/protocol.md.

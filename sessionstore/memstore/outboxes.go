@@ -30,7 +30,9 @@ func (s *Store) Link(ctx context.Context, k sessionstore.Socket) error {
 		}
 		return fmt.Errorf("link outbox: %w", sessionstore.ErrExists)
 	}
-	row := sessionstore.Socket{ID: k.ID, Session: k.Session, Namespace: k.Namespace, Outbox: k.Outbox}
+	row := sessionstore.Socket{
+		ID: k.ID, Session: k.Session, Namespace: k.Namespace, Outbox: k.Outbox, Parent: k.Parent,
+	}
 	e.sockets = slices.Insert(slices.Clip(e.sockets), i, row)
 	st.settle(e)
 	return nil

@@ -29,7 +29,9 @@ func (s *Store) Create(ctx context.Context, n sessionstore.NewSession) error {
 		return err
 	}
 	if polling {
-		s.register(sessionstore.Registration{Session: n.ID, PingAt: n.PingAt, LookAt: n.LookAt, Serial: n.Serial}, true)
+		s.register(sessionstore.Registration{
+			Session: n.ID, PingAt: n.PingAt, LookAt: n.LookAt, Serial: n.Serial || n.Tend,
+		}, true)
 	}
 	return nil
 }

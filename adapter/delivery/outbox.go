@@ -1,0 +1,682 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nonstick-io/nonstick/internal/again"
+	"github.com/nonstick-io/nonstick/internal/engineio"
+	"github.com/nonstick-io/nonstick/internal/protocol"
+	"github.com/nonstick-io/nonstick/internal/socketio"
+	"github.com/nonstick-io/nonstick/sessionstore"
+)
+
+// offsetRoom is what an offset adds to a packet.
+const offsetRoom = protocol.MaxOffset + len(`,""`)
+
+// checkOutbox refuses what would be too large with its offset.
+func (d *Delivery) checkOutbox(packets []sessionstore.Packet) error {
+	for _, p := range packets {
+		for _, f := range p.Frames {
+			if len(f)+offsetRoom > d.limits.Frame && !strings.HasPrefix(f, "b") {
+				return fmt.Errorf(
+					"%w: %d bytes, at most %d where connections are recovered", ErrPacketTooLarge, len(f),
+					d.limits.Frame-offsetRoom,
+				)
+			}
+		}
+	}
+	return nil
+}
+
+// toOutbox delivers to a recoverable socket. When it returns nil, the packets are the outbox's: the client gets them, by
+// this caller or by the one that is pushing, or when it comes back; or it is told that it is new.
+func (d *Delivery) toOutbox(ctx context.Context, t Target, packets []sessionstore.Packet) error {
+	if err := d.checkOutbox(packets); err != nil {
+		return err
+	}
+	if d.ending.has(t.Session) {
+		return fmt.Errorf("%w: %w", ErrClosed, ErrEnding)
+	}
+	d = d.patient()
+	if t.Volatile {
+		return d.offerOutbox(ctx, t.Session, packets)
+	}
+	hold := NewHold()
+	var err error
+	for tries := again.Times(storeTries); tries.Next(ctx); {
+		var s sessionstore.Session
+		s, err = d.store.Enqueue(ctx, t.Session, packets, d.limits.Buffer, hold)
+		switch action := protocol.Enqueue(err, packets, d.limits.Buffer); action {
+		case protocol.DeliverDone:
+			return d.carry(ctx, s, hold, len(packets), 0)
+		case protocol.DeliverDoubt:
+			return d.outboxInDoubt(ctx, t.Session, packets, hold, err)
+		case protocol.DeliverRepeat:
+		default:
+			return d.refused(ctx, t.Session, action)
+		}
+	}
+	return fmt.Errorf("deliver: %w", err)
+}
+
+// offerOutbox is toOutbox for volatile packets: they are dropped if the client is away, or cannot take them now.
+func (d *Delivery) offerOutbox(
+	ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet,
+) error {
+	once := slices.Clone(packets)
+	for i := range once {
+		once[i].Once = true
+	}
+	hold, limits := NewHold(), d.limits.Buffer
+	var err error
+	for tries := again.Times(storeTries); tries.Next(ctx); {
+		limits.IfTaken = time.Now()
+		var s sessionstore.Session
+		s, err = d.store.Enqueue(ctx, id, once, limits, hold)
+		cur, refused := sessionstore.Current(err)
+		switch {
+		case err == nil:
+			return d.carry(ctx, s, hold, len(once), len(once))
+		case refused && cur.State == sessionstore.Open:
+			switched, err := d.offerHeld(ctx, cur, once)
+			if err != nil || !switched {
+				return err
+			}
+			continue // the carrier is on WebSocket now
+		case sessionstore.InDoubt(err):
+			return d.outboxInDoubt(ctx, id, once, hold, err)
+		}
+		if action := protocol.Enqueue(err, once, limits); action != protocol.DeliverRepeat {
+			return d.refused(ctx, id, action)
+		}
+	}
+	return fmt.Errorf("deliver: %w", err)
+}
+
+// offerHeld offers volatile packets to an outbox that has a hold. Where its carrier polls they go to that alone: they
+// have the number of the last entry, and come behind it. It reports true if the outbox has followed its carrier to
+// WebSocket.
+func (d *Delivery) offerHeld(
+	ctx context.Context, s sessionstore.Session, packets []sessionstore.Packet,
+) (switched bool, err error) {
+	switch d.rules.Carry(s.Hold, "", time.Now()) {
+	case protocol.CarryCloseDead:
+		return false, errors.Join(ErrDropped, d.closeCarrier(ctx, s, ReasonTransportError, diedInDelivery))
+	case protocol.CarryNumber:
+	default:
+		return false, ErrDropped
+	}
+	seq := s.Seq()
+	limits := d.limits.Buffer
+	limits.IfTaken = time.Now()
+	limits.Number = sessionstore.Number{Outbox: s.ID, From: seq, To: seq, First: s.Moves == 0 && seq == 0}
+	var stamped []sessionstore.Packet
+	for _, p := range packets {
+		stamped = append(stamped, sessionstore.Packet{ID: p.ID, Frames: stampAll(s.ID, seq, p.Frames)})
+	}
+	err = d.store.Deliver(ctx, s.Carrier, stamped, limits)
+	cur, refused := sessionstore.Current(err)
+	switch {
+	case err == nil:
+		return false, nil
+	case refused && cur.State == sessionstore.Open && cur.Transport == sessionstore.WebSocket && !cur.Hold.Held():
+		return true, d.follow(ctx, s, cur, NewHold())
+	case refused, errors.Is(err, sessionstore.ErrNotFound), !sessionstore.InDoubt(err):
+		return false, ErrDropped
+	default: // it may come, once, or not
+		return false, fmt.Errorf("deliver: %w", err)
+	}
+}
+
+// carry goes on after an append of so many entries, by the hold. The first of what is to be pushed are volatile.
+func (d *Delivery) carry(
+	ctx context.Context, s sessionstore.Session, hold sessionstore.Lease, appended, volatile int,
+) error {
+	switch d.rules.Carry(s.Hold, hold.Owner, time.Now()) {
+	case protocol.CarryPush:
+		return d.pushOutbox(ctx, s, hold, volatile)
+	case protocol.CarryNumber:
+		return d.number(ctx, s, s.Seq()-appended)
+	case protocol.CarryCloseDead:
+		return d.closeCarrier(ctx, s, ReasonTransportError, diedInDelivery)
+	default:
+		return nil
+	}
+}
+
+// closeCarrier ends the session that carries an outbox: its client comes back and says itself what it has. What waits in
+// the outbox is not lost, so that is no error of a delivery; but where the close fails, the caller must know.
+func (d *Delivery) closeCarrier(ctx context.Context, s sessionstore.Session, reason, why string) error {
+	if s.Carrier == "" {
+		return nil
+	}
+	err := d.close(ctx, s.Carrier, reason, s.Conn, why)
+	if errors.Is(err, ErrEnding) {
+		return nil
+	}
+	return err
+}
+
+// outboxInDoubt settles an append to an outbox that may have happened, as inDoubt does: by the packet, which stays in
+// the buffer when it has been sent. If it is not there it may yet come; so the outbox closes, and its client with it.
+func (d *Delivery) outboxInDoubt(
+	ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet, hold sessionstore.Lease,
+	cause error,
+) error {
+	ctx = context.WithoutCancel(ctx)
+	s, waits, err := d.waiting(ctx, id, packets[len(packets)-1].ID)
+	switch protocol.Doubt(!errors.Is(err, ErrClosed), waits) {
+	case protocol.DoubtGone:
+		return ErrClosed
+	case protocol.DoubtDone:
+		return d.carry(ctx, s, hold, len(packets), 0)
+	case protocol.DoubtClose:
+	}
+	err = d.close(ctx, id, ReasonTransportError, s.Conn, "deliver: "+cause.Error())
+	return errors.Join(fmt.Errorf("deliver: %w", cause), err)
+}
+
+// stampAll returns the frames of an entry with their offsets.
+func stampAll(outbox sessionstore.SessionID, number int, frames []string) []string {
+	out := make([]string, len(frames))
+	several := packetsIn(frames) > 1
+	n := 0
+	for i, f := range frames {
+		out[i] = f
+		if strings.HasPrefix(f, "b") {
+			continue
+		}
+		n++
+		at := protocol.Offset{Entry: number}
+		if several {
+			at.Packets = n
+		}
+		if text, ok := strings.CutPrefix(f, engineio.EncodeMessage("")); ok {
+			if text, ok = socketio.Stamp(text, at.Encode(outbox)); ok {
+				out[i] = engineio.EncodeMessage(text)
+			}
+		}
+	}
+	return out
+}
+
+// packetsIn is how many Socket.IO packets the frames of an entry are.
+func packetsIn(frames []string) int {
+	n := 0
+	for _, f := range frames {
+		if !strings.HasPrefix(f, "b") {
+			n++
+		}
+	}
+	return n
+}
+
+// missed returns the frames of an entry that a client which has so many of its packets gets when it comes back: the
+// events that ask for no acknowledgement.
+func missed(outbox sessionstore.SessionID, number int, frames []string, has int) []string {
+	var out []string
+	n, kept := 0, false
+	stamped := stampAll(outbox, number, frames)
+	for i, f := range stamped {
+		if !strings.HasPrefix(f, "b") {
+			n++
+			kept = n > has && f != frames[i]
+		}
+		if kept {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// outboxPusher pushes the entries of an outbox to its carrier, for the holder of its hold.
+type outboxPusher struct {
+	flusher // of which id and hold are the outbox's
+
+	carrier Target
+	outbox  sessionstore.SessionID
+}
+
+// pushOutbox pushes what has not been sent, in order, and gives the hold back. What was appended meanwhile makes that
+// fail, and is pushed next. A push that fails ends the carrier; what it has not got stays for the next one, so that is
+// no error.
+func (d *Delivery) pushOutbox(
+	ctx context.Context, s sessionstore.Session, hold sessionstore.Lease, volatile int,
+) error {
+	f := d.outboxPusher(&s, hold)
+	dropped, err := f.run(ctx, s, s.Given, volatile)
+	if err == nil && dropped > 0 {
+		return ErrDropped
+	}
+	return err
+}
+
+func (d *Delivery) outboxPusher(s *sessionstore.Session, hold sessionstore.Lease) *outboxPusher {
+	return &outboxPusher{
+		flusher: flusher{d: d, id: s.ID, hold: hold}, outbox: s.ID,
+		carrier: Target{Session: s.Carrier, Hint: s.Conn},
+	}
+}
+
+// run pushes the entries from the one at index sent on.
+func (f *outboxPusher) run(ctx context.Context, s sessionstore.Session, sent, volatile int) (dropped int, err error) {
+	for {
+		lost, err := f.entries(ctx, &s, sent, volatile)
+		if lost || err != nil {
+			return f.dropped, err
+		}
+		volatile, sent = 0, len(s.Buffer)
+		cur, err := f.sent(ctx, sent)
+		if err != nil {
+			return f.dropped, f.cut(ctx, err)
+		}
+		action := f.d.rules.Released(cur, f.hold.Owner)
+		if action != protocol.FlushPush {
+			if cur == nil {
+				f.d.trim(ctx, &s, sent)
+			}
+			return f.dropped, nil
+		}
+		sent -= cur.Trimmed - s.Trimmed
+		s = *cur
+	}
+}
+
+// entries pushes those from an index on. It is lost if the carrier is.
+func (f *outboxPusher) entries(ctx context.Context, s *sessionstore.Session, from, volatile int) (lost bool, _ error) {
+	packets, err := f.d.store.Bodies(ctx, f.id, s.Buffer[min(from, len(s.Buffer)):])
+	if err != nil {
+		return true, f.cut(ctx, fmt.Errorf("flush: %w", err))
+	}
+	for i, p := range packets {
+		d := f.d
+		if i < volatile {
+			d = d.impatient()
+		}
+		frames := stampAll(f.outbox, s.Trimmed+from+i+1, p.Frames)
+		switch err := f.one(ctx, d, p.ID, frames); {
+		case errors.Is(err, ErrDropped):
+			f.dropped++
+		case errors.Is(err, ErrNotSerial): // told to the caller if it is its own
+			return true, errors.Join(err, f.cut(ctx, err))
+		case err != nil:
+			return true, f.cut(ctx, err)
+		}
+	}
+	return false, nil
+}
+
+// one pushes one entry.
+func (f *outboxPusher) one(ctx context.Context, d *Delivery, id sessionstore.PacketID, frames []string) error {
+	if err := f.keep(ctx); err != nil {
+		return err
+	}
+	_, err := d.deliver(ctx, f.carrier, []sessionstore.Packet{{ID: id, Frames: frames}})
+	return err
+}
+
+// cut ends the carrier after a push that was no clear success, unless that has ended it: it is not known what its client
+// has, and only the client can tell.
+func (f *outboxPusher) cut(ctx context.Context, cause error) error {
+	err := f.d.close(
+		context.WithoutCancel(ctx), f.carrier.Session, ReasonTransportError, f.carrier.Hint, "push: "+cause.Error(),
+	)
+	if errors.Is(err, ErrEnding) {
+		return nil
+	}
+	return err
+}
+
+// sent gives the hold back. If that is refused or in doubt, it returns the outbox as it is instead.
+func (f *outboxPusher) sent(ctx context.Context, n int) (*sessionstore.Session, error) {
+	return f.settle(ctx, f.d.store.Sent(ctx, f.id, f.hold.Owner, n))
+}
+
+// number brings entries of an outbox to the buffer of its carrier, which polls: those behind the number that it has.
+// Callers need no hold for that and may die at any point, for the number says what the carrier has.
+func (d *Delivery) number(ctx context.Context, s sessionstore.Session, has int) error {
+	limits := d.limits.Buffer
+	var err error
+	for tries := again.Times(storeTries); tries.Next(ctx); {
+		limits.Number = sessionstore.Number{
+			Outbox: s.ID, From: has, To: s.Seq(), First: s.Moves == 0 && has == 0,
+		}
+		var packets []sessionstore.Packet
+		if packets, err = d.numbered(ctx, &s, has); err != nil {
+			continue
+		}
+		err = d.store.Deliver(ctx, s.Carrier, packets, limits)
+		action, got := d.rules.Numbered(err, &s, limits.Number)
+		switch action {
+		case protocol.NumberDone:
+			d.trim(ctx, &s, got-s.Trimmed)
+			return nil
+		case protocol.NumberLost, protocol.NumberLeave:
+			return nil
+		case protocol.NumberBehind:
+			has = got
+		case protocol.NumberSwitch:
+			cur, _ := sessionstore.Current(err)
+			return d.follow(ctx, s, cur, NewHold())
+		case protocol.NumberFull:
+			return d.closeCarrier(ctx, s, ReasonBufferFull, "")
+		case protocol.NumberRepeat, protocol.NumberCut:
+		}
+	}
+	return d.closeCarrier(context.WithoutCancel(ctx), s, ReasonTransportError, "deliver: "+fmt.Sprint(err))
+}
+
+// numbered returns the entries behind a number, as the carrier gets them.
+func (d *Delivery) numbered(
+	ctx context.Context, s *sessionstore.Session, has int,
+) ([]sessionstore.Packet, error) {
+	from := max(has-s.Trimmed, 0)
+	packets, err := d.store.Bodies(ctx, s.ID, s.Buffer[min(from, len(s.Buffer)):])
+	if err != nil {
+		return nil, fmt.Errorf("deliver: %w", err)
+	}
+	var all []sessionstore.Packet
+	for i, p := range packets {
+		all = join(all, p.ID, stampAll(s.ID, s.Trimmed+from+i+1, p.Frames))
+	}
+	return all, nil
+}
+
+// join adds frames to a list of entries for a buffer: to the last of them while that is not too large.
+func join(all []sessionstore.Packet, id sessionstore.PacketID, frames []string) []sessionstore.Packet {
+	if len(frames) == 0 {
+		return all
+	}
+	p := sessionstore.Packet{ID: id, Frames: frames}
+	if n := len(all); n > 0 && Collects(all[n-1].Bytes()+p.Bytes(), len(all[n-1].Frames)+len(frames)) {
+		all[n-1].Frames = append(all[n-1].Frames, frames...)
+		return all
+	}
+	return append(all, p)
+}
+
+// follow has an outbox follow its carrier, which has moved to WebSocket, and pushes what that has not got.
+func (d *Delivery) follow(
+	ctx context.Context, s, carrier sessionstore.Session, hold sessionstore.Lease,
+) error {
+	got := carrier.Numbers[s.ID]
+	after, err := d.store.Switch(ctx, s.ID, s.Carrier, carrier.Hint(), got, hold)
+	if cur, refused := sessionstore.Current(err); refused {
+		if cur.State == sessionstore.Open && cur.Carrier == s.Carrier {
+			return d.carry(ctx, cur, hold, 0, 0)
+		}
+		return nil // it has another carrier, which has what was appended
+	}
+	if errors.Is(err, sessionstore.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return d.closeCarrier(context.WithoutCancel(ctx), s, ReasonTransportError, "switch: "+err.Error())
+	}
+	return d.pushOutbox(ctx, after, hold, 0)
+}
+
+// An outbox keeps what was sent, for a client that comes back; but no more than leaves room for what comes while the
+// client is away.
+const (
+	trimAt = 3 // quarters of what a buffer may hold: then the first entries that were sent go,
+	trimTo = 2 // until so many quarters are left
+)
+
+// trim removes the oldest entries of an outbox of which so many of the first were sent, once there are many. What fails
+// is tried by the next caller.
+func (d *Delivery) trim(ctx context.Context, s *sessionstore.Session, sent int) {
+	bytes := 0
+	for _, p := range s.Buffer {
+		bytes += p.Bytes()
+	}
+	above := func(packets, bytes, quarters int) bool {
+		return 4*packets > quarters*d.limits.Buffer.Packets || 4*bytes > quarters*d.limits.Buffer.Bytes
+	}
+	if !above(len(s.Buffer), bytes, trimAt) {
+		return
+	}
+	n := 0
+	for n < min(sent, len(s.Buffer)) && above(len(s.Buffer)-n, bytes, trimTo) {
+		bytes -= s.Buffer[n].Bytes()
+		n++
+	}
+	if n > 0 {
+		_ = d.store.Trim(ctx, s, n)
+	}
+}
+
+// Recovery is a client that comes back.
+type Recovery struct {
+	// Outbox is what it wants to recover, as read; Offset is what it says that it got last, as it came.
+	Outbox *sessionstore.Session
+	Offset string
+	// Carrier is the client's session, as read.
+	Carrier *sessionstore.Session
+	// First are packets for the client that come before what it missed.
+	First []sessionstore.Packet
+	// Moved, unless nil, is asked once the outbox has the new carrier, and before anything is sent: false, or an error,
+	// ends the recovery.
+	Moved func(ctx context.Context) (bool, error)
+}
+
+// Recoverable reports whether a client may come back to an outbox, as it was read, with an offset.
+func (d *Delivery) Recoverable(outbox *sessionstore.Session, offset string) bool {
+	action, _ := d.rules.Resumes(outbox, offset, time.Now())
+	return action == protocol.Resume
+}
+
+// Recover moves an outbox to another carrier and sends what its client missed: First, then the entries behind the
+// offset, then live ones, without a gap or a repeat. The carrier before is closed. It reports false if the client is to
+// be told that it is new: the outbox is over, or another's, or does not have all that was missed.
+func (d *Delivery) Recover(ctx context.Context, r Recovery) (bool, error) {
+	now := time.Now()
+	if action, _ := d.rules.Resumes(r.Outbox, r.Offset, now); action != protocol.Resume {
+		return false, nil
+	}
+	d = d.patient()
+	hold := NewHold()
+	polling := r.Carrier.Transport == sessionstore.Polling
+	if polling {
+		hold.Owner = sessionstore.HoldPolling // until its end, nothing but this call brings the first entries
+	}
+	before, ok, err := d.move(ctx, sessionstore.RecoverRequest{
+		Read: r.Outbox, Carrier: r.Carrier.ID, Conn: r.Carrier.Hint(), Hold: hold, Now: now,
+	})
+	if !ok || err != nil {
+		return false, err
+	}
+	after := before
+	after.Carrier, after.Conn, after.Hold, after.PingAt = r.Carrier.ID, r.Carrier.Hint(), hold, time.Time{}
+	after.Moves++
+	if r.Moved != nil {
+		if ok, err := r.Moved(ctx); !ok || err != nil {
+			return false, err
+		}
+	}
+	action, at := d.rules.Resumes(&after, r.Offset, now)
+	if action != protocol.Resume { // it was trimmed just now
+		err := d.closing.Close(ctx, after.ID, ReasonTransportClose, CloseOptions{})
+		return false, err
+	}
+	if polling {
+		err = d.resend(ctx, after, at, r.First)
+	} else {
+		f := d.outboxPusher(&after, hold)
+		if err = f.first(ctx, after, at, r.First); err == nil {
+			_, err = f.run(ctx, after, len(after.Buffer), 0)
+		}
+	}
+	if before.Carrier != "" && before.Carrier != r.Carrier.ID {
+		cut := d.close(ctx, before.Carrier, ReasonTransportClose, before.Conn, "its client has come back")
+		if !errors.Is(cut, ErrEnding) {
+			err = errors.Join(err, cut)
+		}
+	}
+	return true, err
+}
+
+// move gives an outbox another carrier. It is not ok if the outbox has changed since it was read.
+func (d *Delivery) move(
+	ctx context.Context, r sessionstore.RecoverRequest,
+) (before sessionstore.Session, ok bool, err error) {
+	mine := func(s *sessionstore.Session) bool {
+		return s.State == sessionstore.Open && s.Carrier == r.Carrier && s.Moves == r.Read.Moves+1
+	}
+	for tries := again.Times(storeTries); tries.Next(ctx); {
+		before, err = d.store.Recover(ctx, r)
+		if err == nil {
+			return before, true, nil
+		}
+		if cur, refused := sessionstore.Current(err); refused {
+			if !mine(&cur) {
+				return before, false, nil
+			}
+			cur.Carrier, cur.Moves = r.Read.Carrier, r.Read.Moves // an earlier try was applied
+			return cur, true, nil
+		}
+		if errors.Is(err, sessionstore.ErrNotFound) {
+			return before, false, nil
+		}
+	}
+	return before, false, fmt.Errorf("recover: %w", err)
+}
+
+// behind returns what a client misses that has all up to an offset.
+func (d *Delivery) behind(
+	ctx context.Context, s *sessionstore.Session, at protocol.Offset,
+) ([]sessionstore.Packet, error) {
+	from := at.Entry - s.Trimmed
+	if at.Packets > 0 {
+		from--
+	}
+	packets, err := d.store.Bodies(ctx, s.ID, s.Buffer[from:])
+	if err != nil {
+		return nil, fmt.Errorf("recover: %w", err)
+	}
+	var all []sessionstore.Packet
+	for i, p := range packets {
+		number, has := s.Trimmed+from+i+1, 0
+		if number == at.Entry {
+			has = at.Packets
+		}
+		if !p.Once {
+			all = join(all, p.ID, missed(s.ID, number, p.Frames, has))
+		}
+	}
+	return all, nil
+}
+
+// first pushes what a client gets first, and what it missed.
+func (f *outboxPusher) first(
+	ctx context.Context, s sessionstore.Session, at protocol.Offset, first []sessionstore.Packet,
+) error {
+	missed, err := f.d.behind(ctx, &s, at)
+	if err != nil {
+		return errors.Join(err, f.cut(ctx, err))
+	}
+	for _, p := range append(slices.Clip(first), missed...) {
+		for group := range groups(p.Frames) {
+			if err := f.one(ctx, f.d, p.ID, group); err != nil {
+				return errors.Join(err, f.cut(ctx, err))
+			}
+		}
+	}
+	return nil
+}
+
+// resend is first for a carrier that polls. Others append to its buffer once it has a number of the outbox; what they
+// left to this caller until then is brought behind that.
+func (d *Delivery) resend(
+	ctx context.Context, s sessionstore.Session, at protocol.Offset, first []sessionstore.Packet,
+) error {
+	missed, err := d.behind(ctx, &s, at)
+	if err != nil {
+		return errors.Join(err, d.closeCarrier(ctx, s, ReasonTransportError, "recover: "+err.Error()))
+	}
+	all := append(slices.Clip(first), missed...)
+	limits := d.limits.Buffer
+	limits.Number = sessionstore.Number{Outbox: s.ID, From: -1, To: s.Seq()}
+	for tries := again.Times(storeTries); tries.Next(ctx); {
+		err = d.store.Deliver(ctx, s.Carrier, all, limits)
+		switch action, _ := d.rules.Numbered(err, &s, limits.Number); action {
+		case protocol.NumberDone:
+			return d.catchUp(ctx, s)
+		case protocol.NumberLost:
+			return ErrClosed
+		case protocol.NumberRepeat:
+			continue
+		case protocol.NumberFull:
+			return errors.Join(ErrBufferFull, d.closeCarrier(ctx, s, ReasonBufferFull, ""))
+		default:
+			return d.closeCarrier(ctx, s, ReasonTransportError, "recover: "+fmt.Sprint(err))
+		}
+	}
+	err = fmt.Errorf("recover: %w", err)
+	return errors.Join(err, d.closeCarrier(context.WithoutCancel(ctx), s, ReasonTransportError, err.Error()))
+}
+
+// catchUp brings what was appended to an outbox since it was read, if its carrier polls.
+func (d *Delivery) catchUp(ctx context.Context, s sessionstore.Session) error {
+	now, err := d.readAgain(ctx, s.ID)
+	if err != nil {
+		return errors.Join(err, d.closeCarrier(ctx, s, ReasonTransportError, "recover: "+err.Error()))
+	}
+	if now.State != sessionstore.Open || now.Carrier != s.Carrier || now.Hold.Owner != sessionstore.HoldPolling ||
+		now.Seq() == s.Seq() {
+		return nil
+	}
+	return d.number(ctx, now, s.Seq())
+}
+
+// strayTime is how long a session may seem to carry an outbox that is not its own: it is about to be.
+const strayTime = time.Second
+
+// Tend looks after an outbox that a session carries, for a caller that may have died while it delivered to it: what it
+// left is brought to the client, or the session closed. If there is no such outbox any more, or another session carries
+// it, the session is closed too.
+func (d *Delivery) Tend(ctx context.Context, outbox sessionstore.SessionID, carrier *sessionstore.Session) error {
+	for begun := time.Now(); ; {
+		s, err := d.store.Get(ctx, outbox, time.Now())
+		switch {
+		case err != nil && !errors.Is(err, sessionstore.ErrNotFound):
+			return fmt.Errorf("tend: %w", err)
+		case err == nil && s.State == sessionstore.Closing: // the caller that closes it sees to the rest
+			return nil
+		case err == nil && s.State == sessionstore.Open && s.Carrier == carrier.ID:
+			return d.tend(ctx, s, carrier)
+		case time.Since(begun) >= strayTime:
+			gone := sessionstore.Session{Carrier: carrier.ID, Conn: carrier.Conn}
+			return d.closeCarrier(ctx, gone, ReasonTransportClose, "another session has its socket, or none")
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(strayTime):
+		}
+	}
+}
+
+func (d *Delivery) tend(ctx context.Context, s sessionstore.Session, carrier *sessionstore.Session) error {
+	now := time.Now()
+	d = d.patient()
+	switch d.rules.Carry(s.Hold, "", now) {
+	case protocol.CarryCloseDead:
+		return d.closeCarrier(ctx, s, ReasonTransportError, diedInDelivery)
+	case protocol.CarryNumber:
+		got, has := carrier.Numbers[s.ID]
+		switch {
+		case has && got < s.Seq(), !has && s.Moves == 0 && s.Seq() > 0:
+			return d.number(ctx, s, got)
+		case !has && s.Moves > 0 && s.Hold.Expired(now): // the caller that recovered it has died
+			return d.closeCarrier(ctx, s, ReasonTransportError, diedInDelivery)
+		}
+	default:
+	}
+	return nil
+}
