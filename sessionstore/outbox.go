@@ -90,11 +90,13 @@ type RecoverRequest struct {
 // Close makes no difference of Drain. [Sessions.Handshake] of an outbox is that of its carrier (1 read more), and
 // ErrNotFound while it is away. All other transitions refuse it. Its buffer keeps what was sent, for a client that comes
 // back, until it is trimmed: [Session.Given] is how many of its first entries were sent, where its carrier is on
-// WebSocket.
+// WebSocket. What a store keeps apart of an entry lasts a day from its append on at least: of older ones
+// [Buffers.Bodies] may be ErrNotFound, so a client cannot come back to them; Trim takes them all the same.
 type Outboxes interface {
 	// Link puts a row into a session which says that it carries an outbox in a namespace (1 write): a [Socket] of which
-	// ID, Outbox and Parent are kept, and nothing else is stored for it. ErrExists if the session has a socket in that namespace. Linking
-	// again is no error.
+	// ID, Outbox and Parent are kept, and nothing else is stored for it. ErrExists if the session has a socket in that
+	// namespace, or a link to another outbox. Linking again is no error. The row is no socket to the methods of [Sockets]
+	// and [Rooms], but that [Sockets.PutSocket] finds the namespace taken.
 	Link(ctx context.Context, k Socket) error
 	// Unlink removes such a row (1 write). Condition: it is k's ID and Outbox; another, or none, is no error.
 	Unlink(ctx context.Context, k Socket) error
@@ -102,17 +104,19 @@ type Outboxes interface {
 	// Condition: open, Moves as read, and PingAt, if there is one, is after now. A refusal, or a reading, in which Carrier
 	// is the request's and Moves one more than was read means that an earlier call was applied.
 	Recover(ctx context.Context, r RecoverRequest) (Session, error)
-	// Lose gives an outbox the hold [HoldAway] and sets PingAt, when it is over, and the reason; it removes Carrier and
-	// Conn. Condition: open, and carrier is its Carrier.
+	// Lose gives an outbox the hold [HoldAway] and sets PingAt, when it is over, and the Reason, which stays when it is
+	// recovered; it removes Carrier and Conn. Condition: open, and carrier is its Carrier.
 	Lose(ctx context.Context, id, carrier SessionID, over time.Time, reason string) error
 	// Switch follows a carrier that has moved from polling to WebSocket: it sets Hold, Conn, and Given, for which sent is
 	// the number of the last entry that the carrier got. It returns the outbox as it is after. Condition: open, carrier is
-	// its Carrier, and its hold is [HoldPolling].
+	// its Carrier, and its hold is [HoldPolling]. A sent below Trimmed makes Given 0; one above Seq is no number.
 	Switch(ctx context.Context, id, carrier SessionID, conn Connection, sent int, hold Lease) (Session, error)
 	// Sent removes the hold and sets Given to n. Condition: open, the hold is owner's, and the buffer has exactly n
 	// entries.
 	Sent(ctx context.Context, id SessionID, owner Owner, n int) error
 	// Trim removes the first n entries of an outbox, counts them in Trimmed, and takes them off Given (1 write, and a read
-	// for each level of pages of which a part goes). Condition: open, and Trimmed as read.
+	// for each level of pages of which a part goes; 1 write more for each page that others turned since the reading). N is
+	// at most what read has. Condition: open, and Trimmed as read. A refusal in which Trimmed is n more than was read may
+	// mean that an earlier call was applied; nothing is left to do then, whichever call it was.
 	Trim(ctx context.Context, read *Session, n int) error
 }

@@ -70,8 +70,8 @@ type Packet struct {
 	// Once says that a recovery does not send the packet again: it is volatile. Kept in the buffers of outboxes.
 	Once bool
 	// Page is where a store keeps the packet together with others. Such a packet, as it is read with its session, has
-	// neither ID nor frames, and its Size is its share of what those of its page have together: right in the sum, and
-	// no more than a guess for itself. [Buffers.Bodies] returns it whole, without a Page.
+	// neither ID nor frames nor Once, and its Size is its share of what those of its page have together: right in the
+	// sum, and no more than a guess for itself. [Buffers.Bodies] returns it whole, without a Page.
 	Page Page
 }
 
@@ -127,7 +127,8 @@ type Session struct {
 	// session on WebSocket live in its [Registration]).
 	PingAt time.Time
 	Pinged bool
-	// Reason is why the session closed: a disconnect reason of Socket.IO. Empty while open.
+	// Reason is why the session closed: a disconnect reason of Socket.IO. Empty while open, but that an [Outbox] has the
+	// one for which its carrier was lost last.
 	Reason string
 	// Details say more about it, if more is known.
 	Details Details

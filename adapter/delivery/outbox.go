@@ -504,11 +504,19 @@ func (d *Delivery) Recover(ctx context.Context, r Recovery) (bool, error) {
 		err := d.closing.Close(ctx, after.ID, ReasonTransportClose, CloseOptions{})
 		return false, err
 	}
+	missed, err := d.behind(ctx, &after, at)
+	switch {
+	case errors.Is(err, sessionstore.ErrNotFound): // it is too old to be there
+		return false, d.closing.Close(ctx, after.ID, ReasonTransportClose, CloseOptions{})
+	case err != nil:
+		return false, errors.Join(err, d.closeCarrier(ctx, after, ReasonTransportError, err.Error()))
+	}
+	all := append(slices.Clip(r.First), missed...)
 	if polling {
-		err = d.resend(ctx, after, at, r.First)
+		err = d.resend(ctx, after, all)
 	} else {
 		f := d.outboxPusher(&after, hold)
-		if err = f.first(ctx, after, at, r.First); err == nil {
+		if err = f.first(ctx, all); err == nil {
 			_, err = f.run(ctx, after, len(after.Buffer), 0)
 		}
 	}
@@ -572,15 +580,9 @@ func (d *Delivery) behind(
 	return all, nil
 }
 
-// first pushes what a client gets first, and what it missed.
-func (f *outboxPusher) first(
-	ctx context.Context, s sessionstore.Session, at protocol.Offset, first []sessionstore.Packet,
-) error {
-	missed, err := f.d.behind(ctx, &s, at)
-	if err != nil {
-		return errors.Join(err, f.cut(ctx, err))
-	}
-	for _, p := range append(slices.Clip(first), missed...) {
+// first pushes what a client that comes back gets first.
+func (f *outboxPusher) first(ctx context.Context, all []sessionstore.Packet) error {
+	for _, p := range all {
 		for group := range groups(p.Frames) {
 			if err := f.one(ctx, f.d, p.ID, group); err != nil {
 				return errors.Join(err, f.cut(ctx, err))
@@ -592,14 +594,8 @@ func (f *outboxPusher) first(
 
 // resend is first for a carrier that polls. Others append to its buffer once it has a number of the outbox; what they
 // left to this caller until then is brought behind that.
-func (d *Delivery) resend(
-	ctx context.Context, s sessionstore.Session, at protocol.Offset, first []sessionstore.Packet,
-) error {
-	missed, err := d.behind(ctx, &s, at)
-	if err != nil {
-		return errors.Join(err, d.closeCarrier(ctx, s, ReasonTransportError, "recover: "+err.Error()))
-	}
-	all := append(slices.Clip(first), missed...)
+func (d *Delivery) resend(ctx context.Context, s sessionstore.Session, all []sessionstore.Packet) error {
+	var err error
 	limits := d.limits.Buffer
 	limits.Number = sessionstore.Number{Outbox: s.ID, From: -1, To: s.Seq()}
 	for tries := again.Times(storeTries); tries.Next(ctx); {

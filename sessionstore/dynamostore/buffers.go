@@ -57,26 +57,38 @@ func (d *delivery) change() (*clauses, string) {
 		" AND " + atMost(attrBufferSize, ":bytes", d.limits.Bytes-d.bytes, u.values)
 	u.add(attrPackets, len(d.packets))
 	u.add(attrBufferSize, d.bytes)
-	if !d.limits.IfTaken.IsZero() {
-		condition += " AND " + holds(0, u.values)
-	}
+	condition += bring(u, &d.limits.Number)
 	if d.hold.Owner == "" {
-		u.values[":polling"] = valuePolling
-		if !d.limits.IfTaken.IsZero() { // a held session on WebSocket would not take it
-			u.values[":now"] = millis(d.limits.IfTaken)
-			return u, condition + " AND #" + attrTransport + " = :polling AND #" + attrPollEnds + " > :now"
-		}
-		return u, condition + " AND (#" + attrTransport + " = :polling OR attribute_exists(#" + attrHold + "))"
+		return u, condition + " AND " + d.delivers(u.values)
 	}
-	u.values[":websocket"] = str(sessionstore.WebSocket)
 	u.values[":owner"], u.values[":until"] = str(d.hold.Owner), millis(d.hold.Until)
 	u.assign(attrHold, "if_not_exists(#"+attrHold+",:owner)")
 	u.assign(attrHoldEnds, "if_not_exists(#"+attrHoldEnds+",:until)")
-	condition += " AND #" + attrTransport + " = :websocket AND attribute_exists(#" + attrSerial + ")"
-	if !d.limits.IfTaken.IsZero() {
-		condition += " AND attribute_not_exists(#" + attrHold + ")"
+	return u, condition + " AND " + d.enqueues(u.values)
+}
+
+// delivers is the condition of a Deliver on where the session is. An outbox is nowhere of that.
+func (d *delivery) delivers(values item) string {
+	values[":polling"] = valuePolling
+	if !d.limits.IfTaken.IsZero() { // a held session on WebSocket would not take it
+		values[":now"] = millis(d.limits.IfTaken)
+		return "#" + attrTransport + " = :polling AND #" + attrPollEnds + " > :now AND " + holds(0, values)
 	}
-	return u, condition
+	values[":websocket"] = valueWebSocket
+	return "(#" + attrTransport + " = :polling OR #" + attrTransport + " = :websocket AND attribute_exists(#" +
+		attrHold + "))"
+}
+
+// enqueues is the condition of an Enqueue on where the session is.
+func (d *delivery) enqueues(values item) string {
+	values[":websocket"], values[":outbox"] = valueWebSocket, valueOutbox
+	serial := "#" + attrTransport + " = :websocket AND attribute_exists(#" + attrSerial + ")"
+	taken := ""
+	if !d.limits.IfTaken.IsZero() {
+		serial += " AND " + holds(0, values)
+		taken = "attribute_not_exists(#" + attrHold + ") AND "
+	}
+	return taken + "(#" + attrTransport + " = :outbox OR " + serial + ")"
 }
 
 // append puts the packets behind whatever is in the list, if that has room.
@@ -123,7 +135,7 @@ func (s *Store) appendTurned(ctx context.Context, d *delivery, found item) (item
 func at(i int) string { return "#" + attrBuffer + "[" + strconv.Itoa(i) + "].#" + attrID }
 
 func (s *Store) buffer(ctx context.Context, d *delivery, u *clauses, condition string) (item, error) {
-	c := change{update: u.String(), condition: condition, values: u.values}
+	c := change{update: u.String(), condition: condition, values: u.values, names: u.names}
 	if d.hold.Owner != "" {
 		c.returns = types.ReturnValueAllNew
 	}
@@ -206,11 +218,13 @@ func (d *delivery) takes(it item) bool {
 		return false
 	}
 	v := sessionOf(d.id, it)
-	buffered := v.Transport == sessionstore.Polling || v.Hold.Held()
+	onWebSocket := v.Transport == sessionstore.WebSocket
+	buffered := v.Transport == sessionstore.Polling || onWebSocket && v.Hold.Held()
 	if d.hold.Owner != "" {
-		buffered = v.Transport == sessionstore.WebSocket && v.Serial
+		buffered = v.Transport == sessionstore.Outbox || onWebSocket && v.Serial
 	}
-	return v.State == sessionstore.Open && buffered && !d.limits.Exceeded(&v, d.packets) && d.limits.Takes(&v)
+	return v.State == sessionstore.Open && buffered && !d.limits.Exceeded(&v, d.packets) && d.limits.Takes(&v) &&
+		d.limits.Number.Meets(&v)
 }
 
 // Bodies implements [sessionstore.Buffers]. It reads 100 pages or parts of bodies a call, pages of a higher level

@@ -12,6 +12,7 @@ type entry struct {
 	id      string // of the packet or the page
 	frames  []string
 	size    int // bytes of the frames of all packets that it stands for
+	once    bool
 	level   int // 0 of a packet
 	packets int // 1 of a packet
 	from    int // of a page: the place in it of the first of these packets
@@ -60,7 +61,7 @@ func packetsIn(list []entry) int {
 
 // packetEntry is a packet within a list, or a reference to it.
 func packetEntry(p sessionstore.Packet, within bool) entry {
-	e := entry{id: string(p.ID), size: p.Size, packets: 1}
+	e := entry{id: string(p.ID), size: p.Size, packets: 1, once: p.Once}
 	if within {
 		e.frames = p.Frames
 		if e.frames == nil {
@@ -72,6 +73,9 @@ func packetEntry(p sessionstore.Packet, within bool) entry {
 
 func (e *entry) value() types.AttributeValue {
 	m := item{attrID: str(e.id)}
+	if e.once {
+		m[attrOnce] = yes()
+	}
 	if e.level == 0 && e.frames != nil {
 		m[attrFrames] = frames(e.frames)
 		return &types.AttributeValueMemberM{Value: m}
@@ -106,7 +110,10 @@ func entriesOf(it item) []entry {
 		if !ok {
 			continue
 		}
-		e := entry{id: text(m.Value, attrID), frames: framesOf(m.Value[attrFrames]), packets: 1}
+		e := entry{
+			id: text(m.Value, attrID), frames: framesOf(m.Value[attrFrames]), packets: 1,
+			once: flag(m.Value, attrOnce),
+		}
 		if e.level = int(number(m.Value, attrLevel)); e.level > 0 {
 			e.packets, e.from = int(number(m.Value, attrPackets)), int(number(m.Value, attrFrom))
 		}
@@ -136,9 +143,9 @@ func packetsOf(entries []entry) []sessionstore.Packet {
 	for i := range entries {
 		e := &entries[i]
 		if e.level == 0 {
-			packets = append(
-				packets, sessionstore.Packet{ID: sessionstore.PacketID(e.id), Frames: e.frames, Size: e.size},
-			)
+			packets = append(packets, sessionstore.Packet{
+				ID: sessionstore.PacketID(e.id), Frames: e.frames, Size: e.size, Once: e.once,
+			})
 			continue
 		}
 		for n := range e.packets {

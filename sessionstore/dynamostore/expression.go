@@ -33,6 +33,8 @@ func names(expressions ...string) map[string]string {
 type clauses struct {
 	set, drop []string
 	values    item
+	// names are those of attributes whose placeholders say no more than that there is one, see [change].
+	names map[string]string
 }
 
 // assign sets an attribute to what an expression says.

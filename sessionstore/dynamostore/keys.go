@@ -25,7 +25,7 @@ const (
 	attrCandidateEnds = "cu"
 	attrProbed        = "cp"
 	attrSerial        = "sr"
-	attrHold          = "ho"
+	attrHold          = "ho" // of an outbox without a carrier to push to: one that has no end
 	attrHoldEnds      = "hu"
 	attrPoll          = "pt"
 	attrPollEnds      = "pu"
@@ -81,6 +81,12 @@ const (
 	attrKeptUntil     = "ku" // milliseconds: from then on the item is none
 	attrKind          = "ki" // of a timer
 	attrBody          = "bo" // of a timer
+	attrCarrier       = "cr" // of an outbox
+	attrTrimmed       = "tr" // entries that an outbox had before those of its list
+	attrMoves         = "mv"
+	attrSent          = "sn" // the number of the last entry of an outbox that was sent
+	attrOnce          = "o"  // of a packet
+	attrOutbox        = "ob" // of a socket's row that is a link
 )
 
 // maxKeyPart bounds ids that come from clients: DynamoDB takes 1,024 bytes of sort key.

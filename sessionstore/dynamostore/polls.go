@@ -2,6 +2,7 @@ package dynamostore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -120,6 +121,9 @@ func (s *Store) acknowledge(
 		is(n, ":rest")
 		rest := &entries[n]
 		gone, err := s.sizeOfFirst(ctx, op, read.ID, rest, part)
+		if op == sessionstore.OpTrim && errors.Is(err, sessionstore.ErrNotFound) {
+			gone, err = rest.size*part/rest.packets, nil // the page's time to live has passed
+		}
 		if err != nil {
 			return "", err
 		}
@@ -151,10 +155,15 @@ func covered(entries []entry, packets int) (whole, part int) {
 
 // holds is the condition that the buffer has exactly n packets.
 func holds(n int, values item) string {
-	values[":n"] = num(n)
-	condition := "#" + attrPackets + " = :n"
+	return counts(attrPackets, ":n", n, values)
+}
+
+// counts is the condition that a number is n; one that is not there counts as 0.
+func counts(name, placeholder string, n int, values item) string {
+	values[placeholder] = num(n)
+	condition := "#" + name + " = " + placeholder
 	if n == 0 {
-		condition = "(attribute_not_exists(#" + attrPackets + ") OR " + condition + ")"
+		condition = "(attribute_not_exists(#" + name + ") OR " + condition + ")"
 	}
 	return condition
 }

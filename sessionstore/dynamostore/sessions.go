@@ -39,7 +39,7 @@ func (s *Store) Create(ctx context.Context, n sessionstore.NewSession) error {
 	if err != nil {
 		return err
 	}
-	r := sessionstore.Registration{Session: n.ID, PingAt: n.PingAt, LookAt: n.LookAt, Serial: n.Serial}
+	r := sessionstore.Registration{Session: n.ID, PingAt: n.PingAt, LookAt: n.LookAt, Serial: n.Serial || n.Tend}
 	if err := s.put(ctx, op, s.registrationItem(r), absent); err != nil {
 		return lost(err, "create session: register", sessionstore.ErrExists)
 	}
@@ -85,6 +85,10 @@ func (s *Store) sessionItem(n sessionstore.NewSession) item {
 	if n.Serial {
 		it[attrSerial] = yes()
 	}
+	with(it, attrCarrier, n.Carrier)
+	if n.Hold.Held() {
+		it[attrHold], it[attrHoldEnds] = str(n.Hold.Owner), millis(n.Hold.Until)
+	}
 	if n.Transport == sessionstore.Polling {
 		it[attrHasHandshake] = yes()
 	}
@@ -125,6 +129,13 @@ func sessionOf(id sessionstore.SessionID, it item) sessionstore.Session {
 		Drain:     flag(it, attrDrain),
 		Handler:   leaseOf(it, attrLease, attrLeaseEnds),
 		CreatedAt: moment(it, attrCreatedAt),
+		Carrier:   sessionstore.SessionID(text(it, attrCarrier)),
+		Trimmed:   int(number(it, attrTrimmed)),
+		Moves:     int(number(it, attrMoves)),
+		Numbers:   numbersOf(it),
+	}
+	if v.Transport == sessionstore.Outbox {
+		v.Given = givenOf(it, &v)
 	}
 	if v.State == sessionstore.Closed { // before, the time to live is not the contract's
 		v.ExpiresAt = expiry(it)
@@ -200,7 +211,14 @@ func (s *Store) Handshake(ctx context.Context, id sessionstore.SessionID) (sessi
 	if err := s.begin(ctx, op); err != nil {
 		return h, fmt.Errorf("read handshake: %w", err)
 	}
-	encoded, err := s.handshake(ctx, op, id)
+	var err error
+	if id.IsOutbox() {
+		id, err = s.carrierOf(ctx, op, id)
+	}
+	var encoded string
+	if err == nil && id != "" {
+		encoded, err = s.handshake(ctx, op, id)
+	}
 	if err == nil && encoded == "" {
 		err = sessionstore.ErrNotFound
 	}
@@ -258,6 +276,9 @@ var (
 	valueOpen    = str(sessionstore.Open)
 	valueClosing = str(sessionstore.Closing)
 	valuePolling = str(sessionstore.Polling)
+	valueOutbox  = str(sessionstore.Outbox)
+
+	valueWebSocket = str(sessionstore.WebSocket)
 )
 
 // Conditions of transitions. Their values are those of stateValues.
@@ -292,6 +313,7 @@ func (s *Store) Close(ctx context.Context, r sessionstore.CloseRequest) (session
 	if err := s.begin(ctx, op); err != nil {
 		return sessionstore.Session{}, fmt.Errorf("%s: session: %w", op, err)
 	}
+	r.Drain = r.Drain && !r.Session.IsOutbox()
 	it, err := s.move(ctx, op, r.Session, closeChange(r))
 	if refusal := refused(err); r.Drain && refusal != nil && onWebSocket(refusal.found) {
 		r.Drain = false
@@ -329,6 +351,9 @@ func closeChange(r sessionstore.CloseRequest) change {
 		c.values[":polling"] = valuePolling
 	} else {
 		drop += ", " + removeBuffer
+	}
+	if r.Session.IsOutbox() {
+		drop += ", #" + attrSent
 	}
 	c.update += " REMOVE " + drop
 	if !r.IfPingAt.IsZero() {

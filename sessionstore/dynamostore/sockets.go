@@ -41,6 +41,7 @@ func socketOf(id sessionstore.SessionID, it item) sessionstore.Socket {
 		Leaving:     leaseOf(it, attrLease, attrLeaseEnds),
 		ConnectedAt: moment(it, attrCreatedAt),
 		ExpiresAt:   moment(it, attrExpiresAt),
+		Outbox:      sessionstore.SessionID(text(it, attrOutbox)),
 	}
 }
 

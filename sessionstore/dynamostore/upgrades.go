@@ -59,7 +59,7 @@ func (s *Store) Upgrade(ctx context.Context, id sessionstore.SessionID, conn ses
 	hold sessionstore.Lease,
 ) (sessionstore.Session, error) {
 	values := candidateValues(conn)
-	values[":websocket"] = str(sessionstore.WebSocket)
+	values[":websocket"] = valueWebSocket
 	values[":owner"], values[":until"] = str(hold.Owner), millis(hold.Until)
 	it, err := s.transition(ctx, sessionstore.OpUpgrade, id, change{
 		update: "SET #" + attrTransport + " = :websocket, #" + attrConn + " = :conn, #" + attrHold + " = :owner, #" +
@@ -92,10 +92,10 @@ func (s *Store) Renew(ctx context.Context, id sessionstore.SessionID, hold sessi
 
 // Release implements [sessionstore.Flushes].
 func (s *Store) Release(ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, n int) error {
-	values := item{":open": valueOpen, ":owner": str(owner)}
+	values := item{":open": valueOpen, ":websocket": valueWebSocket, ":owner": str(owner)}
 	_, err := s.transition(ctx, sessionstore.OpRelease, id, change{
 		update:    "REMOVE " + removeHold + ", " + removeBuffer,
-		condition: isOpen + " AND #" + attrHold + " = :owner AND " + holds(n, values),
+		condition: isOpen + " AND #" + attrTransport + " = :websocket AND #" + attrHold + " = :owner AND " + holds(n, values),
 		values:    values,
 	})
 	return err

@@ -12,9 +12,9 @@ func (s *Store) Deliver(ctx context.Context, id sessionstore.SessionID, packets 
 ) error {
 	return s.transition(ctx, sessionstore.OpDeliver, id, func(e *entry) bool {
 		v := &e.session
-		buffered := v.Transport == sessionstore.Polling || v.Hold.Held()
+		buffered := v.Transport == sessionstore.Polling || v.Transport == sessionstore.WebSocket && v.Hold.Held()
 		return v.State == sessionstore.Open && buffered && e.fits(packets, limits) && limits.Takes(v) &&
-			v.Transport != sessionstore.Outbox && limits.Number.Meets(v)
+			limits.Number.Meets(v)
 	}, func(e *entry) {
 		e.append(packets)
 		e.number(limits.Number)
@@ -37,10 +37,11 @@ func (s *Store) Enqueue(ctx context.Context, id sessionstore.SessionID, packets 
 	err := s.transition(ctx, sessionstore.OpEnqueue, id, func(e *entry) bool {
 		v := &e.session
 		serial := v.Transport == sessionstore.WebSocket && v.Serial || v.Transport == sessionstore.Outbox
-		return v.State == sessionstore.Open && serial &&
-			e.fits(packets, limits) && limits.Takes(v)
+		return v.State == sessionstore.Open && serial && e.fits(packets, limits) && limits.Takes(v) &&
+			limits.Number.Meets(v)
 	}, func(e *entry) {
 		e.append(packets)
+		e.number(limits.Number)
 		if !e.session.Hold.Held() {
 			e.session.Hold = hold
 		}

@@ -51,7 +51,8 @@ func (s *Store) Unlink(ctx context.Context, k sessionstore.Socket) error {
 	if e == nil {
 		return nil
 	}
-	if i, found := e.find(k.Namespace); found && e.sockets[i].ID == k.ID && e.sockets[i].Outbox == k.Outbox {
+	i, found := e.find(k.Namespace)
+	if found && e.sockets[i].ID == k.ID && e.sockets[i].Outbox == k.Outbox && k.Outbox != "" {
 		e.sockets = slices.Delete(slices.Clone(e.sockets), i, i+1)
 		st.tidy(k.Session, e)
 	}
@@ -117,8 +118,9 @@ func (s *Store) Sent(ctx context.Context, id sessionstore.SessionID, owner sessi
 
 // Trim implements [sessionstore.Outboxes].
 func (s *Store) Trim(ctx context.Context, read *sessionstore.Session, n int) error {
+	n = min(max(n, 0), len(read.Buffer))
 	return s.transition(ctx, sessionstore.OpTrim, read.ID, func(e *entry) bool {
-		return e.isOutbox() && e.session.Trimmed == read.Trimmed && n <= len(e.session.Buffer)
+		return e.isOutbox() && e.session.Trimmed == read.Trimmed
 	}, func(e *entry) {
 		v := &e.session
 		given := v.Given

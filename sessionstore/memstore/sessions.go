@@ -85,8 +85,9 @@ func (s *Store) Handshake(ctx context.Context, id sessionstore.SessionID) (sessi
 	}
 	s.read(sessionstore.OpHandshake)
 	if id.IsOutbox() {
-		s.read(sessionstore.OpHandshake)
-		id = s.carrier(id)
+		if id = s.carrier(id); id != "" {
+			s.meter.Add(sessionstore.OpHandshake, sessionstore.Usage{Reads: 1})
+		}
 	}
 	h, conn := s.handshake(id)
 	if h == nil && !conn.IsZero() {

@@ -94,7 +94,9 @@ func (s *Store) Renew(ctx context.Context, id sessionstore.SessionID, hold sessi
 // Release implements [sessionstore.Flushes].
 func (s *Store) Release(ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, n int) error {
 	return s.transition(ctx, sessionstore.OpRelease, id, func(e *entry) bool {
-		return e.session.State == sessionstore.Open && e.heldBy(owner) && len(e.session.Buffer) == n
+		v := &e.session
+		return v.State == sessionstore.Open && v.Transport == sessionstore.WebSocket && e.heldBy(owner) &&
+			len(v.Buffer) == n
 	}, func(e *entry) {
 		e.session.Hold = sessionstore.Lease{}
 		e.clearBuffer()
