@@ -80,7 +80,8 @@ func (s protocol) Done(ctx context.Context, inv *engine.Invocation) error {
 	defer inv.Told.End(ctx)
 	if inv.Reason() == delivery.ReasonServerDisconnect {
 		for _, k := range inv.Session().Sockets {
-			if err := bye(ctx, inv, k.Namespace); err != nil {
+			home := k.Home()
+			if err := bye(ctx, inv, &home); err != nil {
 				return err
 			}
 		}

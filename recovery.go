@@ -9,6 +9,7 @@ import (
 
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -27,7 +28,7 @@ type ConnectionStateRecovery struct {
 }
 
 // MaxDisconnectionDuration is the longest time that a socket may wait for its client.
-const MaxDisconnectionDuration = 24 * time.Hour
+const MaxDisconnectionDuration = gateway.MaxRecovery
 
 func (r ConnectionStateRecovery) check() {
 	if d := r.MaxDisconnectionDuration; d < 0 || d > MaxDisconnectionDuration {

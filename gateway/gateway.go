@@ -81,6 +81,10 @@ const (
 	MaxDisconnectTime     = 20 * time.Second
 )
 
+// MaxRecovery is the most of Config.Recovery: what is large and is kept for a client lasts as long, see
+// sessionstore.Outboxes.
+const MaxRecovery = 24 * time.Hour
+
 // DefaultConnectTimeout is how long a session may take to join a namespace: Socket.IO's own default.
 const DefaultConnectTimeout = 45 * time.Second
 

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/eventsout"
 )
 
@@ -32,6 +33,7 @@ type config struct {
 	pingInterval     time.Duration
 	pingTimeout      time.Duration
 	connectTimeout   time.Duration
+	recovery         time.Duration
 	upgradeTimeout   time.Duration
 	pollHold         time.Duration
 	maxPayload       int
@@ -121,6 +123,10 @@ func (c *config) flags(fs *flag.FlagSet) *declaration {
 	d.duration(
 		&c.pollHold, "poll-hold", 20*time.Second, positive(28*time.Second),
 		"time that a GET waits for packets, at most 28s: a request ends after 30s",
+	)
+	d.duration(
+		&c.recovery, "recovery", 0, span{most: gateway.MaxRecovery, example: 2 * time.Minute},
+		"time that a socket waits for a client that lost its connection, and then gets what it missed; 0 means not at all",
 	)
 	d.number(
 		&c.maxPayload, "max-payload", "BYTES", 1_000_000, 1, 10<<20,

@@ -171,7 +171,7 @@ func (w *wiring) api(path string, store sessionstore.Store, app gateway.App) (em
 func (w *wiring) instance(store sessionstore.Store) gateway.Config {
 	return gateway.Config{
 		Store: store, Pusher: w.pusher, Options: w.engineOptions(), Unordered: w.config.inbound == "concurrent",
-		Ends: w.ends, Events: w.events, Logger: w.log,
+		Recovery: w.config.recovery, Ends: w.ends, Events: w.events, Logger: w.log,
 	}
 }
 
