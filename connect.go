@@ -158,10 +158,11 @@ func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Sock
 		}
 	}
 	recoverable := socket.entry.Session.IsOutbox()
+	var watched func(context.Context) // it stays where anything goes wrong
 	if recoverable {
-		watched, err := s.engine.Watch(ctx, socket.entry.Session, socket.nsp.recovery().MaxDisconnectionDuration)
+		var err error
+		watched, err = s.engine.Watch(ctx, socket.entry.Session, socket.nsp.recovery().MaxDisconnectionDuration)
 		if err == nil {
-			defer watched(ctx)
 			err = s.makeOutbox(ctx, inv, socket.entry)
 		}
 		if refusal, err := refusalOf(socket.nsp.name, err); err != nil || refusal != nil {
@@ -198,7 +199,9 @@ func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Sock
 		}
 		return errTooManySockets, nil
 	}
-	if !recoverable { // else the row in the session says less
+	if recoverable { // whose row in the session says less
+		watched(ctx)
+	} else {
 		socket.row, _ = now.Socket(socket.nsp.name)
 	}
 	inv.SetSockets(now.Sockets)
