@@ -111,9 +111,9 @@ type Outboxes interface {
 	// the number of the last entry that the carrier got. It returns the outbox as it is after. Condition: open, carrier is
 	// its Carrier, and its hold is [HoldPolling]. A sent below Trimmed makes Given 0; one above Seq is no number.
 	Switch(ctx context.Context, id, carrier SessionID, conn Connection, sent int, hold Lease) (Session, error)
-	// Sent removes the hold and sets Given to n. Condition: open, the hold is owner's, and the buffer has exactly n
-	// entries.
-	Sent(ctx context.Context, id SessionID, owner Owner, n int) error
+	// Sent removes the hold and sets Given to n. Condition: open, the hold is owner's, Trimmed as read, and the buffer has
+	// exactly n entries.
+	Sent(ctx context.Context, read *Session, owner Owner, n int) error
 	// Trim removes the first n entries of an outbox, counts them in Trimmed, and takes them off Given (1 write, and a read
 	// for each level of pages of which a part goes; 1 write more for each page that others turned since the reading). N is
 	// at most what read has. Condition: open, and Trimmed as read. A refusal in which Trimmed is n more than was read may

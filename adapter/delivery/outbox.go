@@ -271,7 +271,7 @@ func (f *outboxPusher) run(ctx context.Context, s sessionstore.Session, sent, vo
 			return f.dropped, err
 		}
 		volatile, sent = 0, len(s.Buffer)
-		cur, err := f.sent(ctx, sent)
+		cur, err := f.sent(ctx, &s, sent)
 		if err != nil {
 			return f.dropped, f.cut(ctx, err)
 		}
@@ -333,8 +333,8 @@ func (f *outboxPusher) cut(ctx context.Context, cause error) error {
 }
 
 // sent gives the hold back. If that is refused or in doubt, it returns the outbox as it is instead.
-func (f *outboxPusher) sent(ctx context.Context, n int) (*sessionstore.Session, error) {
-	return f.settle(ctx, f.d.store.Sent(ctx, f.id, f.hold.Owner, n))
+func (f *outboxPusher) sent(ctx context.Context, read *sessionstore.Session, n int) (*sessionstore.Session, error) {
+	return f.settle(ctx, f.d.store.Sent(ctx, read, f.hold.Owner, n))
 }
 
 // number brings entries of an outbox to the buffer of its carrier, which polls: those behind the number that it has.

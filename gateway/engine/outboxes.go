@@ -137,7 +137,7 @@ func (e *Engine) outboxDue(ctx context.Context, t sessionstore.Timer) error {
 	case s.State == sessionstore.Closing:
 		return ErrUnfinished
 	case s.Carrier != "":
-		return e.lookAtCarrier(ctx, &s, body.Keep)
+		return unfinished(e.lookAtCarrier(ctx, &s, body.Keep))
 	case now.Before(s.PingAt): // it was lost again, and has another timer
 		return nil
 	}
@@ -145,7 +145,15 @@ func (e *Engine) outboxDue(ctx context.Context, t sessionstore.Timer) error {
 	if errors.Is(err, sessionstore.ErrConflict) { // it was recovered just now
 		return nil
 	}
-	return err
+	return unfinished(err)
+}
+
+// unfinished has a timer come again after an error: without it the outbox would stay for good.
+func unfinished(err error) error {
+	if err == nil || errors.Is(err, ErrUnfinished) {
+		return err
+	}
+	return errors.Join(ErrUnfinished, err)
 }
 
 // lookAtCarrier gives up the carrier of an outbox if it has ended.

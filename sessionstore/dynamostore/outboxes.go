@@ -184,13 +184,14 @@ func (s *Store) Switch(
 }
 
 // Sent implements [sessionstore.Outboxes].
-func (s *Store) Sent(ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, n int) error {
+func (s *Store) Sent(ctx context.Context, read *sessionstore.Session, owner sessionstore.Owner, n int) error {
 	u := &clauses{values: outboxValues()}
-	u.values[":owner"], u.values[":zero"] = str(owner), num(0)
-	condition := "#" + attrHold + " = :owner AND " + holds(n, u.values)
+	u.values[":owner"] = str(owner)
+	condition := "#" + attrHold + " = :owner AND " + holds(n, u.values) + " AND " +
+		counts(attrTrimmed, ":read", read.Trimmed, u.values)
 	take(u, sessionstore.Lease{})
-	u.assign(attrSent, "if_not_exists(#"+attrTrimmed+",:zero)+:n")
-	_, err := s.outbox(ctx, sessionstore.OpSent, id, u, condition, "")
+	u.put(attrSent, num(read.Trimmed+n))
+	_, err := s.outbox(ctx, sessionstore.OpSent, read.ID, u, condition, "")
 	return err
 }
 

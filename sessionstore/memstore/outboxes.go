@@ -108,9 +108,9 @@ func (s *Store) Switch(
 }
 
 // Sent implements [sessionstore.Outboxes].
-func (s *Store) Sent(ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, n int) error {
-	return s.transition(ctx, sessionstore.OpSent, id, func(e *entry) bool {
-		return e.isOutbox() && e.heldBy(owner) && len(e.session.Buffer) == n
+func (s *Store) Sent(ctx context.Context, read *sessionstore.Session, owner sessionstore.Owner, n int) error {
+	return s.transition(ctx, sessionstore.OpSent, read.ID, func(e *entry) bool {
+		return e.isOutbox() && e.heldBy(owner) && e.session.Trimmed == read.Trimmed && len(e.session.Buffer) == n
 	}, func(e *entry) {
 		e.session.Hold, e.session.Given = sessionstore.Lease{}, n
 	})
