@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -16,6 +17,7 @@ var aliasingTests = []test{
 	{"a partial packet that was read", readPartial},
 	{"what was handed in", handedIn},
 	{"spare capacity", spareCapacity},
+	{"the numbers of a carrier that was read", readNumbers},
 }
 
 // deepCopy copies what a session shares.
@@ -25,6 +27,7 @@ func deepCopy(s sessionstore.Session) sessionstore.Session {
 		s.Buffer[i].Frames = slices.Clone(s.Buffer[i].Frames)
 	}
 	s.Sockets = slices.Clone(s.Sockets)
+	s.Numbers = maps.Clone(s.Numbers)
 	if s.Partial != nil {
 		p := *s.Partial
 		p.Packets = slices.Clone(p.Packets)
@@ -160,4 +163,24 @@ func spareCapacity(x *tester) {
 	x.must(err)
 	equal(x, "the attachments", x.attachments(id, last), []string{"b1", "bx", "by"})
 	x.waiting(id, last)
+}
+
+func readNumbers(x *tester) {
+	id := x.polling()
+	bring := func(to int) {
+		x.Helper()
+		limits := wide
+		limits.Number = sessionstore.Number{Outbox: numbers, From: to - 1, To: to, First: true}
+		x.must(x.store.Deliver(x.Context(), id, []sessionstore.Packet{packet("4a")}, limits))
+	}
+	bring(1)
+	read := x.get(id)
+	_, err := x.store.Enqueue(x.Context(), id, []sessionstore.Packet{packet("4b")}, wide, lease(me))
+	refused, _ := sessionstore.Current(err)
+	was, found := deepCopy(read), deepCopy(refused)
+	bring(2)
+	x.same("the session as read", read, was)
+	x.same("the session in the error", refused, found)
+	read.Numbers[numbers] = 7
+	equal(x, "numbers", x.get(id).Numbers, map[sessionstore.SessionID]int{numbers: 2})
 }

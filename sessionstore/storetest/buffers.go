@@ -65,7 +65,7 @@ func (x *tester) samePackets(got, want []sessionstore.Packet) {
 		x.Fatalf("%d packets, want %d", len(got), len(want))
 	}
 	for i := range got {
-		if got[i].ID != want[i].ID || !slices.Equal(got[i].Frames, want[i].Frames) {
+		if got[i].ID != want[i].ID || got[i].Once != want[i].Once || !slices.Equal(got[i].Frames, want[i].Frames) {
 			x.Fatalf(
 				"packet %d is %q %s, want %q %s", i, got[i].ID, shorten(fmt.Sprintf("%.200q", got[i].Frames)),
 				want[i].ID, shorten(fmt.Sprintf("%.200q", want[i].Frames)),

@@ -59,7 +59,7 @@ func newSession(transport sessionstore.Transport) sessionstore.NewSession {
 func created(n sessionstore.NewSession) sessionstore.Session {
 	return sessionstore.Session{
 		ID: n.ID, State: sessionstore.Open, Transport: n.Transport, Conn: n.Conn, PingAt: n.PingAt,
-		CreatedAt: n.CreatedAt, Serial: n.Serial, OpenedT: n.OpenedT,
+		CreatedAt: n.CreatedAt, Serial: n.Serial, OpenedT: n.OpenedT, Carrier: n.Carrier, Hold: n.Hold,
 	}
 }
 
@@ -203,7 +203,7 @@ func canon(s sessionstore.Session) sessionstore.Session {
 	}
 	var buffer []sessionstore.Packet
 	for _, p := range s.Buffer {
-		buffer = append(buffer, sessionstore.Packet{ID: p.ID, Size: p.Bytes()})
+		buffer = append(buffer, sessionstore.Packet{ID: p.ID, Size: p.Bytes(), Once: p.Once})
 	}
 	s.Buffer = buffer
 	var sockets []sessionstore.Socket

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"time"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -34,6 +35,16 @@ const (
 	closingSocket = "closing, was websocket"
 	closed        = "closed"
 	closedDrain   = "closed, draining"
+	numbered      = "polling, two packets, numbers"
+	numberedHeld  = "websocket, held with packets, numbers"
+	outboxFree    = "outbox"
+	outboxHeld    = "outbox, held with packets"
+	outboxSent    = "outbox, two packets sent"
+	outboxPolling = "outbox, on polling, two packets"
+	outboxAway    = "outbox, away, two packets"
+	outboxMoved   = "outbox, recovered and trimmed, held with a packet"
+	outboxClosing = "outbox, closing"
+	outboxClosed  = "outbox, closed"
 )
 
 var states = []state{
@@ -84,13 +95,44 @@ var states = []state{
 	{closingSocket, func(x *tester) sessionstore.SessionID { return x.closed(x.held(), true, false) }},
 	{closed, func(x *tester) sessionstore.SessionID { return x.closed(x.websocket(), false, true) }},
 	{closedDrain, func(x *tester) sessionstore.SessionID { return x.closed(x.buffered(), true, true) }},
+	{numbered, (*tester).numbered},
+	{numberedHeld, func(x *tester) sessionstore.SessionID {
+		id := x.bound(x.numbered())
+		x.upgrade(id, connA)
+		return id
+	}},
+	{outboxFree, func(x *tester) sessionstore.SessionID { return x.outbox(sessionstore.Lease{}) }},
+	{outboxHeld, func(x *tester) sessionstore.SessionID { return x.queued(x.outbox(sessionstore.Lease{})) }},
+	{outboxSent, (*tester).sentOutbox},
+	{outboxPolling, func(x *tester) sessionstore.SessionID { return x.queued(x.outbox(onPolling)) }},
+	{outboxAway, func(x *tester) sessionstore.SessionID {
+		id := x.sentOutbox()
+		x.must(x.store.Lose(x.Context(), id, carrier, outboxOver, "transport close"))
+		return id
+	}},
+	{outboxMoved, func(x *tester) sessionstore.SessionID {
+		id := x.sentOutbox()
+		read := x.get(id)
+		x.must(x.store.Trim(x.Context(), &read, 1))
+		_, err := x.store.Recover(x.Context(), sessionstore.RecoverRequest{
+			Read: &read, Carrier: carrier, Conn: connA, Hold: lease(me), Now: start,
+		})
+		x.must(err)
+		return id
+	}},
+	{outboxClosing, func(x *tester) sessionstore.SessionID { return x.closed(x.sentOutbox(), true, false) }},
+	{outboxClosed, func(x *tester) sessionstore.SessionID { return x.closed(x.sentOutbox(), false, true) }},
 }
 
 // openStates and pollingStates are those of the states that their names say; the latter are open.
 var (
-	pollingStates = []string{idle, buffered, given, allGiven, parked, pinged, bound, probed}
-	openStates    = append([]string{ws, held, heldEmpty, released, serial, serialHeld}, pollingStates...)
-	closingStates = []string{closingPlain, closingDrain, closingGiven, closingSocket}
+	pollingStates = []string{idle, buffered, given, allGiven, parked, pinged, bound, probed, numbered}
+	openStates    = slices.Concat(
+		[]string{ws, held, heldEmpty, released, serial, serialHeld, numberedHeld}, pollingStates, outboxStates,
+	)
+	closingStates = []string{closingPlain, closingDrain, closingGiven, closingSocket, outboxClosing}
+	// outboxStates are those of outboxes that are open.
+	outboxStates = []string{outboxFree, outboxHeld, outboxSent, outboxPolling, outboxAway, outboxMoved}
 )
 
 func (x *tester) serial() sessionstore.SessionID {

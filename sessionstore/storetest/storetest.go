@@ -57,6 +57,9 @@ func Run(t *testing.T, newStore func(t *testing.T) sessionstore.Store) {
 		{"Aliasing", aliasingTests},
 		{"Races", raceTests},
 		{"Flows", flowTests},
+		{"Outboxes", outboxTests},
+		{"Trims", trimTests},
+		{"Outbox races", outboxRaceTests},
 		{"Waker", wakerTests},
 	}
 	for _, r := range roles {

@@ -20,6 +20,7 @@ type transition struct {
 
 var transitions = slices.Concat(
 	closeTransitions, deliverTransitions, pollTransitions, upgradeTransitions, flushTransitions,
+	outboxTransitions, numberTransitions,
 )
 
 // transitionTests returns one test for each transition, over all states.
@@ -87,7 +88,9 @@ func (x *tester) tryClose(r sessionstore.CloseRequest) error {
 var lateLease = sessionstore.Lease{Owner: other, Until: after(3 * leaseEnd)}
 
 // connectedStates are the open ones whose connection is connA.
-var connectedStates = []string{ws, held, heldEmpty, released, serial, serialHeld}
+var connectedStates = []string{
+	ws, held, heldEmpty, released, serial, serialHeld, numberedHeld, outboxFree, outboxHeld, outboxSent, outboxMoved,
+}
 
 var closeTransitions = []transition{
 	{"Close", sessionstore.OpClose, openStates, func(x *tester, s *sessionstore.Session) error {
@@ -182,7 +185,7 @@ func taken(at time.Time) sessionstore.BufferLimits {
 // The states with and without packets in which a delivery is buffered.
 var (
 	emptyStates = []string{idle, parked, pinged, probed, heldEmpty}
-	fullStates  = []string{buffered, given, allGiven, bound, held, serialHeld}
+	fullStates  = []string{buffered, given, allGiven, bound, held, serialHeld, numbered, numberedHeld}
 )
 
 // bufferedBytes is how much the two packets of the states hold.

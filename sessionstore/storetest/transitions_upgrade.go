@@ -10,7 +10,7 @@ import (
 // candidateStates are those in which connA may upgrade.
 var candidateStates = []string{bound, probed}
 
-var freeStates = []string{idle, buffered, given, allGiven, parked, pinged}
+var freeStates = []string{idle, buffered, given, allGiven, parked, pinged, numbered}
 
 func bindAt(c sessionstore.Candidate, now time.Time) func(x *tester, s *sessionstore.Session) error {
 	return func(x *tester, s *sessionstore.Session) error { return x.store.Bind(x.Context(), s.ID, c, now) }
@@ -72,7 +72,7 @@ var upgradeTransitions = []transition{
 }
 
 // heldStates are those in which me holds the buffer back.
-var heldStates = []string{held, heldEmpty, serialHeld}
+var heldStates = []string{held, heldEmpty, serialHeld, numberedHeld}
 
 // releaseOff releases as if the buffer had off entries more than it has.
 func releaseOff(o sessionstore.Owner, off int) func(x *tester, s *sessionstore.Session) error {
@@ -99,30 +99,31 @@ func enqueueIn(limits sessionstore.BufferLimits) func(x *tester, s *sessionstore
 	}
 }
 
+func enqueues(s *sessionstore.Session) {
+	p := queued
+	p.Size = p.Bytes()
+	s.Buffer = append(slices.Clip(s.Buffer), p)
+	if !s.Hold.Held() {
+		s.Hold = lease(other)
+	}
+}
+
 var flushTransitions = []transition{
-	{"Enqueue", sessionstore.OpEnqueue, []string{serial, serialHeld}, enqueueIn(wide), func(s *sessionstore.Session) {
-		p := queued
-		p.Size = p.Bytes()
-		s.Buffer = append(slices.Clip(s.Buffer), p)
-		if !s.Hold.Held() {
-			s.Hold = lease(other)
-		}
-	}},
+	{
+		"Enqueue", sessionstore.OpEnqueue, append([]string{serial, serialHeld}, outboxStates...), enqueueIn(wide),
+		enqueues,
+	},
 	{
 		"Enqueue what the client takes", sessionstore.OpEnqueue,
-		[]string{serial},
+		[]string{serial, outboxFree, outboxSent},
 		enqueueIn(taken(after(0))),
-		func(s *sessionstore.Session) {
-			p := queued
-			p.Size = p.Bytes()
-			s.Buffer, s.Hold = []sessionstore.Packet{p}, lease(other)
-		},
+		enqueues,
 	},
 	{
 		"Enqueue above the limits", sessionstore.OpEnqueue, nil,
 		enqueueIn(sessionstore.BufferLimits{Packets: 0, Bytes: 1 << 20}), never,
 	},
-	{"Renew", sessionstore.OpRenew, heldStates, renewBy(me), func(s *sessionstore.Session) { s.Hold = renewed }},
+	{"Renew", sessionstore.OpRenew, append([]string{outboxHeld, outboxMoved}, heldStates...), renewBy(me), func(s *sessionstore.Session) { s.Hold = renewed }},
 	{"Renew by another", sessionstore.OpRenew, nil, renewBy(other), never},
 	{"Release", sessionstore.OpRelease, heldStates, releaseOff(me, 0), func(s *sessionstore.Session) {
 		s.Hold, s.Buffer, s.Given = sessionstore.Lease{}, nil, 0
