@@ -102,7 +102,7 @@ func (x *tester) linked(id sessionstore.SessionID, want ...sessionstore.Socket) 
 	x.Helper()
 	got := x.get(id)
 	for _, k := range want {
-		row, _ := got.Socket(k.Namespace)
+		row := rowOf(&got, k.Namespace)
 		equal(x, "the row of "+string(k.Namespace), canonSocket(row), canonSocket(k))
 	}
 	equal(x, "rows", len(got.Sockets), len(want))
@@ -209,7 +209,7 @@ func outboxHold(x *tester) {
 	}
 	holds(enqueue(me), lease(me), 1, 0)
 	holds(enqueue(other), lease(me), 2, 0)
-	x.must(x.store.Sent(x.Context(), id, me, 2))
+	x.must(x.store.Sent(x.Context(), &sessionstore.Session{ID: id}, me, 2))
 	holds(x.get(id), sessionstore.Lease{}, 2, 2)
 	holds(enqueue(other), lease(other), 3, 2)
 	x.must(x.store.Lose(x.Context(), id, carrier, outboxOver, "transport close"))
@@ -228,7 +228,7 @@ func outboxHold(x *tester) {
 	holds(s, lease(me), 5, 4)
 	x.must(x.store.Renew(x.Context(), id, renewed))
 	holds(x.get(id), renewed, 5, 4)
-	x.must(x.store.Sent(x.Context(), id, me, 5))
+	x.must(x.store.Sent(x.Context(), &sessionstore.Session{ID: id}, me, 5))
 	holds(enqueue(other), lease(other), 6, 5)
 }
 
@@ -248,7 +248,7 @@ func outboxRepeats(x *tester) {
 		return err
 	})
 	equal(x, "switched", s.Hold.Owner == me && s.Conn == connA && s.Given == 1, true)
-	s = again(sessionstore.OpSent, func() error { return x.store.Sent(x.Context(), id, me, 2) })
+	s = again(sessionstore.OpSent, func() error { return x.store.Sent(x.Context(), &sessionstore.Session{ID: id}, me, 2) })
 	equal(x, "sent", !s.Hold.Held() && s.Given == 2, true)
 	s = again(sessionstore.OpLose, func() error {
 		return x.store.Lose(x.Context(), id, carrier, outboxOver, "transport close")
@@ -281,7 +281,7 @@ func outboxLate(x *tester) {
 	_, err = x.store.Recover(x.Context(), first)
 	x.conflict(err, sessionstore.OpRecover, was)
 	x.conflict(x.store.Lose(x.Context(), id, carrier, outboxOver, "late"), sessionstore.OpLose, was)
-	x.conflict(x.store.Sent(x.Context(), id, me, 2), sessionstore.OpSent, was)
+	x.conflict(x.store.Sent(x.Context(), &sessionstore.Session{ID: id}, me, 2), sessionstore.OpSent, was)
 	x.conflict(x.store.Renew(x.Context(), id, renewed), sessionstore.OpRenew, was)
 	_, err = x.store.Switch(x.Context(), id, carrier, connA, 2, lease(me))
 	x.conflict(err, sessionstore.OpSwitch, was)
@@ -342,7 +342,7 @@ func outboxLimits(x *tester) {
 	}
 	x.must(enqueue(40))
 	x.must(enqueue(30))
-	x.must(x.store.Sent(x.Context(), id, me, 2))
+	x.must(x.store.Sent(x.Context(), &sessionstore.Session{ID: id}, me, 2))
 	full(31)
 	x.must(enqueue(30))
 	full(0)
@@ -462,7 +462,7 @@ func sentBodies(x *tester) {
 		}
 		want = append(want, p)
 		s := x.enqueue(id, p)
-		x.must(x.store.Sent(x.Context(), id, me, len(s.Buffer)))
+		x.must(x.store.Sent(x.Context(), &sessionstore.Session{ID: id}, me, len(s.Buffer)))
 	}
 	s := x.get(id)
 	equal(x, "given", s.Given, 90)
@@ -522,7 +522,7 @@ func cancelledOutboxes(x *tester) {
 	try(id, outboxCalls)
 	try(x.queued(x.outbox(sessionstore.Lease{})), []call{
 		{"Sent", func(ctx context.Context, s sessionstore.Store, read *sessionstore.Session) error {
-			return s.Sent(ctx, read.ID, me, 2)
+			return s.Sent(ctx, read, me, 2)
 		}},
 	})
 	try(x.outbox(onPolling), []call{
@@ -531,4 +531,14 @@ func cancelledOutboxes(x *tester) {
 			return err
 		}},
 	})
+}
+
+// rowOf is the row of a namespace as it is stored.
+func rowOf(s *sessionstore.Session, nsp sessionstore.Namespace) sessionstore.Socket {
+	for _, k := range s.Sockets {
+		if k.Namespace == nsp {
+			return k
+		}
+	}
+	return sessionstore.Socket{}
 }

@@ -58,7 +58,7 @@ func (x *tester) queued(id sessionstore.SessionID) sessionstore.SessionID {
 func (x *tester) sentOutbox() sessionstore.SessionID {
 	x.Helper()
 	id := x.queued(x.outbox(sessionstore.Lease{}))
-	x.must(x.store.Sent(x.Context(), id, me, 2))
+	x.must(x.store.Sent(x.Context(), &sessionstore.Session{ID: id}, me, 2))
 	return id
 }
 
@@ -120,7 +120,7 @@ func switches(given int) func(*sessionstore.Session) {
 // sentOff says that all was sent, and off entries more than there are.
 func sentOff(o sessionstore.Owner, off int) func(x *tester, s *sessionstore.Session) error {
 	return func(x *tester, s *sessionstore.Session) error {
-		return x.store.Sent(x.Context(), s.ID, o, len(s.Buffer)+off)
+		return x.store.Sent(x.Context(), s, o, len(s.Buffer)+off)
 	}
 }
 

@@ -67,7 +67,7 @@ func (o *outbox) push() {
 	o.Helper()
 	s := o.get(o.id)
 	if s.Hold.Owner == me {
-		o.must(o.store.Sent(o.Context(), o.id, me, len(s.Buffer)))
+		o.must(o.store.Sent(o.Context(), &s, me, len(s.Buffer)))
 		o.sent = s.Seq()
 	}
 }
@@ -343,7 +343,7 @@ func (x *tester) pushOutbox(s sessionstore.Session, owner sessionstore.Owner, c 
 		}
 		c.push(next+1, whole)
 		next = s.Seq()
-		err = x.store.Sent(x.Context(), s.ID, owner, len(s.Buffer))
+		err = x.store.Sent(x.Context(), &s, owner, len(s.Buffer))
 		if err == nil {
 			break
 		}
