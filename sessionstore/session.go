@@ -127,8 +127,8 @@ type Session struct {
 	// session on WebSocket live in its [Registration]).
 	PingAt time.Time
 	Pinged bool
-	// Reason is why the session closed: a disconnect reason of Socket.IO. Empty while open, but that an [Outbox] has the
-	// one for which its carrier was lost last.
+	// Reason is why the session closed: a disconnect reason of Socket.IO. Empty while open, but that an [Outbox] has
+	// the one for which its carrier was lost last.
 	Reason string
 	// Details say more about it, if more is known.
 	Details Details
@@ -140,9 +140,9 @@ type Session struct {
 	// ExpiresAt is the time to live; zero while none is set.
 	ExpiresAt time.Time
 
-	// Carrier is the session that brings the entries of an [Outbox] to the client; empty while it is away. Of an outbox,
-	// Conn is the carrier's WebSocket, where it may be pushed to without a look at the carrier, and PingAt is when it is
-	// over, while it is away.
+	// Carrier is the session that brings the entries of an [Outbox] to the client; empty while it is away. Of an
+	// outbox, Conn is the carrier's WebSocket, where it may be pushed to without a look at the carrier, and PingAt is
+	// when it is over, while it is away.
 	Carrier SessionID
 	// Trimmed is how many entries of an outbox have been removed from the front of Buffer: the number of Buffer[i] is
 	// Trimmed+i+1.
@@ -201,8 +201,8 @@ type Socket struct {
 	Leaving Lease
 	// ExpiresAt is when what let the socket in ends, see [Sockets.SetExpiry]; zero for never.
 	ExpiresAt time.Time
-	// Outbox says that the socket is recoverable, and lives there: this row, of the session that carries the outbox, has
-	// nothing else but its ID. See [Outboxes.Link].
+	// Outbox says that the socket is recoverable, and lives there: this row, of the session that carries the outbox,
+	// has nothing else but its ID. See [Outboxes.Link].
 	Outbox SessionID
 }
 

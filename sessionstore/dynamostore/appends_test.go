@@ -73,3 +73,51 @@ func TestAppends(t *testing.T) {
 	must(t, w.Flush())
 	t.Logf("\n%s", out.String())
 }
+
+// retained is traffic to a recoverable socket on WebSocket, and what 1,000 packets may cost in it.
+type retained struct {
+	size int // of a packet
+	keep int // how many packets are kept at most; half of them stay when that is reached
+	most float64
+}
+
+var recoverable = []retained{
+	{100, 1000, 4200},
+	{100, 50, 4000},
+	{900, 1000, 7600},
+}
+
+// TestOutboxAppends prints what 1,000 packets cost that are sent to a recoverable socket one by one.
+func TestOutboxAppends(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "1,000 packets of\tkept\tWRU\tof them of refusals\tRRU")
+	for _, a := range recoverable {
+		meter := new(sessionstore.Meter)
+		client := &dynamotest.Refused{Client: newTable(t)}
+		s := dynamostore.New(client, dynamostore.Options{Table: table, Meter: meter})
+		n := outbox(sessionstore.Session{ID: newID()}, sessionstore.Lease{})
+		must(t, s.Create(t.Context(), n))
+		before, refusedBefore := meter.Total(), client.Units()
+		for i := 1; i <= 1000; i++ {
+			p := packet(fmt.Sprintf("4%0*d", a.size-1, i))
+			v, err := s.Enqueue(t.Context(), n.ID, []sessionstore.Packet{p}, wide, lease)
+			must(t, err)
+			must(t, s.Sent(t.Context(), n.ID, lease.Owner, len(v.Buffer)))
+			if len(v.Buffer) >= a.keep {
+				must(t, s.Trim(t.Context(), &v, a.keep/2))
+			}
+		}
+		u := meter.Total().Sub(before)
+		refused := client.Units() - refusedBefore
+		wru := float64(u.WriteMilliUnits)/1000 + float64(refused)
+		rru := float64(u.ReadMilliUnits) / 1000
+		_, _ = fmt.Fprintf(w, "%d bytes\t%d\t%g\t%d\t%g\n", a.size, a.keep, wru, refused, rru)
+		if wru > a.most {
+			t.Errorf("%d bytes: %g write units, at most %g", a.size, wru, a.most)
+		}
+	}
+	must(t, w.Flush())
+	t.Logf("\n%s", out.String())
+}

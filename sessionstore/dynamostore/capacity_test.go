@@ -35,6 +35,14 @@ func withData(v sessionstore.Session) sessionstore.Socket {
 	return k
 }
 
+// outbox is a new recoverable socket of a session.
+func outbox(v sessionstore.Session, hold sessionstore.Lease) sessionstore.NewSession {
+	return sessionstore.NewSession{
+		ID: sessionstore.OutboxID(sessionstore.NewID()), Transport: sessionstore.Outbox, Carrier: v.ID, Conn: conn,
+		Serial: true, Hold: hold, CreatedAt: now,
+	}
+}
+
 var prices = []price{
 	{
 		"event in (WebSocket, warm): Get", 1, 0, 1, 0,
@@ -190,6 +198,70 @@ var prices = []price{
 	{"Deliver, 5 KB", 0, 2, 0, 7, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.Deliver(ctx, v.ID, []sessionstore.Packet{packet("4" + strings.Repeat("x", 5<<10))}, wide)
 	}},
+	{
+		"a recoverable socket is connected: Create, Link", 0, 2, 0, 2,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			n := outbox(v, sessionstore.Lease{})
+			return errors.Join(s.Create(ctx, n), s.Link(ctx, sessionstore.Socket{
+				ID: "k", Session: v.ID, Namespace: "/chat", Outbox: n.ID,
+			}))
+		},
+	},
+	{
+		"to a recoverable socket on WebSocket: Create, Enqueue, Sent", 0, 3, 0, 3,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			n := outbox(v, sessionstore.Lease{})
+			err := s.Create(ctx, n)
+			_, err2 := s.Enqueue(ctx, n.ID, hundred(1), wide, lease)
+			return errors.Join(err, err2, s.Sent(ctx, n.ID, lease.Owner, 1))
+		},
+	},
+	{
+		"to a recoverable socket on polling: Create, Enqueue, Deliver with Number", 0, 3, 0, 3,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			n := outbox(v, sessionstore.Lease{Owner: sessionstore.HoldPolling})
+			err := s.Create(ctx, n)
+			_, err2 := s.Enqueue(ctx, n.ID, hundred(1), wide, lease)
+			limits := wide
+			limits.Number = sessionstore.Number{Outbox: n.ID, From: 0, To: 1, First: true}
+			return errors.Join(err, err2, s.Deliver(ctx, v.ID, hundred(1), limits))
+		},
+	},
+	{
+		"a recoverable socket is lost and comes back: Create, Lose, Get, Link, Recover, Sent, Unlink", 1, 6, 1, 6,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			n := outbox(v, sessionstore.Lease{})
+			err := errors.Join(s.Create(ctx, n), s.Lose(ctx, n.ID, v.ID, now, "transport close"))
+			read, err2 := s.Get(ctx, n.ID, now)
+			k := sessionstore.Socket{ID: "k", Session: v.ID, Namespace: "/chat", Outbox: n.ID}
+			err3 := s.Link(ctx, k)
+			_, err4 := s.Recover(ctx, sessionstore.RecoverRequest{
+				Read: &read, Carrier: v.ID, Conn: conn, Hold: lease, Now: now.Add(-time.Second),
+			})
+			return errors.Join(err, err2, err3, err4, s.Sent(ctx, n.ID, lease.Owner, 0), s.Unlink(ctx, k))
+		},
+	},
+	{
+		"Handshake of a recoverable socket: Create, Handshake", 2, 1, 3, 1,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			n := outbox(v, sessionstore.Lease{})
+			err := s.Create(ctx, n)
+			_, err2 := s.Handshake(ctx, n.ID)
+			return errors.Join(err, err2)
+		},
+	},
+	{
+		"to a recoverable socket on polling, and its end: Create, Enqueue, Switch, Trim, Close, Finish", 0, 6, 0, 6,
+		func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+			n := outbox(v, sessionstore.Lease{Owner: sessionstore.HoldPolling})
+			err := s.Create(ctx, n)
+			_, err2 := s.Enqueue(ctx, n.ID, hundred(2), wide, lease)
+			after, err3 := s.Switch(ctx, n.ID, v.ID, conn, 1, lease)
+			err4 := s.Trim(ctx, &after, 1)
+			_, err5 := s.Close(ctx, sessionstore.CloseRequest{Session: n.ID, Handler: lease, Drain: true})
+			return errors.Join(err, err2, err3, err4, err5, s.Finish(ctx, n.ID, lease.Owner, now))
+		},
+	},
 	{"Answer", 0, 1, 0, 1, func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.Answer(ctx, sessionstore.AnswerRequest{Read: &v, T: "t2", Give: 1})
 	}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,33 +74,43 @@ func get(t *testing.T, s sessionstore.Store, id sessionstore.SessionID) sessions
 type write struct {
 	name string
 	run  func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error
+	// of makes the session; polling if nil.
+	of func(t *testing.T, s sessionstore.Store) sessionstore.Session
 }
 
-var writes = []write{
-	{"Deliver", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+func (w *write) session(t *testing.T, s sessionstore.Store) sessionstore.Session {
+	t.Helper()
+	if w.of == nil {
+		return polling(t, s)
+	}
+	return w.of(t, s)
+}
+
+var writes = slices.Concat(outboxWrites, []write{
+	{name: "Deliver", run: func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.Deliver(ctx, v.ID, []sessionstore.Packet{{ID: "new", Frames: []string{"4c"}}}, wide)
 	}},
-	{"Answer", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+	{name: "Answer", run: func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.Answer(ctx, sessionstore.AnswerRequest{Read: &v, T: "t2", Give: 1})
 	}},
-	{"Pong", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+	{name: "Pong", run: func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.Pong(ctx, v.ID, now.Add(time.Hour))
 	}},
-	{"Probe", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+	{name: "Probe", run: func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.Probe(ctx, v.ID, conn)
 	}},
-	{"Upgrade", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+	{name: "Upgrade", run: func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		_, err := s.Upgrade(ctx, v.ID, conn, lease)
 		return err
 	}},
-	{"Abort", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+	{name: "Abort", run: func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.Abort(ctx, v.ID, conn)
 	}},
-	{"Close", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+	{name: "Close", run: func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		_, err := s.Close(ctx, sessionstore.CloseRequest{Session: v.ID, Reason: "transport close", Handler: lease})
 		return err
 	}},
-	{"PutPartial", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+	{name: "PutPartial", run: func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 		return s.PutPartial(
 			ctx, v.ID,
 			sessionstore.Partial{
@@ -108,7 +119,7 @@ var writes = []write{
 			now,
 		)
 	}},
-}
+})
 
 // outcome is what a fault must come to.
 type outcome struct {
@@ -139,7 +150,7 @@ func TestWritesUnderFaults(t *testing.T) {
 		for _, o := range outcomes {
 			t.Run(w.name+"/"+o.name, func(t *testing.T) {
 				c.next()
-				before := polling(t, s)
+				before := w.session(t, s)
 				o.fault(c)
 				err := w.run(t.Context(), s, before)
 				if n := c.made(); n != o.calls {
@@ -181,7 +192,7 @@ func TestAppliedLater(t *testing.T) {
 	s, c := newFaulty(t)
 	for _, w := range writes {
 		t.Run(w.name, func(t *testing.T) {
-			before := polling(t, s)
+			before := w.session(t, s)
 			c.next(c.appliedLater)
 			checkOutcome(t, w.run(t.Context(), s, before), errDoubt)
 			if got := get(t, s, before.ID); !reflect.DeepEqual(got, before) {
@@ -201,26 +212,26 @@ func TestPartlyWritten(t *testing.T) {
 		return sessionstore.NewSocket{ID: v.Sockets[0].ID + "2", Session: v.ID, Namespace: "/other"}
 	}
 	multi := []write{
-		{"Create", func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
+		{name: "Create", run: func(ctx context.Context, s sessionstore.Store, _ sessionstore.Session) error {
 			return s.Create(ctx, sessionstore.NewSession{ID: newID(), Transport: sessionstore.Polling})
 		}},
-		{"PutSocket", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		{name: "PutSocket", run: func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 			return s.PutSocket(ctx, socket(v), conn, wideSocket)
 		}},
-		{"SetData", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		{name: "SetData", run: func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 			return s.SetData(ctx, v.Sockets[0], "k", "1", wideSocket)
 		}},
-		{"SwapData", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		{name: "SwapData", run: func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 			return s.SwapData(ctx, v.Sockets[0], "k", "", "1", wideSocket)
 		}},
-		{"RemoveSocket", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		{name: "RemoveSocket", run: func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 			_, err := s.RemoveSocket(ctx, v.Sockets[0])
 			return err
 		}},
-		{"Join", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		{name: "Join", run: func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 			return s.Join(ctx, v.Sockets[0], "r2", conn, wideSocket)
 		}},
-		{"Leave", func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
+		{name: "Leave", run: func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
 			return s.Leave(ctx, v.Sockets[0], "r")
 		}},
 	}

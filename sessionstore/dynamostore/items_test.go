@@ -85,6 +85,8 @@ func everything(t *testing.T, s sessionstore.Store) sessionstore.Session {
 	_, err = s.PutChild(ctx, "tenants", sessionstore.Child{Name: "/tenant-1", Put: "me", SeenAt: now})
 	must(t, err)
 	must(t, s.Create(ctx, sessionstore.NewSession{ID: newID(), Transport: sessionstore.WebSocket, Conn: conn}))
+	must(t, s.Create(ctx, outbox(v, sessionstore.Lease{})))
+	must(t, s.Link(ctx, sessionstore.Socket{ID: "l", Session: v.ID, Namespace: "/l", Outbox: "~o"}))
 	return v
 }
 

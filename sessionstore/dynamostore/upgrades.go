@@ -94,9 +94,10 @@ func (s *Store) Renew(ctx context.Context, id sessionstore.SessionID, hold sessi
 func (s *Store) Release(ctx context.Context, id sessionstore.SessionID, owner sessionstore.Owner, n int) error {
 	values := item{":open": valueOpen, ":websocket": valueWebSocket, ":owner": str(owner)}
 	_, err := s.transition(ctx, sessionstore.OpRelease, id, change{
-		update:    "REMOVE " + removeHold + ", " + removeBuffer,
-		condition: isOpen + " AND #" + attrTransport + " = :websocket AND #" + attrHold + " = :owner AND " + holds(n, values),
-		values:    values,
+		update: "REMOVE " + removeHold + ", " + removeBuffer,
+		condition: isOpen + " AND #" + attrTransport + " = :websocket AND #" + attrHold + " = :owner AND " +
+			holds(n, values),
+		values: values,
 	})
 	return err
 }

@@ -60,6 +60,35 @@ func TestMeter(t *testing.T) {
 			_, err4 := s.Handshake(ctx, "s")
 			return errors.Join(err, err2, err3, err4)
 		}},
+		{sessionstore.OpHandshake, 3, 0, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			n := sessionstore.NewSession{ID: "~o", Transport: sessionstore.Outbox, Carrier: "s"}
+			err := s.Create(ctx, n)
+			_, err2 := s.Handshake(ctx, "~o") // the outbox, then its carrier
+			err3 := s.Lose(ctx, "~o", "s", start, "")
+			if _, err := s.Handshake(ctx, "~o"); !errors.Is(err, sessionstore.ErrNotFound) {
+				return fmt.Errorf("want none: %w", err)
+			}
+			return errors.Join(err, err2, err3)
+		}},
+		{sessionstore.OpLink, 0, 2, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			k := sessionstore.Socket{ID: "l", Session: "s", Namespace: "/l", Outbox: "~o"}
+			return errors.Join(s.Link(ctx, k), s.Link(ctx, k))
+		}},
+		{sessionstore.OpUnlink, 0, 1, func(ctx context.Context, s *memstore.Store, k sessionstore.Socket) error {
+			return s.Unlink(ctx, k) // it is none, and the call is paid for
+		}},
+		{sessionstore.OpRecover, 0, 1, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			_, err := s.Recover(ctx, sessionstore.RecoverRequest{Read: &sessionstore.Session{ID: "s"}, Carrier: "s"})
+			if !errors.Is(err, sessionstore.ErrConflict) {
+				return fmt.Errorf("want a conflict: %w", err)
+			}
+			return nil
+		}},
+		{sessionstore.OpTrim, 0, 1, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
+			err := s.Create(ctx, sessionstore.NewSession{ID: "~o", Transport: sessionstore.Outbox, Carrier: "s"})
+			v, err2 := s.Enqueue(ctx, "~o", []sessionstore.Packet{{ID: "1"}, {ID: "2"}}, wide, lease)
+			return errors.Join(err, err2, s.Sent(ctx, "~o", "me", 2), s.Trim(ctx, &v, 1))
+		}},
 		{sessionstore.OpDeliver, 0, 1, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
 			return s.Deliver(ctx, "s", []sessionstore.Packet{{ID: "1"}, {ID: "2"}}, wide)
 		}},

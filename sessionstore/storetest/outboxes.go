@@ -112,8 +112,10 @@ func links(x *tester) {
 	id, a, b := x.polling(), x.outbox(onPolling), x.outbox(onPolling)
 	ka, kb := link(id, a, "/a"), link(id, b, "/b")
 	x.must(x.store.Link(x.Context(), ka))
+	kb.Parent = "p"
 	more := kb // what else a socket may have is not kept
-	more.HasAuth, more.HasData, more.Rooms, more.Parent, more.ConnectedAt, more.ExpiresAt = true, true, 2, "p", start, start
+	more.HasAuth, more.HasData, more.Rooms = true, true, 2
+	more.ConnectedAt, more.ExpiresAt = start, start
 	x.must(x.store.Link(x.Context(), more))
 	x.linked(id, ka, kb)
 	x.must(x.store.Link(x.Context(), ka))

@@ -76,8 +76,8 @@ func (x *tester) numbered() sessionstore.SessionID {
 func recoverBy(change func(*sessionstore.RecoverRequest)) func(x *tester, s *sessionstore.Session) error {
 	return func(x *tester, s *sessionstore.Session) error {
 		r := sessionstore.RecoverRequest{
-			Read: &sessionstore.Session{ID: s.ID, Moves: s.Moves}, Carrier: nextCarrier, Conn: connB, Hold: lease(other),
-			Now: outboxOver.Add(-time.Millisecond),
+			Read: &sessionstore.Session{ID: s.ID, Moves: s.Moves}, Carrier: nextCarrier, Conn: connB,
+			Hold: lease(other), Now: outboxOver.Add(-time.Millisecond),
 		}
 		change(&r)
 		before, err := x.store.Recover(x.Context(), r)
@@ -177,17 +177,23 @@ var outboxTransitions = []transition{
 		"Switch", sessionstore.OpSwitch, []string{outboxPolling}, switchBy(carrier, 1, switches(1)), switches(1),
 	},
 	{
-		"Switch with nothing sent", sessionstore.OpSwitch, []string{outboxPolling}, switchBy(carrier, 0, switches(0)),
+		"Switch with nothing sent", sessionstore.OpSwitch,
+		[]string{outboxPolling},
+		switchBy(carrier, 0, switches(0)),
 		switches(0),
 	},
 	{
-		"Switch with all sent", sessionstore.OpSwitch, []string{outboxPolling}, switchBy(carrier, 2, switches(2)),
+		"Switch with all sent", sessionstore.OpSwitch,
+		[]string{outboxPolling},
+		switchBy(carrier, 2, switches(2)),
 		switches(2),
 	},
 	{"Switch by another carrier", sessionstore.OpSwitch, nil, switchBy(nextCarrier, 1, never), never},
 	{"Switch by no carrier", sessionstore.OpSwitch, nil, switchBy("", 1, never), never},
 	{
-		"Sent", sessionstore.OpSent, []string{outboxHeld, outboxMoved}, sentOff(me, 0),
+		"Sent", sessionstore.OpSent,
+		[]string{outboxHeld, outboxMoved},
+		sentOff(me, 0),
 		func(s *sessionstore.Session) { s.Hold, s.Given = sessionstore.Lease{}, len(s.Buffer) },
 	},
 	{"Sent by another", sessionstore.OpSent, nil, sentOff(other, 0), never},
@@ -289,7 +295,8 @@ var numberTransitions = []transition{
 		), never,
 	},
 	{
-		"Deliver by number what the client takes", sessionstore.OpDeliver, []string{parked, probed},
+		"Deliver by number what the client takes", sessionstore.OpDeliver,
+		[]string{parked, probed},
 		bring(taken(start), sessionstore.Number{Outbox: numbers, From: 0, To: 1, First: true}), brings(numbers, 1),
 	},
 	{

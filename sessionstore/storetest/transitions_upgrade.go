@@ -123,7 +123,10 @@ var flushTransitions = []transition{
 		"Enqueue above the limits", sessionstore.OpEnqueue, nil,
 		enqueueIn(sessionstore.BufferLimits{Packets: 0, Bytes: 1 << 20}), never,
 	},
-	{"Renew", sessionstore.OpRenew, append([]string{outboxHeld, outboxMoved}, heldStates...), renewBy(me), func(s *sessionstore.Session) { s.Hold = renewed }},
+	{
+		"Renew", sessionstore.OpRenew, append([]string{outboxHeld, outboxMoved}, heldStates...), renewBy(me),
+		func(s *sessionstore.Session) { s.Hold = renewed },
+	},
 	{"Renew by another", sessionstore.OpRenew, nil, renewBy(other), never},
 	{"Release", sessionstore.OpRelease, heldStates, releaseOff(me, 0), func(s *sessionstore.Session) {
 		s.Hold, s.Buffer, s.Given = sessionstore.Lease{}, nil, 0
