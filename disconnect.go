@@ -40,6 +40,9 @@ func (s protocol) Closed(ctx context.Context, session sessionstore.Session) erro
 		if _, crowded := errors.AsType[*engine.CrowdedError](err); crowded || errors.Is(err, engine.ErrUnfinished) {
 			return err
 		}
+		if err == nil && session.Carrier != "" { // of an outbox: its client has been told, or has left
+			err = s.store.Unlink(ctx, link(session.Carrier, &row))
+		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

@@ -58,7 +58,7 @@ func (a *Adapter) Leave(ctx context.Context, sel Selection, rooms ...string) (Re
 }
 
 // Disconnect ends the selected sockets: each client is told, and does not come back by itself. The session ends
-// with them, because their disconnect handlers run where sessions are finished. So sockets of the same clients in other
+// with them, unless they are recoverable, because their disconnect handlers run where sessions are finished. So sockets of the same clients in other
 // namespaces are cut off too, but connect again by themselves; with closeSession they are told not to.
 // Delivered counts the sessions that were open until then.
 func (a *Adapter) Disconnect(ctx context.Context, sel Selection, closeSession bool) (Result, error) {
@@ -68,6 +68,14 @@ func (a *Adapter) Disconnect(ctx context.Context, sel Selection, closeSession bo
 			return err
 		}
 		told := []sessionstore.Socket{k}
+		if closeSession && s.Carrier != "" {
+			if s, err = a.store.Get(ctx, s.Carrier, time.Now()); errors.Is(err, sessionstore.ErrNotFound) {
+				return delivery.ErrClosed
+			}
+			if err != nil {
+				return fmt.Errorf("read session: %w", err)
+			}
+		}
 		if closeSession {
 			told = s.Sockets
 		}

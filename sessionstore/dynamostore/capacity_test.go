@@ -213,7 +213,7 @@ var prices = []price{
 			n := outbox(v, sessionstore.Lease{})
 			err := s.Create(ctx, n)
 			_, err2 := s.Enqueue(ctx, n.ID, hundred(1), wide, lease)
-			return errors.Join(err, err2, s.Sent(ctx, n.ID, lease.Owner, 1))
+			return errors.Join(err, err2, s.Sent(ctx, &sessionstore.Session{ID: n.ID}, lease.Owner, 1))
 		},
 	},
 	{
@@ -238,7 +238,7 @@ var prices = []price{
 			_, err4 := s.Recover(ctx, sessionstore.RecoverRequest{
 				Read: &read, Carrier: v.ID, Conn: conn, Hold: lease, Now: now.Add(-time.Second),
 			})
-			return errors.Join(err, err2, err3, err4, s.Sent(ctx, n.ID, lease.Owner, 0), s.Unlink(ctx, k))
+			return errors.Join(err, err2, err3, err4, s.Sent(ctx, &sessionstore.Session{ID: n.ID}, lease.Owner, 0), s.Unlink(ctx, k))
 		},
 	},
 	{

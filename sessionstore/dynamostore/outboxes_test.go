@@ -79,7 +79,7 @@ var outboxWrites = []write{
 	},
 	{
 		name: "Sent", of: outboxed, run: func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-			return s.Sent(ctx, v.ID, lease.Owner, 2)
+			return s.Sent(ctx, &sessionstore.Session{ID: v.ID}, lease.Owner, 2)
 		},
 	},
 	{

@@ -87,7 +87,7 @@ func TestMeter(t *testing.T) {
 		{sessionstore.OpTrim, 0, 1, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
 			err := s.Create(ctx, sessionstore.NewSession{ID: "~o", Transport: sessionstore.Outbox, Carrier: "s"})
 			v, err2 := s.Enqueue(ctx, "~o", []sessionstore.Packet{{ID: "1"}, {ID: "2"}}, wide, lease)
-			return errors.Join(err, err2, s.Sent(ctx, "~o", "me", 2), s.Trim(ctx, &v, 1))
+			return errors.Join(err, err2, s.Sent(ctx, &sessionstore.Session{ID: "~o"}, "me", 2), s.Trim(ctx, &v, 1))
 		}},
 		{sessionstore.OpDeliver, 0, 1, func(ctx context.Context, s *memstore.Store, _ sessionstore.Socket) error {
 			return s.Deliver(ctx, "s", []sessionstore.Packet{{ID: "1"}, {ID: "2"}}, wide)
