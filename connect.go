@@ -283,6 +283,18 @@ func (s *Server) clientDisconnect(ctx context.Context, inv *engine.Invocation, p
 	return s.leave(ctx, inv, row, delivery.ReasonClientDisconnect)
 }
 
+// leaveOutbox ends a recoverable socket. The end of its outbox decides: if another session has it by now, it stays. What
+// was sent to it in this request, the word that it has to leave among that, goes before.
+func (s *Server) leaveOutbox(ctx context.Context, inv *engine.Invocation, row sessionstore.Socket, reason string) error {
+	if err := inv.Flush(ctx); err != nil && !errors.Is(err, delivery.ErrClosed) {
+		return err
+	}
+	if err := s.engine.EndOutbox(ctx, row.Session, inv.ID(), reason, noDetails); err != nil {
+		return err
+	}
+	return s.store.Unlink(ctx, link(inv.ID(), &row))
+}
+
 // leave runs the disconnect handler of a socket whose session goes on, and removes it. If another instance is doing so,
 // it is left to that instance.
 func (s *Server) leave(ctx context.Context, inv *engine.Invocation, row sessionstore.Socket, reason string) error {
@@ -290,17 +302,12 @@ func (s *Server) leave(ctx context.Context, inv *engine.Invocation, row sessions
 		return err
 	}
 	inv.Told.Flush(ctx) // before the end of the socket, which is told by itself
-	if _, err := s.part(ctx, row, ending{reason: reason, transport: inv.Session().Transport}); err != nil {
-		return err
-	}
 	if row.Session.IsOutbox() {
-		err := s.engine.EndOutbox(ctx, row.Session, inv.ID(), reason, noDetails)
-		if err == nil {
-			err = s.store.Unlink(ctx, link(inv.ID(), &row))
-		}
-		if err != nil {
+		if err := s.leaveOutbox(ctx, inv, row, reason); err != nil {
 			return fmt.Errorf("nonstick: leave: %w", err)
 		}
+	} else if _, err := s.part(ctx, row, ending{reason: reason, transport: inv.Session().Transport}); err != nil {
+		return err
 	}
 	rest := make([]sessionstore.Socket, 0, len(inv.Session().Sockets))
 	for _, k := range inv.Session().Sockets {

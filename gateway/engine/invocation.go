@@ -175,6 +175,17 @@ func (i *Invocation) InOrder(ctx context.Context) error {
 	return i.begin(ctx)
 }
 
+// Flush has what was sent so far leave at once, unless it is a lone reply.
+func (i *Invocation) Flush(ctx context.Context) error {
+	i.mu.Lock()
+	c := i.collection
+	i.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	return c.Flush(ctx)
+}
+
 // Send sends one message to the session: its Engine.IO packets, encoded as text. See [Invocation.Deliver].
 func (i *Invocation) Send(ctx context.Context, frames ...string) error {
 	_, err := i.send(ctx, []sessionstore.Packet{packetOf(frames)}, false, delivery.Target{})
