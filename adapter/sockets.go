@@ -76,11 +76,50 @@ func (a *Adapter) Disconnect(ctx context.Context, sel Selection, closeSession bo
 				return fmt.Errorf("read session: %w", err)
 			}
 		}
-		if closeSession {
+		switch {
+		case closeSession:
 			told = s.Sockets
+		case s.ID.IsOutbox():
+			return a.disconnectOutbox(ctx, s, k)
 		}
 		return a.disconnect(ctx, &s, told)
 	})
+}
+
+// outboxTries is how often a recoverable socket is told to leave whose client comes back meanwhile.
+const outboxTries = 4
+
+// disconnectOutbox says goodbye to a recoverable socket, then ends it: on condition that the session which its client
+// was told on still carries it, for another would go on with a socket that is gone.
+func (a *Adapter) disconnectOutbox(ctx context.Context, s sessionstore.Session, k sessionstore.Socket) error {
+	closing := a.delivery.Closing()
+	for range outboxTries {
+		o := delivery.CloseOptions{IfCarrier: s.Carrier}
+		if s.Carrier == "" {
+			o.IfPingAt = s.PingAt
+		} else {
+			bye := NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(k.Namespace)})
+			_, err := Send(ctx, a.delivery, sessionstore.Member{Socket: k.ID, Session: s.ID}, bye)
+			if err != nil {
+				return err
+			}
+			now, err := a.delivery.Drained(ctx, s)
+			if err != nil {
+				return err
+			}
+			if now.Carrier != s.Carrier {
+				s = now
+				continue
+			}
+		}
+		err := closing.Close(ctx, s.ID, delivery.ReasonServerDisconnect, o)
+		if now, refused := sessionstore.Current(err); refused && now.State == sessionstore.Open {
+			s = now
+			continue
+		}
+		return err
+	}
+	return closing.Close(ctx, s.ID, delivery.ReasonForcedServer, delivery.CloseOptions{}) // its carrier, too
 }
 
 // disconnect says goodbye to sockets of a session, then closes it.

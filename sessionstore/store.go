@@ -61,6 +61,8 @@ type CloseRequest struct {
 	IfPingAt time.Time
 	// IfConn, unless zero, makes the close conditional on Conn being it: that connection has ended.
 	IfConn Connection
+	// IfCarrier, unless empty, makes the close of an outbox conditional on Carrier being it.
+	IfCarrier SessionID
 }
 
 // Sessions creates, reads and ends sessions.
@@ -79,7 +81,7 @@ type Sessions interface {
 	Handshake(ctx context.Context, id SessionID) (Handshake, error)
 	// Close moves an open session to closing: sets Reason, Details and Handler; removes Hold, Poll, Candidate,
 	// Probed, and, unless Drain is asked for and the session is on polling, Buffer and Given. Returns the session
-	// as it was before. Condition: open, and IfPingAt and IfConn if given.
+	// as it was before. Condition: open, and IfPingAt, IfConn and IfCarrier if given.
 	// A refusal whose session has Handler.Owner as in the request means that an earlier call was applied.
 	Close(ctx context.Context, r CloseRequest) (Session, error)
 	// TakeOver replaces the handler lease of a closing session. Condition: closing, and the old lease

@@ -101,6 +101,8 @@ type CloseOptions struct {
 	Drain    bool
 	IfPingAt time.Time
 	IfConn   sessionstore.Connection
+	// IfCarrier is that of a sessionstore.CloseRequest.
+	IfCarrier sessionstore.SessionID
 }
 
 // Close ends a session: it writes closing, cuts the transport and has the disconnect handlers run. It returns nil if
@@ -217,7 +219,7 @@ func (c *Closing) write(
 	}
 	r := sessionstore.CloseRequest{
 		Session: id, Reason: reason, Details: o.Details.Bounded(), Handler: lease, Drain: o.Drain,
-		IfPingAt: o.IfPingAt, IfConn: o.IfConn,
+		IfPingAt: o.IfPingAt, IfConn: o.IfConn, IfCarrier: o.IfCarrier,
 	}
 	var err error
 	for tries := again.Times(closeTries); tries.Next(ctx); {

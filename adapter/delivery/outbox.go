@@ -630,6 +630,25 @@ func (d *Delivery) catchUp(ctx context.Context, s sessionstore.Session) error {
 	return d.number(ctx, now, s.Seq())
 }
 
+// sentTime bounds the wait for what another caller is pushing.
+const sentTime = 2 * time.Second
+
+// Drained waits until an outbox, as it was read, has sent what it has to the carrier that it had then. It returns the
+// outbox as it is.
+func (d *Delivery) Drained(ctx context.Context, s sessionstore.Session) (sessionstore.Session, error) {
+	for tries := again.Until(time.Now().Add(sentTime)); tries.Next(ctx); {
+		now, err := d.store.Get(ctx, s.ID, time.Now())
+		if err != nil {
+			return s, fmt.Errorf("look at an outbox: %w", err)
+		}
+		if now.State != sessionstore.Open || now.Carrier != s.Carrier || !now.Hold.Held() || now.Hold.Lasting() {
+			return now, nil
+		}
+		s = now
+	}
+	return s, nil
+}
+
 // strayTime is how long a session may seem to carry an outbox that is not its own: it is about to be.
 const strayTime = time.Second
 

@@ -364,6 +364,10 @@ func closeChange(r sessionstore.CloseRequest) change {
 		c.condition += " AND #" + attrConn + " = :conn"
 		c.values[":conn"] = str(r.IfConn.String())
 	}
+	if r.IfCarrier != "" {
+		c.condition += " AND #" + attrCarrier + " = :carrier"
+		c.values[":carrier"] = str(r.IfCarrier)
+	}
 	return c
 }
 

@@ -131,7 +131,8 @@ func (s *Store) Close(ctx context.Context, r sessionstore.CloseRequest) (session
 	err := s.transition(ctx, sessionstore.OpClose, r.Session, func(e *entry) bool {
 		return e.session.State == sessionstore.Open &&
 			(r.IfPingAt.IsZero() || e.session.PingAt.Equal(r.IfPingAt)) &&
-			(r.IfConn.IsZero() || e.session.Conn == r.IfConn)
+			(r.IfConn.IsZero() || e.session.Conn == r.IfConn) &&
+			(r.IfCarrier == "" || e.session.Carrier == r.IfCarrier)
 	}, func(e *entry) {
 		before = e.view()
 		v := &e.session
