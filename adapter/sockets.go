@@ -67,20 +67,16 @@ func (a *Adapter) Disconnect(ctx context.Context, sel Selection, closeSession bo
 		if err != nil {
 			return err
 		}
-		told := []sessionstore.Socket{k}
-		if closeSession && s.Carrier != "" {
-			if s, err = a.store.Get(ctx, s.Carrier, time.Now()); errors.Is(err, sessionstore.ErrNotFound) {
-				return delivery.ErrClosed
+		if s.ID.IsOutbox() {
+			err := a.disconnectOutbox(ctx, s, k)
+			if closeSession && s.Carrier != "" {
+				err = errors.Join(err, a.disconnectCarrier(ctx, &s))
 			}
-			if err != nil {
-				return fmt.Errorf("read session: %w", err)
-			}
+			return err
 		}
-		switch {
-		case closeSession:
+		told := []sessionstore.Socket{k}
+		if closeSession {
 			told = s.Sockets
-		case s.ID.IsOutbox():
-			return a.disconnectOutbox(ctx, s, k)
 		}
 		return a.disconnect(ctx, &s, told)
 	})
@@ -120,6 +116,32 @@ func (a *Adapter) disconnectOutbox(ctx context.Context, s sessionstore.Session, 
 		return err
 	}
 	return closing.Close(ctx, s.ID, delivery.ReasonForcedServer, delivery.CloseOptions{}) // its carrier, too
+}
+
+// disconnectCarrier ends the session that carries an outbox which was disconnected, and tells its other sockets.
+func (a *Adapter) disconnectCarrier(ctx context.Context, outbox *sessionstore.Session) error {
+	s, err := a.store.Get(ctx, outbox.Carrier, time.Now())
+	if errors.Is(err, sessionstore.ErrNotFound) || err == nil && s.State != sessionstore.Open {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read session: %w", err)
+	}
+	for _, k := range s.Sockets {
+		if k = k.Home(); k.Session == outbox.ID {
+			continue
+		}
+		bye := NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(k.Namespace)})
+		to := sessionstore.Member{Socket: k.ID, Session: k.Session}
+		if k.Session == s.ID {
+			to.Hint = s.Hint()
+		}
+		if _, sendErr := Send(ctx, a.delivery, to, bye); !errors.Is(sendErr, delivery.ErrClosed) {
+			err = errors.Join(err, sendErr)
+		}
+	}
+	options := delivery.CloseOptions{Drain: true}
+	return errors.Join(err, a.delivery.Closing().Close(ctx, s.ID, delivery.ReasonServerDisconnect, options))
 }
 
 // disconnect says goodbye to sockets of a session, then closes it.

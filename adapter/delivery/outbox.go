@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +15,26 @@ import (
 	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
+
+// KindOutbox is the kind of the timers of outboxes: when one that is away may be over, its carrier is to be looked at, or
+// its end is to be finished. They are the engine's own, and go to no handler.
+const KindOutbox = "outbox"
+
+// OutboxTimer is what a timer of an outbox keeps.
+type OutboxTimer struct {
+	Outbox sessionstore.SessionID `json:"outbox"`
+	// Keep is how long it waits for another carrier, if the one that it has is lost.
+	Keep time.Duration `json:"keep"`
+}
+
+// Due returns the timer that has the outbox looked at, at a time: no row of the registry tells a sweeper of it.
+func (t OutboxTimer) Due(at time.Time) (sessionstore.Timer, error) {
+	body, err := json.Marshal(t)
+	if err != nil {
+		return sessionstore.Timer{}, fmt.Errorf("delivery: timer of an outbox: %w", err)
+	}
+	return sessionstore.Timer{At: at, Name: string(t.Outbox), Kind: KindOutbox, Body: string(body)}, nil
+}
 
 // offsetRoom is what an offset adds to a packet.
 const offsetRoom = protocol.MaxOffset + len(`,""`)

@@ -69,11 +69,22 @@ func checkOutside(event string, args Args) error {
 
 // leave has the sweeper look at a session that was closed.
 func (e *Emitter) leave(ctx context.Context, id sessionstore.SessionID) error {
-	err := e.store.Look(ctx, id, time.Now())
+	err := e.look(ctx, id, time.Now())
 	if err == nil || errors.Is(err, sessionstore.ErrNotFound) {
 		return nil
 	}
 	return fmt.Errorf("emitter: leave a closed session: %w", err)
+}
+
+func (e *Emitter) look(ctx context.Context, id sessionstore.SessionID, at time.Time) error {
+	if !id.IsOutbox() {
+		return e.store.Look(ctx, id, at)
+	}
+	t, err := delivery.OutboxTimer{Outbox: id}.Due(at)
+	if err != nil {
+		return err
+	}
+	return e.store.PutTimer(ctx, t)
 }
 
 // InOrder returns an Emitter whose emits arrive in the order in which they were made, also where some of them are to so

@@ -13,17 +13,6 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// kindOutbox is the kind of the timers of outboxes: when one that is away may be over, or its carrier is to be looked
-// at. They are the engine's own, and go to no [TimerHandler].
-const kindOutbox = "outbox"
-
-// outboxTimer is what a timer of an outbox keeps.
-type outboxTimer struct {
-	Outbox sessionstore.SessionID `json:"outbox"`
-	// Keep is how long it waits for another carrier.
-	Keep time.Duration `json:"keep"`
-}
-
 const (
 	// carrierAfter is when it is checked that the carrier of an outbox that was recovered is there.
 	carrierAfter = time.Minute
@@ -35,11 +24,10 @@ const (
 func (e *Engine) timeOutbox(
 	ctx context.Context, id sessionstore.SessionID, keep time.Duration, at time.Time,
 ) error {
-	body, err := json.Marshal(outboxTimer{id, keep})
-	if err != nil {
-		return fmt.Errorf("engine: timer of an outbox: %w", err)
+	t, err := delivery.OutboxTimer{Outbox: id, Keep: keep}.Due(at)
+	if err == nil {
+		err = e.store.PutTimer(ctx, t)
 	}
-	err = e.store.PutTimer(ctx, sessionstore.Timer{At: at, Name: string(id), Kind: kindOutbox, Body: string(body)})
 	if err != nil {
 		return fmt.Errorf("engine: timer of an outbox: %w", err)
 	}
@@ -117,7 +105,7 @@ func (e *Engine) Lose(
 
 // outboxDue looks at an outbox. One that is away, and over, is closed, for the reason that its carrier was lost for.
 func (e *Engine) outboxDue(ctx context.Context, t sessionstore.Timer) error {
-	var body outboxTimer
+	var body delivery.OutboxTimer
 	if err := json.Unmarshal([]byte(t.Body), &body); err != nil {
 		return fmt.Errorf("engine: timer of an outbox: %w", err)
 	}

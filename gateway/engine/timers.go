@@ -64,7 +64,7 @@ func (e *Engine) due(ctx context.Context, h TimerHandler, t sessionstore.Timer) 
 		return fmt.Errorf("engine: claim timer: %w", err)
 	}
 	switch {
-	case t.Kind == kindOutbox:
+	case t.Kind == delivery.KindOutbox:
 		err = e.outboxDue(ctx, t)
 	case h != nil:
 		err = h.Due(ctx, t)
