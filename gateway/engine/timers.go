@@ -21,11 +21,16 @@ type TimerHandler interface {
 	Due(ctx context.Context, t sessionstore.Timer) error
 }
 
+// Timed reports whether anything may have to be done at a time: sweepers look for it then.
+func (e *Engine) Timed() bool {
+	h, ok := e.handler.(TimerHandler)
+	return e.carries.Load() || ok && h.Timed()
+}
+
 // timers has done what is due in a shard of the timers.
 func (s *shard) timers(ctx context.Context) error {
 	h, _ := s.e.handler.(TimerHandler)
-	timed := s.e.carries.Load() || h != nil && h.Timed()
-	if s.number >= sessionstore.TimerShards(s.e.store.Shards()) || !timed {
+	if s.number >= sessionstore.TimerShards(s.e.store.Shards()) || !s.e.Timed() {
 		return nil
 	}
 	for t, err := range s.e.store.DueTimers(ctx, s.number, time.Now()) {

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/nonstick-io/nonstick/functions/internal/boot"
+	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -32,6 +33,7 @@ const (
 type heartbeat struct {
 	store   sessionstore.Store
 	sweep   func(context.Context, engine.Part) error
+	timed   func() bool // whether anything is to be done at times
 	walks   *walks
 	sizes   sizes
 	queue   sender
@@ -46,7 +48,7 @@ func (a Apps) Heartbeat(p *boot.Parts) boot.Handler {
 	sessions := s.engine()
 	f := &heartbeat{
 		store: p.Store, queue: p.Queue("NONSTICK_HEARTBEAT_QUEUE"), again: p.Again("NONSTICK_HEARTBEAT_QUEUE"),
-		metrics: p.Metrics, log: p.Log, walks: s.walks, sizes: newSizes(p.Env, p.Store.Shards()),
+		metrics: p.Metrics, log: p.Log, walks: s.walks, timed: sessions.Timed, sizes: newSizes(p.Env, p.Store.Shards()),
 		sweep: func(ctx context.Context, part engine.Part) error { return sessions.SweepAs(ctx, beatSweeper, part) },
 	}
 	return boot.SQS(f.serve)
@@ -208,7 +210,11 @@ func (f *heartbeat) watch(ctx context.Context) {
 	}
 }
 
-// sessions counts those that are registered.
+// timersAhead is how long before its time a timer keeps the heartbeat going, where no session does: as long as a
+// recoverable socket may wait for its client.
+const timersAhead = gateway.MaxRecovery
+
+// sessions counts those that are registered; one more if there is none, but something is to be done at a time.
 func (f *heartbeat) sessions(ctx context.Context) (n int, err error) {
 	for shard := range f.store.Shards() {
 		for _, err := range f.store.Registrations(ctx, shard) {
@@ -216,6 +222,17 @@ func (f *heartbeat) sessions(ctx context.Context) (n int, err error) {
 				return n, fmt.Errorf("serve: count sessions: %w", err)
 			}
 			n++
+		}
+	}
+	if n > 0 || !f.timed() {
+		return n, nil
+	}
+	for shard := range sessionstore.TimerShards(f.store.Shards()) {
+		for _, err := range f.store.DueTimers(ctx, shard, time.Now().Add(timersAhead)) {
+			if err != nil {
+				return n, fmt.Errorf("serve: look for timers: %w", err)
+			}
+			return 1, nil
 		}
 	}
 	return n, nil

@@ -26,6 +26,7 @@ type chain struct {
 	beat   *heartbeat
 	sweeps atomic.Int32 // that are going on
 	most   atomic.Int32
+	timed  bool // the application may have something done at times
 }
 
 // inChain runs a test in a bubble of its own time.
@@ -35,6 +36,7 @@ func inChain(t *testing.T, f func(t *testing.T, c *chain)) {
 		c := &chain{t: t, store: memstore.New(memstore.Options{}), queue: &queue{}}
 		c.beat = &heartbeat{
 			store: c.store, queue: c.queue, log: slog.New(slog.DiscardHandler),
+			timed: func() bool { return c.timed },
 			sweep: func(ctx context.Context, _ engine.Part) error {
 				c.most.Store(max(c.most.Load(), c.sweeps.Add(1)))
 				defer c.sweeps.Add(-1)
@@ -102,6 +104,38 @@ func TestChainGoesOnWhileThereAreSessions(t *testing.T) {
 		c.starter().ensure(t.Context())
 		if c.run(c.next()); c.most.Load() != 1 {
 			t.Errorf("%d sweeps at a time", c.most.Load())
+		}
+	})
+}
+
+// A client that lost its connection may have been the last one. Its socket waits for it, and ends at a time.
+func TestChainGoesOnForATimer(t *testing.T) {
+	inChain(t, func(t *testing.T, c *chain) {
+		for _, timed := range []bool{true, false} {
+			c.timed = timed
+			timer := sessionstore.Timer{At: time.Now().Add(2 * time.Minute), Name: "n", Kind: "k"}
+			if err := c.store.PutTimer(t.Context(), timer); err != nil {
+				t.Fatal(err)
+			}
+			id := register(t, c.store)
+			c.starter().ensure(t.Context())
+			l := c.next()
+			if err := c.store.Unregister(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+			c.run(l)
+			if all := c.queue.take(); (len(all) == 1) != timed {
+				t.Fatalf("timers asked for: %v; queued %v", timed, all)
+			} else if timed {
+				l = all[0]
+			}
+			if err := c.store.DeleteTimer(t.Context(), timer); err != nil {
+				t.Fatal(err)
+			}
+			if timed {
+				c.run(l)
+			}
+			c.none("after the timer")
 		}
 	})
 }
