@@ -60,7 +60,7 @@ var rules = []rule{
 		pkg: "adapter/delivery", never: []string{module, aws},
 		except: []string{
 			module + "sessionstore", module + "internal/again", module + "internal/protocol",
-			module + "internal/engineio",
+			module + "internal/engineio", module + "internal/socketio",
 		},
 		why: "delivery to one session is the lowest of what knows the store",
 	},
@@ -244,7 +244,7 @@ func TestLambdaBuildHasNoLaptop(t *testing.T) {
 
 // Rules are decided without a clock of their own, a context, a log, or any other thing than what was read.
 func TestDecisionsArePure(t *testing.T) {
-	allowed := []string{"errors", "time", module + "internal/engineio", module + "sessionstore"}
+	allowed := []string{"errors", "strconv", "strings", "time", module + "internal/engineio", module + "sessionstore"}
 	for _, dep := range list(t, "list", "-f", `{{join .Imports "\n"}}`, module+"internal/protocol") {
 		if !slices.Contains(allowed, dep) {
 			t.Errorf("internal/protocol imports %s", dep)

@@ -27,7 +27,7 @@ const (
 	// defaultEventsOut is what is told unless that is said.
 	defaultEventsOut = "connect,disconnect,join,leave"
 	// maxEventsOut bounds that list, in bytes: all variables of a function have 4 KB.
-	maxEventsOut = 256
+	maxEventsOut = 240
 )
 
 // What one call takes: of each service ten messages, and 256 KB or more, of which what surrounds a message takes some.
