@@ -49,7 +49,7 @@ func bring(u *clauses, n *sessionstore.Number) string {
 }
 
 // givenOf is how many entries of an outbox were sent. The item says the number of the last of them, which stays the
-// same when entries are trimmed.
+// same when entries are trimmed, and may stay when all are removed.
 func givenOf(it item, v *sessionstore.Session) int {
 	return min(max(int(number(it, attrSent))-v.Trimmed, 0), len(v.Buffer))
 }

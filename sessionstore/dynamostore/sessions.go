@@ -352,9 +352,6 @@ func closeChange(r sessionstore.CloseRequest) change {
 	} else {
 		drop += ", " + removeBuffer
 	}
-	if r.Session.IsOutbox() {
-		drop += ", #" + attrSent
-	}
 	c.update += " REMOVE " + drop
 	if !r.IfPingAt.IsZero() {
 		c.condition += " AND #" + attrPingAt + " = :ping"
