@@ -29,12 +29,12 @@ func (id SessionID) PID() string {
 	return strings.TrimPrefix(string(id), outboxPrefix)
 }
 
-// Owners of the [Session.Hold] of an outbox that no caller has. The hold changes by the methods of [Outboxes] alone, and
-// an Enqueue leaves it as it is.
+// Owners of the [Session.Hold] of an outbox that no caller has. The hold changes by the methods of [Outboxes] alone,
+// and an Enqueue leaves it as it is.
 const (
-	// HoldPolling: the carrier is on polling. Callers append to its buffer by number, see [BufferLimits.Number], and need
-	// no hold for that. Its end, if it has one, is that of the time in which the caller that recovered the outbox appends
-	// the first of them.
+	// HoldPolling: the carrier is on polling. Callers append to its buffer by number, see [BufferLimits.Number], and
+	// need no hold for that. Its end, if it has one, is that of the time in which the caller that recovered the outbox
+	// appends the first of them.
 	HoldPolling Owner = "polling"
 	// HoldAway: there is no carrier. What is appended waits for one.
 	HoldAway Owner = "away"
@@ -74,8 +74,8 @@ func (n *Number) Meets(s *Session) bool {
 type RecoverRequest struct {
 	// Read is the outbox as read: its ID and Moves are used.
 	Read *Session
-	// Carrier is the session that carries it from now on, Conn its WebSocket if it may be pushed to without a look at the
-	// session.
+	// Carrier is the session that carries it from now on, Conn its WebSocket if it may be pushed to without a look at
+	// the session.
 	Carrier SessionID
 	Conn    Connection
 	// Hold is the lease of the caller, or has the owner [HoldPolling].
@@ -88,35 +88,36 @@ type RecoverRequest struct {
 // a Conn, Serial and a Hold (1 write: it has no row of the registry, and no handshake). [Sessions.Get], Close, TakeOver
 // and Finish take it as any session, and so do [Flushes.Enqueue] and Renew, [Buffers.Bodies], [Sockets] and [Rooms];
 // Close makes no difference of Drain. [Sessions.Handshake] of an outbox is that of its carrier (1 read more), and
-// ErrNotFound while it is away. All other transitions refuse it. Its buffer keeps what was sent, for a client that comes
-// back, until it is trimmed: [Session.Given] is how many of its first entries were sent, where its carrier is on
+// ErrNotFound while it is away. All other transitions refuse it. Its buffer keeps what was sent, for a client that
+// comes back, until it is trimmed: [Session.Given] is how many of its first entries were sent, where its carrier is on
 // WebSocket. What a store keeps apart of an entry lasts a day from its append on at least: of older ones
 // [Buffers.Bodies] may be ErrNotFound, so a client cannot come back to them; Trim takes them all the same.
 type Outboxes interface {
 	// Link puts a row into a session which says that it carries an outbox in a namespace (1 write): a [Socket] of which
 	// ID, Outbox and Parent are kept, and nothing else is stored for it. ErrExists if the session has a socket in that
-	// namespace, or a link to another outbox. Linking again is no error. The row is no socket to the methods of [Sockets]
-	// and [Rooms], but that [Sockets.PutSocket] finds the namespace taken.
+	// namespace, or a link to another outbox. Linking again is no error. The row is no socket to the methods of
+	// [Sockets] and [Rooms], but that [Sockets.PutSocket] finds the namespace taken.
 	Link(ctx context.Context, k Socket) error
 	// Unlink removes such a row (1 write). Condition: it is k's ID and Outbox; another, or none, is no error.
 	Unlink(ctx context.Context, k Socket) error
 	// Recover sets Carrier, Conn and Hold, counts Moves up, and removes PingAt. It returns the outbox as it was before.
-	// Condition: open, Moves as read, and PingAt, if there is one, is after now. A refusal, or a reading, in which Carrier
-	// is the request's and Moves one more than was read means that an earlier call was applied.
+	// Condition: open, Moves as read, and PingAt, if there is one, is after now. A refusal, or a reading, in which
+	// Carrier is the request's and Moves one more than was read means that an earlier call was applied.
 	Recover(ctx context.Context, r RecoverRequest) (Session, error)
 	// Lose gives an outbox the hold [HoldAway] and sets PingAt, when it is over, and the Reason, which stays when it is
 	// recovered; it removes Carrier and Conn. Condition: open, and carrier is its Carrier.
 	Lose(ctx context.Context, id, carrier SessionID, over time.Time, reason string) error
-	// Switch follows a carrier that has moved from polling to WebSocket: it sets Hold, Conn, and Given, for which sent is
-	// the number of the last entry that the carrier got. It returns the outbox as it is after. Condition: open, carrier is
-	// its Carrier, and its hold is [HoldPolling]. A sent below Trimmed makes Given 0; one above Seq is no number.
+	// Switch follows a carrier that has moved from polling to WebSocket: it sets Hold, Conn, and Given, for which sent
+	// is the number of the last entry that the carrier got. It returns the outbox as it is after. Condition: open,
+	// carrier is its Carrier, and its hold is [HoldPolling]. A sent below Trimmed makes Given 0; one above Seq is no
+	// number.
 	Switch(ctx context.Context, id, carrier SessionID, conn Connection, sent int, hold Lease) (Session, error)
-	// Sent removes the hold and sets Given to n. Condition: open, the hold is owner's, Trimmed as read, and the buffer has
-	// exactly n entries.
+	// Sent removes the hold and sets Given to n. Condition: open, the hold is owner's, Trimmed as read, and the buffer
+	// has exactly n entries.
 	Sent(ctx context.Context, read *Session, owner Owner, n int) error
-	// Trim removes the first n entries of an outbox, counts them in Trimmed, and takes them off Given (1 write, and a read
-	// for each level of pages of which a part goes; 1 write more for each page that others turned since the reading). N is
-	// at most what read has. Condition: open, and Trimmed as read. A refusal in which Trimmed is n more than was read may
-	// mean that an earlier call was applied; nothing is left to do then, whichever call it was.
+	// Trim removes the first n entries of an outbox, counts them in Trimmed, and takes them off Given (1 write, and a
+	// read for each level of pages of which a part goes; 1 write more for each page that others turned since the
+	// reading). N is at most what read has. Condition: open, and Trimmed as read. A refusal in which Trimmed is n more
+	// than was read may mean that an earlier call was applied; nothing is left to do then, whichever call it was.
 	Trim(ctx context.Context, read *Session, n int) error
 }

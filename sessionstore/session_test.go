@@ -126,3 +126,27 @@ func TestTakes(t *testing.T) {
 		})
 	}
 }
+
+// TestHome: a row that links an outbox leads to where the socket is; other rows stay as they are.
+func TestHome(t *testing.T) {
+	link := sessionstore.Socket{ID: "k", Session: "s", Namespace: "/a", Outbox: "~o", Parent: "p"}
+	home := sessionstore.Socket{
+		ID: "k", Session: "~o", Namespace: "/a", Outbox: "~o", Parent: "p", HasAuth: true, HasData: true, Rooms: 1,
+	}
+	plain := sessionstore.Socket{ID: "l", Session: "s", Namespace: "/b", Rooms: 2}
+	own := sessionstore.Socket{ID: "m", Session: "~o", Namespace: "/a", Outbox: "~o", Rooms: 3}
+	for _, c := range []struct{ row, want sessionstore.Socket }{
+		{link, home}, {plain, plain}, {own, own}, {home, home},
+	} {
+		if got := c.row.Home(); got != c.want {
+			t.Errorf("%+v is at home %+v, want %+v", c.row, got, c.want)
+		}
+	}
+	v := sessionstore.Session{Sockets: []sessionstore.Socket{link, plain}}
+	if got, ok := v.Socket("/a"); !ok || got != home {
+		t.Errorf("the socket of /a is %+v, %v", got, ok)
+	}
+	if got, ok := v.Socket("/b"); !ok || got != plain {
+		t.Errorf("the socket of /b is %+v, %v", got, ok)
+	}
+}

@@ -104,7 +104,7 @@ func TestOutboxAppends(t *testing.T) {
 			p := packet(fmt.Sprintf("4%0*d", a.size-1, i))
 			v, err := s.Enqueue(t.Context(), n.ID, []sessionstore.Packet{p}, wide, lease)
 			must(t, err)
-			must(t, s.Sent(t.Context(), &sessionstore.Session{ID: n.ID}, lease.Owner, len(v.Buffer)))
+			must(t, s.Sent(t.Context(), &v, lease.Owner, len(v.Buffer)))
 			if len(v.Buffer) >= a.keep {
 				must(t, s.Trim(t.Context(), &v, a.keep/2))
 			}

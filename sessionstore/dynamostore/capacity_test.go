@@ -238,7 +238,7 @@ var prices = []price{
 			_, err4 := s.Recover(ctx, sessionstore.RecoverRequest{
 				Read: &read, Carrier: v.ID, Conn: conn, Hold: lease, Now: now.Add(-time.Second),
 			})
-			return errors.Join(err, err2, err3, err4, s.Sent(ctx, &sessionstore.Session{ID: n.ID}, lease.Owner, 0), s.Unlink(ctx, k))
+			return errors.Join(err, err2, err3, err4, s.Sent(ctx, &read, lease.Owner, 0), s.Unlink(ctx, k))
 		},
 	},
 	{

@@ -65,7 +65,7 @@ func TestStaleReads(t *testing.T) {
 	s := dynamostore.New(c, dynamostore.Options{Table: table, Shards: 1})
 	v := everything(t, s)
 	got := get(t, s, v.ID)
-	if len(got.Sockets) != 1 || got.Partial == nil || len(got.Partial.Packets) != 2 {
+	if len(got.Sockets) != 2 || got.Partial == nil || len(got.Partial.Packets) != 2 {
 		t.Errorf("read %d sockets, partial packet %v", len(got.Sockets), got.Partial != nil)
 	}
 	whole, err := s.Bodies(t.Context(), v.ID, got.Buffer)

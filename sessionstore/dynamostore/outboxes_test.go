@@ -48,8 +48,7 @@ var outboxWrites = []write{
 			must(t, s.Link(t.Context(), sessionstore.Socket{ID: "l", Session: v.ID, Namespace: "/l", Outbox: "~o"}))
 			return get(t, s, v.ID)
 		}, run: func(ctx context.Context, s sessionstore.Store, v sessionstore.Session) error {
-			k, _ := v.Socket("/l")
-			return s.Unlink(ctx, k)
+			return s.Unlink(ctx, sessionstore.Socket{ID: "l", Session: v.ID, Namespace: "/l", Outbox: "~o"})
 		},
 	},
 	{

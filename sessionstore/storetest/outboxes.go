@@ -11,6 +11,7 @@ import (
 // outboxTests are those of outboxes beside their transitions, of which [transitionTests] tries each in every state.
 var outboxTests = []test{
 	{"create", createOutbox},
+	{"the registration of a session that may carry some", tended},
 	{"the handshake is the carrier's", outboxHandshake},
 	{"links", links},
 	{"a link and a socket in one namespace", linkOrSocket},
@@ -37,6 +38,17 @@ func createOutbox(x *tester) {
 		}
 		x.is(x.store.Create(x.Context(), newOutboxOf(n.ID)), sessionstore.ErrExists)
 		x.same("the outbox afterwards", x.get(n.ID), created(n))
+	}
+}
+
+// tended: the sweeper looks at the holds of a session that may carry outboxes, Serial or not.
+func tended(x *tester) {
+	for _, serial := range []bool{false, true} {
+		n := newSession(sessionstore.Polling)
+		n.Serial, n.Tend = serial, true
+		x.must(x.store.Create(x.Context(), n))
+		x.same("the session", x.get(n.ID), created(n))
+		x.registered(sessionstore.Registration{Session: n.ID, PingAt: n.PingAt, LookAt: n.LookAt, Serial: true})
 	}
 }
 
@@ -211,26 +223,28 @@ func outboxHold(x *tester) {
 	}
 	holds(enqueue(me), lease(me), 1, 0)
 	holds(enqueue(other), lease(me), 2, 0)
-	x.must(x.store.Sent(x.Context(), &sessionstore.Session{ID: id}, me, 2))
+	x.must(x.sent(id, 2))
 	holds(x.get(id), sessionstore.Lease{}, 2, 2)
 	holds(enqueue(other), lease(other), 3, 2)
 	x.must(x.store.Lose(x.Context(), id, carrier, outboxOver, "transport close"))
 	holds(x.get(id), away, 3, 2)
 	holds(enqueue(me), away, 4, 2)
 
+	ending := onPolling // with the time that its caller has to bring the first entries
+	ending.Until = after(leaseEnd)
 	read := x.get(id)
 	_, err := x.store.Recover(x.Context(), sessionstore.RecoverRequest{
-		Read: &read, Carrier: nextCarrier, Hold: onPolling, Now: start,
+		Read: &read, Carrier: nextCarrier, Hold: ending, Now: start,
 	})
 	x.must(err)
-	holds(x.get(id), onPolling, 4, 2)
-	holds(enqueue(me), onPolling, 5, 2)
+	holds(x.get(id), ending, 4, 2)
+	holds(enqueue(me), ending, 5, 2)
 	s, err := x.store.Switch(x.Context(), id, nextCarrier, connB, 4, lease(me))
 	x.must(err)
 	holds(s, lease(me), 5, 4)
 	x.must(x.store.Renew(x.Context(), id, renewed))
 	holds(x.get(id), renewed, 5, 4)
-	x.must(x.store.Sent(x.Context(), &sessionstore.Session{ID: id}, me, 5))
+	x.must(x.sent(id, 5))
 	holds(enqueue(other), lease(other), 6, 5)
 }
 
@@ -250,7 +264,7 @@ func outboxRepeats(x *tester) {
 		return err
 	})
 	equal(x, "switched", s.Hold.Owner == me && s.Conn == connA && s.Given == 1, true)
-	s = again(sessionstore.OpSent, func() error { return x.store.Sent(x.Context(), &sessionstore.Session{ID: id}, me, 2) })
+	s = again(sessionstore.OpSent, func() error { return x.sent(id, 2) })
 	equal(x, "sent", !s.Hold.Held() && s.Given == 2, true)
 	s = again(sessionstore.OpLose, func() error {
 		return x.store.Lose(x.Context(), id, carrier, outboxOver, "transport close")
@@ -283,7 +297,7 @@ func outboxLate(x *tester) {
 	_, err = x.store.Recover(x.Context(), first)
 	x.conflict(err, sessionstore.OpRecover, was)
 	x.conflict(x.store.Lose(x.Context(), id, carrier, outboxOver, "late"), sessionstore.OpLose, was)
-	x.conflict(x.store.Sent(x.Context(), &sessionstore.Session{ID: id}, me, 2), sessionstore.OpSent, was)
+	x.conflict(x.sent(id, 2), sessionstore.OpSent, was)
 	x.conflict(x.store.Renew(x.Context(), id, renewed), sessionstore.OpRenew, was)
 	_, err = x.store.Switch(x.Context(), id, carrier, connA, 2, lease(me))
 	x.conflict(err, sessionstore.OpSwitch, was)
@@ -344,7 +358,7 @@ func outboxLimits(x *tester) {
 	}
 	x.must(enqueue(40))
 	x.must(enqueue(30))
-	x.must(x.store.Sent(x.Context(), &sessionstore.Session{ID: id}, me, 2))
+	x.must(x.sent(id, 2))
 	full(31)
 	x.must(enqueue(30))
 	full(0)
@@ -464,7 +478,7 @@ func sentBodies(x *tester) {
 		}
 		want = append(want, p)
 		s := x.enqueue(id, p)
-		x.must(x.store.Sent(x.Context(), &sessionstore.Session{ID: id}, me, len(s.Buffer)))
+		x.must(x.sent(id, len(s.Buffer)))
 	}
 	s := x.get(id)
 	equal(x, "given", s.Given, 90)

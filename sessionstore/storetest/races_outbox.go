@@ -100,7 +100,7 @@ func raceNumbers(x *tester) {
 func raceSent(x *tester) {
 	for range rounds {
 		id := x.queued(x.outbox(sessionstore.Lease{}))
-		x.oneWins(sessionstore.ErrConflict, func(int) error { return x.store.Sent(x.Context(), &sessionstore.Session{ID: id}, me, 2) })
+		x.oneWins(sessionstore.ErrConflict, func(int) error { return x.sent(id, 2) })
 		equal(x, "given", x.get(id).Given, 2)
 	}
 }
@@ -112,7 +112,7 @@ func raceSentEnqueue(x *tester) {
 		var after sessionstore.Session
 		errs := race(2, func(i int) (err error) {
 			if i == 0 {
-				return x.store.Sent(x.Context(), &sessionstore.Session{ID: id}, me, 2)
+				return x.sent(id, 2)
 			}
 			after, err = x.store.Enqueue(x.Context(), id, []sessionstore.Packet{packet("4c")}, wide, lease(other))
 			return err

@@ -55,10 +55,15 @@ func (x *tester) queued(id sessionstore.SessionID) sessionstore.SessionID {
 	return id
 }
 
+// sent says as me that n entries were sent of an outbox of which none was trimmed.
+func (x *tester) sent(id sessionstore.SessionID, n int) error {
+	return x.store.Sent(x.Context(), &sessionstore.Session{ID: id}, me, n)
+}
+
 func (x *tester) sentOutbox() sessionstore.SessionID {
 	x.Helper()
 	id := x.queued(x.outbox(sessionstore.Lease{}))
-	x.must(x.store.Sent(x.Context(), &sessionstore.Session{ID: id}, me, 2))
+	x.must(x.sent(id, 2))
 	return id
 }
 
@@ -121,6 +126,13 @@ func switches(given int) func(*sessionstore.Session) {
 func sentOff(o sessionstore.Owner, off int) func(x *tester, s *sessionstore.Session) error {
 	return func(x *tester, s *sessionstore.Session) error {
 		return x.store.Sent(x.Context(), s, o, len(s.Buffer)+off)
+	}
+}
+
+// sentAfter says that all was sent of an outbox that was read when off entries more were trimmed.
+func sentAfter(off int) func(x *tester, s *sessionstore.Session) error {
+	return func(x *tester, s *sessionstore.Session) error {
+		return x.store.Sent(x.Context(), &sessionstore.Session{ID: s.ID, Trimmed: s.Trimmed + off}, me, len(s.Buffer))
 	}
 }
 
@@ -200,6 +212,8 @@ var outboxTransitions = []transition{
 	{"Sent by no owner", sessionstore.OpSent, nil, sentOff("", 0), never},
 	{"Sent of more than there is", sessionstore.OpSent, nil, sentOff(me, 1), never},
 	{"Sent of less than there is", sessionstore.OpSent, nil, sentOff(me, -1), never},
+	{"Sent of what was trimmed since", sessionstore.OpSent, nil, sentAfter(-1), never},
+	{"Sent of what is to be trimmed", sessionstore.OpSent, nil, sentAfter(1), never},
 	{"Trim", sessionstore.OpTrim, []string{
 		outboxSent, outboxFree, outboxHeld, outboxPolling, outboxAway, outboxMoved,
 	}, trimBy(1, 0), trims(1)},
