@@ -61,11 +61,10 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 	if n.child {
 		entry.Parent = n.parent.name
 	}
-	keep := n.recovery().MaxDisconnectionDuration
 	if done, err := s.recover(ctx, inv, n, p.Data); done || err != nil {
 		return err
 	}
-	if keep > 0 {
+	if n.recovery().MaxDisconnectionDuration > 0 && carriesMore(inv) {
 		entry.Session = sessionstore.OutboxID(ids.New(ctx))
 	}
 	socket := &Socket{nsp: n, inv: inv, hint: inv.Hint(), row: entry.Row(), entry: entry}

@@ -107,7 +107,7 @@ func (s *Server) recover(
 ) (done bool, err error) {
 	keep := n.recovery().MaxDisconnectionDuration
 	var back comeBack
-	if keep == 0 || json.Unmarshal(auth, &back) != nil || back.PID == "" || len(back.PID) > maxPID {
+	if keep == 0 || !carriesMore(inv) || json.Unmarshal(auth, &back) != nil || back.PID == "" || len(back.PID) > maxPID {
 		return false, nil
 	}
 	box, err := s.store.Get(ctx, sessionstore.OutboxID(back.PID), time.Now())
@@ -168,6 +168,16 @@ func (s *Server) recover(
 	n.tellConnected(ctx, socket)
 	socket.keep()
 	return true, nil
+}
+
+// maxCarried is how many outboxes a session may carry in its life while it is on polling: what it notes of each stays in
+// its item. It is twice the namespaces that it may be in at a time by default.
+const maxCarried = 64
+
+// carriesMore reports whether a session may carry another outbox. A socket beyond that is not recoverable.
+func carriesMore(inv *engine.Invocation) bool {
+	session := inv.Session()
+	return len(session.Numbers) < maxCarried
 }
 
 // maxPID is the longest private id that a client may offer.
