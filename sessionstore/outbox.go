@@ -57,6 +57,11 @@ type Number struct {
 	First bool
 }
 
+// Bears reports whether a session on WebSocket that has a hold takes a Deliver by number: if that is the hold of an
+// upgrade. One that is serial may have a hold at any time, and what it gets of an outbox is pushed by the caller with
+// the outbox's hold.
+func (n *Number) Bears(s *Session) bool { return n.Outbox == "" || !s.Serial }
+
 // Meets reports whether a session has the number that an append is conditional on. The zero value's condition always
 // holds.
 func (n *Number) Meets(s *Session) bool {

@@ -145,7 +145,8 @@ func (d *Delivery) offerHeld(
 	switch {
 	case err == nil:
 		return false, nil
-	case refused && cur.State == sessionstore.Open && cur.Transport == sessionstore.WebSocket && !cur.Hold.Held():
+	case refused && cur.State == sessionstore.Open && cur.Transport == sessionstore.WebSocket &&
+		(cur.Serial || !cur.Hold.Held()):
 		return true, d.follow(ctx, s, cur, NewHold())
 	case refused, errors.Is(err, sessionstore.ErrNotFound), !sessionstore.InDoubt(err):
 		return false, ErrDropped

@@ -74,7 +74,7 @@ func Numbered(err error, outbox *sessionstore.Session, n sessionstore.Number) (a
 		return NumberLeave, got
 	case has && (got >= n.To || n.From < 0):
 		return NumberDone, got
-	case cur.Transport == sessionstore.WebSocket && !cur.Hold.Held():
+	case cur.Transport == sessionstore.WebSocket && (cur.Serial || !cur.Hold.Held()):
 		return NumberSwitch, got
 	case !n.Meets(&cur):
 		return NumberBehind, got

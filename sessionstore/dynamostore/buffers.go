@@ -75,8 +75,11 @@ func (d *delivery) delivers(values item) string {
 		return "#" + attrTransport + " = :polling AND #" + attrPollEnds + " > :now AND " + holds(0, values)
 	}
 	values[":websocket"] = valueWebSocket
-	return "(#" + attrTransport + " = :polling OR #" + attrTransport + " = :websocket AND attribute_exists(#" +
-		attrHold + "))"
+	held := "#" + attrTransport + " = :websocket AND attribute_exists(#" + attrHold + ")"
+	if d.limits.Number.Outbox != "" { // then the hold must be that of an upgrade
+		held += " AND attribute_not_exists(#" + attrSerial + ")"
+	}
+	return "(#" + attrTransport + " = :polling OR " + held + ")"
 }
 
 // enqueues is the condition of an Enqueue on where the session is.
@@ -219,7 +222,7 @@ func (d *delivery) takes(it item) bool {
 	}
 	v := sessionOf(d.id, it)
 	onWebSocket := v.Transport == sessionstore.WebSocket
-	buffered := v.Transport == sessionstore.Polling || onWebSocket && v.Hold.Held()
+	buffered := v.Transport == sessionstore.Polling || onWebSocket && v.Hold.Held() && d.limits.Number.Bears(&v)
 	if d.hold.Owner != "" {
 		buffered = v.Transport == sessionstore.Outbox || onWebSocket && v.Serial
 	}

@@ -253,9 +253,9 @@ func numberIn(s *sessionstore.Session, o sessionstore.SessionID, to int) {
 
 var (
 	// numberStates are those of carriers that have got entry 3 of the outbox numbers; the other ones that take a
-	// delivery have got none.
+	// delivery by number have got none. A serial session on WebSocket takes none.
 	numberStates = []string{numbered, numberedHeld}
-	newStates    = slices.Concat(emptyStates, without(without(fullStates, numbered), numberedHeld))
+	newStates    = without(slices.Concat(emptyStates, without(without(fullStates, numbered), numberedHeld)), serialHeld)
 )
 
 func enqueueByNumber(n sessionstore.Number) func(x *tester, s *sessionstore.Session) error {
