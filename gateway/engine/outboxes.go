@@ -133,7 +133,7 @@ func (e *Engine) outboxDue(ctx context.Context, t sessionstore.Timer) error {
 	if errors.Is(err, sessionstore.ErrConflict) { // it was recovered just now
 		return nil
 	}
-	return unfinished(err)
+	return errors.Join(ErrUnfinished, err) // until it is closed: the caller that finishes it may die
 }
 
 // unfinished has a timer come again after an error: without it the outbox would stay for good.
