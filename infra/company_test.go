@@ -282,7 +282,7 @@ func TestVariablesFit(t *testing.T) {
 		"EventsTo":       "arn:aws:events:ap-southeast-99:123456789012:event-bus/" + strings.Repeat("b", 160),
 		"EventsOut": "connect,disconnect,join,leave,event:" + strings.Repeat("e", 64) +
 			strings.Repeat(",event:"+strings.Repeat("e", 64), 2)[:140],
-		"Recovery": "1440m",
+		"Recovery": "86400000ms",
 	}
 	s := deployAs(t, template.Options{Region: "ap-southeast-99", Parameters: parameters})
 	for _, function := range s.of(kindFunction) {
