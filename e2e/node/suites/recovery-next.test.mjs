@@ -58,7 +58,7 @@ describe('recovery', () => {
 
   test('is refused where the offset is no string', async () => {
     for (const transport of transports) {
-      for (const offset of [123, null, {}, ['a'], true]) {
+      for (const offset of [123, {}, ['a'], true]) {
         const room = newRoom();
         const old = await lostBeforeEvents(transport, { rooms: [room] });
         const back = await Raw.connect(transport, { pid: old.pid, offset });

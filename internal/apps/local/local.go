@@ -30,6 +30,10 @@ func Program() laptop.Program {
 			App: nonstick.App("suites", suites.Register), Usage: "what the suites of the official clients ask for",
 			EngineIO: suites.EngineIO(),
 		},
+		{
+			App:   nonstick.App("suites-middleware", suites.RegisterChecked),
+			Usage: "the same, with recovery, for which middleware is asked again",
+		},
 	}}
 }
 

@@ -18,7 +18,8 @@ var silent = []string{"/asd", "/valid", "/timeout_socket"}
 
 // Register sets the handlers. On the main namespace are the events of events.go and binary.go. "getId" is acknowledged
 // with the socket's id, on /foo too. /abc emits "handshake" to each new socket, with the request that opened its
-// session and the auth that it sent. /no refuses every socket. On /asd, /valid and /timeout_socket nothing happens.
+// session and the auth that it sent. /no refuses every socket. /recovery is of recovery.go. On /asd, /valid and
+// /timeout_socket nothing happens.
 func Register(srv *nonstick.Server) {
 	srv.AllowAttachments()
 	for _, name := range silent {
@@ -40,6 +41,7 @@ func Register(srv *nonstick.Server) {
 	srv.Of("/no").Use(func(context.Context, *nonstick.Socket) error {
 		return &nonstick.Error{Message: "Auth failed (custom namespace)"}
 	})
+	recovery(srv.Of("/recovery"))
 	events(srv)
 	binary(srv)
 }

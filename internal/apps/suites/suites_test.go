@@ -103,6 +103,7 @@ func TestTexts(t *testing.T) {
 
 var (
 	socketID = regexp.MustCompile(`"[\w-]{20}"`)
+	offset   = regexp.MustCompile(`,?"\d+(:\d+)?\.[^"]+"`) // behind the arguments of an event
 	instant  = regexp.MustCompile(`"\d{4}-\d\d-\d\dT[^"]*"`)
 )
 
