@@ -189,6 +189,24 @@ var budgets = []struct {
 		time.Sleep(25 * time.Second)
 		return w.spend(func() { c.expect("2"); c.send("3") })
 	}},
+	// Session and outbox are read beside it, in case that a caller died between them.
+	{"the same with recovery, WebSocket", 2, 1, 1, func(t *testing.T, w *world, _ *nonstick.Server) spent {
+		s := w.server(budgetApp, func(c *nonstick.Config) { c.Recovery = keep })
+		c := w.join(s)
+		return w.spend(func() {
+			w.sweepUntilPing(t, s, c)
+			c.send("3")
+		})
+	}},
+	{"the same with recovery, polling", 2 + 1, 3, 0, func(_ *testing.T, w *world, _ *nonstick.Server) spent {
+		c := w.joinPolling(w.server(budgetApp, func(c *nonstick.Config) { c.Recovery = keep }))
+		time.Sleep(25 * time.Second)
+		return w.spend(func() { c.expect("2"); c.send("3") })
+	}},
+	// Nothing of its rooms is touched.
+	{"loss of a recoverable WebSocket with 3 rooms", 2, 7, 0, func(t *testing.T, w *world, _ *nonstick.Server) spent {
+		return disconnectWithRooms(t, w, w.server(budgetApp, recovering))
+	}},
 	{"disconnect of a WebSocket with 3 rooms", 1 + 2, 6 + 2*3, 0, disconnectWithRooms},
 	{
 		"the same with a disconnect handler", 1 + 2, 6 + 2*3 + 1, 0,
