@@ -108,6 +108,36 @@ func (s *Store) Release(ctx context.Context, id sessionstore.SessionID, o sessio
 	return s.fail(sessionstore.OpRelease, func() error { return s.Store.Release(ctx, id, o, n) })
 }
 
+// Sent fails as [sessionstore.OpSent].
+func (s *Store) Sent(ctx context.Context, read *sessionstore.Session, o sessionstore.Owner, n int) error {
+	return s.fail(sessionstore.OpSent, func() error { return s.Store.Sent(ctx, read, o, n) })
+}
+
+// Switch fails as [sessionstore.OpSwitch].
+func (s *Store) Switch(
+	ctx context.Context, id, carrier sessionstore.SessionID, conn sessionstore.Connection, sent int,
+	hold sessionstore.Lease,
+) (k sessionstore.Session, err error) {
+	err = s.fail(sessionstore.OpSwitch, func() error {
+		k, err = s.Store.Switch(ctx, id, carrier, conn, sent, hold)
+		return err
+	})
+	return k, err
+}
+
+// Recover fails as [sessionstore.OpRecover].
+func (s *Store) Recover(
+	ctx context.Context, r sessionstore.RecoverRequest,
+) (k sessionstore.Session, err error) {
+	err = s.fail(sessionstore.OpRecover, func() error { k, err = s.Store.Recover(ctx, r); return err })
+	return k, err
+}
+
+// Trim fails as [sessionstore.OpTrim].
+func (s *Store) Trim(ctx context.Context, read *sessionstore.Session, n int) error {
+	return s.fail(sessionstore.OpTrim, func() error { return s.Store.Trim(ctx, read, n) })
+}
+
 // Renew fails as [sessionstore.OpRenew].
 func (s *Store) Renew(ctx context.Context, id sessionstore.SessionID, hold sessionstore.Lease) error {
 	return s.fail(sessionstore.OpRenew, func() error { return s.Store.Renew(ctx, id, hold) })
