@@ -142,8 +142,8 @@ var programs = []program{
 func TestClients(t *testing.T) {
 	t.Run("memory, several instances", func(t *testing.T) {
 		t.Parallel() // with the functions: the clients wait most of the time
-		url := inMemoryInstances(t, "--app", "cases", "--limits", "none")
-		runClients(t, url, combination{setup: "memory", frames: "binary"})
+		url := inMemoryInstances(t, "--app", "cases", "--limits", "none", "--recovery", "2m")
+		runClients(t, url, combination{setup: "memory", frames: "binary", recovery: true})
 	})
 	t.Run("template", func(t *testing.T) {
 		t.Parallel()
