@@ -64,20 +64,31 @@ func playScene(t *testing.T, args ...string) sceneResult {
 	return r
 }
 
-// TestRecoveryScene plays a short form of the scene. What socket.io on Node delivers is
-// told, not judged; without recovery it has to lose something, or the scene would show nothing.
+// TestRecoveryScene plays a short form of the scene of docs/recovery-scene.md. Nonstick has to deliver everything, once
+// and in order. What socket.io on Node delivers is told, not judged; without recovery it has to lose something, or the
+// scene would show nothing.
 func TestRecoveryScene(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	short := []string{"--clients", "30", "--seconds", "8", "--away", "1000", "--stays", "2000"}
 	on := func(server string, more ...string) []string {
 		return append(append(append([]string(nil), short...), "--only", server), more...)
 	}
+	for _, cut := range []string{"noticed", "silent"} {
+		t.Run("Nonstick/"+cut, func(t *testing.T) {
+			t.Parallel()
+			if err := playScene(t, on("nonstick", "--cut", cut, "--localdev", binary)...).faults(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 	t.Run("socket.io", func(t *testing.T) {
+		t.Parallel()
 		if r := playScene(t, on("socket.io")...); r.Sent == 0 || r.Cuts == 0 {
 			t.Errorf("nothing was played: %+v", r)
 		}
 	})
 	t.Run("socket.io without recovery", func(t *testing.T) {
+		t.Parallel()
 		if r := playScene(t, on("socket.io", "--recovery", "off")...); r.Lost == 0 || r.Recovered != 0 {
 			t.Errorf("nothing was lost: %+v", r)
 		}

@@ -1,6 +1,7 @@
 // A scene of connection state recovery, on socket.io on Node and on Nonstick, one after the other: clients in a room
 // lose their connections again and again while one sender emits numbered messages to it. In the end the numbers that
-// each client has got are compared with those that were sent. --help lists the options.
+// each client has got are compared with those that were sent. docs/recovery-scene.md tells what came of it; --help lists
+// the options.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
