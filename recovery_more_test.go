@@ -73,8 +73,8 @@ func TestRecoveryAndUpgrade(t *testing.T) {
 	})
 }
 
-// What is too much for the buffer of a client that is away ends its socket, which gets nothing of it when it comes back;
-// what was sent makes room for what is to come.
+// What is too much for the buffer of a client that is away ends its socket, which gets nothing of it when it comes
+// back; what was sent makes room for what is to come.
 func TestRecoveryBuffers(t *testing.T) {
 	small := func(c *nonstick.Config) {
 		recovering(c)
@@ -91,12 +91,8 @@ func TestRecoveryBuffers(t *testing.T) {
 			}
 			return events
 		}
-		var first string
 		for i := range 20 { // what is sent is trimmed
 			c.expectEvents(emit(i, i)...)
-			if i == 0 {
-				first = c.offset
-			}
 		}
 		if k := w.session(c.box()); k.Trimmed == 0 || len(k.Buffer) > 6 {
 			t.Errorf("%d entries, %d trimmed", len(k.Buffer), k.Trimmed)
@@ -122,7 +118,7 @@ func TestRecoveryBuffers(t *testing.T) {
 		// and an offset that was trimmed: the client would miss what was between
 		w.emits(s.To("room"), "ev", 0)
 		c.expectEvents(`42["ev",0]`)
-		first = c.offset
+		first := c.offset
 		for i := range 20 {
 			c.expectEvents(emit(i, i)...)
 		}
@@ -133,7 +129,8 @@ func TestRecoveryBuffers(t *testing.T) {
 			t.Error("recovered from what was trimmed")
 		}
 		n.expect(
-			t, "disconnecting [room] Ann: transport close", "disconnect: transport close", "connect false", "connected false",
+			t, "disconnecting [room] Ann: transport close", "disconnect: transport close", "connect false",
+			"connected false",
 		)
 	})
 }
@@ -224,7 +221,8 @@ func TestRecoveryOfNamespaces(t *testing.T) {
 		(&lasting{peer: l.peer}).lose()
 		synctest.Wait()
 		short.expect(
-			t, "connect false", "connected false", "disconnecting [room] Ann: transport close", "disconnect: transport close",
+			t, "connect false", "connected false", "disconnecting [room] Ann: transport close",
+			"disconnect: transport close",
 		)
 		n.list = nil
 		for _, name := range names {
@@ -423,7 +421,8 @@ func TestRecoveryAndTimes(t *testing.T) {
 		time.Sleep(time.Minute)
 		w.sweep(s, 3*time.Second)
 		n.expect(
-			t, "expire", "disconnecting [room] Ann: server namespace disconnect", "disconnect: server namespace disconnect",
+			t, "expire", "disconnecting [room] Ann: server namespace disconnect",
+			"disconnect: server namespace disconnect",
 		)
 		w.expectNobody("/")
 		if c.comeBack(s, after) {
@@ -510,7 +509,7 @@ func TestRecoveryOff(t *testing.T) {
 		id := c.id
 		c.peer = w.openOn(off, "websocket")
 		c.send(c.hello())
-		c.peer.connected()
+		c.connected()
 		if c.id == id {
 			t.Error("recovered without recovery")
 		}
@@ -518,7 +517,8 @@ func TestRecoveryOff(t *testing.T) {
 	})
 }
 
-// dying is the store of an instance that dies: at the n-th call of those below, which is done or not; no call after it is.
+// dying is the store of an instance that dies: at the n-th call of those below, which is done or not; no call after it
+// is.
 type dying struct {
 	sessionstore.Store
 	mu   sync.Mutex
@@ -603,8 +603,8 @@ func (s *dying) Close(ctx context.Context, r sessionstore.CloseRequest) (k sessi
 	return k, err
 }
 
-// An instance dies at any of its calls while a client comes back: the client comes back once more, at another, and is the
-// socket that it was, with all that it missed. What is left of the one between ends, and takes nothing with it.
+// An instance dies at any of its calls while a client comes back: the client comes back once more, at another, and is
+// the socket that it was, with all that it missed. What is left of the one between ends, and takes nothing with it.
 func TestRecoveryThatDies(t *testing.T) {
 	for n := 1; ; n++ {
 		survived := false
@@ -620,7 +620,9 @@ func TestRecoveryThatDies(t *testing.T) {
 						c.lose()
 						w.emits(s.To("room"), "ev", 2)
 						store := &dying{Store: w.store, left: 1 << 20, done: done}
-						mortal := w.server(lastingApp(&unheard), recovering, func(c *nonstick.Config) { c.Store = store })
+						mortal := w.server(
+							lastingApp(&unheard), recovering, func(c *nonstick.Config) { c.Store = store },
+						)
 						id := c.id
 						c.peer = w.openOn(mortal, after)
 						store.mu.Lock()

@@ -126,7 +126,8 @@ func (c *lasting) lose() {
 	}
 }
 
-// comeBack opens another session and connects with what the client has; it reports whether it is the socket that it was.
+// comeBack opens another session and connects with what the client has; it reports whether that is the socket that it
+// was.
 func (c *lasting) comeBack(at *nonstick.Server, transport string) bool {
 	c.w.t.Helper()
 	id, pid := c.id, c.pid
@@ -186,12 +187,18 @@ func lastingNamespace(s *nonstick.Namespace, n *notes) {
 		n.add("disconnect: %s", reason)
 		return nil
 	})
-	nonstick.On(s, "say", func(ctx context.Context, k *nonstick.Socket, what string) error { return k.Emit(ctx, "said", what) })
+	nonstick.On(s, "say", func(ctx context.Context, k *nonstick.Socket, what string) error {
+		return k.Emit(ctx, "said", what)
+	})
 	nonstick.On(s, "twice", func(ctx context.Context, k *nonstick.Socket, what string) error {
 		return errors.Join(k.Emit(ctx, "one", what), k.Emit(ctx, "two", what))
 	})
-	nonstick.OnAck(s, "echo", func(_ context.Context, _ *nonstick.Socket, what string) (string, error) { return what, nil })
-	nonstick.On(s, "kick", func(ctx context.Context, k *nonstick.Socket, close bool) error { return k.Disconnect(ctx, close) })
+	nonstick.OnAck(s, "echo", func(_ context.Context, _ *nonstick.Socket, what string) (string, error) {
+		return what, nil
+	})
+	nonstick.On(s, "kick", func(ctx context.Context, k *nonstick.Socket, session bool) error {
+		return k.Disconnect(ctx, session)
+	})
 	nonstick.OnAck(s, "who", func(ctx context.Context, k *nonstick.Socket, _ int) (string, error) {
 		rooms, err := k.Rooms(ctx)
 		name, _, dataErr := nonstick.Data[string](ctx, k, "name")
@@ -242,7 +249,8 @@ func TestRecovery(t *testing.T) {
 			w.emits(one.Except("nobody"), "all", round)
 			c.back(two, after)
 			c.expectEvents(
-				fmt.Sprintf(`42["direct",%d]`, round), fmt.Sprintf(`42["room",%d]`, round), fmt.Sprintf(`42["all",%d]`, round),
+				fmt.Sprintf(`42["direct",%d]`, round), fmt.Sprintf(`42["room",%d]`, round),
+				fmt.Sprintf(`42["all",%d]`, round),
 			)
 			n.expect(t, "connected true")
 			w.emits(one.To("room"), "live", round)
@@ -606,7 +614,11 @@ func TestRecoveryEnds(t *testing.T) {
 							w.sweep(s, 3*time.Second)
 						}
 						if strings.Contains(tt.name, "session") {
-							old.expectClosed(map[bool]string{false: "server namespace disconnect", true: "transport close"}[away])
+							reason := tt.reason
+							if away { // its connection had ended before
+								reason = "transport close"
+							}
+							old.expectClosed(reason)
 						}
 						n.expect(t, "disconnecting [room] Ann: "+tt.reason, "disconnect: "+tt.reason)
 						w.expectNobody("/")

@@ -3,6 +3,7 @@ package delivery_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -106,8 +107,8 @@ func (w *world) comeBack(offset string, to sessionstore.Transport) (recovered bo
 	return true, got
 }
 
-// What becomes of an event for an outbox, whatever goes wrong; and of the client that comes back afterwards: it has each
-// event once, in order, or is told that it is new.
+// What becomes of an event for an outbox, whatever goes wrong; and of the client that comes back afterwards: it has
+// each event once, in order, or is told that it is new.
 func TestDeliverToOutbox(t *testing.T) {
 	const event = `42["a"]`
 	for _, c := range []struct {
@@ -141,9 +142,15 @@ func TestDeliverToOutbox(t *testing.T) {
 			reason: "transport close",
 		},
 
-		{name: "append throttled", make: onWebSocket, store: faults(sessionstore.OpEnqueue, certain, certain), arrives: true},
+		{
+			name: "append throttled", make: onWebSocket,
+			store: faults(sessionstore.OpEnqueue, certain, certain), arrives: true,
+		},
 		{name: "append in doubt, done", make: onWebSocket, store: faults(sessionstore.OpEnqueue, done), arrives: true},
-		{name: "append in doubt, done, polling", make: onPolling, store: faults(sessionstore.OpEnqueue, done), arrives: true},
+		{
+			name: "append in doubt, done, polling", make: onPolling,
+			store: faults(sessionstore.OpEnqueue, done), arrives: true,
+		},
 		{name: "append in doubt, done, away", make: away, store: faults(sessionstore.OpEnqueue, done)},
 		{
 			name: "append in doubt, not done", make: onWebSocket, store: faults(sessionstore.OpEnqueue, notDone),
@@ -158,19 +165,34 @@ func TestDeliverToOutbox(t *testing.T) {
 			err: errNoAnswer, over: true,
 		},
 		{name: "sent in doubt, done", make: onWebSocket, store: faults(sessionstore.OpSent, done), arrives: true},
-		{name: "sent in doubt, not done", make: onWebSocket, store: faults(sessionstore.OpSent, notDone), arrives: true},
+		{
+			name: "sent in doubt, not done", make: onWebSocket,
+			store: faults(sessionstore.OpSent, notDone), arrives: true,
+		},
 		{name: "sent throttled", make: onWebSocket, store: faults(sessionstore.OpSent, certain), arrives: true},
 
 		{name: "by number: throttled", make: onPolling, store: faults(sessionstore.OpDeliver, certain), arrives: true},
-		{name: "by number: in doubt, done", make: onPolling, store: faults(sessionstore.OpDeliver, done), arrives: true},
-		{name: "by number: in doubt, not done", make: onPolling, store: faults(sessionstore.OpDeliver, notDone), arrives: true},
+		{
+			name: "by number: in doubt, done", make: onPolling,
+			store: faults(sessionstore.OpDeliver, done), arrives: true,
+		},
+		{
+			name: "by number: in doubt, not done", make: onPolling,
+			store: faults(sessionstore.OpDeliver, notDone), arrives: true,
+		},
 		{
 			name: "by number: in doubt for good", make: onPolling,
-			store:  faults(sessionstore.OpDeliver, notDone, notDone, notDone, notDone, notDone, notDone, notDone, notDone),
+			store:  faults(sessionstore.OpDeliver, slices.Repeat([]fault{notDone}, 8)...),
 			reason: "transport error",
 		},
-		{name: "switch in doubt, not done", make: upgraded, store: faults(sessionstore.OpSwitch, notDone), reason: "transport error"},
-		{name: "switch in doubt, done", make: upgraded, store: faults(sessionstore.OpSwitch, done), reason: "transport error"},
+		{
+			name: "switch in doubt, not done", make: upgraded,
+			store: faults(sessionstore.OpSwitch, notDone), reason: "transport error",
+		},
+		{
+			name: "switch in doubt, done", make: upgraded,
+			store: faults(sessionstore.OpSwitch, done), reason: "transport error",
+		},
 	} {
 		for _, to := range []sessionstore.Transport{sessionstore.WebSocket, sessionstore.Polling} {
 			t.Run(fmt.Sprint(c.name, ", then to ", to), func(t *testing.T) {
@@ -196,7 +218,7 @@ func TestDeliverToOutbox(t *testing.T) {
 						t.Errorf("arrived: %q, want %v", frames, c.arrives)
 					}
 					if c.reason != "" && (carrier.State != sessionstore.Closed || carrier.Reason != c.reason) {
-						t.Errorf("the carrier is %s for %q, want closed for %q", carrier.State, carrier.Reason, c.reason)
+						t.Errorf("the carrier is %s for %q, want %q", carrier.State, carrier.Reason, c.reason)
 					}
 					if c.reason == "" && c.err == nil && w.Finished() > 0 {
 						t.Errorf("%d sessions were closed", w.Finished())
@@ -236,7 +258,9 @@ func TestDeliverToOutbox(t *testing.T) {
 // and those of one caller in order.
 func TestOutboxAtOnce(t *testing.T) {
 	const emitters, events = 8, 20
-	for name, make := range map[string]func(*world){"WebSocket": onWebSocket, "polling": onPolling, "upgraded": upgraded} {
+	for name, make := range map[string]func(*world){
+		"WebSocket": onWebSocket, "polling": onPolling, "upgraded": upgraded,
+	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 				make(w)
@@ -249,7 +273,9 @@ func TestOutboxAtOnce(t *testing.T) {
 								ID:     sessionstore.PacketID(fmt.Sprint(e, ".", i)),
 								Frames: []string{fmt.Sprintf(`42["%d.%d"]`, e, i)},
 							}
-							_, err := w.Delivery.Deliver(t.Context(), delivery.Target{Session: box}, []sessionstore.Packet{p})
+							_, err := w.Delivery.Deliver(
+								t.Context(), delivery.Target{Session: box}, []sessionstore.Packet{p},
+							)
 							if err != nil {
 								t.Error(err)
 							}
@@ -292,7 +318,9 @@ func TestOutboxTooLarge(t *testing.T) {
 			most := 200 - protocol.MaxOffset - len(`,""`)
 			for _, size := range []int{most, most + 1} {
 				frame := `42["` + strings.Repeat("x", size-len(`42[""]`)) + `"]`
-				_, err := w.Delivery.Deliver(t.Context(), delivery.Target{Session: box}, []sessionstore.Packet{w.Packet(frame)})
+				_, err := w.Delivery.Deliver(
+					t.Context(), delivery.Target{Session: box}, []sessionstore.Packet{w.Packet(frame)},
+				)
 				if large := size > most; errors.Is(err, delivery.ErrPacketTooLarge) != large || !large && err != nil {
 					t.Errorf("%d bytes: %v", size, err)
 				}
@@ -333,7 +361,8 @@ func TestOutboxVolatile(t *testing.T) {
 				c.make(w)
 				w.Pusher.Answer(conn("S"), c.push...)
 				_, err := w.Delivery.Deliver(
-					t.Context(), delivery.Target{Session: box, Volatile: true}, []sessionstore.Packet{w.Packet(`42["v"]`)},
+					t.Context(), delivery.Target{Session: box, Volatile: true},
+					[]sessionstore.Packet{w.Packet(`42["v"]`)},
 				)
 				if !errors.Is(err, c.err) || c.err == nil && err != nil {
 					t.Errorf("error %v, want %v", err, c.err)

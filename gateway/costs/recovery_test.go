@@ -55,7 +55,8 @@ func (w *world) news(to sessionstore.SessionID, n int) {
 	p := sessionstore.Packet{
 		ID: sessionstore.PacketID(sessionstore.NewID()), Frames: []string{fmt.Sprintf(`42["news",%d]`, n)},
 	}
-	_, err := w.server.Engine().Delivery().Deliver(w.t.Context(), delivery.Target{Session: to}, []sessionstore.Packet{p})
+	d := w.server.Engine().Delivery()
+	_, err := d.Deliver(w.t.Context(), delivery.Target{Session: to}, []sessionstore.Packet{p})
 	if err != nil {
 		w.t.Error(err)
 	}
@@ -83,8 +84,8 @@ func TestRecovery(t *testing.T) {
 					t.Logf("%s: %d reads (%g units), %d writes (%g)", what, got.reads, got.rru, got.writes, got.wru)
 					if got.reads > reads || got.writes > writes || got.writes < min(writes, 1) {
 						t.Errorf(
-							"%s: %d reads, %d writes; at most %d and %d\n%s", what, got.reads, got.writes, reads, writes,
-							got.calls,
+							"%s: %d reads, %d writes; at most %d and %d\n%s", what, got.reads, got.writes, reads,
+							writes, got.calls,
 						)
 					}
 				}
@@ -108,7 +109,8 @@ func TestRecovery(t *testing.T) {
 					c.client = w.on(transport)
 					// a read and a write more where what it missed lies in pages; two reads for the GET
 					pages := int64(m / 100)
-					takes(fmt.Sprint("recovery of ", m, " events"), 3+2*get+pages*of(1, 2), 5+get+pages*of(0, 1), func() {
+					reads, writes := 3+2*get+pages*of(1, 2), 5+get+pages*of(0, 1)
+					takes(fmt.Sprint("recovery of ", m, " events"), reads, writes, func() {
 						c.connect(fmt.Sprintf(`{"pid":%q}`, c.pid))
 					})
 					if polling {
@@ -125,8 +127,8 @@ func TestRecovery(t *testing.T) {
 	}
 }
 
-// TestRecoveryUnderLoad holds what a delivery takes where several emit to one socket at once. On WebSocket one caller pushes what the
-// others append, so it is less than two writes; on polling they meet at the number of the carrier.
+// TestRecoveryUnderLoad holds what a delivery takes where several emit to one socket at once. On WebSocket one caller
+// pushes what the others append, so it is less than two writes; on polling they meet at the number of the carrier.
 func TestRecoveryUnderLoad(t *testing.T) {
 	const emitters, events = 8, 25
 	for _, s := range stores {
@@ -153,7 +155,7 @@ func TestRecoveryUnderLoad(t *testing.T) {
 				if c.conn.IsZero() { // each of those that are refused has written in vain
 					most = 6
 				}
-				t.Logf("%.2f writes, %.2f reads for a delivery\n%s", each, float64(got.reads)/(emitters*events), got.calls)
+				t.Logf("%.2f writes for a delivery\n%s", each, got.calls)
 				if each < 1 || each > most {
 					t.Errorf("%.2f writes for a delivery\n%s", each, got.calls)
 				}

@@ -84,7 +84,8 @@ func (w *world) another() {
 		Logger: slog.New(slog.DiscardHandler),
 		// No ping comes due while the worst clients are made, which takes its time on a busy machine.
 		Store:  w.store,
-		Pusher: w.pusher, Recovery: w.recovery, Options: engine.Options{PollHold: 400 * time.Millisecond, PingInterval: time.Hour},
+		Pusher: w.pusher, Recovery: w.recovery,
+		Options: engine.Options{PollHold: 400 * time.Millisecond, PingInterval: time.Hour},
 	})
 	for _, name := range namespaces() {
 		n := w.server.Of(name)

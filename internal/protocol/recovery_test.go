@@ -60,11 +60,13 @@ func TestCarry(t *testing.T) {
 		{"another's, at its time", sessionstore.Lease{Owner: another, Until: now}, protocol.CarryCloseDead},
 		{"polling", sessionstore.Lease{Owner: sessionstore.HoldPolling}, protocol.CarryNumber},
 		{
-			"polling, and being recovered", sessionstore.Lease{Owner: sessionstore.HoldPolling, Until: now.Add(time.Second)},
+			"polling, and being recovered",
+			sessionstore.Lease{Owner: sessionstore.HoldPolling, Until: now.Add(time.Second)},
 			protocol.CarryNumber,
 		},
 		{
-			"polling, the recovery past its time", sessionstore.Lease{Owner: sessionstore.HoldPolling, Until: now},
+			"polling, the recovery past its time",
+			sessionstore.Lease{Owner: sessionstore.HoldPolling, Until: now},
 			protocol.CarryNumber,
 		},
 		{"away", sessionstore.Lease{Owner: sessionstore.HoldAway}, protocol.CarryWaits},
@@ -118,7 +120,7 @@ func TestNumbered(t *testing.T) {
 		{"on WebSocket, which has it", refusal(upgraded(number(8))), outbox(), behind, protocol.NumberDone, 8},
 		{"on WebSocket, with none of it", refusal(upgraded()), outbox(), behind, protocol.NumberSwitch, 0},
 		{
-			"on WebSocket, and being flushed: appended behind what is", refusal(upgraded(held(another, now), number(5))),
+			"on WebSocket, and being flushed", refusal(upgraded(held(another, now), number(5))),
 			outbox(), behind, protocol.NumberBehind, 5,
 		},
 		{"resent: applied", nil, outbox(moved(1)), resent, protocol.NumberDone, 8},
@@ -131,7 +133,10 @@ func TestNumbered(t *testing.T) {
 			protocol.NumberDone, 9,
 		},
 		{"resent: full", refusal(polling(buffer(9, 0))), outbox(moved(1)), resent, protocol.NumberFull, 0},
-		{"resent: closing", refusal(polling(state(sessionstore.Closing))), outbox(moved(1)), resent, protocol.NumberLost, 0},
+		{
+			"resent: closing", refusal(polling(state(sessionstore.Closing))), outbox(moved(1)), resent,
+			protocol.NumberLost, 0,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, has := protocol.Numbered(tt.err, tt.outbox, tt.number)
@@ -170,7 +175,10 @@ func TestResumes(t *testing.T) {
 		},
 		{"a string of the application", outbox(untrimmed), "hello", protocol.Resume, protocol.Offset{}},
 		{"a number", outbox(untrimmed), "3", protocol.Resume, protocol.Offset{}},
-		{"its tag, and no number", outbox(untrimmed), "x!" + at(1, 0)[1:], protocol.ResumeNew, protocol.Offset{Entry: -1}},
+		{
+			"its tag, and no number", outbox(untrimmed), "x!" + at(1, 0)[1:], protocol.ResumeNew,
+			protocol.Offset{Entry: -1},
+		},
 		{"a negative one", outbox(untrimmed), "-" + at(1, 0), protocol.ResumeNew, protocol.Offset{Entry: -1}},
 		{"zeros before it", outbox(untrimmed), "0" + at(1, 0), protocol.ResumeNew, protocol.Offset{Entry: -1}},
 		{"closing", outbox(state(sessionstore.Closing)), at(8, 0), protocol.ResumeNew, protocol.Offset{Entry: 8}},

@@ -62,7 +62,9 @@ func FuzzStamp(f *testing.F) {
 	for _, v := range vectors {
 		f.Add(v.text, "1.x")
 	}
-	for _, text := range []string{`2["a]",["]"]]`, `2/[,["ev"]`, `25["ev"]`, `51-/a-b,["ev",{"_placeholder":true,"num":0}]`} {
+	for _, text := range []string{
+		`2["a]",["]"]]`, `2/[,["ev"]`, `25["ev"]`, `51-/a-b,["ev",{"_placeholder":true,"num":0}]`,
+	} {
 		f.Add(text, "zz:3.0")
 	}
 	f.Fuzz(func(t *testing.T, text, offset string) {

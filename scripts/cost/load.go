@@ -139,6 +139,22 @@ func deliveryPolling(m measured) (b bill) {
 	return b
 }
 
+// deliveryKept is a packet to a client on WebSocket that is recovered.
+func deliveryKept(m measured) (b bill) {
+	b = delivery1(m)
+	b.add("Lambda", "gbSecond", frameTime.Seconds()*memoryGB) // two writes are waited for
+	b.table(m.keptWebSocket, 1)
+	return b
+}
+
+// deliveryKeptPolling is the same to one on polling.
+func deliveryKeptPolling(m measured) (b bill) {
+	b = deliveryPolling(m)
+	b.add("Lambda", "gbSecond", frameTime.Seconds()*memoryGB)
+	b.table(units{m.keptPoll.read - m.deliverPoll.read, m.keptPoll.write - m.deliverPoll.write}, 1)
+	return b
+}
+
 // broadcast is one packet to the members of a namespace.
 func broadcast(m measured, one bill, members float64) bill {
 	b := one.times(members)

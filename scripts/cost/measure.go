@@ -27,6 +27,10 @@ type measured struct {
 	deliverWebSocket, deliverPoll units
 	reread, answer                units // of a GET that waits, and of its answer without packets
 	openWebSocket, openPolling    units // from the handshake until the socket is connected
+	// Where clients are recovered: joining; a packet to a client on WebSocket, on polling, and away; the loss of a
+	// connection, and coming back.
+	keep, keptWebSocket, keptPoll units
+	keptAway, lose, recover       units
 	registry, namespace           units // reading a thousand sessions; a thousand members
 	count, any                    units // counting these; learning that there is one
 	ack, look                     units // what a client is asked, with its answer; a look whether that has come
@@ -129,18 +133,71 @@ func (w *meter) all(m *measured) error {
 		{&m.askLook, w.lookMany},
 		{&m.timer, w.timer},
 	} {
-		used, err := w.of(s.do)
-		if err != nil {
+		if err := w.take(s); err != nil {
 			return err
 		}
-		if s.to != nil {
-			*s.to = used
-		}
 	}
+	if err := w.recovery(m); err != nil {
+		return err
+	}
+	m.keep.read -= m.openWebSocket.read
+	m.keep.write -= m.openWebSocket.write
 	m.unknown.read -= m.pong.read // both are pongs
 	m.unknown.write -= m.pong.write
 	m.due.read = emptyQuery * float64(sessionstore.TimerShards(w.store.Shards()))
 	m.answer.read = m.reread.read // how often it read before is chance
+	return nil
+}
+
+// take does a step, and keeps what it takes.
+func (w *meter) take(s step) error {
+	used, err := w.of(s.do)
+	if err == nil && s.to != nil {
+		*s.to = used
+	}
+	return err
+}
+
+// recovery measures what is done for clients that are recovered.
+func (w *meter) recovery(m *measured) error {
+	keeping := *w
+	keeping.pusher.first = ""
+	keeping.server = w.serve(time.Hour)
+	keeping.server.ConnectionStateRecovery(nonstick.ConnectionStateRecovery{MaxDisconnectionDuration: time.Hour})
+	ws := &client{w: &keeping, conn: sessionstore.Connection{ID: "L0SM9cOFvHcCIha=", Endpoint: endpoint}}
+	poll := &client{w: &keeping}
+	again := &client{w: &keeping, conn: sessionstore.Connection{ID: "L0SM9cOFvHcCIhb=", Endpoint: endpoint}}
+	var box sessionstore.SessionID
+	find := func(c *client) func() error {
+		return func() error {
+			s, err := w.store.Get(w.ctx, c.id, time.Now())
+			if err == nil {
+				box = s.Sockets[0].Outbox
+			}
+			return err
+		}
+	}
+	deliver := func() error {
+		_, err := keeping.server.Engine().Delivery().Deliver(w.ctx, delivery.Target{Session: box}, said())
+		return err
+	}
+	for _, s := range []step{
+		{nil, poll.open},
+		{nil, find(poll)},
+		{&m.keptPoll, deliver},
+		{nil, func() error { keeping.pusher.first = ""; return nil }},
+		{&m.keep, ws.open},
+		{nil, find(ws)},
+		{&m.keptWebSocket, deliver},
+		{&m.lose, func() error { return keeping.server.Engine().Disconnect(w.ctx, ws.conn) }},
+		{&m.keptAway, deliver},
+		{nil, func() error { keeping.pusher.first = ""; return again.begin() }},
+		{&m.recover, func() error { return again.send(`40{"pid":"` + box.PID() + `"}`) }},
+	} {
+		if err := w.take(s); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -324,6 +381,17 @@ func handshake() sessionstore.Handshake {
 
 // open begins the session and joins the main namespace.
 func (c *client) open() error {
+	if err := c.begin(); err != nil {
+		return err
+	}
+	if err := c.send("40"); err != nil || !c.conn.IsZero() {
+		return err
+	}
+	return c.get()
+}
+
+// begin begins the session.
+func (c *client) begin() error {
 	e, ctx := c.w.server.Engine(), c.w.ctx
 	packet := ""
 	if c.conn.IsZero() {
@@ -347,10 +415,7 @@ func (c *client) open() error {
 		return err
 	}
 	c.id = sessionstore.SessionID(o.SID)
-	if err := c.send("40"); err != nil || !c.conn.IsZero() {
-		return err
-	}
-	return c.get()
+	return nil
 }
 
 // send sends a frame, in a POST on polling.
@@ -371,13 +436,18 @@ func (c *client) get() error {
 
 // deliver is what a handler of another client does to this one.
 func (c *client) deliver() error {
-	packets := []sessionstore.Packet{{
-		ID: sessionstore.PacketID(sessionstore.NewID()), Frames: []string{`42["said","hello"]`},
-	}}
+	packets := said()
 	if !c.conn.IsZero() {
 		return c.w.pusher.Push(c.w.ctx, c.conn, packets[0].Frames[0])
 	}
 	return c.w.store.Deliver(c.w.ctx, c.id, packets, delivery.Limits{}.WithDefaults().Buffer)
+}
+
+// said is a small event.
+func said() []sessionstore.Packet {
+	return []sessionstore.Packet{{
+		ID: sessionstore.PacketID(sessionstore.NewID()), Frames: []string{`42["said","hello"]`},
+	}}
 }
 
 // pusher takes every frame, and remembers the first: the open packet.

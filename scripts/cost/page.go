@@ -204,6 +204,8 @@ func (w *writer) traffic(m measured, ordered, concurrent inbound) {
 		"",
 		column{"on WebSocket", delivery1(m).times(million)},
 		column{"on polling", deliveryPolling(m).times(million)},
+		column{"on WebSocket, with recovery", deliveryKept(m).times(million)},
+		column{"on polling, with recovery", deliveryKeptPolling(m).times(million)},
 	)
 	w.WriteString("One broadcast to all sockets of a namespace:\n\n")
 	var columns []column
@@ -322,6 +324,12 @@ func (w *writer) operations(m measured) {
 		{"a look of a GET that waits", m.reread},
 		{"a packet to a client on WebSocket", m.deliverWebSocket},
 		{"a packet to a client on polling", m.deliverPoll},
+		{"where clients are [recovered](recovery.md): joining, besides", m.keep},
+		{"a packet to one on WebSocket", m.keptWebSocket},
+		{"a packet to one on polling", m.keptPoll},
+		{"a packet to one that is away", m.keptAway},
+		{"the loss of the connection of one on WebSocket", m.lose},
+		{"its coming back, for one packet", m.recover},
 		{"reading 1,000 sessions, as the sweeper does", m.registry},
 		{"reading 1,000 members of a namespace, as a broadcast does", m.namespace},
 		{"counting them, in 16 reads", m.count},
