@@ -1,9 +1,12 @@
 package nonsticktest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -34,6 +37,10 @@ type Client struct {
 	next     uint64 // acknowledgement id
 	left     bool
 	closed   bool
+
+	// what it says when it comes back
+	auth        json.RawMessage
+	pid, offset string
 }
 
 // event is an event that a client has received.
@@ -176,6 +183,38 @@ func (c *Client) Drop() {
 	}
 }
 
+// ComeBack connects again after [Client.Drop], as official clients do by themselves, and reports whether the client is
+// recovered, the socket that it was: see [nonstick.ConnectionStateRecovery]. What it missed is next then. Else it is a
+// new socket. The test fails if the client is refused. No other method may be called meanwhile.
+func (c *Client) ComeBack() (recovered bool) {
+	c.server.t.Helper()
+	auth := map[string]json.RawMessage{}
+	if len(c.auth) > 0 {
+		_ = json.Unmarshal(c.auth, &auth) // what is no object has no room for a pid
+	}
+	c.mu.Lock()
+	was := c.id
+	for key, value := range map[string]string{"pid": c.pid, "offset": c.offset} {
+		if value != "" {
+			auth[key] = json.RawMessage(strconv.Quote(value))
+		}
+	}
+	c.id, c.closed, c.left = "", false, false
+	c.mu.Unlock()
+	c.server.reconnect(c)
+	data, err := json.Marshal(auth)
+	if err == nil {
+		err = c.open()
+	}
+	if err == nil {
+		err = c.join(data)
+	}
+	if err != nil {
+		c.server.t.Fatalf("nonsticktest: come back: %v", err)
+	}
+	return c.ID() == was
+}
+
 // open begins the session.
 func (c *Client) open() error {
 	ctx := c.server.t.Context()
@@ -306,9 +345,9 @@ func (c *Client) complete() {
 	}
 	switch p.Type {
 	case socketio.Connect:
-		var connected struct{ SID string }
+		var connected struct{ SID, PID string }
 		_ = json.Unmarshal(p.Data, &connected) // an id that is not there shows
-		c.id = connected.SID
+		c.id, c.pid = connected.SID, connected.PID
 	case socketio.ConnectError:
 		c.refused = refusal(p.Data)
 	case socketio.Event, socketio.BinaryEvent:
@@ -344,6 +383,9 @@ func (c *Client) event(p socketio.Packet) {
 		c.server.t.Errorf("nonsticktest: event %s: %v", p.Data, err)
 		return
 	}
+	if c.pid != "" && !p.HasID {
+		list = c.takeOffset(list)
+	}
 	args := nonstick.Args{JSON: list, Attachments: p.Attachments}
 	c.received = append(c.received, event{name, args})
 	answer := c.answer[name]
@@ -361,4 +403,21 @@ func (c *Client) event(p socketio.Packet) {
 			Attachments: encoded.Attachments,
 		})
 	}()
+}
+
+// takeOffset takes the offset of a recoverable socket off the arguments of an event, and notes it. The client is locked.
+func (c *Client) takeOffset(list json.RawMessage) json.RawMessage {
+	args, err := socketio.SplitArray(list)
+	if err != nil || len(args) == 0 || json.Unmarshal(args[len(args)-1], &c.offset) != nil {
+		c.server.t.Errorf("nonsticktest: event with %s has no offset", list)
+		return list
+	}
+	return slices.Concat([]byte("["), bytes.Join(asBytes(args[:len(args)-1]), []byte(",")), []byte("]"))
+}
+
+func asBytes(list []json.RawMessage) (all [][]byte) {
+	for _, each := range list {
+		all = append(all, each)
+	}
+	return all
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/nonsticktest"
@@ -172,5 +173,39 @@ func TestFailures(t *testing.T) {
 				t.Errorf("said %q, want %q", f.said, tt.want)
 			}
 		})
+	}
+}
+
+// A client that was cut off comes back as the socket that it was, with what it missed; one that left is new.
+func TestComeBack(t *testing.T) {
+	s := nonsticktest.New(t, func(io *nonstick.Server) {
+		io.ConnectionStateRecovery(nonstick.ConnectionStateRecovery{MaxDisconnectionDuration: time.Minute})
+		io.OnConnect(func(ctx context.Context, k *nonstick.Socket) error { return k.Join(ctx, "room") })
+	})
+	c := s.Connect(map[string]string{"token": "t"})
+	id := c.ID()
+	for round := range 2 {
+		c.Drop()
+		if err := s.IO().To("room").Emit(t.Context(), "news", "a", round); err != nil {
+			t.Error(err)
+		}
+		if !c.ComeBack() || c.ID() != id || !c.Connected() {
+			t.Fatalf("came back as %q, connected: %v; was %q", c.ID(), c.Connected(), id)
+		}
+		if got, want := string(c.Next("news").JSON), fmt.Sprintf(`["a",%d]`, round); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		c.Nothing()
+	}
+	c.Disconnect()
+	c.Drop()
+	if c.ComeBack() || c.ID() == id {
+		t.Error("recovered after it had left")
+	}
+	if err := s.IO().To("room").Emit(t.Context(), "news"); err != nil {
+		t.Error(err)
+	}
+	if got := string(c.Next("news").JSON); got != "[]" {
+		t.Errorf("got %s", got)
 	}
 }

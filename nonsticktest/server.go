@@ -88,6 +88,7 @@ func (s *Server) TryConnect(namespace string, auth any) (*Client, error) {
 		}
 		data = b
 	}
+	c.auth = data
 	return c, c.join(data)
 }
 
@@ -102,6 +103,14 @@ func (s *Server) client(namespace string) *Client {
 	}
 	s.clients[c.conn.ID] = c
 	return c
+}
+
+// reconnect gives a client another connection.
+func (s *Server) reconnect(c *Client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.conn.ID = fmt.Sprintf("client-%d", len(s.clients)+1)
+	s.clients[c.conn.ID] = c
 }
 
 // pusher hands frames to the clients of a server.
