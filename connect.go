@@ -207,8 +207,8 @@ func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Sock
 	return nil, nil
 }
 
-// refusalOf is what a client is told that may not join because of the store; its CONNECT ends with the error, if that is
-// another.
+// refusalOf is what a client is told that may not join because of the store; its CONNECT ends with the error, if that
+// is another.
 func refusalOf(nsp sessionstore.Namespace, err error) (*Error, error) {
 	switch {
 	case err == nil:
@@ -282,9 +282,14 @@ func (s *Server) clientDisconnect(ctx context.Context, inv *engine.Invocation, p
 	return s.leave(ctx, inv, row, delivery.ReasonClientDisconnect)
 }
 
-// leaveOutbox ends a recoverable socket. The end of its outbox decides: if another session has it by now, it stays. What
-// was sent to it in this request, the word that it has to leave among that, goes before.
-func (s *Server) leaveOutbox(ctx context.Context, inv *engine.Invocation, row sessionstore.Socket, reason string) error {
+// leaveOutbox ends a recoverable socket. The end of its outbox decides: if another session has it by now, it stays.
+// What was sent to it in this request, the word that it has to leave among that, goes before.
+func (s *Server) leaveOutbox(
+	ctx context.Context,
+	inv *engine.Invocation,
+	row sessionstore.Socket,
+	reason string,
+) error {
 	if err := inv.Flush(ctx); err != nil && !errors.Is(err, delivery.ErrClosed) {
 		return err
 	}

@@ -19,8 +19,8 @@ import (
 // rooms and data, and with all that was emitted to it meanwhile, once and in order, whichever instances died. See
 // docs/recovery.md.
 type ConnectionStateRecovery struct {
-	// MaxDisconnectionDuration is how long a socket waits for its client; at most [MaxDisconnectionDuration]. 0 means that
-	// sockets are not recovered.
+	// MaxDisconnectionDuration is how long a socket waits for its client; at most [MaxDisconnectionDuration]. 0 means
+	// that sockets are not recovered.
 	MaxDisconnectionDuration time.Duration
 	// Middlewares asks middleware and connect handler again when a client comes back, as Socket.IO does with
 	// skipMiddlewares: false. One that they refuse is told so, and its socket ends.
@@ -33,21 +33,23 @@ const MaxDisconnectionDuration = gateway.MaxRecovery
 func (r ConnectionStateRecovery) check() {
 	if d := r.MaxDisconnectionDuration; d < 0 || d > MaxDisconnectionDuration {
 		panic(fmt.Sprintf(
-			"nonstick: connection state recovery: MaxDisconnectionDuration is %v, want 0 to %v", d, MaxDisconnectionDuration,
+			"nonstick: connection state recovery: MaxDisconnectionDuration is %v, want 0 to %v",
+			d,
+			MaxDisconnectionDuration,
 		))
 	}
 }
 
-// ConnectionStateRecovery sets whether sockets are recovered, in all namespaces that say nothing else; by default as the
-// program says (localdev --recovery, the template's parameter Recovery), and that is not at all. It panics at a duration
-// below 0 or above [MaxDisconnectionDuration], and with [ErrServing] after the first request of a client.
+// ConnectionStateRecovery sets whether sockets are recovered, in all namespaces that say nothing else; by default as
+// the program says (localdev --recovery, the template's parameter Recovery), and that is not at all. It panics at a
+// duration below 0 or above [MaxDisconnectionDuration], and with [ErrServing] after the first request of a client.
 func (s *Server) ConnectionStateRecovery(r ConnectionStateRecovery) {
 	r.check()
 	s.seal.register("connection state recovery", func() { s.recovery = r; s.allowRecovery(r) })
 }
 
-// ConnectionStateRecovery is [Server.ConnectionStateRecovery] for the sockets of this namespace, or of all children of a
-// parent. For the main namespace alone it is set by Of("/").
+// ConnectionStateRecovery is [Server.ConnectionStateRecovery] for the sockets of this namespace, or of all children of
+// a parent. For the main namespace alone it is set by Of("/").
 func (n *Namespace) ConnectionStateRecovery(r ConnectionStateRecovery) {
 	r.check()
 	n.register("connection state recovery", func() { n.hooks.recovery = &r; n.server.allowRecovery(r) })
@@ -67,8 +69,8 @@ func (n *Namespace) recovery() ConnectionStateRecovery {
 	return n.server.recovery
 }
 
-// Recovered reports whether the socket's client has come back, and is the socket that it was, in this very request. It is
-// of use in hooks of [Namespace.OnConnected], and in middleware and connect handlers that are asked again.
+// Recovered reports whether the socket's client has come back, and is the socket that it was, in this very request. It
+// is of use in hooks of [Namespace.OnConnected], and in middleware and connect handlers that are asked again.
 func (s *Socket) Recovered() bool { return s.recovered }
 
 // comeBack is what a client says of itself with CONNECT that wants to be recovered.
@@ -100,14 +102,15 @@ func link(session sessionstore.SessionID, row *sessionstore.Socket) sessionstore
 	}
 }
 
-// recover lets a client come back. It reports false if that is a new one: it does not say that it comes back, or what it
-// was is over, or what it missed cannot be sent whole.
+// recover lets a client come back. It reports false if that is a new one: it does not say that it comes back, or what
+// it was is over, or what it missed cannot be sent whole.
 func (s *Server) recover(
 	ctx context.Context, inv *engine.Invocation, n *Namespace, auth json.RawMessage,
 ) (done bool, err error) {
 	keep := n.recovery().MaxDisconnectionDuration
 	var back comeBack
-	if keep == 0 || !carriesMore(inv) || json.Unmarshal(auth, &back) != nil || back.PID == "" || len(back.PID) > maxPID {
+	if keep == 0 || !carriesMore(inv) || json.Unmarshal(auth, &back) != nil || back.PID == "" ||
+		len(back.PID) > maxPID {
 		return false, nil
 	}
 	box, err := s.store.Get(ctx, sessionstore.OutboxID(back.PID), time.Now())
@@ -170,8 +173,8 @@ func (s *Server) recover(
 	return true, nil
 }
 
-// maxCarried is how many outboxes a session may carry in its life while it is on polling: what it notes of each stays in
-// its item. It is twice the namespaces that it may be in at a time by default.
+// maxCarried is how many outboxes a session may carry in its life while it is on polling: what it notes of each stays
+// in its item. It is twice the namespaces that it may be in at a time by default.
 const maxCarried = 64
 
 // carriesMore reports whether a session may carry another outbox. A socket beyond that is not recoverable.

@@ -57,10 +57,10 @@ func (a *Adapter) Leave(ctx context.Context, sel Selection, rooms ...string) (Re
 	})
 }
 
-// Disconnect ends the selected sockets: each client is told, and does not come back by itself. The session ends
-// with them, unless they are recoverable, because their disconnect handlers run where sessions are finished. So sockets of the same clients in other
-// namespaces are cut off too, but connect again by themselves; with closeSession they are told not to.
-// Delivered counts the sessions that were open until then.
+// Disconnect ends the selected sockets: each client is told, and does not come back by itself. The session ends with
+// them, unless they are recoverable, because their disconnect handlers run where sessions are finished. So sockets of
+// the same clients in other namespaces are cut off too, but connect again by themselves; with closeSession they are
+// told not to. Delivered counts the sessions that were open until then.
 func (a *Adapter) Disconnect(ctx context.Context, sel Selection, closeSession bool) (Result, error) {
 	return a.each(ctx, sel, func(ctx context.Context, nsp sessionstore.Namespace, m sessionstore.Member) error {
 		s, k, err := a.read(ctx, nsp, m)

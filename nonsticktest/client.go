@@ -405,7 +405,8 @@ func (c *Client) event(p socketio.Packet) {
 	}()
 }
 
-// takeOffset takes the offset of a recoverable socket off the arguments of an event, and notes it. The client is locked.
+// takeOffset takes the offset of a recoverable socket off the arguments of an event, and notes it. The client is
+// locked.
 func (c *Client) takeOffset(list json.RawMessage) json.RawMessage {
 	args, err := socketio.SplitArray(list)
 	if err != nil || len(args) == 0 || json.Unmarshal(args[len(args)-1], &c.offset) != nil {

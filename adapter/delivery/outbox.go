@@ -16,8 +16,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// KindOutbox is the kind of the timers of outboxes: when one that is away may be over, its carrier is to be looked at, or
-// its end is to be finished. They are the engine's own, and go to no handler.
+// KindOutbox is the kind of the timers of outboxes: when one that is away may be over, its carrier is to be looked at,
+// or its end is to be finished. They are the engine's own, and go to no handler.
 const KindOutbox = "outbox"
 
 // OutboxTimer is what a timer of an outbox keeps.
@@ -54,8 +54,8 @@ func (d *Delivery) checkOutbox(packets []sessionstore.Packet) error {
 	return nil
 }
 
-// toOutbox delivers to a recoverable socket. When it returns nil, the packets are the outbox's: the client gets them, by
-// this caller or by the one that is pushing, or when it comes back; or it is told that it is new.
+// toOutbox delivers to a recoverable socket. When it returns nil, the packets are the outbox's: the client gets them,
+// by this caller or by the one that is pushing, or when it comes back; or it is told that it is new.
 func (d *Delivery) toOutbox(ctx context.Context, t Target, packets []sessionstore.Packet) error {
 	if err := d.checkOutbox(packets); err != nil {
 		return err
@@ -171,8 +171,8 @@ func (d *Delivery) carry(
 	}
 }
 
-// closeCarrier ends the session that carries an outbox: its client comes back and says itself what it has. What waits in
-// the outbox is not lost, so that is no error of a delivery; but where the close fails, the caller must know.
+// closeCarrier ends the session that carries an outbox: its client comes back and says itself what it has. What waits
+// in the outbox is not lost, so that is no error of a delivery; but where the close fails, the caller must know.
 func (d *Delivery) closeCarrier(ctx context.Context, s sessionstore.Session, reason, why string) error {
 	if s.Carrier == "" {
 		return nil
@@ -342,8 +342,8 @@ func (f *outboxPusher) one(ctx context.Context, d *Delivery, id sessionstore.Pac
 	return err
 }
 
-// cut ends the carrier after a push that was no clear success, unless that has ended it: it is not known what its client
-// has, and only the client can tell.
+// cut ends the carrier after a push that was no clear success, unless that has ended it: it is not known what its
+// client has, and only the client can tell.
 func (f *outboxPusher) cut(ctx context.Context, cause error) error {
 	err := f.d.close(
 		context.WithoutCancel(ctx), f.carrier.Session, ReasonTransportError, f.carrier.Hint, "push: "+cause.Error(),

@@ -92,9 +92,9 @@ func (e *Engine) newInvocation(s sessionstore.Session, conn sessionstore.Connect
 }
 
 // Deliver sends packets to the session, whichever the target names, or to an outbox that it carries; those of one that
-// is volatile are dropped if the client cannot take them when they leave. They leave when the request has been handled, or before
-// that together with something else that this process sends to the session. The error is delivery.ErrPacketTooLarge,
-// or that of earlier packets that had to be sent on to make room.
+// is volatile are dropped if the client cannot take them when they leave. They leave when the request has been handled,
+// or before that together with something else that this process sends to the session. The error is
+// delivery.ErrPacketTooLarge, or that of earlier packets that had to be sent on to make room.
 func (i *Invocation) Deliver(
 	ctx context.Context, t delivery.Target, packets []sessionstore.Packet,
 ) (sessionstore.Connection, error) {

@@ -50,8 +50,8 @@ func (e *Engine) Watch(
 	}, nil
 }
 
-// EndOutbox ends an outbox whose carrier has ended, or left the namespace, for a reason. It may be called again. What has
-// another carrier already is left alone.
+// EndOutbox ends an outbox whose carrier has ended, or left the namespace, for a reason. It may be called again. What
+// has another carrier already is left alone.
 func (e *Engine) EndOutbox(
 	ctx context.Context, id, carrier sessionstore.SessionID, reason string, details sessionstore.Details,
 ) error {

@@ -52,8 +52,8 @@ const (
 	NumberCut    NumberAction = "close"       // the store breaks its contract
 )
 
-// Numbered decides what to do after Deliver returned err, for an outbox as it was when its last entry had the number to.
-// got is what the carrier has.
+// Numbered decides what to do after Deliver returned err, for an outbox as it was when its last entry had the number
+// to. got is what the carrier has.
 func Numbered(err error, outbox *sessionstore.Session, n sessionstore.Number) (action NumberAction, got int) {
 	cur, refused := sessionstore.Current(err)
 	if !refused {
@@ -92,8 +92,8 @@ type Offset struct {
 // MaxOffset is the most bytes of an offset as it is sent to clients.
 const MaxOffset = 64
 
-// Encode returns the offset as the clients of an outbox get it: it names the outbox, for a client keeps the offset of an
-// earlier one.
+// Encode returns the offset as the clients of an outbox get it: it names the outbox, for a client keeps the offset of
+// an earlier one.
 func (o Offset) Encode(outbox sessionstore.SessionID) string {
 	b := make([]byte, 0, MaxOffset)
 	b = strconv.AppendInt(b, int64(o.Entry), 36)

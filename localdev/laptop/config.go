@@ -125,7 +125,10 @@ func (c *config) flags(fs *flag.FlagSet) *declaration {
 		"time that a GET waits for packets, at most 28s: a request ends after 30s",
 	)
 	d.duration(
-		&c.recovery, "recovery", 0, span{most: gateway.MaxRecovery, example: 2 * time.Minute},
+		&c.recovery,
+		"recovery",
+		0,
+		span{most: gateway.MaxRecovery, example: 2 * time.Minute},
 		"time that a socket waits for a client that lost its connection, and then gets what it missed; 0 means not at all",
 	)
 	d.number(
@@ -144,7 +147,10 @@ func (c *config) flags(fs *flag.FlagSet) *declaration {
 		"(with --store memory) what it holds, roughly, before new clients are refused (503)",
 	)
 	d.text(
-		&c.dynamoDBEndpoint, "dynamodb-endpoint", "URL", "",
+		&c.dynamoDBEndpoint,
+		"dynamodb-endpoint",
+		"URL",
+		"",
 		"(with --store dynamodb or --template) endpoint of DynamoDB, for instance http://127.0.0.1:8000; empty means that of the AWS region, with --template a DynamoDB Local of its own",
 	)
 	d.text(
@@ -158,11 +164,17 @@ func (c *config) flags(fs *flag.FlagSet) *declaration {
 		"limits to enforce: aws (those of API Gateway) or none (binary frames, large messages)",
 	)
 	d.text(
-		&c.inbound, "inbound", "HOW", "",
+		&c.inbound,
+		"inbound",
+		"HOW",
+		"",
 		"frames of one connection: ordered (one at a time) or concurrent (at once); with --template its parameter Inbound; default ordered, or the template's",
 	)
 	d.text(
-		&c.emptyResponse, "empty-response", "HOW", "nothing",
+		&c.emptyResponse,
+		"empty-response",
+		"HOW",
+		"nothing",
 		"what the client gets where a route response has an empty body: nothing or frame (an empty one); AWS does not say which",
 	)
 	d.text(
@@ -191,11 +203,21 @@ func (c *config) flags(fs *flag.FlagSet) *declaration {
 		"environments of each function at a time, unless the template reserves fewer; calls above are throttled",
 	)
 	d.number(
-		&c.accountConcurrency, "account-concurrency", "N", 1000, 1, 1_000_000,
+		&c.accountConcurrency,
+		"account-concurrency",
+		"N",
+		1000,
+		1,
+		1_000_000,
 		"invocations at a time of all functions for which the template reserves nothing, together with what it reserves; on AWS 1000, in new accounts 10",
 	)
 	d.number(
-		&c.accountRequests, "account-requests", "N", 0, 0, 1_000_000,
+		&c.accountRequests,
+		"account-requests",
+		"N",
+		0,
+		0,
+		1_000_000,
 		"requests, connects, frames and pushes a second that API Gateway takes of the account, above which it answers 429; 0 means any number, on AWS 10000, in newer Regions 2500",
 	)
 	d.number(

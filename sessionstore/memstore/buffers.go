@@ -12,7 +12,8 @@ func (s *Store) Deliver(ctx context.Context, id sessionstore.SessionID, packets 
 ) error {
 	return s.transition(ctx, sessionstore.OpDeliver, id, func(e *entry) bool {
 		v := &e.session
-		buffered := v.Transport == sessionstore.Polling || v.Transport == sessionstore.WebSocket && v.Hold.Held() && limits.Number.Bears(v)
+		buffered := v.Transport == sessionstore.Polling ||
+			v.Transport == sessionstore.WebSocket && v.Hold.Held() && limits.Number.Bears(v)
 		return v.State == sessionstore.Open && buffered && e.fits(packets, limits) && limits.Takes(v) &&
 			limits.Number.Meets(v)
 	}, func(e *entry) {

@@ -9,8 +9,8 @@ import (
 )
 
 // late makes transports that open, ask and pause when the client listens for what comes of it. The library (3.0.0)
-// leaves that to chance: its transports read in goroutines of their own. On a busy machine one connection in fifty hung,
-// whatever the server:
+// leaves that to chance: its transports read in goroutines of their own. On a busy machine one connection in fifty
+// hung, whatever the server:
 //
 //   - Manager.Open (manager.go:285-291) listens to "open" after the transport has been dialed. If the handshake is read
 //     before, the client never hears that it is connected, and sends no CONNECT.
