@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,22 +52,29 @@ type line interface {
 // stay holds the member connected until ctx is done. up is called once, when it is connected for the first time.
 func (m *member) stay(ctx context.Context, up func()) {
 	m.asked = map[int]chan json.RawMessage{}
-	for first := true; ctx.Err() == nil; first = false {
-		if err := m.once(ctx, func() {
-			if first {
-				up()
-			}
-		}); ctx.Err() == nil {
-			m.mu.Lock()
-			m.losses = append(m.losses, err)
-			m.mu.Unlock()
-			time.Sleep(100 * time.Millisecond) // as long as a client waits before it comes back
+	var once sync.Once
+	wait := time.Second // before it comes back, as clients do
+	for {
+		err := m.session(ctx, func() {
+			once.Do(up)
+			wait = time.Second
+		})
+		if ctx.Err() != nil {
+			return
 		}
+		m.mu.Lock()
+		m.losses = append(m.losses, err)
+		m.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, 8*time.Second)
 	}
 }
 
-// once opens a session, joins, and takes what comes until the connection ends, with the reason.
-func (m *member) once(ctx context.Context, up func()) error {
+// session opens a session, joins, and takes what comes until the connection ends, with the reason.
+func (m *member) session(ctx context.Context, up func()) error {
 	l, err := openLine(ctx, m.url, m.transport)
 	if err != nil {
 		return err
@@ -76,7 +85,7 @@ func (m *member) once(ctx context.Context, up func()) error {
 	if err := m.join(ctx, l); err != nil {
 		return err
 	}
-	defer m.lost()
+	defer m.away()
 	for {
 		packets, err := l.receive(ctx)
 		if err != nil {
@@ -104,8 +113,8 @@ func (m *member) join(ctx context.Context, l line) error {
 	return l.send(ctx, "40"+string(b))
 }
 
-// lost forgets the connection, and what is asked over it.
-func (m *member) lost() {
+// away forgets the connection, and what is asked over it.
+func (m *member) away() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.line = nil
@@ -199,6 +208,13 @@ func (m *member) answered(text string) error {
 	return nil
 }
 
+// lost says why connections were lost, and how often the member came back as a new socket.
+func (m *member) lost() (losses []error, anew int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.losses), m.anew
+}
+
 // errNotConnected: the connection of a member is lost, or ends before the answer.
 var errNotConnected = errors.New("not connected")
 
@@ -269,12 +285,22 @@ type framed struct {
 }
 
 func (s *framed) send(_ context.Context, packet string) error {
+	var frame bytes.Buffer
+	if err := wsutil.WriteClientText(&frame, []byte(packet)); err != nil {
+		return err
+	}
+	_, err := s.Write(frame.Bytes())
+	return err
+}
+
+// Write writes a whole frame: a packet, or the answer to a ping of the gateway.
+func (s *framed) Write(frame []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.conn.SetWriteDeadline(time.Now().Add(crowdPatience)); err != nil {
-		return err
+		return 0, err
 	}
-	return wsutil.WriteClientText(s.conn, []byte(packet))
+	return s.conn.Write(frame)
 }
 
 // receive returns the payload of the next frame; a ping comes at least twice in the time that it waits.
@@ -285,7 +311,7 @@ func (s *framed) receive(context.Context) ([]string, error) {
 	got, op, err := wsutil.ReadServerData(struct {
 		io.Reader
 		io.Writer
-	}{s.read, s.conn})
+	}{s.read, s})
 	if err != nil {
 		return nil, err
 	}

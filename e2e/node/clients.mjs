@@ -97,16 +97,16 @@ export async function connect(options, where) {
   return socket;
 }
 
-/** Waits until a started client is connected. */
-export async function connected(socket) {
-  if (!socket.connected) await once(socket, 'connect');
+/** Waits until a started client is connected, for timeout milliseconds at most. */
+export async function connected(socket, timeout) {
+  if (!socket.connected) await once(socket, 'connect', timeout);
   return socket;
 }
 
 /** Waits until the client's connection is a WebSocket and the upgrade is over. */
-export async function upgraded(socket) {
+export async function upgraded(socket, timeout) {
   const { engine } = socket.io;
-  if (engine.transport.name !== 'websocket') await once(engine, 'upgrade');
+  if (engine.transport.name !== 'websocket') await once(engine, 'upgrade', timeout);
   assert.equal(engine.transport.name, 'websocket');
 }
 

@@ -4,13 +4,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { modes, cleanUp, connectIn, until, assertSequence } from './clients.mjs';
-import { agree, counts } from './stack.mjs';
+import { modes, cleanUp, connected, start, until, upgraded, assertSequence } from './clients.mjs';
+import { agree, counts, patience } from './stack.mjs';
 import { base } from './wire.mjs';
 
 cleanUp();
 
 const deployments = 2;
+/** How long a client waits between two broadcasts, in milliseconds. */
+const pace = Number(process.env.NONSTICK_PACE ?? 20);
 const serving = ['PollingFunction', 'WebSocketFunction'];
 
 async function deployAnew() {
@@ -27,7 +29,8 @@ test('a deployment in the middle of traffic: nobody is cut off, nothing is lost'
   const room = `deploy-${process.pid}`;
   const names = Object.keys(modes).flatMap((mode) => [mode, mode]);
   const members = await Promise.all(names.map(async (mode) => {
-    const socket = await connectIn(mode);
+    const socket = await connected(start(modes[mode]), patience); // others may keep the server busy
+    if (mode === 'upgrade') await upgraded(socket, patience);
     const heard = new Map();
     socket.on('broadcast', ({ from, seq }) => heard.set(from, [...(heard.get(from) ?? []), seq]));
     await socket.emitWithAck('join', room);
@@ -38,7 +41,7 @@ test('a deployment in the middle of traffic: nobody is cut off, nothing is lost'
 
   let over = false;
   const traffic = Promise.all(members.map(async (member, from) => {
-    for (; !over; await sleep(20)) {
+    for (; !over; await sleep(pace)) {
       assert.equal(await member.socket.timeout(20_000).emitWithAck('broadcast', { room, from, seq: member.sent }), true);
       member.sent++;
     }
@@ -56,7 +59,7 @@ test('a deployment in the middle of traffic: nobody is cut off, nothing is lost'
   }
   await traffic;
   const complete = () => members.every(({ heard }) => members.every(({ sent }, from) => (heard.get(from) ?? []).length >= sent));
-  await until(complete, 'something was lost');
+  await until(complete, 'something was lost', patience);
   for (const { heard } of members) {
     for (const [from, { sent }] of members.entries()) assertSequence(heard.get(from), sent, `what ${from} sent`);
   }
