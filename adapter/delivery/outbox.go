@@ -533,7 +533,7 @@ func (d *Delivery) Recover(ctx context.Context, r Recovery) (bool, error) {
 	case err != nil:
 		return false, errors.Join(err, d.closeCarrier(ctx, after, ReasonTransportError, err.Error()))
 	}
-	all := append(slices.Clip(r.First), missed...)
+	all := d.rules.Welcome(r.First, missed)
 	if polling {
 		err = d.resend(ctx, after, all)
 	} else {

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -139,6 +140,13 @@ func Resumes(outbox *sessionstore.Session, text string, now time.Time) (ResumeAc
 		return ResumeNew, at
 	}
 	return Resume, at
+}
+
+// Welcome returns what a client gets that comes back, in order: the answer to its CONNECT, then what it missed. The
+// other way round, one that loses its connection between the two would keep what it missed for its next answer, and get
+// it again with that.
+func Welcome(answer, missed []sessionstore.Packet) []sessionstore.Packet {
+	return slices.Concat(answer, missed)
 }
 
 // Retained reports whether an outbox still has all that comes behind an offset.

@@ -1,6 +1,7 @@
 package protocol_test
 
 import (
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -118,6 +119,10 @@ func TestNumbered(t *testing.T) {
 		{"on WebSocket", refusal(upgraded(number(6))), outbox(), behind, protocol.NumberSwitch, 6},
 		{"on WebSocket, which has less", refusal(upgraded(number(5))), outbox(), behind, protocol.NumberSwitch, 5},
 		{"on WebSocket, which has it", refusal(upgraded(number(8))), outbox(), behind, protocol.NumberDone, 8},
+		{
+			"on WebSocket, serial and held", refusal(upgraded(serial, held(another, now), number(5))), outbox(), behind,
+			protocol.NumberSwitch, 5,
+		},
 		{"on WebSocket, with none of it", refusal(upgraded()), outbox(), behind, protocol.NumberSwitch, 0},
 		{
 			"on WebSocket, and being flushed", refusal(upgraded(held(another, now), number(5))),
@@ -231,4 +236,19 @@ func FuzzOffset(f *testing.F) {
 			t.Errorf("%q is %q from %+v, want %+v", encoded, action, at, want)
 		}
 	})
+}
+
+// "The answer to CONNECT is pushed first": a client that loses its connection between the two must not have what it
+// missed in hand, for it gets that again.
+func TestWelcome(t *testing.T) {
+	packets := func(ids ...sessionstore.PacketID) (p []sessionstore.Packet) {
+		for _, id := range ids {
+			p = append(p, sessionstore.Packet{ID: id})
+		}
+		return p
+	}
+	got := protocol.Welcome(packets("answer"), packets("1", "2"))
+	if want := packets("answer", "1", "2"); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
 }
