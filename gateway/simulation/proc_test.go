@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/internal/ids"
+	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 // proc is one request at one instance: what a crash ends.
@@ -17,9 +18,10 @@ type proc struct {
 	*source // decided by the seed and the name, whatever other processes do
 
 	name    string
-	crashed atomic.Bool // a sweeper is several goroutines
-	retired bool        // it reads no more: no client can still be listening to it
-	worked  bool        // it has written something
+	crashed atomic.Bool            // a sweeper is several goroutines
+	retired bool                   // it reads no more: no client can still be listening to it
+	worked  bool                   // it has written something
+	links   sessionstore.SessionID // the session that it has linked to an outbox, for a mutant
 }
 
 type procKey struct{}

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -124,10 +125,18 @@ func looks(sound protocol.LookVerb) func(protocol.LookState) protocol.LookAction
 	}
 }
 
+// breakOf returns the replacement of a decision; nil if a mutant is none.
+func breakOf(mutant string) func(*protocol.Rules) {
+	if broken := breaks[mutant]; broken != nil {
+		return broken
+	}
+	return outboxBreaks[mutant]
+}
+
 // rulesOf returns the rules of a mutant.
 func rulesOf(mutant string) *protocol.Rules {
 	rules := protocol.Sound()
-	if broken := breaks[mutant]; broken != nil {
+	if broken := breakOf(mutant); broken != nil {
 		broken(&rules)
 	}
 	return &rules
@@ -140,7 +149,7 @@ var _ protocol.Breaker = wakingStore{}
 
 // Each decision that is replaced belongs to a mutant that has to be caught.
 func TestBreaks(t *testing.T) {
-	for name := range breaks {
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(breaks)), slices.Collect(maps.Keys(outboxBreaks))) {
 		if !slices.ContainsFunc(mutants, func(m mutant) bool { return m.name == name }) {
 			t.Errorf("%s is no mutant", name)
 		}
@@ -160,7 +169,7 @@ func TestMutantsAreDocumented(t *testing.T) {
 		cell, _, _ := strings.Cut(strings.TrimPrefix(row, "| "), " |")
 		for _, found := range regexp.MustCompile("`([a-z0-9-]+)`(\\\\\\*)?").FindAllStringSubmatch(cell, -1) {
 			listed[found[1]] = true
-			if marked := found[2] != ""; marked != (breaks[found[1]] != nil) {
+			if marked := found[2] != ""; marked != (breakOf(found[1]) != nil) {
 				t.Errorf("%s: marked %v, replaces a decision %v", found[1], marked, !marked)
 			}
 		}

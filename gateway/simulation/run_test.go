@@ -30,6 +30,7 @@ const (
 	emitters     = 3
 	mostClients  = 3
 	tightBuffer  = 3
+	tightOutbox  = 6 // so that some of it can be trimmed
 	longestEmit  = 5 * time.Second
 	packets      = 4
 	maxSkew      = 250 // by how many milliseconds a clock is wrong: two differ by at most 500
@@ -58,6 +59,10 @@ type run struct {
 	secondLeaves time.Duration // how long the disconnect handler of the second namespace takes
 	closeAt      time.Duration // when the server closes the session; never if 0
 	plans        [emitters]plan
+	risers       []*adapter.Adapter // by instance, for recoverable sockets
+	risePlans    []risePlan
+	kickAt       time.Duration // when the server ends the socket of the first client that comes back; never if 0
+	alone        bool          // there is one client beside those that come back
 
 	mu           sync.Mutex
 	accepted     map[*client]map[string]bool
@@ -70,6 +75,12 @@ type run struct {
 	handled      map[string]int                         // runs of the handler by event
 	votes        map[string]*vote
 	ending       int // disconnect handlers that are running
+	backs        []*back
+	rises        map[string]*rise
+	outlooks     map[string]*outlook // by socket
+	outboxes     map[sessionstore.SessionID]bool
+	returned     chan struct{} // closed when a client comes back
+	stops        bool          // clients come back no more
 }
 
 // plan is what one emitter does: a pause before each packet, and whether it waits for the client's probe to be
@@ -124,6 +135,7 @@ func newRun(w *world, mutant string) *run {
 		r.parts = newParts(r)
 	}
 	w.aim(w.rng, r.queues()...)
+	r.newBacks()
 	if w.rng.IntN(3) == 0 {
 		r.secondLeaves = 2 * time.Second
 	}
@@ -146,6 +158,7 @@ func newRun(w *world, mutant string) *run {
 		}
 		r.servers = append(r.servers, srv)
 		r.adapters = append(r.adapters, adapter.New(st, srv.Engine().Delivery(), r.parts.options()))
+		r.risers = append(r.risers, r.riserOf(st, srv))
 	}
 	for e := range r.plans {
 		r.plans[e] = newPlan(w.rng)
@@ -157,6 +170,9 @@ func newRun(w *world, mutant string) *run {
 		c := newClient(r, fmt.Sprintf("client%d", n))
 		r.clients = append(r.clients, c)
 		r.accepted[c] = map[string]bool{}
+	}
+	if r.alone {
+		r.clients = r.clients[:1]
 	}
 	return r
 }
@@ -181,6 +197,9 @@ func (r *run) config(st sessionstore.Store) nonstick.Config {
 	o.PushReplies = r.line != nil
 	if r.tight {
 		o.Limits.Buffer.Packets = tightBuffer
+		if len(r.backs) > 0 {
+			o.Limits.Buffer.Packets = tightOutbox
+		}
 	}
 	return nonstick.Config{
 		Store: st, Pusher: r.net, Unordered: r.line == nil, Options: o, Ends: r.ends(), DisconnectTime: handlerTime,
@@ -224,6 +243,7 @@ func (r *run) register(srv *nonstick.Server) {
 	r.uploads(srv)
 	r.asks(nsp)
 	r.ballots(nsp)
+	r.recovers(srv)
 	nsp.OnDisconnecting(r.disconnecting)
 	nsp.OnDisconnect(r.disconnect)
 }
@@ -279,6 +299,7 @@ func (r *run) play(ctx context.Context) {
 	if r.closeAt > 0 {
 		r.w.spawn(ctx, "closer", r.close)
 	}
+	r.startBacks(ctx)
 	r.w.run(20 * time.Second)
 	r.w.calm()
 	// Sweepers that crashed are replaced, as the platform does.
@@ -291,16 +312,22 @@ func (r *run) play(ctx context.Context) {
 	for _, c := range r.clients {
 		r.checkLive(ctx, c)
 	}
+	r.checkBacks(ctx)
 	for _, c := range r.clients {
 		r.end(ctx, c)
 	}
+	r.endBacks(ctx)
 	r.w.run(60 * time.Second)
+	if len(r.backs) > 0 { // their sockets are away for a while, and looked at after a minute
+		r.w.run(longestAway + 70*time.Second)
+	}
 	for _, c := range r.clients {
 		if c.ending > slowEnding { // each try of its handler ends with a lease
 			r.w.run(70 * time.Second)
 		}
 	}
 	r.checkLeftovers(ctx)
+	r.checkOutboxes(ctx)
 	close(r.over)
 	r.net.idle()
 	stopSweep()

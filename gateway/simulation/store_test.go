@@ -67,15 +67,22 @@ func read[T any](ctx context.Context, s *store, name string, f func() (T, error)
 }
 
 func (s *store) Create(ctx context.Context, n sessionstore.NewSession) error {
+	s.r.created(n.ID)
 	return s.write(ctx, "Create "+string(n.ID), func(ctx context.Context) error { return s.Store.Create(ctx, n) })
 }
 
 func (s *store) Get(ctx context.Context, id sessionstore.SessionID, now time.Time) (sessionstore.Session, error) {
-	return read(ctx, s, "Get "+string(id), func() (sessionstore.Session, error) { return s.Store.Get(ctx, id, now) })
+	return read(ctx, s, "Get "+string(id), func() (sessionstore.Session, error) {
+		cur, err := s.Store.Get(ctx, id, now)
+		return s.reread(ctx, cur), err
+	})
 }
 
 func (s *store) Close(ctx context.Context, r sessionstore.CloseRequest) (old sessionstore.Session, err error) {
 	r.Handler = s.lease(r.Handler)
+	if s.ends(&r) {
+		return old, sessionstore.ErrNotFound
+	}
 	if s.r.slowCloses {
 		after(ctx, time.Second)
 	}
@@ -149,6 +156,7 @@ func (s *store) Deliver(
 				return &sessionstore.ConflictError{Op: sessionstore.OpDeliver, Session: cur}
 			}
 		}
+		p, l = s.numbered(ctx, id, p, l)
 		return s.Store.Deliver(ctx, id, p, l)
 	})
 }
@@ -225,9 +233,17 @@ func (s *store) Enqueue(
 	hold sessionstore.Lease,
 ) (after sessionstore.Session, err error) {
 	err = s.write(ctx, "Enqueue "+string(id), func(ctx context.Context) (err error) {
+		if s.mutant == "volatile-is-kept" {
+			for i := range p {
+				p[i].Once = false
+			}
+		}
 		after, err = s.Store.Enqueue(ctx, id, p, l, s.lease(hold))
 		return err
 	})
+	if err != nil {
+		after, err = s.enqueued(ctx, id, err)
+	}
 	return after, err
 }
 
