@@ -244,7 +244,9 @@ func TestLambdaBuildHasNoLaptop(t *testing.T) {
 
 // Rules are decided without a clock of their own, a context, a log, or any other thing than what was read.
 func TestDecisionsArePure(t *testing.T) {
-	allowed := []string{"errors", "slices", "strconv", "strings", "time", module + "internal/engineio", module + "sessionstore"}
+	allowed := []string{
+		"errors", "slices", "strconv", "strings", "time", module + "internal/engineio", module + "sessionstore",
+	}
 	for _, dep := range list(t, "list", "-f", `{{join .Imports "\n"}}`, module+"internal/protocol") {
 		if !slices.Contains(allowed, dep) {
 			t.Errorf("internal/protocol imports %s", dep)
