@@ -167,7 +167,11 @@ func (q *queue) take(end engine.End, try int) {
 // runPool runs a pool of ends. An instance that dies in the middle of one ends that alone.
 func (r *run) runPool(ctx context.Context) {
 	r.pool.Run(ctx, func(ctx context.Context, end engine.End) error {
-		ctx, _ = r.w.newProc(ctx, "end of "+string(end.Session))
+		name := "end of " + string(end.Session)
+		if end.Reason != "" { // several may be handed over at once: which is first is the pool's chance
+			name += ", " + end.Reason
+		}
+		ctx, _ = r.w.newProc(ctx, name)
 		return r.instance(ctx).Finish(ctx, end)
 	})
 }
