@@ -6,6 +6,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -29,8 +30,9 @@ type tester struct {
 }
 
 // Run tests a store. It calls newStore once for each group of tests; each call returns an empty store,
-// which is used by several goroutines at once and must last until the test it was made for has ended.
-func Run(t *testing.T, newStore func(t *testing.T) sessionstore.Store) {
+// which is used by several goroutines at once and must last until the test it was made for has ended. Without names
+// groups to leave out.
+func Run(t *testing.T, newStore func(t *testing.T) sessionstore.Store, without ...string) {
 	t.Helper()
 	roles := []role{
 		{"Sessions", sessionTests},
@@ -62,7 +64,15 @@ func Run(t *testing.T, newStore func(t *testing.T) sessionstore.Store) {
 		{"Outbox races", outboxRaceTests},
 		{"Waker", wakerTests},
 	}
+	for _, name := range without {
+		if !slices.ContainsFunc(roles, func(r role) bool { return r.name == name }) {
+			t.Fatalf("there is no role %q", name)
+		}
+	}
 	for _, r := range roles {
+		if slices.Contains(without, r.name) {
+			continue
+		}
 		t.Run(r.name, func(t *testing.T) {
 			s := newStore(t)
 			for _, c := range r.tests {
