@@ -49,7 +49,8 @@ def with_cli(url, case, driver, scratch):
         driver = awscli.clidriver.create_clidriver()
     arguments = [case["service"], xform_name(case["operation"], "-"), "--endpoint-url", endpoint(url, case)]
     for name, value in case["parameters"].items():
-        arguments += ["--" + xform_name(name, "-"), value if isinstance(value, str) else json.dumps(value)]
+        text = value if isinstance(value, str) else json.dumps(value)
+        arguments.append(f"--{xform_name(name, '-')}={text}")  # the id of a connection may begin with "-"
     if case["operation"] == "Invoke":
         arguments.append(scratch)
     said = io.StringIO()
