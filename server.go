@@ -38,7 +38,6 @@ type store interface {
 	sessionstore.Claims
 	sessionstore.Children
 	sessionstore.Timers
-	sessionstore.Histories
 }
 
 // Server is a Socket.IO server, called io in programs. It is the main namespace ("/"), and what makes others. Register
@@ -63,7 +62,6 @@ type Server struct {
 	requests   engine.RequestHooks
 
 	recovery     ConnectionStateRecovery
-	keepers      keepers
 	handlerTime  time.Duration // of disconnect handlers
 	handlerTries int
 
@@ -105,9 +103,7 @@ func New(c Config) *Server {
 	s.via = emitter.Via{
 		Adapter: adapter.New(
 			watched, s.engine.Delivery(),
-			adapter.Options{
-				Fanout: c.Fanout, Large: c.LargeRoom, Observe: c.Hooks.Broadcast, Keeper: s.keeper, Logger: s.log,
-			},
+			adapter.Options{Fanout: c.Fanout, Large: c.LargeRoom, Observe: c.Hooks.Broadcast, Logger: s.log},
 		),
 		Store: c.Store, Check: s.check, Bulk: emitter.NewBulk(s.engine.Delivery(), s.log), Ask: mayAsk,
 		Continues: s.continues, Logger: s.log,

@@ -32,9 +32,6 @@ type Options struct {
 	Large int
 	// Observe, unless nil, is told what became of each broadcast, or of each part of one that came out of the queue.
 	Observe func(Result)
-	// Keeper, unless nil, says of which rooms events are kept; by default that is read from the store, where a server
-	// has put it: a read in a minute for each namespace to whose rooms is emitted.
-	Keeper Keeper
 	// Logger gets what went wrong and is no error; default none.
 	Logger *slog.Logger
 }
@@ -62,7 +59,6 @@ type Adapter struct {
 	fanout   Fanout
 	large    int
 	observe  func(Result)
-	keeper   Keeper
 	log      *slog.Logger
 	order    *order   // nil unless it is that of InOrder
 	caller   *Caller  // nil unless it is that of By
@@ -72,12 +68,9 @@ type Adapter struct {
 // New returns an Adapter that delivers by d.
 func New(store Store, d *delivery.Delivery, o Options) *Adapter {
 	o = o.withDefaults()
-	if o.Keeper == nil {
-		o.Keeper = (&keepings{store: store}).keeping
-	}
 	return &Adapter{
 		store: store, delivery: d, fanout: o.Fanout, large: o.Large, observe: o.Observe, log: o.Logger,
-		leavers: &leavers{}, keeper: o.Keeper,
+		leavers: &leavers{},
 	}
 }
 
@@ -111,8 +104,6 @@ type Result struct {
 // sockets, may arrive before what was queued earlier (docs/adr/0010), unless the two come from one Adapter of
 // [Adapter.InOrder].
 //
-// Where a room keeps its history, the event comes into that first; after an error of that it has gone to no member.
-//
 // To the children of a parent it goes child by child, several at a time; each takes the reads of a broadcast to it. One
 // of which no socket was met for over an hour is forgotten.
 func (a *Adapter) Broadcast(
@@ -124,10 +115,7 @@ func (a *Adapter) Broadcast(
 	if sel.Parent != "" {
 		return a.toChildren(ctx, sel, p)
 	}
-	if err := a.record(ctx, sel, p); err != nil {
-		return Result{}, fmt.Errorf("broadcast: %w", err)
-	}
-	members, room := a.membersOf(ctx, sel, sessionstore.Range{}, p)
+	members, room := a.members(ctx, sel, sessionstore.Range{})
 	if a.fanout == nil {
 		return a.toAll(ctx, sel.Namespace, members, room, p)
 	}
@@ -171,13 +159,10 @@ func (a *Adapter) toEach(ctx context.Context, f *fan, all members) (Result, erro
 			readErr = fmt.Errorf("broadcast: %w", err)
 			break
 		}
-		past, open := f.packet.past(&m)
 		switch way := a.way(m); {
 		case a.leavers.has(m.Socket):
-		case past:
-			f.past()
 		case way != nil:
-			f.collect(ctx, way, m, open)
+			f.collect(ctx, way, m)
 		default:
 			f.start(ctx, m)
 		}

@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -94,9 +93,9 @@ func ParsePart(body string) (Part, error) {
 		return p, fmt.Errorf("%w: range %d, want 0 to %d", ErrPart, p.Range, partCount-1)
 	}
 	p.Packet.Namespace = string(p.Namespace)
-	volatile, history := p.Packet.Volatile, p.Packet.history
+	volatile := p.Packet.Volatile
 	p.Packet = newPacket(p.Packet.id, p.Packet.Packet)
-	p.Packet.Volatile, p.Packet.history = volatile, history
+	p.Packet.Volatile = volatile
 	return p, nil
 }
 
@@ -165,18 +164,11 @@ func encodePart(p *Part) (string, error) {
 func (a *Adapter) queue(ctx context.Context, sel Selection, p *Packet, parts []FanoutMessage) (Result, error) {
 	r := Result{Queued: true}
 	if c := a.caller; c != nil {
-		mine, _ := a.membersOf(ctx, sel, sessionstore.Range{From: c.Socket, To: c.Socket + "\x00"}, p)
+		mine, _ := a.members(ctx, sel, sessionstore.Range{From: c.Socket, To: c.Socket + "\x00"})
 		for m, err := range mine {
-			past, open := p.past(&m)
-			if err == nil && open {
-				past, err = a.seam(ctx, sel.Namespace, p, m)
-			}
-			if err == nil && !past && !a.leavers.has(m.Socket) {
+			if err == nil && !a.leavers.has(m.Socket) {
 				_, err = Send(ctx, c.Way, m, p)
 				r.Delivered++
-			}
-			if errors.Is(err, errLeft) || errors.Is(err, delivery.ErrClosed) {
-				err = nil
 			}
 			if err != nil {
 				return Result{}, fmt.Errorf("broadcast: own socket: %w", err)

@@ -23,8 +23,6 @@ type Packet struct {
 	id     sessionstore.PacketID
 	frames []string              // its encoding, which all sockets share
 	entry  []sessionstore.Packet // the same as an entry of a buffer
-
-	history []logged // its places in the histories of the rooms that it goes to; nil if none keeps it
 }
 
 // NewPacket returns a packet with an id of its own. A packet that has attachments becomes one of the binary types.
@@ -75,8 +73,6 @@ type packetJSON struct {
 	Ack *uint64 `json:"ack,omitempty"`
 	// Volatile is that of the packet.
 	Volatile bool `json:"volatile,omitempty"`
-	// History are its places in the histories of rooms.
-	History []logged `json:"history,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler. Characters that matter in HTML stay as they are: packets are full of quoted
@@ -86,7 +82,6 @@ func (p *Packet) MarshalJSON() ([]byte, error) {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	j := packetJSON{ID: p.id, Type: p.Type, Data: p.Data, Attachments: p.Attachments, Volatile: p.Volatile}
-	j.History = p.history
 	if p.HasID {
 		j.Ack = &p.ID
 	}
@@ -102,7 +97,6 @@ func (p *Packet) UnmarshalJSON(b []byte) error {
 	}
 	*p = Packet{
 		id: j.ID, Packet: socketio.Packet{Type: j.Type, Data: j.Data, Attachments: j.Attachments}, Volatile: j.Volatile,
-		history: j.History,
 	}
 	if j.Ack != nil {
 		p.ID, p.HasID = *j.Ack, true

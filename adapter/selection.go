@@ -79,13 +79,6 @@ func CheckRoom(name string) error {
 // members walks the sockets that are selected within a range, each once. The room returned is the one whose rows they
 // come from if it is a single one.
 func (a *Adapter) members(ctx context.Context, sel Selection, in sessionstore.Range) (members, sessionstore.Room) {
-	return a.membersOf(ctx, sel, in, &Packet{})
-}
-
-// membersOf walks the sockets that are selected for a packet, with what its place in the histories of rooms is to them.
-func (a *Adapter) membersOf(
-	ctx context.Context, sel Selection, in sessionstore.Range, p *Packet,
-) (members, sessionstore.Room) {
 	from, and := sel.Rooms, sel.And
 	if len(from) == 0 && len(and) > 0 { // a room is read in place of the namespace
 		from, and = and[:1], and[1:]
@@ -99,12 +92,7 @@ func (a *Adapter) membersOf(
 	}
 	var sources []members
 	for _, r := range from {
-		for _, s := range a.inRoom(ctx, sel.Namespace, r, in) {
-			if p.history != nil {
-				s = placed(s, p.number(r))
-			}
-			sources = append(sources, s)
-		}
+		sources = append(sources, a.inRoom(ctx, sel.Namespace, r, in)...)
 	}
 	if len(from) == 0 {
 		sources = a.shards(ctx, sel.Namespace, in)

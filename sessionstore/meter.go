@@ -72,10 +72,6 @@ const (
 	OpChild
 	OpTimer
 	OpDueTimers
-	OpRecord
-	OpHistory
-	OpEvents
-	OpKeeping
 	numOps
 )
 
@@ -89,7 +85,6 @@ var opNames = [numOps]string{
 	"ReadSocket", "Auth", "Data", "SetData", "SwapData", "SetExpiry", "SetHint",
 	"ClearSockets", "Join", "Leave", "RoomsOf", "InRoom", "Member", "Members", "Reap", "Partial", "Ack", "Ask",
 	"Claim", "Child", "Timer", "DueTimers",
-	"Record", "History", "Events", "Keeping",
 }
 
 // String returns the operation's name.

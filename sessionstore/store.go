@@ -24,7 +24,6 @@ type Store interface {
 	Claims
 	Children
 	Timers
-	Histories
 }
 
 // NewSession is what a handshake stores.

@@ -39,11 +39,6 @@ func (t OutboxTimer) Due(at time.Time) (sessionstore.Timer, error) {
 // offsetRoom is what an offset adds to a packet.
 const offsetRoom = protocol.MaxOffset + len(`,""`)
 
-// CheckEvent refuses an event that would be too large with an offset, with [ErrPacketTooLarge].
-func (d *Delivery) CheckEvent(frames []string) error {
-	return d.checkOutbox([]sessionstore.Packet{{Frames: frames}})
-}
-
 // checkOutbox refuses what would be too large with its offset.
 func (d *Delivery) checkOutbox(packets []sessionstore.Packet) error {
 	for _, p := range packets {
@@ -223,19 +218,13 @@ func stampAll(outbox sessionstore.SessionID, number int, frames []string) []stri
 		if several {
 			at.Packets = n
 		}
-		out[i] = stamp(outbox, at, f)
-	}
-	return out
-}
-
-// stamp returns a frame with an offset, if it is an event that has one.
-func stamp(outbox sessionstore.SessionID, at protocol.Offset, frame string) string {
-	if text, ok := strings.CutPrefix(frame, engineio.EncodeMessage("")); ok {
-		if text, ok = socketio.Stamp(text, at.Encode(outbox)); ok {
-			return engineio.EncodeMessage(text)
+		if text, ok := strings.CutPrefix(f, engineio.EncodeMessage("")); ok {
+			if text, ok = socketio.Stamp(text, at.Encode(outbox)); ok {
+				out[i] = engineio.EncodeMessage(text)
+			}
 		}
 	}
-	return frame
+	return out
 }
 
 // packetsIn is how many Socket.IO packets the frames of an entry are.
@@ -273,7 +262,6 @@ type outboxPusher struct {
 
 	carrier Target
 	outbox  sessionstore.SessionID
-	has     protocol.Offset // what the client has of an entry that is a rewind
 }
 
 // pushOutbox pushes what has not been sent, in order, and gives the hold back. What was appended meanwhile makes that
@@ -332,21 +320,12 @@ func (f *outboxPusher) entries(ctx context.Context, s *sessionstore.Session, fro
 		if i < volatile {
 			d = d.impatient()
 		}
-		if p.Once && i >= volatile { // of a caller that has not pushed it: it was late for that carrier
-			continue
-		}
-		number := s.Trimmed + from + i + 1
-		push := func() error { return f.one(ctx, d, p.ID, stampAll(f.outbox, number, p.Frames)) }
-		if p.Rewind != nil {
-			push = func() error { return f.rewind(ctx, number, p.Rewind) }
-		}
-		switch err := push(); {
+		frames := stampAll(f.outbox, s.Trimmed+from+i+1, p.Frames)
+		switch err := f.one(ctx, d, p.ID, frames); {
 		case errors.Is(err, ErrDropped):
 			f.dropped++
 		case errors.Is(err, ErrNotSerial): // told to the caller if it is its own
 			return true, errors.Join(err, f.cut(ctx, err))
-		case errors.Is(err, errEventsGone):
-			return true, f.d.endRewind(ctx, s, err)
 		case err != nil:
 			return true, f.cut(ctx, err)
 		}
@@ -381,33 +360,22 @@ func (f *outboxPusher) sent(ctx context.Context, read *sessionstore.Session, n i
 }
 
 // number brings entries of an outbox to the buffer of its carrier, which polls: those behind the number that it has.
-// Callers need no hold for that and may die at any point, for the number says what the carrier has. Of a rewind it
-// brings what the buffer has room for; the client's GETs bring the rest.
+// Callers need no hold for that and may die at any point, for the number says what the carrier has.
 func (d *Delivery) number(ctx context.Context, s sessionstore.Session, has int) error {
 	limits := d.limits.Buffer
 	var err error
 	for tries := again.Times(storeTries); tries.Next(ctx); {
+		limits.Number = sessionstore.Number{
+			Outbox: s.ID, From: has, To: s.Seq(), First: s.Moves == 0 && has == 0,
+		}
 		var packets []sessionstore.Packet
-		var rewind *sessionstore.Rewind
-		if packets, rewind, err = d.numbered(ctx, &s, has); err != nil {
-			if errors.Is(err, sessionstore.ErrNotFound) {
-				break
-			}
+		if packets, err = d.numbered(ctx, &s, has); err != nil {
 			continue
 		}
-		to := max(has, s.Trimmed) + len(packets)
-		if rewind != nil && len(packets) == 0 {
-			return d.numberRewind(ctx, s, to+1, rewind)
-		}
-		limits.Number = sessionstore.Number{Outbox: s.ID, From: has, To: to, First: s.Moves == 0 && has == 0}
-		err = d.store.Deliver(ctx, s.Carrier, joined(packets), limits)
+		err = d.store.Deliver(ctx, s.Carrier, packets, limits)
 		action, got := d.rules.Numbered(err, &s, limits.Number)
 		switch action {
 		case protocol.NumberDone:
-			if got < s.Seq() {
-				has, tries = got, again.Times(storeTries)
-				continue
-			}
 			d.trim(ctx, &s, got-s.Trimmed)
 			return nil
 		case protocol.NumberLost, protocol.NumberLeave:
@@ -425,37 +393,20 @@ func (d *Delivery) number(ctx context.Context, s sessionstore.Session, has int) 
 	return d.closeCarrier(context.WithoutCancel(ctx), s, ReasonTransportError, "deliver: "+fmt.Sprint(err))
 }
 
-// numbered returns the entries behind a number, as the carrier gets them, up to one that is a rewind; or that, if it is
-// the first.
+// numbered returns the entries behind a number, as the carrier gets them.
 func (d *Delivery) numbered(
 	ctx context.Context, s *sessionstore.Session, has int,
-) ([]sessionstore.Packet, *sessionstore.Rewind, error) {
+) ([]sessionstore.Packet, error) {
 	from := max(has-s.Trimmed, 0)
 	packets, err := d.store.Bodies(ctx, s.ID, s.Buffer[min(from, len(s.Buffer)):])
 	if err != nil {
-		return nil, nil, fmt.Errorf("deliver: %w", err)
+		return nil, fmt.Errorf("deliver: %w", err)
 	}
-	all := make([]sessionstore.Packet, 0, len(packets))
-	for i, p := range packets {
-		if p.Rewind != nil {
-			return all, p.Rewind, nil
-		}
-		one := sessionstore.Packet{ID: p.ID}
-		if !p.Once { // or it was for a carrier on WebSocket, and is late
-			one.Frames = stampAll(s.ID, s.Trimmed+from+i+1, p.Frames)
-		}
-		all = append(all, one)
-	}
-	return all, nil, nil
-}
-
-// joined puts packets together to few entries of a buffer.
-func joined(packets []sessionstore.Packet) []sessionstore.Packet {
 	var all []sessionstore.Packet
-	for _, p := range packets {
-		all = join(all, p.ID, p.Frames)
+	for i, p := range packets {
+		all = join(all, p.ID, stampAll(s.ID, s.Trimmed+from+i+1, p.Frames))
 	}
-	return all
+	return all, nil
 }
 
 // join adds frames to a list of entries for a buffer: to the last of them while that is not too large.
@@ -489,10 +440,7 @@ func (d *Delivery) follow(
 	if err != nil {
 		return d.closeCarrier(context.WithoutCancel(ctx), s, ReasonTransportError, "switch: "+err.Error())
 	}
-	f := d.outboxPusher(&after, hold)
-	f.has = protocol.Offset{Entry: got + 1, Packets: carrier.Numbers[s.ID.Part()]}
-	_, err = f.run(ctx, after, after.Given, 0)
-	return err
+	return d.pushOutbox(ctx, after, hold, 0)
 }
 
 // An outbox keeps what was sent, for a client that comes back; but no more than leaves room for what comes while the
@@ -578,7 +526,7 @@ func (d *Delivery) Recover(ctx context.Context, r Recovery) (bool, error) {
 		err := d.closing.Close(ctx, after.ID, ReasonTransportClose, CloseOptions{})
 		return false, err
 	}
-	missed, sent, err := d.behind(ctx, &after, at)
+	missed, err := d.behind(ctx, &after, at)
 	switch {
 	case errors.Is(err, sessionstore.ErrNotFound): // it is too old to be there
 		return false, d.closing.Close(ctx, after.ID, ReasonTransportClose, CloseOptions{})
@@ -587,12 +535,11 @@ func (d *Delivery) Recover(ctx context.Context, r Recovery) (bool, error) {
 	}
 	all := d.rules.Welcome(r.First, missed)
 	if polling {
-		err = d.resend(ctx, after, all, at, sent)
+		err = d.resend(ctx, after, all)
 	} else {
 		f := d.outboxPusher(&after, hold)
-		f.has = at
 		if err = f.first(ctx, all); err == nil {
-			_, err = f.run(ctx, after, sent-after.Trimmed, 0)
+			_, err = f.run(ctx, after, len(after.Buffer), 0)
 		}
 	}
 	if before.Carrier != "" && before.Carrier != r.Carrier.ID {
@@ -630,34 +577,21 @@ func (d *Delivery) move(
 	return before, false, fmt.Errorf("recover: %w", err)
 }
 
-// behind returns what a client misses that has all up to an offset, as far as there is no rewind of which it lacks
-// events, and the number of the last entry of that. What comes with such a rewind, or behind it, has never been sent.
+// behind returns what a client misses that has all up to an offset.
 func (d *Delivery) behind(
 	ctx context.Context, s *sessionstore.Session, at protocol.Offset,
-) (all []sessionstore.Packet, last int, err error) {
+) ([]sessionstore.Packet, error) {
 	from := at.Entry - s.Trimmed
 	if at.Packets > 0 {
 		from--
 	}
 	packets, err := d.store.Bodies(ctx, s.ID, s.Buffer[from:])
 	if err != nil {
-		return nil, 0, fmt.Errorf("recover: %w", err)
+		return nil, fmt.Errorf("recover: %w", err)
 	}
+	var all []sessionstore.Packet
 	for i, p := range packets {
 		number, has := s.Trimmed+from+i+1, 0
-		if p.Rewind != nil {
-			if number == at.Entry {
-				has = at.Packets
-			}
-			lacks, err := d.lacks(ctx, s.ID, number, p.Rewind, has)
-			if err != nil {
-				return nil, 0, err
-			}
-			if lacks {
-				return all, number - 1, nil
-			}
-			continue
-		}
 		if number == at.Entry {
 			has = at.Packets
 		}
@@ -665,7 +599,7 @@ func (d *Delivery) behind(
 			all = join(all, p.ID, missed(s.ID, number, p.Frames, has))
 		}
 	}
-	return all, s.Seq(), nil
+	return all, nil
 }
 
 // first pushes what a client that comes back gets first.
@@ -681,22 +615,16 @@ func (f *outboxPusher) first(ctx context.Context, all []sessionstore.Packet) err
 }
 
 // resend is first for a carrier that polls. Others append to its buffer once it has a number of the outbox; what they
-// left to this caller until then is brought behind that, and so is what comes with a rewind. It has all up to the entry
-// sent, and up to at of the next.
-func (d *Delivery) resend(
-	ctx context.Context, s sessionstore.Session, all []sessionstore.Packet, at protocol.Offset, sent int,
-) error {
+// left to this caller until then is brought behind that.
+func (d *Delivery) resend(ctx context.Context, s sessionstore.Session, all []sessionstore.Packet) error {
 	var err error
 	limits := d.limits.Buffer
-	limits.Number = sessionstore.Number{Outbox: s.ID, From: -1, To: sent}
-	if at.Entry == sent+1 {
-		limits.Number.PartTo = at.Packets
-	}
+	limits.Number = sessionstore.Number{Outbox: s.ID, From: -1, To: s.Seq()}
 	for tries := again.Times(storeTries); tries.Next(ctx); {
 		err = d.store.Deliver(ctx, s.Carrier, all, limits)
 		switch action, _ := d.rules.Numbered(err, &s, limits.Number); action {
 		case protocol.NumberDone:
-			return d.catchUp(ctx, s, sent)
+			return d.catchUp(ctx, s)
 		case protocol.NumberLost:
 			return ErrClosed
 		case protocol.NumberRepeat:
@@ -711,18 +639,17 @@ func (d *Delivery) resend(
 	return errors.Join(err, d.closeCarrier(context.WithoutCancel(ctx), s, ReasonTransportError, err.Error()))
 }
 
-// catchUp brings what is in an outbox behind the number that its carrier has, and what was appended since it was read,
-// if the carrier polls.
-func (d *Delivery) catchUp(ctx context.Context, s sessionstore.Session, has int) error {
+// catchUp brings what was appended to an outbox since it was read, if its carrier polls.
+func (d *Delivery) catchUp(ctx context.Context, s sessionstore.Session) error {
 	now, err := d.readAgain(ctx, s.ID)
 	if err != nil {
 		return errors.Join(err, d.closeCarrier(ctx, s, ReasonTransportError, "recover: "+err.Error()))
 	}
 	if now.State != sessionstore.Open || now.Carrier != s.Carrier || now.Hold.Owner != sessionstore.HoldPolling ||
-		now.Seq() == has {
+		now.Seq() == s.Seq() {
 		return nil
 	}
-	return d.number(ctx, now, has)
+	return d.number(ctx, now, s.Seq())
 }
 
 // sentTime bounds the wait for what another caller is pushing.

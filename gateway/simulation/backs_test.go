@@ -103,7 +103,6 @@ func (r *run) newBacks() {
 		}
 		r.risePlans = append(r.risePlans, p)
 	}
-	r.newRewinds()
 	if rng.IntN(3) == 0 {
 		r.tight = true // so that outboxes are trimmed
 	}
@@ -180,7 +179,6 @@ func (r *run) recovers(srv *nonstick.Server) {
 		return nil
 	})
 	nsp.OnDisconnect(r.over0)
-	r.keepHistory(nsp)
 }
 
 // outlook returns what is known of a socket. The run is locked.
@@ -375,7 +373,6 @@ func (r *run) startBacks(ctx context.Context) {
 	for e := range r.risePlans {
 		r.w.spawn(ctx, fmt.Sprintf("to back, emitter%d", e), func(ctx context.Context, p *proc) { r.riser(ctx, p, e) })
 	}
-	r.startRewinds(ctx)
 	if r.kickAt > 0 {
 		r.w.spawn(ctx, "to back, kick", r.kick)
 	}
@@ -407,10 +404,7 @@ func (r *run) endBacks(ctx context.Context) {
 }
 
 func (r *run) riserOf(st sessionstore.Store, srv *nonstick.Server) *adapter.Adapter {
-	return adapter.New(st, srv.Engine().Delivery(), adapter.Options{
-		Logger: slog.New(failures{}),
-		Keeper: func(context.Context, sessionstore.Namespace) (*sessionstore.Keeping, error) { return &keepingAll, nil },
-	})
+	return adapter.New(st, srv.Engine().Delivery(), adapter.Options{Logger: slog.New(failures{})})
 }
 
 func (r *run) allowRecovery(nsp *nonstick.Namespace) {

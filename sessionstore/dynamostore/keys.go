@@ -87,16 +87,6 @@ const (
 	attrSent          = "sn" // the number of the last entry of an outbox that was sent
 	attrOnce          = "o"  // of a packet
 	attrOutbox        = "ob" // of a socket's row that is a link
-	attrRewind        = "rw" // of an entry that stands for events of a room: JSON
-	attrLast          = "nu" // of a history: the number of the last event
-	attrFirstNumber   = "fn" // and of the first that there ever was
-	attrNot           = "no" // of an event: sockets that it was not for
-	attrExcept        = "ex" // and rooms
-	attrAnd           = "nd" // rooms that a socket had to be in
-	attrRewound       = "re" // of a member row
-	attrJoining       = "jo" // of a member row: the owner, and when it ends
-	attrJoiningEnds   = "je"
-	attrKeeping       = "ke" // JSON
 )
 
 // maxKeyPart bounds ids that come from clients: DynamoDB takes 1,024 bytes of sort key.
@@ -194,23 +184,6 @@ func childKey(parent string, name sessionstore.Namespace) key {
 }
 
 func childrenPK(parent string) string { return "D#" + parent }
-
-// historyPK is the history of a room: its end and its last events, pages of events, and large ones.
-func historyPK(nsp sessionstore.Namespace, room sessionstore.Room) string {
-	return "L#" + escape(string(nsp)) + "#" + string(room)
-}
-
-// eventDigits is how many digits the number of an event has.
-const eventDigits = 17
-
-// eventsKey is a page of events, by the number of the first of them.
-func eventsKey(pk string, first int) key {
-	return key{pk, skPage + fmt.Sprintf("%0*d", eventDigits, max(first, 0))}
-}
-
-func eventBody(pk string, id string) bodyKey { return bodyKey{pk, "B#" + id} }
-
-func keepingKey(nsp sessionstore.Namespace) key { return key{"J#" + string(nsp), skSession} }
 
 func ackPK(id sessionstore.SessionID) string { return "K#" + string(id) }
 

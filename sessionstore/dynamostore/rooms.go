@@ -15,29 +15,6 @@ import (
 func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionstore.Room, hint sessionstore.Connection,
 	limits sessionstore.SocketLimits,
 ) error {
-	return s.join(ctx, k, room, limits, func(ctx context.Context, op sessionstore.Op, at key) error {
-		if k.Session.IsOutbox() { // whose row may know of its history
-			u := s.memberChange(k.Session)
-			u.remove(attrConn)
-			_, err := s.update(ctx, op, change{key: at, update: u.String(), values: u.values})
-			return err
-		}
-		return s.put(ctx, op, s.memberItem(at, k.Session, hint), "")
-	})
-}
-
-// memberChange is an update that makes a member row.
-func (s *Store) memberChange(id sessionstore.SessionID) *clauses {
-	u := &clauses{values: item{}}
-	u.put(attrSession, str(id))
-	u.put(attrTTL, seconds(s.rowsEnd()))
-	return u
-}
-
-// join puts a socket into a room; its member row is written by put.
-func (s *Store) join(ctx context.Context, k sessionstore.Socket, room sessionstore.Room,
-	limits sessionstore.SocketLimits, put func(context.Context, sessionstore.Op, key) error,
-) error {
 	const op = sessionstore.OpJoin
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("join room: %w", err)
@@ -47,7 +24,7 @@ func (s *Store) join(ctx context.Context, k sessionstore.Socket, room sessionsto
 	if err != nil {
 		return fmt.Errorf("join room: %w", err)
 	}
-	if err := put(ctx, op, roomKey(k.Namespace, room, k.ID)); err != nil {
+	if err := s.put(ctx, op, s.memberItem(roomKey(k.Namespace, room, k.ID), k.Session, hint), ""); err != nil {
 		if there || sessionstore.InDoubt(err) {
 			return fmt.Errorf("join room: member: %w", partly(err))
 		}
@@ -172,8 +149,6 @@ func memberOf(it item) sessionstore.Member {
 		Socket:  sessionstore.SocketID(text(it, attrSK)),
 		Session: sessionstore.SessionID(text(it, attrSession)),
 		Hint:    connection(it, attrConn),
-		Rewound: int(number(it, attrRewound)),
-		Joining: leaseOf(it, attrJoining, attrJoiningEnds),
 	}
 }
 

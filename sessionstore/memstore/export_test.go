@@ -42,14 +42,5 @@ func (s *Store) Recount() int64 {
 			n += weighTimer(&t)
 		}
 	}
-	for key, h := range s.histories.rooms {
-		n += key.weigh()
-		for i := range h.events {
-			n += weighEvent(&h.events[i])
-		}
-	}
-	for nsp := range s.histories.kept {
-		n += int64(historyWeight + len(nsp))
-	}
 	return n
 }

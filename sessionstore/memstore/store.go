@@ -45,7 +45,6 @@ type Store struct {
 	children  children
 	asks      asks
 	timers    timers
-	histories histories
 }
 
 var (

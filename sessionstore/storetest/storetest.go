@@ -62,7 +62,6 @@ func Run(t *testing.T, newStore func(t *testing.T) sessionstore.Store, without .
 		{"Outboxes", outboxTests},
 		{"Trims", trimTests},
 		{"Outbox races", outboxRaceTests},
-		{"Histories", historyTests},
 		{"Waker", wakerTests},
 	}
 	for _, name := range without {
