@@ -186,13 +186,24 @@ func (d *Delivery) enqueueInDoubt(
 	ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet, hold sessionstore.Lease,
 	cause error,
 ) error {
+	return d.appendInDoubt(ctx, id, packets, cause, func(ctx context.Context, s sessionstore.Session) error {
+		return d.enqueued(ctx, s, hold)
+	})
+}
+
+// appendInDoubt settles an Enqueue that may have happened: it goes on if the packets are in the buffer, and closes the
+// session if it is unknown whether they will be.
+func (d *Delivery) appendInDoubt(
+	ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet, cause error,
+	goOn func(ctx context.Context, s sessionstore.Session) error,
+) error {
 	ctx = context.WithoutCancel(ctx)
 	s, waits, err := d.waiting(ctx, id, packets[len(packets)-1].ID)
 	switch protocol.Doubt(!errors.Is(err, ErrClosed), waits) {
 	case protocol.DoubtGone:
 		return ErrClosed
 	case protocol.DoubtDone:
-		return d.enqueued(ctx, s, hold)
+		return goOn(ctx, s)
 	case protocol.DoubtClose:
 	}
 	err = d.close(ctx, id, ReasonTransportError, s.Conn, "deliver: "+cause.Error())

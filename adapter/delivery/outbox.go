@@ -184,23 +184,15 @@ func (d *Delivery) closeCarrier(ctx context.Context, s sessionstore.Session, rea
 	return err
 }
 
-// outboxInDoubt settles an append to an outbox that may have happened, as inDoubt does: by the packet, which stays in
-// the buffer when it has been sent. If it is not there it may yet come; so the outbox closes, and its client with it.
+// outboxInDoubt is enqueueInDoubt for an outbox, where a packet that has been sent stays in the buffer. If it is not
+// there it may yet come; so the outbox closes, and its client with it.
 func (d *Delivery) outboxInDoubt(
 	ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet, hold sessionstore.Lease,
 	cause error,
 ) error {
-	ctx = context.WithoutCancel(ctx)
-	s, waits, err := d.waiting(ctx, id, packets[len(packets)-1].ID)
-	switch protocol.Doubt(!errors.Is(err, ErrClosed), waits) {
-	case protocol.DoubtGone:
-		return ErrClosed
-	case protocol.DoubtDone:
+	return d.appendInDoubt(ctx, id, packets, cause, func(ctx context.Context, s sessionstore.Session) error {
 		return d.carry(ctx, s, hold, len(packets), 0)
-	case protocol.DoubtClose:
-	}
-	err = d.close(ctx, id, ReasonTransportError, s.Conn, "deliver: "+cause.Error())
-	return errors.Join(fmt.Errorf("deliver: %w", cause), err)
+	})
 }
 
 // stampAll returns the frames of an entry with their offsets.
@@ -261,7 +253,6 @@ type outboxPusher struct {
 	flusher // of which id and hold are the outbox's
 
 	carrier Target
-	outbox  sessionstore.SessionID
 }
 
 // pushOutbox pushes what has not been sent, in order, and gives the hold back. What was appended meanwhile makes that
@@ -280,7 +271,7 @@ func (d *Delivery) pushOutbox(
 
 func (d *Delivery) outboxPusher(s *sessionstore.Session, hold sessionstore.Lease) *outboxPusher {
 	return &outboxPusher{
-		flusher: flusher{d: d, id: s.ID, hold: hold}, outbox: s.ID,
+		flusher: flusher{d: d, id: s.ID, hold: hold},
 		carrier: Target{Session: s.Carrier, Hint: s.Conn},
 	}
 }
@@ -320,7 +311,7 @@ func (f *outboxPusher) entries(ctx context.Context, s *sessionstore.Session, fro
 		if i < volatile {
 			d = d.impatient()
 		}
-		frames := stampAll(f.outbox, s.Trimmed+from+i+1, p.Frames)
+		frames := stampAll(f.id, s.Trimmed+from+i+1, p.Frames)
 		switch err := f.one(ctx, d, p.ID, frames); {
 		case errors.Is(err, ErrDropped):
 			f.dropped++
@@ -345,13 +336,8 @@ func (f *outboxPusher) one(ctx context.Context, d *Delivery, id sessionstore.Pac
 // cut ends the carrier after a push that was no clear success, unless that has ended it: it is not known what its
 // client has, and only the client can tell.
 func (f *outboxPusher) cut(ctx context.Context, cause error) error {
-	err := f.d.close(
-		context.WithoutCancel(ctx), f.carrier.Session, ReasonTransportError, f.carrier.Hint, "push: "+cause.Error(),
-	)
-	if errors.Is(err, ErrEnding) {
-		return nil
-	}
-	return err
+	outbox := sessionstore.Session{Carrier: f.carrier.Session, Conn: f.carrier.Hint}
+	return f.d.closeCarrier(context.WithoutCancel(ctx), outbox, ReasonTransportError, "push: "+cause.Error())
 }
 
 // sent gives the hold back. If that is refused or in doubt, it returns the outbox as it is instead.
