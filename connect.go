@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
@@ -184,11 +185,7 @@ func (s *Server) enter(ctx context.Context, inv *engine.Invocation, socket *Sock
 	}
 	if len(now.Sockets) > s.limits.Sockets {
 		if recoverable {
-			err := s.engine.EndOutbox(ctx, socket.row.Session, inv.ID(), delivery.ReasonServerDisconnect, noDetails)
-			if err == nil {
-				err = s.store.Unlink(ctx, link(inv.ID(), &socket.row))
-			}
-			if err != nil {
+			if err := s.endOutbox(ctx, inv, &socket.row, delivery.ReasonServerDisconnect); err != nil {
 				return nil, fmt.Errorf("nonstick: connect: %w", err)
 			}
 			return errTooManySockets, nil
@@ -235,11 +232,7 @@ func (s *Server) tooLate(ctx context.Context, inv *engine.Invocation, socket *So
 		Reason: delivery.ReasonTransportClose, Cause: errors.New("the session closed during CONNECT"),
 	}
 	if socket.row.Session.IsOutbox() { // its client never knew of it, so it need not wait
-		err := s.engine.EndOutbox(ctx, socket.row.Session, inv.ID(), delivery.ReasonTransportClose, noDetails)
-		if err == nil {
-			err = s.store.Unlink(ctx, link(inv.ID(), &socket.row))
-		}
-		if err != nil {
+		if err := s.endOutbox(ctx, inv, &socket.row, delivery.ReasonTransportClose); err != nil {
 			return fmt.Errorf("nonstick: connect: %w", err)
 		}
 		return gone
@@ -285,18 +278,12 @@ func (s *Server) clientDisconnect(ctx context.Context, inv *engine.Invocation, p
 // leaveOutbox ends a recoverable socket. The end of its outbox decides: if another session has it by now, it stays.
 // What was sent to it in this request, the word that it has to leave among that, goes before.
 func (s *Server) leaveOutbox(
-	ctx context.Context,
-	inv *engine.Invocation,
-	row sessionstore.Socket,
-	reason string,
+	ctx context.Context, inv *engine.Invocation, row *sessionstore.Socket, reason string,
 ) error {
 	if err := inv.Flush(ctx); err != nil && !errors.Is(err, delivery.ErrClosed) {
 		return err
 	}
-	if err := s.engine.EndOutbox(ctx, row.Session, inv.ID(), reason, noDetails); err != nil {
-		return err
-	}
-	return s.store.Unlink(ctx, link(inv.ID(), &row))
+	return s.endOutbox(ctx, inv, row, reason)
 }
 
 // leave runs the disconnect handler of a socket whose session goes on, and removes it. If another instance is doing so,
@@ -307,18 +294,13 @@ func (s *Server) leave(ctx context.Context, inv *engine.Invocation, row sessions
 	}
 	inv.Told.Flush(ctx) // before the end of the socket, which is told by itself
 	if row.Session.IsOutbox() {
-		if err := s.leaveOutbox(ctx, inv, row, reason); err != nil {
+		if err := s.leaveOutbox(ctx, inv, &row, reason); err != nil {
 			return fmt.Errorf("nonstick: leave: %w", err)
 		}
 	} else if _, err := s.part(ctx, row, ending{reason: reason, transport: inv.Session().Transport}); err != nil {
 		return err
 	}
-	rest := make([]sessionstore.Socket, 0, len(inv.Session().Sockets))
-	for _, k := range inv.Session().Sockets {
-		if k.Namespace != row.Namespace {
-			rest = append(rest, k)
-		}
-	}
+	rest := without(inv, row.Namespace)
 	inv.SetSockets(rest)
 	if inv.Left == nil {
 		inv.Left = make(map[sessionstore.Namespace]bool)
@@ -329,4 +311,10 @@ func (s *Server) leave(ctx context.Context, inv *engine.Invocation, row sessions
 	}
 	session := inv.Session()
 	return s.engine.Joined(ctx, &session)
+}
+
+// without returns the sockets of an invocation's session but for that in a namespace.
+func without(inv *engine.Invocation, nsp sessionstore.Namespace) []sessionstore.Socket {
+	all := slices.Clone(inv.Session().Sockets) // what was read is shared
+	return slices.DeleteFunc(all, func(k sessionstore.Socket) bool { return k.Namespace == nsp })
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter"
@@ -33,9 +34,7 @@ const MaxDisconnectionDuration = gateway.MaxRecovery
 func (r ConnectionStateRecovery) check() {
 	if d := r.MaxDisconnectionDuration; d < 0 || d > MaxDisconnectionDuration {
 		panic(fmt.Sprintf(
-			"nonstick: connection state recovery: MaxDisconnectionDuration is %v, want 0 to %v",
-			d,
-			MaxDisconnectionDuration,
+			"nonstick: connection state recovery: MaxDisconnectionDuration is %v, want 0 to %v", d, gateway.MaxRecovery,
 		))
 	}
 }
@@ -115,6 +114,7 @@ func (s *Server) recover(
 	}
 	box, err := s.store.Get(ctx, sessionstore.OutboxID(back.PID), time.Now())
 	if errors.Is(err, sessionstore.ErrNotFound) {
+		n.notRecovered(ctx, inv, "its socket has ended")
 		return false, nil
 	}
 	if err != nil {
@@ -122,10 +122,12 @@ func (s *Server) recover(
 	}
 	row, ok := box.Socket(n.name)
 	if !ok || row.Leaving.Held() {
+		n.notRecovered(ctx, inv, "its socket has ended, or is of another namespace")
 		return false, nil
 	}
 	if !s.engine.Delivery().Recoverable(&box, back.Offset) { // what it was need not wait any more
-		if err := s.engine.CloseAway(ctx, box.ID); err != nil {
+		n.notRecovered(ctx, inv, "its time is over, or what it missed is not there whole")
+		if err := s.engine.CloseAway(ctx, box.ID, noDetails); err != nil {
 			return false, fmt.Errorf("nonstick: recover: %w", err)
 		}
 		return false, nil
@@ -164,13 +166,22 @@ func (s *Server) recover(
 		if err := s.store.Unlink(ctx, link(inv.ID(), &row)); err != nil {
 			return false, fmt.Errorf("nonstick: recover: %w", err)
 		}
+		n.notRecovered(ctx, inv, "another caller was first, or what it missed is not there whole")
 		return false, nil
 	}
-	inv.SetSockets(append(inv.Session().Sockets[:len(inv.Session().Sockets):len(inv.Session().Sockets)], row.Home()))
+	inv.SetSockets(append(slices.Clip(inv.Session().Sockets), row.Home()))
 	defer s.via.Bulk.Flush(ctx)
 	n.tellConnected(ctx, socket)
 	socket.keep()
 	return true, nil
+}
+
+// notRecovered logs why a client that came back is a new one: what it missed is lost to it.
+func (n *Namespace) notRecovered(ctx context.Context, inv *engine.Invocation, why string) {
+	n.server.log.InfoContext(
+		ctx, "a client that came back is new", "session", engine.NameInLog(inv.ID()), "nsp", string(n.name),
+		"cause", why,
+	)
 }
 
 // maxCarried is how many outboxes a session may carry in its life while it is on polling: what it notes of each stays
@@ -256,6 +267,17 @@ func (s *Server) lost(ctx context.Context, row sessionstore.Socket, how ending) 
 	return nil
 }
 
+// endOutbox ends a recoverable socket of the session that carries it, and its link there. If another session has it by
+// now, that keeps it.
+func (s *Server) endOutbox(
+	ctx context.Context, inv *engine.Invocation, row *sessionstore.Socket, reason string,
+) error {
+	if err := s.engine.EndOutbox(ctx, row.Session, inv.ID(), reason, noDetails); err != nil {
+		return err
+	}
+	return s.store.Unlink(ctx, link(inv.ID(), row))
+}
+
 // noDetails are of an end of which nothing is known but its reason.
 var noDetails sessionstore.Details
 
@@ -282,12 +304,6 @@ func (s *Server) linksNothing(
 	if err := s.store.Unlink(ctx, link(inv.ID(), &row)); err != nil {
 		return false, fmt.Errorf("nonstick: connect: %w", err)
 	}
-	rest := make([]sessionstore.Socket, 0, len(inv.Session().Sockets))
-	for _, k := range inv.Session().Sockets {
-		if k.Namespace != row.Namespace {
-			rest = append(rest, k)
-		}
-	}
-	inv.SetSockets(rest)
+	inv.SetSockets(without(inv, row.Namespace))
 	return true, nil
 }

@@ -121,7 +121,9 @@ func TestRecovery(t *testing.T) {
 				c.client = w.on(transport)
 				c.connect(fmt.Sprintf(`{"pid":%q}`, c.pid))
 				lose()
-				takes("its end", 3, 4, func() { w.must(w.server.Engine().CloseAway(t.Context(), c.box())) })
+				takes("its end", 3, 4, func() {
+					w.must(w.server.Engine().CloseAway(t.Context(), c.box(), sessionstore.Details{}))
+				})
 			})
 		}
 	}

@@ -58,15 +58,11 @@ func (e *Engine) EndOutbox(
 	if err := e.Lose(ctx, id, carrier, 0, reason); err != nil {
 		return err
 	}
-	return e.closeAway(ctx, id, details)
+	return e.CloseAway(ctx, id, details)
 }
 
 // CloseAway closes an outbox that has no carrier, before its time is over.
-func (e *Engine) CloseAway(ctx context.Context, id sessionstore.SessionID) error {
-	return e.closeAway(ctx, id, sessionstore.Details{})
-}
-
-func (e *Engine) closeAway(ctx context.Context, id sessionstore.SessionID, details sessionstore.Details) error {
+func (e *Engine) CloseAway(ctx context.Context, id sessionstore.SessionID, details sessionstore.Details) error {
 	s, err := e.store.Get(ctx, id, time.Now())
 	if errors.Is(err, sessionstore.ErrNotFound) {
 		return nil
@@ -103,61 +99,59 @@ func (e *Engine) Lose(
 	return fmt.Errorf("engine: lose a carrier: %w", err)
 }
 
-// outboxDue looks at an outbox. One that is away, and over, is closed, for the reason that its carrier was lost for.
-func (e *Engine) outboxDue(ctx context.Context, t sessionstore.Timer) error {
+// outboxDue looks at an outbox. One that is away, and over, is closed, for the reason that its carrier was lost for. It
+// is not done, and the timer comes again, until the outbox is closed or needs no look: the caller that finishes its end
+// may die, and nothing else tells a sweeper of it.
+func (e *Engine) outboxDue(ctx context.Context, t sessionstore.Timer) (done bool, err error) {
 	var body delivery.OutboxTimer
 	if err := json.Unmarshal([]byte(t.Body), &body); err != nil {
-		return fmt.Errorf("engine: timer of an outbox: %w", err)
+		return true, fmt.Errorf("engine: timer of an outbox: %w", err)
 	}
 	now := time.Now()
 	s, err := e.store.Get(ctx, body.Outbox, now)
 	if errors.Is(err, sessionstore.ErrNotFound) {
-		return nil
+		return true, nil
 	}
 	if err != nil {
-		return errors.Join(ErrUnfinished, fmt.Errorf("engine: look at an outbox: %w", err))
+		return false, fmt.Errorf("engine: look at an outbox: %w", err)
 	}
 	switch {
 	case s.State == sessionstore.Closed:
-		return nil
+		return true, nil
 	case s.State == sessionstore.Closing && s.Handler.Expired(now):
-		return e.takeOver(ctx, &s, now)
+		return false, e.takeOver(ctx, &s, now)
 	case s.State == sessionstore.Closing:
-		return ErrUnfinished
+		return false, nil
 	case s.Carrier != "":
-		return unfinished(e.lookAtCarrier(ctx, &s, body.Keep))
+		return e.lookAtCarrier(ctx, &s, body.Keep)
 	case now.Before(s.PingAt): // it was lost again, and has another timer
-		return nil
+		return true, nil
 	}
 	err = e.closing.Close(ctx, s.ID, s.Reason, delivery.CloseOptions{IfPingAt: s.PingAt})
 	if errors.Is(err, sessionstore.ErrConflict) { // it was recovered just now
-		return nil
+		return true, nil
 	}
-	return errors.Join(ErrUnfinished, err) // until it is closed: the caller that finishes it may die
+	return false, err
 }
 
-// unfinished has a timer come again after an error: without it the outbox would stay for good.
-func unfinished(err error) error {
-	if err == nil || errors.Is(err, ErrUnfinished) {
-		return err
-	}
-	return errors.Join(ErrUnfinished, err)
-}
-
-// lookAtCarrier gives up the carrier of an outbox if it has ended.
-func (e *Engine) lookAtCarrier(ctx context.Context, s *sessionstore.Session, keep time.Duration) error {
+// lookAtCarrier gives up the carrier of an outbox if it has ended. It is not done while the carrier is ending.
+func (e *Engine) lookAtCarrier(
+	ctx context.Context, s *sessionstore.Session, keep time.Duration,
+) (done bool, err error) {
 	carrier, err := e.store.Get(ctx, s.Carrier, time.Now())
 	switch {
 	case errors.Is(err, sessionstore.ErrNotFound), err == nil && carrier.State == sessionstore.Closed:
-		return e.Lose(ctx, s.ID, s.Carrier, keep, delivery.ReasonTransportClose)
+		err = e.Lose(ctx, s.ID, s.Carrier, keep, delivery.ReasonTransportClose)
+		return err == nil, err
 	case err != nil:
-		return errors.Join(ErrUnfinished, fmt.Errorf("engine: look at a carrier: %w", err))
+		return false, fmt.Errorf("engine: look at a carrier: %w", err)
 	case carrier.State == sessionstore.Closing:
-		return ErrUnfinished
+		return false, nil
 	case !links(&carrier, s.ID): // the caller that was to link them has died
-		return e.EndOutbox(ctx, s.ID, s.Carrier, delivery.ReasonTransportError, described("never connected"))
+		err = e.EndOutbox(ctx, s.ID, s.Carrier, delivery.ReasonTransportError, described("never connected"))
+		return err == nil, err
 	}
-	return nil
+	return true, nil
 }
 
 // links reports whether a session knows that it carries an outbox.

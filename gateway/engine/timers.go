@@ -68,14 +68,16 @@ func (e *Engine) due(ctx context.Context, h TimerHandler, t sessionstore.Timer) 
 	if err != nil {
 		return fmt.Errorf("engine: claim timer: %w", err)
 	}
+	done := true
 	switch {
 	case t.Kind == delivery.KindOutbox:
-		err = e.outboxDue(ctx, t)
+		done, err = e.outboxDue(ctx, t)
 	case h != nil:
 		err = h.Due(ctx, t)
+		done = !errors.Is(err, ErrUnfinished)
 	}
 	ctx = context.WithoutCancel(ctx)
-	if errors.Is(err, ErrUnfinished) {
+	if !done {
 		lease.Until = now
 		if kept := e.store.Claim(ctx, name, lease, "", now); kept != nil {
 			err = errors.Join(err, fmt.Errorf("engine: timer not given back: %w", kept)) // its lease ends
