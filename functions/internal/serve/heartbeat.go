@@ -82,7 +82,7 @@ func (f *heartbeat) beat(ctx context.Context, l link) error {
 		return f.lend(ctx, l.Help)
 	}
 	if l.Holder == "" {
-		if n, err := f.sessions(ctx); n == 0 && err == nil {
+		if _, idle, err := f.idle(ctx); idle && err == nil {
 			return nil
 		}
 	}
@@ -130,14 +130,15 @@ func (f *heartbeat) startSweep(ctx context.Context, parts ...engine.Part) (stop 
 // and how many sessions there are. The sweep has met them. They are counted only where that tells nothing: to read them
 // all takes long if they are many.
 func (f *heartbeat) successor(ctx context.Context, me sessionstore.Owner) (next sessionstore.Owner, n int, err error) {
+	idle := false
 	n, known := f.walks.sessions(f.store.Shards())
 	if !known || n == 0 {
-		if n, err = f.sessions(ctx); err != nil {
+		if n, idle, err = f.idle(ctx); err != nil {
 			f.log.WarnContext(ctx, "sessions not counted", "error", err)
 		}
 	}
 	f.metrics.Add(boot.Sessions, n)
-	if n == 0 && err == nil {
+	if idle {
 		next, err = f.end(ctx, me)
 		return next, 0, err
 	}
@@ -214,7 +215,7 @@ func (f *heartbeat) watch(ctx context.Context) {
 // recoverable socket may wait for its client.
 const timersAhead = gateway.MaxRecovery
 
-// sessions counts those that are registered; one more if there is none, but something is to be done at a time.
+// sessions counts those that are registered.
 func (f *heartbeat) sessions(ctx context.Context) (n int, err error) {
 	for shard := range f.store.Shards() {
 		for _, err := range f.store.Registrations(ctx, shard) {
@@ -224,18 +225,25 @@ func (f *heartbeat) sessions(ctx context.Context) (n int, err error) {
 			n++
 		}
 	}
-	if n > 0 || !f.timed() {
-		return n, nil
+	return n, nil
+}
+
+// idle counts the sessions, and reports whether nothing needs the heartbeat: there is none, and nothing is to be done
+// at a time. After an error it is not.
+func (f *heartbeat) idle(ctx context.Context) (sessions int, idle bool, err error) {
+	n, err := f.sessions(ctx)
+	if n > 0 || err != nil || !f.timed() {
+		return n, n == 0 && err == nil, err
 	}
 	for shard := range sessionstore.TimerShards(f.store.Shards()) {
 		for _, err := range f.store.DueTimers(ctx, shard, time.Now().Add(timersAhead)) {
 			if err != nil {
-				return n, fmt.Errorf("serve: look for timers: %w", err)
+				return 0, false, fmt.Errorf("serve: look for timers: %w", err)
 			}
-			return 1, nil
+			return 0, false, nil
 		}
 	}
-	return n, nil
+	return 0, true, nil
 }
 
 // end gives the chain up, waits, and looks once more: a request that registered a session in that time may have relied
@@ -251,8 +259,7 @@ func (f *heartbeat) end(ctx context.Context, me sessionstore.Owner) (sessionstor
 		return "", fmt.Errorf("serve: give heartbeat up: %w", err)
 	}
 	wait(ctx, chainGrace)
-	n, err := f.sessions(ctx)
-	if n == 0 && err == nil {
+	if _, idle, err := f.idle(ctx); idle && err == nil {
 		return "", nil
 	}
 	again := newOwner()
