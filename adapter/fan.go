@@ -62,15 +62,22 @@ func newFan(a *Adapter, nsp sessionstore.Namespace, room sessionstore.Room, p *P
 	return f
 }
 
-// start delivers to a member, once there is a place.
+// start delivers to a member: at once if that takes no time, else once there is a place.
 func (f *fan) start(ctx context.Context, m sessionstore.Member) {
+	first := f.a.delivery.First(ctx, f.packet.target(m), f.packet.to(m))
+	if first.Done() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.result.Delivered++
+		return
+	}
 	f.all <- struct{}{}
 	p := &place{f: f}
 	p.take()
 	f.group.Go(func() {
 		defer func() { <-f.all }()
 		defer p.give()
-		f.deliver(ctx, m, p)
+		f.deliver(ctx, m, p, first)
 	})
 }
 
@@ -128,9 +135,9 @@ func (f *fan) end(ctx context.Context) (Result, error) {
 	return f.result, errors.Join(f.errs...)
 }
 
-func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place) {
+func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place, first delivery.First) {
 	p.way = f.a.delivery.With(p.patiently, f.close)
-	truth, err := Send(ctx, &p.way, m, f.packet)
+	truth, err := p.way.After(ctx, f.packet.target(m), f.packet.to(m), first)
 	gone := errors.Is(err, delivery.ErrClosed) && !errors.Is(err, delivery.ErrEnding)
 	dropped := errors.Is(err, delivery.ErrDropped)
 	switch {

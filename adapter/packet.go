@@ -57,6 +57,11 @@ func encode(p socketio.Packet) []string {
 // to returns what one socket gets.
 func (p *Packet) to(sessionstore.Member) []sessionstore.Packet { return p.entry }
 
+// target returns where one socket is reached.
+func (p *Packet) target(m sessionstore.Member) delivery.Target {
+	return delivery.Target{Session: m.Session, Hint: m.Hint, Volatile: p.Volatile}
+}
+
 // Frames returns the Engine.IO packets of the packet, encoded as text.
 func (p *Packet) Frames() []string { return p.frames }
 
@@ -116,16 +121,14 @@ type Way interface {
 // what its receiver gets, and leaves by the way that is given. It returns what [delivery.Delivery.Deliver] does. Of
 // several packets none is taken for volatile.
 func Send(ctx context.Context, by Way, m sessionstore.Member, packets ...*Packet) (sessionstore.Connection, error) {
-	to := delivery.Target{Session: m.Session, Hint: m.Hint}
-	if len(packets) == 1 { // as each of a broadcast, whose members share the entry
-		to.Volatile = packets[0].Volatile
-		return by.Deliver(ctx, to, packets[0].to(m))
+	if len(packets) == 1 {
+		return by.Deliver(ctx, packets[0].target(m), packets[0].to(m))
 	}
 	encoded := make([]sessionstore.Packet, 0, len(packets))
 	for _, p := range packets {
 		encoded = append(encoded, p.to(m)...)
 	}
-	return by.Deliver(ctx, to, encoded)
+	return by.Deliver(ctx, delivery.Target{Session: m.Session, Hint: m.Hint}, encoded)
 }
 
 // Send sends a packet to one socket, by a way or, if that is nil, directly. [delivery.ErrClosed] if the socket has

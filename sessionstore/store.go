@@ -332,3 +332,10 @@ type Waker interface {
 	// part, after the call. Reading after the call sees every answer that came before it.
 	Answered(nsp Namespace, id uint64) <-chan struct{}
 }
+
+// Immediate is an optional ability of a store: its calls wait for nothing but a lock of this process. A caller then
+// needs no goroutines to make many calls side by side, and pays nothing to read again.
+type Immediate interface {
+	// Immediate does nothing; it marks the store.
+	Immediate()
+}

@@ -67,6 +67,9 @@ func (c *collections) get(id sessionstore.SessionID) []*Collection {
 	return c.of[id]
 }
 
+// has reports whether something is collected for a session.
+func (c *collections) has(id sessionstore.SessionID) bool { return len(c.get(id)) > 0 }
+
 func (c *collections) add(id sessionstore.SessionID, k *Collection) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -114,6 +114,7 @@ type Delivery struct {
 	// session alone.
 	patiently func(ctx context.Context, push Try) error
 	rules     *protocol.Rules
+	immediate bool // the store is a sessionstore.Immediate
 }
 
 // Try makes one try at a push. Busy says that nothing was sent, and that the push may be repeated in place after a
@@ -123,10 +124,11 @@ type Try func(ctx context.Context) (busy bool, err error)
 // New returns a Delivery. Closing says what happens to sessions that have to be closed.
 func New(store Store, pusher Pusher, closing *Closing, limits Limits) *Delivery {
 	groups, _ := pusher.(GroupPusher)
+	_, immediate := store.(sessionstore.Immediate)
 	return &Delivery{
 		store: store, pusher: pusher, groups: groups, closing: closing, limits: limits.WithDefaults(),
 		serial: &known{}, ending: &known{}, collections: &collections{},
-		end: closing.Close, rules: protocol.Of(store),
+		end: closing.Close, rules: protocol.Of(store), immediate: immediate,
 	}
 }
 
@@ -182,9 +184,39 @@ func (d *Delivery) deliver(
 	case t.Volatile:
 		return t.Hint, d.pushVolatile(ctx, t.Session, t.Hint, packets)
 	case t.Hint.IsZero():
-		return d.buffer(ctx, t.Session, packets)
+		return d.buffer(ctx, t.Session, packets, First{})
 	}
 	return t.Hint, d.push(ctx, t.Session, t.Hint, packets)
+}
+
+// First is the first try of a delivery, see [Delivery.First]. The zero value is that none was made.
+type First struct {
+	made bool
+	err  error
+}
+
+// Done reports whether the packets are delivered: there is nothing left to do.
+func (f First) Done() bool { return f.made && f.err == nil }
+
+// First makes the first try of a delivery, in place, if that waits for nothing: the store is a [sessionstore.Immediate]
+// and the packets go into a buffer. For a caller that delivers to many sessions; unless the first try is Done, the
+// caller goes on with [Delivery.After]. The packets must have passed [Delivery.Check].
+func (d *Delivery) First(ctx context.Context, t Target, packets []sessionstore.Packet) First {
+	elsewhere := !t.Hint.IsZero() || t.Volatile || t.Session.IsOutbox()
+	if !d.immediate || elsewhere || d.serial.has(t.Session) || d.ending.has(t.Session) || d.collections.has(t.Session) {
+		return First{}
+	}
+	return First{made: true, err: d.store.Deliver(ctx, t.Session, packets, d.limits.Buffer)}
+}
+
+// After is Deliver behind a first try, which is not repeated.
+func (d *Delivery) After(
+	ctx context.Context, t Target, packets []sessionstore.Packet, first First,
+) (sessionstore.Connection, error) {
+	if first.made {
+		return d.patient().buffer(ctx, t.Session, packets, first)
+	}
+	return d.Deliver(ctx, t, packets)
 }
 
 // Check refuses frames that are too large for any transport, with [ErrPacketTooLarge].
@@ -328,17 +360,20 @@ func (d *Delivery) close(
 	return err
 }
 
-// buffer appends to the session's buffer, and learns from a refusal where the session is.
+// buffer appends to the session's buffer, and learns from a refusal where the session is. It goes on from the first
+// try, if the caller has made that.
 func (d *Delivery) buffer(
-	ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet,
+	ctx context.Context, id sessionstore.SessionID, packets []sessionstore.Packet, first First,
 ) (sessionstore.Connection, error) {
 	none := sessionstore.Connection{}
-	if d.serial.has(id) {
+	if d.serial.has(id) && !first.made {
 		return none, d.enqueue(ctx, id, packets)
 	}
-	var err error
-	for tries := again.Times(storeTries); tries.Next(ctx); {
-		err = d.store.Deliver(ctx, id, packets, d.limits.Buffer)
+	err := first.err
+	for tries := again.Times(storeTries); tries.Next(ctx); first.made = false {
+		if !first.made {
+			err = d.store.Deliver(ctx, id, packets, d.limits.Buffer)
+		}
 		switch action := d.rules.Deliver(err, packets, d.limits.Buffer); action {
 		case protocol.DeliverDone:
 			return none, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/nonstick-io/nonstick/internal/deliverytest"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
+	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
 
 const sid = sessionstore.SessionID("S")
@@ -150,31 +151,94 @@ func closed(w *world) {
 
 func TestDeliver(t *testing.T) {
 	for _, c := range deliveries {
+		for name, deliver := range ways {
+			t.Run(c.name+"/"+name, func(t *testing.T) {
+				inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
+					c.make(w)
+					for op, list := range c.store {
+						w.Store.Fail(op, list...)
+					}
+					w.Pusher.Answer(conn("S"), c.push...)
+					target := delivery.Target{Session: sid}
+					if c.hint {
+						target.Hint = conn("S")
+					}
+					start := time.Now()
+					packets := []sessionstore.Packet{w.Packet("4a"), w.Packet("4b"), w.Packet("bAA==")}
+					truth, err := deliver(w, target, packets)
+					if !errors.Is(err, c.err) {
+						t.Errorf("error %v, want %v", err, c.err)
+					}
+					if want := conn("S"); (truth == want) != c.truth || truth != want && !truth.IsZero() {
+						t.Errorf("reached by %q, want the connection: %v", truth, c.truth)
+					}
+					if waited := time.Since(start) > 0; waited != c.waits {
+						t.Errorf("waited %v, want %v", time.Since(start), c.waits)
+					}
+					w.expectSession(c.pushed, c.buffered, c.reason)
+				})
+			})
+		}
+	}
+}
+
+// ways are those in which a caller may deliver: in one call, or with the first try apart.
+var ways = map[string]func(
+	w *world, t delivery.Target, packets []sessionstore.Packet,
+) (sessionstore.Connection, error){
+	"at once": func(w *world, t delivery.Target, packets []sessionstore.Packet) (sessionstore.Connection, error) {
+		return w.Delivery.Deliver(w.T.Context(), t, packets)
+	},
+	"first try apart": func(
+		w *world, t delivery.Target, packets []sessionstore.Packet,
+	) (sessionstore.Connection, error) {
+		first := w.Delivery.First(w.T.Context(), t, packets)
+		if first.Done() {
+			return t.Hint, nil
+		}
+		return w.Delivery.After(w.T.Context(), t, packets, first)
+	},
+}
+
+// A first try is made where it takes no time, and is not made again.
+func TestFirst(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		make    func(w *world)
+		target  delivery.Target
+		collect bool // something waits to be delivered before it
+		done    bool
+		writes  int64 // of both together
+	}{
+		{"polling", polling, delivery.Target{Session: sid}, false, true, 1},
+		{"on WebSocket", webSocket, delivery.Target{Session: sid}, false, false, 1},
+		{"gone", nothing, delivery.Target{Session: sid}, false, false, 1},
+		{"with a hint", webSocket, delivery.Target{Session: sid, Hint: conn("S")}, false, false, 0},
+		{"volatile, and no GET is parked", polling, delivery.Target{Session: sid, Volatile: true}, false, false, 1},
+		{"behind what was collected", polling, delivery.Target{Session: sid}, true, false, 2},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
+				meter := &sessionstore.Meter{}
+				w.Store.Store = memstore.New(memstore.Options{Meter: meter})
 				c.make(w)
-				for op, list := range c.store {
-					w.Store.Fail(op, list...)
+				if c.collect {
+					before := []sessionstore.Packet{w.Packet("4before")}
+					_, err := w.Delivery.Collect(c.target).Deliver(t.Context(), c.target, before)
+					w.Must(err)
 				}
-				w.Pusher.Answer(conn("S"), c.push...)
-				target := delivery.Target{Session: sid}
-				if c.hint {
-					target.Hint = conn("S")
+				before := meter.Total().Writes
+				packets := []sessionstore.Packet{w.Packet("4a")}
+				first := w.Delivery.First(t.Context(), c.target, packets)
+				if first.Done() != c.done {
+					t.Errorf("done %v, want %v", first.Done(), c.done)
 				}
-				start := time.Now()
-				truth, err := w.Delivery.Deliver(
-					t.Context(), target, []sessionstore.Packet{w.Packet("4a"), w.Packet("4b"), w.Packet("bAA==")},
-				)
-				if !errors.Is(err, c.err) {
-					t.Errorf("error %v, want %v", err, c.err)
+				if !first.Done() {
+					_, _ = w.Delivery.After(t.Context(), c.target, packets, first)
 				}
-				if want := conn("S"); (truth == want) != c.truth || truth != want && !truth.IsZero() {
-					t.Errorf("reached by %q, want the connection: %v", truth, c.truth)
+				if got := meter.Total().Writes - before; got != c.writes {
+					t.Errorf("%d writes, want %d", got, c.writes)
 				}
-				if waited := time.Since(start) > 0; waited != c.waits {
-					t.Errorf("waited %v, want %v", time.Since(start), c.waits)
-				}
-				w.expectSession(c.pushed, c.buffered, c.reason)
 			})
 		})
 	}

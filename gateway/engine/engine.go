@@ -127,21 +127,22 @@ type Config struct {
 // Engine serves the requests of sessions. Safe for concurrent use; it keeps nothing of a session but a
 // bounded cache of which connection belongs to which.
 type Engine struct {
-	store    Store
-	waker    sessionstore.Waker // nil if the store cannot tell
-	pusher   delivery.Pusher
-	rules    *protocol.Rules
-	handler  Handler
-	opts     Options
-	log      *slog.Logger
-	closing  *delivery.Closing
-	delivery *delivery.Delivery
-	attach   bool        // packets with attachments may be sent; set before it serves
-	serial   bool        // and need serial sessions for that
-	carries  atomic.Bool // sessions may carry outboxes
-	conns    connCache
-	ends     Ends // nil if the caller that closes a session finishes it
-	hooks    Hooks
+	store     Store
+	waker     sessionstore.Waker // nil if the store cannot tell
+	immediate bool               // to read the store costs nothing
+	pusher    delivery.Pusher
+	rules     *protocol.Rules
+	handler   Handler
+	opts      Options
+	log       *slog.Logger
+	closing   *delivery.Closing
+	delivery  *delivery.Delivery
+	attach    bool        // packets with attachments may be sent; set before it serves
+	serial    bool        // and need serial sessions for that
+	carries   atomic.Bool // sessions may carry outboxes
+	conns     connCache
+	ends      Ends // nil if the caller that closes a session finishes it
+	hooks     Hooks
 }
 
 // New returns an Engine.
@@ -154,6 +155,7 @@ func New(c Config) *Engine {
 		e.log = slog.New(slog.DiscardHandler)
 	}
 	e.waker, _ = c.Store.(sessionstore.Waker)
+	_, e.immediate = c.Store.(sessionstore.Immediate)
 	e.closing = &delivery.Closing{
 		Sessions: c.Store, Pusher: c.Pusher, Finish: e.closed, Announce: e.announce, Logger: e.log,
 	}

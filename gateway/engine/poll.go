@@ -27,6 +27,9 @@ const (
 	longestReread = time.Second
 )
 
+// gatherPace is the longest pause of a GET that gathers: 1, 2, 4, 8 and 16 ms.
+const gatherPace = 16 * time.Millisecond
+
 // pollTries is how often a GET reads because a write of its own was refused or in doubt.
 const pollTries = 100
 
@@ -74,6 +77,7 @@ type poller struct {
 	parked   bool
 	unprobed bool // it has read the session before a probe
 	reread   time.Duration
+	pace     time.Duration // of its gathering
 	cause    error
 }
 
@@ -95,7 +99,11 @@ func (p *poller) until(ctx context.Context) (string, error) {
 			p.t = p.name(ctx, s.OpenedT)
 		}
 		g := p.state(&s, time.Now())
-		payload, done, err := p.act(ctx, g)
+		action := p.e.rules.Get(g)
+		if action.Do == protocol.GetGive && p.gathers(&s) && p.comes(ctx, changed) {
+			continue
+		}
+		payload, done, err := p.act(ctx, g, action)
 		if done || err != nil {
 			return payload, err
 		}
@@ -126,9 +134,10 @@ func (p *poller) state(s *sessionstore.Session, now time.Time) protocol.GetState
 }
 
 // act does what the session as read asks of this GET; it is not done if the GET is parked and goes on waiting.
-func (p *poller) act(ctx context.Context, g protocol.GetState) (payload string, done bool, err error) {
+func (p *poller) act(
+	ctx context.Context, g protocol.GetState, action protocol.GetAction,
+) (payload string, done bool, err error) {
 	s := g.Session
-	action := p.e.rules.Get(g)
 	answer := sessionstore.AnswerRequest{Read: s, T: p.t, Ping: action.Say == engineio.PingFrame}
 	switch action.Do {
 	case protocol.GetUnknown:
@@ -162,6 +171,35 @@ func (p *poller) act(ctx context.Context, g protocol.GetState) (payload string, 
 		return "", false, err
 	}
 	return payload, true, err
+}
+
+// gathers reports whether the GET waits for p.pace before it takes what it has found, if more comes meanwhile. A GET
+// that comes while broadcasts follow each other finds several entries. If it took them at once, its client would be
+// back for the next few, and a burst would cost each client dozens of requests. So it waits as long as more comes, for
+// 31 ms at most. It does that only where to read again costs nothing.
+func (p *poller) gathers(s *sessionstore.Session) bool {
+	n := len(s.Pending())
+	if !p.e.immediate || p.parked || n < 2 || n >= maxAnswerPackets || p.pace >= gatherPace {
+		return false
+	}
+	p.pace = max(time.Millisecond, 2*p.pace)
+	return true
+}
+
+// comes waits for p.pace and reports whether the session has changed.
+func (p *poller) comes(ctx context.Context, changed <-chan struct{}) bool {
+	timer := time.NewTimer(p.pace)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	select {
+	case <-changed:
+		return true
+	default:
+		return false
+	}
 }
 
 // overlap closes a session whose client has two GETs open.

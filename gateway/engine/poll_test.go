@@ -281,6 +281,75 @@ func TestParked(t *testing.T) {
 	}
 }
 
+// immediateStore is a faultyStore that costs nothing to read again.
+type immediateStore struct{ wakingStore }
+
+func (immediateStore) Immediate() {}
+
+// A GET that comes into a burst takes more of it along, where that costs nothing: as long as more comes, and 31 ms at
+// most. One that finds a single entry, and one that was parked, are answered at once.
+func TestGather(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		name      string
+		immediate bool
+		finds     int             // entries in the buffer
+		parked    bool            // before the burst
+		burst     []time.Duration // when another entry comes
+		want      string
+		within    time.Duration
+	}{
+		{"one entry", true, 1, false, every(ms, 1), "4", 0},
+		{"the burst is over", true, 2, false, nil, "4 4", ms},
+		{"more comes", true, 2, false, []time.Duration{ms / 2, 2 * ms}, "4 4 4 4", 7 * ms},
+		{"more comes, too late", true, 2, false, []time.Duration{2 * ms}, "4 4", ms},
+		{"more and more comes", true, 2, false, every(ms, 50), strings.Repeat("4 ", 32) + "4", 31 * ms},
+		{"as many as an answer carries", true, 400, false, every(ms, 1), strings.Repeat("4 ", 399) + "4", 0},
+		{"parked", true, 0, true, []time.Duration{0, ms}, "4", 0},
+		{"where to read costs", false, 2, false, every(ms, 1), "4 4", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+				id := w.polling()
+				at := w.instance(true)
+				if c.immediate {
+					store := immediateStore{wakingStore{w.store, w.store.Store.(sessionstore.Waker)}}
+					at = engine.New(engine.Config{Store: store, Pusher: w.pusher, Handler: w.app})
+				}
+				for range c.finds {
+					w.deliver(id, "4")
+				}
+				start := time.Now()
+				get := w.parkAt(t.Context(), at, id, "t1")
+				if !c.parked {
+					start = time.Now()
+				}
+				go func() {
+					for _, after := range c.burst {
+						time.Sleep(time.Until(start.Add(after)))
+						w.deliver(id, "4")
+					}
+				}()
+				got := <-get
+				if d := time.Since(start); readable(got.body) != c.want || got.err != nil || d != c.within {
+					t.Errorf("got %q, %v after %v; want %q after %v", readable(got.body), got.err, d, c.want, c.within)
+				}
+				synctest.Wait()
+				time.Sleep(time.Second) // the burst ends
+			})
+		})
+	}
+}
+
+// every returns n times, each so much later than the one before, and half of that after a full one.
+func every(d time.Duration, n int) []time.Duration {
+	out := make([]time.Duration, n)
+	for i := range out {
+		out[i] = time.Duration(i)*d + d/2
+	}
+	return out
+}
+
 // A copy of a parked GET parks too, and both get the same answer, once acknowledged by the next.
 func TestCopyOfParked(t *testing.T) {
 	inWorld(t, engine.Options{}, func(t *testing.T, w *world) {

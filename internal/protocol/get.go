@@ -150,7 +150,7 @@ func (g GetState) Probing() bool { return g.Session.Probed && g.Now.Before(g.Ses
 
 // ProbePause is how long a GET waits that came after a probe: its client has not had the answer to the probe, and
 // would send one GET after the other until then.
-const ProbePause = 100 * time.Millisecond
+const ProbePause = 50 * time.Millisecond
 
 // releaseAt is when a probe ends the GET: at once if the GET was there before it.
 func (g GetState) releaseAt() time.Time {

@@ -146,8 +146,8 @@ func TestGet(t *testing.T) {
 		// 9. Probed, or its time is up.
 		{"9: parked before the probe", get(polling(probing, probed, parked(mine, soon)), hasParked), answer(noop)},
 		{"9: came after the probe", get(polling(probing, probed)), do(protocol.GetPark)},
-		{"9: waited almost 100 ms", get(polling(probing, probed), began(100*time.Millisecond-1)), do(protocol.GetPark)},
-		{"9: waited 100 ms", get(polling(probing, probed), began(100*time.Millisecond)), answer(noop)},
+		{"9: waited almost 50 ms", get(polling(probing, probed), began(50*time.Millisecond-1)), do(protocol.GetPark)},
+		{"9: waited 50 ms", get(polling(probing, probed), began(50*time.Millisecond)), answer(noop)},
 		{"9: not probed", get(polling(probing), began(time.Minute)), do(protocol.GetPark)},
 		{
 			"9: the candidate is past its time", get(polling(candidate(ws, now), probed), began(time.Minute)),

@@ -51,7 +51,7 @@ func (s *Store) create(n sessionstore.NewSession, polling bool) error {
 		Carrier: n.Carrier, Hold: n.Hold,
 	}
 	if polling {
-		e.handshake = &n.Handshake
+		e.handshake, e.handshakeBytes = &n.Handshake, n.Handshake.Bytes()
 	}
 	st.settle(e)
 	e.wake()

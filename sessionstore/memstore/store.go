@@ -48,8 +48,9 @@ type Store struct {
 }
 
 var (
-	_ sessionstore.Store = (*Store)(nil)
-	_ sessionstore.Waker = (*Store)(nil)
+	_ sessionstore.Store     = (*Store)(nil)
+	_ sessionstore.Waker     = (*Store)(nil)
+	_ sessionstore.Immediate = (*Store)(nil)
 )
 
 // New returns an empty store.
@@ -87,18 +88,19 @@ type stripe struct {
 // entry holds the rows of one session. Those of sockets, the partial packet and acknowledgements may be
 // there without the session, as in a table.
 type entry struct {
-	exists    bool
-	session   sessionstore.Session // its Sockets and Partial are below
-	bytes     int                  // of session.Buffer
-	expiry    *expiry
-	handshake *sessionstore.Handshake
-	sockets   []sessionstore.Socket // by namespace; replaced, never changed in place: readers share it
-	kept      map[sessionstore.SocketID]*kept
-	partial   *partial
-	acks      map[uint64]*ack // by place
-	ackBytes  int
-	weight    int           // as it counts into what the store holds
-	changed   chan struct{} // nil unless a caller waits
+	exists         bool
+	session        sessionstore.Session // its Sockets and Partial are below
+	bytes          int                  // of session.Buffer
+	expiry         *expiry
+	handshake      *sessionstore.Handshake
+	handshakeBytes int                   // of it: it never changes
+	sockets        []sessionstore.Socket // by namespace; replaced, never changed in place: readers share it
+	kept           map[sessionstore.SocketID]*kept
+	partial        *partial
+	acks           map[uint64]*ack // by place
+	ackBytes       int
+	weight         int           // as it counts into what the store holds
+	changed        chan struct{} // nil unless a caller waits
 }
 
 // kept is what a socket keeps apart from its row.
@@ -192,6 +194,9 @@ func (s *Store) Changed(id sessionstore.SessionID) <-chan struct{} {
 	}
 	return e.changed
 }
+
+// Immediate implements [sessionstore.Immediate].
+func (s *Store) Immediate() {}
 
 var closed = func() chan struct{} {
 	c := make(chan struct{})

@@ -21,7 +21,7 @@ const (
 func (e *entry) weigh() int {
 	n := entryWeight + e.bytes + packetWeight*len(e.session.Buffer) + e.ackBytes
 	if e.handshake != nil {
-		n += e.handshake.Bytes()
+		n += e.handshakeBytes
 	}
 	if e.partial != nil {
 		n += e.partial.Bytes() + packetWeight*len(e.partial.Packets)
