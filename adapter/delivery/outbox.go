@@ -489,8 +489,7 @@ func (d *Delivery) Recover(ctx context.Context, r Recovery) (bool, error) {
 	}
 	d = d.patient()
 	hold := NewHold()
-	polling := r.Carrier.Transport == sessionstore.Polling
-	if polling {
+	if r.Carrier.Transport == sessionstore.Polling {
 		hold.Owner = sessionstore.HoldPolling // until its end, nothing but this call brings the first entries
 	}
 	before, ok, err := d.move(ctx, sessionstore.RecoverRequest{
@@ -499,6 +498,21 @@ func (d *Delivery) Recover(ctx context.Context, r Recovery) (bool, error) {
 	if !ok || err != nil {
 		return false, err
 	}
+	recovered, err := d.welcome(ctx, r, before, hold)
+	if before.Carrier != "" && before.Carrier != r.Carrier.ID { // which has the socket no more, whatever came of that
+		cut := d.close(ctx, before.Carrier, ReasonTransportClose, before.Conn, "its client has come back")
+		if !errors.Is(cut, ErrEnding) {
+			err = errors.Join(err, cut)
+		}
+	}
+	return recovered, err
+}
+
+// welcome sends what a client that comes back gets first, for the owner of hold, who has moved the outbox. Before is
+// that as it was.
+func (d *Delivery) welcome(
+	ctx context.Context, r Recovery, before sessionstore.Session, hold sessionstore.Lease,
+) (bool, error) {
 	after := before
 	after.Carrier, after.Conn, after.Hold, after.PingAt = r.Carrier.ID, r.Carrier.Hint(), hold, time.Time{}
 	after.Moves++
@@ -507,7 +521,7 @@ func (d *Delivery) Recover(ctx context.Context, r Recovery) (bool, error) {
 			return false, err
 		}
 	}
-	action, at := d.rules.Resumes(&after, r.Offset, now)
+	action, at := d.rules.Resumes(&after, r.Offset, time.Now())
 	if action != protocol.Resume { // it was trimmed just now
 		err := d.closing.Close(ctx, after.ID, ReasonTransportClose, CloseOptions{})
 		return false, err
@@ -520,19 +534,12 @@ func (d *Delivery) Recover(ctx context.Context, r Recovery) (bool, error) {
 		return false, errors.Join(err, d.closeCarrier(ctx, after, ReasonTransportError, err.Error()))
 	}
 	all := d.rules.Welcome(r.First, missed)
-	if polling {
-		err = d.resend(ctx, after, all)
-	} else {
-		f := d.outboxPusher(&after, hold)
-		if err = f.first(ctx, all); err == nil {
-			_, err = f.run(ctx, after, len(after.Buffer), 0)
-		}
+	if hold.Lasting() {
+		return true, d.resend(ctx, after, all)
 	}
-	if before.Carrier != "" && before.Carrier != r.Carrier.ID {
-		cut := d.close(ctx, before.Carrier, ReasonTransportClose, before.Conn, "its client has come back")
-		if !errors.Is(cut, ErrEnding) {
-			err = errors.Join(err, cut)
-		}
+	f := d.outboxPusher(&after, hold)
+	if err = f.first(ctx, all); err == nil {
+		_, err = f.run(ctx, after, len(after.Buffer), 0)
 	}
 	return true, err
 }

@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -410,6 +411,55 @@ func TestRecoverInDoubt(t *testing.T) {
 					recovered, err = w.Delivery.Recover(t.Context(), delivery.Recovery{Outbox: &old, Carrier: &late})
 					if recovered || err != nil || w.Pushed("late") != "" {
 						t.Errorf("what another was before with: %v, %v", recovered, err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A client that takes the socket of another ends that one's session, whatever comes of it itself: the other has the
+// socket no more, and gets nothing of what is accepted for it.
+func TestRecoverEndsTheCarrierBefore(t *testing.T) {
+	for name, c := range map[string]struct {
+		trimmed   bool // what the client misses, since the outbox was read
+		moved     func(ctx context.Context) (bool, error)
+		recovered bool
+		err       error
+	}{
+		"recovered":           {recovered: true},
+		"what it missed went": {trimmed: true},
+		"its session closed":  {moved: func(context.Context) (bool, error) { return false, nil }},
+		"its session is in doubt": {
+			moved: func(context.Context) (bool, error) { return false, errNoAnswer }, err: errNoAnswer,
+		},
+	} {
+		for _, to := range []sessionstore.Transport{sessionstore.WebSocket, sessionstore.Polling} {
+			t.Run(fmt.Sprint(name, " ", to), func(t *testing.T) {
+				inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
+					onWebSocket(w)
+					_, err := w.Delivery.Deliver(
+						t.Context(), delivery.Target{Session: box}, []sessionstore.Packet{w.Packet(`42["a"]`)},
+					)
+					w.Must(err)
+					read := w.Session(box)
+					if c.trimmed {
+						w.Must(w.Store.Trim(t.Context(), new(w.Session(box)), 1))
+					}
+					w.Polling("polling")
+					w.WebSocket("websocket")
+					carrier := w.Session(sessionstore.SessionID(to))
+					recovered, err := w.Delivery.Recover(t.Context(), delivery.Recovery{
+						Outbox: &read, Carrier: &carrier, Moved: c.moved,
+					})
+					if recovered != c.recovered || !errors.Is(err, c.err) {
+						t.Errorf("recovered %v, %v", recovered, err)
+					}
+					if s := w.Session(sid); s.State == sessionstore.Open || s.Reason != "transport close" {
+						t.Errorf("the carrier before is %s: %q", s.State, s.Reason)
+					}
+					if !w.Pusher.Closed(conn("S")) {
+						t.Error("its connection was not cut")
 					}
 				})
 			})
