@@ -82,8 +82,9 @@ type Result struct {
 	// Delivered counts the members that the packet was delivered to, Gone those that had left without a word;
 	// their rows have been removed.
 	Delivered, Gone int
-	// Failed counts the members that it could not be delivered to: most of them did not read. Their sessions have
-	// been closed, or are being closed, or nothing was delivered to them.
+	// Failed counts the members that it could not be delivered to. Most of them did not read: their sessions have been
+	// closed, or are being closed. The others are those for which the store takes nothing at the moment
+	// ([delivery.ErrHeldUp], sessionstore.ErrThrottled): they go on without the packet, which is what the log says.
 	Failed int
 	// Dropped counts the members that a volatile packet was not delivered to, because their clients could not take it
 	// at that moment. A caller's own client takes it later, and is counted as one that it was delivered to.
@@ -97,7 +98,7 @@ type Result struct {
 // One that does not read is waited for half a second, or up to a second and a half while such members get on, and a
 // push for two seconds, beside all others; then its session is closed. Where that takes longer than half a second,
 // [delivery.Closing.Later] sees to it. The error says that the members could not be read, or that the packet is none
-// for them ([delivery.ErrNotSerial]).
+// for them ([delivery.ErrNotSerial], or [delivery.ErrPacketTooLarge] for sockets that are recovered).
 //
 // With a [Fanout], a broadcast to more sockets than Options.Large is queued, and Broadcast returns once it is. Those
 // that are queued arrive in order too, whatever they select within a namespace. But what goes out at once, to few

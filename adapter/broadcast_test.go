@@ -397,6 +397,29 @@ func TestBroadcastTooLarge(t *testing.T) {
 	})
 }
 
+// What is too large only with the offset that a recoverable socket gets is an error, and the others get it.
+func TestBroadcastTooLargeToRecover(t *testing.T) {
+	inWorld(t, delivery.Limits{Frame: 100}, func(t *testing.T, w *world) {
+		hall(w)
+		box := sessionstore.OutboxID("pid")
+		w.Must(w.Store.Create(t.Context(), sessionstore.NewSession{
+			ID: box, Transport: sessionstore.Outbox, Carrier: "D", Conn: conn("D"), CreatedAt: time.Now(),
+		}))
+		w.Must(w.Store.PutSocket(t.Context(), sessionstore.NewSocket{
+			ID: socketID("kept"), Session: box, Namespace: nsp, Rooms: []sessionstore.Room{"a"},
+		}, sessionstore.Connection{}, delivery.Limits{}.WithDefaults().Socket))
+		event := `42["` + strings.Repeat("x", 90) + `"]`
+		r, err := w.adapter.Broadcast(
+			t.Context(), adapter.Selection{Namespace: nsp, Rooms: []sessionstore.Room{"a"}},
+			adapter.PacketOf(w.Packet(event)),
+		)
+		want := adapter.Result{Delivered: 4, Failed: 1}
+		if !errors.Is(err, delivery.ErrPacketTooLarge) || r != want || w.reached(event) != "ABVW" {
+			t.Errorf("%+v, %v, reached %q", r, err, w.reached(event))
+		}
+	})
+}
+
 // A source that cannot be read to its end is an error; members that were read before it have been delivered to.
 func TestSourceFails(t *testing.T) {
 	for _, c := range []struct {

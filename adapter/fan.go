@@ -164,7 +164,7 @@ func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place, firs
 		f.result.Delivered++
 	}
 	list := &f.failed
-	if errors.Is(err, delivery.ErrNotSerial) {
+	if errors.Is(err, delivery.ErrNotSerial) || errors.Is(err, delivery.ErrPacketTooLarge) {
 		list = &f.errs
 	}
 	if err != nil && len(*list) < maxErrors {

@@ -215,7 +215,7 @@ func (c *Collection) End(ctx context.Context) error {
 func (c *Collection) flush(ctx context.Context, d *Delivery, wait time.Duration) error {
 	if !c.await(wait) {
 		if c.target.Hint.IsZero() {
-			return fmt.Errorf("deliver what is collected: %w", ErrBusy)
+			return fmt.Errorf("deliver what is collected: %w", ErrHeldUp)
 		}
 		return d.lost(ctx, c.target.Session, c.target.Hint, ErrBusy)
 	}

@@ -92,5 +92,8 @@ func TestCollectedIsWaitedForBriefly(t *testing.T) {
 		if !strings.HasPrefix(got, "4a 4b") || (err == nil) != strings.HasSuffix(got, "4other") {
 			t.Errorf("%q, %v", got, err)
 		}
+		if err != nil && !errors.Is(err, delivery.ErrHeldUp) {
+			t.Errorf("held up: %v", err)
+		}
 	})
 }

@@ -25,6 +25,9 @@ var (
 	ErrNotSerial = errors.New("delivery: the session takes no packets with attachments over WebSocket")
 	// ErrPacketTooLarge: a frame is above the limit that holds for every transport; nothing was delivered.
 	ErrPacketTooLarge = errors.New("delivery: packet too large")
+	// ErrHeldUp: the store takes too long for what this process delivered to the session before, by another call;
+	// nothing was delivered, and the session goes on.
+	ErrHeldUp = errors.New("delivery: the store holds up what was emitted to the session before")
 )
 
 // Limits of what a client, or the application on its behalf, may have the store keep. Zero fields mean the defaults.
@@ -153,8 +156,8 @@ func (d *Delivery) Limits() Limits { return d.limits }
 // its connection, or none for its buffer.
 //
 // Errors: [ErrClosed], with [ErrEnding] if a push to the session has failed a moment ago, [ErrBufferFull],
-// [ErrPacketTooLarge], [ErrDropped]; after any other error either nothing was delivered (see sessionstore.InDoubt) or
-// the session has been closed, since it is unknown what the client got.
+// [ErrPacketTooLarge], [ErrDropped], [ErrHeldUp]; after any other error either nothing was delivered (see
+// sessionstore.InDoubt) or the session has been closed, since it is unknown what the client got.
 func (d *Delivery) Deliver(
 	ctx context.Context, t Target, packets []sessionstore.Packet,
 ) (sessionstore.Connection, error) {

@@ -82,6 +82,7 @@ func (s Selection) Sockets() (adapter.Selection, error) { return s.sel, s.err }
 // encoded by encoding/json; [Binary] at any depth travels as an attachment; [Args] stand for all that are in them.
 //
 // A socket that has gone, or whose client does not read, is no error: it is counted and logged, and its session ends.
+// Nor is one for which the store takes nothing at the moment: it is counted and logged, and goes on without the event.
 // The error says that nothing was sent ([ErrReserved], [ErrArgs], [adapter.ErrName], [delivery.ErrPacketTooLarge] and
 // others), or that not all sockets could be read.
 func (s Selection) Emit(ctx context.Context, event string, args ...any) error {
