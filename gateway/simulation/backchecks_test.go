@@ -155,7 +155,8 @@ func (r *run) calmFor(b *back) bool {
 	return !r.tight && r.kickAt == 0 && len(b.twins) == 0 && !b.twin
 }
 
-// checkOver checks, when a disconnect handler runs, that the socket is not one that lives.
+// checkOver checks, when a disconnect handler runs, that the socket is not one that lives: of clients with one private
+// id that is the one which took it last. The others have lost it, and may not know yet.
 func (r *run) checkOver(id, reason string) {
 	r.mu.Lock()
 	backs := slices.Clone(r.backs)
@@ -173,12 +174,19 @@ func (r *run) checkOver(id, reason string) {
 	for _, b := range backs {
 		b.mu.Lock()
 		s := b.now
-		lives := s != nil && s.alive && s.joined && b.chain.id == id && !b.leaving
+		lives := s != nil && s.alive && s.joined && b.chain.id == id && !b.leaving && r.carrierOf(b.pid) == s.sid
 		b.mu.Unlock()
 		if lives {
 			r.w.violation("the disconnect handler of %s ran (%s) though %s lives", id, reason, s.name)
 		}
 	}
+}
+
+// carrierOf is the session that was the last to take the outbox of a private id.
+func (r *run) carrierOf(pid string) sessionstore.SessionID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.carriers[sessionstore.OutboxID(pid)]
 }
 
 // checkBacks checks, after the calm, that clients that come back are connected, and have all that was accepted.

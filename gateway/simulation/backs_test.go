@@ -79,6 +79,7 @@ func (r *run) newBacks() {
 	rng := recoveryOf(r.w.seed)
 	r.returned = make(chan struct{})
 	r.rises, r.outlooks, r.outboxes = map[string]*rise{}, map[string]*outlook{}, map[sessionstore.SessionID]bool{}
+	r.carriers = map[sessionstore.SessionID]sessionstore.SessionID{}
 	if !recovers(r.w.seed) {
 		return
 	}

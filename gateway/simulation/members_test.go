@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -51,8 +53,8 @@ type emission struct {
 	mu     sync.Mutex
 	met    map[sessionstore.SocketID]bool
 	gone   map[sessionstore.SocketID]bool
-	failed string
-	later  bool // members are met later, maybe more than once: those that left before may have none of it
+	failed []error // of members
+	later  bool    // members are met later, maybe more than once: those that left before may have none of it
 }
 
 func newEmission(later bool) *emission {
@@ -88,7 +90,17 @@ func reaps(ctx context.Context, id sessionstore.SocketID) {
 func (e *emission) took(id sessionstore.SocketID) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.met[id] && !e.gone[id] && !strings.Contains(e.failed, string(id))
+	return e.met[id] && !e.gone[id] && e.failure(id) == nil
+}
+
+// failure is why a member has none of it, or nil. The emission is locked.
+func (e *emission) failure(id sessionstore.SocketID) error {
+	for _, err := range e.failed {
+		if strings.Contains(err.Error(), string(id)) {
+			return err
+		}
+	}
+	return nil
 }
 
 // failures is the log of an adapter, which tells what members a broadcast did not reach.
@@ -105,7 +117,12 @@ func (failures) Handle(ctx context.Context, rec slog.Record) error {
 		if a.Key == "error" {
 			e.mu.Lock()
 			defer e.mu.Unlock()
-			e.failed += a.Value.String()
+			switch all := a.Value.Any().(type) {
+			case interface{ Unwrap() []error }:
+				e.failed = append(e.failed, all.Unwrap()...)
+			case error:
+				e.failed = append(e.failed, all)
+			}
 		}
 		return true
 	})
@@ -310,11 +327,15 @@ func (r *run) settle(ctx context.Context, id string, e *emission, before, after 
 	}
 }
 
-// failedAt reports whether the packet did not reach a member, whose session so has to end.
+// failedAt reports whether the packet did not reach a member whose session so has to end: unless the log says that
+// nothing was delivered, because of the store.
 func (e *emission) failedAt(id sessionstore.SocketID) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return strings.Contains(e.failed, string(id))
+	err := e.failure(id)
+	doubt := errors.Is(err, errDoubt) || errors.Is(err, delivery.ErrBusy)
+	refused := errors.Is(err, sessionstore.ErrThrottled) && !doubt
+	return err != nil && !refused && !errors.Is(err, delivery.ErrHeldUp)
 }
 
 func (e *emission) sees(id sessionstore.SocketID) bool {

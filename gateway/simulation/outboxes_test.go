@@ -22,6 +22,13 @@ func (r *run) created(id sessionstore.SessionID) {
 	}
 }
 
+// carries notes that a session is the carrier of an outbox from now on, until another one is.
+func (r *run) carries(outbox, carrier sessionstore.SessionID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.carriers[outbox] = carrier
+}
+
 // now is a session as it is, for mutants.
 func (s *store) now(ctx context.Context, id sessionstore.SessionID) *sessionstore.Session {
 	cur, err := s.Store.Get(ctx, id, time.Now())
@@ -60,6 +67,9 @@ func (s *store) Recover(
 			}
 		}
 		before, err = s.Store.Recover(ctx, r)
+		if err == nil {
+			s.r.carries(r.Read.ID, r.Carrier)
+		}
 		if err == nil && !before.PingAt.IsZero() && time.Since(before.PingAt) > maxSkew*time.Millisecond {
 			s.w.violation("%s was recovered though it was over", r.Read.ID)
 		}

@@ -79,8 +79,9 @@ type run struct {
 	rises        map[string]*rise
 	outlooks     map[string]*outlook // by socket
 	outboxes     map[sessionstore.SessionID]bool
-	returned     chan struct{} // closed when a client comes back
-	stops        bool          // clients come back no more
+	carriers     map[sessionstore.SessionID]sessionstore.SessionID // by outbox, the session that took it last
+	returned     chan struct{}                                     // closed when a client comes back
+	stops        bool                                              // clients come back no more
 }
 
 // plan is what one emitter does: a pause before each packet, and whether it waits for the client's probe to be

@@ -68,7 +68,13 @@ func read[T any](ctx context.Context, s *store, name string, f func() (T, error)
 
 func (s *store) Create(ctx context.Context, n sessionstore.NewSession) error {
 	s.r.created(n.ID)
-	return s.write(ctx, "Create "+string(n.ID), func(ctx context.Context) error { return s.Store.Create(ctx, n) })
+	return s.write(ctx, "Create "+string(n.ID), func(ctx context.Context) error {
+		err := s.Store.Create(ctx, n)
+		if err == nil && n.ID.IsOutbox() {
+			s.r.carries(n.ID, n.Carrier)
+		}
+		return err
+	})
 }
 
 func (s *store) Get(ctx context.Context, id sessionstore.SessionID, now time.Time) (sessionstore.Session, error) {
