@@ -273,7 +273,7 @@ func TestVariablesFit(t *testing.T) {
 		"CorsOrigin": "https://" + strings.Repeat(
 			"a", 1024-len("https://"),
 		),
-		"ManagementEndpoint": "https://" + strings.Repeat("a", 512-len("https://")),
+		"ManagementEndpoint": "https://" + strings.Repeat("a", 320-len("https://")),
 		"Release": strings.Repeat(
 			"r", 64,
 		),

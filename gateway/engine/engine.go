@@ -28,6 +28,10 @@ type Options struct {
 	ConnectTimeout time.Duration
 	// PollHold is how long a GET is parked at most; default 20 s. API Gateway ends a request after 30 s.
 	PollHold time.Duration
+	// PollPace is how long a parked GET waits at most before it reads the session again, on a store that cannot tell of
+	// changes: an event comes so much later at worst, and half of it as a rule. Default 250 ms, at least [LeastPollPace].
+	// Each reading is a read of the store.
+	PollPace time.Duration
 	// MaxPayload is the most bytes that a client may post at once; default 1,000,000. It is told to the client,
 	// enforced by the caller that reads the request.
 	MaxPayload int
@@ -55,6 +59,8 @@ func (o Options) withDefaults() Options {
 	set(&o.PingTimeout, 20*time.Second)
 	set(&o.UpgradeTimeout, 10*time.Second)
 	set(&o.PollHold, 20*time.Second)
+	set(&o.PollPace, 250*time.Millisecond)
+	o.PollPace = max(o.PollPace, LeastPollPace)
 	if o.MaxPayload == 0 {
 		o.MaxPayload = 1e6
 	}

@@ -21,11 +21,9 @@ const (
 	maxAnswerBytes   = 4 << 20
 )
 
-// The wait of a parked GET on a store that cannot tell of changes: it reads again after 25 ms, growing to 1 s.
-const (
-	firstReread   = 25 * time.Millisecond
-	longestReread = time.Second
-)
+// LeastPollPace is the first wait of a parked GET on a store that cannot tell of changes. Each is twice as long as the
+// one before, up to [Options.PollPace].
+const LeastPollPace = 25 * time.Millisecond
 
 // gatherPace is the longest pause of a GET that gathers: 1, 2, 4, 8 and 16 ms.
 const gatherPace = 16 * time.Millisecond
@@ -40,7 +38,7 @@ const pollTries = 100
 // Errors are of the catalogue in package engineio, or the store's.
 func (e *Engine) Poll(ctx context.Context, id sessionstore.SessionID, t string) (string, error) {
 	now := time.Now()
-	p := &poller{e: e, id: id, sent: t, began: now, deadline: e.pollDeadline(ctx, now), reread: firstReread}
+	p := &poller{e: e, id: id, sent: t, began: now, deadline: e.pollDeadline(ctx, now), reread: LeastPollPace}
 	tries := again.Times(pollTries)
 	for tries.Next(ctx) {
 		payload, err := p.until(ctx)
@@ -275,7 +273,7 @@ func (p *poller) wait(ctx context.Context, changed <-chan struct{}, turn time.Ti
 	d := time.Until(turn)
 	if changed == nil {
 		d = min(d, p.reread)
-		p.reread = min(2*p.reread, longestReread)
+		p.reread = min(2*p.reread, p.e.opts.PollPace)
 	}
 	timer := time.NewTimer(max(d, time.Millisecond))
 	defer timer.Stop()

@@ -192,7 +192,7 @@ func (r *run) queues() (kinds []string) {
 // config is that of every instance.
 func (r *run) config(st sessionstore.Store) nonstick.Config {
 	o := engine.Options{
-		PingInterval: pingInterval, PingTimeout: pingTimeout, PollHold: 4 * time.Second,
+		PingInterval: pingInterval, PingTimeout: pingTimeout, PollHold: 4 * time.Second, PollPace: time.Second,
 		UpgradeTimeout: 4 * time.Second, ConnectTimeout: 6 * time.Second,
 	}
 	o.PushReplies = r.line != nil

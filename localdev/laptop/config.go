@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/eventsout"
 )
 
@@ -36,6 +37,7 @@ type config struct {
 	recovery         time.Duration
 	upgradeTimeout   time.Duration
 	pollHold         time.Duration
+	pollPace         time.Duration
 	maxPayload       int
 	bufferLimit      int
 	memoryLimit      int
@@ -123,6 +125,10 @@ func (c *config) flags(fs *flag.FlagSet) *declaration {
 	d.duration(
 		&c.pollHold, "poll-hold", 20*time.Second, positive(28*time.Second),
 		"time that a GET waits for packets, at most 28s: a request ends after 30s",
+	)
+	d.duration(
+		&c.pollPace, "poll-pace", 250*time.Millisecond, span{least: engine.LeastPollPace, most: 10 * time.Second},
+		"(with --store dynamodb or --template) time between two looks of a waiting GET at the table, at most",
 	)
 	d.duration(
 		&c.recovery,

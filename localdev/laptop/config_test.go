@@ -146,6 +146,10 @@ func TestParseConfigErrors(t *testing.T) {
 			"hold above the platform's time", "--poll-hold 29s", nil,
 			`--poll-hold "29s": want a time with its unit (ms, s, m or h), from 1ms to 28s, for example 20s`,
 		},
+		{
+			"pace below the first wait", "--poll-pace 20ms", nil,
+			`--poll-pace "20ms": want a time with its unit (ms, s, m or h), from 25ms to 10s, for example 250ms`,
+		},
 		{"no payload", "--max-payload 0", nil, "--max-payload"},
 		{"payload above the platform's", "--max-payload 20000000", nil, "--max-payload"},
 		{"bad origin", "--cors-origin example.com", nil, "--cors-origin"},

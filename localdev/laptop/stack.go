@@ -390,7 +390,7 @@ func (c *config) variables() map[string]string {
 		"upgrade-timeout": ms(
 			c.upgradeTimeout,
 		),
-		"poll-hold": ms(c.pollHold), "max-payload": strconv.Itoa(c.maxPayload),
+		"poll-hold": ms(c.pollHold), "poll-pace": ms(c.pollPace), "max-payload": strconv.Itoa(c.maxPayload),
 		"buffer-limit": strconv.Itoa(c.bufferLimit), "cors-origin": c.corsOrigin,
 		"cors-credentials": strconv.FormatBool(c.corsCredentials),
 		"log-level":        strings.ToLower(c.logLevel.String()),

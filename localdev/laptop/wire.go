@@ -180,7 +180,8 @@ func (w *wiring) engineOptions() engine.Options {
 	c := w.config
 	o := engine.Options{
 		PingInterval: c.pingInterval, PingTimeout: c.pingTimeout, UpgradeTimeout: c.upgradeTimeout,
-		ConnectTimeout: c.connectTimeout, PollHold: c.pollHold, MaxPayload: c.maxPayload, Limits: w.deliveryLimits(),
+		ConnectTimeout: c.connectTimeout, PollHold: c.pollHold, PollPace: c.pollPace, MaxPayload: c.maxPayload,
+		Limits: w.deliveryLimits(),
 	}
 	if o.ConnectTimeout == 0 {
 		o.ConnectTimeout = -1 // what an instance takes for never

@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"github.com/nonstick-io/nonstick/gateway/engine"
+)
 
 // What the page assumes, beside what is measured. They are stated on the page.
 const (
@@ -19,8 +23,8 @@ const (
 	largeRoom   = 500 // LargeRoom
 	metrics     = 18  // that functions write
 	leastWalk   = 8.0 // read units of a walk over 16 shards with next to nothing in them
-	firstReread = 25 * time.Millisecond
-	longReread  = time.Second
+	firstReread = engine.LeastPollPace
+	pollPace    = 250 * time.Millisecond
 	// Of the heartbeat, counted on localdev with 100 idle sessions: walks over the registry, writes of leases and of
 	// its chain, and requests to its queue, a second.
 	beatWalks    = 0.61
@@ -64,26 +68,26 @@ func idleWebSocket(m measured, in inbound, interval time.Duration) (b bill) {
 	return b
 }
 
-// rereads is how often a GET reads that waits for its whole time.
-func rereads() (n float64) {
+// rereads is how often a GET reads that waits for its whole time, at a pace.
+func rereads(pace time.Duration) (n float64) {
 	pause := firstReread
 	for waited := time.Duration(0); waited < pollHold; waited += pause {
 		n++
 		if n > 1 {
-			pause = min(2*pause, longReread)
+			pause = min(2*pause, pace)
 		}
 	}
 	return n
 }
 
 // idlePoller is a month of a polling client that gets nothing but pings.
-func idlePoller(m measured, interval time.Duration) (b bill) {
+func idlePoller(m measured, interval, pace time.Duration) (b bill) {
 	holds := float64(month) / float64(pollHold)
 	pings := float64(month) / float64(interval)
 	b.add("HTTP API", "request", holds+2*pings) // a ping ends a GET, and a POST answers it
 	b.add("Lambda", "invocation", holds+2*pings)
 	b.add("Lambda", "gbSecond", (month.Seconds()+pings*2*frameTime.Seconds())*memoryGB)
-	b.table(units{m.reread.read * rereads(), m.answer.write}, holds)
+	b.table(units{m.reread.read * rereads(pace), m.answer.write}, holds)
 	b.table(units{m.answer.read + m.reread.read, m.answer.write + m.pong.write}, pings)
 	return b
 }

@@ -131,13 +131,14 @@ A thousand WebSockets that only answer pings, for a month, by `+"`PingInterval`"
 	fmt.Fprintf(
 		w,
 		`A thousand idle clients on polling, for a month. Each keeps an environment of Lambda waiting all the time
-(`+"`PollHold`"+` %s, %.0f looks at the table):
+(`+"`PollHold`"+` %s, %.0f looks at the table at the default pace):
 
 `,
 		brief(pollHold),
-		rereads(),
+		rereads(pollPace),
 	)
-	w.bills("", perInterval(func(d time.Duration) bill { return idlePoller(m, d).times(many) })...)
+	w.bills("", perInterval(func(d time.Duration) bill { return idlePoller(m, d, pollPace).times(many) })...)
+	w.paces(m)
 	w.traffic(m, ordered, concurrent)
 	w.edge()
 	w.others(m, ordered)
@@ -145,6 +146,22 @@ A thousand WebSockets that only answer pings, for a month, by `+"`PingInterval`"
 	w.operations(m)
 	w.list()
 	return w.Bytes()
+}
+
+// paces says what the pace of looking at the table costs, and what it gives.
+func (w *writer) paces(m measured) {
+	w.WriteString("The same at the default interval, by `PollPace`, the longest time between two looks of a waiting " +
+		"request. An event for a\nclient that has waited for a while comes later by half of that as a rule, and by all of " +
+		"it at most. At the default\npace the environment that waits costs far more than its looks:\n\n")
+	paces := []time.Duration{firstReread, 100 * time.Millisecond, pollPace, time.Second, 10 * time.Second}
+	columns := make([]column, len(paces))
+	for i, d := range paces {
+		columns[i] = column{d.String(), idlePoller(m, templateInterval, d).times(many)}
+		if d == pollPace {
+			columns[i].head += " (default)"
+		}
+	}
+	w.bills("", columns...)
 }
 
 // stale says what a longer interval costs besides money.

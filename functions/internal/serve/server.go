@@ -92,6 +92,7 @@ const (
 	longest     = time.Hour
 	longestPing = 9*time.Minute + 30*time.Second
 	longestHold = 25 * time.Second // what is left is for the answer
+	longestPace = 10 * time.Second
 	// The largest body fits into an event of 6 MB in base64; less than the smallest is a mistake, for a CONNECT may
 	// need as much.
 	minBody = 1000
@@ -112,6 +113,7 @@ func engineOptions(env *boot.Env) engine.Options {
 		ConnectTimeout: env.Duration("NONSTICK_CONNECT_TIMEOUT", 45*time.Second, 0, longest),
 		UpgradeTimeout: env.Duration("NONSTICK_UPGRADE_TIMEOUT", 10*time.Second, shortest, longest),
 		PollHold:       env.Duration("NONSTICK_POLL_HOLD", 20*time.Second, shortest, longestHold),
+		PollPace:       env.Duration("NONSTICK_POLL_PACE", 250*time.Millisecond, engine.LeastPollPace, longestPace),
 		MaxPayload:     env.Number("NONSTICK_MAX_PAYLOAD", apigw.DefaultMaxPayload, minBody, maxBody),
 		Limits:         boot.Limits(env),
 		PushReplies: env.Choice(

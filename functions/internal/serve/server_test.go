@@ -26,6 +26,8 @@ func TestConfiguration(t *testing.T) {
 		{"NONSTICK_CONNECT_TIMEOUT", "-1s", "want a time"},
 		{"NONSTICK_UPGRADE_TIMEOUT", "x", "want a time"},
 		{"NONSTICK_POLL_HOLD", "26s", "want a time"},
+		{"NONSTICK_POLL_PACE", "24ms", "want a time"},
+		{"NONSTICK_POLL_PACE", "11s", "want a time"},
 		{"NONSTICK_MAX_PAYLOAD", "0", "want a number"},
 		{"NONSTICK_BUFFER_LIMIT", "4MB", "want a number"},
 		{"NONSTICK_CORS_ORIGIN", "example.com", "want off, * or origins"},
@@ -55,13 +57,13 @@ func TestOptions(t *testing.T) {
 	for name, value := range map[string]string{
 		"NONSTICK_PING_INTERVAL": "300ms", "NONSTICK_PING_TIMEOUT": "200ms", "NONSTICK_CONNECT_TIMEOUT": "0s",
 		"NONSTICK_UPGRADE_TIMEOUT": "3s", "NONSTICK_POLL_HOLD": "2s", "NONSTICK_MAX_PAYLOAD": "1999",
-		"NONSTICK_BUFFER_LIMIT": "77",
+		"NONSTICK_BUFFER_LIMIT": "77", "NONSTICK_POLL_PACE": "100ms",
 	} {
 		w.env[name] = value
 	}
 	o := engineOptions(boot.NewEnv(w.env.lookup))
 	if o.PingInterval != 300*time.Millisecond || o.PingTimeout != 200*time.Millisecond || o.ConnectTimeout != 0 ||
-		o.UpgradeTimeout != 3*time.Second || o.PollHold != 2*time.Second || o.MaxPayload != 1999 ||
+		o.UpgradeTimeout != 3*time.Second || o.PollHold != 2*time.Second || o.MaxPayload != 1999 || o.PollPace != 100*time.Millisecond ||
 		o.Limits.Buffer.Bytes != 77 {
 		t.Errorf("options %+v", o)
 	}
