@@ -333,6 +333,14 @@ type Waker interface {
 	Answered(nsp Namespace, id uint64) <-chan struct{}
 }
 
+// Hinter is an optional ability of a store: to tell soon that a session has changed, without a promise to. It is for a
+// store that cannot be a [Waker]; a caller that waits reads again by itself too.
+type Hinter interface {
+	// Hint returns a channel that gets a value when it is heard that the session, or one of its acknowledgements, has
+	// changed after the call. The caller calls stop when it waits no more.
+	Hint(id SessionID) (heard <-chan struct{}, stop func())
+}
+
 // Immediate is an optional ability of a store: its calls wait for nothing but a lock of this process. A caller then
 // needs no goroutines to make many calls side by side, and pays nothing to read again.
 type Immediate interface {

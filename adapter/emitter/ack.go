@@ -113,6 +113,12 @@ func decodeAnswer(frames []string) (Args, error) {
 func await(ctx context.Context, store Store, a sessionstore.Ack) (sessionstore.Ack, error) {
 	waker, _ := store.(sessionstore.Waker)
 	pause := again.NewPause() // for a store that cannot tell of changes
+	var heard <-chan struct{}
+	if hinter, ok := store.(sessionstore.Hinter); ok {
+		hints, stop := hinter.Hint(a.Session)
+		defer stop()
+		heard = hints
+	}
 	for {
 		var changed <-chan struct{}
 		if waker != nil {
@@ -130,7 +136,7 @@ func await(ctx context.Context, store Store, a sessionstore.Ack) (sessionstore.A
 			return now, nil
 		}
 		if changed == nil {
-			pause.Wait(ctx)
+			pause.WaitOr(ctx, heard)
 			continue
 		}
 		select {

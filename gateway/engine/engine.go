@@ -29,8 +29,8 @@ type Options struct {
 	// PollHold is how long a GET is parked at most; default 20 s. API Gateway ends a request after 30 s.
 	PollHold time.Duration
 	// PollPace is how long a parked GET waits at most before it reads the session again, on a store that cannot tell of
-	// changes: an event comes so much later at worst, and half of it as a rule. Default 250 ms, at least [LeastPollPace].
-	// Each reading is a read of the store.
+	// changes: an event comes so much later at worst, and half of it as a rule. Default 250 ms, at least
+	// [LeastPollPace]. Each reading is a read of the store.
 	PollPace time.Duration
 	// MaxPayload is the most bytes that a client may post at once; default 1,000,000. It is told to the client,
 	// enforced by the caller that reads the request.
@@ -134,8 +134,9 @@ type Config struct {
 // bounded cache of which connection belongs to which.
 type Engine struct {
 	store     Store
-	waker     sessionstore.Waker // nil if the store cannot tell
-	immediate bool               // to read the store costs nothing
+	waker     sessionstore.Waker  // nil if the store cannot tell
+	hinter    sessionstore.Hinter // nil if it does not try to either
+	immediate bool                // to read the store costs nothing
 	pusher    delivery.Pusher
 	rules     *protocol.Rules
 	handler   Handler
@@ -161,6 +162,7 @@ func New(c Config) *Engine {
 		e.log = slog.New(slog.DiscardHandler)
 	}
 	e.waker, _ = c.Store.(sessionstore.Waker)
+	e.hinter, _ = c.Store.(sessionstore.Hinter)
 	_, e.immediate = c.Store.(sessionstore.Immediate)
 	e.closing = &delivery.Closing{
 		Sessions: c.Store, Pusher: c.Pusher, Finish: e.closed, Announce: e.announce, Logger: e.log,

@@ -39,6 +39,11 @@ const pollTries = 100
 func (e *Engine) Poll(ctx context.Context, id sessionstore.SessionID, t string) (string, error) {
 	now := time.Now()
 	p := &poller{e: e, id: id, sent: t, began: now, deadline: e.pollDeadline(ctx, now), reread: LeastPollPace}
+	if e.hinter != nil {
+		heard, stop := e.hinter.Hint(id)
+		defer stop()
+		p.heard = heard
+	}
 	tries := again.Times(pollTries)
 	for tries.Next(ctx) {
 		payload, err := p.until(ctx)
@@ -75,7 +80,8 @@ type poller struct {
 	parked   bool
 	unprobed bool // it has read the session before a probe
 	reread   time.Duration
-	pace     time.Duration // of its gathering
+	heard    <-chan struct{} // that the session may have changed; nil if the store gives no hints
+	pace     time.Duration   // of its gathering
 	cause    error
 }
 
@@ -279,6 +285,7 @@ func (p *poller) wait(ctx context.Context, changed <-chan struct{}, turn time.Ti
 	defer timer.Stop()
 	select {
 	case <-changed:
+	case <-p.heard:
 	case <-timer.C:
 	case <-ctx.Done():
 	}

@@ -22,13 +22,17 @@ func NewPause() *Pause { return &Pause{next: firstPause, longest: longestPause} 
 func NewPauseOf(longest time.Duration) *Pause { return &Pause{next: firstPause, longest: longest} }
 
 // Wait waits once, or until ctx ends.
-func (p *Pause) Wait(ctx context.Context) {
+func (p *Pause) Wait(ctx context.Context) { p.WaitOr(ctx, nil) }
+
+// WaitOr waits once, until a value comes, or until ctx ends.
+func (p *Pause) WaitOr(ctx context.Context, c <-chan struct{}) {
 	d := p.next/2 + time.Duration(time.Now().UnixNano())%(p.next/2+1)
 	p.next = min(2*p.next, p.longest)
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
+	case <-c:
 	case <-ctx.Done():
 	}
 }

@@ -102,6 +102,7 @@ func (s *service) add(ctx context.Context, w wiring, path, table string, app gat
 	if err != nil {
 		return nil, err
 	}
+	store = s.hinted(ctx, w, store, table)
 	w.ends = engine.NewPool(w.log)
 	api, first := w.api(path, store, app)
 	s.server.Route(api)
