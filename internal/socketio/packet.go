@@ -69,6 +69,14 @@ var (
 	ErrInvalidNamespace = fmt.Errorf("%w: invalid namespace", ErrInvalidPacket)
 	// ErrInvalidPayload: no JSON, not UTF-8, or not what the packet's type asks for.
 	ErrInvalidPayload = fmt.Errorf("%w: invalid payload", ErrInvalidPacket)
+	// ErrInvalidID: an acknowledgement id that is no whole number, or below zero.
+	ErrInvalidID = fmt.Errorf("%w: invalid acknowledgement id", ErrInvalidPacket)
+	// ErrMalformed: bytes that are no MessagePack, or no map of it.
+	ErrMalformed = fmt.Errorf("%w: no packet in MessagePack", ErrInvalidPacket)
+	// ErrNotBinary: text, where packets are binary: the client has another parser.
+	ErrNotBinary = fmt.Errorf("%w: text, but the parser of the server is msgpack", ErrInvalidPacket)
+	// ErrNotText: binary data that belong to no packet. A client that has another parser sends its packets so.
+	ErrNotText = fmt.Errorf("%w: an attachment without its packet, or the parser of the client is msgpack", ErrInvalidPacket)
 	// ErrReservedEvent: an event with a name that [IsReserved].
 	ErrReservedEvent = fmt.Errorf("%w: reserved event name", ErrInvalidPacket)
 	// ErrTooDeep: arrays and objects nested deeper than [Limits] allows.
