@@ -301,9 +301,9 @@ func (s *Server) takeOfMany(
 	return expected{a.Continuation, a.State}, true, nil
 }
 
-// answerFrames is an acknowledgement as it is stored.
+// answerFrames is an acknowledgement as it is stored, whichever parser it came by.
 func answerFrames(ctx context.Context, p socketio.Packet) []string {
-	return append([]string{p.Encode()}, adapter.NewPacket(ctx, p).Frames()[1:]...)
+	return append([]string{p.Encode()}, adapter.NewPacket(ctx, socketio.JSON, p).Frames()[1:]...)
 }
 
 // maxAsks bounds the questions to several sockets that an instance remembers; past it, it starts anew.

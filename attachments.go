@@ -10,6 +10,7 @@ import (
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/engineio"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -30,7 +31,7 @@ func (s protocol) attachment(ctx context.Context, inv *engine.Invocation, data s
 	in := inv.Incoming
 	switch {
 	case in == nil:
-		return invalid(errors.New("an attachment came without its packet"))
+		return invalid(socketio.ErrNotText)
 	case time.Now().After(in.Deadline):
 		return invalid(errors.New("the attachments of a packet took too long"))
 	case in.Bytes()+len(data) > s.maxPacket():
@@ -81,7 +82,7 @@ func (s protocol) Done(ctx context.Context, inv *engine.Invocation) error {
 	if inv.Reason() == delivery.ReasonServerDisconnect {
 		for _, k := range inv.Session().Sockets {
 			home := k.Home()
-			if err := bye(ctx, inv, &home); err != nil {
+			if err := s.bye(ctx, inv, &home); err != nil {
 				return err
 			}
 		}

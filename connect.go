@@ -137,7 +137,7 @@ func (s *Server) refuse(ctx context.Context, inv *engine.Invocation, nsp string,
 		s.log.ErrorContext(ctx, "connect error not sent as it is", "nsp", nsp, "error", err)
 		return s.refuse(ctx, inv, nsp, errInternal)
 	}
-	err = reply(ctx, inv, socketio.Packet{Type: socketio.ConnectError, Namespace: nsp, Data: data})
+	err = s.reply(ctx, inv, socketio.Packet{Type: socketio.ConnectError, Namespace: nsp, Data: data})
 	switch {
 	case !errors.Is(err, delivery.ErrPacketTooLarge):
 		return err

@@ -185,11 +185,14 @@ func (n *Namespace) all() Selection {
 
 // check refuses an event that the server may not emit.
 func (s *Server) check(event string, args Args) error {
-	if len(args.Attachments) > 0 && !s.engine.Attachments() {
+	if len(args.Attachments) > 0 && !s.attaches() {
 		return &attachmentsError{event}
 	}
 	return nil
 }
+
+// attaches reports whether the server may emit binary data.
+func (s *Server) attaches() bool { return s.parser.Whole() || s.engine.Attachments() }
 
 // attachmentsError is [ErrAttachments] of one event.
 type attachmentsError struct{ event string }

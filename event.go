@@ -59,7 +59,7 @@ var (
 // place, and keeps its connection.
 func (n *Namespace) acknowledge(ctx context.Context, inv *engine.Invocation, id uint64, event string, out Args) error {
 	err, told := error(ErrAttachments), errAckAttachments
-	if len(out.Attachments) == 0 || n.server.engine.Attachments() {
+	if len(out.Attachments) == 0 || n.server.attaches() {
 		err, told = n.reply(ctx, inv, ackPacket(id, out)), errAckTooLarge
 		if !errors.Is(err, delivery.ErrPacketTooLarge) {
 			return err
@@ -85,15 +85,15 @@ func ackPacket(id uint64, args Args) socketio.Packet {
 // reply sends what belongs to the packet that is handled.
 func (n *Namespace) reply(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
 	p.Namespace = string(n.name)
-	return reply(ctx, inv, p)
+	return n.server.reply(ctx, inv, p)
 }
 
-func reply(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
+func (s *Server) reply(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
 	to := sessionstore.Member{Session: inv.ID()}
 	if row, ok := inv.Socket(sessionstore.Namespace(p.Namespace)); ok && p.Type != socketio.Connect {
 		to.Session = row.Session
 	}
-	_, err := adapter.Send(ctx, inv.Replies(), to, adapter.NewPacket(ctx, p))
+	_, err := adapter.Send(ctx, inv.Replies(), to, s.via.Adapter.NewPacket(ctx, p))
 	return err
 }
 

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/engine"
@@ -155,7 +154,7 @@ func (s *Server) recover(
 	session := inv.Session()
 	recovered, err := s.engine.Delivery().Recover(ctx, delivery.Recovery{
 		Outbox: &box, Offset: back.Offset, Carrier: &session,
-		First: []sessionstore.Packet{connectAnswer(ctx, n.name, &row)},
+		First: []sessionstore.Packet{n.connectAnswer(ctx, &row)},
 		Moved: func(ctx context.Context) (bool, error) { return s.carries(ctx, inv, &row, keep) },
 	})
 	if err != nil {
@@ -198,9 +197,9 @@ func carriesMore(inv *engine.Invocation) bool {
 const maxPID = 64
 
 // connectAnswer is the answer to CONNECT of a recoverable socket.
-func connectAnswer(ctx context.Context, nsp sessionstore.Namespace, row *sessionstore.Socket) sessionstore.Packet {
-	p := adapter.NewPacket(ctx, socketio.Packet{
-		Type: socketio.Connect, Namespace: string(nsp), Data: connectData(row),
+func (n *Namespace) connectAnswer(ctx context.Context, row *sessionstore.Socket) sessionstore.Packet {
+	p := n.server.via.Adapter.NewPacket(ctx, socketio.Packet{
+		Type: socketio.Connect, Namespace: string(n.name), Data: connectData(row),
 	})
 	return sessionstore.Packet{ID: p.PacketID(), Frames: p.Frames()}
 }

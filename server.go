@@ -23,6 +23,19 @@ import (
 // Config is what a [Server] is made of.
 type Config = gateway.Config
 
+// Parser is how packets are written into messages, and read from them: [JSON] or [MsgPack]. It is Socket.IO's option of
+// that name. All clients of a server have the same one, and so have the emitters of other programs.
+type Parser = socketio.Parser
+
+// The parsers.
+var (
+	// JSON is the default of Socket.IO.
+	JSON = socketio.JSON
+	// MsgPack is that of clients with socket.io-msgpack-parser, and of Python clients with serializer="msgpack": one
+	// message for each packet, binary data in it.
+	MsgPack = socketio.MsgPack
+)
+
 const defaultDisconnectTries = 2
 
 // store is what a Server needs of a store, beside what the sessions and the adapter need.
@@ -50,6 +63,7 @@ type Server struct {
 	store      store
 	rooms      sessionstore.Rooms // of store, with joins and leaves that are told
 	packets    socketio.Limits
+	parser     socketio.Parser
 	maxPayload int
 	unordered  bool
 	pages      http.Handler // nil if there are none
@@ -74,7 +88,7 @@ type Server struct {
 // New returns a Server whose main namespace has no handlers. Programs of [Main] are given one.
 func New(c Config) *Server {
 	s := &Server{
-		store: c.Store, packets: c.Packets, unordered: c.Unordered, log: c.Logger, maxPayload: c.Options.MaxPayload,
+		store: c.Store, packets: c.Packets, parser: c.Parser, unordered: c.Unordered, log: c.Logger, maxPayload: c.Options.MaxPayload,
 		hooks: c.Hooks,
 		handlerTime: min(
 			cmp.Or(c.DisconnectTime, gateway.DefaultDisconnectTime), gateway.MaxDisconnectTime,
@@ -86,6 +100,9 @@ func New(c Config) *Server {
 	}
 	s.Namespace = newNamespace(s, socketio.MainNamespace)
 	s.namespaces[s.name] = s.Namespace
+	if s.parser == nil {
+		s.parser = socketio.JSON
+	}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -103,7 +120,9 @@ func New(c Config) *Server {
 	s.via = emitter.Via{
 		Adapter: adapter.New(
 			watched, s.engine.Delivery(),
-			adapter.Options{Fanout: c.Fanout, Large: c.LargeRoom, Observe: c.Hooks.Broadcast, Logger: s.log},
+			adapter.Options{
+				Fanout: c.Fanout, Large: c.LargeRoom, Parser: s.parser, Observe: c.Hooks.Broadcast, Logger: s.log,
+			},
 		),
 		Store: c.Store, Check: s.check, Bulk: emitter.NewBulk(s.engine.Delivery(), s.log), Ask: mayAsk,
 		Continues: s.continues, Logger: s.log,
@@ -180,10 +199,15 @@ func (s *Server) Lookup(name string) (*Namespace, bool) {
 // such an emit is refused ([ErrAttachments]). On API Gateway a packet and its attachments are messages of their own,
 // between which those of other emitters could come; so the sessions of a server that allows them take every packet in
 // turn, which costs two writes of the store for each; unless the pusher sends a packet in one piece
-// (delivery.GroupPusher), as that of localdev does. What clients send may have attachments in any case. Call it at
+// (delivery.GroupPusher), as that of localdev does. What clients send may have attachments in any case. With
+// [MsgPack] a packet is one message whatever is in it, so binary data needs no leave, and this does nothing. Call it at
 // start.
 func (s *Server) AllowAttachments() {
-	s.seal.register("AllowAttachments", s.engine.AllowAttachments)
+	s.seal.register("AllowAttachments", func() {
+		if !s.parser.Whole() {
+			s.engine.AllowAttachments()
+		}
+	})
 }
 
 // AllowRequest sets what judges the request of a client that begins a session, on either transport, before anything
@@ -206,6 +230,13 @@ func (s protocol) Message(ctx context.Context, inv *engine.Invocation, p enginei
 		inv.Told = s.events.Batch()
 	}
 	ctx = inv.Told.In(ctx)
+	if s.parser.Whole() {
+		packet, _, err := s.parser.Decode(p.Data, p.Binary, s.packets)
+		if err != nil {
+			return invalid(err)
+		}
+		return s.packet(ctx, inv, packet)
+	}
 	unordered := s.unordered && inv.OnWebSocket()
 	switch {
 	case p.Binary && unordered:

@@ -314,7 +314,7 @@ func (s *Socket) Disconnect(ctx context.Context, closeSession bool) error {
 		s.inv.Close(delivery.ReasonServerDisconnect)
 		return nil
 	}
-	if err := bye(ctx, s.inv, &s.row); err != nil {
+	if err := s.nsp.server.bye(ctx, s.inv, &s.row); err != nil {
 		return err
 	}
 	return s.nsp.server.leave(ctx, s.inv, s.row, delivery.ReasonServerDisconnect)
@@ -341,8 +341,8 @@ func (s *Socket) Close(ctx context.Context, discard bool) error {
 }
 
 // bye tells the client that it has left a namespace.
-func bye(ctx context.Context, inv *engine.Invocation, row *sessionstore.Socket) error {
-	p := adapter.NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(row.Namespace)})
+func (s *Server) bye(ctx context.Context, inv *engine.Invocation, row *sessionstore.Socket) error {
+	p := s.via.Adapter.NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(row.Namespace)})
 	_, err := adapter.Send(ctx, inv, sessionstore.Member{Session: row.Session}, p)
 	return err
 }

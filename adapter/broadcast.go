@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -30,6 +31,8 @@ type Options struct {
 	Fanout Fanout
 	// Large is the most sockets that a broadcast reaches without Fanout; default [DefaultLarge].
 	Large int
+	// Parser is that of the clients; default [socketio.JSON].
+	Parser socketio.Parser
 	// Observe, unless nil, is told what became of each broadcast, or of each part of one that came out of the queue.
 	Observe func(Result)
 	// Logger gets what went wrong and is no error; default none.
@@ -42,6 +45,9 @@ const DefaultLarge = 500
 func (o Options) withDefaults() Options {
 	if o.Large == 0 {
 		o.Large = DefaultLarge
+	}
+	if o.Parser == nil {
+		o.Parser = socketio.JSON
 	}
 	if o.Observe == nil {
 		o.Observe = func(Result) {}
@@ -58,6 +64,7 @@ type Adapter struct {
 	delivery *delivery.Delivery
 	fanout   Fanout
 	large    int
+	parser   socketio.Parser
 	observe  func(Result)
 	log      *slog.Logger
 	order    *order   // nil unless it is that of InOrder
@@ -69,8 +76,8 @@ type Adapter struct {
 func New(store Store, d *delivery.Delivery, o Options) *Adapter {
 	o = o.withDefaults()
 	return &Adapter{
-		store: store, delivery: d, fanout: o.Fanout, large: o.Large, observe: o.Observe, log: o.Logger,
-		leavers: &leavers{},
+		store: store, delivery: d, fanout: o.Fanout, large: o.Large, parser: o.Parser, observe: o.Observe,
+		log: o.Logger, leavers: &leavers{},
 	}
 }
 

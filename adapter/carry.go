@@ -82,12 +82,13 @@ func (a *Adapter) Carry(ctx context.Context, claims sessionstore.Claims, p Part)
 
 // carry delivers a part, or what is left of it. The error matches [ErrUnfinished] if some of it is left.
 func (a *Adapter) carry(ctx context.Context, claims sessionstore.Claims, p *Part) (Result, error) {
-	if err := a.delivery.Check(p.Packet.frames); err != nil {
+	packet := p.Packet.encoded(a.parser)
+	if err := a.delivery.Check(packet.frames); err != nil {
 		return Result{}, err
 	}
 	all := partRange(p.Range)
 	c := &carrier{
-		a: a, claims: claims, part: p, packet: p.Packet, token: sessionstore.NewID(), at: all.From, end: all.To,
+		a: a, claims: claims, part: p, packet: packet, token: sessionstore.NewID(), at: all.From, end: all.To,
 	}
 	if c.end == "" {
 		c.end = endOfIDs

@@ -32,7 +32,7 @@ func (r Result) plus(o Result) Result {
 func (p *Packet) inNamespace(ctx context.Context, nsp sessionstore.Namespace) *Packet {
 	in := p.Packet
 	in.Namespace = string(nsp)
-	q := NewPacket(ctx, in)
+	q := NewPacket(ctx, p.parser, in)
 	q.Volatile = p.Volatile
 	return q
 }

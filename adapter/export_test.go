@@ -12,7 +12,7 @@ func PacketOf(p sessionstore.Packet) *Packet {
 
 // EventOf returns a packet with an id.
 func EventOf(id sessionstore.PacketID, nsp, event string) *Packet {
-	return newPacket(id, socketio.Packet{
+	return newPacket(id, socketio.JSON, socketio.Packet{
 		Type: socketio.Event, Namespace: nsp, Data: socketio.EventData(event, []byte("[]")),
 	})
 }

@@ -93,9 +93,6 @@ func ParsePart(body string) (Part, error) {
 		return p, fmt.Errorf("%w: range %d, want 0 to %d", ErrPart, p.Range, partCount-1)
 	}
 	p.Packet.Namespace = string(p.Namespace)
-	volatile := p.Packet.Volatile
-	p.Packet = newPacket(p.Packet.id, p.Packet.Packet)
-	p.Packet.Volatile = volatile
 	return p, nil
 }
 

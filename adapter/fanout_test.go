@@ -378,7 +378,7 @@ func TestLargeBroadcastUnread(t *testing.T) {
 func TestLargePacketToManySockets(t *testing.T) {
 	inCrowd(t, func(t *testing.T, c *crowd) {
 		large := bytes.Repeat([]byte{'a'}, 90<<10) // three of them are above the size of a message
-		p := adapter.NewPacket(t.Context(), socketio.Packet{
+		p := adapter.NewPacket(t.Context(), socketio.JSON, socketio.Packet{
 			Type: socketio.Event, Namespace: string(nsp), Data: []byte(`["x"]`),
 			Attachments: [][]byte{large, large, large},
 		})

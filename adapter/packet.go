@@ -14,23 +14,30 @@ import (
 )
 
 // Packet is a Socket.IO packet on its way to sockets. What each of them gets is chosen last, in [Send]; as of now all
-// get one encoding, which is made once.
+// get one encoding, which is made once, by the parser that they have.
 type Packet struct {
 	socketio.Packet
 	// Volatile says that a client which cannot take the packet at once does not get it, see [delivery.Target].
 	Volatile bool
 
 	id     sessionstore.PacketID
+	parser socketio.Parser
 	frames []string              // its encoding, which all sockets share
 	entry  []sessionstore.Packet // the same as an entry of a buffer
 }
 
-// NewPacket returns a packet with an id of its own. A packet that has attachments becomes one of the binary types.
-func NewPacket(ctx context.Context, p socketio.Packet) *Packet {
-	return newPacket(sessionstore.PacketID(ids.New(ctx)), p)
+// NewPacket returns a packet with an id of its own, for clients that have a parser. A packet that has attachments becomes
+// one of the binary types.
+func NewPacket(ctx context.Context, parser socketio.Parser, p socketio.Packet) *Packet {
+	return newPacket(sessionstore.PacketID(ids.New(ctx)), parser, p)
 }
 
-func newPacket(id sessionstore.PacketID, p socketio.Packet) *Packet {
+// NewPacket is the function [NewPacket] for the clients of the adapter.
+func (a *Adapter) NewPacket(ctx context.Context, p socketio.Packet) *Packet {
+	return NewPacket(ctx, a.parser, p)
+}
+
+func newPacket(id sessionstore.PacketID, parser socketio.Parser, p socketio.Packet) *Packet {
 	if len(p.Attachments) > 0 {
 		switch p.Type {
 		case socketio.Event:
@@ -40,18 +47,34 @@ func newPacket(id sessionstore.PacketID, p socketio.Packet) *Packet {
 		default:
 		}
 	}
-	frames := encode(p)
-	return &Packet{Packet: p, id: id, frames: frames, entry: []sessionstore.Packet{{ID: id, Frames: frames}}}
+	frames := encode(parser, p)
+	return &Packet{
+		Packet: p, id: id, parser: parser, frames: frames, entry: []sessionstore.Packet{{ID: id, Frames: frames}},
+	}
 }
 
-// encode returns the Engine.IO packets that carry p: its text, then its attachments.
-func encode(p socketio.Packet) []string {
+// encode returns the Engine.IO packets that carry p: one, and those of its attachments unless they are in it.
+func encode(parser socketio.Parser, p socketio.Packet) []string {
+	message, binary := parser.Encode(p)
+	if binary {
+		return []string{engineio.EncodeBinary([]byte(message))}
+	}
 	out := make([]string, 1, 1+len(p.Attachments))
-	out[0] = engineio.EncodeMessage(p.Encode())
+	out[0] = engineio.EncodeMessage(message)
 	for _, a := range p.Attachments {
 		out = append(out, engineio.EncodeBinary(a))
 	}
 	return out
+}
+
+// encoded returns the packet as it is for clients that have a parser. One that has come out of a queue is not encoded.
+func (p *Packet) encoded(parser socketio.Parser) *Packet {
+	if p.frames != nil {
+		return p
+	}
+	q := newPacket(p.id, parser, p.Packet)
+	q.Volatile = p.Volatile
+	return q
 }
 
 // to returns what one socket gets.
@@ -94,7 +117,7 @@ func (p *Packet) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// UnmarshalJSON implements json.Unmarshaler.
+// UnmarshalJSON implements json.Unmarshaler. Which parser the packet is for is not in it: [Adapter.Carry] encodes it.
 func (p *Packet) UnmarshalJSON(b []byte) error {
 	var j packetJSON
 	if err := json.Unmarshal(b, &j); err != nil {

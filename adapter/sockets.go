@@ -94,7 +94,7 @@ func (a *Adapter) disconnectOutbox(ctx context.Context, s sessionstore.Session, 
 		if s.Carrier == "" {
 			o.IfPingAt = s.PingAt
 		} else {
-			bye := NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(k.Namespace)})
+			bye := a.NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(k.Namespace)})
 			_, err := Send(ctx, a.delivery, sessionstore.Member{Socket: k.ID, Session: s.ID}, bye)
 			if err != nil {
 				return err
@@ -131,7 +131,7 @@ func (a *Adapter) disconnectCarrier(ctx context.Context, outbox *sessionstore.Se
 		if k = k.Home(); k.Session == outbox.ID {
 			continue
 		}
-		bye := NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(k.Namespace)})
+		bye := a.NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(k.Namespace)})
 		to := sessionstore.Member{Socket: k.ID, Session: k.Session}
 		if k.Session == s.ID {
 			to.Hint = s.Hint()
@@ -148,7 +148,7 @@ func (a *Adapter) disconnectCarrier(ctx context.Context, outbox *sessionstore.Se
 func (a *Adapter) disconnect(ctx context.Context, s *sessionstore.Session, sockets []sessionstore.Socket) error {
 	packets := make([]*Packet, len(sockets))
 	for i, k := range sockets {
-		packets[i] = NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(k.Namespace)})
+		packets[i] = a.NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(k.Namespace)})
 	}
 	_, err := Send(ctx, a.delivery, sessionstore.Member{Session: s.ID, Hint: s.Hint()}, packets...)
 	if errors.Is(err, delivery.ErrClosed) {

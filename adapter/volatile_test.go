@@ -23,7 +23,7 @@ func (w *world) park(id sessionstore.SessionID) {
 // eventFor is a packet of an event to the main namespace.
 func eventFor(t *testing.T, name string, volatile bool) *adapter.Packet {
 	t.Helper()
-	p := adapter.NewPacket(t.Context(), socketio.Packet{
+	p := adapter.NewPacket(t.Context(), socketio.JSON, socketio.Packet{
 		Type: socketio.Event, Namespace: "/", Data: socketio.EventData(name, []byte("[]")),
 	})
 	p.Volatile = volatile

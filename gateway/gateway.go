@@ -46,6 +46,8 @@ type Config struct {
 	Options engine.Options
 	// Packets bound what a client's packets may look like.
 	Packets socketio.Limits
+	// Parser is that of the clients; default [socketio.JSON].
+	Parser socketio.Parser
 	// Unordered says that messages of one WebSocket may be handled at the same time and in any order, as API Gateway
 	// hands them to functions: see docs/protocol.md for what then becomes of those that overtook others. Binary needs
 	// care: a packet with one attachment arrives, a second later and if the client has no other in flight; what

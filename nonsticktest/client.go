@@ -275,7 +275,7 @@ func (c *Client) emit(name string, args []any, ack *uint64) {
 func (c *Client) send(p socketio.Packet) {
 	c.server.t.Helper()
 	ctx := c.server.t.Context()
-	for _, frame := range adapter.NewPacket(ctx, p).Frames() {
+	for _, frame := range adapter.NewPacket(ctx, c.server.parser, p).Frames() {
 		reply, err := c.server.io.Engine().Message(ctx, c.conn, frame)
 		if err != nil {
 			c.server.t.Fatalf("nonsticktest: send: %v", err)
@@ -318,18 +318,25 @@ func (c *Client) frame(frame string) {
 	switch {
 	case err != nil:
 		c.server.t.Errorf("nonsticktest: frame %q: %v", frame, err)
-	case p.Binary:
+	case p.Binary && !c.server.parser.Whole():
 		c.parts = append(c.parts, frame)
 		c.complete()
 	case p.Type == engineio.Message:
-		_, c.want, err = socketio.Decode(p.Data, socketio.Limits{})
-		if err != nil {
-			c.server.t.Errorf("nonsticktest: packet %q: %v", p.Data, err)
-			return
-		}
-		c.parts = []string{p.Data}
-		c.complete()
+		c.message(p)
 	default: // open, ping, close
+	}
+}
+
+// message takes what a packet begins with. The client is locked.
+func (c *Client) message(p engineio.Packet) {
+	packet, want, err := c.server.parser.Decode(p.Data, p.Binary, socketio.Limits{})
+	switch {
+	case err != nil:
+		c.server.t.Errorf("nonsticktest: packet %q: %v", p.Data, err)
+	case want > 0:
+		c.parts, c.want = []string{p.Data}, want
+	default:
+		c.packet(packet)
 	}
 }
 
@@ -343,6 +350,11 @@ func (c *Client) complete() {
 		c.server.t.Errorf("nonsticktest: packet %q: %v", c.parts[0], err)
 		return
 	}
+	c.packet(p)
+}
+
+// packet handles a packet. The client is locked.
+func (c *Client) packet(p socketio.Packet) {
 	switch p.Type {
 	case socketio.Connect:
 		var connected struct{ SID, PID string }

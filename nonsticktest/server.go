@@ -28,16 +28,33 @@ type Server struct {
 	io  *nonstick.Server
 	log *log
 
+	parser nonstick.Parser
+
 	mu      sync.Mutex
 	clients map[string]*Client // by the id of their connection
+}
+
+// Options refine [NewWith]. Zero fields mean the defaults.
+type Options struct {
+	// Parser is that of the server and of all clients; default [nonstick.JSON].
+	Parser nonstick.Parser
 }
 
 // New returns a server with the handlers that register sets. What the server logs is shown if the test fails.
 func New(t testing.TB, register func(*nonstick.Server)) *Server {
 	t.Helper()
-	s := &Server{t: t, log: &log{}, clients: make(map[string]*Client)}
+	return NewWith(t, Options{}, register)
+}
+
+// NewWith is [New] with options: those that the program is served with where it matters to its handlers.
+func NewWith(t testing.TB, o Options, register func(*nonstick.Server)) *Server {
+	t.Helper()
+	if o.Parser == nil {
+		o.Parser = nonstick.JSON
+	}
+	s := &Server{t: t, log: &log{}, parser: o.Parser, clients: make(map[string]*Client)}
 	s.io = nonstick.New(nonstick.Config{
-		Store: memstore.New(memstore.Options{}), Pusher: pusher{s},
+		Store: memstore.New(memstore.Options{}), Pusher: pusher{s}, Parser: o.Parser,
 		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	register(s.io)

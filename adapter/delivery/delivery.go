@@ -257,12 +257,12 @@ func (d *Delivery) mayMix(packets []sessionstore.Packet) bool {
 }
 
 // groups walks the messages of an entry of a buffer, those together that belong together: a packet and its attachments.
-// An entry may hold several packets.
+// An entry may hold several packets. One that is binary itself has all that belongs to it.
 func groups(frames []string) iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
 		for len(frames) > 0 {
 			n := 1
-			for n < len(frames) && strings.HasPrefix(frames[n], "b") {
+			for !isBinary(frames[0]) && n < len(frames) && isBinary(frames[n]) {
 				n++
 			}
 			if !yield(frames[:n:n]) {
@@ -272,6 +272,10 @@ func groups(frames []string) iter.Seq[[]string] {
 		}
 	}
 }
+
+// isBinary reports whether a message is binary: an attachment of the text before it, or a packet of
+// [socketio.MsgPack], whose clients get no text.
+func isBinary(frame string) bool { return strings.HasPrefix(frame, "b") }
 
 // push sends the packets to a connection. A push that is not a clear success ends the session: it is never
 // repeated, nor is the next one tried. [ErrNotSerial] for packets that would have to be pushed one message at a time.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nonstick-io/nonstick/internal/again"
@@ -36,17 +35,25 @@ func (t OutboxTimer) Due(at time.Time) (sessionstore.Timer, error) {
 	return sessionstore.Timer{At: at, Name: string(t.Outbox), Kind: KindOutbox, Body: string(body)}, nil
 }
 
-// offsetRoom is what an offset adds to a packet.
-const offsetRoom = protocol.MaxOffset + len(`,""`)
+// offsetRoom is what an offset adds to a packet, binaryRoom what it adds to one that is binary: its head, that of the
+// array it comes into, and all in base64.
+const (
+	offsetRoom = protocol.MaxOffset + len(`,""`)
+	binaryRoom = (protocol.MaxOffset+4)*4/3 + 4
+)
 
 // checkOutbox refuses what would be too large with its offset.
 func (d *Delivery) checkOutbox(packets []sessionstore.Packet) error {
 	for _, p := range packets {
-		for _, f := range p.Frames {
-			if len(f)+offsetRoom > d.limits.Frame && !strings.HasPrefix(f, "b") {
+		for group := range groups(p.Frames) {
+			room := offsetRoom
+			if isBinary(group[0]) {
+				room = binaryRoom
+			}
+			if len(group[0])+room > d.limits.Frame {
 				return fmt.Errorf(
-					"%w: %d bytes, at most %d where connections are recovered", ErrPacketTooLarge, len(f),
-					d.limits.Frame-offsetRoom,
+					"%w: %d bytes, at most %d where connections are recovered", ErrPacketTooLarge, len(group[0]),
+					d.limits.Frame-room,
 				)
 			}
 		}
@@ -197,35 +204,43 @@ func (d *Delivery) outboxInDoubt(
 
 // stampAll returns the frames of an entry with their offsets.
 func stampAll(outbox sessionstore.SessionID, number int, frames []string) []string {
-	out := make([]string, len(frames))
+	out := make([]string, 0, len(frames))
 	several := packetsIn(frames) > 1
 	n := 0
-	for i, f := range frames {
-		out[i] = f
-		if strings.HasPrefix(f, "b") {
-			continue
-		}
+	for group := range groups(frames) {
 		n++
 		at := protocol.Offset{Entry: number}
 		if several {
 			at.Packets = n
 		}
-		if text, ok := strings.CutPrefix(f, engineio.EncodeMessage("")); ok {
-			if text, ok = socketio.Stamp(text, at.Encode(outbox)); ok {
-				out[i] = engineio.EncodeMessage(text)
-			}
-		}
+		out = append(out, stamp(group[0], at.Encode(outbox)))
+		out = append(out, group[1:]...)
 	}
 	return out
+}
+
+// stamp returns a packet with an offset behind its arguments, if it is an event that asks for no acknowledgement.
+func stamp(frame, offset string) string {
+	p, err := engineio.Decode(frame)
+	switch {
+	case err != nil || p.Type != engineio.Message:
+	case p.Binary:
+		if message, ok := socketio.StampBinary(p.Data, offset); ok {
+			return engineio.EncodeBinary([]byte(message))
+		}
+	default:
+		if text, ok := socketio.Stamp(p.Data, offset); ok {
+			return engineio.EncodeMessage(text)
+		}
+	}
+	return frame
 }
 
 // packetsIn is how many Socket.IO packets the frames of an entry are.
 func packetsIn(frames []string) int {
 	n := 0
-	for _, f := range frames {
-		if !strings.HasPrefix(f, "b") {
-			n++
-		}
+	for range groups(frames) {
+		n++
 	}
 	return n
 }
@@ -234,16 +249,13 @@ func packetsIn(frames []string) int {
 // events that ask for no acknowledgement.
 func missed(outbox sessionstore.SessionID, number int, frames []string, has int) []string {
 	var out []string
-	n, kept := 0, false
-	stamped := stampAll(outbox, number, frames)
-	for i, f := range stamped {
-		if !strings.HasPrefix(f, "b") {
-			n++
-			kept = n > has && f != frames[i]
+	n, at := 0, 0
+	for group := range groups(stampAll(outbox, number, frames)) {
+		n++
+		if n > has && group[0] != frames[at] {
+			out = append(out, group...)
 		}
-		if kept {
-			out = append(out, f)
-		}
+		at += len(group)
 	}
 	return out
 }

@@ -11,6 +11,18 @@ import (
 // Binary is binary data in the arguments of an event: it travels as an attachment, not as text.
 type Binary = socketio.Binary
 
+// Parser is how packets are written into messages: [JSON] or [MsgPack]. An emitter has that of the server, in
+// adapter.Options.
+type Parser = socketio.Parser
+
+// The parsers.
+var (
+	// JSON is the default of Socket.IO.
+	JSON = socketio.JSON
+	// MsgPack is that of the package socket.io-msgpack-parser.
+	MsgPack = socketio.MsgPack
+)
+
 // ErrArgs says that arguments are no JSON, or do not fit the type that reads them.
 var ErrArgs = errors.New("nonstick: invalid arguments")
 

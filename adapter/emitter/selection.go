@@ -193,5 +193,5 @@ func (v *Via) Event(
 	if ack != nil {
 		p.ID, p.HasID = *ack, true
 	}
-	return adapter.NewPacket(ctx, p), nil
+	return v.Adapter.NewPacket(ctx, p), nil
 }

@@ -276,7 +276,7 @@ func (r *run) riseAll(ctx context.Context, p *proc, one risen, id string) {
 		packet.Data = json.RawMessage(`["e","` + id + `",{"_placeholder":true,"num":0}]`)
 		packet.Attachments = [][]byte{[]byte(id)}
 	}
-	made := adapter.NewPacket(ctx, packet)
+	made := adapter.NewPacket(ctx, socketio.JSON, packet)
 	made.Volatile = one.kind == once
 	sel := adapter.Selection{Namespace: recoverable, Rooms: []sessionstore.Room{room}}
 	res, err := r.risers[one.instance].Broadcast(context.WithValue(ctx, emissionKey{}, e), sel, made)

@@ -406,7 +406,7 @@ func (r *run) emit(ctx context.Context, p *proc, e int) {
 		if r.parts == nil {
 			a = r.adapters[(plan.instance+k)%len(r.adapters)]
 		}
-		r.broadcast(ctx, p, a, id, adapter.NewPacket(ctx, packet))
+		r.broadcast(ctx, p, a, id, adapter.NewPacket(ctx, socketio.JSON, packet))
 		if p.crashed.Load() {
 			return
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/eventsout"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 )
 
 // config is what the flags and the environment say.
@@ -35,6 +36,7 @@ type config struct {
 	pingTimeout      time.Duration
 	connectTimeout   time.Duration
 	recovery         time.Duration
+	parser           string
 	upgradeTimeout   time.Duration
 	pollHold         time.Duration
 	pollPace         time.Duration
@@ -136,6 +138,10 @@ func (c *config) flags(fs *flag.FlagSet) *declaration {
 		0,
 		span{most: gateway.MaxRecovery, example: 2 * time.Minute},
 		"time that a socket waits for a client that lost its connection, and then gets what it missed; 0 means not at all",
+	)
+	d.text(
+		&c.parser, "parser", "NAME", "json",
+		"parser of the clients: json (Socket.IO's default) or msgpack (socket.io-msgpack-parser)",
 	)
 	d.number(
 		&c.maxPayload, "max-payload", "BYTES", 1_000_000, 1, 10<<20,
@@ -354,6 +360,7 @@ func (c *config) checkNames(demand func(bool, string, ...any)) {
 	oneOf("empty-response", c.emptyResponse, "nothing", "frame")
 	oneOf("push", c.push, "direct", "api")
 	oneOf("inbound", c.inbound, "concurrent", "ordered")
+	oneOf("parser", c.parser, socketio.JSON.String(), socketio.MsgPack.String())
 	demand(
 		tableName.MatchString(c.table), "--table %q: want 3 to 200 letters, digits and _-., for example nonstick",
 		c.table,

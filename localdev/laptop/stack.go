@@ -386,7 +386,7 @@ func (c *config) variables() map[string]string {
 	return map[string]string{
 		"app": c.app, "path": c.path, "ping-interval": ms(c.pingInterval),
 		"ping-timeout": ms(c.pingTimeout), "connect-timeout": ms(c.connectTimeout),
-		"recovery": ms(c.recovery),
+		"recovery": ms(c.recovery), "parser": c.parser,
 		"upgrade-timeout": ms(
 			c.upgradeTimeout,
 		),

@@ -19,6 +19,7 @@ import (
 	"github.com/nonstick-io/nonstick/gateway/eventsout"
 	"github.com/nonstick-io/nonstick/gateway/management"
 	"github.com/nonstick-io/nonstick/internal/direct"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/localdev/emulator"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -170,9 +171,10 @@ func (w *wiring) api(path string, store sessionstore.Store, app gateway.App) (em
 
 // instance is the configuration of an instance of the application.
 func (w *wiring) instance(store sessionstore.Store) gateway.Config {
+	parser, _ := socketio.ParserOf(w.config.parser) // which was checked
 	return gateway.Config{
 		Store: store, Pusher: w.pusher, Options: w.engineOptions(), Unordered: w.config.inbound == "concurrent",
-		Recovery: w.config.recovery, Ends: w.ends, Events: w.events, Logger: w.log,
+		Parser: parser, Recovery: w.config.recovery, Ends: w.ends, Events: w.events, Logger: w.log,
 	}
 }
 

@@ -53,6 +53,7 @@ func (a Apps) server(p *boot.Parts) *server {
 	b := p.Broadcasts()
 	s.config = gateway.Config{
 		Store: p.Store, Pusher: p.Pusher, Options: o, Unordered: !o.PushReplies, Fanout: b.Fanout, LargeRoom: b.Large,
+		Parser:   b.Parser,
 		Recovery: p.Env.Duration("NONSTICK_RECOVERY", 0, 0, gateway.MaxRecovery),
 		DisconnectTime: p.Env.Duration(
 			"NONSTICK_DISCONNECT_TIME", gateway.DefaultDisconnectTime, shortest, gateway.MaxDisconnectTime,
