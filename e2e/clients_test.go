@@ -49,6 +49,7 @@ func (p program) asked(c combination) []string {
 type combination struct {
 	setup, transport, frames string
 	recovery                 bool
+	msgpack                  bool // the parser is not that of JSON
 }
 
 // scenarios are those that clients are asked for.
@@ -152,10 +153,16 @@ func TestClients(t *testing.T) {
 	})
 }
 
-// runClients runs one client after the other, each in all transports at once.
+// runClients runs all clients.
 func runClients(t *testing.T, url string, c combination) {
 	t.Helper()
-	for _, client := range programs {
+	runPrograms(t, programs, url, c)
+}
+
+// runPrograms runs one client after the other, each in all transports at once.
+func runPrograms(t *testing.T, all []program, url string, c combination) {
+	t.Helper()
+	for _, client := range all {
 		t.Run(client.name, func(t *testing.T) {
 			if _, err := os.Stat(client.ready); err != nil {
 				t.Fatalf("%v: run `make tools`", err)
@@ -236,6 +243,9 @@ func execClient(t *testing.T, client program, url string, c combination) ([]resu
 	if c.recovery {
 		cmd.Env = append(cmd.Env, "NONSTICK_RECOVERY=on")
 	}
+	if c.msgpack {
+		cmd.Env = append(cmd.Env, msgPackParser)
+	}
 	cmd.WaitDelay = stopTime
 	var stderr output
 	cmd.Stderr = &stderr
@@ -248,7 +258,7 @@ func execClient(t *testing.T, client program, url string, c combination) ([]resu
 		t.Fatalf("start %s: %v", client.name, err)
 	}
 	results := wire.readClient(stdout, func(to say) {
-		if err := to.emit(ctx, url); err != nil {
+		if err := to.emit(ctx, url, c.msgpack); err != nil {
 			t.Errorf("emit for a client that is away: %v", err)
 		}
 	})
@@ -296,10 +306,10 @@ type say struct {
 }
 
 // emit has the server emit the values, one after the other.
-func (s say) emit(ctx context.Context, url string) error {
+func (s say) emit(ctx context.Context, url string, msgpack bool) error {
 	ctx, cancel := context.WithTimeout(ctx, crowdPatience)
 	defer cancel()
-	m := &member{url: url, transport: "websocket"}
+	m := &member{url: url, transport: "websocket", msgpack: msgpack}
 	up := make(chan struct{})
 	var all sync.WaitGroup
 	defer all.Wait()

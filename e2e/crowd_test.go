@@ -18,6 +18,9 @@ import (
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
+
+	"github.com/nonstick-io/nonstick/internal/engineio"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 )
 
 // crowdPatience is how long a request of a member, or the answer to what it asks, may take: machines are busy.
@@ -29,6 +32,8 @@ type member struct {
 	url, transport string // http://host:port; "websocket" or "polling"
 	// heard is called with each event, one after the other, without the offset behind its arguments.
 	heard func(event string, args []json.RawMessage)
+	// msgpack says that the parser is not that of JSON.
+	msgpack bool
 
 	mu        sync.Mutex
 	line      line // nil while it is not connected
@@ -75,7 +80,7 @@ func (m *member) stay(ctx context.Context, up func()) {
 
 // session opens a session, joins, and takes what comes until the connection ends, with the reason.
 func (m *member) session(ctx context.Context, up func()) error {
-	l, err := openLine(ctx, m.url, m.transport)
+	l, err := openLine(ctx, m.url, m.transport, m.msgpack)
 	if err != nil {
 		return err
 	}
@@ -251,13 +256,16 @@ func (m *member) ask(ctx context.Context, event string, args ...any) (json.RawMe
 }
 
 // openLine opens an Engine.IO session.
-func openLine(ctx context.Context, url, transport string) (line, error) {
+func openLine(ctx context.Context, url, transport string, msgpack bool) (line, error) {
 	if transport == "polling" {
 		return openPolled(ctx, url)
 	}
 	ctx, cancel := context.WithTimeout(ctx, crowdPatience)
 	defer cancel()
 	at := "ws" + strings.TrimPrefix(url, "http") + "/socket.io/?EIO=4&transport=websocket"
+	if msgpack {
+		at += "&b64=1"
+	}
 	conn, early, _, err := ws.Dial(ctx, at)
 	if err != nil {
 		return nil, fmt.Errorf("open a WebSocket: %w", err)
@@ -274,7 +282,41 @@ func openLine(ctx context.Context, url, transport string) (line, error) {
 		conn.Close()
 		return nil, err
 	}
+	if msgpack {
+		return packed{s}, nil
+	}
 	return s, nil
+}
+
+// packed is a session whose packets of Socket.IO go in MessagePack, without attachments.
+type packed struct{ line }
+
+func (s packed) send(ctx context.Context, packet string) error {
+	if text, ok := strings.CutPrefix(packet, "4"); ok {
+		p, _, err := socketio.Decode(text, socketio.Limits{})
+		if err != nil {
+			return err
+		}
+		message, _ := socketio.MsgPack.Encode(p)
+		packet = engineio.EncodeBinary([]byte(message))
+	}
+	return s.line.send(ctx, packet)
+}
+
+func (s packed) receive(ctx context.Context) ([]string, error) {
+	packets, err := s.line.receive(ctx)
+	for i, packet := range packets {
+		frame, frameErr := engineio.Decode(packet)
+		if frameErr != nil || !frame.Binary {
+			continue
+		}
+		p, _, packetErr := socketio.MsgPack.Decode(frame.Data, true, socketio.Limits{})
+		if packetErr != nil {
+			return nil, packetErr
+		}
+		packets[i] = "4" + p.Encode()
+	}
+	return packets, err
 }
 
 // framed is a session on WebSocket.

@@ -130,8 +130,8 @@ var noRight = [2]string{
 
 // otherStage has functions push to another stage.
 var otherStage = [2]string{
-	`.${AWS::URLSuffix}/v1"` + "\n        NONSTICK_WEBSOCKET_URL",
-	`.${AWS::URLSuffix}/v2"` + "\n        NONSTICK_WEBSOCKET_URL",
+	`.${AWS::URLSuffix}/v1"` + "\n        NONSTICK_EDGE:",
+	`.${AWS::URLSuffix}/v2"` + "\n        NONSTICK_EDGE:",
 }
 
 // A deployment that is wrong is told what is wrong, and where: of one that is wrong in three ways, each.

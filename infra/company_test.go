@@ -210,10 +210,10 @@ func TestManagementEndpoint(t *testing.T) {
 	deploy(t, nil).all(t, kindFunction, "https://WebSocketApi.execute-api.us-east-1.amazonaws.com/v1", variable...)
 	s := deploy(t, map[string]string{"ManagementEndpoint": "https://push.example.com/ws"})
 	s.all(t, kindFunction, "https://push.example.com/ws", variable...)
-	s.all(
-		t, kindFunction, "wss://WebSocketApi.execute-api.us-east-1.amazonaws.com/v1", "Environment", "Variables",
-		"NONSTICK_WEBSOCKET_URL",
-	)
+	got := s.text("PollingFunction", "Environment", "Variables", "NONSTICK_WEBSOCKET_URL")
+	if want := "wss://WebSocketApi.execute-api.us-east-1.amazonaws.com/v1"; got != want {
+		t.Errorf("pages are told %q, want %q", got, want)
+	}
 }
 
 // nameLimits are the most characters of names that a template may give. What it does not name CloudFormation names,
@@ -282,7 +282,7 @@ func TestVariablesFit(t *testing.T) {
 		"EventsTo":       "arn:aws:events:ap-southeast-99:123456789012:event-bus/" + strings.Repeat("b", 160),
 		"EventsOut": "connect,disconnect,join,leave,event:" + strings.Repeat("e", 64) +
 			strings.Repeat(",event:"+strings.Repeat("e", 64), 2)[:140],
-		"Recovery": "86400000ms",
+		"Recovery": "86400000ms", "Parser": "msgpack",
 	}
 	s := deployAs(t, template.Options{Region: "ap-southeast-99", Parameters: parameters})
 	for _, function := range s.of(kindFunction) {

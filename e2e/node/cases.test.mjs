@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assertSequence, cleanUp, connect, connectIn, manager, modes, once, start, until } from './clients.mjs';
-import { test } from './wire.mjs';
+import { msgpack, test } from './wire.mjs';
 
 cleanUp();
 
@@ -97,7 +97,8 @@ for (const mode of Object.keys(modes)) {
 
 test('polling: an acknowledgement that is too large is an error for who asked', async () => {
   const socket = keep(await connectIn('polling', options));
-  assert.equal((await ask(socket, 'str', 'x'.repeat(100_000))).length, 100_000);
+  const fits = msgpack ? 98_000 : 100_000; // a packet of 128 KB, in base64
+  assert.equal((await ask(socket, 'str', 'x'.repeat(fits))).length, fits);
   const answer = await ask(socket, 'str', 'x'.repeat(140_000));
   assert.equal(typeof answer.message, 'string');
   assert.equal(await ask(socket, 'str', 'x'), 'x');

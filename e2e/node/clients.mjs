@@ -6,7 +6,11 @@ import net from 'node:net';
 import { afterEach } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { io, Manager } from 'socket.io-client';
-import { base, ordered, test } from './wire.mjs';
+import parser from 'socket.io-msgpack-parser';
+import { base, msgpack, ordered, test } from './wire.mjs';
+
+/** The options that all clients have: the parser of the server. */
+const common = msgpack ? { parser } : {};
 
 /** The three ways in which a client reaches a server. */
 export const modes = {
@@ -50,14 +54,14 @@ export function ended(one, how) {
 
 /** Starts a client; it is ended after the test. */
 export function start(options = {}, { url = base.origin, namespace = '' } = {}) {
-  const socket = io(url + namespace, { forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 200, ...options });
+  const socket = io(url + namespace, { forceNew: true, reconnectionDelay: 50, reconnectionDelayMax: 200, ...common, ...options });
   open.add({ end: () => socket.io._close?.() ?? socket.disconnect() });
   return socket;
 }
 
 /** A manager, for several namespaces over one connection; it is ended after the test. */
 export function manager(options = {}, url = base.origin) {
-  return ended(new Manager(url, { reconnectionDelay: 50, ...options }), (made) => made._close());
+  return ended(new Manager(url, { reconnectionDelay: 50, ...common, ...options }), (made) => made._close());
 }
 
 /** The arguments of the next event of that name; rejects after timeout milliseconds. */

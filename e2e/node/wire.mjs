@@ -7,6 +7,8 @@ import http from 'node:http';
 import assert from 'node:assert/strict';
 import { after, test as nodeTest } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import binary from 'socket.io-msgpack-parser';
+import * as text from 'socket.io-parser';
 import WebSocket from 'ws';
 
 export { sleep };
@@ -23,6 +25,8 @@ export const largeText = 'ä'.repeat(textOnly ? 15_000 : 50_000);
 /** A binary message as it goes over a WebSocket. */
 export const binaryFrame = (bytes) => (textOnly ? `b${Buffer.from(bytes).toString('base64')}` : Buffer.from(bytes));
 export const heartbeat = { pingInterval: 300, pingTimeout: Number(process.env.NONSTICK_TEST_PING_TIMEOUT ?? 200) };
+/** Whether the parser is that of socket.io-msgpack-parser. */
+export const msgpack = process.env.NONSTICK_PARSER === 'msgpack';
 export const engine = '/engine.io/';
 export const socketIO = '/socket.io/';
 
@@ -45,6 +49,26 @@ export function test(title, body) {
 /** Registers a test of behaviour that is deliberately better than the reference server's. */
 export function better(title, body) {
   if (!reference) test(title, body);
+}
+
+/** A packet without attachments, written in text, as socket.io-msgpack-parser has it. */
+function toMsgPack(packet) {
+  if (packet[0] !== '4') return packet;
+  const decoder = new text.Decoder();
+  let bytes;
+  decoder.on('decoded', (decoded) => { [bytes] = new binary.Encoder().encode(decoded); });
+  decoder.add(packet.slice(1));
+  return `b${bytes.toString('base64')}`;
+}
+
+/** The other way. */
+function fromMsgPack(packet) {
+  if (packet[0] !== 'b') return packet;
+  const decoder = new binary.Decoder();
+  let written;
+  decoder.on('decoded', (decoded) => { [written] = new text.Encoder().encode(decoded); });
+  decoder.add(Buffer.from(packet.slice(1), 'base64'));
+  return `4${written}`;
 }
 
 /** Builds the query of a well-formed polling request; a value of null leaves its key out. */
@@ -141,9 +165,9 @@ export class Polling {
     return request('POST', this.path, { ...options, body, query: { sid: this.sid, ...options.query } });
   }
 
-  /** Posts a body and asserts that it was accepted. */
+  /** Posts a body and asserts that it was accepted. A packet of Socket.IO goes as the parser has it. */
   async send(body) {
-    const answer = await this.post(body);
+    const answer = await this.post(msgpack ? toMsgPack(body) : body);
     assert.equal(answer.status, 200, answer.text);
     assert.equal(answer.text, 'ok');
   }
@@ -153,7 +177,8 @@ export class Polling {
     const answer = await this.get();
     assert.equal(answer.status, 200, answer.text);
     assert.notEqual(answer.text, '', 'an empty poll answer ends the session of the official client');
-    return answer.text.split(RS);
+    const packets = answer.text.split(RS);
+    return msgpack ? packets.map(fromMsgPack) : packets;
   }
 
   /** Polls, answering pings, until a packet satisfies done. Returns all packets but pings and noops. */

@@ -11,7 +11,8 @@ const { io, Manager } = await import(name);
 
 const patience = 10_000;
 const transports = { polling: ['polling'], websocket: ['websocket'], upgrade: ['polling', 'websocket'] }[transport];
-const options = { transports, forceBase64: frames === 'text', reconnectionDelay: 50, reconnectionDelayMax: 200 };
+const parser = process.env.NONSTICK_PARSER === 'msgpack' ? { parser: (await import('socket.io-msgpack-parser')).default } : {};
+const options = { ...parser, transports, forceBase64: frames === 'text', reconnectionDelay: 50, reconnectionDelayMax: 200 };
 
 const print = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 

@@ -17,6 +17,7 @@ import socketio
 
 KIND, URL, TRANSPORT, FRAMES, *ASKED = sys.argv[1:]
 TRANSPORTS = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": ["polling", "websocket"]}[TRANSPORT]
+SERIALIZER = "msgpack" if os.environ.get("NONSTICK_PARSER") == "msgpack" else "default"
 PATIENCE = 10
 
 SCENARIOS = []
@@ -46,7 +47,7 @@ class Client:
     def __init__(self, **options):
         make = socketio.AsyncClient if KIND == "asyncio" else socketio.Client
         self.loop = asyncio.get_running_loop()
-        self.io = make(reconnection_delay=0.05, reconnection_delay_max=0.2, **options)
+        self.io = make(reconnection_delay=0.05, reconnection_delay_max=0.2, serializer=SERIALIZER, **options)
         self.events = {}
         Client.open.append(self)
 
