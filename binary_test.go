@@ -80,7 +80,7 @@ func TestBinary(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
+			inWorlds(t, func(t *testing.T, w *world) {
 				s := w.server(binaryApp)
 				p := w.joinOn(s, c.transport)
 				for _, frames := range c.requests {

@@ -43,7 +43,7 @@ func TestRecoveryWithinAMessage(t *testing.T) {
 
 // A client that polls and upgrades gets each event once, by one transport or the other, whenever it is emitted.
 func TestRecoveryAndUpgrade(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
+	inWorlds(t, func(t *testing.T, w *world) {
 		var n notes
 		s := w.server(lastingApp(&n), recovering)
 		c := w.joinLasting(s, "polling")
@@ -137,7 +137,7 @@ func TestRecoveryBuffers(t *testing.T) {
 
 // A client that polls too slowly loses its session, and what it has not fetched comes with the next one.
 func TestRecoveryOfASlowClient(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
+	inWorlds(t, func(t *testing.T, w *world) {
 		var n notes
 		s := w.server(lastingApp(&n), recovering, func(c *nonstick.Config) {
 			c.Options.Limits.Buffer = sessionstore.BufferLimits{Packets: 8, Bytes: 100_000}
@@ -253,7 +253,7 @@ func TestRecoveryOfNamespaces(t *testing.T) {
 
 // One namespace alone may be recovered, and others of its server not.
 func TestRecoveryOfOneNamespace(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
+	inWorlds(t, func(t *testing.T, w *world) {
 		s := w.server(func(s *nonstick.Server) {
 			s.Of("/kept").ConnectionStateRecovery(nonstick.ConnectionStateRecovery{MaxDisconnectionDuration: keep})
 		}, patient)
@@ -281,7 +281,7 @@ func TestRecoveryOfOneNamespace(t *testing.T) {
 
 // Durations that cannot be are refused at start.
 func TestRecoveryChecks(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
+	inWorlds(t, func(t *testing.T, w *world) {
 		for _, d := range []time.Duration{-1, nonstick.MaxDisconnectionDuration + 1} {
 			func() {
 				defer func() {
@@ -489,7 +489,7 @@ func TestPrivateIDStaysPrivate(t *testing.T) {
 
 // Without recovery no client gets a pid or an offset, and one that says that it comes back is a new one.
 func TestRecoveryOff(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
+	inWorlds(t, func(t *testing.T, w *world) {
 		var n notes
 		on, off := w.server(lastingApp(&n), recovering), w.server(lastingApp(&n), patient)
 		for _, transport := range []string{"websocket", "polling"} {
@@ -611,7 +611,7 @@ func TestRecoveryThatDies(t *testing.T) {
 		for _, done := range []bool{false, true} {
 			for _, after := range []string{"websocket", "polling"} {
 				t.Run(fmt.Sprint(after, ", call ", n, ", done ", done), func(t *testing.T) {
-					inWorld(t, func(t *testing.T, w *world) {
+					inWorlds(t, func(t *testing.T, w *world) {
 						var heard, unheard notes
 						s := w.server(lastingApp(&heard), recovering)
 						c := w.joinLasting(s, after)

@@ -389,7 +389,7 @@ func TestRecoveryRefused(t *testing.T) {
 	} {
 		for _, transport := range []string{"websocket", "polling"} {
 			t.Run(tt.name+", "+transport, func(t *testing.T) {
-				inWorld(t, func(t *testing.T, w *world) {
+				inWorlds(t, func(t *testing.T, w *world) {
 					var n notes
 					s := w.server(lastingApp(&n), recovering)
 					c := w.joinLasting(s, transport)
@@ -540,7 +540,7 @@ func TestRecoveryExpires(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.transport+", "+tt.reason, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
+			inWorlds(t, func(t *testing.T, w *world) {
 				var n notes
 				one, two := w.server(lastingApp(&n), recovering), w.server(lastingApp(&n), recovering)
 				c := w.joinLasting(one, tt.transport)
@@ -599,7 +599,7 @@ func TestRecoveryEnds(t *testing.T) {
 					continue
 				}
 				t.Run(fmt.Sprintf("%s, %s, away %v", tt.name, transport, away), func(t *testing.T) {
-					inWorld(t, func(t *testing.T, w *world) {
+					inWorlds(t, func(t *testing.T, w *world) {
 						var n notes
 						s := w.server(lastingApp(&n), recovering)
 						c := w.joinLasting(s, transport)
@@ -644,7 +644,7 @@ func TestRecoveryMiddlewares(t *testing.T) {
 	for _, middlewares := range []bool{false, true} {
 		for _, transport := range []string{"websocket", "polling"} {
 			t.Run(fmt.Sprint(transport, " ", middlewares), func(t *testing.T) {
-				inWorld(t, func(t *testing.T, w *world) {
+				inWorlds(t, func(t *testing.T, w *world) {
 					var n notes
 					refuse := false
 					s := w.server(func(s *nonstick.Server) {

@@ -13,9 +13,11 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick"
+	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
@@ -28,6 +30,7 @@ type world struct {
 	pusher *pushtest.Pusher
 	log    *lockedBuffer
 	conns  int
+	parser nonstick.Parser // of all servers and peers; nil is that of JSON
 }
 
 // inWorld runs a test in a bubble: what waits there waits no real time.
@@ -40,9 +43,24 @@ func inWorld(t *testing.T, f func(t *testing.T, w *world)) {
 	})
 }
 
+// inWorlds is inWorld for each parser. Tests write packets as JSON has them: peers translate.
+func inWorlds(t *testing.T, f func(t *testing.T, w *world)) {
+	t.Helper()
+	for _, parser := range []nonstick.Parser{nonstick.JSON, nonstick.MsgPack} {
+		t.Run(parser.String(), func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.parser = parser
+				f(t, w)
+			})
+		})
+	}
+}
+
 // server returns one more instance with the handlers that register sets.
 func (w *world) server(register func(*nonstick.Server), change ...func(*nonstick.Config)) *nonstick.Server {
-	c := nonstick.Config{Store: w.store, Pusher: w.pusher, Logger: slog.New(slog.NewTextHandler(w.log, nil))}
+	c := nonstick.Config{
+		Store: w.store, Pusher: w.pusher, Parser: w.parser, Logger: slog.New(slog.NewTextHandler(w.log, nil)),
+	}
 	for _, f := range change {
 		f(&c)
 	}
@@ -60,6 +78,7 @@ type peer struct {
 	id   string // of its socket in the main namespace
 	got  []string
 	gets int
+	half []string // of a packet, which is sent when its attachments are there
 }
 
 // connection returns a new one.
@@ -146,6 +165,9 @@ func (c *peer) send(frames ...string) {
 
 func (c *peer) try(frames ...string) error {
 	ctx := c.w.t.Context()
+	if frames = c.packed(frames); len(frames) == 0 {
+		return nil
+	}
 	if c.conn.IsZero() {
 		return c.at.Engine().Post(ctx, c.sid, engineio.EncodePayload(frames))
 	}
@@ -154,12 +176,64 @@ func (c *peer) try(frames ...string) error {
 		if err != nil {
 			return err
 		}
-		c.got = append(c.got, c.w.pusher.Take(c.conn)...)
+		c.got = append(c.got, c.unpacked(c.w.pusher.Take(c.conn)...)...)
 		if reply != "" {
-			c.got = append(c.got, reply)
+			c.got = append(c.got, c.unpacked(reply)...)
 		}
 	}
 	return nil
+}
+
+// packed writes frames as the parser of the world has them.
+func (c *peer) packed(frames []string) (out []string) {
+	c.w.t.Helper()
+	if c.w.parser == nil || !c.w.parser.Whole() {
+		return frames
+	}
+	for _, f := range frames {
+		if f[0] != '4' && len(c.half) == 0 {
+			out = append(out, f)
+			continue
+		}
+		c.half = append(c.half, f)
+		_, want, err := socketio.Decode(c.half[0][1:], socketio.Limits{})
+		if err != nil {
+			c.w.t.Fatalf("%q cannot be packed: %v", c.half[0], err)
+		}
+		if len(c.half) <= want {
+			continue
+		}
+		p, err := adapter.Assemble(append([]string{c.half[0][1:]}, c.half[1:]...), socketio.Limits{})
+		if err != nil {
+			c.w.t.Fatalf("%q cannot be packed: %v", c.half, err)
+		}
+		out, c.half = append(out, adapter.NewPacket(c.w.t.Context(), c.w.parser, p).Frames()...), nil
+	}
+	return out
+}
+
+// unpacked writes frames as the parser of JSON has them.
+func (c *peer) unpacked(frames ...string) (out []string) {
+	c.w.t.Helper()
+	if c.w.parser == nil || !c.w.parser.Whole() {
+		return frames
+	}
+	for _, f := range frames {
+		if f[0] != 'b' {
+			out = append(out, f)
+			continue
+		}
+		frame, err := engineio.Decode(f)
+		if err != nil {
+			c.w.t.Fatal(err)
+		}
+		p, _, err := c.w.parser.Decode(frame.Data, true, socketio.Limits{})
+		if err != nil {
+			c.w.t.Fatalf("%q: %v", f, err)
+		}
+		out = append(out, adapter.NewPacket(c.w.t.Context(), socketio.JSON, p).Frames()...)
+	}
+	return out
 }
 
 // take returns what has come since the last take; on polling it is what the next GET brings.
@@ -168,9 +242,9 @@ func (c *peer) take() []string {
 	got := c.got
 	c.got = nil
 	if !c.conn.IsZero() {
-		return append(got, c.w.pusher.Take(c.conn)...)
+		return append(got, c.unpacked(c.w.pusher.Take(c.conn)...)...)
 	}
-	return append(got, strings.Split(c.get(), "\x1e")...)
+	return append(got, c.unpacked(strings.Split(c.get(), "\x1e")...)...)
 }
 
 // get is one GET.

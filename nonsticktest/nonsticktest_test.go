@@ -48,12 +48,22 @@ func register(io *nonstick.Server) {
 	io.Of("/open")
 }
 
+// parsers are those that clients and server may have.
+var parsers = []nonstick.Parser{nonstick.JSON, nonstick.MsgPack}
+
 type named struct {
 	Name string `json:"name"`
 }
 
 func TestClients(t *testing.T) {
-	io := nonsticktest.New(t, register)
+	for _, parser := range parsers {
+		t.Run(parser.String(), func(t *testing.T) { testClients(t, nonsticktest.Options{Parser: parser}) })
+	}
+}
+
+func testClients(t *testing.T, o nonsticktest.Options) {
+	t.Helper()
+	io := nonsticktest.NewWith(t, o, register)
 	ann, bob := io.Connect(named{"Ann"}), io.Connect(named{"Bob"})
 	if ann.ID() == "" || ann.ID() == bob.ID() {
 		t.Errorf("ids %q and %q", ann.ID(), bob.ID())
@@ -178,7 +188,14 @@ func TestFailures(t *testing.T) {
 
 // A client that was cut off comes back as the socket that it was, with what it missed; one that left is new.
 func TestComeBack(t *testing.T) {
-	s := nonsticktest.New(t, func(io *nonstick.Server) {
+	for _, parser := range parsers {
+		t.Run(parser.String(), func(t *testing.T) { testComeBack(t, nonsticktest.Options{Parser: parser}) })
+	}
+}
+
+func testComeBack(t *testing.T, o nonsticktest.Options) {
+	t.Helper()
+	s := nonsticktest.NewWith(t, o, func(io *nonstick.Server) {
 		io.ConnectionStateRecovery(nonstick.ConnectionStateRecovery{MaxDisconnectionDuration: time.Minute})
 		io.OnConnect(func(ctx context.Context, k *nonstick.Socket) error { return k.Join(ctx, "room") })
 	})
@@ -186,14 +203,18 @@ func TestComeBack(t *testing.T) {
 	id := c.ID()
 	for round := range 2 {
 		c.Drop()
-		if err := s.IO().To("room").Emit(t.Context(), "news", "a", round); err != nil {
-			t.Error(err)
+		for range 2 {
+			if err := s.IO().To("room").Emit(t.Context(), "news", "a", round); err != nil {
+				t.Error(err)
+			}
 		}
 		if !c.ComeBack() || c.ID() != id || !c.Connected() {
 			t.Fatalf("came back as %q, connected: %v; was %q", c.ID(), c.Connected(), id)
 		}
-		if got, want := string(c.Next("news").JSON), fmt.Sprintf(`["a",%d]`, round); got != want {
-			t.Errorf("got %s, want %s", got, want)
+		for range 2 {
+			if got, want := string(c.Next("news").JSON), fmt.Sprintf(`["a",%d]`, round); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
 		}
 		c.Nothing()
 	}

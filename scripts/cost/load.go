@@ -159,6 +159,24 @@ func deliveryKeptPolling(m measured) (b bill) {
 	return b
 }
 
+// deliveryBinary is a packet with binary data to a client on WebSocket, in so many messages.
+func deliveryBinary(u units, messages float64) (b bill) {
+	b.add("messages", "message", messages)
+	b.add("Lambda", "gbSecond", messages*pushTime.Seconds()*memoryGB)
+	if u.write > 0 {
+		b.add("Lambda", "gbSecond", frameTime.Seconds()*memoryGB) // the writes are waited for
+	}
+	b.table(u, 1)
+	return b
+}
+
+// deliveryBinaryPolling is the same to one on polling, and the GET that fetches it.
+func deliveryBinaryPolling(m measured, u units) (b bill) {
+	b = deliveryPolling(m)
+	b.table(units{u.read - m.deliverPoll.read, u.write - m.deliverPoll.write}, 1)
+	return b
+}
+
 // broadcast is one packet to the members of a namespace.
 func broadcast(m measured, one bill, members float64) bill {
 	b := one.times(members)

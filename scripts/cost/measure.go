@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick"
+	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/adapter/emitter"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/dynamolocal"
+	"github.com/nonstick-io/nonstick/internal/socketio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 	"github.com/nonstick-io/nonstick/sessionstore/dynamostore"
 )
@@ -31,11 +33,14 @@ type measured struct {
 	// connection, and coming back.
 	keep, keptWebSocket, keptPoll units
 	keptAway, lose, recover       units
-	registry, namespace           units // reading a thousand sessions; a thousand members
-	count, any                    units // counting these; learning that there is one
-	ack, look                     units // what a client is asked, with its answer; a look whether that has come
-	ask, askAnswer, askLook       units // the same of a hundred sockets: the question, an answer, a look at all of them
-	timer, due                    units // something that has a time, until it is done; asking what is due
+	// A packet with 1 KB of binary data, by the parser of JSON and by msgpack.
+	attachedWebSocket, attachedPoll units
+	packedWebSocket, packedPoll     units
+	registry, namespace             units // reading a thousand sessions; a thousand members
+	count, any                      units // counting these; learning that there is one
+	ack, look                       units // what a client is asked, with its answer; a look whether that has come
+	ask, askAnswer, askLook         units // the same of a hundred sockets: the question, an answer, a look at all of them
+	timer, due                      units // something that has a time, until it is done; asking what is due
 }
 
 // many is how many sessions and members are read at a time, to be divided by.
@@ -140,6 +145,9 @@ func (w *meter) all(m *measured) error {
 	if err := w.recovery(m); err != nil {
 		return err
 	}
+	if err := w.binary(m); err != nil {
+		return err
+	}
 	m.keep.read -= m.openWebSocket.read
 	m.keep.write -= m.openWebSocket.write
 	m.unknown.read -= m.pong.read // both are pongs
@@ -201,6 +209,60 @@ func (w *meter) recovery(m *measured) error {
 	return nil
 }
 
+// pictureBytes is the binary data of a packet that has some.
+const pictureBytes = 1000
+
+// binary measures packets with binary data, by both parsers.
+func (w *meter) binary(m *measured) error {
+	for _, parser := range []struct {
+		parser             nonstick.Parser
+		webSocket, polling *units
+	}{
+		{nonstick.JSON, &m.attachedWebSocket, &m.attachedPoll},
+		{nonstick.MsgPack, &m.packedWebSocket, &m.packedPoll},
+	} {
+		with := *w
+		with.server = w.serveBy(parser.parser, time.Hour)
+		with.server.AllowAttachments() // which does nothing with msgpack
+		name := "L0SM9cOFvHcCI" + parser.parser.String()[:1] + "="
+		ws := &client{w: &with, conn: sessionstore.Connection{ID: name, Endpoint: endpoint}}
+		poll := &client{w: &with}
+		emit := func(c *client) func() error {
+			return func() error {
+				s, err := w.store.Get(w.ctx, c.id, time.Now())
+				if err != nil {
+					return err
+				}
+				before := w.used()
+				to := delivery.Target{Session: c.id, Hint: s.Hint()}
+				_, err = with.server.Engine().Delivery().Deliver(w.ctx, to, pictureBy(parser.parser))
+				after := w.used()
+				*map[*client]*units{ws: parser.webSocket, poll: parser.polling}[c] = units{
+					after.read - before.read, after.write - before.write,
+				}
+				return err
+			}
+		}
+		for _, do := range []func() error{
+			func() error { with.pusher.first = ""; return ws.begin() }, emit(ws), poll.begin, emit(poll),
+		} {
+			if err := do(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// pictureBy is an event with binary data, as it goes by a parser.
+func pictureBy(parser nonstick.Parser) []sessionstore.Packet {
+	p := adapter.NewPacket(context.Background(), parser, socketio.Packet{
+		Type: socketio.Event, Namespace: "/", Data: json.RawMessage(`["picture",{"_placeholder":true,"num":0}]`),
+		Attachments: [][]byte{make([]byte, pictureBytes)},
+	})
+	return []sessionstore.Packet{{ID: p.PacketID(), Frames: p.Frames()}}
+}
+
 // emptyQuery is what AWS bills for an eventually consistent query that finds nothing. DynamoDB Local counts none.
 const emptyQuery = 0.5
 
@@ -217,9 +279,12 @@ func (w *meter) pong(c *client) error {
 }
 
 // serve makes an instance.
-func (w *meter) serve(ping time.Duration) *nonstick.Server {
+func (w *meter) serve(ping time.Duration) *nonstick.Server { return w.serveBy(nonstick.JSON, ping) }
+
+// serveBy makes an instance whose clients have a parser.
+func (w *meter) serveBy(parser nonstick.Parser, ping time.Duration) *nonstick.Server {
 	s := nonstick.New(nonstick.Config{
-		Store: w.store, Pusher: w.pusher, Logger: slog.New(slog.DiscardHandler),
+		Store: w.store, Pusher: w.pusher, Parser: parser, Logger: slog.New(slog.DiscardHandler),
 		Options: engine.Options{PollHold: time.Second, PingInterval: ping},
 	})
 	nonstick.OnAck(s, "echo",

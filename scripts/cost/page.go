@@ -224,6 +224,20 @@ func (w *writer) traffic(m measured, ordered, concurrent inbound) {
 		column{"on WebSocket, with recovery", deliveryKept(m).times(million)},
 		column{"on polling, with recovery", deliveryKeptPolling(m).times(million)},
 	)
+	fmt.Fprintf(
+		w, "A million packets with binary data of %d bytes to clients, by the [parser](binary.md) of JSON\nand by msgpack, "+
+			"and one of them as a broadcast to 10,000:\n\n", pictureBytes,
+	)
+	attached, packed := deliveryBinary(m.attachedWebSocket, 2), deliveryBinary(m.packedWebSocket, 1)
+	w.bills(
+		"",
+		column{"JSON, on WebSocket", attached.times(million)},
+		column{"msgpack, on WebSocket", packed.times(million)},
+		column{"JSON, on polling", deliveryBinaryPolling(m, m.attachedPoll).times(million)},
+		column{"msgpack, on polling", deliveryBinaryPolling(m, m.packedPoll).times(million)},
+		column{"JSON, broadcast on WebSocket", broadcast(m, attached, 10_000)},
+		column{"msgpack, broadcast on WebSocket", broadcast(m, packed, 10_000)},
+	)
 	w.WriteString("One broadcast to all sockets of a namespace:\n\n")
 	var columns []column
 	for _, n := range []float64{100, 10_000, 100_000} {
@@ -341,6 +355,10 @@ func (w *writer) operations(m measured) {
 		{"a look of a GET that waits", m.reread},
 		{"a packet to a client on WebSocket", m.deliverWebSocket},
 		{"a packet to a client on polling", m.deliverPoll},
+		{"a packet with 1 KB of binary data to a client on WebSocket, by the parser of JSON", m.attachedWebSocket},
+		{"the same to a client on polling", m.attachedPoll},
+		{"the same by msgpack: on WebSocket", m.packedWebSocket},
+		{"on polling", m.packedPoll},
 		{"where clients are [recovered](recovery.md): joining, besides", m.keep},
 		{"a packet to one on WebSocket", m.keptWebSocket},
 		{"a packet to one on polling", m.keptPoll},
