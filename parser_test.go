@@ -15,8 +15,8 @@ import (
 
 // pictures is an application that emits binary data and says nothing of attachments.
 func pictures(s *nonstick.Server) {
-	nonstick.OnAck(s, "draw", func(ctx context.Context, k *nonstick.Socket, b nonstick.Binary) (nonstick.Binary, error) {
-		return b, k.Emit(ctx, "drawn", b)
+	nonstick.OnAck(s, "draw", func(ctx context.Context, k *nonstick.Socket, b []byte) (nonstick.Binary, error) {
+		return b, k.Emit(ctx, "drawn", nonstick.Binary(b))
 	})
 }
 
@@ -92,7 +92,10 @@ func TestOtherParser(t *testing.T) {
 	}{
 		{"JSON to msgpack", "40", "the parser of the server is msgpack", byMsgPack},
 		{"an event of JSON to msgpack", `42["a"]`, "the parser of the server is msgpack", byMsgPack},
-		{"msgpack to JSON", bad("82a47479706500a36e7370a12f"), "the parser of the client is msgpack", func(*nonstick.Config) {}},
+		{
+			"msgpack to JSON", bad("82a47479706500a36e7370a12f"), "the parser of the client is msgpack",
+			func(*nonstick.Config) {},
+		},
 		{"no MessagePack", bad("c1"), "no packet in MessagePack", byMsgPack},
 		{"nothing", "b", "no packet in MessagePack", byMsgPack},
 		{"an unknown type", bad("82a47479706507a36e7370a12f"), "unknown packet type", byMsgPack},
@@ -111,8 +114,9 @@ func TestOtherParser(t *testing.T) {
 					if c.log == "" {
 						reason = "forced server close"
 					}
-					if s := p.state(); s.State != sessionstore.Closed && transport == "websocket" || s.Reason != reason {
-						t.Errorf("session is %s for %q", s.State, s.Reason)
+					now := p.state()
+					if now.State != sessionstore.Closed && transport == "websocket" || now.Reason != reason {
+						t.Errorf("session is %s for %q", now.State, now.Reason)
 					}
 					if !strings.Contains(w.log.String(), c.log) {
 						t.Errorf("the log does not say %q:\n%s", c.log, w.log)

@@ -88,8 +88,8 @@ type Server struct {
 // New returns a Server whose main namespace has no handlers. Programs of [Main] are given one.
 func New(c Config) *Server {
 	s := &Server{
-		store: c.Store, packets: c.Packets, parser: c.Parser, unordered: c.Unordered, log: c.Logger, maxPayload: c.Options.MaxPayload,
-		hooks: c.Hooks,
+		store: c.Store, packets: c.Packets, parser: c.Parser, unordered: c.Unordered, log: c.Logger,
+		maxPayload: c.Options.MaxPayload, hooks: c.Hooks,
 		handlerTime: min(
 			cmp.Or(c.DisconnectTime, gateway.DefaultDisconnectTime), gateway.MaxDisconnectTime,
 		),

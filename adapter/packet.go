@@ -26,8 +26,8 @@ type Packet struct {
 	entry  []sessionstore.Packet // the same as an entry of a buffer
 }
 
-// NewPacket returns a packet with an id of its own, for clients that have a parser. A packet that has attachments becomes
-// one of the binary types.
+// NewPacket returns a packet with an id of its own, for clients that have a parser. A packet that has attachments
+// becomes one of the binary types.
 func NewPacket(ctx context.Context, parser socketio.Parser, p socketio.Packet) *Packet {
 	return newPacket(sessionstore.PacketID(ids.New(ctx)), parser, p)
 }

@@ -437,7 +437,8 @@ func TestEmitterCarriesParts(t *testing.T) {
 		}
 		event := func(data string) *adapter.Packet {
 			return adapter.NewPacket(
-				t.Context(), socketio.JSON, socketio.Packet{Type: socketio.Event, Namespace: "/", Data: json.RawMessage(data)},
+				t.Context(), socketio.JSON,
+				socketio.Packet{Type: socketio.Event, Namespace: "/", Data: json.RawMessage(data)},
 			)
 		}
 		nowhere := adapter.Part{Packet: event(`["e"]`)}

@@ -196,24 +196,29 @@ func (m *members) payload(message string, p *Packet, l Limits) error {
 		return ErrIllegalAttachments
 	}
 	p.Data, p.Attachments = u.out, u.attachments
-	switch {
-	case p.Type == Event:
+	if p.Type == Event {
 		if err := checkName(p.Data); err != nil {
 			return err
 		}
-		if len(p.Attachments) > 0 {
-			p.Type = BinaryEvent
-		}
-	case p.Type == Ack && len(p.Attachments) > 0:
-		p.Type = BinaryAck
-	case len(p.Attachments) > 0: // for which the rest has no attachments
-		data, err := Substitute(p.Data, p.Attachments)
-		if err != nil {
-			return err
-		}
-		p.Data, p.Attachments = data, nil
 	}
-	return nil
+	if len(p.Attachments) == 0 {
+		return nil
+	}
+	return p.attached()
+}
+
+// attached makes a packet that has attachments one that may have them.
+func (p *Packet) attached() (err error) {
+	switch p.Type {
+	case Event:
+		p.Type = BinaryEvent
+	case Ack:
+		p.Type = BinaryAck
+	default: // what handlers read of the others is JSON alone
+		p.Data, err = Substitute(p.Data, p.Attachments)
+		p.Attachments = nil
+	}
+	return err
 }
 
 // wholeNumber reads a number that is whole and not below zero, however it is written.

@@ -55,43 +55,53 @@ func appendJSON(b []byte, value json.RawMessage, attachments [][]byte) ([]byte, 
 	found := s.found
 	for i := 0; i < len(value); {
 		if len(found) > 0 && found[0].start == i {
-			if found[0].num == between {
-				b = append(b, packNil)
-			} else {
-				b = appendBin(b, attachments[found[0].num])
-			}
+			b = appendAttachment(b, attachments, found[0].num)
 			i = found[0].end
 			found = found[1:]
 			continue
 		}
 		switch c := value[i]; c {
-		case '[':
-			b = appendArray(b, int(counts[0]))
+		case '[', '{':
+			if c == '[' {
+				b = appendArray(b, int(counts[0]))
+			} else {
+				b = appendMap(b, int(counts[0]))
+			}
 			counts = counts[1:]
 			i++
-		case '{':
-			b = appendMap(b, int(counts[0]))
-			counts = counts[1:]
-			i++
-		case '"':
-			end := s.str(i)
-			b = appendStr(b, string(unquote(value[i:end])))
-			i = end
-		case 'n':
-			b, i = append(b, packNil), i+len("null")
-		case 't':
-			b, i = append(b, packTrue), i+len("true")
-		case 'f':
-			b, i = append(b, packFalse), i+len("false")
 		case ' ', '\t', '\n', '\r', ',', ':', ']', '}':
 			i++
 		default:
-			end := s.number(i)
-			b = appendNumber(b, string(value[i:end]))
-			i = end
+			b, i = s.appendToken(b, i)
 		}
 	}
 	return b, true
+}
+
+// appendToken appends the value at an index that has no others in it, and returns the index behind it.
+func (s *scanner) appendToken(b []byte, i int) ([]byte, int) {
+	switch s.text[i] {
+	case '"':
+		end := s.str(i)
+		return appendStr(b, string(unquote(s.text[i:end]))), end
+	case 'n':
+		return append(b, packNil), i + len("null")
+	case 't':
+		return append(b, packTrue), i + len("true")
+	case 'f':
+		return append(b, packFalse), i + len("false")
+	default:
+		end := s.number(i)
+		return appendNumber(b, string(s.text[i:end])), end
+	}
+}
+
+// appendAttachment appends what a placeholder stands for.
+func appendAttachment(b []byte, attachments [][]byte, num int) []byte {
+	if num == between {
+		return append(b, packNil)
+	}
+	return appendBin(b, attachments[num])
 }
 
 // counts returns how many elements or members each array and each object has, in the order in which they begin, of a

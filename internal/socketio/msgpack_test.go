@@ -82,7 +82,7 @@ func show(p socketio.Packet) string {
 	return fmt.Sprintf("%s %s %d %t %s %x", p.Type, p.Namespace, p.ID, p.HasID, p.Data, p.Attachments)
 }
 
-// sameBytes compares a message with the reference's, which is as long if a packet has an id: that comes before nsp here.
+// sameBytes compares a message with the reference's, where an id may come behind nsp.
 func sameBytes(message string, want []byte, p socketio.Packet) bool {
 	if !p.HasID {
 		return message == string(want)
@@ -169,24 +169,60 @@ func TestMsgPackReads(t *testing.T) {
 		name, message string
 		want          socketio.Packet
 	}{
-		{"nil for no data, as in Python", "83" + packType + "01" + packData + "c0" + packMain, main(socketio.Disconnect, "")},
+		{
+			"nil for no data, as in Python",
+			"83" + packType + "01" + packData + "c0" + packMain,
+			main(socketio.Disconnect, ""),
+		},
 		{"nil for no auth", "83" + packType + "00" + packData + "c0" + packMain, main(socketio.Connect, "")},
 		{"nil for no id", "84" + packEvent + "91a165" + packMain + packID + "c0", main(socketio.Event, `["e"]`)},
-		{"id of floating point", "84" + packEvent + "91a165" + packMain + packID + "cb4008000000000000", withID(main(socketio.Event, `["e"]`), 3)},
-		{"id with a sign", "84" + packEvent + "91a165" + packMain + packID + "d003", withID(main(socketio.Event, `["e"]`), 3)},
+		{
+			"id of floating point",
+			"84" + packEvent + "91a165" + packMain + packID + "cb4008000000000000",
+			withID(main(socketio.Event, `["e"]`), 3),
+		},
+		{
+			"id with a sign",
+			"84" + packEvent + "91a165" + packMain + packID + "d003",
+			withID(main(socketio.Event, `["e"]`), 3),
+		},
 		{"type of 32 bits", "82" + packType + "ce00000001" + packMain, main(socketio.Disconnect, "")},
 		{"map of 16 bits", "de0002" + packType + "01" + packMain, main(socketio.Disconnect, "")},
 		{"map of 32 bits, name of 8", "df00000002" + "d90474797065" + "01" + packMain, main(socketio.Disconnect, "")},
 		{"the last of two members", "83" + packType + "07" + packType + "01" + packMain, main(socketio.Disconnect, "")},
 		{"a member of another kind", "83" + "01a178" + packType + "01" + packMain, main(socketio.Disconnect, "")},
-		{"keys that are no texts", "83" + packEvent + "92a165" + "86 0101 c002 c303 ff04 cb3ff8000000000000 05 cc8006" + packMain, main(socketio.Event, `["e",{"1":1,"null":2,"true":3,"-1":4,"1.5":5,"128":6}]`)},
+		{
+			"keys that are no texts",
+			"83" + packEvent + "92a165" + "86 0101 c002 c303 ff04 cb3ff8000000000000 05 cc8006" + packMain,
+			main(socketio.Event, `["e",{"1":1,"null":2,"true":3,"-1":4,"1.5":5,"128":6}]`),
+		},
 		{"other extensions", "83" + packEvent + "92a165" + "d40507" + packMain, binary},
-		{"floating point of 32 bits", "83" + packEvent + "93a165" + "ca3f000000" + "ca7fc00000" + packMain, main(socketio.Event, `["e",0.5,null]`)},
-		{"whole numbers of floating point", "83" + packEvent + "93a165" + "cb4008000000000000" + "cb7e37e43c8800759c" + packMain, main(socketio.Event, `["e",3,1e+300]`)},
+		{
+			"floating point of 32 bits",
+			"83" + packEvent + "93a165" + "ca3f000000" + "ca7fc00000" + packMain,
+			main(socketio.Event, `["e",0.5,null]`),
+		},
+		{
+			"whole numbers of floating point",
+			"83" + packEvent + "93a165" + "cb4008000000000000" + "cb7e37e43c8800759c" + packMain,
+			main(socketio.Event, `["e",3,1e+300]`),
+		},
 		{"what is not UTF-8", "83" + packEvent + "92a165" + "a3ff61c3" + packMain, main(socketio.Event, `["e","�a�"]`)},
-		{"a date that is none", "83" + packEvent + "92a165" + "d7007fffffffffffffff" + packMain, main(socketio.Event, `["e",null]`)},
-		{"binary auth", "83" + packType + "00" + packData + "81a161c4020102" + packMain, main(socketio.Connect, `{"a":"AQI="}`)},
-		{"a namespace that no server has", "82" + packType + "01" + packNsp + "a178", socketio.Packet{Type: socketio.Disconnect, Namespace: "x"}},
+		{
+			"a date that is none",
+			"83" + packEvent + "92a165" + "d7007fffffffffffffff" + packMain,
+			main(socketio.Event, `["e",null]`),
+		},
+		{
+			"binary auth",
+			"83" + packType + "00" + packData + "81a161c4020102" + packMain,
+			main(socketio.Connect, `{"a":"AQI="}`),
+		},
+		{
+			"a namespace that no server has",
+			"82" + packType + "01" + packNsp + "a178",
+			socketio.Packet{Type: socketio.Disconnect, Namespace: "x"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, attachments, err := socketio.MsgPack.Decode(pack(t, c.message), true, socketio.Limits{})
@@ -230,7 +266,11 @@ func TestMsgPackRefuses(t *testing.T) {
 		{"an id below zero", "84" + packEvent + "91a165" + packMain + packID + "ff", socketio.ErrInvalidID},
 		{"a text for an id", "84" + packEvent + "91a165" + packMain + packID + "a131", socketio.ErrInvalidID},
 		{"half an id", "84" + packEvent + "91a165" + packMain + packID + "cb3fe0000000000000", socketio.ErrInvalidID},
-		{"an infinite id", "84" + packEvent + "91a165" + packMain + packID + "cb7ff0000000000000", socketio.ErrInvalidID},
+		{
+			"an infinite id",
+			"84" + packEvent + "91a165" + packMain + packID + "cb7ff0000000000000",
+			socketio.ErrInvalidID,
+		},
 
 		{"an event without data", "82" + packType + "02" + packMain, socketio.ErrInvalidPayload},
 		{"an event of nil", "83" + packEvent + "c0" + packMain, socketio.ErrInvalidPayload},
@@ -248,7 +288,11 @@ func TestMsgPackRefuses(t *testing.T) {
 		{"bytes for a key", "83" + packEvent + "92a165" + "81c4000" + "1" + packMain, socketio.ErrInvalidPayload},
 
 		{"1,001 deep", "83" + packEvent + "92a165" + deep(1001) + packMain, socketio.ErrTooDeep},
-		{"an extension that is too deep", "83" + packEvent + "92a165" + strings.Repeat("91", 999) + "d40507" + packMain, socketio.ErrTooDeep},
+		{
+			"an extension that is too deep",
+			"83" + packEvent + "92a165" + strings.Repeat("91", 999) + "d40507" + packMain,
+			socketio.ErrTooDeep,
+		},
 		{"1,001 binaries", "83" + packEvent + bins("03ea", 1001) + packMain, socketio.ErrTooManyAttachments},
 		{
 			"a look-alike of an attachment, beside one",
@@ -264,7 +308,8 @@ func TestMsgPackRefuses(t *testing.T) {
 		})
 	}
 	for _, message := range []string{"", "0", `2["e"]`, "0/admin,"} {
-		if _, _, err := socketio.MsgPack.Decode(message, false, socketio.Limits{}); !errors.Is(err, socketio.ErrNotBinary) {
+		_, _, err := socketio.MsgPack.Decode(message, false, socketio.Limits{})
+		if !errors.Is(err, socketio.ErrNotBinary) {
 			t.Errorf("text %q: %v", message, err)
 		}
 	}
@@ -345,8 +390,8 @@ func TestStampBinary(t *testing.T) {
 	}
 }
 
-// Whatever a client sends, a packet that is taken is one that the other parser could have brought: it is written by both,
-// and read again as it was.
+// Whatever a client sends, a packet that is taken is one that the other parser could have brought: it is written by
+// both, and read again as it was.
 func FuzzMsgPackDecode(f *testing.F) {
 	for _, text := range []string{
 		"82" + packType + "00" + packMain, "83" + packEvent + "91a165" + packMain,

@@ -321,7 +321,8 @@ func (u *unpacker) key() (marks, ok bool) {
 	case isStr(first):
 		marks = u.text[u.at:end] == "_placeholder"
 		u.out = appendText(u.out, u.text[u.at:end])
-	case isMap(first), isArray(first), first >= packBin8 && first <= packExt32, first >= packFixExt1 && first < packStr8:
+	case isMap(first), isArray(first), first >= packBin8 && first <= packExt32,
+		first >= packFixExt1 && first < packStr8:
 		return false, u.fail(ErrInvalidPayload)
 	case first == packFloat32, first == packFloat64:
 		u.out = append(u.out, '"')

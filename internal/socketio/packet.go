@@ -76,7 +76,9 @@ var (
 	// ErrNotBinary: text, where packets are binary: the client has another parser.
 	ErrNotBinary = fmt.Errorf("%w: text, but the parser of the server is msgpack", ErrInvalidPacket)
 	// ErrNotText: binary data that belong to no packet. A client that has another parser sends its packets so.
-	ErrNotText = fmt.Errorf("%w: an attachment without its packet, or the parser of the client is msgpack", ErrInvalidPacket)
+	ErrNotText = fmt.Errorf(
+		"%w: an attachment without its packet, or the parser of the client is msgpack", ErrInvalidPacket,
+	)
 	// ErrReservedEvent: an event with a name that [IsReserved].
 	ErrReservedEvent = fmt.Errorf("%w: reserved event name", ErrInvalidPacket)
 	// ErrTooDeep: arrays and objects nested deeper than [Limits] allows.

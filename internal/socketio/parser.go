@@ -35,7 +35,7 @@ var (
 // Parsers are all parsers, the default first.
 func Parsers() []Parser { return []Parser{JSON, MsgPack} }
 
-// ErrParser: there is no parser of that name.
+// ErrParser says that there is no parser of a name.
 var ErrParser = errors.New("socketio: no such parser")
 
 // ParserOf returns the parser of a name; [JSON] for an empty one. The error is [ErrParser].

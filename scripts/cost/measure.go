@@ -39,7 +39,7 @@ type measured struct {
 	registry, namespace             units // reading a thousand sessions; a thousand members
 	count, any                      units // counting these; learning that there is one
 	ack, look                       units // what a client is asked, with its answer; a look whether that has come
-	ask, askAnswer, askLook         units // the same of a hundred sockets: the question, an answer, a look at all of them
+	ask, askAnswer, askLook         units // the same of a hundred sockets: question, an answer, a look at all of them
 	timer, due                      units // something that has a time, until it is done; asking what is due
 }
 
@@ -235,7 +235,7 @@ func (w *meter) binary(m *measured) error {
 				}
 				before := w.used()
 				to := delivery.Target{Session: c.id, Hint: s.Hint()}
-				_, err = with.server.Engine().Delivery().Deliver(w.ctx, to, pictureBy(parser.parser))
+				_, err = with.server.Engine().Delivery().Deliver(w.ctx, to, pictureBy(w.ctx, parser.parser))
 				after := w.used()
 				*map[*client]*units{ws: parser.webSocket, poll: parser.polling}[c] = units{
 					after.read - before.read, after.write - before.write,
@@ -255,8 +255,8 @@ func (w *meter) binary(m *measured) error {
 }
 
 // pictureBy is an event with binary data, as it goes by a parser.
-func pictureBy(parser nonstick.Parser) []sessionstore.Packet {
-	p := adapter.NewPacket(context.Background(), parser, socketio.Packet{
+func pictureBy(ctx context.Context, parser nonstick.Parser) []sessionstore.Packet {
+	p := adapter.NewPacket(ctx, parser, socketio.Packet{
 		Type: socketio.Event, Namespace: "/", Data: json.RawMessage(`["picture",{"_placeholder":true,"num":0}]`),
 		Attachments: [][]byte{make([]byte, pictureBytes)},
 	})

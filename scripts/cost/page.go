@@ -225,8 +225,8 @@ func (w *writer) traffic(m measured, ordered, concurrent inbound) {
 		column{"on polling, with recovery", deliveryKeptPolling(m).times(million)},
 	)
 	fmt.Fprintf(
-		w, "A million packets with binary data of %d bytes to clients, by the [parser](binary.md) of JSON\nand by msgpack, "+
-			"and one of them as a broadcast to 10,000:\n\n", pictureBytes,
+		w, "A million packets with binary data of %d bytes to clients, by the [parser](binary.md) of JSON\n"+
+			"and by msgpack, and one of them as a broadcast to 10,000:\n\n", pictureBytes,
 	)
 	attached, packed := deliveryBinary(m.attachedWebSocket, 2), deliveryBinary(m.packedWebSocket, 1)
 	w.bills(

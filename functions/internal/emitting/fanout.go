@@ -25,7 +25,8 @@ type fanout struct {
 // Fanout makes the fanout function.
 func Fanout(p *boot.Parts) boot.Handler {
 	f := &fanout{
-		emitter: newEmitter(p, p.Store, adapter.Options{Parser: boot.Parser(p.Env), Logger: p.Log}), metrics: p.Metrics, log: p.Log,
+		emitter: newEmitter(p, p.Store, adapter.Options{Parser: boot.Parser(p.Env), Logger: p.Log}),
+		metrics: p.Metrics, log: p.Log,
 		again: p.Again("NONSTICK_FANOUT_QUEUE"),
 	}
 	return boot.SQS(f.serve)
