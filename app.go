@@ -13,7 +13,7 @@ func App(name string, register func(*Server)) gateway.App {
 	return gateway.App{Name: name, New: func(c gateway.Config) gateway.Instance {
 		s := New(c)
 		register(s)
-		return gateway.Instance{Engine: s.Engine(), Pages: s.pages}
+		return gateway.Instance{Engine: s.Engine(), Pages: s.pages, HTTPOptions: s.http}
 	}}
 }
 

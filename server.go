@@ -67,6 +67,8 @@ type Server struct {
 	maxPayload int
 	unordered  bool
 	pages      http.Handler // nil if there are none
+	http       gateway.HTTPOptions
+	noUpgrades bool
 	allow      func(ctx context.Context, h Handshake) error
 	limits     delivery.Limits
 	log        *slog.Logger
@@ -97,6 +99,7 @@ func New(c Config) *Server {
 		limits:       c.Options.Limits.WithDefaults(),
 		recovery:     ConnectionStateRecovery{MaxDisconnectionDuration: c.Recovery},
 		namespaces:   make(map[sessionstore.Namespace]*Namespace),
+		http:         gateway.HTTPOptions{ServeClient: true},
 	}
 	s.Namespace = newNamespace(s, socketio.MainNamespace)
 	s.namespaces[s.name] = s.Namespace

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"testing"
 
-	chatpage "github.com/nonstick-io/nonstick/internal/apps/chat"
 	"github.com/nonstick-io/nonstick/localdev/lambda"
 	"github.com/nonstick-io/nonstick/localdev/template"
 )
@@ -41,7 +40,7 @@ func buildFunctions(t *testing.T, to string) error {
 	if err != nil {
 		return err
 	}
-	client, err := filepath.Abs(filepath.Join("..", chatpage.ClientDir))
+	client, err := filepath.Abs(clientFiles)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ var (
 	client = append(protocol[:len(protocol):len(protocol)], "--ping-timeout", "2s")
 	// bench has the limits of API Gateway: no binary frames, small messages.
 	bench = []string{"--app", "bench", "--limits", "aws"}
-	chat  = []string{"--app", "chat"}
+	chat  = []string{"--app", "chat", "--client", "e2e/" + clientFiles}
 	// cors is what a server has beside protocol that pages of another origin may use.
 	cors = []string{"--cors-origin", "http://allowed.example", "--cors-credentials"}
 )
@@ -71,6 +71,10 @@ func TestBrowser(t *testing.T) {
 		})
 	}
 }
+
+// TestScript has Chromium load the client from the server, as tutorials do, in one process; TestTemplateScript on the
+// functions.
+func TestScript(t *testing.T) { runNode(t, "script.test.mjs", inMemory(t, chat...)) }
 
 // TestPage looks at the page itself: what fits, what can be read and reached, what it says when the server is not
 // there.

@@ -102,6 +102,11 @@ func TestTemplate(t *testing.T) {
 	})
 }
 
+// TestTemplateScript has Chromium load the client from the function that serves polling, beside which its files lie.
+func TestTemplateScript(t *testing.T) {
+	deploy(t, "ordered", chat...).run(t, "script.test.mjs")
+}
+
 // protocolOnTemplate runs the suite of the protocols, whose pings have to be answered within 200 ms, on warm functions.
 func protocolOnTemplate(t *testing.T, inbound string) {
 	t.Helper()

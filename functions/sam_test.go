@@ -12,6 +12,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/nonstick-io/nonstick/internal/bundle"
 )
 
 // samCLI is where `make tools` puts it.
@@ -41,8 +43,10 @@ func TestSAMBuild(t *testing.T) {
 	if client, _ := filepath.Glob(filepath.Join(dir, "*", "client")); len(client) != 1 {
 		t.Errorf("the client for the page is in %q", client)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "PollingFunction", "client", "socket.io.min.js")); err != nil {
-		t.Errorf("the client for the page: %v", err)
+	for _, name := range bundle.Names() {
+		if _, err := os.Stat(filepath.Join(dir, "PollingFunction", bundle.Folder, name)); err != nil {
+			t.Errorf("the client for browsers: %v", err)
+		}
 	}
 }
 

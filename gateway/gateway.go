@@ -35,6 +35,8 @@ type Instance struct {
 	Engine *engine.Engine
 	// Pages, unless nil, answers the requests of browsers outside Socket.IO's path.
 	Pages http.Handler
+	// HTTPOptions are what the application says of how it is served.
+	HTTPOptions HTTPOptions
 }
 
 // Config is what an instance of an application is made of.

@@ -2,6 +2,7 @@ package apigw
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"compress/zlib"
 	"encoding/base64"
@@ -9,10 +10,29 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/nonstick-io/nonstick/gateway"
 )
 
-// compressFrom is the size of a body that is worth compressing, as in the reference server.
-const compressFrom = 1024
+const headerContentEncoding = "Content-Encoding"
+
+// compression says which bodies are compressed.
+type compression struct {
+	off  bool
+	from int // bytes
+}
+
+func newCompression(c gateway.HTTPCompression) compression {
+	return compression{off: c.Off, from: cmp.Or(c.Threshold, gateway.DefaultCompressionThreshold)}
+}
+
+// coding chooses the content coding of a body of so many bytes, for a client that accepts these; empty for none.
+func (c compression) coding(size int, accept string) string {
+	if c.off || size < c.from {
+		return ""
+	}
+	return codingFor(accept)
+}
 
 // The content codings, the preferred one first.
 const (

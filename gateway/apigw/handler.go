@@ -10,7 +10,10 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
+	"strings"
 
+	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -67,8 +70,13 @@ type Config struct {
 	Endpoint string
 	// Path is the prefix of the requests served; default [DefaultPath].
 	Path string
-	// CORS is off unless it names origins.
+	// CORS is off unless it allows origins. That of HTTP takes its place.
 	CORS CORS
+	// HTTP is what the application says.
+	HTTP gateway.HTTPOptions
+	// Client, unless nil, returns the folder with the Socket.IO client for browsers, package internal/bundle; empty if
+	// there is none. It is asked when a client asks for a file that has not been found yet.
+	Client func() string
 	// PageOrigin is the origin of the HTTP API's own pages, which may open WebSockets whatever CORS names. Needed
 	// where the two APIs have different hosts.
 	PageOrigin string
@@ -84,20 +92,29 @@ type Handler struct {
 	queue      Queue
 	endpoint   string
 	path       string
+	anySlash   bool
+	transports []sessionstore.Transport // none: both
 	cors       corsPolicy
-	origins    originPolicy
+	pageOrigin string
+	cookie     *gateway.Cookie // nil: none
+	compress   compression
+	client     *client // nil: not served
 	maxPayload int
 	log        *slog.Logger
 }
 
 // New returns a Handler.
 func New(c Config) *Handler {
+	if c.HTTP.CORS != nil {
+		c.CORS = *c.HTTP.CORS
+	}
 	h := &Handler{
-		gateway: c.Gateway, queue: c.Queue, endpoint: c.Endpoint, path: c.Path,
-		cors: newCORSPolicy(
-			c.CORS,
-		),
-		origins: newOriginPolicy(c.CORS, c.PageOrigin), maxPayload: c.MaxPayload, log: c.Logger,
+		gateway: c.Gateway, queue: c.Queue, endpoint: c.Endpoint, path: c.Path, anySlash: c.HTTP.AnySlash,
+		transports: c.HTTP.Transports, cors: newCORSPolicy(c.CORS), pageOrigin: c.PageOrigin, cookie: c.HTTP.Cookie,
+		compress: newCompression(c.HTTP.Compression), maxPayload: c.MaxPayload, log: c.Logger,
+	}
+	if c.HTTP.ServeClient {
+		h.client = newClient(c.Client)
 	}
 	if h.path == "" {
 		h.path = DefaultPath
@@ -131,8 +148,21 @@ func (h *Handler) recovered(ctx context.Context, err *error) {
 // maxSID is longer than any session id. No store need be asked about what is longer yet.
 const maxSID = 64
 
+// Serves reports whether a path, without the stage, is the handler's.
+func (h *Handler) Serves(path string) bool {
+	return strings.HasPrefix(path, h.path) || h.anySlash && path == strings.TrimSuffix(h.path, "/")
+}
+
+// has reports whether clients may use a transport.
+func (h *Handler) has(t string) bool {
+	return len(h.transports) == 0 || slices.Contains(h.transports, sessionstore.Transport(t))
+}
+
 // parse judges a request by its query.
-func parse(method string, query map[string]string, websocket bool) (engineio.Request, error) {
+func (h *Handler) parse(method string, query map[string]string, websocket bool) (engineio.Request, error) {
+	if !h.has(query["transport"]) {
+		return engineio.Request{}, engineio.ErrUnknownTransport
+	}
 	req, err := engineio.ParseRequest(method, query, websocket)
 	if len(req.SID) > maxSID {
 		err = engineio.ErrUnknownSession

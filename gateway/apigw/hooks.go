@@ -77,6 +77,8 @@ func (q request) badRequest(r *engineio.Error, err error) map[string]string {
 	const name = "name"
 	transport := q.query["transport"]
 	switch {
+	case r == engineio.ErrOrigin:
+		return map[string]string{name: "MIDDLEWARE_FAILURE"}
 	case r == engineio.ErrIDGeneration:
 		return map[string]string{name: "ID_GENERATION_ERROR", "error": err.Error()}
 	case q.query["sid"] == "":
@@ -92,17 +94,20 @@ func (q request) badRequest(r *engineio.Error, err error) map[string]string {
 }
 
 // withHeaders returns the headers of an answer, as hooks of the application change them; those that were given if there
-// is no hook. Initial says that the request begins a session.
+// is no hook. Initial says that the request begins a session, set are the cookies that the answer has without hooks.
 func (h *Handler) withHeaders(
-	ctx context.Context, q request, initial bool, headers map[string]string,
+	ctx context.Context, q request, initial bool, headers map[string]string, set []string,
 ) (changed map[string]string, cookies []string) {
 	hooks := h.gateway.Requests()
 	if len(hooks.Headers) == 0 && (!initial || len(hooks.InitialHeaders) == 0) {
-		return headers, nil
+		return headers, set
 	}
 	header := make(http.Header, len(headers)+1)
 	for name, value := range headers {
 		header.Set(name, value)
+	}
+	for _, cookie := range set {
+		header.Add(headerSetCookie, cookie)
 	}
 	call := func(name string, list []func(context.Context, sessionstore.Handshake, http.Header)) {
 		for _, hook := range list {
@@ -158,7 +163,7 @@ func isToken(s string) bool {
 func (h *Handler) withHTTPHeaders(
 	ctx context.Context, q request, initial bool, res events.APIGatewayV2HTTPResponse,
 ) events.APIGatewayV2HTTPResponse {
-	res.Headers, res.Cookies = h.withHeaders(ctx, q, initial, res.Headers)
+	res.Headers, res.Cookies = h.withHeaders(ctx, q, initial, res.Headers, res.Cookies)
 	return res
 }
 
@@ -166,7 +171,7 @@ func (h *Handler) withHTTPHeaders(
 func (h *Handler) withUpgradeHeaders(
 	ctx context.Context, q request, headers map[string]string,
 ) map[string]string {
-	changed, cookies := h.withHeaders(ctx, q, q.query["sid"] == "", headers)
+	changed, cookies := h.withHeaders(ctx, q, q.query["sid"] == "", headers, nil)
 	if len(cookies) == 0 {
 		return changed
 	}

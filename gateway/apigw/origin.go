@@ -2,30 +2,16 @@ package apigw
 
 import (
 	"net/url"
-	"slices"
 	"strings"
 )
 
-// originPolicy says which pages may open a WebSocket. CORS does not apply to WebSockets: a browser lets a page of any
-// origin open one, and sends the user's cookies along. So where a list of origins is configured, it holds for
-// WebSockets too.
-type originPolicy struct {
-	list []string // nil: every page
-	own  string   // origin of the pages of the HTTP API, or empty
-}
-
-func newOriginPolicy(c CORS, own string) originPolicy {
-	if slices.Contains(c.Origins, "*") {
-		return originPolicy{}
-	}
-	return originPolicy{list: c.Origins, own: own}
-}
-
-// allows reports whether a request with these headers may open a WebSocket. A program that is no browser sends no
-// Origin. A page of the very host that was asked is no stranger.
-func (p originPolicy) allows(headers map[string]string) bool {
+// mayOpen reports whether a request with these headers may open a WebSocket that begins a session. CORS does not apply
+// to WebSockets: a browser lets a page of any origin open one, and sends the user's cookies along. So where not every
+// origin is allowed, that holds for WebSockets too, by what CORS says of the origin. A program that is no browser sends
+// no Origin. A page of the very host that was asked is no stranger, nor is one of the HTTP API.
+func (h *Handler) mayOpen(headers map[string]string, sets *headerSets) bool {
 	origin := header(headers, "Origin")
-	if len(p.list) == 0 || origin == "" || origin == p.own || slices.Contains(p.list, origin) {
+	if !h.cors.on || origin == "" || origin == h.pageOrigin || sets.empty[headerAllowOrigin] != "" {
 		return true
 	}
 	u, err := url.Parse(origin)

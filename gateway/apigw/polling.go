@@ -18,19 +18,26 @@ import (
 // parameter, or in capitals, the body is read as text.
 const binaryType = "application/octet-stream"
 
-// HTTP serves a request of the HTTP API: a handshake, a poll, a post, or a preflight. It never returns an
-// error. The headers of the answer are shared and must not be modified.
+// HTTP serves a request of the HTTP API: a handshake, a poll, a post, a preflight, or a file of the client for
+// browsers. It never returns an error. The headers of the answer are shared and must not be modified.
 func (h *Handler) HTTP(ctx context.Context, e events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-	sets := h.cors.sets(e.Headers["origin"])
-	if !strings.HasPrefix(Path(&e), h.path) {
-		return response(http.StatusNotFound, sets.empty, ""), nil
+	path := Path(&e)
+	if !h.Serves(path) {
+		return response(http.StatusNotFound, h.cors.other.empty, ""), nil
 	}
-	if h.cors.on && e.RequestContext.HTTP.Method == http.MethodOptions {
-		headers := h.cors.preflight(e.Headers["origin"], e.Headers["access-control-request-headers"])
-		return response(http.StatusNoContent, headers, ""), nil
+	sets, on, err := h.origin(ctx, e.Headers["origin"])
+	switch {
+	case on && e.RequestContext.HTTP.Method == http.MethodOptions:
+		headers := h.cors.preflight(sets, e.Headers["access-control-request-headers"])
+		return response(h.cors.asked.status, headers, ""), nil
+	case h.IsClient(path):
+		return h.serveClient(ctx, sets, path, &e), nil
 	}
+	var res events.APIGatewayV2HTTPResponse
 	q := h.httpRequest(&e, engineio.ParseQuery(e.RawQueryString))
-	res, err := h.polling(ctx, sets, &e, q)
+	if err == nil {
+		res, err = h.polling(ctx, sets, &e, q)
+	}
 	if err == nil {
 		return res, nil
 	}
@@ -42,12 +49,31 @@ func (h *Handler) HTTP(ctx context.Context, e events.APIGatewayV2HTTPRequest) (e
 	return response(http.StatusInternalServerError, sets.empty, ""), nil
 }
 
+// origin asks whose page it is that sends a request. An error of the application's function goes to the log.
+func (h *Handler) origin(ctx context.Context, origin string) (sets *headerSets, on bool, err error) {
+	sets = h.cors.off
+	err = h.guarded(ctx, func() (err error) {
+		sets, on, err = h.cors.of(ctx, origin)
+		return err
+	})
+	if err != nil {
+		h.log.ErrorContext(ctx, "origin not judged", "error", err)
+	}
+	return sets, on, err
+}
+
+// guarded calls f, a panic of which is an error.
+func (h *Handler) guarded(ctx context.Context, f func() error) (err error) {
+	defer h.recovered(ctx, &err)
+	return f()
+}
+
 // polling serves a request of the polling transport.
 func (h *Handler) polling(
 	ctx context.Context, sets *headerSets, e *events.APIGatewayV2HTTPRequest, q request,
 ) (res events.APIGatewayV2HTTPResponse, err error) {
 	defer h.recovered(ctx, &err)
-	req, err := parse(q.method, q.query, false)
+	req, err := h.parse(q.method, q.query, false)
 	sid := sessionstore.SessionID(req.SID)
 	if err != nil && sid != "" && len(sid) <= maxSID {
 		if known := h.gateway.Known(ctx, sid, req.Transport); known != nil {
@@ -73,9 +99,13 @@ func (h *Handler) polling(
 		return res, err
 	}
 	if req.Kind != engineio.KindPost {
-		res = answered(sets, payload, e.Headers["accept-encoding"])
+		res = h.answered(sets, payload, e.Headers["accept-encoding"])
 	}
-	return h.withHTTPHeaders(ctx, q, req.Kind == engineio.KindHandshake, res), nil
+	begins := req.Kind == engineio.KindHandshake
+	if begins && h.cookie != nil {
+		res.Cookies = []string{sessionCookie(h.cookie, sidOf(payload))}
+	}
+	return h.withHTTPHeaders(ctx, q, begins, res), nil
 }
 
 // plainUpTo is the greatest answer that goes as it is. A function's answer is JSON, where a character may take six
@@ -83,11 +113,8 @@ func (h *Handler) polling(
 const plainUpTo = 900_000
 
 // answered is the answer to a GET: packets, compressed if they are many and the client likes it.
-func answered(sets *headerSets, payload, accept string) events.APIGatewayV2HTTPResponse {
-	coding := ""
-	if len(payload) >= compressFrom {
-		coding = codingFor(accept)
-	}
+func (h *Handler) answered(sets *headerSets, payload, accept string) events.APIGatewayV2HTTPResponse {
+	coding := h.compress.coding(len(payload), accept)
 	if coding == "" && len(payload) <= plainUpTo {
 		return response(http.StatusOK, sets.payload, payload)
 	}

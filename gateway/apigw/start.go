@@ -11,9 +11,12 @@ type Instance struct {
 }
 
 // Start makes an instance of an application behind API Gateway. It is where the two meet: what front says of Gateway,
-// MaxPayload and Logger is replaced by what the instance has, and is configured with.
+// HTTP, MaxPayload and Logger is replaced by what the instance has, and is configured with.
 func Start(app gateway.App, c gateway.Config, front Config) Instance {
 	i := app.New(c)
-	front.Gateway, front.MaxPayload, front.Logger = i.Engine, c.Options.MaxPayload, c.Logger
+	front.Gateway, front.HTTP, front.MaxPayload, front.Logger = i.Engine, i.HTTPOptions, i.Engine.MaxPayload(), c.Logger
+	if i.HTTPOptions.CORS != nil && front.CORS.On() && c.Logger != nil {
+		c.Logger.Warn("origins of the configuration have no effect: the application says which it allows")
+	}
 	return Instance{i, New(front)}
 }

@@ -53,15 +53,21 @@ func (h *Handler) connect(
 	ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest,
 ) events.APIGatewayProxyResponse {
 	q := h.webSocketRequest(e)
-	err := h.open(ctx, conn, e)
+	sets, _, err := h.origin(ctx, header(e.Headers, "Origin"))
 	if err == nil {
-		headers := withProtocol(h.cors.sets(header(e.Headers, "Origin")).empty, e)
+		err = h.open(ctx, conn, e, sets)
+	}
+	if err == nil {
+		headers := withProtocol(sets.empty, e)
 		return events.APIGatewayProxyResponse{
 			StatusCode: http.StatusOK, Headers: h.withUpgradeHeaders(ctx, q, headers),
 		}
 	}
 	if r := refusal(err); r != nil {
 		h.refused(ctx, q, r, err)
+		if !h.has(string(sessionstore.WebSocket)) { // to the reference it is a request of polling then
+			return events.APIGatewayProxyResponse{StatusCode: r.Status, Headers: sets.json, Body: r.Body()}
+		}
 		return events.APIGatewayProxyResponse{StatusCode: upgradeStatus(r), Headers: htmlType, Body: r.Message}
 	}
 	h.log.ErrorContext(ctx, "connect failed", "conn", conn.ID, "error", err)
@@ -106,10 +112,10 @@ var htmlType = map[string]string{"Content-Type": "text/html"}
 
 // open begins a session on the connection, or offers the connection to one, and queues what has to wait.
 func (h *Handler) open(
-	ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest,
+	ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest, sets *headerSets,
 ) (err error) {
 	defer h.recovered(ctx, &err)
-	step, err := h.begin(ctx, conn, e)
+	step, err := h.begin(ctx, conn, e, sets)
 	if err != nil || step.Kind == engine.StepNone {
 		return err
 	}
@@ -121,10 +127,10 @@ func (h *Handler) open(
 
 // begin judges an upgrade by its query. One in the name of polling opens and is closed, as in the reference server.
 func (h *Handler) begin(
-	ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest,
+	ctx context.Context, conn sessionstore.Connection, e *events.APIGatewayWebsocketProxyRequest, sets *headerSets,
 ) (engine.Step, error) {
 	query := e.QueryStringParameters
-	req, err := parse(http.MethodGet, query, true)
+	req, err := h.parse(http.MethodGet, query, true)
 	if err != nil && req.SID != "" && len(req.SID) <= maxSID {
 		known := h.gateway.Known(ctx, sessionstore.SessionID(req.SID), req.Transport)
 		if known != nil && !errors.Is(known, engineio.ErrBadRequest) { // an upgrade may be to another transport
@@ -140,7 +146,7 @@ func (h *Handler) begin(
 		return engine.Step{}, err
 	case req.Kind == engineio.KindWebSocketBind: // its page knows the secret id of the session
 		return h.gateway.Bind(ctx, conn, sessionstore.SessionID(req.SID))
-	case !h.origins.allows(e.Headers):
+	case !h.mayOpen(e.Headers, sets):
 		return engine.Step{}, engineio.ErrForbidden
 	default:
 		return h.gateway.Connect(ctx, conn, h.webSocketHandshake(e))

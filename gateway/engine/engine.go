@@ -32,9 +32,11 @@ type Options struct {
 	// changes: an event comes so much later at worst, and half of it as a rule. Default 250 ms, at least
 	// [LeastPollPace]. Each reading is a read of the store.
 	PollPace time.Duration
-	// MaxPayload is the most bytes that a client may post at once; default 1,000,000. It is told to the client,
-	// enforced by the caller that reads the request.
+	// MaxPayload is the most bytes that a client may send at once; default 1,000,000. It is told to the client. The
+	// caller that reads a POST holds it to that; a greater frame of a WebSocket ends its session.
 	MaxPayload int
+	// NoUpgrades has clients on polling told of no transport to move to.
+	NoUpgrades bool
 	// Limits bound what is delivered to a session.
 	Limits delivery.Limits
 	// PushReplies says that frames come through a queue: an answer to one cannot travel with it, and is pushed.
@@ -181,6 +183,16 @@ func (e *Engine) AllowAttachments() {
 	_, groups := e.pusher.(delivery.GroupPusher)
 	e.attach, e.serial = true, !groups
 }
+
+// AllowUpgrades says whether clients on polling are told to move to WebSocket; by default they are. One that moves
+// though it is told not to is let, as by the reference. Call it before serving.
+func (e *Engine) AllowUpgrades(allow bool) { e.opts.NoUpgrades = !allow }
+
+// MaxPayload is the most bytes that a client may send at once, see [Options].
+func (e *Engine) MaxPayload() int { return e.opts.MaxPayload }
+
+// SetMaxPayload changes that. Call it before serving.
+func (e *Engine) SetMaxPayload(n int) { e.opts.MaxPayload = n }
 
 // AllowRecovery lets sessions carry outboxes: sweepers look after those, and at their timers. Sessions that were made
 // before may not.

@@ -46,7 +46,15 @@ func (e *Engine) Handshake(ctx context.Context, h sessionstore.Handshake) (strin
 	if err := e.store.Create(ctx, s); err != nil {
 		return "", e.notBegun(ctx, "handshake", err)
 	}
-	return e.open(s.ID, []string{"websocket"}), nil
+	return e.open(s.ID, e.upgrades()), nil
+}
+
+// upgrades are the transports that a client on polling is told to move to.
+func (e *Engine) upgrades() []string {
+	if e.opts.NoUpgrades {
+		return nil
+	}
+	return []string{string(sessionstore.WebSocket)}
 }
 
 // notBegun is the error of a session that could not begin: a limit of the store is told to the client.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
@@ -130,12 +131,26 @@ func (e *Engine) frame(
 const (
 	closedByClient = "the client sent a close packet"
 	wrongHeartbeat = "invalid heartbeat direction"
+	largeFrame     = "max payload size exceeded"
 )
+
+// tooLarge reports whether a frame is above the limit. Binary data counts as it was sent by clients that send binary
+// frames.
+func (e *Engine) tooLarge(frame string) bool {
+	size := len(frame)
+	if size > 0 && frame[0] == 'b' {
+		size = base64.RawStdEncoding.DecodedLen(size - 1)
+	}
+	return size > e.opts.MaxPayload
+}
 
 // established serves a frame of the session's own WebSocket.
 func (e *Engine) established(
 	ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string,
 ) (string, error) {
+	if e.tooLarge(frame) {
+		return "", e.FailFor(ctx, s.ID, delivery.ReasonTransportError, largeFrame)
+	}
 	p, err := engineio.Decode(frame)
 	if err != nil {
 		e.unreadable(ctx, s.ID, err)

@@ -37,6 +37,9 @@ var (
 // ErrIDGeneration is an [ErrBadRequest]: the application made no id for the session, or one that is none.
 var ErrIDGeneration = &Error{ErrBadRequest.Code, ErrBadRequest.Message, ErrBadRequest.Status}
 
+// ErrOrigin is an [ErrBadRequest]: the application failed to judge the origin of a request.
+var ErrOrigin = &Error{ErrBadRequest.Code, ErrBadRequest.Message, ErrBadRequest.Status}
+
 // The catalogue of refusals without a body. Their Message is for logs.
 var (
 	// ErrPayloadTooLarge: a POST is above the advertised limit. The session lives on.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -342,5 +343,38 @@ func TestShutdownOfStuckHandlers(t *testing.T) {
 	}
 	if op, _ := c.frame(); op != ws.OpClose {
 		t.Errorf("frame = %v, want a close", op)
+	}
+}
+
+// An API whose path fits without its last slash gets no path that only begins alike.
+func TestAnySlash(t *testing.T) {
+	for _, any := range []bool{false, true} {
+		var got []string
+		fallback := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+		s := emulator.New(emulator.Config{Endpoint: "http://127.0.0.1/local", Fallback: fallback})
+		s.Route(emulator.API{Path: "/chat/", AnySlash: any, Sets: []emulator.Handlers{
+			set{http: func(_ context.Context, e httpEvent) (httpAnswer, error) {
+				got = append(got, e.RawPath)
+				return httpAnswer{StatusCode: 200}, nil
+			}},
+		}})
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _ = s.Serve(l) }()
+		for _, path := range []string{"/chat/", "/chat/x", "/chat", "/chats", "/"} {
+			do(t, "GET", "http://"+l.Addr().String()+path, "", "")
+		}
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		want := []string{"/chat/", "/chat/x"}
+		if any {
+			want = append(want, "/chat")
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("AnySlash %v: served %q, want %q", any, got, want)
+		}
 	}
 }

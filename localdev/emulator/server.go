@@ -36,6 +36,8 @@ type API struct {
 	// Path is the prefix of the request's path, for instance "/chat/", or "/" for all. The first API that it fits is
 	// taken. A WebSocket is an upgrade at such a path, anything else a request of the HTTP API.
 	Path string
+	// AnySlash has the path without its last slash fit too: "/chat", and not "/chats".
+	AnySlash bool
 	// Sets take turns at every request and every frame. At least one.
 	Sets []Handlers
 	// Concurrent hands every frame over as it comes, as the service does: frames of one connection overtake each
@@ -128,6 +130,11 @@ type Server struct {
 type api struct {
 	API
 	turn atomic.Uint64
+}
+
+// fits reports whether a request's path is the API's.
+func (a *api) fits(path string) bool {
+	return strings.HasPrefix(path, a.Path) || a.AnySlash && path == strings.TrimSuffix(a.Path, "/")
 }
 
 // next returns the handler set whose turn it is.
@@ -260,7 +267,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for _, a := range s.apis {
-		if !strings.HasPrefix(r.URL.Path, a.Path) {
+		if !a.fits(r.URL.Path) {
 			continue
 		}
 		if at == hostBoth && isUpgrade(r) {

@@ -17,6 +17,7 @@ import (
 	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/gateway/eventsout"
+	"github.com/nonstick-io/nonstick/internal/bundle"
 	"github.com/nonstick-io/nonstick/internal/socketio"
 )
 
@@ -45,6 +46,7 @@ type config struct {
 	memoryLimit      int
 	corsOrigin       string
 	corsCredentials  bool
+	client           string
 	limits           string
 	push             string
 	inbound          string
@@ -104,6 +106,11 @@ func (c *config) flags(fs *flag.FlagSet) *declaration {
 			"default "+c.program.origins(),
 	)
 	d.toggle(&c.corsCredentials, "cors-credentials", "let pages of those origins send cookies")
+	d.text(
+		&c.client, "client", "DIR", "",
+		"folder with the Socket.IO client for browsers (socket.io.min.js and its like), which is served below the path; "+
+			"empty means a folder client beside the program, or node_modules here or in a folder above",
+	)
 	d.level(&c.logLevel, "log-level", "LEVEL", slog.LevelInfo, "debug, info, warn or error")
 	d.text(
 		&c.events, "events", "FILE", "",
@@ -332,6 +339,7 @@ func (c *config) check() error {
 		len(c.path) > 2 && strings.HasPrefix(c.path, "/") && strings.HasSuffix(c.path, "/"),
 		"--path %q: want a path with a slash at both ends, for example /socket.io/", c.path,
 	)
+	demand(c.client == "" || bundle.In(c.client), "--client %q: there is no socket.io.min.js in that folder", c.client)
 	demand(c.path != enginePath || c.served().EngineIO.New == nil, "--path %s: is taken by --app %s", enginePath, c.app)
 	var err error
 	c.what, err = eventsout.ParseWhat(c.eventsOut)

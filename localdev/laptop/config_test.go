@@ -152,6 +152,7 @@ func TestParseConfigErrors(t *testing.T) {
 		},
 		{"no payload", "--max-payload 0", nil, "--max-payload"},
 		{"payload above the platform's", "--max-payload 20000000", nil, "--max-payload"},
+		{"no client there", "--client .", nil, `--client ".": there is no socket.io.min.js in that folder`},
 		{"bad origin", "--cors-origin example.com", nil, "--cors-origin"},
 		{"all and one", "--cors-origin *,https://a.example", nil, "stands alone"},
 		{"credentials for all", "--cors-origin * --cors-credentials", nil, "--cors-credentials"},

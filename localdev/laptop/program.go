@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick/internal/bundle"
 )
 
 // Program is a program that serves applications on a laptop.
@@ -29,9 +30,8 @@ type App struct {
 	// EngineIO, if it has a New, is served at /engine.io/ as well, on a store of its own: bare Engine.IO. With
 	// --template it is the application of that name, in functions of their own.
 	EngineIO gateway.App
-	// ClientDir, unless empty, is the folder with the Socket.IO client for browsers (socket.io.min.js) that the pages
-	// need. Functions that are built here get it beside their program, as the folder "client". NoClient is what the log
-	// says if it is not there.
+	// ClientDir, unless empty, is a folder with the Socket.IO client for browsers (socket.io.min.js), which the pages
+	// need, where neither --client names one nor npm has put it. NoClient is what the log says if it is nowhere.
 	ClientDir, NoClient string
 }
 
@@ -109,11 +109,21 @@ func (c *config) served() App {
 	return app
 }
 
-// lacksClient reports whether the client for browsers that the application's pages need is missing.
-func (a App) lacksClient() bool { return a.ClientDir != "" && !hasClient(a.ClientDir) }
-
-// hasClient reports whether a folder has the Socket.IO client for browsers.
-func hasClient(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "socket.io.min.js"))
-	return err == nil
+// clientFolder is the folder with the Socket.IO client for browsers; empty if there is none yet.
+func (c *config) clientFolder() string {
+	if c.client != "" {
+		return c.client
+	}
+	if dir := cmp.Or(bundle.Beside(), bundle.Above(".")); dir != "" {
+		return dir
+	}
+	for _, app := range c.program.Apps {
+		if bundle.In(app.ClientDir) {
+			return app.ClientDir
+		}
+	}
+	return ""
 }
+
+// lacksClient reports whether the client for browsers that an application's pages need is missing.
+func (c *config) lacksClient(a App) bool { return a.ClientDir != "" && c.clientFolder() == "" }

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/nonstick-io/nonstick/gateway"
+	"github.com/nonstick-io/nonstick/internal/bundle"
 	"github.com/nonstick-io/nonstick/internal/direct"
 	"github.com/nonstick-io/nonstick/internal/dynamolocal"
 	"github.com/nonstick-io/nonstick/localdev/capacity"
@@ -194,7 +195,7 @@ func (s *stack) buildAll(ctx context.Context, functions []template.Function, to 
 			if err := lambda.Build(ctx, f.Source, dir, appsTag); err != nil {
 				return fmt.Errorf("function %s: %w", f.ID, err)
 			}
-			return s.linkClient(dir)
+			return s.linkClient(f.Source, dir)
 		})
 	}
 	return group.Wait()
@@ -212,7 +213,7 @@ func (s *stack) appOf(f template.Function) (App, bool) {
 func (s *stack) checkPage(context.Context) error {
 	var lacks App
 	for _, f := range s.templates[0].Functions {
-		if hasClient(filepath.Join(s.built, f.ID, "client")) {
+		if bundle.In(filepath.Join(s.built, f.ID, bundle.Folder)) {
 			return nil
 		}
 		if app, known := s.appOf(f); known && app.ClientDir != "" {
@@ -225,20 +226,19 @@ func (s *stack) checkPage(context.Context) error {
 	return nil
 }
 
-// linkClient puts the Socket.IO client for browsers beside a function, where the build for AWS puts it too.
-func (s *stack) linkClient(dir string) error {
-	for _, app := range s.config.program.Apps {
-		if app.ClientDir == "" || app.lacksClient() { // its page says how to get it
-			continue
-		}
-		client, err := filepath.Abs(app.ClientDir)
-		if err == nil {
-			err = os.Symlink(client, filepath.Join(dir, "client"))
-		}
-		if err != nil {
-			return fmt.Errorf("link the client for browsers: %w", err)
-		}
+// linkClient puts the Socket.IO client for browsers beside a function, where the build for AWS puts it too. Without one
+// the function says how to get it.
+func (s *stack) linkClient(source, dir string) error {
+	folder := cmp.Or(s.config.clientFolder(), bundle.Above(source))
+	if folder == "" {
 		return nil
+	}
+	folder, err := filepath.Abs(folder)
+	if err == nil {
+		err = os.Symlink(folder, filepath.Join(dir, bundle.Folder))
+	}
+	if err != nil {
+		return fmt.Errorf("link the client for browsers: %w", err)
 	}
 	return nil
 }

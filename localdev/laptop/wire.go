@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -62,7 +63,7 @@ func build(ctx context.Context, c config, urls addresses, log *slog.Logger) (_ *
 		return buildStack(ctx, c, urls, log)
 	}
 	app := c.served()
-	if app.lacksClient() {
+	if c.lacksClient(app) {
 		log.Warn(app.NoClient, "folder", app.ClientDir) //nolint:sloglint // the application's words
 	}
 	endpoint := urls.webSocket + stage
@@ -158,7 +159,8 @@ func (w *wiring) api(path string, store sessionstore.Store, app gateway.App) (em
 		q := &stepQueue{log: w.log}
 		i := apigw.Start(app, w.instance(store), apigw.Config{
 			Queue: q, Endpoint: w.endpoint, Path: path,
-			CORS: apigw.CORS{Origins: w.config.origins(), Credentials: w.config.corsCredentials},
+			CORS:   apigw.CORS{Origins: w.config.origins(), Credentials: w.config.corsCredentials},
+			Client: w.config.clientFolder,
 		})
 		q.handler = i.Handler
 		api.Sets = append(api.Sets, i.Handler)
@@ -166,6 +168,7 @@ func (w *wiring) api(path string, store sessionstore.Store, app gateway.App) (em
 			first = i
 		}
 	}
+	api.AnySlash = first.Serves(strings.TrimSuffix(path, "/"))
 	return api, first
 }
 

@@ -51,11 +51,13 @@ func (f *polling) serve(
 	if f.page != nil && path == gateway.ClientPath {
 		return f.config(&e, passage)
 	}
-	if f.page != nil && !strings.HasPrefix(path, f.path) {
+	if f.page != nil && !f.handler.Serves(path) {
 		return page(ctx, f.page, path, &e)
 	}
 	res, err := f.handler.HTTP(ctx, e)
-	f.starter.ensure(ctx)
+	if !f.handler.IsClient(path) { // a file of the client is no client yet
+		f.starter.ensure(ctx)
+	}
 	return res, err
 }
 

@@ -116,8 +116,13 @@ func TestPage(t *testing.T) {
 	}{
 		{"/", 200, "text/html; charset=utf-8", "<title>Nonstick chat</title>"},
 		{"/style.css", 200, "text/css; charset=utf-8", "{"},
-		{"/client/socket.io.min.js", 404, "text/plain; charset=utf-8", "has not been fetched"},
+		{"/client/socket.io.min.js", 404, "text/plain; charset=utf-8", "not found"},
 		{"/nothing", 404, "text/plain; charset=utf-8", "not found"},
+	}
+	if res := invoke[events.APIGatewayV2HTTPResponse](
+		t, h, get("/socket.io/socket.io.js", "", ""),
+	); res.StatusCode != 404 || !strings.Contains(res.Body, "npm install socket.io-client") {
+		t.Errorf("the client, which is not there: %d %s", res.StatusCode, res.Body)
 	}
 	for _, tt := range tests {
 		t.Run(tt.path, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/nonstick-io/nonstick/gateway"
 	"github.com/nonstick-io/nonstick/gateway/apigw"
 	"github.com/nonstick-io/nonstick/gateway/engine"
+	"github.com/nonstick-io/nonstick/internal/bundle"
 )
 
 // Apps are the applications that a program carries. Its methods make the functions.
@@ -96,8 +97,8 @@ const (
 	longestPace = 10 * time.Second
 	// The largest body fits into an event of 6 MB in base64; less than the smallest is a mistake, for a CONNECT may
 	// need as much.
-	minBody = 1000
-	maxBody = 4_000_000
+	minBody = gateway.MinHTTPBufferSize
+	maxBody = gateway.MaxHTTPBufferSize
 )
 
 // How frames of one connection come: in order through a queue, or each as it is received.
@@ -148,7 +149,7 @@ const (
 func (s *server) start(queue apigw.Queue) apigw.Instance {
 	return apigw.Start(s.app, s.config, apigw.Config{
 		Queue: queue, Endpoint: s.Env.URL("NONSTICK_MANAGEMENT_ENDPOINT"), Path: s.path, CORS: cors(s.Env),
-		PageOrigin: s.Env.Text("NONSTICK_PAGE_ORIGIN", ""),
+		PageOrigin: s.Env.Text("NONSTICK_PAGE_ORIGIN", ""), Client: bundle.Beside,
 	})
 }
 

@@ -61,7 +61,7 @@ type app struct{ io *nonstick.Server }
 
 // Register sets the chat's handlers on the main namespace, and its page.
 func Register(srv *nonstick.Server) {
-	srv.Pages(Page(clientFolder()))
+	srv.Pages(Page())
 	a := app{srv}
 	a.io.OnConnect(a.connect)
 	a.io.OnDisconnecting(a.disconnecting)

@@ -299,29 +299,23 @@ func TestPageHasNoLimitsOfItsOwn(t *testing.T) {
 }
 
 func TestPage(t *testing.T) {
-	client := t.TempDir()
-	if err := os.WriteFile(filepath.Join(client, "socket.io.js"), []byte("// client"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	for _, c := range []struct {
 		name, method, path string
 		status             int
 		holds              string
 	}{
 		{"the page", "GET", "/", 200, "<!doctype html>"},
-		{"the client", "GET", "/client/socket.io.js", 200, "// client"},
 		{
 			"the limits", "GET", "/limits.js", 200,
 			`export const limits = {"name":32,"room":32,"text":2000,"rooms":50,"people":200};`,
 		},
-		{"a client that is not there", "GET", "/client/other.js", 404, "make run"},
-		{"a way out", "GET", "/client/..%2f..%2fetc%2fpasswd", 404, ""},
+		{"a way out", "GET", "/..%2f..%2fetc%2fpasswd", 404, ""},
 		{"nothing", "GET", "/none", 404, ""},
 		{"another method", "POST", "/", 405, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			chat.Page(client).ServeHTTP(w, httptest.NewRequest(c.method, c.path, http.NoBody))
+			chat.Page().ServeHTTP(w, httptest.NewRequest(c.method, c.path, http.NoBody))
 			if w.Code != c.status || !strings.Contains(strings.ToLower(w.Body.String()), c.holds) {
 				t.Errorf("%d %.80q, want %d with %q", w.Code, w.Body, c.status, c.holds)
 			}

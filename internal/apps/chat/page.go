@@ -6,8 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"os"
-	"path/filepath"
 )
 
 //go:embed page
@@ -23,29 +21,9 @@ const limitsPath = "/limits.js"
 // policy lets the page load nothing but its own parts and talk to no other host.
 const policy = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; frame-ancestors 'none'"
 
-// HasClient reports whether a directory has the Socket.IO client for browsers.
-func HasClient(clientDir string) bool {
-	_, err := os.Stat(filepath.Join(clientDir, clientFile))
-	return err == nil
-}
-
-// clientFile is what the page loads.
-const clientFile = "socket.io.min.js"
-
-// clientFolder is where the Socket.IO client for browsers lies: beside the program, where the builds of functions put
-// it, or in the repository.
-func clientFolder() string {
-	if program, err := os.Executable(); err == nil {
-		if beside := filepath.Join(filepath.Dir(program), "client"); HasClient(beside) {
-			return beside
-		}
-	}
-	return ClientDir
-}
-
-// Page serves the chat page, and the Socket.IO client for browsers from a directory. Where that has no client the page
-// says what to run.
-func Page(clientDir string) http.Handler {
+// Page serves the chat page. Its Socket.IO client is what the server serves; where there is none, the page says what to
+// run.
+func Page() http.Handler {
 	page, err := fs.Sub(assets, "page")
 	if err != nil {
 		panic(err) // the directory is embedded above
@@ -56,14 +34,6 @@ func Page(clientDir string) http.Handler {
 	}
 	files := http.FileServerFS(page)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /client/{file}", func(w http.ResponseWriter, r *http.Request) {
-		name := filepath.Join(clientDir, filepath.Base(r.PathValue("file")))
-		if _, err := os.Stat(name); err != nil {
-			http.Error(w, "The Socket.IO client has not been fetched: run `make run`.", http.StatusNotFound)
-			return
-		}
-		http.ServeFile(w, r, name)
-	})
 	mux.HandleFunc("GET "+limitsPath, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
 		w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -1,6 +1,6 @@
 // The chat page: what a person does becomes an event to the server, what the server says is shown.
 
-import { Connection, Refusal, idle, modes } from './connection.js';
+import { Connection, Refusal, findClient, idle, modes } from './connection.js';
 import { Drawer, closeDrawer, holdFocus } from './drawers.js';
 import { Field } from './fields.js';
 import { limits } from './limits.js'; // written by the server
@@ -332,14 +332,14 @@ function comeBack({ name, room: shown, rooms: names }) {
   open(name);
 }
 
-function begin() {
+async function begin() {
   setTheme(memory.choice('theme', Object.keys(themes)));
   $('theme').addEventListener('click', nextTheme);
   $('mode').value = memory.choice('mode', modes);
   const before = memory.who();
   if (!fields.name.text) fields.name.text = before.name; // what was typed while the page loaded stays
   view.showState(idle);
-  if (!window.io) {
+  if (!window.io && !(await findClient())) {
     view.showNotice('The Socket.IO client is not there. Stop the server and start it with: make run', { stay: true });
     return;
   }

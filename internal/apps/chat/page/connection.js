@@ -28,6 +28,20 @@ async function askOptions() {
   return answer.json();
 }
 
+/** Loads the Socket.IO client from another path than the page names, if the server has one; resolves with whether it is there. */
+export async function findClient() {
+  options ??= await askOptions().catch(() => null);
+  if (options?.path) {
+    await new Promise((done) => {
+      const script = document.createElement('script');
+      script.src = `${options.path}socket.io.min.js`;
+      script.onload = script.onerror = done;
+      document.head.append(script);
+    });
+  }
+  return Boolean(window.io);
+}
+
 /** The server's answer to what it does not take, in words for a reader. */
 export class Refusal extends Error {}
 
