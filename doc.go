@@ -21,6 +21,13 @@
 // the socket's data ([Socket.SetData]), which lives in the store. Behind them is a [Handler], which programs may
 // implement or wrap.
 //
+// # Options
+//
+// What Socket.IO's server takes as options of HTTP are methods too: [Server.CORS], [Server.Transports],
+// [Server.AllowUpgrades], [Server.AddTrailingSlash], [Server.Cookie], [Server.HTTPCompression] and
+// [Server.MaxHTTPBufferSize]. Times and limits are flags on a laptop, and parameters of the template. The client for
+// browsers is served at /socket.io/socket.io.js ([Server.ServeClient]).
+//
 // # Emitting
 //
 // A [Selection] is a choice of sockets: io.To("lobby").Except("muted"). It emits, joins, leaves, disconnects and

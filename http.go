@@ -128,10 +128,12 @@ func (s *Server) HTTPCompression(c HTTPCompression) {
 
 // MaxHTTPBufferSize sets the most bytes that a client may send at once, as Socket.IO's option maxHttpBufferSize does;
 // by default 1,000,000, or what --max-payload says, and on AWS the parameter MaxPayload. A POST that is above is
-// answered with 413 and its session lives on; a message on WebSocket that is above ends the session, and API Gateway
-// takes no frame above 32 KB and no message above 128 KB in any case. MaxHTTPBufferSize panics at less than
-// gateway.MinHTTPBufferSize (1,000) and more than gateway.MaxHTTPBufferSize (4,000,000), which is what a function can
-// take.
+// answered with 413 and its session lives on; a message on WebSocket that is above ends the session. API Gateway takes
+// no frame above 32 KB and no message above 128 KB in any case; with --limits none frames are held to --max-payload
+// too.
+//
+// MaxHTTPBufferSize panics at less than gateway.MinHTTPBufferSize (1,000) and more than gateway.MaxHTTPBufferSize
+// (4,000,000), which is what a function can take.
 func (s *Server) MaxHTTPBufferSize(bytes int) {
 	if bytes < gateway.MinHTTPBufferSize || bytes > gateway.MaxHTTPBufferSize {
 		panic(fmt.Sprintf(

@@ -152,7 +152,7 @@ func (c *config) flags(fs *flag.FlagSet) *declaration {
 	)
 	d.number(
 		&c.maxPayload, "max-payload", "BYTES", 1_000_000, 1, 10<<20,
-		"greatest body of a POST, and greatest message with --limits none",
+		"greatest body of a POST, and greatest frame of a WebSocket",
 	)
 	d.number(
 		&c.bufferLimit, "buffer-limit", "BYTES", 4<<20, 1, math.MaxInt32,
