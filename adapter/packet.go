@@ -177,7 +177,7 @@ func Assemble(all []string, limits socketio.Limits) (socketio.Packet, error) {
 		return socketio.Packet{}, errors.New("adapter: a packet without a header")
 	}
 	packet, _, err := socketio.Decode(all[0], limits)
-	if err != nil {
+	if err != nil || !packet.Type.IsBinary() { // without attachments, what looks like one is none
 		return packet, err
 	}
 	attachments := make([][]byte, len(all)-1)

@@ -230,3 +230,41 @@ func testComeBack(t *testing.T, o nonsticktest.Options) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// The answer to a question is what the client answered: what looks like an attachment, and as much binary data as its
+// parser takes.
+func TestAnswers(t *testing.T) {
+	for _, parser := range parsers {
+		t.Run(parser.String(), func(t *testing.T) {
+			s := nonsticktest.NewWith(t, nonsticktest.Options{Parser: parser}, func(io *nonstick.Server) {
+				io.AllowAttachments()
+				nonstick.OnAck(io, "ask", func(ctx context.Context, _ *nonstick.Socket, id string) (nonstick.Args, error) {
+					other, err := io.Socket(ctx, id)
+					if err != nil {
+						return nonstick.Args{}, err
+					}
+					return nonstick.EmitWithAck[nonstick.Args](ctx, other, "question")
+				})
+			})
+			ann, bob := s.Connect(nil), s.Connect(nil)
+			most := 10
+			if parser == nonstick.MsgPack {
+				most = 30
+			}
+			var pieces []nonstick.Binary
+			for i := range most {
+				pieces = append(pieces, nonstick.Binary{byte(i)})
+			}
+			bob.Answer("question", func(nonstick.Args) any { return pieces })
+			got := nonsticktest.Ask[[]nonstick.Binary](ann, "ask", bob.ID())
+			if len(got) != most || string(got[most-1]) != string(pieces[most-1]) {
+				t.Errorf("%d pieces", len(got))
+			}
+			plain := json.RawMessage(`{"_placeholder":true,"num":0}`)
+			bob.Answer("question", func(nonstick.Args) any { return plain })
+			if got := nonsticktest.Ask[json.RawMessage](ann, "ask", bob.ID()); string(got) != string(plain) {
+				t.Errorf("answered %s", got)
+			}
+		})
+	}
+}

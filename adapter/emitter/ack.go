@@ -100,9 +100,9 @@ func (v *Via) forget(ctx context.Context, a sessionstore.Ack) {
 	}
 }
 
-// decodeAnswer reads what a client answered.
+// decodeAnswer reads what a client answered, as much binary data as by any parser.
 func decodeAnswer(frames []string) (Args, error) {
-	answer, err := adapter.Assemble(frames, socketio.Limits{})
+	answer, err := adapter.Assemble(frames, socketio.Limits{MaxAttachments: socketio.MaxBinaries})
 	if err != nil {
 		return Args{}, fmt.Errorf("%w: %w", ErrArgs, err)
 	}

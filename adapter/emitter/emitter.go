@@ -48,23 +48,29 @@ func New(store Store, pusher delivery.Pusher, o Options) *Emitter {
 	closing := &delivery.Closing{Sessions: store, Pusher: pusher, Leave: e.leave, Later: o.Later, Logger: o.Logger}
 	e.via = Via{
 		Adapter: adapter.New(store, delivery.New(store, pusher, closing, o.Limits), o.Options), Store: store,
-		Check: checkOutside, Logger: o.Logger,
+		Check: checkOutside(o.Parser), Logger: o.Logger,
 	}
 	return e
 }
 
 // checkOutside refuses what no client would accept: an emitter's arguments may be text of others.
-func checkOutside(event string, args Args) error {
-	p := socketio.Packet{
-		Type: socketio.Event, Data: socketio.EventData(event, args.array()), Attachments: args.Attachments,
+func checkOutside(parser Parser) func(event string, args Args) error {
+	limits := socketio.Limits{}
+	if parser != nil && parser.Whole() {
+		limits.MaxAttachments = socketio.MaxBinaries
 	}
-	if len(p.Attachments) > 0 {
-		p.Type = socketio.BinaryEvent
+	return func(event string, args Args) error {
+		p := socketio.Packet{
+			Type: socketio.Event, Data: socketio.EventData(event, args.array()), Attachments: args.Attachments,
+		}
+		if len(p.Attachments) > 0 {
+			p.Type = socketio.BinaryEvent
+		}
+		if _, _, err := socketio.Decode(p.Encode(), limits); err != nil {
+			return fmt.Errorf("%w: %w", ErrEvent, err)
+		}
+		return nil
 	}
-	if _, _, err := socketio.Decode(p.Encode(), socketio.Limits{}); err != nil {
-		return fmt.Errorf("%w: %w", ErrEvent, err)
-	}
-	return nil
 }
 
 // leave has the sweeper look at a session that was closed.

@@ -98,6 +98,14 @@ for (const mode of Object.keys(modes)) {
   });
 }
 
+if (textOnly) {
+  beside('without forceBase64 API Gateway closes a WebSocket at the first packet', async () => {
+    const socket = start({ ...options, ...modes.websocket, forceBase64: false });
+    const [, details] = await once(socket.io, 'close', patience);
+    assert.equal(details.context.code, 1003);
+  });
+}
+
 for (const [what, packet] of Object.entries({
   'no MessagePack': Buffer.from([0xc1]),
   'half a packet': Buffer.from([0x82, 0xa4]),
