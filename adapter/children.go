@@ -29,10 +29,10 @@ func (r Result) plus(o Result) Result {
 }
 
 // inNamespace returns a packet with an id of its own for another namespace.
-func (p *Packet) inNamespace(ctx context.Context, nsp sessionstore.Namespace) *Packet {
+func (a *Adapter) inNamespace(ctx context.Context, p *Packet, nsp sessionstore.Namespace) *Packet {
 	in := p.Packet
 	in.Namespace = string(nsp)
-	q := NewPacket(ctx, p.parser, in)
+	q := a.NewPacket(ctx, in)
 	q.Volatile = p.Volatile
 	return q
 }
@@ -40,7 +40,7 @@ func (p *Packet) inNamespace(ctx context.Context, nsp sessionstore.Namespace) *P
 // toChildren is Broadcast to the children of a parent.
 func (a *Adapter) toChildren(ctx context.Context, sel Selection, p *Packet) (Result, error) {
 	return a.inChildren(ctx, sel, func(ctx context.Context, child Selection) (Result, error) {
-		return a.Broadcast(ctx, child, p.inNamespace(ctx, child.Namespace))
+		return a.Broadcast(ctx, child, a.inNamespace(ctx, p, child.Namespace))
 	})
 }
 

@@ -21,7 +21,6 @@ type Packet struct {
 	Volatile bool
 
 	id     sessionstore.PacketID
-	parser socketio.Parser
 	frames []string              // its encoding, which all sockets share
 	entry  []sessionstore.Packet // the same as an entry of a buffer
 }
@@ -48,9 +47,7 @@ func newPacket(id sessionstore.PacketID, parser socketio.Parser, p socketio.Pack
 		}
 	}
 	frames := encode(parser, p)
-	return &Packet{
-		Packet: p, id: id, parser: parser, frames: frames, entry: []sessionstore.Packet{{ID: id, Frames: frames}},
-	}
+	return &Packet{Packet: p, id: id, frames: frames, entry: []sessionstore.Packet{{ID: id, Frames: frames}}}
 }
 
 // encode returns the Engine.IO packets that carry p: one, and those of its attachments unless they are in it.
