@@ -29,6 +29,14 @@ func TestMsgPack(t *testing.T) {
 		url := inMemoryInstances(t, with(cases, "--limits", "none", "--recovery", "2m")...)
 		runNode(t, "msgpack.test.mjs", url, msgPackParser, "NONSTICK_RECOVERY=on")
 	})
+	t.Run("recovery", func(t *testing.T) { // what clients missed, once and in order
+		t.Parallel()
+		suites := []string{"--app", "suites", "--limits", "none", "--recovery", "2m", "--parser", "msgpack"}
+		url := onDynamoDBInstances(t, suites...)
+		for _, file := range recoveryOf("on", true) {
+			runNode(t, "suites/"+file, url, msgPackParser, "NONSTICK_RECOVERY=on")
+		}
+	})
 	t.Run("template", func(t *testing.T) {
 		t.Parallel()
 		d := deploy(t, "ordered", with(cases, "--parameter", "Parser=msgpack")...)

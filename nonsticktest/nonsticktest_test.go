@@ -238,12 +238,13 @@ func TestAnswers(t *testing.T) {
 		t.Run(parser.String(), func(t *testing.T) {
 			s := nonsticktest.NewWith(t, nonsticktest.Options{Parser: parser}, func(io *nonstick.Server) {
 				io.AllowAttachments()
-				nonstick.OnAck(io, "ask", func(ctx context.Context, _ *nonstick.Socket, id string) (nonstick.Args, error) {
+				type args = nonstick.Args
+				nonstick.OnAck(io, "ask", func(ctx context.Context, _ *nonstick.Socket, id string) (args, error) {
 					other, err := io.Socket(ctx, id)
 					if err != nil {
-						return nonstick.Args{}, err
+						return args{}, err
 					}
-					return nonstick.EmitWithAck[nonstick.Args](ctx, other, "question")
+					return nonstick.EmitWithAck[args](ctx, other, "question")
 				})
 			})
 			ann, bob := s.Connect(nil), s.Connect(nil)

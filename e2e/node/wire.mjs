@@ -275,13 +275,15 @@ export class Wire {
   }
 
   #arrived(frame) {
+    if (msgpack) frame = fromMsgPack(typeof frame === 'string' ? frame : `b${frame.toString('base64')}`);
     const waiter = this.#waiting.shift();
     if (waiter) waiter.resolve(frame);
     else this.#frames.push(frame);
   }
 
+  /** Sends a frame. A packet of Socket.IO goes as the parser has it. */
   send(frame) {
-    this.ws.send(frame);
+    this.ws.send(msgpack ? toMsgPack(frame) : frame);
   }
 
   /** The next frame, whatever it is. */
