@@ -63,8 +63,8 @@ func TestOptions(t *testing.T) {
 	}
 	o := engineOptions(boot.NewEnv(w.env.lookup))
 	if o.PingInterval != 300*time.Millisecond || o.PingTimeout != 200*time.Millisecond || o.ConnectTimeout != 0 ||
-		o.UpgradeTimeout != 3*time.Second || o.PollHold != 2*time.Second || o.MaxPayload != 1999 || o.PollPace != 100*time.Millisecond ||
-		o.Limits.Buffer.Bytes != 77 {
+		o.UpgradeTimeout != 3*time.Second || o.PollHold != 2*time.Second || o.MaxPayload != 1999 ||
+		o.PollPace != 100*time.Millisecond || o.Limits.Buffer.Bytes != 77 {
 		t.Errorf("options %+v", o)
 	}
 }
