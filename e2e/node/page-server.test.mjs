@@ -64,6 +64,7 @@ describe('the connection in words', () => {
   test('a server that does not answer', async () => {
     const line = await newLine();
     const page = await open({ origin: line.origin, viewport: narrow });
+    await page.locator('#enter button:enabled').waitFor();
     line.silence();
     await enterAs(page, newName('Patient'));
     await page.getByRole('button', { name: 'Connecting…' }).waitFor();
@@ -76,6 +77,7 @@ describe('the connection in words', () => {
   test('at the entrance: the server has gone', async () => {
     const line = await newLine();
     const page = await open({ origin: line.origin, viewport: narrow });
+    await page.locator('#enter button:enabled').waitFor();
     await line.cut();
     await enterAs(page, newName('Early'));
     await page.locator('#enter-progress', { hasText: /unreachable since \d/ }).waitFor();

@@ -30,8 +30,11 @@ async function askOptions() {
 
 /** Loads the Socket.IO client from another path than the page names, if the server has one; resolves with whether it is there. */
 export async function findClient() {
-  options ??= await askOptions().catch(() => null);
-  if (options?.path) {
+  while (!options) {
+    options = await askOptions().catch(() => null);
+    if (!options) await new Promise((done) => setTimeout(done, pause));
+  }
+  if (options.path) {
     await new Promise((done) => {
       const script = document.createElement('script');
       script.src = `${options.path}socket.io.min.js`;
