@@ -62,6 +62,7 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 	if n.child {
 		entry.Parent = n.parent.name
 	}
+	n.sayKept(ctx)
 	if done, err := s.recover(ctx, inv, n, p.Data); done || err != nil {
 		return err
 	}

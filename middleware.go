@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+
+	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 // hooks are the middleware and listeners of a namespace, around its [Handler]. Children share those of their parent.
@@ -21,6 +23,7 @@ type hooks struct {
 	rooms roomHooks
 
 	recovery *ConnectionStateRecovery // nil where the server's counts
+	history  *sessionstore.Keeping    // nil where none is kept
 }
 
 // Use adds middleware, as Socket.IO's namespace.use does: functions that are called in the order of their registration

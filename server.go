@@ -51,6 +51,7 @@ type store interface {
 	sessionstore.Claims
 	sessionstore.Children
 	sessionstore.Timers
+	sessionstore.Histories
 }
 
 // Server is a Socket.IO server, called io in programs. It is the main namespace ("/"), and what makes others. Register
@@ -78,6 +79,7 @@ type Server struct {
 	requests   engine.RequestHooks
 
 	recovery     ConnectionStateRecovery
+	keepers      keepers
 	handlerTime  time.Duration // of disconnect handlers
 	handlerTries int
 
@@ -124,7 +126,8 @@ func New(c Config) *Server {
 		Adapter: adapter.New(
 			watched, s.engine.Delivery(),
 			adapter.Options{
-				Fanout: c.Fanout, Large: c.LargeRoom, Parser: s.parser, Observe: c.Hooks.Broadcast, Logger: s.log,
+				Fanout: c.Fanout, Large: c.LargeRoom, Parser: s.parser, Observe: c.Hooks.Broadcast, Keeper: s.keeper,
+				Logger: s.log,
 			},
 		),
 		Store: c.Store, Check: s.check, Bulk: emitter.NewBulk(s.engine.Delivery(), s.log), Ask: mayAsk,

@@ -35,6 +35,12 @@ type Options struct {
 	Parser socketio.Parser
 	// Observe, unless nil, is told what became of each broadcast, or of each part of one that came out of the queue.
 	Observe func(Result)
+	// Histories says that servers keep histories, and that an event may be the first that its room ever gets: then what
+	// they keep of a namespace is read, once a minute. Without it an emitter keeps what it emits to rooms that a server
+	// has emitted to, or let a socket join with history: it meets that where it reads the members.
+	Histories bool
+	// Keeper, unless nil, says of which rooms events are kept, in place of Histories.
+	Keeper Keeper
 	// Logger gets what went wrong and is no error; default none.
 	Logger *slog.Logger
 }
@@ -52,6 +58,9 @@ func (o Options) withDefaults() Options {
 	if o.Observe == nil {
 		o.Observe = func(Result) {}
 	}
+	if o.Keeper == nil {
+		o.Keeper = func(context.Context, sessionstore.Namespace) (*sessionstore.Keeping, error) { return nil, nil }
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -66,6 +75,8 @@ type Adapter struct {
 	large    int
 	parser   socketio.Parser
 	observe  func(Result)
+	keeper   Keeper
+	marks    *marks // of all copies
 	log      *slog.Logger
 	order    *order   // nil unless it is that of InOrder
 	caller   *Caller  // nil unless it is that of By
@@ -74,10 +85,13 @@ type Adapter struct {
 
 // New returns an Adapter that delivers by d.
 func New(store Store, d *delivery.Delivery, o Options) *Adapter {
+	if o.Histories && o.Keeper == nil {
+		o.Keeper = (&keepings{store: store}).keeping
+	}
 	o = o.withDefaults()
 	return &Adapter{
 		store: store, delivery: d, fanout: o.Fanout, large: o.Large, parser: o.Parser, observe: o.Observe,
-		log: o.Logger, leavers: &leavers{},
+		log: o.Logger, leavers: &leavers{}, keeper: o.Keeper, marks: &marks{},
 	}
 }
 
@@ -112,6 +126,8 @@ type Result struct {
 // sockets, may arrive before what was queued earlier (docs/adr/0010), unless the two come from one Adapter of
 // [Adapter.InOrder].
 //
+// Where a room keeps its history, the event comes into that first; after an error of that it has gone to no member.
+//
 // To the children of a parent it goes child by child, several at a time; each takes the reads of a broadcast to it. One
 // of which no socket was met for over an hour is forgotten.
 func (a *Adapter) Broadcast(
@@ -123,7 +139,13 @@ func (a *Adapter) Broadcast(
 	if sel.Parent != "" {
 		return a.toChildren(ctx, sel, p)
 	}
-	members, room := a.members(ctx, sel, sessionstore.Range{})
+	return a.recorded(ctx, sel, p)
+}
+
+// broadcast is Broadcast of a packet that is recorded where it has to be, as far as that is known. The error is a
+// [sessionstore.MarkedError] if a room has a mark that the packet heeds; then it has gone to no member.
+func (a *Adapter) broadcast(ctx context.Context, sel Selection, p *Packet) (Result, error) {
+	members, room := a.membersOf(ctx, sel, sessionstore.Range{}, p)
 	if a.fanout == nil {
 		return a.toAll(ctx, sel.Namespace, members, room, p)
 	}
@@ -163,14 +185,20 @@ func (a *Adapter) toAll(
 func (a *Adapter) toEach(ctx context.Context, f *fan, all members) (Result, error) {
 	var readErr error
 	for m, err := range all {
+		if errors.As(err, new(*sessionstore.MarkedError)) {
+			return Result{}, err
+		}
 		if err != nil {
 			readErr = fmt.Errorf("broadcast: %w", err)
 			break
 		}
+		past, open := f.packet.past(&m)
 		switch way := a.way(m); {
 		case a.leavers.has(m.Socket):
+		case past:
+			f.past()
 		case way != nil:
-			f.collect(ctx, way, m)
+			f.collect(ctx, way, m, open)
 		default:
 			f.start(ctx, m)
 		}

@@ -128,7 +128,7 @@ func (c *carrier) resume(ctx context.Context, owner sessionstore.Owner) error {
 
 // walk delivers to all members from c.at on.
 func (c *carrier) walk(ctx context.Context) error {
-	all, room := c.a.members(ctx, c.part.Selection, sessionstore.Range{From: c.at, To: c.end})
+	all, room := c.a.membersOf(ctx, c.part.Selection, sessionstore.Range{From: c.at, To: c.end}, c.packet)
 	chunk := make([]sessionstore.Member, 0, carryChunk)
 	for m, err := range all {
 		if err != nil {
@@ -221,15 +221,26 @@ func (c *carrier) stop(ctx context.Context) {
 func (c *carrier) settle(ctx context.Context, doubt sessionstore.Range) error {
 	var group errgroup.Group
 	group.SetLimit(fanOut)
-	all, _ := c.a.members(ctx, c.part.Selection, doubt)
+	all, _ := c.a.membersOf(ctx, c.part.Selection, doubt, c.packet)
 	var t tally
 	var failed error
 	for m, err := range all {
 		if failed = err; err != nil {
 			break
 		}
+		past, open := c.packet.past(&m)
 		group.Go(func() error {
-			t.count(m, c.a.delivery.Settle(ctx, m.Session, c.packet.id))
+			var err error
+			if open {
+				past, err = c.a.seam(ctx, c.part.Namespace, c.packet, m)
+			}
+			switch {
+			case errors.Is(err, errLeft):
+				return nil
+			case err == nil && !past:
+				err = c.a.delivery.Settle(ctx, m.Session, c.packet.id)
+			}
+			t.count(m, err)
 			return nil
 		})
 	}

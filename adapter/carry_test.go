@@ -84,6 +84,12 @@ func (s mortalStore) Members(
 	}
 }
 
+func (s mortalStore) Unmarked(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room,
+) iter.Seq2[sessionstore.Member, error] {
+	return s.Members(ctx, nsp, room, sessionstore.Range{})
+}
+
 type mortalPusher struct {
 	delivery.Pusher
 	life *life

@@ -81,9 +81,25 @@ func (f *fan) start(ctx context.Context, m sessionstore.Member) {
 	})
 }
 
-// collect has a packet leave by a way of the caller's.
-func (f *fan) collect(ctx context.Context, by Way, m sessionstore.Member) {
-	_, err := Send(ctx, by, m, f.packet)
+// past counts a member that gets the packet as history.
+func (f *fan) past() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.result.Delivered++
+}
+
+// collect has a packet leave by a way of the caller's. Open says that the member is joining.
+func (f *fan) collect(ctx context.Context, by Way, m sessionstore.Member, open bool) {
+	past, err := false, error(nil)
+	if open {
+		past, err = f.a.seam(ctx, f.nsp, f.packet, m)
+	}
+	if errors.Is(err, errLeft) || errors.Is(err, delivery.ErrClosed) {
+		return
+	}
+	if err == nil && !past {
+		_, err = Send(ctx, by, m, f.packet)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
@@ -137,7 +153,18 @@ func (f *fan) end(ctx context.Context) (Result, error) {
 
 func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place, first delivery.First) {
 	p.way = f.a.delivery.With(p.patiently, f.close)
-	truth, err := p.way.After(ctx, f.packet.target(m), f.packet.to(m), first)
+	truth, err := m.Hint, error(nil)
+	past := false
+	if _, open := f.packet.past(&m); open {
+		p.give()
+		if past, err = f.a.seam(ctx, f.nsp, f.packet, m); errors.Is(err, errLeft) {
+			return
+		}
+		p.take()
+	}
+	if err == nil && !past {
+		truth, err = p.way.After(ctx, f.packet.target(m), f.packet.to(m), first)
+	}
 	gone := errors.Is(err, delivery.ErrClosed) && !errors.Is(err, delivery.ErrEnding)
 	dropped := errors.Is(err, delivery.ErrDropped)
 	switch {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -161,11 +162,18 @@ func encodePart(p *Part) (string, error) {
 func (a *Adapter) queue(ctx context.Context, sel Selection, p *Packet, parts []FanoutMessage) (Result, error) {
 	r := Result{Queued: true}
 	if c := a.caller; c != nil {
-		mine, _ := a.members(ctx, sel, sessionstore.Range{From: c.Socket, To: c.Socket + "\x00"})
+		mine, _ := a.membersOf(ctx, sel, sessionstore.Range{From: c.Socket, To: c.Socket + "\x00"}, p)
 		for m, err := range mine {
-			if err == nil && !a.leavers.has(m.Socket) {
+			past, open := p.past(&m)
+			if err == nil && open {
+				past, err = a.seam(ctx, sel.Namespace, p, m)
+			}
+			if err == nil && !past && !a.leavers.has(m.Socket) {
 				_, err = Send(ctx, c.Way, m, p)
 				r.Delivered++
+			}
+			if errors.Is(err, errLeft) || errors.Is(err, delivery.ErrClosed) {
+				err = nil
 			}
 			if err != nil {
 				return Result{}, fmt.Errorf("broadcast: own socket: %w", err)

@@ -92,6 +92,9 @@ func smallest(heads []head) (sessionstore.Member, error, bool) {
 	m := heads[least].m
 	for i := range heads {
 		if heads[i].ok && heads[i].m.Socket == m.Socket {
+			if m.Rewound = max(m.Rewound, heads[i].m.Rewound); heads[i].m.Joining.Held() {
+				m.Joining = heads[i].m.Joining
+			}
 			heads[i].advance()
 		}
 	}

@@ -23,6 +23,9 @@ type Packet struct {
 	id     sessionstore.PacketID
 	frames []string              // its encoding, which all sockets share
 	entry  []sessionstore.Packet // the same as an entry of a buffer
+
+	history []logged // its places in the histories of the rooms that it goes to; nil if none keeps it
+	heeds   bool     // a walk of a room where it has no place ends at a mark
 }
 
 // NewPacket returns a packet with an id of its own, for clients that have a parser. A packet that has attachments
@@ -70,7 +73,7 @@ func (p *Packet) encoded(parser socketio.Parser) *Packet {
 		return p
 	}
 	q := newPacket(p.id, parser, p.Packet)
-	q.Volatile = p.Volatile
+	q.Volatile, q.history = p.Volatile, p.history
 	return q
 }
 
@@ -98,6 +101,8 @@ type packetJSON struct {
 	Ack *uint64 `json:"ack,omitempty"`
 	// Volatile is that of the packet.
 	Volatile bool `json:"volatile,omitempty"`
+	// History are its places in the histories of rooms.
+	History []logged `json:"history,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler. Characters that matter in HTML stay as they are: packets are full of quoted
@@ -107,6 +112,7 @@ func (p *Packet) MarshalJSON() ([]byte, error) {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	j := packetJSON{ID: p.id, Type: p.Type, Data: p.Data, Attachments: p.Attachments, Volatile: p.Volatile}
+	j.History = p.history
 	if p.HasID {
 		j.Ack = &p.ID
 	}
@@ -122,6 +128,7 @@ func (p *Packet) UnmarshalJSON(b []byte) error {
 	}
 	*p = Packet{
 		id: j.ID, Packet: socketio.Packet{Type: j.Type, Data: j.Data, Attachments: j.Attachments}, Volatile: j.Volatile,
+		history: j.History,
 	}
 	if j.Ack != nil {
 		p.ID, p.HasID = *j.Ack, true

@@ -79,6 +79,13 @@ func CheckRoom(name string) error {
 // members walks the sockets that are selected within a range, each once. The room returned is the one whose rows they
 // come from if it is a single one.
 func (a *Adapter) members(ctx context.Context, sel Selection, in sessionstore.Range) (members, sessionstore.Room) {
+	return a.membersOf(ctx, sel, in, &Packet{})
+}
+
+// membersOf walks the sockets that are selected for a packet, with what its place in the histories of rooms is to them.
+func (a *Adapter) membersOf(
+	ctx context.Context, sel Selection, in sessionstore.Range, p *Packet,
+) (members, sessionstore.Room) {
 	from, and := sel.Rooms, sel.And
 	if len(from) == 0 && len(and) > 0 { // a room is read in place of the namespace
 		from, and = and[:1], and[1:]
@@ -92,7 +99,16 @@ func (a *Adapter) members(ctx context.Context, sel Selection, in sessionstore.Ra
 	}
 	var sources []members
 	for _, r := range from {
-		sources = append(sources, a.inRoom(ctx, sel.Namespace, r, in)...)
+		walks := a.inRoom
+		if p.heeds && in == (sessionstore.Range{}) && p.number(r) == 0 {
+			walks = a.unmarked
+		}
+		for _, s := range walks(ctx, sel.Namespace, r, in) {
+			if p.history != nil {
+				s = placed(s, p.number(r))
+			}
+			sources = append(sources, s)
+		}
 	}
 	if len(from) == 0 {
 		sources = a.shards(ctx, sel.Namespace, in)
@@ -121,11 +137,25 @@ func (a *Adapter) shards(ctx context.Context, nsp sessionstore.Namespace, in ses
 func (a *Adapter) inRoom(
 	ctx context.Context, nsp sessionstore.Namespace, r sessionstore.Room, in sessionstore.Range,
 ) []members {
-	sources := []members{a.store.Members(ctx, nsp, r, in)}
+	return a.orOwn(ctx, nsp, r, in, a.store.Members(ctx, nsp, r, in))
+}
+
+// orOwn adds the socket whose id is the room's name to the walk of the room.
+func (a *Adapter) orOwn(
+	ctx context.Context, nsp sessionstore.Namespace, r sessionstore.Room, in sessionstore.Range, all members,
+) []members {
+	sources := []members{all}
 	if isID(r) && in.Contains(sessionstore.SocketID(r)) {
 		sources = append(sources, a.own(ctx, nsp, r))
 	}
 	return sources
+}
+
+// unmarked is inRoom of a whole room, for a packet that is not in a history of the room: it fails at the room's mark.
+func (a *Adapter) unmarked(
+	ctx context.Context, nsp sessionstore.Namespace, r sessionstore.Room, all sessionstore.Range,
+) []members {
+	return a.orOwn(ctx, nsp, r, all, a.store.Unmarked(ctx, nsp, r))
 }
 
 // isID reports whether a room's name may be the id of a socket.

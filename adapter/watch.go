@@ -57,9 +57,23 @@ func (w *watched) Join(
 	ctx context.Context, s sessionstore.Socket, room sessionstore.Room, hint sessionstore.Connection,
 	limits sessionstore.SocketLimits,
 ) error {
+	return w.join(ctx, s, room, func() error { return w.Store.Join(ctx, s, room, hint, limits) })
+}
+
+// JoinLater implements [sessionstore.Histories].
+func (w *watched) JoinLater(
+	ctx context.Context, s sessionstore.Socket, room sessionstore.Room, joining sessionstore.Lease,
+	limits sessionstore.SocketLimits,
+) error {
+	return w.join(ctx, s, room, func() error { return w.Store.JoinLater(ctx, s, room, joining, limits) })
+}
+
+func (w *watched) join(
+	ctx context.Context, s sessionstore.Socket, room sessionstore.Room, join func() error,
+) error {
 	in := w.watcher.Interest(s)
 	if !in.in() {
-		return w.Store.Join(ctx, s, room, hint, limits)
+		return join()
 	}
 	e, err := Before(ctx, w.Store, in, s.Namespace, room)
 	was := false
@@ -69,7 +83,7 @@ func (w *watched) Join(
 	if err != nil {
 		return fmt.Errorf("join room: %w", err)
 	}
-	err = w.Store.Join(ctx, s, room, hint, limits)
+	err = join()
 	if !was && made(err) {
 		edge, doubt := e.After(ctx)
 		w.watcher.Moved(ctx, Move{Socket: s, Room: room, Edge: edge}, doubt)

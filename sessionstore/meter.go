@@ -72,6 +72,11 @@ const (
 	OpChild
 	OpTimer
 	OpDueTimers
+	OpRecord
+	OpHistory
+	OpEvents
+	OpKeeping
+	OpMark
 	numOps
 )
 
@@ -85,6 +90,7 @@ var opNames = [numOps]string{
 	"ReadSocket", "Auth", "Data", "SetData", "SwapData", "SetExpiry", "SetHint",
 	"ClearSockets", "Join", "Leave", "RoomsOf", "InRoom", "Member", "Members", "Reap", "Partial", "Ack", "Ask",
 	"Claim", "Child", "Timer", "DueTimers",
+	"Record", "History", "Events", "Keeping", "Mark",
 }
 
 // String returns the operation's name.

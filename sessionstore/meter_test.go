@@ -10,7 +10,7 @@ import (
 
 func TestOpNames(t *testing.T) {
 	seen := make(map[string]bool)
-	for op := sessionstore.OpCreate; op <= sessionstore.OpDueTimers; op++ {
+	for op := sessionstore.OpCreate; op <= sessionstore.OpMark; op++ {
 		name := op.String()
 		if name == "" || name == "unknown" || seen[name] {
 			t.Errorf("operation %d is named %q", op, name)
@@ -20,7 +20,7 @@ func TestOpNames(t *testing.T) {
 	for op, want := range map[sessionstore.Op]string{
 		sessionstore.OpCreate: "Create", sessionstore.OpRenew: "Renew", sessionstore.OpRegister: "Register",
 		sessionstore.OpPutSocket: "PutSocket", sessionstore.OpReap: "Reap", sessionstore.OpAck: "Ack",
-		sessionstore.OpDueTimers + 1: "unknown", 255: "unknown",
+		sessionstore.OpMark + 1: "unknown", 255: "unknown",
 	} {
 		if got := op.String(); got != want {
 			t.Errorf("operation %d is named %q, want %q", op, got, want)

@@ -55,6 +55,10 @@ type Number struct {
 	From, To int
 	// First says that the carrier may have none of this outbox yet instead; with From below 0 it must have none.
 	First bool
+	// PartFrom and PartTo are for an entry From+1 that is a [Rewind], of which a carrier gets some events at a time:
+	// how many it has to have, and how many it has afterwards. It has 0 of an entry that has not begun, and of the next
+	// one once To is beyond.
+	PartFrom, PartTo int
 }
 
 // Bears reports whether a session on WebSocket that has a hold takes a Deliver by number: if that is the hold of an
@@ -67,6 +71,9 @@ func (n *Number) Bears(s *Session) bool { return n.Outbox == "" || !s.Serial }
 func (n *Number) Meets(s *Session) bool {
 	if n.Outbox == "" {
 		return true
+	}
+	if s.Numbers[n.Outbox.Part()] != n.PartFrom {
+		return false
 	}
 	got, ok := s.Numbers[n.Outbox]
 	if !ok {
@@ -122,7 +129,8 @@ type Outboxes interface {
 	Sent(ctx context.Context, read *Session, owner Owner, n int) error
 	// Trim removes the first n entries of an outbox, counts them in Trimmed, and takes them off Given (1 write, and a
 	// read for each level of pages of which a part goes; 1 write more for each page that others turned since the
-	// reading). N is at most what read has. Condition: open, and Trimmed as read. A refusal in which Trimmed is n more
-	// than was read may mean that an earlier call was applied; nothing is left to do then, whichever call it was.
+	// reading). N is at most what read has. Condition: open, and Trimmed and Moves as read, for what a carrier got that
+	// has been replaced may have to be sent again. A refusal in which Trimmed is n more than was read may mean that an
+	// earlier call was applied; nothing is left to do then, whichever call it was.
 	Trim(ctx context.Context, read *Session, n int) error
 }

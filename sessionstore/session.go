@@ -69,9 +69,12 @@ type Packet struct {
 	Size int
 	// Once says that a recovery does not send the packet again: it is volatile. Kept in the buffers of outboxes.
 	Once bool
+	// Rewind, unless nil, says that this is an entry of an outbox that stands for events of a room: then there are no
+	// frames.
+	Rewind *Rewind
 	// Page is where a store keeps the packet together with others. Such a packet, as it is read with its session, has
-	// neither ID nor frames nor Once, and its Size is its share of what those of its page have together: right in the
-	// sum, and no more than a guess for itself. [Buffers.Bodies] returns it whole, without a Page.
+	// neither ID nor frames nor Once nor Rewind, and its Size is its share of what those of its page have together:
+	// right in the sum, and no more than a guess for itself. [Buffers.Bodies] returns it whole, without a Page.
 	Page Page
 }
 
@@ -336,6 +339,12 @@ type Member struct {
 	// Hint is the connection to push to at once, or none: then the session's buffer is to be tried. It
 	// may be stale. Correctness never depends on it.
 	Hint Connection
+	// Rewound is the number of the last event of the room's history that the socket gets as history, if it does; what
+	// was recorded up to it is not delivered to it.
+	Rewound int
+	// Joining says that the socket is about to join with history: until it is known which events belong to that,
+	// nothing that is recorded is delivered to it.
+	Joining Lease
 }
 
 // Registration is a session's row in the sharded registry, which the sweeper walks.

@@ -24,6 +24,7 @@ type Store interface {
 	Claims
 	Children
 	Timers
+	Histories
 }
 
 // NewSession is what a handshake stores.

@@ -98,6 +98,9 @@ type Store interface {
 	sessionstore.Buffers
 	sessionstore.Flushes
 	sessionstore.Outboxes
+	sessionstore.Histories
+	// InRoom is that of [sessionstore.Rooms].
+	InRoom(ctx context.Context, k sessionstore.Socket, room sessionstore.Room) (bool, error)
 }
 
 // Delivery brings packets to one session: by a push to its WebSocket, or by its buffer.

@@ -42,6 +42,11 @@ const (
 	binaryRoom = (protocol.MaxOffset+4)*4/3 + 4
 )
 
+// CheckEvent refuses an event that would be too large with an offset, with [ErrPacketTooLarge].
+func (d *Delivery) CheckEvent(frames []string) error {
+	return d.checkOutbox([]sessionstore.Packet{{Frames: frames}})
+}
+
 // checkOutbox refuses what would be too large with its offset.
 func (d *Delivery) checkOutbox(packets []sessionstore.Packet) error {
 	for _, p := range packets {
@@ -265,6 +270,7 @@ type outboxPusher struct {
 	flusher // of which id and hold are the outbox's
 
 	carrier Target
+	has     protocol.Offset // what the client has of an entry that is a rewind
 }
 
 // pushOutbox pushes what has not been sent, in order, and gives the hold back. What was appended meanwhile makes that
@@ -323,12 +329,21 @@ func (f *outboxPusher) entries(ctx context.Context, s *sessionstore.Session, fro
 		if i < volatile {
 			d = d.impatient()
 		}
-		frames := stampAll(f.id, s.Trimmed+from+i+1, p.Frames)
-		switch err := f.one(ctx, d, p.ID, frames); {
+		if p.Once && i >= volatile { // of a caller that has not pushed it: it was late for that carrier
+			continue
+		}
+		number := s.Trimmed + from + i + 1
+		push := func() error { return f.one(ctx, d, p.ID, stampAll(f.id, number, p.Frames)) }
+		if p.Rewind != nil {
+			push = func() error { return f.rewind(ctx, number, p.Rewind) }
+		}
+		switch err := push(); {
 		case errors.Is(err, ErrDropped):
 			f.dropped++
 		case errors.Is(err, ErrNotSerial): // told to the caller if it is its own
 			return true, errors.Join(err, f.cut(ctx, err))
+		case errors.Is(err, errEventsGone):
+			return true, f.d.endRewind(ctx, s, err)
 		case err != nil:
 			return true, f.cut(ctx, err)
 		}
@@ -358,22 +373,33 @@ func (f *outboxPusher) sent(ctx context.Context, read *sessionstore.Session, n i
 }
 
 // number brings entries of an outbox to the buffer of its carrier, which polls: those behind the number that it has.
-// Callers need no hold for that and may die at any point, for the number says what the carrier has.
+// Callers need no hold for that and may die at any point, for the number says what the carrier has. Of a rewind it
+// brings what the buffer has room for; the client's GETs bring the rest.
 func (d *Delivery) number(ctx context.Context, s sessionstore.Session, has int) error {
 	limits := d.limits.Buffer
 	var err error
 	for tries := again.Times(storeTries); tries.Next(ctx); {
-		limits.Number = sessionstore.Number{
-			Outbox: s.ID, From: has, To: s.Seq(), First: s.Moves == 0 && has == 0,
-		}
 		var packets []sessionstore.Packet
-		if packets, err = d.numbered(ctx, &s, has); err != nil {
+		var rewind *sessionstore.Rewind
+		if packets, rewind, err = d.numbered(ctx, &s, has); err != nil {
+			if errors.Is(err, sessionstore.ErrNotFound) {
+				break
+			}
 			continue
 		}
-		err = d.store.Deliver(ctx, s.Carrier, packets, limits)
+		to := max(has, s.Trimmed) + len(packets)
+		if rewind != nil && len(packets) == 0 {
+			return d.numberRewind(ctx, s, to+1, rewind)
+		}
+		limits.Number = sessionstore.Number{Outbox: s.ID, From: has, To: to, First: s.Moves == 0 && has == 0}
+		err = d.store.Deliver(ctx, s.Carrier, joined(packets), limits)
 		action, got := d.rules.Numbered(err, &s, limits.Number)
 		switch action {
 		case protocol.NumberDone:
+			if got >= to && got < s.Seq() { // up to a rewind
+				has, tries = got, again.Times(storeTries)
+				continue
+			}
 			d.trim(ctx, &s, got-s.Trimmed)
 			return nil
 		case protocol.NumberLost, protocol.NumberLeave:
@@ -391,20 +417,37 @@ func (d *Delivery) number(ctx context.Context, s sessionstore.Session, has int) 
 	return d.closeCarrier(context.WithoutCancel(ctx), s, ReasonTransportError, "deliver: "+fmt.Sprint(err))
 }
 
-// numbered returns the entries behind a number, as the carrier gets them.
+// numbered returns the entries behind a number, as the carrier gets them, up to one that is a rewind; or that, if it is
+// the first.
 func (d *Delivery) numbered(
 	ctx context.Context, s *sessionstore.Session, has int,
-) ([]sessionstore.Packet, error) {
+) ([]sessionstore.Packet, *sessionstore.Rewind, error) {
 	from := max(has-s.Trimmed, 0)
 	packets, err := d.store.Bodies(ctx, s.ID, s.Buffer[min(from, len(s.Buffer)):])
 	if err != nil {
-		return nil, fmt.Errorf("deliver: %w", err)
+		return nil, nil, fmt.Errorf("deliver: %w", err)
 	}
-	var all []sessionstore.Packet
+	all := make([]sessionstore.Packet, 0, len(packets))
 	for i, p := range packets {
-		all = join(all, p.ID, stampAll(s.ID, s.Trimmed+from+i+1, p.Frames))
+		if p.Rewind != nil {
+			return all, p.Rewind, nil
+		}
+		one := sessionstore.Packet{ID: p.ID}
+		if !p.Once { // or it was for a carrier on WebSocket, and is late
+			one.Frames = stampAll(s.ID, s.Trimmed+from+i+1, p.Frames)
+		}
+		all = append(all, one)
 	}
-	return all, nil
+	return all, nil, nil
+}
+
+// joined puts packets together to few entries of a buffer.
+func joined(packets []sessionstore.Packet) []sessionstore.Packet {
+	var all []sessionstore.Packet
+	for _, p := range packets {
+		all = join(all, p.ID, p.Frames)
+	}
+	return all
 }
 
 // join adds frames to a list of entries for a buffer: to the last of them while that is not too large.
@@ -438,7 +481,10 @@ func (d *Delivery) follow(
 	if err != nil {
 		return d.closeCarrier(context.WithoutCancel(ctx), s, ReasonTransportError, "switch: "+err.Error())
 	}
-	return d.pushOutbox(ctx, after, hold, 0)
+	f := d.outboxPusher(&after, hold)
+	f.has = protocol.Offset{Entry: got + 1, Packets: carrier.Numbers[s.ID.Part()]}
+	_, err = f.run(ctx, after, after.Given, 0)
+	return err
 }
 
 // An outbox keeps what was sent, for a client that comes back; but no more than leaves room for what comes while the
@@ -538,7 +584,7 @@ func (d *Delivery) welcome(
 		err := d.closing.Close(ctx, after.ID, ReasonTransportClose, CloseOptions{})
 		return false, err
 	}
-	missed, err := d.behind(ctx, &after, at)
+	missed, sent, err := d.behind(ctx, &after, at)
 	switch {
 	case errors.Is(err, sessionstore.ErrNotFound): // it is too old to be there
 		return false, d.closing.Close(ctx, after.ID, ReasonTransportClose, CloseOptions{})
@@ -547,11 +593,12 @@ func (d *Delivery) welcome(
 	}
 	all := d.rules.Welcome(r.First, missed)
 	if hold.Lasting() {
-		return true, d.resend(ctx, after, all)
+		return true, d.resend(ctx, after, all, at, sent)
 	}
 	f := d.outboxPusher(&after, hold)
+	f.has = at
 	if err = f.first(ctx, all); err == nil {
-		_, err = f.run(ctx, after, len(after.Buffer), 0)
+		_, err = f.run(ctx, after, sent-after.Trimmed, 0)
 	}
 	return true, err
 }
@@ -582,21 +629,34 @@ func (d *Delivery) move(
 	return before, false, fmt.Errorf("recover: %w", err)
 }
 
-// behind returns what a client misses that has all up to an offset.
+// behind returns what a client misses that has all up to an offset, as far as there is no rewind of which it lacks
+// events, and the number of the last entry of that. What comes with such a rewind, or behind it, has never been sent.
 func (d *Delivery) behind(
 	ctx context.Context, s *sessionstore.Session, at protocol.Offset,
-) ([]sessionstore.Packet, error) {
+) (all []sessionstore.Packet, last int, err error) {
 	from := at.Entry - s.Trimmed
 	if at.Packets > 0 {
 		from--
 	}
 	packets, err := d.store.Bodies(ctx, s.ID, s.Buffer[from:])
 	if err != nil {
-		return nil, fmt.Errorf("recover: %w", err)
+		return nil, 0, fmt.Errorf("recover: %w", err)
 	}
-	var all []sessionstore.Packet
 	for i, p := range packets {
 		number, has := s.Trimmed+from+i+1, 0
+		if p.Rewind != nil {
+			if number == at.Entry {
+				has = at.Packets
+			}
+			lacks, err := d.lacks(ctx, s.ID, number, p.Rewind, has)
+			if err != nil {
+				return nil, 0, err
+			}
+			if lacks {
+				return all, number - 1, nil
+			}
+			continue
+		}
 		if number == at.Entry {
 			has = at.Packets
 		}
@@ -604,7 +664,7 @@ func (d *Delivery) behind(
 			all = join(all, p.ID, missed(s.ID, number, p.Frames, has))
 		}
 	}
-	return all, nil
+	return all, s.Seq(), nil
 }
 
 // first pushes what a client that comes back gets first.
@@ -620,16 +680,22 @@ func (f *outboxPusher) first(ctx context.Context, all []sessionstore.Packet) err
 }
 
 // resend is first for a carrier that polls. Others append to its buffer once it has a number of the outbox; what they
-// left to this caller until then is brought behind that.
-func (d *Delivery) resend(ctx context.Context, s sessionstore.Session, all []sessionstore.Packet) error {
+// left to this caller until then is brought behind that, and so is what comes with a rewind. It has all up to the entry
+// sent, and up to at of the next.
+func (d *Delivery) resend(
+	ctx context.Context, s sessionstore.Session, all []sessionstore.Packet, at protocol.Offset, sent int,
+) error {
 	var err error
 	limits := d.limits.Buffer
-	limits.Number = sessionstore.Number{Outbox: s.ID, From: -1, To: s.Seq()}
+	limits.Number = sessionstore.Number{Outbox: s.ID, From: -1, To: sent}
+	if at.Entry == sent+1 {
+		limits.Number.PartTo = at.Packets
+	}
 	for tries := again.Times(storeTries); tries.Next(ctx); {
 		err = d.store.Deliver(ctx, s.Carrier, all, limits)
 		switch action, _ := d.rules.Numbered(err, &s, limits.Number); action {
 		case protocol.NumberDone:
-			return d.catchUp(ctx, s)
+			return d.catchUp(ctx, s, sent)
 		case protocol.NumberLost:
 			return ErrClosed
 		case protocol.NumberRepeat:
@@ -644,17 +710,18 @@ func (d *Delivery) resend(ctx context.Context, s sessionstore.Session, all []ses
 	return errors.Join(err, d.closeCarrier(context.WithoutCancel(ctx), s, ReasonTransportError, err.Error()))
 }
 
-// catchUp brings what was appended to an outbox since it was read, if its carrier polls.
-func (d *Delivery) catchUp(ctx context.Context, s sessionstore.Session) error {
+// catchUp brings what is in an outbox behind the number that its carrier has, and what was appended since it was read,
+// if the carrier polls.
+func (d *Delivery) catchUp(ctx context.Context, s sessionstore.Session, has int) error {
 	now, err := d.readAgain(ctx, s.ID)
 	if err != nil {
 		return errors.Join(err, d.closeCarrier(ctx, s, ReasonTransportError, "recover: "+err.Error()))
 	}
 	if now.State != sessionstore.Open || now.Carrier != s.Carrier || now.Hold.Owner != sessionstore.HoldPolling ||
-		now.Seq() == s.Seq() {
+		now.Seq() == has {
 		return nil
 	}
-	return d.number(ctx, now, s.Seq())
+	return d.number(ctx, now, has)
 }
 
 // sentTime bounds the wait for what another caller is pushing.

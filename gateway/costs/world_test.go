@@ -65,7 +65,8 @@ type world struct {
 	pusher  *pushtest.Pusher
 	server  *nonstick.Server
 
-	recovery time.Duration // of the next instances
+	recovery time.Duration     // of the next instances
+	history  *nonstick.History // the same, of the main namespace
 }
 
 func newWorld(
@@ -86,6 +87,13 @@ func (w *world) another() {
 		Store:  w.store,
 		Pusher: w.pusher, Recovery: w.recovery,
 		Options: engine.Options{PollHold: 400 * time.Millisecond, PingInterval: time.Hour},
+	})
+	if w.history != nil {
+		w.server.KeepHistory(*w.history)
+	}
+	type wish = nonstick.Args2[string, int]
+	nonstick.On(w.server, "rewind", func(ctx context.Context, s *nonstick.Socket, in wish) error {
+		return s.JoinRewind(ctx, in.First, nonstick.Rewind{Events: in.Second})
 	})
 	for _, name := range namespaces() {
 		n := w.server.Of(name)

@@ -110,6 +110,9 @@ type Store interface {
 	sessionstore.Upgrades
 	sessionstore.Flushes
 	sessionstore.Outboxes
+	sessionstore.Histories
+	// InRoom is that of [sessionstore.Rooms].
+	InRoom(ctx context.Context, k sessionstore.Socket, room sessionstore.Room) (bool, error)
 	sessionstore.Connections
 	sessionstore.Registry
 	sessionstore.Sockets

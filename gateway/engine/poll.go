@@ -102,6 +102,9 @@ func (p *poller) until(ctx context.Context) (string, error) {
 		if p.t == "" {
 			p.t = p.name(ctx, s.OpenedT)
 		}
+		if err := p.more(ctx, &s); err != nil {
+			return "", p.again(err)
+		}
 		g := p.state(&s, time.Now())
 		action := p.e.rules.Get(g)
 		if action.Do == protocol.GetGive && p.gathers(&s) && p.comes(ctx, changed) {
@@ -119,6 +122,23 @@ func (p *poller) until(ctx context.Context) (string, error) {
 			p.deadline = time.Time{}
 		}
 	}
+}
+
+// more brings what history the client has yet to get, once it has fetched all that waited, and reads the session again.
+// A copy of a GET that was answered asks for no more.
+func (p *poller) more(ctx context.Context, s *sessionstore.Session) error {
+	if s.State != sessionstore.Open || s.Transport != sessionstore.Polling || len(s.Pending()) > 0 || s.LastT == p.t ||
+		len(s.RewindsLeft()) == 0 {
+		return nil
+	}
+	if err := p.e.delivery.More(ctx, s); err != nil {
+		return err
+	}
+	now, err := p.e.store.Get(ctx, p.id, time.Now())
+	if err == nil {
+		*s = now
+	}
+	return err
 }
 
 // name returns what names the GET: what the client sent, or a token.

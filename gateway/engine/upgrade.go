@@ -167,6 +167,9 @@ func (e *Engine) upgraded(ctx context.Context, id sessionstore.SessionID) error 
 		}
 	}
 	e.tellUpgraded(ctx, s)
+	if len(s.RewindsLeft()) > 0 { // which the client's GETs have not brought
+		return e.tend(ctx, &s)
+	}
 	return nil
 }
 

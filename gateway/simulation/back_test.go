@@ -88,17 +88,20 @@ const longestAway = pingInterval + pingTimeout + awayTime + 4*time.Second
 
 // chain is what a client has got since it was last told that it is new: of one socket, over all of its connections.
 type chain struct {
-	id   string // of the socket
-	got  map[string]bool
-	log  []string // the same, in order
-	half string   // of two packets of one entry the second, if the first has come
-	past []past   // by which another may be made that has stopped there
+	id    string // of the socket
+	got   map[string]bool
+	log   []string // the same, in order
+	half  string   // of two packets of one entry the second, if the first has come
+	kept  []string // events of the room that has a history, in order
+	wants int      // of it, at most
+	past  []past   // by which another may be made that has stopped there
 }
 
 // past is what a client knew at some time.
 type past struct {
 	offset string
 	got    int // events of the log
+	kept   int // and of the room that has a history
 }
 
 func newChain(id string) *chain { return &chain{id: id, got: map[string]bool{}} }
@@ -110,6 +113,7 @@ func (c *chain) until(p past) *chain {
 		one.got[id] = true
 	}
 	one.log = slices.Clone(c.log[:p.got])
+	one.kept, one.wants = slices.Clone(c.kept[:p.kept]), c.wants
 	return one
 }
 
@@ -167,7 +171,7 @@ func twinOf(ctx context.Context, b *back, n int) *back {
 	one.plan = one.plan[:min(len(one.plan), 2)]
 	one.said = twinSaid * (n + 1)
 	one.twin, one.twins, one.pid, one.lostAt = true, nil, b.pid, time.Now()
-	at := past{offset: b.offset, got: len(b.chain.log)}
+	at := past{b.offset, len(b.chain.log), len(b.chain.kept)}
 	if len(b.chain.past) > 0 && rng.IntN(3) > 0 {
 		at = b.chain.past[rng.IntN(len(b.chain.past))]
 	}
@@ -747,6 +751,7 @@ func (s *stay) connected(ctx context.Context, text string) {
 	s.b.checkRecovered(recovered)
 	if !recovered || s.b.chain == nil {
 		s.b.chain = newChain(told.Sid)
+		s.asksForHistory(ctx)
 	}
 	s.b.final, s.b.leaving = false, false
 	s.b.r.w.note(fmt.Sprintf("%s is %s, recovered: %v", s.name, told.Sid, recovered))
@@ -794,7 +799,11 @@ func (b *back) gets(ctx context.Context, text string) {
 		return
 	}
 	id, _ := list[1].(string)
-	b.happens(id)
+	if strings.HasPrefix(id, "k") {
+		b.keeps(id)
+	} else {
+		b.happens(id)
+	}
 	if ack != "" {
 		s := b.now
 		b.r.w.spawn(ctx, s.name+" answer", func(ctx context.Context, _ *proc) {
@@ -808,5 +817,5 @@ func (b *back) gets(ctx context.Context, text string) {
 		return
 	}
 	b.offset = offset
-	b.chain.past = append(b.chain.past, past{offset, len(b.chain.log)})
+	b.chain.past = append(b.chain.past, past{offset, len(b.chain.log), len(b.chain.kept)})
 }

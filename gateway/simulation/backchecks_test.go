@@ -243,6 +243,7 @@ func (r *run) checkBack(ctx context.Context, b *back) {
 			r.w.violation("%s: %s was accepted and never came", b.name, id)
 		}
 	}
+	r.checkKept(ctx, b)
 	if n := r.outlook(b.chain.id).ends; n > 0 {
 		r.w.violation("%s lives, its end was told %d times", b.name, n)
 	}

@@ -104,6 +104,7 @@ func (r *run) newBacks() {
 		}
 		r.risePlans = append(r.risePlans, p)
 	}
+	r.newRewinds()
 	if rng.IntN(3) == 0 {
 		r.tight = true // so that outboxes are trimmed
 	}
@@ -180,6 +181,7 @@ func (r *run) recovers(srv *nonstick.Server) {
 		return nil
 	})
 	nsp.OnDisconnect(r.over0)
+	r.keepHistory(nsp)
 }
 
 // outlook returns what is known of a socket. The run is locked.
@@ -374,6 +376,7 @@ func (r *run) startBacks(ctx context.Context) {
 	for e := range r.risePlans {
 		r.w.spawn(ctx, fmt.Sprintf("to back, emitter%d", e), func(ctx context.Context, p *proc) { r.riser(ctx, p, e) })
 	}
+	r.startRewinds(ctx)
 	if r.kickAt > 0 {
 		r.w.spawn(ctx, "to back, kick", r.kick)
 	}
@@ -405,7 +408,10 @@ func (r *run) endBacks(ctx context.Context) {
 }
 
 func (r *run) riserOf(st sessionstore.Store, srv *nonstick.Server) *adapter.Adapter {
-	return adapter.New(st, srv.Engine().Delivery(), adapter.Options{Logger: slog.New(failures{})})
+	return adapter.New(st, srv.Engine().Delivery(), adapter.Options{
+		Logger: slog.New(failures{}),
+		Keeper: r.rewinding.keeping,
+	})
 }
 
 func (r *run) allowRecovery(nsp *nonstick.Namespace) {

@@ -62,7 +62,8 @@ type run struct {
 	risers       []*adapter.Adapter // by instance, for recoverable sockets
 	risePlans    []risePlan
 	kickAt       time.Duration // when the server ends the socket of the first client that comes back; never if 0
-	alone        bool          // there is one client beside those that come back
+	rewinding    rewinds
+	alone        bool // there is one client beside those that come back
 
 	mu           sync.Mutex
 	accepted     map[*client]map[string]bool

@@ -64,8 +64,19 @@ func (s *store) behind(last *sessionstore.Member, ids sessionstore.Range) sessio
 func (s *store) Members(
 	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range,
 ) iter.Seq2[sessionstore.Member, error] {
+	return s.members(ctx, nsp, room, ids, s.Store.Members(ctx, nsp, room, ids))
+}
+
+// members is a walk of a room whose first page is of a walk that is given.
+func (s *store) members(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range,
+	first iter.Seq2[sessionstore.Member, error],
+) iter.Seq2[sessionstore.Member, error] {
 	name := fmt.Sprintf("Members %s %s-%s", room, ids.From, ids.To)
 	pages := paged(ctx, s, name, func(last *sessionstore.Member) iter.Seq2[sessionstore.Member, error] {
+		if last == nil {
+			return first
+		}
 		return s.Store.Members(ctx, nsp, room, s.behind(last, ids))
 	})
 	return func(yield func(sessionstore.Member, error) bool) {

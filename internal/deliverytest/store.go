@@ -213,13 +213,24 @@ func (s *Store) SetHint(ctx context.Context, k sessionstore.Socket, hint session
 func (s *Store) Members(
 	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range,
 ) iter.Seq2[sessionstore.Member, error] {
+	return s.members(s.Store.Members(ctx, nsp, room, ids))
+}
+
+// Unmarked fails as Members.
+func (s *Store) Unmarked(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room,
+) iter.Seq2[sessionstore.Member, error] {
+	return s.members(s.Store.Unmarked(ctx, nsp, room))
+}
+
+func (s *Store) members(walk iter.Seq2[sessionstore.Member, error]) iter.Seq2[sessionstore.Member, error] {
 	f, ok := s.next(sessionstore.OpMembers)
 	if !ok {
-		return s.Store.Members(ctx, nsp, room, ids)
+		return walk
 	}
 	return func(yield func(sessionstore.Member, error) bool) {
 		n := 0
-		for m, err := range s.Store.Members(ctx, nsp, room, ids) {
+		for m, err := range walk {
 			if n++; n > 2 {
 				yield(sessionstore.Member{}, f.err)
 				return

@@ -36,11 +36,13 @@ type measured struct {
 	// A packet with 1 KB of binary data, by the parser of JSON and by msgpack.
 	attachedWebSocket, attachedPoll units
 	packedWebSocket, packedPoll     units
-	registry, namespace             units // reading a thousand sessions; a thousand members
-	count, any                      units // counting these; learning that there is one
-	ack, look                       units // what a client is asked, with its answer; a look whether that has come
-	ask, askAnswer, askLook         units // the same of a hundred sockets: question, an answer, a look at all of them
-	timer, due                      units // something that has a time, until it is done; asking what is due
+	// An emit to a room with a history; joining it with a hundred of its events.
+	record, rewind          units
+	registry, namespace     units // reading a thousand sessions; a thousand members
+	count, any              units // counting these; learning that there is one
+	ack, look               units // what a client is asked, with its answer; a look whether that has come
+	ask, askAnswer, askLook units // the same of a hundred sockets: question, an answer, a look at all of them
+	timer, due              units // something that has a time, until it is done; asking what is due
 }
 
 // many is how many sessions and members are read at a time, to be divided by.
@@ -172,7 +174,12 @@ func (w *meter) recovery(m *measured) error {
 	keeping.pusher.first = ""
 	keeping.server = w.serve(time.Hour)
 	keeping.server.ConnectionStateRecovery(nonstick.ConnectionStateRecovery{MaxDisconnectionDuration: time.Hour})
+	keeping.server.KeepHistory(nonstick.History{Rooms: []string{"room"}})
+	nonstick.OnAck(keeping.server, "rewind", func(ctx context.Context, s *nonstick.Socket, room string) (int, error) {
+		return 0, s.JoinRewind(ctx, room, nonstick.Rewind{Events: 100})
+	})
 	ws := &client{w: &keeping, conn: sessionstore.Connection{ID: "L0SM9cOFvHcCIha=", Endpoint: endpoint}}
+	late := &client{w: &keeping, conn: sessionstore.Connection{ID: "L0SM9cOFvHcCIhc=", Endpoint: endpoint}}
 	poll := &client{w: &keeping}
 	again := &client{w: &keeping, conn: sessionstore.Connection{ID: "L0SM9cOFvHcCIhb=", Endpoint: endpoint}}
 	var box sessionstore.SessionID
@@ -201,8 +208,27 @@ func (w *meter) recovery(m *measured) error {
 		{&m.keptAway, deliver},
 		{nil, func() error { keeping.pusher.first = ""; return again.begin() }},
 		{&m.recover, func() error { return again.send(`40{"pid":"` + box.PID() + `"}`) }},
+		{nil, func() error { keeping.pusher.first = ""; return late.open() }},
+		{nil, func() error { return keeping.record(1) }}, // the first makes the mark of the room
+		{&m.record, func() error { return keeping.record(recorded) }},
+		{&m.rewind, func() error { return late.send(`420["rewind","room"]`) }},
 	} {
 		if err := w.take(s); err != nil {
+			return err
+		}
+	}
+	m.record.read /= recorded
+	m.record.write /= recorded
+	return nil
+}
+
+// recorded is how many events are emitted to a room that keeps its history.
+const recorded = 240
+
+// record emits events to that room.
+func (w *meter) record(n int) error {
+	for range n {
+		if err := w.server.To("room").Emit(w.ctx, "said", strings.Repeat("x", 100)); err != nil {
 			return err
 		}
 	}

@@ -365,6 +365,8 @@ func (w *writer) operations(m measured) {
 		{"a packet to one that is away", m.keptAway},
 		{"the loss of the connection of one on WebSocket", m.lose},
 		{"its coming back, for one packet", m.recover},
+		{"an emit of 100 bytes to a room that keeps its [history](rewind.md), beside its deliveries", m.record},
+		{"joining it with 100 of these events, on WebSocket", m.rewind},
 		{"reading 1,000 sessions, as the sweeper does", m.registry},
 		{"reading 1,000 members of a namespace, as a broadcast does", m.namespace},
 		{"counting them, in 16 reads", m.count},

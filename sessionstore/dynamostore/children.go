@@ -6,7 +6,6 @@ import (
 	"iter"
 	"math"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -48,26 +47,22 @@ func (s *Store) PutChild(ctx context.Context, parent string, c sessionstore.Chil
 
 // CountChildren implements [sessionstore.Children].
 func (s *Store) CountChildren(ctx context.Context, parent string) (int, error) {
-	n, err := s.count(ctx, sessionstore.OpChild, childrenPK(parent), 0, false)
+	n, err := s.count(ctx, sessionstore.OpChild, childrenPK(parent), sortKeys{}, 0, false)
 	if err != nil {
 		return 0, fmt.Errorf("count children: %w", err)
 	}
 	return n, nil
 }
 
-// count counts the items of a partition, or stops at most of them unless that is 0.
+// count counts items of a partition, or stops at most of them unless that is 0.
 func (s *Store) count(
-	ctx context.Context, op sessionstore.Op, pk string, most int, consistent bool,
+	ctx context.Context, op sessionstore.Op, pk string, keys sortKeys, most int, consistent bool,
 ) (int, error) {
 	if err := s.begin(ctx, op); err != nil {
 		return 0, err
 	}
-	condition := "#" + attrPK + " = :pk"
-	in := dynamodb.QueryInput{
-		TableName: &s.table, KeyConditionExpression: &condition, Select: types.SelectCount,
-		ExpressionAttributeNames: names(condition), ExpressionAttributeValues: item{":pk": str(pk)},
-		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal, ConsistentRead: &consistent,
-	}
+	in := s.query(pk, keys, consistent)
+	in.Select = types.SelectCount
 	for n := 0; ; {
 		if most > 0 {
 			in.Limit = new(int32(min(most-n, math.MaxInt32)))

@@ -1,6 +1,8 @@
 package dynamostore
 
 import (
+	"encoding/json"
+
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
@@ -16,6 +18,7 @@ type entry struct {
 	level   int // 0 of a packet
 	packets int // 1 of a packet
 	from    int // of a page: the place in it of the first of these packets
+	rewind  *sessionstore.Rewind
 }
 
 // The weight of an entry is about what DynamoDB bills for it. It can be told from the packets alone, as they were read.
@@ -32,7 +35,25 @@ func (e *entry) weight() int {
 	for _, f := range e.frames {
 		n += len(f) + 1
 	}
+	if e.rewind != nil {
+		n += len(rewindText(e.rewind))
+	}
 	return n
+}
+
+func rewindText(r *sessionstore.Rewind) string {
+	b, _ := json.Marshal(r) // numbers and strings
+	return string(b)
+}
+
+func rewindOf(it item) *sessionstore.Rewind {
+	t := text(it, attrRewind)
+	if t == "" {
+		return nil
+	}
+	r := &sessionstore.Rewind{}
+	_ = json.Unmarshal([]byte(t), r) // this package wrote it
+	return r
 }
 
 func weightOf(list []entry) int {
@@ -61,7 +82,7 @@ func packetsIn(list []entry) int {
 
 // packetEntry is a packet within a list, or a reference to it.
 func packetEntry(p sessionstore.Packet, within bool) entry {
-	e := entry{id: string(p.ID), size: p.Size, packets: 1, once: p.Once}
+	e := entry{id: string(p.ID), size: p.Size, packets: 1, once: p.Once, rewind: p.Rewind}
 	if within {
 		e.frames = p.Frames
 		if e.frames == nil {
@@ -75,6 +96,9 @@ func (e *entry) value() types.AttributeValue {
 	m := item{attrID: str(e.id)}
 	if e.once {
 		m[attrOnce] = yes()
+	}
+	if e.rewind != nil {
+		m[attrRewind] = str(rewindText(e.rewind))
 	}
 	if e.level == 0 && e.frames != nil {
 		m[attrFrames] = frames(e.frames)
@@ -112,7 +136,7 @@ func entriesOf(it item) []entry {
 		}
 		e := entry{
 			id: text(m.Value, attrID), frames: framesOf(m.Value[attrFrames]), packets: 1,
-			once: flag(m.Value, attrOnce),
+			once: flag(m.Value, attrOnce), rewind: rewindOf(m.Value),
 		}
 		if e.level = int(number(m.Value, attrLevel)); e.level > 0 {
 			e.packets, e.from = int(number(m.Value, attrPackets)), int(number(m.Value, attrFrom))
@@ -144,7 +168,7 @@ func packetsOf(entries []entry) []sessionstore.Packet {
 		e := &entries[i]
 		if e.level == 0 {
 			packets = append(packets, sessionstore.Packet{
-				ID: sessionstore.PacketID(e.id), Frames: e.frames, Size: e.size, Once: e.once,
+				ID: sessionstore.PacketID(e.id), Frames: e.frames, Size: e.size, Once: e.once, Rewind: e.rewind,
 			})
 			continue
 		}
@@ -167,7 +191,9 @@ func entriesAsRead(packets []sessionstore.Packet) []entry {
 	for _, p := range packets {
 		switch last := len(entries) - 1; {
 		case p.Page.IsZero():
-			entries = append(entries, entry{id: string(p.ID), frames: p.Frames, size: p.Bytes(), packets: 1})
+			entries = append(
+				entries, entry{id: string(p.ID), frames: p.Frames, size: p.Bytes(), packets: 1, rewind: p.Rewind},
+			)
 		case last >= 0 && entries[last].level > 0 && entries[last].id == p.Page.ID:
 			entries[last].packets++
 			entries[last].size += p.Size

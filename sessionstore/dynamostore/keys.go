@@ -87,6 +87,18 @@ const (
 	attrSent          = "sn" // the number of the last entry of an outbox that was sent
 	attrOnce          = "o"  // of a packet
 	attrOutbox        = "ob" // of a socket's row that is a link
+	attrRewind        = "rw" // of an entry that stands for events of a room: JSON
+	attrLast          = "nu" // of a history: the number of the last event
+	attrFirstNumber   = "fn" // and of the first that there ever was
+	attrNot           = "no" // of an event: sockets that it was not for
+	attrExcept        = "ex" // and rooms
+	attrAnd           = "nd" // rooms that a socket had to be in
+	attrRewound       = "re" // of a member row
+	attrJoining       = "jo" // of a member row: the owner, and when it ends
+	attrJoiningEnds   = "je"
+	attrKeeping       = "ke" // JSON
+	attrMark          = "mo" // of a room's mark, and of a history that has one: "events/milliseconds"
+	attrMarkEnds      = "mk" // until when it is there, in milliseconds
 )
 
 // maxKeyPart bounds ids that come from clients: DynamoDB takes 1,024 bytes of sort key.
@@ -105,6 +117,7 @@ const (
 	skHandshake  = "H"
 	skKept       = "K#" // what sockets keep: auth, data, rooms
 	skPage       = "P#"
+	skMark       = " " // of a room: before all members
 )
 
 func sessionPK(id sessionstore.SessionID) string { return "S#" + string(id) }
@@ -184,6 +197,28 @@ func childKey(parent string, name sessionstore.Namespace) key {
 }
 
 func childrenPK(parent string) string { return "D#" + parent }
+
+// historyPK is the history of a room: its end and its last events, pages of events, and large ones.
+func historyPK(nsp sessionstore.Namespace, room sessionstore.Room) string {
+	return "L#" + escape(string(nsp)) + "#" + string(room)
+}
+
+// eventDigits is how many digits the number of an event has.
+const eventDigits = 17
+
+// eventsKey is a page of events, by the number of the first of them.
+func eventsKey(pk string, first int) key {
+	return key{pk, skPage + fmt.Sprintf("%0*d", eventDigits, max(first, 0))}
+}
+
+func eventBody(pk string, id string) bodyKey { return bodyKey{pk, "B#" + id} }
+
+// markKey is the mark of a room. A walk of the room meets it first.
+func markKey(nsp sessionstore.Namespace, room sessionstore.Room) key {
+	return key{roomPK(nsp, room), skMark}
+}
+
+func keepingKey(nsp sessionstore.Namespace) key { return key{"J#" + string(nsp), skSession} }
 
 func ackPK(id sessionstore.SessionID) string { return "K#" + string(id) }
 

@@ -37,15 +37,32 @@ func bring(u *clauses, n *sessionstore.Number) string {
 	u.assign(placeholder, ":to")
 	u.values[":to"] = num(n.To)
 	none := "attribute_not_exists(#" + placeholder + ")"
+	part := bringPart(u, n)
 	if n.From < 0 {
-		return " AND " + none
+		return part + " AND " + none
 	}
 	u.values[":from"] = num(n.From)
 	condition := "#" + placeholder + " = :from"
 	if n.First {
 		condition = "(" + none + " OR " + condition + ")"
 	}
-	return " AND " + condition
+	return part + " AND " + condition
+}
+
+// bringPart sets how much a carrier has got of a rewind, and returns the condition on how much it had.
+func bringPart(u *clauses, n *sessionstore.Number) string {
+	const placeholder = "part"
+	u.names["#"+placeholder] = string(n.Outbox.Part())
+	if n.PartTo > 0 {
+		u.put(placeholder, num(n.PartTo))
+	} else if n.PartFrom > 0 {
+		u.remove(placeholder)
+	}
+	if n.PartFrom == 0 {
+		return " AND attribute_not_exists(#" + placeholder + ")"
+	}
+	u.values[":had"] = num(n.PartFrom)
+	return " AND #" + placeholder + " = :had"
 }
 
 // givenOf is how many entries of an outbox were sent. The item says the number of the last of them, which stays the
@@ -207,7 +224,8 @@ func (s *Store) Trim(ctx context.Context, read *sessionstore.Session, n int) err
 	for range changes {
 		u := &clauses{values: outboxValues()}
 		u.values[":zero"] = num(0)
-		condition := isOutbox + " AND " + counts(attrTrimmed, ":read", was.Trimmed, u.values)
+		condition := isOutbox + " AND " + counts(attrTrimmed, ":read", was.Trimmed, u.values) + " AND " +
+			counts(attrMoves, ":moves", was.Moves, u.values)
 		u.add(attrTrimmed, was.Given)
 		gone, err := s.acknowledge(ctx, op, u, &was)
 		if err != nil {
@@ -232,5 +250,6 @@ func trimmable(found item, read *sessionstore.Session) bool {
 		return false
 	}
 	v := sessionOf(read.ID, found)
-	return v.State == sessionstore.Open && v.Transport == sessionstore.Outbox && v.Trimmed == read.Trimmed
+	return v.State == sessionstore.Open && v.Transport == sessionstore.Outbox && v.Trimmed == read.Trimmed &&
+		v.Moves == read.Moves
 }

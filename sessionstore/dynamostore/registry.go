@@ -156,7 +156,7 @@ func (s *Store) Registrations(ctx context.Context, shard int) iter.Seq2[sessions
 
 // CountRegistrations implements [sessionstore.Registry].
 func (s *Store) CountRegistrations(ctx context.Context, shard int) (int, error) {
-	n, err := s.count(ctx, sessionstore.OpCountRegistrations, registryPK(shard), 0, false)
+	n, err := s.count(ctx, sessionstore.OpCountRegistrations, registryPK(shard), sortKeys{}, 0, false)
 	if err != nil {
 		return 0, fmt.Errorf("count registrations: %w", err)
 	}

@@ -15,6 +15,29 @@ import (
 func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionstore.Room, hint sessionstore.Connection,
 	limits sessionstore.SocketLimits,
 ) error {
+	return s.join(ctx, k, room, limits, func(ctx context.Context, op sessionstore.Op, at key) error {
+		if k.Session.IsOutbox() { // whose row may know of its history
+			u := s.memberChange(k.Session)
+			u.remove(attrConn)
+			_, err := s.update(ctx, op, change{key: at, update: u.String(), values: u.values})
+			return err
+		}
+		return s.put(ctx, op, s.memberItem(at, k.Session, hint), "")
+	})
+}
+
+// memberChange is an update that makes a member row.
+func (s *Store) memberChange(id sessionstore.SessionID) *clauses {
+	u := &clauses{values: item{}}
+	u.put(attrSession, str(id))
+	u.put(attrTTL, seconds(s.rowsEnd()))
+	return u
+}
+
+// join puts a socket into a room; its member row is written by put.
+func (s *Store) join(ctx context.Context, k sessionstore.Socket, room sessionstore.Room,
+	limits sessionstore.SocketLimits, put func(context.Context, sessionstore.Op, key) error,
+) error {
 	const op = sessionstore.OpJoin
 	if err := s.begin(ctx, op); err != nil {
 		return fmt.Errorf("join room: %w", err)
@@ -24,7 +47,7 @@ func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionsto
 	if err != nil {
 		return fmt.Errorf("join room: %w", err)
 	}
-	if err := s.put(ctx, op, s.memberItem(roomKey(k.Namespace, room, k.ID), k.Session, hint), ""); err != nil {
+	if err := put(ctx, op, roomKey(k.Namespace, room, k.ID)); err != nil {
 		if there || sessionstore.InDoubt(err) {
 			return fmt.Errorf("join room: member: %w", partly(err))
 		}
@@ -149,6 +172,8 @@ func memberOf(it item) sessionstore.Member {
 		Socket:  sessionstore.SocketID(text(it, attrSK)),
 		Session: sessionstore.SessionID(text(it, attrSession)),
 		Hint:    connection(it, attrConn),
+		Rewound: int(number(it, attrRewound)),
+		Joining: leaseOf(it, attrJoining, attrJoiningEnds),
 	}
 }
 
@@ -177,8 +202,10 @@ func (s *Store) Member(
 func (s *Store) Members(
 	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range,
 ) iter.Seq2[sessionstore.Member, error] {
-	return s.members(ctx, "walk room", roomPK(nsp, room), ids)
+	return s.members(ctx, walkRoom, roomPK(nsp, room), ids)
 }
+
+const walkRoom = "walk room"
 
 // NamespaceMembers implements [sessionstore.Rooms]. It reads strongly consistent.
 func (s *Store) NamespaceMembers(
@@ -192,12 +219,15 @@ func (s *Store) members(
 	ctx context.Context, what, pk string, ids sessionstore.Range,
 ) iter.Seq2[sessionstore.Member, error] {
 	walked := rows(ctx, s, sessionstore.OpMembers, what, pk, within(ids), true, memberOf)
-	if ids.To == "" {
+	if ids.From != "" && ids.To == "" {
 		return walked
 	}
 	return func(yield func(sessionstore.Member, error) bool) {
 		for m, err := range walked {
-			if (err != nil || m.Socket != ids.To) && !yield(m, err) {
+			if err == nil && (m.Socket == skMark || m.Socket == ids.To && ids.To != "") {
+				continue
+			}
+			if !yield(m, err) {
 				return
 			}
 		}
@@ -208,18 +238,18 @@ func (s *Store) members(
 func (s *Store) CountMembers(
 	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, most int,
 ) (int, error) {
-	return s.countMembers(ctx, roomPK(nsp, room), most)
+	return s.countMembers(ctx, roomPK(nsp, room), behindMark(), most)
 }
 
 // CountNamespaceMembers implements [sessionstore.Rooms].
 func (s *Store) CountNamespaceMembers(
 	ctx context.Context, nsp sessionstore.Namespace, shard, most int,
 ) (int, error) {
-	return s.countMembers(ctx, namespacePK(nsp, shard), most)
+	return s.countMembers(ctx, namespacePK(nsp, shard), sortKeys{}, most)
 }
 
-func (s *Store) countMembers(ctx context.Context, pk string, most int) (int, error) {
-	n, err := s.count(ctx, sessionstore.OpMembers, pk, most, true)
+func (s *Store) countMembers(ctx context.Context, pk string, keys sortKeys, most int) (int, error) {
+	n, err := s.count(ctx, sessionstore.OpMembers, pk, keys, most, true)
 	if err != nil {
 		return 0, fmt.Errorf("count members: %w", err)
 	}

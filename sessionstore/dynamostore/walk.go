@@ -36,11 +36,11 @@ func within(ids sessionstore.Range) sortKeys {
 	return in
 }
 
-// walk yields the items of a partition in order of their sort keys, page by page of 1 MB. A page is read when
-// it is needed, and none after the consumer has left.
-func (s *Store) walk(
-	ctx context.Context, op sessionstore.Op, pk string, keys sortKeys, consistent bool,
-) iter.Seq2[item, error] {
+// behindMark selects all members of a room, which may have a mark.
+func behindMark() sortKeys { return sortKeys{sk + " > :from", skMark, ""} }
+
+// query selects items of a partition.
+func (s *Store) query(pk string, keys sortKeys, consistent bool) dynamodb.QueryInput {
 	condition := "#" + attrPK + " = :pk"
 	values := item{":pk": str(pk)}
 	if keys.condition != "" {
@@ -52,11 +52,19 @@ func (s *Store) walk(
 	if keys.to != "" {
 		values[":to"] = str(keys.to)
 	}
-	in := dynamodb.QueryInput{
+	return dynamodb.QueryInput{
 		TableName: &s.table, KeyConditionExpression: &condition, ConsistentRead: &consistent,
 		ExpressionAttributeNames: names(condition), ExpressionAttributeValues: values,
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 	}
+}
+
+// walk yields the items of a partition in order of their sort keys, page by page of 1 MB. A page is read when
+// it is needed, and none after the consumer has left.
+func (s *Store) walk(
+	ctx context.Context, op sessionstore.Op, pk string, keys sortKeys, consistent bool,
+) iter.Seq2[item, error] {
+	in := s.query(pk, keys, consistent)
 	return func(yield func(item, error) bool) {
 		page := in // a walk may be walked again
 		for {

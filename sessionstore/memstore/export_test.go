@@ -42,5 +42,17 @@ func (s *Store) Recount() int64 {
 			n += weighTimer(&t)
 		}
 	}
+	for key, h := range s.histories.rooms {
+		n += key.weigh()
+		for i := range h.events {
+			n += weighEvent(&h.events[i])
+		}
+	}
+	for key := range s.histories.marks {
+		n += key.weigh()
+	}
+	for nsp := range s.histories.kept {
+		n += int64(historyWeight + len(nsp))
+	}
 	return n
 }

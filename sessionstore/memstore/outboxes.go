@@ -120,7 +120,7 @@ func (s *Store) Sent(ctx context.Context, read *sessionstore.Session, owner sess
 func (s *Store) Trim(ctx context.Context, read *sessionstore.Session, n int) error {
 	n = min(max(n, 0), len(read.Buffer))
 	return s.transition(ctx, sessionstore.OpTrim, read.ID, func(e *entry) bool {
-		return e.isOutbox() && e.session.Trimmed == read.Trimmed
+		return e.isOutbox() && e.session.Trimmed == read.Trimmed && e.session.Moves == read.Moves
 	}, func(e *entry) {
 		v := &e.session
 		given := v.Given
@@ -140,5 +140,10 @@ func (e *entry) number(n sessionstore.Number) {
 		numbers = make(map[sessionstore.SessionID]int, 1)
 	}
 	numbers[n.Outbox] = n.To
+	if n.PartTo > 0 {
+		numbers[n.Outbox.Part()] = n.PartTo
+	} else {
+		delete(numbers, n.Outbox.Part())
+	}
 	e.session.Numbers = numbers
 }

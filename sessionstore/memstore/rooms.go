@@ -68,6 +68,24 @@ func (s *Store) removeMember(k roomKey, id sessionstore.SocketID) {
 	}
 }
 
+// changeMember changes a row, or the one that is given if there is none of its socket and session. What is known of the
+// socket's history stays in a row.
+func (s *Store) changeMember(k roomKey, m sessionstore.Member, change func(*sessionstore.Member)) {
+	st := s.roomStripe(k)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	t := st.tables[k]
+	if t == nil {
+		t = &members{}
+		st.tables[k] = t
+	}
+	if was, ok := t.get(m.Socket); ok && was.Session == m.Session {
+		m = was
+	}
+	change(&m)
+	t.put(m.Socket, m)
+}
+
 // hintMember sets the hint of a row that is there.
 func (s *Store) hintMember(k roomKey, id sessionstore.SocketID, hint sessionstore.Connection) {
 	st := s.roomStripe(k)
@@ -86,6 +104,14 @@ func (s *Store) hintMember(k roomKey, id sessionstore.SocketID, hint sessionstor
 // Join implements [sessionstore.Rooms].
 func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionstore.Room, hint sessionstore.Connection,
 	limits sessionstore.SocketLimits,
+) error {
+	return s.join(ctx, k, room, limits, func(m *sessionstore.Member) { m.Hint = hint })
+}
+
+// join puts a socket into a room, with a row as change has it.
+func (s *Store) join(
+	ctx context.Context, k sessionstore.Socket, room sessionstore.Room, limits sessionstore.SocketLimits,
+	change func(*sessionstore.Member),
 ) error {
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return err
@@ -114,7 +140,7 @@ func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionsto
 		st.settle(e)
 		e.replace(i, func(row *sessionstore.Socket) { row.Rooms++ })
 	}
-	s.putMember(inRoom(k.Namespace, room), sessionstore.Member{Socket: k.ID, Session: k.Session, Hint: hint})
+	s.changeMember(inRoom(k.Namespace, room), sessionstore.Member{Socket: k.ID, Session: k.Session}, change)
 	return nil
 }
 

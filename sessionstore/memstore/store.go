@@ -45,6 +45,7 @@ type Store struct {
 	children  children
 	asks      asks
 	timers    timers
+	histories histories
 }
 
 var (

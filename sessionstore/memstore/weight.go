@@ -15,6 +15,7 @@ const (
 	askWeight        = 400
 	socketIDWeight   = 40
 	timerWeight      = 300
+	historyWeight    = 400
 )
 
 // weigh returns roughly how many bytes of memory the rows of a session take.

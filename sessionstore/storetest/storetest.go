@@ -62,6 +62,7 @@ func Run(t *testing.T, newStore func(t *testing.T) sessionstore.Store, without .
 		{"Outboxes", outboxTests},
 		{"Trims", trimTests},
 		{"Outbox races", outboxRaceTests},
+		{"Histories", historyTests},
 		{"Waker", wakerTests},
 	}
 	for _, name := range without {

@@ -45,6 +45,7 @@ func newEmit(p *boot.Parts) *emit {
 }
 
 func newEmitter(p *boot.Parts, store sessionstore.Store, o adapter.Options) *emitter.Emitter {
+	o.Histories = p.Env.Choice("NONSTICK_HISTORIES", "off", "off", "on") == "on"
 	return emitter.New(
 		store, p.Pusher, emitter.Options{Limits: boot.Limits(p.Env), Later: later(p), Options: o},
 	)

@@ -70,6 +70,12 @@ func (s *store) Members(
 	return s.Store.Members(ctx, nsp, room, ids)
 }
 
+func (s *store) Unmarked(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room,
+) iter.Seq2[sessionstore.Member, error] {
+	return s.Members(ctx, nsp, room, sessionstore.Range{})
+}
+
 // world is a function and what surrounds it.
 type world struct {
 	t      *testing.T

@@ -31,10 +31,10 @@ var namespaces = []string{
 }
 
 // Register sets the same handlers on every namespace. The files of this package list them: echo.go (events that come
-// back), rooms.go, operators.go (selections), ends.go (sockets that leave), acks.go (the server asks), state.go (what
-// is kept), verify.go (what a deployment is asked), engine.go (requests and sessions) and traps.go (mistakes).
-// parents.go has namespaces that clients make, hooks.go one with middleware, and roomhooks.go one with hooks of rooms,
-// with handlers of their own.
+// back), rooms.go, rewind.go (rooms with a history), operators.go (selections), ends.go (sockets that leave), acks.go
+// (the server asks), state.go (what is kept), verify.go (what a deployment is asked), engine.go (requests and sessions)
+// and traps.go (mistakes). parents.go has namespaces that clients make, hooks.go one with middleware, and roomhooks.go
+// one with hooks of rooms, with handlers of their own.
 func (a App) Register(srv *nonstick.Server) {
 	if a.Counts == "" {
 		a.Counts = filepath.Join(os.TempDir(), "nonstick-cases")
@@ -50,6 +50,7 @@ func (a App) Register(srv *nonstick.Server) {
 		n.OnDisconnect(gone(n))
 		echoes(n)
 		rooms(n)
+		rewinds(n)
 		operators(n)
 		ends(n)
 		questions(n)
