@@ -59,6 +59,16 @@ func (s *store) Claim(
 func (s *store) Members(
 	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, ids sessionstore.Range,
 ) iter.Seq2[sessionstore.Member, error] {
+	return s.walk(s.Store.Members(ctx, nsp, room, ids))
+}
+
+func (s *store) Unmarked(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room,
+) iter.Seq2[sessionstore.Member, error] {
+	return s.walk(s.Store.Unmarked(ctx, nsp, room))
+}
+
+func (s *store) walk(all iter.Seq2[sessionstore.Member, error]) iter.Seq2[sessionstore.Member, error] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.walks; err != nil {
@@ -67,13 +77,7 @@ func (s *store) Members(
 		}
 		return func(yield func(sessionstore.Member, error) bool) { yield(sessionstore.Member{}, err) }
 	}
-	return s.Store.Members(ctx, nsp, room, ids)
-}
-
-func (s *store) Unmarked(
-	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room,
-) iter.Seq2[sessionstore.Member, error] {
-	return s.Members(ctx, nsp, room, sessionstore.Range{})
+	return all
 }
 
 // world is a function and what surrounds it.
@@ -156,6 +160,34 @@ func (w *world) ask(request string) Answer {
 		w.t.Fatalf("%v: %s", err, raw)
 	}
 	return a
+}
+
+// TestEmitHistories: the function keeps what it emits to a room that has a mark. With NONSTICK_HISTORIES it reads what
+// the servers keep, and so an event may be the first of its room.
+func TestEmitHistories(t *testing.T) {
+	keep := sessionstore.Keeping{Rooms: []string{"kept*"}, Events: 9, For: time.Hour}
+	for setting, want := range map[string]int{"": 0, "off": 0, "on": 1} {
+		w := newWorld(t)
+		w.parts.Env = boot.NewEnv(func(name string) (string, bool) {
+			return setting, name == "NONSTICK_HISTORIES" && setting != ""
+		})
+		err := errors.Join(
+			w.store.PutKeeping(t.Context(), "/", keep, time.Now().Add(time.Hour)),
+			w.store.Mark(t.Context(), "/", "kept-marked", keep, sessionstore.History{}, time.Now()),
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for room, want := range map[sessionstore.Room]int{"kept-new": want, "kept-marked": 1, "other": 0} {
+			if a := w.ask(fmt.Sprintf(`{"rooms":[%q],"event":"e"}`, room)); !a.OK {
+				t.Errorf("%+v", a)
+			}
+			h, err := w.store.History(t.Context(), "/", room)
+			if got := h.Last - h.First + 1; err != nil || h.Last > 0 && got != want || (h.Last > 0) != (want > 0) {
+				t.Errorf("NONSTICK_HISTORIES %q: room %s: %+v, %v", setting, room, h, err)
+			}
+		}
+	}
 }
 
 func TestEmit(t *testing.T) {
