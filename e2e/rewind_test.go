@@ -20,4 +20,10 @@ func TestRewind(t *testing.T) {
 			runNode(t, "rewind.test.mjs", s.start(t))
 		})
 	}
+	t.Run("template", func(t *testing.T) {
+		t.Parallel()
+		deploy(
+			t, "ordered", "--app", "cases", "--parameter", "Recovery=2m", "--parameter", "Histories=on",
+		).run(t, "rewind-emitting.test.mjs")
+	})
 }

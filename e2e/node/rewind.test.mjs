@@ -93,6 +93,25 @@ for (const mode of Object.keys(modes)) {
   });
 }
 
+beside('a history by time', async () => {
+  const room = newRoom(), speaker = await connect(modes.websocket), within = 20;
+  const young = Array.from({ length: 40 }, (_, i) => `young ${i}`);
+  await ask(speaker, 'say', room, 'old');
+  await sleep((within + 1) * 1000);
+  const from = Date.now();
+  for (const text of young) await ask(speaker, 'say', room, text);
+  const joiners = await Promise.all(Object.values(modes).map((mode) => connect(mode)));
+  const got = joiners.map(heard);
+  for (const socket of joiners) assert.equal(await ask(socket, 'rewind within', room, within), 'ok');
+  await ask(speaker, 'say', room, 'live');
+  await Promise.all(got.map((all) => until(() => all.at(-1) === 'live', () => `${all.length} events`, patience)));
+  for (const all of got) {
+    assert.ok(!all.includes('old'));
+    if (Date.now() - from < within * 1000) assert.deepEqual(all, [...young, 'live']);
+    else assert.deepEqual(all, [...young, 'live'].slice(-all.length), 'the last ones'); // on a slow machine
+  }
+});
+
 beside('a room that keeps no history', async () => {
   const socket = await connect(modes.websocket);
   assert.equal(await ask(socket, 'rewind', 'room', 10), 'no history');
