@@ -13,6 +13,7 @@ const msgPackParser = "NONSTICK_PARSER=msgpack"
 // TestMsgPack is what clients with the msgpack parser get, by each transport, with and without the limits of API
 // Gateway, on both stores and on the functions; and what clients of JSON get, by the other parser.
 func TestMsgPack(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	cases := []string{"--app", "cases", "--parser", "msgpack"}
 	files := []string{"msgpack.test.mjs", "cases.test.mjs", "api.test.mjs"}
 	for name, start := range several {
@@ -82,6 +83,7 @@ func wholeFrames(c combination) string {
 
 // TestMsgPackClients is TestClients with the msgpack parser.
 func TestMsgPackClients(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	all := msgPackPrograms()
 	for i := range all {
 		if all[i].command[0] != "node" {

@@ -74,6 +74,7 @@ func TestTemplate(t *testing.T) {
 		const inbound = "ordered"
 		t.Run("short pings", func(t *testing.T) { protocolOnTemplate(t, inbound) })
 		t.Run("slow pongs", func(t *testing.T) {
+			t.Parallel() // with those below: it waits most of the time
 			d := deploy(t, inbound, append(slowPongs[:len(slowPongs):len(slowPongs)], "--ping-timeout", "5s")...)
 			d.run(t, "badinput.test.mjs")
 			d.run(t, "client.test.mjs")
@@ -85,10 +86,12 @@ func TestTemplate(t *testing.T) {
 			d.run(t, "load.test.mjs")
 		})
 		t.Run("chat, through CloudFront", func(t *testing.T) {
+			t.Parallel()
 			edge := append(chat[:len(chat):len(chat)], "--parameter", "Edge=on")
 			deploy(t, inbound, edge...).run(t, "browser.test.mjs")
 		})
 		t.Run("cors", func(t *testing.T) {
+			t.Parallel()
 			deploy(
 				t, inbound,
 				append(engineTimes[:len(engineTimes):len(engineTimes)], cors...)...).run(t, "cors.test.mjs")
@@ -104,6 +107,7 @@ func TestTemplate(t *testing.T) {
 
 // TestTemplateScript has Chromium load the client from the function that serves polling, beside which its files lie.
 func TestTemplateScript(t *testing.T) {
+	t.Parallel()
 	deploy(t, "ordered", chat...).run(t, "script.test.mjs")
 }
 
