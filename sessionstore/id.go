@@ -12,6 +12,15 @@ type SessionID string
 // SocketID names a Socket.IO socket, which is one session's membership of one namespace. It is public.
 type SocketID string
 
+// OldSocketID is the id of the socket of a client of Socket.IO v2 in a namespace. Such a client makes it by itself, of
+// the id of its session, which is no secret then.
+func OldSocketID(session SessionID, nsp Namespace) SocketID {
+	if nsp == "/" {
+		return SocketID(session)
+	}
+	return SocketID(nsp) + "#" + SocketID(session)
+}
+
 // PacketID names one delivery of one packet, so that a delivery in doubt can be looked up.
 type PacketID string
 

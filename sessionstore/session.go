@@ -126,6 +126,8 @@ type Session struct {
 	LastT string
 	// OpenedT is the t of the handshake, if it is one that names a request: a GET with the same is not named by it.
 	OpenedT string
+	// Codec is how the client's packets are written, by its name in package engineio; empty is version 4 of Engine.IO.
+	Codec string
 	// PingAt is when the next ping is due, Pinged that it has been sent (polling only: the times of a
 	// session on WebSocket live in its [Registration]).
 	PingAt time.Time
@@ -359,6 +361,8 @@ type Registration struct {
 	LookAt time.Time
 	// Serial says that the session is, or may carry outboxes: a sweeper that pings it looks at its holds, too.
 	Serial bool
+	// ClientPings says that the client sends the pings: a sweeper sends none, and ends the session when none came.
+	ClientPings bool
 	// PingedAt is when an unanswered ping was pushed, if a sweeper has recorded that. A time before PingAt is that of
 	// an earlier ping and says nothing.
 	PingedAt time.Time

@@ -41,8 +41,10 @@ type NewSession struct {
 	Serial bool
 	// Tend has the Registration be Serial also where the session is not.
 	Tend bool
-	// OpenedT is kept in the session; see [Session.OpenedT].
-	OpenedT string
+	// OpenedT and Codec are kept in the session, see there; ClientPings goes into the [Registration].
+	OpenedT     string
+	Codec       string
+	ClientPings bool
 	// Carrier and Hold are those of a new [Outbox]; see [Outboxes].
 	Carrier SessionID
 	Hold    Lease

@@ -1,6 +1,8 @@
 package dynamostore
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"strconv"
 	"strings"
@@ -40,6 +42,8 @@ const (
 	attrGiven         = "g"
 	attrLastT         = "lt"
 	attrOpenedT       = "ot"
+	attrCodec         = "cd"
+	attrClientPings   = "cl"
 	attrPingAt        = "pa"
 	attrPinged        = "pi"
 	attrReason        = "r"
@@ -141,23 +145,41 @@ const (
 )
 
 func authKey(k *sessionstore.Socket) key {
-	return key{sessionPK(k.Session), skKept + string(k.ID) + keptAuth}
+	return key{sessionPK(k.Session), skKept + keeper(k.ID) + keptAuth}
 }
 
 func dataKey(k *sessionstore.Socket) key {
-	return key{sessionPK(k.Session), skKept + string(k.ID) + keptData}
+	return key{sessionPK(k.Session), skKept + keeper(k.ID) + keptData}
 }
 
 // keptRooms is what the sort keys of a socket's rooms begin with; the room's name follows.
-func keptRooms(id sessionstore.SocketID) string { return skKept + string(id) + keptRoom }
+func keptRooms(id sessionstore.SocketID) string { return skKept + keeper(id) + keptRoom }
+
+// keeper names a socket in the keys of what it keeps: by its id, or by a digest of that where it is a namespace, "#"
+// and the id of the session, as those of old clients are. A namespace may be too long for a key.
+func keeper(id sessionstore.SocketID) string {
+	if !strings.Contains(string(id), "#") {
+		return string(id)
+	}
+	sum := sha256.Sum256([]byte(id))
+	return keeperDigest + base64.RawURLEncoding.EncodeToString(sum[:15])
+}
+
+// keeperDigest begins no id.
+const keeperDigest = "."
 
 func keptRoomKey(k *sessionstore.Socket, room sessionstore.Room) key {
 	return key{sessionPK(k.Session), keptRooms(k.ID) + string(room)}
 }
 
-// keptBy splits the sort key of what a socket keeps.
-func keptBy(sk string) (id sessionstore.SocketID, room sessionstore.Room) {
+// keptBy splits the sort key of what a socket keeps, of a session and in a namespace.
+func keptBy(
+	sk string, session sessionstore.SessionID, nsp sessionstore.Namespace,
+) (id sessionstore.SocketID, room sessionstore.Room) {
 	owner, rest, _ := strings.Cut(strings.TrimPrefix(sk, skKept), "#")
+	if strings.HasPrefix(owner, keeperDigest) {
+		owner = string(sessionstore.OldSocketID(session, nsp))
+	}
 	return sessionstore.SocketID(owner), sessionstore.Room(strings.TrimPrefix("#"+rest, keptRoom))
 }
 

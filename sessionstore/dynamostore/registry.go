@@ -24,19 +24,23 @@ func (s *Store) registrationItem(r sessionstore.Registration) item {
 	if r.Serial {
 		it[attrSerial] = yes()
 	}
+	if r.ClientPings {
+		it[attrClientPings] = yes()
+	}
 	it[attrTTL] = seconds(s.rowsEnd())
 	return it
 }
 
 func registrationOf(it item) sessionstore.Registration {
 	return sessionstore.Registration{
-		Session:  sessionstore.SessionID(text(it, attrSK)),
-		Conn:     connection(it, attrConn),
-		PingAt:   moment(it, attrPingAt),
-		LookAt:   moment(it, attrLookAt),
-		Serial:   flag(it, attrSerial),
-		Expired:  flag(it, attrExpired),
-		PingedAt: moment(it, attrPingedAt),
+		Session:     sessionstore.SessionID(text(it, attrSK)),
+		Conn:        connection(it, attrConn),
+		PingAt:      moment(it, attrPingAt),
+		LookAt:      moment(it, attrLookAt),
+		Serial:      flag(it, attrSerial),
+		ClientPings: flag(it, attrClientPings),
+		Expired:     flag(it, attrExpired),
+		PingedAt:    moment(it, attrPingedAt),
 	}
 }
 

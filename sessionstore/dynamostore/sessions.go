@@ -39,7 +39,9 @@ func (s *Store) Create(ctx context.Context, n sessionstore.NewSession) error {
 	if err != nil {
 		return err
 	}
-	r := sessionstore.Registration{Session: n.ID, PingAt: n.PingAt, LookAt: n.LookAt, Serial: n.Serial || n.Tend}
+	r := sessionstore.Registration{
+		Session: n.ID, PingAt: n.PingAt, LookAt: n.LookAt, Serial: n.Serial || n.Tend, ClientPings: n.ClientPings,
+	}
 	if err := s.put(ctx, op, s.registrationItem(r), absent); err != nil {
 		return lost(err, "create session: register", sessionstore.ErrExists)
 	}
@@ -80,6 +82,7 @@ func (s *Store) sessionItem(n sessionstore.NewSession) item {
 	it[attrTTL] = seconds(s.rowsEnd())
 	with(it, attrConn, n.Conn.String())
 	with(it, attrOpenedT, n.OpenedT)
+	with(it, attrCodec, n.Codec)
 	withTime(it, attrCreatedAt, n.CreatedAt)
 	withTime(it, attrPingAt, n.PingAt)
 	if n.Serial {
@@ -122,6 +125,7 @@ func sessionOf(id sessionstore.SessionID, it item) sessionstore.Session {
 		Given:     int(number(it, attrGiven)),
 		LastT:     text(it, attrLastT),
 		OpenedT:   text(it, attrOpenedT),
+		Codec:     text(it, attrCodec),
 		PingAt:    moment(it, attrPingAt),
 		Pinged:    flag(it, attrPinged),
 		Reason:    text(it, attrReason),

@@ -313,7 +313,7 @@ func (s *Store) clear(ctx context.Context, op sessionstore.Op, id sessionstore.S
 		}
 		sk := text(it, attrSK)
 		nsp := sessionstore.Namespace(text(it, attrNamespace))
-		socket, room := keptBy(sk)
+		socket, room := keptBy(sk, id, nsp)
 		at := s.everybodyKey(nsp, socket)
 		if strings.Contains(sk, keptRoom) {
 			at = roomKey(nsp, room, socket)

@@ -31,6 +31,7 @@ func (s *Store) Create(ctx context.Context, n sessionstore.NewSession) error {
 	if polling {
 		s.register(sessionstore.Registration{
 			Session: n.ID, PingAt: n.PingAt, LookAt: n.LookAt, Serial: n.Serial || n.Tend,
+			ClientPings: n.ClientPings,
 		}, true)
 	}
 	return nil
@@ -48,7 +49,7 @@ func (s *Store) create(n sessionstore.NewSession, polling bool) error {
 	e.session = sessionstore.Session{
 		ID: n.ID, State: sessionstore.Open, Transport: n.Transport, Conn: n.Conn,
 		PingAt: n.PingAt, CreatedAt: n.CreatedAt, Serial: n.Serial, OpenedT: n.OpenedT,
-		Carrier: n.Carrier, Hold: n.Hold,
+		Codec: n.Codec, Carrier: n.Carrier, Hold: n.Hold,
 	}
 	if polling {
 		e.handshake, e.handshakeBytes = &n.Handshake, n.Handshake.Bytes()

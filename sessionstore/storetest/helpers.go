@@ -59,7 +59,8 @@ func newSession(transport sessionstore.Transport) sessionstore.NewSession {
 func created(n sessionstore.NewSession) sessionstore.Session {
 	return sessionstore.Session{
 		ID: n.ID, State: sessionstore.Open, Transport: n.Transport, Conn: n.Conn, PingAt: n.PingAt,
-		CreatedAt: n.CreatedAt, Serial: n.Serial, OpenedT: n.OpenedT, Carrier: n.Carrier, Hold: n.Hold,
+		CreatedAt: n.CreatedAt, Serial: n.Serial, OpenedT: n.OpenedT, Codec: n.Codec, Carrier: n.Carrier,
+		Hold: n.Hold,
 	}
 }
 

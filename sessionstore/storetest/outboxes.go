@@ -13,6 +13,7 @@ var outboxTests = []test{
 	{"create", createOutbox},
 	{"the registration of a session that may carry some", tended},
 	{"the handshake is the carrier's", outboxHandshake},
+	{"the registration of an old client", oldClient},
 	{"links", links},
 	{"a link and a socket in one namespace", linkOrSocket},
 	{"the rows of an outbox", outboxRows},
@@ -49,6 +50,29 @@ func tended(x *tester) {
 		x.must(x.store.Create(x.Context(), n))
 		x.same("the session", x.get(n.ID), created(n))
 		x.registered(sessionstore.Registration{Session: n.ID, PingAt: n.PingAt, LookAt: n.LookAt, Serial: true})
+	}
+}
+
+// oldClient: what a session keeps of the version of its client.
+func oldClient(x *tester) {
+	for _, transport := range []sessionstore.Transport{sessionstore.Polling, sessionstore.WebSocket} {
+		n := newSession(transport)
+		n.Codec, n.ClientPings, n.Serial = "3b", true, true
+		x.must(x.store.Create(x.Context(), n))
+		x.same("the session", x.get(n.ID), created(n))
+		row := sessionstore.Registration{
+			Session: n.ID, PingAt: n.PingAt, LookAt: n.LookAt, Serial: true, ClientPings: true,
+		}
+		if transport == sessionstore.WebSocket {
+			row.Conn, row.PingAt = connA, after(time.Second)
+			x.must(x.store.Register(x.Context(), row))
+		}
+		x.registered(row)
+		row.Conn, row.PingAt = connB, after(2*time.Second)
+		x.must(x.store.Update(x.Context(), sessionstore.Registration{
+			Session: n.ID, Conn: connB, PingAt: row.PingAt, LookAt: row.LookAt,
+		}))
+		x.registered(row)
 	}
 }
 

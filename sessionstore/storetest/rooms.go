@@ -3,12 +3,14 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
 var roomTests = []test{
 	{"join", join},
+	{"an old client's id", oldID},
 	{"join as a socket that is gone", joinGone},
 	{"too many", tooManyRooms},
 	{"leave", leave},
@@ -36,6 +38,30 @@ func join(x *tester) {
 	x.must(x.join(k, "a", connB)) // again, and with news
 	x.sameSocket(k)
 	x.inRoom(k.Namespace, "a", memberOf(k, connB))
+}
+
+// oldID: sockets of old clients have ids that are made of their namespace, however long that is, and of their session.
+func oldID(x *tester) {
+	long := strings.Repeat("#", sessionstore.MaxName-20)
+	for _, nsp := range []sessionstore.Namespace{"/", freshNamespace(), freshNamespace() + sessionstore.Namespace(long)} {
+		id := x.polling()
+		n := newSocket(id, nsp)
+		n.ID, n.Auth, n.Data = sessionstore.OldSocketID(id, nsp), `{"a":"b"}`, map[string]string{"k": "1"}
+		k := x.put(n)
+		room := sessionstore.Room(strings.Repeat("r", sessionstore.MaxName))
+		x.must(x.join(k, room, connA))
+		k.Rooms = []sessionstore.Room{room}
+		x.sameSocket(k)
+		x.inRoom(nsp, room, memberOf(k, connA))
+		m, err := x.store.Member(x.Context(), nsp, k.ID)
+		x.must(err)
+		equal(x, "the member", m.Session, id)
+		_, err = x.remove(k)
+		x.must(err)
+		x.inRoom(nsp, room)
+		_, err = x.store.Member(x.Context(), nsp, k.ID)
+		x.is(err, sessionstore.ErrNotFound)
+	}
 }
 
 // tooManyRooms: the limit holds for rooms that are new to the socket, and what one leaves another may have.
