@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/internal/again"
+	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/internal/protocol"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -22,6 +23,7 @@ type flusher struct {
 	d      *Delivery
 	id     sessionstore.SessionID
 	conn   sessionstore.Connection
+	codec  engineio.Codec
 	hold   sessionstore.Lease
 	pushed int // entries of the buffer that the client has: those that its last GET carried, and those pushed
 
@@ -51,7 +53,10 @@ func (d *Delivery) flush(
 	ctx context.Context, s sessionstore.Session, hold sessionstore.Lease, volatile int,
 ) (dropped int, done bool, err error) {
 	d = d.patient()
-	f := &flusher{d: d, id: s.ID, conn: s.Conn, hold: hold, pushed: d.rules.Skip(s.Given), volatile: volatile}
+	f := &flusher{
+		d: d, id: s.ID, conn: s.Conn, codec: engineio.Codec(s.Codec), hold: hold, pushed: d.rules.Skip(s.Given),
+		volatile: volatile,
+	}
 	for {
 		if err := f.push(ctx, s.Buffer[min(f.pushed, len(s.Buffer)):]); err != nil {
 			return f.dropped, false, d.lost(ctx, s.ID, s.Conn, err)
@@ -120,7 +125,7 @@ func (f *flusher) pushEntry(ctx context.Context, d *Delivery, frames []string) e
 		if err := f.keep(ctx); err != nil {
 			return err
 		}
-		if err := d.Push(ctx, f.conn, frame); err != nil {
+		if err := d.Push(ctx, f.conn, f.codec.Encode(frame)); err != nil {
 			return err
 		}
 	}

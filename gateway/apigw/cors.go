@@ -26,6 +26,7 @@ const (
 	headerAllowHeaders     = "Access-Control-Allow-Headers"
 	headerExposeHeaders    = "Access-Control-Expose-Headers"
 	headerMaxAge           = "Access-Control-Max-Age"
+	headerContentType      = "Content-Type"
 	headerVary             = "Vary"
 	allowedMethods         = "GET,HEAD,PUT,PATCH,POST,DELETE"
 	anyOrigin              = "*"
@@ -117,19 +118,19 @@ func newHeaderSets(common, origin map[string]string) *headerSets {
 		return h
 	}
 	return &headerSets{
-		payload: with("Content-Type", "text/plain; charset=UTF-8", "Cache-Control", "no-store"),
+		payload: with(headerContentType, "text/plain; charset=UTF-8", "Cache-Control", "no-store"),
 		coded: map[string]map[string]string{
 			codingGzip: with(
-				"Content-Type", "text/plain; charset=UTF-8", "Cache-Control", "no-store", headerContentEncoding,
+				headerContentType, "text/plain; charset=UTF-8", "Cache-Control", "no-store", headerContentEncoding,
 				codingGzip,
 			),
 			codingDeflate: with(
-				"Content-Type", "text/plain; charset=UTF-8", "Cache-Control", "no-store", headerContentEncoding,
+				headerContentType, "text/plain; charset=UTF-8", "Cache-Control", "no-store", headerContentEncoding,
 				codingDeflate,
 			),
 		},
-		ok:    with("Content-Type", "text/html", "Cache-Control", "no-store"),
-		json:  with("Content-Type", "application/json"),
+		ok:    with(headerContentType, "text/html", "Cache-Control", "no-store"),
+		json:  with(headerContentType, "application/json"),
 		empty: with(),
 	}
 }

@@ -25,6 +25,7 @@ type fakeGateway struct {
 	err         error // what every call fails with
 	panics      bool
 	hooks       engine.RequestHooks
+	from        engine.Client
 	panicked    []string // hooks
 	details     sessionstore.Details
 }
@@ -65,16 +66,21 @@ func (f *fakeGateway) Handshake(_ context.Context, h sessionstore.Handshake) (st
 	return `0{"sid":"NEW"}`, f.trouble()
 }
 
-func (f *fakeGateway) Poll(_ context.Context, sid sessionstore.SessionID, t string) (string, error) {
+func (f *fakeGateway) PollAs(
+	_ context.Context, sid sessionstore.SessionID, t string, from engine.Client,
+) (string, error) {
 	s, err := f.session(sid)
 	if err != nil {
 		return "", err
 	}
-	s.polled = t
+	s.polled, f.from = t, from
 	return s.posted, nil
 }
 
-func (f *fakeGateway) Post(_ context.Context, sid sessionstore.SessionID, body string) error {
+func (f *fakeGateway) PostAs(
+	_ context.Context, sid sessionstore.SessionID, body string, from engine.Client,
+) error {
+	f.from = from
 	s, err := f.session(sid)
 	if err == nil {
 		s.posted = body
@@ -108,9 +114,10 @@ func (f *fakeGateway) Connect(
 	return engine.Step{Kind: engine.StepOpen, Conn: conn, Session: "NEW"}, f.trouble()
 }
 
-func (f *fakeGateway) Bind(
-	_ context.Context, conn sessionstore.Connection, sid sessionstore.SessionID,
+func (f *fakeGateway) BindAs(
+	_ context.Context, conn sessionstore.Connection, sid sessionstore.SessionID, from engine.Client,
 ) (engine.Step, error) {
+	f.from = from
 	if _, err := f.session(sid); err != nil {
 		return engine.Step{}, err
 	}

@@ -24,10 +24,10 @@ import (
 type Gateway interface {
 	// Handshake begins a session on polling and returns the body of the answer.
 	Handshake(ctx context.Context, h sessionstore.Handshake) (payload string, err error)
-	// Poll serves a GET, named by its t; it may wait for packets as long as ctx's deadline allows.
-	Poll(ctx context.Context, sid sessionstore.SessionID, t string) (payload string, err error)
-	// Post serves a POST, whose body is UTF-8 and within the limit.
-	Post(ctx context.Context, sid sessionstore.SessionID, body string) error
+	// PollAs serves a GET, named by its t; it may wait for packets as long as ctx's deadline allows.
+	PollAs(ctx context.Context, sid sessionstore.SessionID, t string, from engine.Client) (payload string, err error)
+	// PostAs serves a POST, whose body is within the limit, and UTF-8 unless it is binary.
+	PostAs(ctx context.Context, sid sessionstore.SessionID, body string, from engine.Client) error
 	// Known tells a session that is there, and on that transport, from one that is not: ErrUnknownSession,
 	// ErrBadRequest.
 	Known(ctx context.Context, sid sessionstore.SessionID, on engineio.Transport) error
@@ -35,8 +35,10 @@ type Gateway interface {
 	FailFor(ctx context.Context, sid sessionstore.SessionID, reason, details string) error
 	// Connect begins a session on a WebSocket that is about to open.
 	Connect(ctx context.Context, conn sessionstore.Connection, h sessionstore.Handshake) (engine.Step, error)
-	// Bind offers a WebSocket that is about to open to a session on polling.
-	Bind(ctx context.Context, conn sessionstore.Connection, sid sessionstore.SessionID) (engine.Step, error)
+	// BindAs offers a WebSocket that is about to open to a session on polling.
+	BindAs(
+		ctx context.Context, conn sessionstore.Connection, sid sessionstore.SessionID, from engine.Client,
+	) (engine.Step, error)
 	// Run does what had to wait until the WebSocket was open.
 	Run(ctx context.Context, step engine.Step) error
 	// Message serves a frame. The reply, unless empty, is sent to the same connection.
@@ -82,6 +84,8 @@ type Config struct {
 	PageOrigin string
 	// MaxPayload is the greatest body of a POST in bytes; default [DefaultMaxPayload].
 	MaxPayload int
+	// AllowEIO3 serves clients of version 3 of Engine.IO, as the Gateway has to, and JSONP.
+	AllowEIO3 bool
 	// Logger gets the errors that clients learn nothing of; nil discards.
 	Logger *slog.Logger
 }
@@ -100,6 +104,7 @@ type Handler struct {
 	compress   compression
 	client     *client // nil: not served
 	maxPayload int
+	eio3       bool
 	log        *slog.Logger
 }
 
@@ -111,7 +116,7 @@ func New(c Config) *Handler {
 	h := &Handler{
 		gateway: c.Gateway, queue: c.Queue, endpoint: c.Endpoint, path: c.Path, anySlash: c.HTTP.AnySlash,
 		transports: c.HTTP.Transports, cors: newCORSPolicy(c.CORS), pageOrigin: c.PageOrigin, cookie: c.HTTP.Cookie,
-		compress: newCompression(c.HTTP.Compression), maxPayload: c.MaxPayload, log: c.Logger,
+		compress: newCompression(c.HTTP.Compression), maxPayload: c.MaxPayload, eio3: c.AllowEIO3, log: c.Logger,
 	}
 	if c.HTTP.ServeClient {
 		h.client = newClient(c.Client)
@@ -163,7 +168,11 @@ func (h *Handler) parse(method string, query map[string]string, websocket bool) 
 	if !h.has(query["transport"]) {
 		return engineio.Request{}, engineio.ErrUnknownTransport
 	}
-	req, err := engineio.ParseRequest(method, query, websocket)
+	judge := engineio.ParseRequest
+	if h.eio3 {
+		judge = engineio.ParseAnyVersion
+	}
+	req, err := judge(method, query, websocket)
 	if len(req.SID) > maxSID {
 		err = engineio.ErrUnknownSession
 	}

@@ -83,7 +83,7 @@ func (q request) badRequest(r *engineio.Error, err error) map[string]string {
 		return map[string]string{name: "ID_GENERATION_ERROR", "error": err.Error()}
 	case q.query["sid"] == "":
 		return map[string]string{name: "TRANSPORT_HANDSHAKE_ERROR"}
-	case !engineio.Supported(q.query):
+	case r == engineio.ErrVersion || !engineio.Supported(q.query):
 		return map[string]string{name: "PROTOCOL_MISMATCH", "protocol": q.query["EIO"]} // Socket.IO does not look
 	}
 	previous := engineio.Polling

@@ -3,6 +3,7 @@ package apigw
 import (
 	"context"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"strings"
 	"unicode/utf8"
@@ -10,6 +11,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/gateway/engine"
 	"github.com/nonstick-io/nonstick/internal/engineio"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
@@ -83,14 +85,14 @@ func (h *Handler) polling(
 	if err != nil {
 		return res, err
 	}
-	payload := ""
+	payload, from := "", h.clientOf(q.query)
 	switch req.Kind {
 	case engineio.KindHandshake:
 		payload, err = h.gateway.Handshake(ctx, q.handshake())
 	case engineio.KindPoll:
-		payload, err = h.gateway.Poll(ctx, sid, req.T)
+		payload, err = h.gateway.PollAs(ctx, sid, req.T, from)
 	case engineio.KindPost:
-		err = h.post(ctx, sid, e)
+		err = h.post(ctx, sid, e, from)
 		res = response(http.StatusOK, sets.ok, "ok")
 	default:
 		err = engineio.ErrBadRequest
@@ -99,7 +101,11 @@ func (h *Handler) polling(
 		return res, err
 	}
 	if req.Kind != engineio.KindPost {
-		res = h.answered(sets, payload, e.Headers["accept-encoding"])
+		body := payload
+		if from.Script {
+			body = engineio.JSONP(q.query["j"], payload)
+		}
+		res = h.answered(sets, body, e.Headers["accept-encoding"])
 	}
 	begins := req.Kind == engineio.KindHandshake
 	if begins && h.cookie != nil {
@@ -114,23 +120,31 @@ const plainUpTo = 900_000
 
 // answered is the answer to a GET: packets, compressed if they are many and the client likes it.
 func (h *Handler) answered(sets *headerSets, payload, accept string) events.APIGatewayV2HTTPResponse {
-	coding := h.compress.coding(len(payload), accept)
-	if coding == "" && len(payload) <= plainUpTo {
+	coding, binary := h.compress.coding(len(payload), accept), engineio.IsBinary(payload)
+	if coding == "" && len(payload) <= plainUpTo && !binary {
 		return response(http.StatusOK, sets.payload, payload)
 	}
+	headers, body := sets.payload, ""
 	if coding == "" {
-		res := response(http.StatusOK, sets.payload, base64.StdEncoding.EncodeToString([]byte(payload)))
-		res.IsBase64Encoded = true
-		return res
+		body = base64.StdEncoding.EncodeToString([]byte(payload))
+	} else {
+		headers, body = sets.coded[coding], compress(coding, payload)
 	}
-	res := response(http.StatusOK, sets.coded[coding], compress(coding, payload))
+	if binary {
+		headers = maps.Clone(headers)
+		headers[headerContentType] = binaryType
+	}
+	res := response(http.StatusOK, headers, body)
 	res.IsBase64Encoded = true
 	return res
 }
 
 // post hands in a body, unless it is of the wrong kind or too large.
-func (h *Handler) post(ctx context.Context, sid sessionstore.SessionID, e *events.APIGatewayV2HTTPRequest) error {
-	if e.Headers["content-type"] == binaryType {
+func (h *Handler) post(
+	ctx context.Context, sid sessionstore.SessionID, e *events.APIGatewayV2HTTPRequest, from engine.Client,
+) error {
+	from.Binary = e.Headers["content-type"] == binaryType && !from.Script
+	if from.Binary && from.Codec == engineio.V4 {
 		wrong := engineio.ErrInvalidContent
 		if err := h.gateway.FailFor(ctx, sid, delivery.ReasonTransportError, wrong.Message); err != nil {
 			return err
@@ -144,13 +158,29 @@ func (h *Handler) post(ctx context.Context, sid sessionstore.SessionID, e *event
 	if err != nil {
 		return engineio.ErrBadRequest
 	}
-	if len(body) <= h.maxPayload {
+	if len(body) <= h.maxPayload && !from.Binary {
 		body = toUTF8(body)
 	}
 	if len(body) > h.maxPayload {
 		return engineio.ErrPayloadTooLarge
 	}
-	return h.gateway.Post(ctx, sid, body)
+	if from.Script {
+		form, ok := engineio.FromForm(body)
+		if !ok { // nothing is posted, as to the reference
+			return h.gateway.Known(ctx, sid, engineio.Polling)
+		}
+		body = form
+	}
+	return h.gateway.PostAs(ctx, sid, body, from)
+}
+
+// clientOf is what a request's query says of its client. A page of JSONP names the function that takes the answer.
+func (h *Handler) clientOf(query map[string]string) engine.Client {
+	if !h.eio3 {
+		return engine.Client{}
+	}
+	_, script := query["j"]
+	return engine.Client{Codec: engineio.CodecOf(query), Script: script}
 }
 
 // greatestBody is the length of the greatest body that may be within the limit, as it stands in the event.

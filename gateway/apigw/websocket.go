@@ -138,14 +138,14 @@ func (h *Handler) begin(
 		}
 	}
 	switch {
-	case err != nil && req.SID != "" && !engineio.Supported(query):
+	case err != nil && req.SID != "" && !h.eio3 && !engineio.Supported(query):
 		return engine.Step{}, err
 	case err != nil && req.Transport == engineio.Polling:
 		return engine.Step{Kind: engine.StepClose, Conn: conn}, nil
 	case err != nil:
 		return engine.Step{}, err
 	case req.Kind == engineio.KindWebSocketBind: // its page knows the secret id of the session
-		return h.gateway.Bind(ctx, conn, sessionstore.SessionID(req.SID))
+		return h.gateway.BindAs(ctx, conn, sessionstore.SessionID(req.SID), h.clientOf(query))
 	case !h.mayOpen(e.Headers, sets):
 		return engine.Step{}, engineio.ErrForbidden
 	default:

@@ -22,6 +22,8 @@ type connCache struct {
 type cached struct {
 	session   sessionstore.SessionID
 	candidate bool // as far as this instance knows, it has not taken over from polling
+	// pings says that it is the client that sends pings. Not known of a candidate.
+	pings bool
 	// calm is when a ping may be sent at the earliest, clocks that differ allowed for: a pong before it was not asked
 	// for.
 	calm time.Time

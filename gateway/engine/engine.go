@@ -1,4 +1,4 @@
-// Package engine runs Engine.IO v4 sessions that live in a store: any instance may serve any request of any
+// Package engine runs Engine.IO sessions, of version 4 and where that is allowed of version 3, that live in a store: any instance may serve any request of any
 // session. It knows polling, WebSocket, the upgrade from one to the other, the heartbeat and the end of
 // sessions; what the messages mean is up to its [Handler] (package gateway makes Socket.IO of them; an echo is
 // a handler of three lines). It knows no HTTP and no AWS: package apigw brings the requests of API Gateway.
@@ -46,6 +46,9 @@ type Options struct {
 	// [*engineio.Error] is the answer to the client, [engineio.Forbidden] for instance: 403 on polling, 400 on
 	// WebSocket. After any other error the client gets engineio.ErrForbidden, and the error goes to the log.
 	AllowRequest func(ctx context.Context, h sessionstore.Handshake) error
+	// AllowEIO3 lets clients of version 3 of the protocol begin sessions, those of Socket.IO v2 and before. They are
+	// served Serial. A [Handler] that is an [Opener] is told when one has begun.
+	AllowEIO3 bool
 	// Requests, unless nil, returns the hooks of requests. It is called for each request; what it returns must not
 	// change.
 	Requests func() *RequestHooks
@@ -81,6 +84,12 @@ type Handler interface {
 	// Closed is called once for a session that has closed, with its sockets: again only if the instance that called
 	// it died, or if it returned an error; at once if that matches [ErrUnfinished], with the sockets that are left.
 	Closed(ctx context.Context, s sessionstore.Session) error
+}
+
+// Opener is an optional ability of a [Handler]: to be told that a session of version 3 has begun, after its open packet,
+// as it is of a message. A client of Socket.IO v2 does not ask for the main namespace.
+type Opener interface {
+	Opened(ctx context.Context, inv *Invocation) error
 }
 
 // CloseError is a handler's wish to close the session.

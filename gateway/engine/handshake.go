@@ -31,6 +31,8 @@ type Step struct {
 	Kind    StepKind                `json:"kind"`
 	Conn    sessionstore.Connection `json:"conn"`
 	Session sessionstore.SessionID  `json:"session,omitempty"`
+	// Codec is the session's, of [StepOpen].
+	Codec engineio.Codec `json:"codec,omitempty"`
 }
 
 // Handshake begins a session on polling and returns the body that answers the request. The error is an
@@ -46,7 +48,10 @@ func (e *Engine) Handshake(ctx context.Context, h sessionstore.Handshake) (strin
 	if err := e.store.Create(ctx, s); err != nil {
 		return "", e.notBegun(ctx, "handshake", err)
 	}
-	return e.open(s.ID, e.upgrades()), nil
+	if err := e.openedOnPolling(ctx, s); err != nil {
+		return "", err
+	}
+	return engineio.Codec(s.Codec).EncodePayload([]string{e.open(s.ID, e.upgrades())}), nil
 }
 
 // upgrades are the transports that a client on polling is told to move to.
@@ -95,14 +100,19 @@ func (e *Engine) newSession(
 		return sessionstore.NewSession{}, err
 	}
 	now := time.Now()
+	codec := e.codecOf(h.Query)
+	if codec != engineio.V4 && len(id) != len(sessionstore.NewID()) {
+		return sessionstore.NewSession{}, e.noID(ctx, errOldID)
+	}
 	openedT := h.Query["t"]
 	if t == sessionstore.WebSocket || !engineio.Unique(openedT, now) {
 		openedT = ""
 	}
 	return sessionstore.NewSession{
 		ID: id, Transport: t, Handshake: h, CreatedAt: now,
-		PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now), Serial: e.serial, Tend: e.carries.Load(),
-		OpenedT: openedT,
+		PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now), OpenedT: openedT,
+		Serial: e.serial || codec != engineio.V4, Tend: e.carries.Load(), Codec: string(codec),
+		ClientPings: codec.ClientPings(),
 	}, nil
 }
 
@@ -141,8 +151,9 @@ func (e *Engine) Connect(ctx context.Context, conn sessionstore.Connection, h se
 	if err := e.store.PutConnection(ctx, row); err != nil {
 		return Step{}, fmt.Errorf("engine: connect: %w", err)
 	}
-	e.conns.put(conn, cached{session: s.ID, calm: e.calm(s.CreatedAt)})
-	return Step{Kind: StepOpen, Conn: conn, Session: s.ID}, nil
+	codec := engineio.Codec(s.Codec)
+	e.conns.put(conn, cached{session: s.ID, calm: e.calm(codec, s.CreatedAt), pings: codec.ClientPings()})
+	return Step{Kind: StepOpen, Conn: conn, Session: s.ID, Codec: codec}, nil
 }
 
 // connectionLife is longer than any WebSocket of API Gateway lives (2 h); localdev without limits may
@@ -186,14 +197,14 @@ func (e *Engine) sendOpen(ctx context.Context, s Step) error {
 	now := time.Now()
 	err := e.store.Register(ctx, sessionstore.Registration{
 		Session: s.Session, Conn: s.Conn, PingAt: now.Add(e.opts.PingInterval), LookAt: e.connectBy(now),
-		Serial: e.serial || e.carries.Load(),
+		Serial: e.serial || e.carries.Load() || s.Codec != engineio.V4, ClientPings: s.Codec.ClientPings(),
 	})
 	switch e.rules.Open(err) {
 	case protocol.OpenNone:
 		return nil
 	case protocol.OpenPush:
 		if err = e.pushOpen(ctx, s); err == nil {
-			return nil
+			return e.openedOnWebSocket(ctx, s)
 		}
 	case protocol.OpenFail:
 	}

@@ -49,7 +49,7 @@ func (s *shard) change(r sessionstore.Registration, f func(a *attempt, now time.
 
 // push makes one try.
 func (s *shard) push(ctx context.Context, r sessionstore.Registration) {
-	err := s.e.pingOnce(context.WithoutCancel(ctx), r.Conn)
+	err := s.e.pingOnce(context.WithoutCancel(ctx), r.Conn, engineio.PingFrame)
 	action := s.e.rules.Pinged(err)
 	var late time.Duration
 	s.change(r, func(a *attempt, now time.Time) {
@@ -77,11 +77,11 @@ func (s *shard) push(ctx context.Context, r sessionstore.Registration) {
 	}
 }
 
-// pingOnce pushes a ping to a connection, in one try that is given little time.
-func (e *Engine) pingOnce(ctx context.Context, conn sessionstore.Connection) error {
+// pingOnce pushes a ping to a connection, or what does the same for its client, in one try that is given little time.
+func (e *Engine) pingOnce(ctx context.Context, conn sessionstore.Connection, frame string) error {
 	ctx, cancel := context.WithTimeout(ctx, min(longestPush, e.opts.PingTimeout/unpingedAfter))
 	defer cancel()
-	return e.pusher.Push(ctx, conn, engineio.PingFrame)
+	return e.pusher.Push(ctx, conn, frame)
 }
 
 // record tells the next sweeper of a ping that is not answered. So few clients take so long that it costs next to

@@ -37,8 +37,14 @@ const pollTries = 100
 //
 // Errors are of the catalogue in package engineio, or the store's.
 func (e *Engine) Poll(ctx context.Context, id sessionstore.SessionID, t string) (string, error) {
+	return e.PollAs(ctx, id, t, Client{})
+}
+
+// PollAs is Poll for what the request says of its client: [engineio.ErrVersion] for one of another version than the
+// session's. The answer is written as the session's codec has it.
+func (e *Engine) PollAs(ctx context.Context, id sessionstore.SessionID, t string, from Client) (string, error) {
 	now := time.Now()
-	p := &poller{e: e, id: id, sent: t, began: now, deadline: e.pollDeadline(ctx, now), reread: LeastPollPace}
+	p := &poller{e: e, id: id, from: from, sent: t, began: now, deadline: e.pollDeadline(ctx, now), reread: LeastPollPace}
 	if e.hinter != nil {
 		heard, stop := e.hinter.Hint(id)
 		defer stop()
@@ -73,6 +79,7 @@ var errAgain = errors.New("engine: read again")
 type poller struct {
 	e        *Engine
 	id       sessionstore.SessionID
+	from     Client
 	sent     string // the client's cache buster
 	t        string // names the GET, once the session has been read
 	began    time.Time
@@ -107,6 +114,9 @@ func (p *poller) until(ctx context.Context) (string, error) {
 		}
 		g := p.state(&s, time.Now())
 		action := p.e.rules.Get(g)
+		if !p.from.ofVersion(&s) && action.Do != protocol.GetUnknown {
+			return "", engineio.ErrVersion
+		}
 		if action.Do == protocol.GetGive && p.gathers(&s) && p.comes(ctx, changed) {
 			continue
 		}
@@ -177,14 +187,14 @@ func (p *poller) act(
 			err = p.again(sessionstore.ErrConflict) // what it is now, the next reading tells
 		}
 	case protocol.GetTell:
-		payload = action.Say
+		payload = said(s, action.Say)
 	case protocol.GetRepeat:
 		payload, err = p.given(ctx, s)
 	case protocol.GetAnswer:
-		payload, err = action.Say, p.answer(ctx, answer)
+		payload, err = said(s, action.Say), p.answer(ctx, answer)
 	case protocol.GetEndDrain:
 		answer.EndDrain = true
-		payload, err = action.Say, p.answer(ctx, answer)
+		payload, err = said(s, action.Say), p.answer(ctx, answer)
 	case protocol.GetGive:
 		payload, err = p.give(ctx, s)
 	case protocol.GetPark, protocol.GetWait:
@@ -236,20 +246,20 @@ func (p *poller) overlap(ctx context.Context) error {
 
 // give answers with the longest prefix of what is pending that fits.
 func (p *poller) give(ctx context.Context, s *sessionstore.Session) (string, error) {
-	whole, err := p.e.store.Bodies(ctx, p.id, fitting(s.Pending()))
+	whole, err := p.e.store.Bodies(ctx, p.id, p.fitting(s.Pending()))
 	if err != nil {
 		return "", p.again(err)
 	}
-	whole = fitting(whole) // now that it is known how many frames they are
-	return encoded(whole), p.answer(ctx, sessionstore.AnswerRequest{Read: s, T: p.t, Give: len(whole)})
+	whole = p.fitting(whole) // now that it is known how many frames they are
+	return encoded(s, whole), p.answer(ctx, sessionstore.AnswerRequest{Read: s, T: p.t, Give: len(whole)})
 }
 
 // fitting returns the longest prefix of packets that one answer may carry, but at least one.
-func fitting(packets []sessionstore.Packet) []sessionstore.Packet {
+func (p *poller) fitting(packets []sessionstore.Packet) []sessionstore.Packet {
 	bytes := 0
 	for n, q := range packets {
 		bytes += q.Bytes() + max(len(q.Frames), 1)
-		if n > 0 && bytes > maxAnswerBytes || n == maxAnswerPackets {
+		if n > 0 && bytes > p.from.maxAnswer() || n == maxAnswerPackets {
 			return packets[:n]
 		}
 	}
@@ -262,15 +272,15 @@ func (p *poller) given(ctx context.Context, s *sessionstore.Session) (string, er
 	if err != nil {
 		return "", err
 	}
-	return encoded(packets), nil
+	return encoded(s, packets), nil
 }
 
-func encoded(packets []sessionstore.Packet) string {
+func encoded(s *sessionstore.Session, packets []sessionstore.Packet) string {
 	frames := make([]string, 0, len(packets))
 	for _, q := range packets {
 		frames = append(frames, q.Frames...)
 	}
-	return engineio.EncodePayload(frames)
+	return engineio.Codec(s.Codec).EncodePayload(frames)
 }
 
 func (p *poller) answer(ctx context.Context, r sessionstore.AnswerRequest) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
@@ -16,6 +17,12 @@ import (
 // closes the session after what came before the bad packet has been handled; the POST itself succeeds all the same, as
 // the reference server has it.
 func (e *Engine) Post(ctx context.Context, id sessionstore.SessionID, body string) error {
+	return e.PostAs(ctx, id, body, Client{})
+}
+
+// PostAs is Post for what the request says of its client: [engineio.ErrVersion] for one of another version than the
+// session's.
+func (e *Engine) PostAs(ctx context.Context, id sessionstore.SessionID, body string, from Client) error {
 	s, err := e.store.Get(ctx, id, time.Now())
 	switch {
 	case errors.Is(err, sessionstore.ErrNotFound):
@@ -23,7 +30,11 @@ func (e *Engine) Post(ctx context.Context, id sessionstore.SessionID, body strin
 	case err != nil:
 		return fmt.Errorf("engine: post: %w", err)
 	}
-	switch protocol.Post(&s) {
+	action := protocol.Post(&s)
+	if action != protocol.PostUnknown && !from.ofVersion(&s) {
+		return engineio.ErrVersion
+	}
+	switch action {
 	case protocol.PostIgnore:
 		return nil
 	case protocol.PostUnknown:
@@ -33,7 +44,7 @@ func (e *Engine) Post(ctx context.Context, id sessionstore.SessionID, body strin
 	case protocol.PostServe:
 	}
 	inv := e.newInvocation(s, sessionstore.Connection{})
-	broke, err := e.postedAll(ctx, inv, body)
+	broke, err := e.postedAll(ctx, inv, engineio.Codec(s.Codec).DecodePayload(body, from.Binary))
 	if _, finishErr := inv.finish(ctx); !errors.Is(finishErr, delivery.ErrClosed) {
 		err = errors.Join(err, finishErr)
 	}
@@ -46,10 +57,12 @@ func (e *Engine) Post(ctx context.Context, id sessionstore.SessionID, body strin
 	return nil
 }
 
-// postedAll handles the packets of a body, in order, until one ends the session. The reason is that to close the
+// postedAll handles packets, in order, until one ends the session. The reason is that to close the
 // session for at once: the client asked for it, or broke a rule.
-func (e *Engine) postedAll(ctx context.Context, inv *Invocation, body string) (why failure, err error) {
-	for p, parseErr := range engineio.DecodePayload(body) {
+func (e *Engine) postedAll(
+	ctx context.Context, inv *Invocation, packets iter.Seq2[engineio.Packet, error],
+) (why failure, err error) {
+	for p, parseErr := range packets {
 		if parseErr != nil {
 			e.unreadable(ctx, inv.session.ID, parseErr)
 			return failure{delivery.ReasonParseError, parseErr.Error()}, nil
@@ -66,11 +79,13 @@ type failure struct{ reason, details string }
 
 // posted handles one packet that came by POST. The reason is that to close the session for, if it has to be.
 func (e *Engine) posted(ctx context.Context, inv *Invocation, p engineio.Packet) (why failure, err error) {
-	switch protocol.Packet(p.Type) {
+	switch protocol.Packet(p.Type, engineio.Codec(inv.session.Codec)) {
 	case protocol.PacketServe:
 		inv.handle(ctx, p)
 	case protocol.PacketPong:
 		err = e.pong(ctx, &inv.session)
+	case protocol.PacketPing:
+		err = e.pinged(ctx, inv)
 	case protocol.PacketClose:
 		why = failure{delivery.ReasonTransportClose, closedByClient}
 	case protocol.PacketRefuse:

@@ -39,6 +39,26 @@ func (e *Engine) Bind(ctx context.Context, conn sessionstore.Connection, id sess
 	return Step{Kind: StepNone, Conn: conn, Session: id}, nil
 }
 
+// BindAs is Bind for what the request says of its client: [engineio.ErrVersion] for one of version 3, if the session
+// is of another. It takes a read.
+func (e *Engine) BindAs(
+	ctx context.Context, conn sessionstore.Connection, id sessionstore.SessionID, from Client,
+) (Step, error) {
+	if from.Codec == engineio.V4 {
+		return e.Bind(ctx, conn, id)
+	}
+	s, err := e.store.Get(ctx, id, time.Now())
+	switch {
+	case errors.Is(err, sessionstore.ErrNotFound):
+		return Step{}, engineio.ErrUnknownSession
+	case err != nil:
+		return Step{}, fmt.Errorf("engine: bind: %w", err)
+	case !from.ofVersion(&s):
+		return Step{}, engineio.ErrVersion
+	}
+	return e.Bind(ctx, conn, id)
+}
+
 // candidate serves a frame of a WebSocket that wants to take over from polling.
 func (e *Engine) candidate(
 	ctx context.Context, s *sessionstore.Session, conn sessionstore.Connection, frame string,

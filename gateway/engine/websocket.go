@@ -36,8 +36,12 @@ func (e *Engine) message(ctx context.Context, conn sessionstore.Connection, fram
 	if err != nil {
 		return "", errors.Join(fmt.Errorf("engine: message: %w", err), e.refuse(ctx, conn))
 	}
-	if k, _ := e.conns.get(conn); frame == engineio.PongFrame && !k.candidate {
-		return "", e.beatOf(ctx, id, conn)
+	switch k, _ := e.conns.get(conn); {
+	case k.candidate:
+	case frame == engineio.PongFrame && !k.pings:
+		return "", e.beatOf(ctx, id, conn, engineio.V4)
+	case frame == engineio.PingFrame && k.pings:
+		return e.pingOf(ctx, id, conn)
 	}
 	s, err := e.store.Get(ctx, id, time.Now())
 	switch {
@@ -58,15 +62,23 @@ func (e *Engine) session(ctx context.Context, conn sessionstore.Connection) (ses
 	if err != nil {
 		return "", err
 	}
-	e.conns.put(
-		conn, cached{session: row.Session, candidate: row.Handshake == nil},
-	) // the next frame tells whether it still is
+	k := cached{session: row.Session, candidate: row.Handshake == nil} // the next frame tells whether it still is
+	if row.Handshake != nil {
+		k.pings = e.codecOf(row.Handshake.Query).ClientPings()
+	}
+	e.conns.put(conn, k)
 	return row.Session, nil
 }
 
 // calm returns until when the sweeper sends no ping to a client whose next one is due an interval from now. It is
-// half of the interval, so that it holds by the clock of any sweeper.
-func (e *Engine) calm(now time.Time) time.Time { return now.Add(e.opts.PingInterval / 2) }
+// half of the interval, so that it holds by the clock of any sweeper. For a client that pings it is as long as its
+// pings are no write.
+func (e *Engine) calm(c engineio.Codec, now time.Time) time.Time {
+	if c.ClientPings() {
+		return now.Add(e.slack())
+	}
+	return now.Add(e.opts.PingInterval / 2)
+}
 
 // refuse ends a connection that has no session (any more).
 func (e *Engine) refuse(ctx context.Context, conn sessionstore.Connection) error {
@@ -94,16 +106,23 @@ const beatTries = 3
 // beatOf is the pong of a WebSocket: its times live in the registry, so the session is not read. A pong that cannot be
 // written ends nothing: the sweeper is in the same trouble with the store, and pings once more. One without a ping is
 // no write, as far as this instance can tell: it comes soon after another that counted, and no ping is due.
-func (e *Engine) beatOf(ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection) error {
+//
+// The ping of an old client is the same, but that the next one comes after the whole interval.
+func (e *Engine) beatOf(
+	ctx context.Context, id sessionstore.SessionID, conn sessionstore.Connection, c engineio.Codec,
+) error {
 	now := time.Now()
 	if k, _ := e.conns.get(conn); now.Before(k.calm) {
 		return nil
 	}
 	next := e.nextPing(id, now)
+	if c.ClientPings() {
+		next = now.Add(e.opts.PingInterval)
+	}
 	var err error
 	for tries := again.Times(beatTries); tries.Next(ctx); {
 		if err = e.beat(ctx, id, next); err == nil {
-			e.conns.calmUntil(conn, e.calm(now))
+			e.conns.calmUntil(conn, e.calm(c, now))
 			return nil
 		}
 	}
@@ -117,7 +136,7 @@ func (e *Engine) frame(
 	switch protocol.Frame(s, conn) {
 	case protocol.FrameServe:
 		if k, ok := e.conns.get(conn); ok && k.candidate { // it has taken over
-			e.conns.put(conn, cached{session: s.ID})
+			e.conns.put(conn, cached{session: s.ID, pings: engineio.Codec(s.Codec).ClientPings()})
 		}
 		return e.established(ctx, s, conn, frame)
 	case protocol.FrameCandidate:
@@ -151,12 +170,13 @@ func (e *Engine) established(
 	if e.tooLarge(frame) {
 		return "", e.FailFor(ctx, s.ID, delivery.ReasonTransportError, largeFrame)
 	}
-	p, err := engineio.Decode(frame)
+	codec := engineio.Codec(s.Codec)
+	p, err := codec.Decode(frame)
 	if err != nil {
 		e.unreadable(ctx, s.ID, err)
 		return "", e.FailFor(ctx, s.ID, delivery.ReasonParseError, err.Error())
 	}
-	switch protocol.Packet(p.Type) {
+	switch protocol.Packet(p.Type, codec) {
 	case protocol.PacketServe:
 		inv := e.newInvocation(*s, conn)
 		inv.handle(ctx, p)
@@ -170,7 +190,9 @@ func (e *Engine) established(
 	case protocol.PacketRefuse:
 		return "", e.FailFor(ctx, s.ID, delivery.ReasonTransportError, wrongHeartbeat)
 	case protocol.PacketPong:
-		return "", e.beatOf(ctx, s.ID, conn)
+		return "", e.beatOf(ctx, s.ID, conn, codec)
+	case protocol.PacketPing:
+		return e.pingOf(ctx, s.ID, conn)
 	case protocol.PacketIgnore:
 	}
 	return "", nil
@@ -216,14 +238,18 @@ func (e *Engine) Alive(ctx context.Context, conn sessionstore.Connection) error 
 	if err == nil {
 		on, err = e.takenOver(ctx, id, conn)
 	}
+	frame, next := engineio.PingFrame, e.nextPing(id, time.Now())
+	if k, _ := e.conns.get(conn); k.pings { // it takes an answer that it did not ask for
+		frame, next = engineio.PongFrame, time.Now().Add(e.opts.PingInterval)
+	}
 	if on { // else only a probe's answer may come over it
-		err = e.pingOnce(ctx, conn)
+		err = e.pingOnce(ctx, conn, frame)
 	}
 	switch {
 	case errors.Is(err, sessionstore.ErrNotFound), errors.Is(err, delivery.ErrGone):
 		return nil // its end is on its way
 	case err == nil:
-		err = e.beat(ctx, id, e.nextPing(id, time.Now()))
+		err = e.beat(ctx, id, next)
 	}
 	if err != nil {
 		return fmt.Errorf("engine: alive: %w", err)
@@ -241,7 +267,7 @@ func (e *Engine) takenOver(ctx context.Context, id sessionstore.SessionID, conn 
 	if err != nil || s.Conn != conn {
 		return false, err
 	}
-	e.conns.put(conn, cached{session: id})
+	e.conns.put(conn, cached{session: id, pings: engineio.Codec(s.Codec).ClientPings()})
 	return true, nil
 }
 

@@ -1,7 +1,6 @@
 package direct
 
 import (
-	"encoding/base64"
 	"net/http"
 	"strings"
 
@@ -29,21 +28,16 @@ func NewServer(c emulator.Config) *emulator.Server {
 }
 
 // Binary writes binary frames as Engine.IO does where it has text only: "b" and the base64 of the message. A client
-// that asks for b64 cannot read binary frames, and gets that text.
+// of version 3 has the type of a packet before the data. A client that asks for b64 cannot read binary frames, and gets that text.
 func Binary(r *http.Request) emulator.Binary {
-	b := emulator.Binary{Text: engineio.EncodeBinary}
-	if r.URL.Query().Get("b64") == "" {
-		b.Payload = payload
+	query := r.URL.Query()
+	version := 3
+	if query.Get("EIO") == "4" {
+		version = 4
+	}
+	b := emulator.Binary{Text: func(payload []byte) string { return engineio.TextFrame(version, payload) }}
+	if query.Get("b64") == "" {
+		b.Payload = func(text string) (string, bool) { return engineio.BinaryFrame(version, text) }
 	}
 	return b
-}
-
-// payload returns the bytes of a binary message of Engine.IO.
-func payload(frame string) (string, bool) {
-	text, ok := strings.CutPrefix(frame, "b")
-	if !ok {
-		return "", false
-	}
-	raw, err := base64.StdEncoding.DecodeString(text)
-	return string(raw), err == nil
 }

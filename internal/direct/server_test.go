@@ -80,7 +80,7 @@ func (r *running) dial(t *testing.T, query string) *client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	conn, br, _, err := ws.Dial(ctx, "ws://"+r.addr+"/ws/?"+query)
+	conn, br, _, err := ws.Dial(ctx, "ws://"+r.addr+"/ws/?EIO=4&"+query)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,9 @@ var ErrIDGeneration = &Error{ErrBadRequest.Code, ErrBadRequest.Message, ErrBadRe
 // ErrOrigin is an [ErrBadRequest]: the application failed to judge the origin of a request.
 var ErrOrigin = &Error{ErrBadRequest.Code, ErrBadRequest.Message, ErrBadRequest.Status}
 
+// ErrVersion is an [ErrBadRequest]: the request is of another version of the protocol than its session.
+var ErrVersion = &Error{ErrBadRequest.Code, ErrBadRequest.Message, ErrBadRequest.Status}
+
 // The catalogue of refusals without a body. Their Message is for logs.
 var (
 	// ErrPayloadTooLarge: a POST is above the advertised limit. The session lives on.

@@ -45,6 +45,16 @@ type Request struct {
 // ErrMethod, and with ErrBadRequest for another version or transport than the session can have, the Request is filled
 // but for its Kind, because an unknown session, and a session on another transport, are to be reported before it.
 func ParseRequest(method string, query map[string]string, websocket bool) (Request, error) {
+	return parseRequest(method, query, query["EIO"], websocket)
+}
+
+// ParseAnyVersion is ParseRequest where clients of version 3 may come, too: every version is one that is served, see
+// [CodecOf].
+func ParseAnyVersion(method string, query map[string]string, websocket bool) (Request, error) {
+	return parseRequest(method, query, supportedVersion, websocket)
+}
+
+func parseRequest(method string, query map[string]string, version string, websocket bool) (Request, error) {
 	r := Request{
 		SID:       query["sid"],
 		T:         query["t"],
@@ -58,9 +68,9 @@ func ParseRequest(method string, query map[string]string, websocket bool) (Reque
 		return Request{SID: r.SID, Transport: r.Transport}, ErrBadRequest
 	}
 	if r.SID != "" {
-		return inSession(r, method, query["EIO"], websocket)
+		return inSession(r, method, version, websocket)
 	}
-	if err := mayOpen(r, method, query["EIO"], websocket); err != nil {
+	if err := mayOpen(r, method, version, websocket); err != nil {
 		return Request{}, err
 	}
 	r.Kind = KindHandshake

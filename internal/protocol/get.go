@@ -138,6 +138,9 @@ func getRepeated(s *sessionstore.Session) GetAction {
 // pingDue reports whether the answer is to be the ping, which goes alone. Packets go first for a while, but not so long
 // that steady traffic costs the client its time to answer.
 func (g GetState) pingDue() bool {
+	if engineio.Codec(g.Session.Codec).ClientPings() {
+		return false
+	}
 	due := g.Session.PingAt
 	if len(g.Session.Pending()) > 0 {
 		due = due.Add(g.PingTimeout / 4)
@@ -163,8 +166,13 @@ func (g GetState) releaseAt() time.Time {
 // Turn is when a GET that waits has something to do though nothing changes.
 func (g GetState) Turn() time.Time {
 	turn := g.Deadline
-	if !g.Session.Pinged && g.Session.PingAt.Before(turn) {
-		turn = g.Session.PingAt
+	switch at := g.Session.PingAt; {
+	case engineio.Codec(g.Session.Codec).ClientPings():
+		if at = at.Add(g.PingTimeout); at.Before(turn) {
+			turn = at
+		}
+	case !g.Session.Pinged && at.Before(turn):
+		turn = at
 	}
 	if at := g.releaseAt(); g.Session.Probed && at.Before(turn) {
 		turn = at

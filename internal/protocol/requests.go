@@ -85,13 +85,20 @@ type PacketAction string
 const (
 	PacketServe  PacketAction = "serve"
 	PacketPong   PacketAction = "pong"
+	PacketPing   PacketAction = "ping" // of an old client: does what a pong does, and is answered
 	PacketClose  PacketAction = "close: asked for"
 	PacketRefuse PacketAction = "close: broke the rules"
 	PacketIgnore PacketAction = "ignore"
 )
 
 // Packet decides about a packet that came by POST, or over the session's own WebSocket.
-func Packet(t engineio.PacketType) PacketAction {
+func Packet(t engineio.PacketType, c engineio.Codec) PacketAction {
+	switch {
+	case t == engineio.Ping && c.ClientPings():
+		return PacketPing
+	case t == engineio.Pong && c.ClientPings():
+		return PacketRefuse
+	}
 	switch t {
 	case engineio.Message:
 		return PacketServe

@@ -74,8 +74,18 @@ func TestPacket(t *testing.T) {
 		{engineio.Noop, protocol.PacketIgnore},
 	}
 	for _, tt := range tests {
-		if got := protocol.Packet(tt.packet); got != tt.want {
+		if got := protocol.Packet(tt.packet, engineio.V4); got != tt.want {
 			t.Errorf("%c: got %q, want %q", tt.packet, got, tt.want)
+		}
+		want := tt.want // of an old client the heartbeat goes the other way
+		switch tt.packet {
+		case engineio.Ping:
+			want = protocol.PacketPing
+		case engineio.Pong:
+			want = protocol.PacketRefuse
+		}
+		if got := protocol.Packet(tt.packet, engineio.V3); got != want {
+			t.Errorf("%c of version 3: got %q, want %q", tt.packet, got, want)
 		}
 	}
 }

@@ -60,6 +60,11 @@ func Row(r RowState) RowAction {
 	a := RowAction{Look: LookDue(r.Row, r.Now), Ping: PingNone, Attempt: r.Attempt}
 	switch {
 	case r.Row.Expired: // its LookAt tells when
+	case r.Row.ClientPings && !r.Row.Conn.IsZero():
+		a.Attempt = Attempt{}
+		if TimedOut(latest(r.Row.PingAt, r.Trust), r.PingTimeout, r.Now) {
+			a.Ping = PingExpire
+		}
 	case !r.Row.Conn.IsZero():
 		a.Ping, a.Attempt = rowPing(r)
 	case TimedOut(latest(r.Row.PingAt, r.Trust), r.PingTimeout, r.Now): // a stall may have held up its GETs
