@@ -2,7 +2,6 @@ package nonstick
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -55,6 +54,9 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 		ID: sessionstore.SocketID(ids.New(ctx)), Session: inv.ID(), Namespace: name,
 		Auth: string(p.Data), ConnectedAt: time.Now(),
 	}
+	if isOld(inv) {
+		entry.ID = sessionstore.OldSocketID(inv.ID(), name)
+	}
 	n, refusal := s.admit(ctx, entry)
 	if refusal != nil {
 		return s.refuse(ctx, inv, p.Namespace, refusal)
@@ -86,7 +88,10 @@ func (s *Server) connect(ctx context.Context, inv *engine.Invocation, p socketio
 	}
 	s.tellConnect(ctx, socket)
 	socket.phase, socket.entry = connected, nil
-	answer := socketio.Packet{Type: socketio.Connect, Data: connectData(&socket.row)}
+	answer := socketio.Packet{Type: socketio.Connect}
+	if !isOld(inv) {
+		answer.Data = connectData(&socket.row)
+	}
 	if err := n.reply(ctx, inv, answer); err != nil {
 		return fmt.Errorf("nonstick: connect: %w", err)
 	}
@@ -133,7 +138,7 @@ func (n *Namespace) ask(ctx context.Context, socket *Socket) (refusal *Error) {
 }
 
 func (s *Server) refuse(ctx context.Context, inv *engine.Invocation, nsp string, why *Error) error {
-	data, err := json.Marshal(why)
+	data, err := refusalData(inv, why)
 	if err != nil { // of the error's data, which are the handler's
 		s.log.ErrorContext(ctx, "connect error not sent as it is", "nsp", nsp, "error", err)
 		return s.refuse(ctx, inv, nsp, errInternal)

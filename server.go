@@ -227,15 +227,28 @@ func (s *Server) AllowRequest(allow func(ctx context.Context, h Handshake) error
 // protocol is the server as the engine sees it.
 type protocol struct{ *Server }
 
-var _ engine.Handler = protocol{}
+var (
+	_ engine.Handler = protocol{}
+	_ engine.Opener  = protocol{}
+)
 
-// Message handles one Engine.IO message: a Socket.IO packet, or an attachment of one.
-func (s protocol) Message(ctx context.Context, inv *engine.Invocation, p engineio.Packet) error {
+// begin prepares for a call of a handler.
+func (s protocol) begin(ctx context.Context, inv *engine.Invocation) context.Context {
 	s.seal.close(s.build)
 	if inv.Told == nil {
 		inv.Told = s.events.Batch()
 	}
-	ctx = inv.Told.In(ctx)
+	return inv.Told.In(ctx)
+}
+
+// Opened has a client of Socket.IO v2 join the main namespace, which it does not ask for.
+func (s protocol) Opened(ctx context.Context, inv *engine.Invocation) error {
+	return s.connect(s.begin(ctx, inv), inv, socketio.Packet{Type: socketio.Connect, Namespace: socketio.MainNamespace})
+}
+
+// Message handles one Engine.IO message: a Socket.IO packet, or an attachment of one.
+func (s protocol) Message(ctx context.Context, inv *engine.Invocation, p engineio.Packet) error {
+	ctx = s.begin(ctx, inv)
 	if s.parser.Whole() {
 		packet, _, err := s.parser.Decode(p.Data, p.Binary, s.packets)
 		if err != nil {
@@ -277,6 +290,9 @@ func violation(format string, args ...any) error {
 
 // packet handles one Socket.IO packet that is complete.
 func (s *Server) packet(ctx context.Context, inv *engine.Invocation, p socketio.Packet) error {
+	if isOld(inv) {
+		p = ofOldClient(p)
+	}
 	switch p.Type {
 	case socketio.Connect:
 		return s.connect(ctx, inv, p)

@@ -70,7 +70,7 @@ func (a *Adapter) countIn(ctx context.Context, nsp sessionstore.Namespace, room 
 		return a.countShards(ctx, nsp)
 	}
 	n, err := a.store.CountMembers(ctx, nsp, room, 0)
-	if err != nil || !isID(room) {
+	if err != nil || !isID(nsp, room) {
 		return n, err
 	}
 	id := sessionstore.SocketID(room)
@@ -202,7 +202,7 @@ func (a *Adapter) anyIn(ctx context.Context, sel Selection, room sessionstore.Ro
 	if room != "" {
 		sel.Rooms = []sessionstore.Room{room}
 		n, err := a.store.CountMembers(ctx, sel.Namespace, room, enough)
-		if err != nil || n == enough || n == 0 && !isID(room) {
+		if err != nil || n == enough || n == 0 && !isID(sel.Namespace, room) {
 			return n == enough, err
 		}
 		return first(a.Select(ctx, sel))

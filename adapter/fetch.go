@@ -143,7 +143,7 @@ func parsePlace(s string, shards int) (location, error) {
 	}
 	shard, id, _ := strings.Cut(s, ".")
 	n, err := strconv.Atoi(shard)
-	if err != nil || n < 0 || n >= shards || len(id) > socketIDLen {
+	if err != nil || n < 0 || n >= shards || len(id) > sessionstore.MaxName+1+socketIDLen {
 		return location{}, fmt.Errorf("%w: %.64q", ErrPlace, s)
 	}
 	return location{n, sessionstore.SocketID(id)}, nil

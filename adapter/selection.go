@@ -145,7 +145,7 @@ func (a *Adapter) orOwn(
 	ctx context.Context, nsp sessionstore.Namespace, r sessionstore.Room, in sessionstore.Range, all members,
 ) []members {
 	sources := []members{all}
-	if isID(r) && in.Contains(sessionstore.SocketID(r)) {
+	if isID(nsp, r) && in.Contains(sessionstore.SocketID(r)) {
 		sources = append(sources, a.own(ctx, nsp, r))
 	}
 	return sources
@@ -158,8 +158,15 @@ func (a *Adapter) unmarked(
 	return a.orOwn(ctx, nsp, r, all, a.store.Unmarked(ctx, nsp, r))
 }
 
-// isID reports whether a room's name may be the id of a socket.
-func isID(r sessionstore.Room) bool { return len(r) == socketIDLen }
+// isID reports whether a room's name may be the id of a socket. That of an old client outside the main namespace is the
+// namespace, "#" and the id of its session.
+func isID(nsp sessionstore.Namespace, r sessionstore.Room) bool {
+	if len(r) == socketIDLen {
+		return true
+	}
+	n := len(nsp)
+	return len(r) == n+1+socketIDLen && r[:n] == sessionstore.Room(nsp) && r[n] == '#'
+}
 
 // skipped are the sockets that are left out for their ids.
 func (s Selection) skipped() map[sessionstore.SocketID]bool {
@@ -168,7 +175,7 @@ func (s Selection) skipped() map[sessionstore.SocketID]bool {
 		ids[id] = true
 	}
 	for _, r := range s.Except {
-		if isID(r) {
+		if isID(s.Namespace, r) {
 			ids[sessionstore.SocketID(r)] = true
 		}
 	}

@@ -46,6 +46,7 @@ type config struct {
 	memoryLimit      int
 	corsOrigin       string
 	corsCredentials  bool
+	allowEIO3        bool
 	client           string
 	limits           string
 	push             string
@@ -106,6 +107,7 @@ func (c *config) flags(fs *flag.FlagSet) *declaration {
 			"default "+c.program.origins(),
 	)
 	d.toggle(&c.corsCredentials, "cors-credentials", "let pages of those origins send cookies")
+	d.toggle(&c.allowEIO3, "allow-eio3", "let clients of Socket.IO v2 and before connect, and JSONP")
 	d.text(
 		&c.client, "client", "DIR", "",
 		"folder with the Socket.IO client for browsers (socket.io.min.js and its like), which is served below the path; "+

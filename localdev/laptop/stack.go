@@ -393,6 +393,7 @@ func (c *config) variables() map[string]string {
 		"poll-hold": ms(c.pollHold), "poll-pace": ms(c.pollPace), "max-payload": strconv.Itoa(c.maxPayload),
 		"buffer-limit": strconv.Itoa(c.bufferLimit), "cors-origin": c.corsOrigin,
 		"cors-credentials": strconv.FormatBool(c.corsCredentials),
+		"allow-eio3":       strconv.FormatBool(c.allowEIO3),
 		"log-level":        strings.ToLower(c.logLevel.String()),
 	}
 }

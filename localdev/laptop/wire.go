@@ -187,7 +187,7 @@ func (w *wiring) engineOptions() engine.Options {
 	o := engine.Options{
 		PingInterval: c.pingInterval, PingTimeout: c.pingTimeout, UpgradeTimeout: c.upgradeTimeout,
 		ConnectTimeout: c.connectTimeout, PollHold: c.pollHold, PollPace: c.pollPace, MaxPayload: c.maxPayload,
-		Limits: w.deliveryLimits(),
+		Limits: w.deliveryLimits(), AllowEIO3: c.allowEIO3,
 	}
 	if o.ConnectTimeout == 0 {
 		o.ConnectTimeout = -1 // what an instance takes for never

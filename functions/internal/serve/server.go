@@ -117,6 +117,7 @@ func engineOptions(env *boot.Env) engine.Options {
 		PollHold:       env.Duration("NONSTICK_POLL_HOLD", 20*time.Second, shortest, longestHold),
 		PollPace:       env.Duration("NONSTICK_POLL_PACE", 250*time.Millisecond, engine.LeastPollPace, longestPace),
 		MaxPayload:     env.Number("NONSTICK_MAX_PAYLOAD", apigw.DefaultMaxPayload, minBody, maxBody),
+		AllowEIO3:      env.Choice("NONSTICK_ALLOW_EIO3", "false", "true", "false") == "true",
 		Limits:         boot.Limits(env),
 		PushReplies: env.Choice(
 			"NONSTICK_INBOUND", inboundConcurrent, inboundOrdered, inboundConcurrent,
