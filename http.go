@@ -148,10 +148,10 @@ func (s *Server) MaxHTTPBufferSize(bytes int) {
 }
 
 // AllowEIO3 lets clients of Socket.IO v2 and before connect, as Socket.IO's option allowEIO3 does, and those without
-// XMLHttpRequest poll by scripts (JSONP); by default they may not. It is what --allow-eio3 says, and on AWS the parameter
-// AllowEIO3, for an application that knows better. An old client's id of a socket is that of its session, so to know the
-// one is to be able to speak for the client; what is emitted to it takes two writes of the store each on WebSocket; and
-// it is not recovered.
+// XMLHttpRequest poll by scripts (JSONP); by default they may not. It is what --allow-eio3 says, and on AWS the
+// parameter AllowEIO3, for an application that knows better. An old client's id of a socket is that of its session, so
+// to know the one is to be able to speak for the client; what is emitted to it takes two writes of the store each on
+// WebSocket; and it is not recovered.
 func (s *Server) AllowEIO3(allow bool) {
 	s.seal.register("AllowEIO3", func() { s.engine.SetAllowEIO3(allow) })
 }

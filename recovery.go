@@ -187,8 +187,8 @@ func (n *Namespace) notRecovered(ctx context.Context, inv *engine.Invocation, wh
 // in its item. It is twice the namespaces that it may be in at a time by default.
 const maxCarried = 64
 
-// carriesMore reports whether a session may carry another outbox. A socket beyond that is not recoverable, nor are those
-// of old clients, which do not ask for it.
+// carriesMore reports whether a session may carry another outbox. A socket beyond that is not recoverable, nor are
+// those of old clients, which do not ask for it.
 func carriesMore(inv *engine.Invocation) bool {
 	session := inv.Session()
 	return !isOld(inv) && len(session.Numbers) < maxCarried

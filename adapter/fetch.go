@@ -61,7 +61,7 @@ func (a *Adapter) FetchEach(
 	if sel.Parent != "" {
 		return "", ErrParent
 	}
-	at, err := parsePlace(from, a.store.Shards())
+	at, err := parsePlace(from, sel.Namespace, a.store.Shards())
 	if err != nil {
 		return "", err
 	}
@@ -137,13 +137,13 @@ type located struct {
 func (l location) String() string { return strconv.Itoa(l.shard) + "." + string(l.id) }
 
 // parsePlace reads where to go on. The error matches [ErrPlace].
-func parsePlace(s string, shards int) (location, error) {
+func parsePlace(s string, nsp sessionstore.Namespace, shards int) (location, error) {
 	if s == "" {
 		return location{}, nil
 	}
 	shard, id, _ := strings.Cut(s, ".")
 	n, err := strconv.Atoi(shard)
-	if err != nil || n < 0 || n >= shards || len(id) > sessionstore.MaxName+1+socketIDLen {
+	if err != nil || n < 0 || n >= shards || len(id) > socketIDLen && !isID(nsp, sessionstore.Room(id)) {
 		return location{}, fmt.Errorf("%w: %.64q", ErrPlace, s)
 	}
 	return location{n, sessionstore.SocketID(id)}, nil

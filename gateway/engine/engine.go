@@ -1,7 +1,8 @@
-// Package engine runs Engine.IO sessions, of version 4 and where that is allowed of version 3, that live in a store: any instance may serve any request of any
-// session. It knows polling, WebSocket, the upgrade from one to the other, the heartbeat and the end of
-// sessions; what the messages mean is up to its [Handler] (package gateway makes Socket.IO of them; an echo is
-// a handler of three lines). It knows no HTTP and no AWS: package apigw brings the requests of API Gateway.
+// Package engine runs Engine.IO sessions, of version 4 and where that is allowed of version 3, that live in a store:
+// any instance may serve any request of any session. It knows polling, WebSocket, the upgrade from one to the other, the
+// heartbeat and the end of sessions; what the messages mean is up to its [Handler] (package gateway makes Socket.IO of
+// them; an echo is a handler of three lines). It knows no HTTP and no AWS: package apigw brings the requests of API
+// Gateway.
 //
 // Every change of a session is one conditional write, see package sessionstore and docs/protocol.md.
 package engine
@@ -86,8 +87,8 @@ type Handler interface {
 	Closed(ctx context.Context, s sessionstore.Session) error
 }
 
-// Opener is an optional ability of a [Handler]: to be told that a session of version 3 has begun, after its open packet,
-// as it is of a message. A client of Socket.IO v2 does not ask for the main namespace.
+// Opener is an optional ability of a [Handler]: to be told that a session of version 3 has begun, after its open
+// packet, as it is of a message. A client of Socket.IO v2 does not ask for the main namespace.
 type Opener interface {
 	Opened(ctx context.Context, inv *Invocation) error
 }

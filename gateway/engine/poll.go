@@ -44,7 +44,9 @@ func (e *Engine) Poll(ctx context.Context, id sessionstore.SessionID, t string) 
 // session's. The answer is written as the session's codec has it.
 func (e *Engine) PollAs(ctx context.Context, id sessionstore.SessionID, t string, from Client) (string, error) {
 	now := time.Now()
-	p := &poller{e: e, id: id, from: from, sent: t, began: now, deadline: e.pollDeadline(ctx, now), reread: LeastPollPace}
+	p := &poller{
+		e: e, id: id, from: from, sent: t, began: now, deadline: e.pollDeadline(ctx, now), reread: LeastPollPace,
+	}
 	if e.hinter != nil {
 		heard, stop := e.hinter.Hint(id)
 		defer stop()

@@ -27,8 +27,9 @@ func NewServer(c emulator.Config) *emulator.Server {
 	return g.server
 }
 
-// Binary writes binary frames as Engine.IO does where it has text only: "b" and the base64 of the message. A client
-// of version 3 has the type of a packet before the data. A client that asks for b64 cannot read binary frames, and gets that text.
+// Binary writes binary frames as Engine.IO does where it has text only: "b" and the base64 of the message, in version 3
+// with the type of the packet between them, which is the first byte of the frame. A client that asks for b64 cannot
+// read binary frames, and gets that text.
 func Binary(r *http.Request) emulator.Binary {
 	query := r.URL.Query()
 	version := 3

@@ -34,11 +34,13 @@ func TestVersion3BothWays(t *testing.T) {
 		{"no text", engineio.V3, []engineio.Packet{{Type: engineio.Pong}, message("")}, "1:31:4"},
 		{"binary as text", engineio.V3Text, []engineio.Packet{message("a"), binary}, "2:4a10:b4AQIDBA=="},
 		{
-			"binary", engineio.V3, []engineio.Packet{message("€"), binary},
+			"binary", engineio.V3,
+			[]engineio.Packet{message("€"), binary},
 			"\x00\x04\xff4€\x01\x05\xff\x04\x01\x02\x03\x04",
 		},
 		{
-			"a long one", engineio.V3, []engineio.Packet{binary, message(strings.Repeat("x", 122))},
+			"a long one", engineio.V3,
+			[]engineio.Packet{binary, message(strings.Repeat("x", 122))},
 			"\x01\x05\xff\x04\x01\x02\x03\x04\x00\x01\x02\x03\xff4" + strings.Repeat("x", 122),
 		},
 	} {
@@ -122,7 +124,8 @@ func TestVersion3Forgives(t *testing.T) {
 
 func TestCodecOf(t *testing.T) {
 	for raw, want := range map[string]engineio.Codec{
-		"EIO=4": engineio.V4, "EIO=4&j=0&b64=1": engineio.V4, "EIO=3": engineio.V3, "": engineio.V3, "EIO=5": engineio.V3,
+		"EIO=4": engineio.V4, "EIO=4&j=0&b64=1": engineio.V4,
+		"EIO=3": engineio.V3, "": engineio.V3, "EIO=5": engineio.V3,
 		"EIO=3&b64=1": engineio.V3Text, "EIO=3&j=2": engineio.V3Text, "EIO=3&b64=": engineio.V3,
 	} {
 		if got := engineio.CodecOf(engineio.ParseQuery(raw)); got != want {

@@ -23,7 +23,7 @@ const (
 	maxLength3 = 10
 )
 
-// ErrLength: a length in a payload of version 3 is none, or is more than there is.
+// ErrLength is of a payload of version 3: a length is none, or is more than there is.
 var ErrLength = fmt.Errorf("%w: wrong length of a packet", ErrParse)
 
 // decode3 reads a text frame. A binary packet of an unknown type is a [Noop], because the reference ignores it.
@@ -57,13 +57,13 @@ func decodeText3(body string) iter.Seq2[Packet, error] {
 			yield(Packet{}, ErrEmptyPacket)
 		}
 		for body != "" {
-			digits, rest, found := strings.Cut(body[:min(len(body), maxLength3+1)], ":")
+			digits, _, found := strings.Cut(body[:min(len(body), maxLength3+1)], ":")
 			n, ok := length3(digits)
 			if !found || !ok {
 				yield(Packet{}, ErrLength)
 				return
 			}
-			rest = body[len(digits)+1:]
+			rest := body[len(digits)+1:]
 			size, ok := unitsIn(rest, n)
 			if !ok {
 				yield(Packet{}, ErrLength)

@@ -59,6 +59,11 @@ func TestFrameAndPost(t *testing.T) {
 	}
 }
 
+// otherWay is the heartbeat of an old client.
+var otherWay = map[engineio.PacketType]protocol.PacketAction{
+	engineio.Ping: protocol.PacketPing, engineio.Pong: protocol.PacketRefuse,
+}
+
 // Every type of packet that a client can send.
 func TestPacket(t *testing.T) {
 	tests := []struct {
@@ -78,11 +83,8 @@ func TestPacket(t *testing.T) {
 			t.Errorf("%c: got %q, want %q", tt.packet, got, tt.want)
 		}
 		want := tt.want // of an old client the heartbeat goes the other way
-		switch tt.packet {
-		case engineio.Ping:
-			want = protocol.PacketPing
-		case engineio.Pong:
-			want = protocol.PacketRefuse
+		if old, other := otherWay[tt.packet]; other {
+			want = old
 		}
 		if got := protocol.Packet(tt.packet, engineio.V3); got != want {
 			t.Errorf("%c of version 3: got %q, want %q", tt.packet, got, want)

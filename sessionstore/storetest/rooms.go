@@ -42,8 +42,8 @@ func join(x *tester) {
 
 // oldID: sockets of old clients have ids that are made of their namespace, however long that is, and of their session.
 func oldID(x *tester) {
-	long := strings.Repeat("#", sessionstore.MaxName-20)
-	for _, nsp := range []sessionstore.Namespace{"/", freshNamespace(), freshNamespace() + sessionstore.Namespace(long)} {
+	long := freshNamespace() + sessionstore.Namespace(strings.Repeat("#", sessionstore.MaxName-20))
+	for _, nsp := range []sessionstore.Namespace{"/", freshNamespace(), long} {
 		id := x.polling()
 		n := newSocket(id, nsp)
 		n.ID, n.Auth, n.Data = sessionstore.OldSocketID(id, nsp), `{"a":"b"}`, map[string]string{"k": "1"}
