@@ -154,6 +154,68 @@ func TestRewindOfEmitter(t *testing.T) {
 	}
 }
 
+// TestRewindOfOtherParser: what was emitted when clients had another parser they cannot read, and do not get.
+func TestRewindOfOtherParser(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.server(keeping, patient)
+		w.emits(s.To("kept"), "said", "1")
+		other := emitter.New(w.store, w.pusher, emitter.Options{Options: adapter.Options{Parser: emitter.MsgPack}})
+		w.must(other.To("kept").Emit(t.Context(), "said", "packed"))
+		w.emits(s.To("kept"), "said", "2")
+		for _, transport := range []string{"websocket", "polling"} {
+			c := w.joinLasting(s, transport)
+			c.send(`420["rewind","kept",20]`)
+			if got := c.events(); !slices.Equal(got, []string{`42["said","1"]`, `42["said","2"]`, `430["joined"]`}) {
+				t.Errorf("got %q", got)
+			}
+		}
+	})
+}
+
+// TestNotForWebSocket: packets with attachments, of a program that does not know better, do not reach a client on a
+// WebSocket that takes none: neither live, nor when it comes back, nor as history. It gets what is before and behind.
+func TestNotForWebSocket(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.server(keeping, patient)
+		outside := emitter.New(w.store, w.pusher, emitter.Options{})
+		c := w.joinLasting(s, "websocket")
+		to, err := outside.Socket(t.Context(), c.id)
+		w.must(err)
+		emit := func(k interface {
+			Emit(ctx context.Context, event string, args ...any) error
+		}, want error,
+		) {
+			t.Helper()
+			w.must(k.Emit(t.Context(), "said", "1"))
+			if err := k.Emit(t.Context(), "said", nonstick.Binary("abc")); !errors.Is(err, want) {
+				t.Errorf("error %v, want %v", err, want)
+			}
+			w.must(k.Emit(t.Context(), "said", "2"))
+		}
+		is := func(when string) {
+			t.Helper()
+			if got := c.said(); !slices.Equal(got, numbers(1, 2)) || c.state().State != sessionstore.Open {
+				t.Errorf("%s: got %q, on a session that is %s", when, got, c.state().State)
+			}
+		}
+		emit(to, delivery.ErrNotSerial)
+		is("live")
+		c.lose()
+		emit(to, nil)
+		c.back(s, "websocket")
+		is("what was missed")
+		w.emits(s.To("kept"), "else")
+		emit(outside.To("kept"), nil)
+		c.send(`420["rewind","kept",20]`)
+		is("a history")
+		c.lose()
+		c.back(s, "websocket")
+		if got := c.events(); len(got) > 0 {
+			t.Errorf("got again %q", got)
+		}
+	})
+}
+
 // TestRewindOfOldServer: an instance that keeps no history, as during a deploy, does not tear that of the others.
 func TestRewindOfOldServer(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

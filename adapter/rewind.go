@@ -103,7 +103,9 @@ func (a *Adapter) rewind(
 	}
 	entry := sessionstore.Packet{
 		ID: sessionstore.PacketID(sessionstore.NewID()), Frames: []string{},
-		Rewind: &sessionstore.Rewind{Namespace: k.Namespace, Room: room, Socket: k.ID, From: from, To: h.Last},
+		Rewind: &sessionstore.Rewind{
+			Namespace: k.Namespace, Room: room, Socket: k.ID, From: from, To: h.Last, Binary: a.parser.Whole(),
+		},
 	}
 	_, err = a.delivery.Deliver(ctx, delivery.Target{Session: k.Session}, []sessionstore.Packet{entry})
 	return h.Last, err

@@ -142,6 +142,8 @@ type Rewind struct {
 	Socket    SocketID  `json:"s"`
 	From      int       `json:"f"`
 	To        int       `json:"t"`
+	// Binary says that the client's parser has binary messages alone. It gets no events of another one.
+	Binary bool `json:"b,omitempty"`
 }
 
 // Len is how many events a rewind stands for.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -173,7 +174,7 @@ func (d *Delivery) carry(
 ) error {
 	switch d.rules.Carry(s.Hold, hold.Owner, time.Now()) {
 	case protocol.CarryPush:
-		return d.pushOutbox(ctx, s, hold, volatile)
+		return d.pushOutbox(ctx, s, hold, appended, volatile)
 	case protocol.CarryNumber:
 		return d.number(ctx, s, s.Seq()-appended)
 	case protocol.CarryCloseDead:
@@ -271,26 +272,34 @@ type outboxPusher struct {
 
 	carrier Target
 	has     protocol.Offset // what the client has of an entry that is a rewind
+	own     int             // the number of the entry before those of the caller
+	unfit   error           // of these: the carrier does not take them
 }
 
 // pushOutbox pushes what has not been sent, in order, and gives the hold back. What was appended meanwhile makes that
 // fail, and is pushed next. A push that fails ends the carrier; what it has not got stays for the next one, so that is
-// no error.
+// no error. The last entries, so many, are the caller's.
 func (d *Delivery) pushOutbox(
-	ctx context.Context, s sessionstore.Session, hold sessionstore.Lease, volatile int,
+	ctx context.Context, s sessionstore.Session, hold sessionstore.Lease, appended, volatile int,
 ) error {
 	f := d.outboxPusher(&s, hold)
+	f.own = s.Seq() - appended
 	dropped, err := f.run(ctx, s, s.Given, volatile)
-	if err == nil && dropped > 0 {
+	switch {
+	case err != nil:
+		return err
+	case f.unfit != nil:
+		return f.unfit
+	case dropped > 0:
 		return ErrDropped
 	}
-	return err
+	return nil
 }
 
 func (d *Delivery) outboxPusher(s *sessionstore.Session, hold sessionstore.Lease) *outboxPusher {
 	return &outboxPusher{
 		flusher: flusher{d: d, id: s.ID, hold: hold},
-		carrier: Target{Session: s.Carrier, Hint: s.Conn},
+		carrier: Target{Session: s.Carrier, Hint: s.Conn}, own: s.Seq(),
 	}
 }
 
@@ -301,7 +310,7 @@ func (f *outboxPusher) run(ctx context.Context, s sessionstore.Session, sent, vo
 		if lost || err != nil {
 			return f.dropped, err
 		}
-		volatile, sent = 0, len(s.Buffer)
+		volatile, sent, f.own = 0, len(s.Buffer), math.MaxInt
 		cur, err := f.sent(ctx, &s, sent)
 		if err != nil {
 			return f.dropped, f.cut(ctx, err)
@@ -340,8 +349,8 @@ func (f *outboxPusher) entries(ctx context.Context, s *sessionstore.Session, fro
 		switch err := push(); {
 		case errors.Is(err, ErrDropped):
 			f.dropped++
-		case errors.Is(err, ErrNotSerial): // told to the caller if it is its own
-			return true, errors.Join(err, f.cut(ctx, err))
+		case errors.Is(err, ErrNotSerial):
+			f.passOver(ctx, number, err)
 		case errors.Is(err, errEventsGone):
 			return true, f.d.endRewind(ctx, s, err)
 		case err != nil:
@@ -349,6 +358,16 @@ func (f *outboxPusher) entries(ctx context.Context, s *sessionstore.Session, fro
 		}
 	}
 	return false, nil
+}
+
+// passOver tells of an entry that the carrier does not take, by its number: its caller if that is this one, else the
+// log. The client does not get it, and gets what is behind it.
+func (f *outboxPusher) passOver(ctx context.Context, number int, err error) {
+	if number > f.own {
+		f.unfit = err
+	} else if log := f.d.closing.Logger; log != nil {
+		log.WarnContext(ctx, "a packet was passed over", "session", string(f.id), "error", err)
+	}
 }
 
 // one pushes one entry.
@@ -671,7 +690,10 @@ func (d *Delivery) behind(
 func (f *outboxPusher) first(ctx context.Context, all []sessionstore.Packet) error {
 	for _, p := range all {
 		for group := range groups(p.Frames) {
-			if err := f.one(ctx, f.d, p.ID, group); err != nil {
+			err := f.one(ctx, f.d, p.ID, group)
+			if errors.Is(err, ErrNotSerial) { // it was sent by polling, or not at all
+				f.passOver(ctx, 0, err)
+			} else if err != nil {
 				return errors.Join(err, f.cut(ctx, err))
 			}
 		}

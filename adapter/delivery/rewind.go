@@ -35,6 +35,7 @@ func (d *Delivery) past(
 	ctx context.Context, outbox sessionstore.SessionID, number int, r *sessionstore.Rewind, has int,
 ) iter.Seq2[pastEvent, error] {
 	return func(yield func(pastEvent, error) bool) {
+		told := false
 		in := &roomsOf{d: d}
 		in.socket = sessionstore.Socket{ID: r.Socket, Session: outbox, Namespace: r.Namespace, Rooms: 1}
 		from := r.From + min(has, r.Len())
@@ -43,6 +44,10 @@ func (d *Delivery) past(
 			meant := false
 			if err == nil {
 				meant, err = in.meant(ctx, &e)
+			}
+			if meant && isBinary(e.Frames[0]) != r.Binary {
+				d.tellOfParser(ctx, r, &told)
+				meant = false
 			}
 			if errors.Is(err, sessionstore.ErrNotFound) {
 				err = fmt.Errorf("%w: %w", errEventsGone, err)
@@ -56,6 +61,17 @@ func (d *Delivery) past(
 			}
 		}
 	}
+}
+
+// tellOfParser tells once of events that were emitted when clients had another parser.
+func (d *Delivery) tellOfParser(ctx context.Context, r *sessionstore.Rewind, told *bool) {
+	if log := d.closing.Logger; log != nil && !*told {
+		log.WarnContext(
+			ctx, "events of a history are of another parser and are passed over", "nsp", string(r.Namespace),
+			"room", string(r.Room),
+		)
+	}
+	*told = true
 }
 
 // roomsOf are the rooms of the socket that gets a rewind, as far as they have been asked for.
@@ -114,7 +130,10 @@ func (f *outboxPusher) rewind(ctx context.Context, number int, r *sessionstore.R
 		if e.frames == nil {
 			continue
 		}
-		if err := f.one(ctx, f.d, e.id, e.frames); err != nil {
+		err := f.one(ctx, f.d, e.id, e.frames)
+		if errors.Is(err, ErrNotSerial) {
+			f.passOver(ctx, 0, err)
+		} else if err != nil {
 			return err
 		}
 	}

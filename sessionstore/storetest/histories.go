@@ -458,6 +458,7 @@ func rewindEntry(x *tester) {
 	k := x.newOutboxSocket()
 	rewind := sessionstore.Rewind{
 		Namespace: historyNsp, Room: `a "room"#é`, Socket: k.ID, From: 1_700_000_000_000_123, To: 1_700_000_000_000_999,
+		Binary: true,
 	}
 	var s sessionstore.Session
 	var err error
