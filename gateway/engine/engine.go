@@ -1,5 +1,5 @@
 // Package engine runs Engine.IO sessions, of version 4 and where that is allowed of version 3, that live in a store:
-// any instance may serve any request of any session. It knows polling, WebSocket, the upgrade from one to the other, the
+// any instance may serve any request of any session. It knows polling, WebSocket, the upgrade between them, the
 // heartbeat and the end of sessions; what the messages mean is up to its [Handler] (package gateway makes Socket.IO of
 // them; an echo is a handler of three lines). It knows no HTTP and no AWS: package apigw brings the requests of API
 // Gateway.
