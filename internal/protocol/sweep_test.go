@@ -19,6 +19,8 @@ func row(due time.Duration, changes ...func(*sessionstore.Registration)) session
 	return r
 }
 
+func clientPings(r *sessionstore.Registration) { r.ClientPings = true }
+
 func onPolling(r *sessionstore.Registration) { r.Conn = sessionstore.Connection{} }
 
 func expired(r *sessionstore.Registration) { r.Expired = true }
@@ -150,6 +152,17 @@ func TestRow(t *testing.T) {
 		{
 			name: "stalled since another's push", row: row(long, pingedAt(timeout)), trust: ago(timeout - 1),
 			want: protocol.PingPush, after: fresh(long),
+		},
+		// The client sends the pings.
+		{name: "client pings, in time", row: row(timeout-1, clientPings), want: protocol.PingNone},
+		{name: "client pings, timed out", row: row(timeout, clientPings), want: protocol.PingExpire},
+		{
+			name: "client pings, timed out, stalled", row: row(timeout, clientPings), trust: ago(timeout - 1),
+			want: protocol.PingNone,
+		},
+		{
+			name: "client pings, on polling, timed out", row: row(timeout, clientPings, onPolling), look: true,
+			want: protocol.PingNone,
 		},
 		// Polling, timeout by the row.
 		{name: "polling, in time", row: row(timeout-1, onPolling), want: protocol.PingNone},
