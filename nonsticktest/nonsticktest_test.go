@@ -269,3 +269,43 @@ func TestAnswers(t *testing.T) {
 		})
 	}
 }
+
+// TestJoinRewind: a client gets what was emitted to a room before it came, by each parser, and goes on in the middle.
+func TestJoinRewind(t *testing.T) {
+	for _, parser := range parsers {
+		t.Run(parser.String(), func(t *testing.T) {
+			s := nonsticktest.NewWith(t, nonsticktest.Options{Parser: parser}, func(io *nonstick.Server) {
+				io.AllowAttachments()
+				io.ConnectionStateRecovery(nonstick.ConnectionStateRecovery{MaxDisconnectionDuration: time.Minute})
+				io.KeepHistory(nonstick.History{Rooms: []string{"room"}})
+				nonstick.On(io, "enter", func(ctx context.Context, k *nonstick.Socket, events int) error {
+					return k.JoinRewind(ctx, "room", nonstick.Rewind{Events: events})
+				})
+			})
+			emit := func(n int) {
+				t.Helper()
+				if err := s.IO().To("room").Emit(t.Context(), "news", n, nonstick.Binary("ink")); err != nil {
+					t.Error(err)
+				}
+			}
+			for n := range 4 {
+				emit(n)
+			}
+			c := s.Connect(nil)
+			c.Emit("enter", 2)
+			emit(4)
+			c.Drop()
+			emit(5)
+			if !c.ComeBack() {
+				t.Fatal("not recovered")
+			}
+			for n := 2; n < 6; n++ {
+				got := nonsticktest.Next[nonstick.Args2[int, []byte]](c, "news")
+				if got.First != n || string(got.Second) != "ink" {
+					t.Errorf("got %d and %q, want %d", got.First, got.Second, n)
+				}
+			}
+			c.Nothing()
+		})
+	}
+}

@@ -77,17 +77,17 @@ func (w *weighing) BatchGetItem(
 	return out, err
 }
 
-// TestEventsInPieces: a walk of ten thousand events, some of them large, has no more than a megabyte of them at a time,
-// counted as what the reads bring between two events that the walk yields. All of them are some 24 MB.
+// TestEventsInPieces: a walk of a long history with large events has no more than a megabyte of them at a time, counted
+// as what the reads bring between two events that the walk yields. All of them are some 20 MB.
 func TestEventsInPieces(t *testing.T) {
 	t.Parallel()
-	const events = 10_000
+	const events = 1500
 	client := &weighing{Client: newTable(t)}
 	s := dynamostore.New(client, dynamostore.Options{Table: table})
 	keep := sessionstore.Keeping{Rooms: []string{"*"}, Events: events, For: time.Hour}
 	for i := range events {
 		size := 500
-		if i%100 == 0 {
+		if i%15 == 0 {
 			size = 200_000
 		}
 		_, err := s.Record(t.Context(), "/", "room", sessionstore.Event{

@@ -25,10 +25,11 @@ func eventOf(n, size int) sessionstore.Event {
 // number, what has certainly failed is not, what is in doubt may be, and there is no hole and no event twice. A room
 // whose history has an event has a mark.
 func TestRecordUnderFaults(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s, c := newFaulty(t)
 	random := rand.New(rand.NewPCG(7, 7))
 	faults := []fault{nil, nil, nil, reset, appliedUnheard, throttled, broken, unreachable}
-	for room := range 12 {
+	for room := range 6 {
 		r := sessionstore.Room(fmt.Sprint(room))
 		c.next()
 		recorded, failed := map[sessionstore.PacketID]int{}, map[sessionstore.PacketID]bool{}
