@@ -16,8 +16,8 @@ import (
 var (
 	// ErrNoHistory: no history is kept of the room, see [Namespace.KeepHistory].
 	ErrNoHistory = errors.New("nonstick: no history is kept of this room: see Namespace.KeepHistory")
-	// ErrNotRecoverable: the socket is not one that can be recovered, which is what sends a history. Its namespace has no
-	// [ConnectionStateRecovery], or it is of an old client, or one of very many of a session on polling.
+	// ErrNotRecoverable: the socket is not one that can be recovered, which is what sends a history. Its namespace has
+	// no [ConnectionStateRecovery], or it is of an old client, or one of very many of a session on polling.
 	ErrNotRecoverable = errors.New(
 		"nonstick: joining with history needs ConnectionStateRecovery in the namespace, and a client that is not too old",
 	)
