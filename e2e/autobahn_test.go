@@ -58,7 +58,7 @@ func startEcho(t *testing.T, limits emulator.Limits, emptyFrames bool) string {
 			t.Errorf("serve: %v", err)
 		}
 	})
-	return "ws://" + l.Addr().String() + "/"
+	return "ws://" + l.Addr().String() + "/?EIO=4" // whose binary frames are the message alone
 }
 
 // caseResult is what became of a case.
