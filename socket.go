@@ -314,11 +314,8 @@ func (s *Socket) Disconnect(ctx context.Context, closeSession bool) error {
 		s.inv.Close(delivery.ReasonServerDisconnect)
 		return nil
 	}
-	if !s.row.Session.IsOutbox() { // of which the end tells the client
-		to := delivery.Target{Session: s.row.Session}
-		if _, err := s.inv.Deliver(ctx, to, []sessionstore.Packet{s.nsp.server.bye(ctx, &s.row)}); err != nil {
-			return err
-		}
+	if err := s.nsp.server.bye(ctx, s.inv, &s.row); err != nil {
+		return err
 	}
 	return s.nsp.server.leave(ctx, s.inv, s.row, delivery.ReasonServerDisconnect)
 }
@@ -343,10 +340,11 @@ func (s *Socket) Close(ctx context.Context, discard bool) error {
 	return nil
 }
 
-// bye is what tells a client that it has left a namespace.
-func (s *Server) bye(ctx context.Context, row *sessionstore.Socket) sessionstore.Packet {
+// bye tells the client that it has left a namespace.
+func (s *Server) bye(ctx context.Context, inv *engine.Invocation, row *sessionstore.Socket) error {
 	p := s.via.Adapter.NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(row.Namespace)})
-	return sessionstore.Packet{ID: p.PacketID(), Frames: p.Frames()}
+	_, err := adapter.Send(ctx, inv, sessionstore.Member{Session: row.Session}, p)
+	return err
 }
 
 // Auth decodes what the client sent with CONNECT, see [Socket.Auth]; the zero value if it sent nothing. The error

@@ -32,11 +32,9 @@ type visit struct {
 	direct  bool          // on WebSocket from the beginning
 	upgrade time.Duration // when it begins to upgrade; never if 0
 	life    time.Duration // how long it lasts; for good if 0
-	haste   time.Duration // how long after its CONNECT it is lost, so that the next one may overtake that; never if 0
 	loss    loss
 	noticed time.Duration // when the platform ends the WebSocket of one that vanished; never if 0
 	away    time.Duration // how long it is away afterwards
-	again   bool          // it connects again, over the same connection, when it is told to leave
 	steps   int           // how often its open step is run
 	delay   time.Duration // of that
 }
@@ -58,7 +56,6 @@ func newVisit(rng *rand.Rand) visit {
 	case 1:
 		v.loss = quits
 	}
-	v.again = rng.IntN(2) == 0
 	if !v.direct && rng.IntN(2) == 0 {
 		v.upgrade = time.Duration(1+rng.IntN(60)) * 10 * time.Millisecond
 	}
@@ -66,9 +63,6 @@ func newVisit(rng *rand.Rand) visit {
 		v.noticed = time.Duration(1+rng.IntN(300)) * 10 * time.Millisecond
 	}
 	v.away = newAway(rng)
-	if rng.IntN(6) == 0 {
-		v.loss, v.haste, v.away = loss(rng.IntN(3)), time.Duration(1+rng.IntN(60))*time.Millisecond, 0
-	}
 	return v
 }
 
@@ -94,12 +88,13 @@ const longestAway = pingInterval + pingTimeout + awayTime + 4*time.Second
 
 // chain is what a client has got since it was last told that it is new: of one socket, over all of its connections.
 type chain struct {
-	id   string // of the socket
-	got  map[string]bool
-	log  []string // the same, in order
-	half string   // of two packets of one entry the second, if the first has come
-	kept []string // events of the room that has a history, in order
-	past []past   // by which another may be made that has stopped there
+	id    string // of the socket
+	got   map[string]bool
+	log   []string // the same, in order
+	half  string   // of two packets of one entry the second, if the first has come
+	kept  []string // events of the room that has a history, in order
+	wants int      // of it, at most
+	past  []past   // by which another may be made that has stopped there
 }
 
 // past is what a client knew at some time.
@@ -118,7 +113,7 @@ func (c *chain) until(p past) *chain {
 		one.got[id] = true
 	}
 	one.log = slices.Clone(c.log[:p.got])
-	one.kept = slices.Clone(c.kept[:p.kept])
+	one.kept, one.wants = slices.Clone(c.kept[:p.kept]), c.wants
 	return one
 }
 
@@ -161,7 +156,7 @@ func newBack(r *run, rng *rand.Rand, name string) *back {
 	if rng.IntN(3) == 0 {
 		b.twins = append(b.twins, time.Duration(rng.IntN(6000))*time.Millisecond)
 	}
-	b.again.life, b.again.haste, b.again.away = 0, 0, time.Duration(rng.IntN(1500))*time.Millisecond
+	b.again.life, b.again.away = 0, time.Duration(rng.IntN(1500))*time.Millisecond
 	return b
 }
 
@@ -234,7 +229,6 @@ type stay struct {
 	since    time.Time // from then on
 	began    time.Time
 	losing   bool // as it was planned
-	told     bool // to leave
 	opened   bool
 	paused   bool // has had 3probe
 	upgraded bool
@@ -390,14 +384,10 @@ func (s *stay) quit(ctx context.Context) {
 	s.b.mu.Unlock()
 	if joined {
 		s.b.leave(false)
-		s.b.r.meet()
 		s.send(ctx, fmt.Sprintf("42%s,[%q,%q]", recoverable, "quit", key))
 		s.b.r.w.pause(ctx, quitPatience)
 	}
-	s.b.mu.Lock()
-	told := s.told
-	s.b.mu.Unlock()
-	if s.isAlive() && joined && !told && s.b.r.w.faultless() && s.b.r.calmFor(s.b) && s.b.r.line == nil {
+	if s.isAlive() && joined && s.b.r.w.faultless() && s.b.r.calmFor(s.b) && s.b.r.line == nil {
 		s.b.r.w.violation("%s was not told to leave", s.name)
 	}
 	s.fails("quits")
@@ -416,7 +406,7 @@ func (b *back) connect() string {
 	defer b.mu.Unlock()
 	auth := map[string]string{"name": b.name}
 	if b.pid != "" {
-		b.r.meet()
+		b.r.returns()
 		auth["pid"] = b.pid
 		if b.offset != "" {
 			auth["offset"] = b.offset
@@ -444,18 +434,7 @@ func (s *stay) sendConnect(ctx context.Context) {
 		}
 		s.fails("CONNECT is not answered")
 	})
-	s.b.mu.Lock()
-	hasty := s.haste > 0 && !s.told
-	s.b.mu.Unlock()
-	if hasty {
-		s.spawn(ctx, "haste", func(ctx context.Context) {
-			s.b.r.w.pause(ctx, s.haste)
-			s.lose(ctx)
-		})
-	}
-	if s.send(ctx, s.b.connect()) {
-		s.b.r.checkUsurped(ctx, s)
-	}
+	s.send(ctx, s.b.connect())
 }
 
 // handshake opens a session on polling.
@@ -576,15 +555,10 @@ func (s *stay) receive(ctx context.Context, ws *socket) {
 				if !s.isAlive() {
 					return
 				}
-				if s.b.r.line != nil { // nothing that the client sends comes to the queue before it
-					s.message(ctx, ws, engineio.UpgradeFrame)
-				}
 				s.b.mu.Lock()
 				s.upgraded = true
 				s.b.mu.Unlock()
-				if s.b.r.line == nil {
-					s.message(ctx, ws, engineio.UpgradeFrame)
-				}
+				s.message(ctx, ws, engineio.UpgradeFrame)
 			})
 			return
 		}
@@ -709,30 +683,19 @@ func (s *stay) take(ctx context.Context, frame string) {
 	case strings.HasPrefix(frame, "40"+of):
 		s.connected(ctx, strings.TrimPrefix(frame, "40"+of))
 	case strings.HasPrefix(frame, "44"+of):
-		slow := s.b.r.slowCloses && strings.Contains(frame, "still being left") // for longer than it may wait
-		if s.b.r.w.spared(s.b.name) && !slow {
+		if s.b.r.w.spared(s.b.name) {
 			s.b.r.w.violation("%s was refused: %s", s.name, frame)
 		}
 		s.fails("refused: " + frame)
 	case strings.HasPrefix(frame, "41"+of):
 		s.b.mu.Lock()
 		lacks := s.quitting != "" && !s.b.chain.got[s.quitting] && s.b.r.calmFor(s.b)
-		again := s.again && s.joined && !s.told
-		s.told, s.quitting = true, ""
 		s.b.mu.Unlock()
 		if lacks {
 			s.b.r.w.violation("%s was told to leave, and not what was emitted before", s.name)
 		}
 		s.b.leave(false)
-		if !again {
-			s.fails("told to leave")
-			return
-		}
-		s.b.r.w.note(s.name + " is told to leave, and connects again")
-		s.b.mu.Lock()
-		s.joined = false
-		s.b.mu.Unlock()
-		s.spawn(ctx, "hello again", s.sendConnect)
+		s.fails("told to leave")
 	case strings.HasPrefix(frame, "451-"+of):
 		s.b.mu.Lock()
 		s.header = strings.TrimPrefix(frame, "451-"+of)
@@ -781,11 +744,11 @@ func (s *stay) connected(ctx context.Context, text string) {
 	}
 	s.joined, s.since = true, time.Now()
 	recovered := s.b.pid == told.Pid
+	s.b.pid = told.Pid
 	if recovered && s.b.chain.id != told.Sid {
 		s.b.r.w.violation("%s: recovered, as another socket", s.name)
 	}
 	s.b.checkRecovered(recovered)
-	s.b.pid = told.Pid
 	if !recovered || s.b.chain == nil {
 		s.b.chain = newChain(told.Sid)
 		s.asksForHistory(ctx)

@@ -62,7 +62,7 @@ type risePlan struct {
 
 type risen struct {
 	pause    time.Duration
-	toMeet   bool // waits until a client comes back or is to leave, so as to meet that
+	atReturn bool // waits until a client comes back, so as to meet its recovery
 	kind     riseKind
 	direct   bool
 	instance int
@@ -77,8 +77,8 @@ func recovers(seed uint64) bool { return recoveryOf(seed).IntN(2) == 1 }
 // newBacks gives half of the schedules clients that come back. Their draws leave those of the others as they are.
 func (r *run) newBacks() {
 	rng := recoveryOf(r.w.seed)
-	r.meeting = make(chan struct{})
-	r.rises, r.outlooks, r.boxes = map[string]*rise{}, map[string]*outlook{}, map[sessionstore.SessionID]*box{}
+	r.returned = make(chan struct{})
+	r.rises, r.outlooks, r.outboxes = map[string]*rise{}, map[string]*outlook{}, map[sessionstore.SessionID]bool{}
 	r.carriers = map[sessionstore.SessionID]sessionstore.SessionID{}
 	if !recovers(r.w.seed) {
 		return
@@ -90,7 +90,7 @@ func (r *run) newBacks() {
 		var p risePlan
 		for range 3 + rng.IntN(mostRises-2) {
 			one := risen{kind: kept, direct: rng.IntN(2) == 0, instance: rng.IntN(3)}
-			one.toMeet = rng.IntN(3) == 0
+			one.atReturn = rng.IntN(3) == 0
 			if rng.IntN(2) == 0 {
 				one.pause = time.Duration(rng.IntN(1200)) * time.Millisecond
 			}
@@ -229,8 +229,8 @@ func (r *run) accepts(socket, id string) {
 // riser is one emitter to recoverable sockets: each of its events when the one before is settled.
 func (r *run) riser(ctx context.Context, p *proc, e int) {
 	for k, one := range r.risePlans[e].rises {
-		if one.toMeet {
-			r.awaitMeeting(ctx)
+		if one.atReturn {
+			r.awaitReturn(ctx)
 		} else {
 			r.w.pause(ctx, one.pause)
 		}
@@ -246,23 +246,23 @@ func (r *run) riser(ctx context.Context, p *proc, e int) {
 	}
 }
 
-// meet notes that a client sends CONNECT with a private id, or that its socket is about to end.
-func (r *run) meet() {
+// returns notes that a client sends CONNECT with a private id.
+func (r *run) returns() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	close(r.meeting)
-	r.meeting = make(chan struct{})
+	close(r.returned)
+	r.returned = make(chan struct{})
 }
 
-// awaitMeeting waits until a client comes back, or is to leave, or for a second.
-func (r *run) awaitMeeting(ctx context.Context) {
+// awaitReturn waits until a client comes back, or for a second.
+func (r *run) awaitReturn(ctx context.Context) {
 	r.mu.Lock()
-	meeting := r.meeting
+	returned := r.returned
 	r.mu.Unlock()
 	t := time.NewTimer(time.Second)
 	defer t.Stop()
 	select {
-	case <-meeting:
+	case <-returned:
 	case <-t.C:
 	case <-ctx.Done():
 	}
@@ -354,7 +354,6 @@ func (r *run) kick(ctx context.Context, p *proc) {
 	if c == nil {
 		return
 	}
-	r.meet()
 	to, err := r.namespace(p.draw(len(r.servers))).Socket(ctx, c.id)
 	if err == nil {
 		err = to.Disconnect(ctx, r.kickAt/(10*time.Millisecond)%2 == 0)

@@ -97,18 +97,6 @@ var mutants = []mutant{
 	{"old-carrier-stays", 13, true},
 	{"volatile-is-kept", 8, true},
 	{"lost-without-a-timer", 1, true},
-	{"recover-ignores-what-was-read", 1, true},
-	{"what-has-ended-is-recovered", 1, true},
-	{"trim-ignores-what-was-read", 1, true},
-	{"trim-takes-what-was-not-sent", 1, true},
-	{"sent-ignores-what-was-read", 1, true},
-	{"unlink-takes-any", 1, true},
-	{"whose-it-is-now-does-not-count", 1, true},
-	{"first-come-is-served", 752, true},
-	{"last-handled-is-served", 752, true},
-	{"the-last-word-shares-the-hold", 1, true},
-	{"the-last-word-does-not-hold", 1, true},
-	{"the-last-word-is-any", 1, true},
 }
 
 // mutantSchedules bounds the search for a schedule that catches a mutant.

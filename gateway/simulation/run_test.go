@@ -78,10 +78,10 @@ type run struct {
 	ending       int // disconnect handlers that are running
 	backs        []*back
 	rises        map[string]*rise
-	outlooks     map[string]*outlook                               // by socket
-	boxes        map[sessionstore.SessionID]*box                   // outboxes
+	outlooks     map[string]*outlook // by socket
+	outboxes     map[sessionstore.SessionID]bool
 	carriers     map[sessionstore.SessionID]sessionstore.SessionID // by outbox, the session that took it last
-	meeting      chan struct{}                                     // closed when a client comes back, or is to leave
+	returned     chan struct{}                                     // closed when a client comes back
 	stops        bool                                              // clients come back no more
 }
 
@@ -130,7 +130,6 @@ func newRun(w *world, mutant string) *run {
 	}
 	r.queue = &queue{r: r, twice: w.rng.IntN(2) == 0}
 	w.sparing(w.rng)
-	w.slow()
 	if w.rng.IntN(3) == 0 {
 		r.line = newLine(r)
 	}

@@ -3,7 +3,6 @@ package simulation
 import (
 	"context"
 	"errors"
-	"hash/fnv"
 	"strings"
 	"time"
 
@@ -120,11 +119,6 @@ func (s *store) Claim(
 	if s.mutant == "given-back-is-in-doubt" && strings.HasPrefix(name, "given/") {
 		return nil
 	}
-	if strings.HasPrefix(name, "timer#") { // what two timers of one outbox do that are due at once has the same names
-		h := fnv.New32a()
-		_, _ = h.Write([]byte(name)) // never fails
-		after(ctx, time.Duration(h.Sum32()%1000)*time.Microsecond)
-	}
 	err := s.write(ctx, "Claim "+name, func(ctx context.Context) error {
 		claim := func(from sessionstore.Owner) error {
 			return s.Store.Claim(ctx, name, s.lease(l), from, now.Add(s.skew))
@@ -169,11 +163,7 @@ func (s *store) Deliver(
 			}
 		}
 		p, l = s.numbered(ctx, id, p, l)
-		err := s.Store.Deliver(ctx, id, p, l)
-		if err == nil && l.Number.Outbox != "" {
-			s.r.sends(l.Number.Outbox, l.Number.To)
-		}
-		return err
+		return s.Store.Deliver(ctx, id, p, l)
 	})
 }
 
@@ -254,7 +244,7 @@ func (s *store) Enqueue(
 				p[i].Once = false
 			}
 		}
-		after, err = s.enqueues(ctx, id, p, l, hold)
+		after, err = s.Store.Enqueue(ctx, id, p, l, s.lease(hold))
 		return err
 	})
 	if err != nil {

@@ -72,15 +72,14 @@ func (r *run) another(c *client, n int) *client {
 	return nil
 }
 
-// undisturbed reports whether a client can answer at once, and nothing has gone wrong. One that changes to WebSocket
-// cannot before its POSTs have been answered: that of two clients which ask one another takes as long as they wait.
+// undisturbed reports whether a client can answer at once, and nothing has gone wrong.
 func (r *run) undisturbed(ctx context.Context, c *client) bool {
 	if r.line != nil || r.tight || r.closes(c) || !r.w.faultless() || !r.isOpen(ctx, c) {
 		return false // behind slow frames it may take long
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.alive && !c.paired && !c.inSecond && (c.upgraded || !c.paused) && c.changed < promptly
+	return c.alive && !c.paired && !c.inSecond && (c.upgraded || !c.paused)
 }
 
 // relayed answers what another client had the server ask.

@@ -59,7 +59,6 @@ type point struct {
 	name      string
 	kind      kind
 	notBefore time.Time
-	timed     bool // it has been decided how long the call takes
 	grant     chan verdict
 }
 
@@ -71,8 +70,6 @@ type world struct {
 	budget  int         // faults left
 	victim  string      // the client that all faults are of; any if empty
 	focus   string      // in the name of each process that faults are of; any if empty
-	latency *rand.Rand  // how long calls take; nil if they take no time
-	slowed  bool
 	trace   func(string)
 	tracing sync.Mutex
 	began   time.Time
@@ -225,7 +222,6 @@ func (w *world) step() bool {
 		return true
 	}
 	now := time.Now()
-	w.time(now)
 	var ready []*point
 	for _, p := range w.pending {
 		if !now.Before(p.notBefore) {
@@ -236,7 +232,9 @@ func (w *world) step() bool {
 		w.mu.Unlock()
 		return false
 	}
-	slices.SortStableFunc(ready, inOrder)
+	slices.SortStableFunc(ready, func(a, b *point) int {
+		return strings.Compare(a.proc.name+a.name, b.proc.name+b.name)
+	})
 	p := ready[w.rng.IntN(len(ready))]
 	v, stall := w.judge(p)
 	if stall > 0 {
@@ -252,48 +250,6 @@ func (w *world) step() bool {
 	p.grant <- v
 	return true
 }
-
-// Of schedules in which calls take time: how long one takes at most, and how long one of those that are slow.
-const (
-	longestCall = 16 * time.Millisecond
-	slowestCall = 128 * time.Millisecond
-	slowCalls   = 16 // one in so many
-)
-
-// slow gives a quarter of the schedules calls that take time: then requests meet that begin at different moments.
-func (w *world) slow() {
-	if rng := rand.New(rand.NewPCG(w.seed, 0x1a7e)); rng.IntN(4) == 0 {
-		w.latency, w.slowed = rng, true
-	}
-}
-
-// time decides how long calls take that have just been made. The world is locked.
-func (w *world) time(now time.Time) {
-	if w.latency == nil {
-		return
-	}
-	var made []*point
-	for _, p := range w.pending {
-		if !p.timed {
-			p.timed = true
-			made = append(made, p)
-		}
-	}
-	slices.SortStableFunc(made, inOrder)
-	for _, p := range made {
-		if p.kind == kindOther || p.kind == kindReturn {
-			continue
-		}
-		most := longestCall
-		if w.latency.IntN(slowCalls) == 0 {
-			most = slowestCall
-		}
-		p.notBefore = now.Add(time.Duration(w.latency.Int64N(int64(most))).Truncate(time.Millisecond))
-	}
-}
-
-// inOrder orders points by their names: which of two came first is not decided by the seed.
-func inOrder(a, b *point) int { return strings.Compare(a.proc.name+a.name, b.proc.name+b.name) }
 
 // sparing has half of the schedules with faults direct more of them at one client alone.
 func (w *world) sparing(rng *rand.Rand) {
@@ -437,7 +393,7 @@ func (w *world) note(s string) {
 func (w *world) calm() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.budget, w.latency = 0, nil
+	w.budget = 0
 	for _, p := range w.pending {
 		p.notBefore = time.Time{}
 	}
