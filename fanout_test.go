@@ -27,7 +27,11 @@ func (q *line) Send(_ context.Context, m adapter.FanoutMessage) error {
 // carry delivers what is queued, from outside.
 func (q *line) carry(t *testing.T, w *world) {
 	t.Helper()
-	e := emitter.New(w.store, w.pusher, emitter.Options{})
+	q.carryBy(t, emitter.New(w.store, w.pusher, emitter.Options{}))
+}
+
+func (q *line) carryBy(t *testing.T, e *emitter.Emitter) {
+	t.Helper()
 	for _, body := range q.bodies {
 		p, err := adapter.ParsePart(body)
 		if err != nil {

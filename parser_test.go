@@ -134,24 +134,16 @@ func TestEmitterByMsgPack(t *testing.T) {
 		w.parser = nonstick.MsgPack
 		s := w.server(pictures)
 		a, b := w.join(s), w.joinPolling(s)
-		var queue parts
-		options := emitter.Options{Options: adapter.Options{Parser: emitter.MsgPack, Fanout: &queue, Large: 1}}
+		queue := &line{}
+		options := emitter.Options{Options: adapter.Options{Parser: emitter.MsgPack, Fanout: queue, Large: 1}}
 		e := emitter.New(w.store, w.pusher, options)
 		if err := e.Emit(t.Context(), "drawn", emitter.Binary{1, 2}); err != nil {
 			t.Fatal(err)
 		}
-		if len(queue) == 0 {
+		if len(queue.bodies) == 0 {
 			t.Fatal("nothing is in the queue")
 		}
-		for _, body := range queue {
-			p, err := adapter.ParsePart(body)
-			if err == nil {
-				_, err = e.Carry(t.Context(), p)
-			}
-			if err != nil {
-				t.Error(err)
-			}
-		}
+		queue.carryBy(t, e)
 		a.expect(drawn, "bAQI=")
 		b.expect(drawn, "bAQI=")
 		large := emitter.Binary(make([]byte, 100<<10)) // above 128 KB in base64
@@ -163,13 +155,4 @@ func TestEmitterByMsgPack(t *testing.T) {
 			t.Errorf("100 KB: %v", err)
 		}
 	})
-}
-
-// parts is a queue.
-type parts []string
-
-// Send implements [adapter.Fanout].
-func (p *parts) Send(_ context.Context, m adapter.FanoutMessage) error {
-	*p = append(*p, m.Body)
-	return nil
 }

@@ -196,7 +196,7 @@ func (a *Adapter) toEach(ctx context.Context, f *fan, all members) (Result, erro
 		switch way := a.way(m); {
 		case a.leavers.has(m.Socket):
 		case past:
-			f.past()
+			f.delivered()
 		case way != nil:
 			f.collect(ctx, way, m, open)
 		default:

@@ -66,9 +66,7 @@ func newFan(a *Adapter, nsp sessionstore.Namespace, room sessionstore.Room, p *P
 func (f *fan) start(ctx context.Context, m sessionstore.Member) {
 	first := f.a.delivery.First(ctx, f.packet.target(m), f.packet.to(m))
 	if first.Done() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.result.Delivered++
+		f.delivered()
 		return
 	}
 	f.all <- struct{}{}
@@ -81,8 +79,8 @@ func (f *fan) start(ctx context.Context, m sessionstore.Member) {
 	})
 }
 
-// past counts a member that gets the packet as history.
-func (f *fan) past() {
+// delivered counts a member that the packet has been delivered to, or that gets it as history.
+func (f *fan) delivered() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.result.Delivered++

@@ -21,7 +21,8 @@ import (
 // but to one consumer at a time: its visibility timeout is longer than a consumer may work.
 type Fanout interface {
 	// Send queues a message and returns when that is certain. Messages of one group come one after the other, in the
-	// order in which they were sent; one that is sent again with its key comes once.
+	// order in which they were sent; one that is sent again with its key comes once. Messages of several groups are
+	// sent at once.
 	Send(ctx context.Context, m FanoutMessage) error
 }
 

@@ -24,36 +24,54 @@ type logged struct {
 type Keeper func(ctx context.Context, nsp sessionstore.Namespace) (*sessionstore.Keeping, error)
 
 const (
-	// keepingFresh is how long what is kept of a namespace is not read again.
+	// keepingFresh is how long what is kept of a namespace, or of a room, is not read again.
 	keepingFresh = time.Minute
-	// keepingsMost is of how many namespaces it is remembered.
-	keepingsMost = 4096
-	// recordTriesOf is how often a record is tried that was certainly not made.
-	recordTriesOf = 6
+	// freshMost is of how many of them it is remembered.
+	freshMost = 4096
+	// historyTries is how often a call for a history is tried that was certainly not made.
+	historyTries = 6
 )
 
-// keepings are [Options.Histories]: they remember what is kept of namespaces, as a server has stored it. Safe for
-// concurrent use.
-type keepings struct {
-	store sessionstore.Histories
-	mu    sync.Mutex
-	of    map[sessionstore.Namespace]readKeeping
+// fresh remembers what was read of things for [keepingFresh]. Safe for concurrent use.
+type fresh[K comparable, V any] struct {
+	mu sync.Mutex
+	of map[K]readAt[V]
 }
 
-type readKeeping struct {
-	keeping *sessionstore.Keeping
-	at      time.Time
+type readAt[V any] struct {
+	v  V
+	at time.Time
+}
+
+func (f *fresh[K, V]) get(k K) (V, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known, ok := f.of[k]
+	return known.v, ok && time.Since(known.at) < keepingFresh
+}
+
+// put remembers what was read at a time.
+func (f *fresh[K, V]) put(k K, v V, at time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.of == nil || len(f.of) >= freshMost {
+		f.of = make(map[K]readAt[V])
+	}
+	f.of[k] = readAt[V]{v, at}
+}
+
+// keepings are [Options.Histories]: what is kept of namespaces, as a server has stored it, nil if nothing is.
+type keepings struct {
+	store sessionstore.Histories
+	known fresh[sessionstore.Namespace, *sessionstore.Keeping]
 }
 
 // keeping is a [Keeper] that reads the store.
 func (k *keepings) keeping(ctx context.Context, nsp sessionstore.Namespace) (*sessionstore.Keeping, error) {
-	now := time.Now()
-	k.mu.Lock()
-	known, ok := k.of[nsp]
-	k.mu.Unlock()
-	if ok && now.Sub(known.at) < keepingFresh {
-		return known.keeping, nil
+	if known, ok := k.known.get(nsp); ok {
+		return known, nil
 	}
+	now := time.Now()
 	var keeping *sessionstore.Keeping
 	switch read, err := k.store.Keeping(ctx, nsp, now); {
 	case err == nil:
@@ -61,47 +79,17 @@ func (k *keepings) keeping(ctx context.Context, nsp sessionstore.Namespace) (*se
 	case !errors.Is(err, sessionstore.ErrNotFound):
 		return nil, fmt.Errorf("what is kept of a namespace: %w", err)
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.of == nil || len(k.of) >= keepingsMost {
-		k.of = make(map[sessionstore.Namespace]readKeeping)
-	}
-	k.of[nsp] = readKeeping{keeping, now}
+	k.known.put(nsp, keeping, now)
 	return keeping, nil
 }
 
-// marks remember rooms that an emitter has met the marks of: it records what it emits to them before it walks them. A
-// room that it has met no mark of it walks, and so meets the mark if there is one. Safe for concurrent use.
-type marks struct {
-	mu sync.Mutex
-	of map[markedRoom]readMark
-}
+// marks remember what is kept of rooms that an emitter has met the marks of: it records what it emits to them before it
+// walks them. A room that it has met no mark of it walks, and so meets the mark if there is one.
+type marks = fresh[markedRoom, sessionstore.Keeping]
 
 type markedRoom struct {
 	nsp  sessionstore.Namespace
 	room sessionstore.Room
-}
-
-type readMark struct {
-	keeping sessionstore.Keeping
-	at      time.Time
-}
-
-// get returns what is kept of a room whose mark has been met within [keepingFresh].
-func (m *marks) get(at markedRoom) (sessionstore.Keeping, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	known, ok := m.of[at]
-	return known.keeping, ok && time.Since(known.at) < keepingFresh
-}
-
-func (m *marks) put(at markedRoom, k sessionstore.Keeping) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.of == nil || len(m.of) >= keepingsMost {
-		m.of = make(map[markedRoom]readMark)
-	}
-	m.of[at] = readMark{k, time.Now()}
 }
 
 // recordable reports whether a packet may come into a history: an event that all clients get, whenever they come, and
@@ -141,7 +129,7 @@ func (a *Adapter) recorded(ctx context.Context, sel Selection, p *Packet) (Resul
 			return r, err
 		}
 		keeping := m.Mark.Keeping()
-		a.marks.put(markedRoom{sel.Namespace, m.Room}, keeping)
+		a.marks.put(markedRoom{sel.Namespace, m.Room}, keeping, time.Now())
 		if err := a.record(ctx, sel, p, m.Room, keeping); err != nil {
 			return Result{}, err
 		}
@@ -181,7 +169,7 @@ func (a *Adapter) recordIn(
 	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, e sessionstore.Event,
 	k sessionstore.Keeping,
 ) (number int, err error) {
-	for tries := again.Times(recordTriesOf); tries.Next(ctx); {
+	for tries := again.Times(historyTries); tries.Next(ctx); {
 		number, err = a.store.Record(ctx, nsp, room, e, k)
 		if err == nil {
 			return number, nil
@@ -200,7 +188,7 @@ func (a *Adapter) recordIn(
 func (a *Adapter) lookFor(
 	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, id sessionstore.PacketID, cause error,
 ) (int, error) {
-	for tries := again.Times(recordTriesOf); tries.Next(ctx); {
+	for tries := again.Times(historyTries); tries.Next(ctx); {
 		number, err := a.store.Recorded(ctx, nsp, room, id)
 		if err == nil {
 			return number, nil
@@ -266,7 +254,7 @@ const (
 
 // readAgain reads something, again if it must.
 func readAgain[T any](ctx context.Context, read func() (T, error)) (v T, err error) {
-	for tries := again.Times(recordTriesOf); tries.Next(ctx); {
+	for tries := again.Times(historyTries); tries.Next(ctx); {
 		if v, err = read(); err == nil || errors.Is(err, sessionstore.ErrNotFound) {
 			break
 		}
@@ -282,7 +270,7 @@ func (a *Adapter) roomMember(
 }
 
 // seam waits until it is known which events a member that is joining a room gets as history, and reports whether the
-// packet is one of them: an error of a few milliseconds, unless the instance of the member has died. Then its socket
+// packet is one of them. That takes a few milliseconds, unless the instance of the member has died: then its socket
 // ends. errLeft if it is in none of the rooms.
 func (a *Adapter) seam(
 	ctx context.Context, nsp sessionstore.Namespace, p *Packet, m sessionstore.Member,

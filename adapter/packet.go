@@ -13,8 +13,8 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// Packet is a Socket.IO packet on its way to sockets. What each of them gets is chosen last, in [Send]; as of now all
-// get one encoding, which is made once, by the parser that they have.
+// Packet is a Socket.IO packet on its way to sockets. What each of them gets is chosen last, in [Packet.to]; as of now
+// all get one encoding, which is made once, by the parser that they have.
 type Packet struct {
 	socketio.Packet
 	// Volatile says that a client which cannot take the packet at once does not get it, see [delivery.Target].
@@ -77,7 +77,9 @@ func (p *Packet) encoded(parser socketio.Parser) *Packet {
 	return q
 }
 
-// to returns what one socket gets.
+// to returns what one socket gets. It is the one door: each packet of an application goes through it, whether it is for
+// one socket, for a selection or for the socket whose event is handled, from a server, from an [Adapter] elsewhere or
+// out of the [Fanout].
 func (p *Packet) to(sessionstore.Member) []sessionstore.Packet { return p.entry }
 
 // target returns where one socket is reached.
@@ -143,10 +145,8 @@ type Way interface {
 	) (sessionstore.Connection, error)
 }
 
-// Send is the one door to a socket. Each packet of an application, whether it goes to one socket, to a selection or to
-// the socket whose event is handled, from a server, from an [Adapter] elsewhere or out of the [Fanout], becomes here
-// what its receiver gets, and leaves by the way that is given. It returns what [delivery.Delivery.Deliver] does. Of
-// several packets none is taken for volatile.
+// Send sends packets to one socket, by the way that is given. It returns what [delivery.Delivery.Deliver] does. Of
+// several packets none is taken for volatile. A broadcast has its own ways to members, see fan.
 func Send(ctx context.Context, by Way, m sessionstore.Member, packets ...*Packet) (sessionstore.Connection, error) {
 	if len(packets) == 1 {
 		return by.Deliver(ctx, packets[0].target(m), packets[0].to(m))

@@ -58,7 +58,7 @@ func (a *Adapter) JoinRewind(
 func (a *Adapter) takeBack(ctx context.Context, k sessionstore.Socket, room sessionstore.Room) error {
 	ctx = context.WithoutCancel(ctx)
 	var err error
-	for tries := again.Times(recordTriesOf); tries.Next(ctx); {
+	for tries := again.Times(historyTries); tries.Next(ctx); {
 		if err = a.store.Leave(ctx, k, room); err == nil {
 			return nil
 		}
@@ -128,7 +128,7 @@ func (a *Adapter) joined(
 ) error {
 	ctx = context.WithoutCancel(ctx)
 	var err error
-	for tries := again.Times(recordTriesOf); tries.Next(ctx); {
+	for tries := again.Times(historyTries); tries.Next(ctx); {
 		err = a.store.Joined(ctx, k, room, owner, last)
 		if err == nil {
 			return nil

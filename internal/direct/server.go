@@ -31,14 +31,11 @@ func NewServer(c emulator.Config) *emulator.Server {
 // with the type of the packet between them, which is the first byte of the frame. A client that asks for b64 cannot
 // read binary frames, and gets that text.
 func Binary(r *http.Request) emulator.Binary {
-	query := r.URL.Query()
-	version := 3
-	if query.Get("EIO") == "4" {
-		version = 4
-	}
-	b := emulator.Binary{Text: func(payload []byte) string { return engineio.TextFrame(version, payload) }}
-	if query.Get("b64") == "" {
-		b.Payload = func(text string) (string, bool) { return engineio.BinaryFrame(version, text) }
+	query := engineio.ParseQuery(r.URL.RawQuery)
+	codec := engineio.CodecOf(query)
+	b := emulator.Binary{Text: codec.TextFrame}
+	if query["b64"] == "" {
+		b.Payload = codec.BinaryFrame
 	}
 	return b
 }

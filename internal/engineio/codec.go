@@ -42,9 +42,6 @@ func (c Codec) Version() int {
 	return 3
 }
 
-// Serves reports whether a request with the query may be one of a session of the codec: both are of one version.
-func (c Codec) Serves(query map[string]string) bool { return Supported(query) == (c == V4) }
-
 // ClientPings reports whether it is the client that sends pings and the server that answers them, as in version 3.
 func (c Codec) ClientPings() bool { return c != V4 }
 
@@ -56,8 +53,8 @@ func (c Codec) Decode(frame string) (Packet, error) {
 	return decode3(frame)
 }
 
-// Encode returns the text form for a WebSocket of a frame of the form that [Packet.Encode] makes. See [BinaryFrame] for
-// WebSockets that take binary frames.
+// Encode returns the text form for a WebSocket of a frame of the form that [Packet.Encode] makes. See
+// [Codec.BinaryFrame] for WebSockets that take binary frames.
 func (c Codec) Encode(frame string) string {
 	if c == V4 || frame == "" || frame[0] != binaryPrefix {
 		return frame
@@ -95,13 +92,13 @@ func (c Codec) EncodePayload(frames []string) string {
 // or a letter.
 func IsBinary(payload string) bool { return payload != "" && payload[0] <= byte3Binary }
 
-// BinaryFrame returns the bytes of the binary WebSocket frame that a text frame of the version stands for; false if it
+// BinaryFrame returns the bytes of the binary WebSocket frame that a text frame stands for. It reports false if the text
 // stands for none.
-func BinaryFrame(version int, frame string) (payload string, ok bool) {
+func (c Codec) BinaryFrame(frame string) (payload string, ok bool) {
 	if frame == "" || frame[0] != binaryPrefix {
 		return "", false
 	}
-	if version == 4 {
+	if c == V4 {
 		raw, err := base64.StdEncoding.DecodeString(frame[1:])
 		return string(raw), err == nil
 	}
@@ -112,9 +109,9 @@ func BinaryFrame(version int, frame string) (payload string, ok bool) {
 	return string([]byte{frame[1] - byte(Open)}) + string(raw), err == nil
 }
 
-// TextFrame returns the text frame that stands for a binary WebSocket frame of the version.
-func TextFrame(version int, payload []byte) string {
-	if version == 4 || len(payload) == 0 {
+// TextFrame returns the text frame that stands for a binary WebSocket frame.
+func (c Codec) TextFrame(payload []byte) string {
+	if c == V4 || len(payload) == 0 {
 		return EncodeBinary(payload)
 	}
 	frame := make([]byte, 2, 2+base64.StdEncoding.EncodedLen(len(payload)-1))

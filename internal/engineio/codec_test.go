@@ -149,11 +149,11 @@ func TestFrames(t *testing.T) {
 		{engineio.V3Text, "b", "b4", "\x04"},
 	} {
 		text := tt.codec.Encode(tt.frame)
-		raw, isBinary := engineio.BinaryFrame(tt.codec.Version(), text)
+		raw, isBinary := tt.codec.BinaryFrame(text)
 		if text != tt.text || raw != tt.binary || isBinary != (tt.frame[0] == 'b') {
 			t.Errorf("%q of %q: %q, binary %q", tt.codec, tt.frame, text, raw)
 		}
-		if isBinary && engineio.TextFrame(tt.codec.Version(), []byte(raw)) != tt.text {
+		if isBinary && tt.codec.TextFrame([]byte(raw)) != tt.text {
 			t.Errorf("%q: %q as text", tt.codec, raw)
 		}
 		p, err := tt.codec.Decode(text)
@@ -162,12 +162,12 @@ func TestFrames(t *testing.T) {
 		}
 	}
 	for _, frame := range []string{"", "b", "b9AQ==", "bAQI=", "4a"} {
-		if raw, ok := engineio.BinaryFrame(3, frame); ok {
+		if raw, ok := engineio.V3.BinaryFrame(frame); ok {
 			t.Errorf("%q stands for %q", frame, raw)
 		}
 	}
 	for _, raw := range []string{"", "\x07a", "\xff"} {
-		if p, err := engineio.V3.Decode(engineio.TextFrame(3, []byte(raw))); err != nil || p.Type != engineio.Noop {
+		if p, err := engineio.V3.Decode(engineio.V3.TextFrame([]byte(raw))); err != nil || p.Type != engineio.Noop {
 			t.Errorf("%q: %+v, %v", raw, p, err)
 		}
 	}

@@ -49,18 +49,11 @@ func (s *Store) Joined(
 func (s *Store) RoomMember(
 	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, id sessionstore.SocketID,
 ) (sessionstore.Member, error) {
-	const op = sessionstore.OpMember
-	if err := s.begin(ctx, op); err != nil {
-		return sessionstore.Member{}, fmt.Errorf("read member of a room: %w", err)
+	const what = "read member of a room"
+	if err := s.begin(ctx, sessionstore.OpMember); err != nil {
+		return sessionstore.Member{}, fmt.Errorf("%s: %w", what, err)
 	}
-	it, err := s.get(ctx, op, roomKey(nsp, room, id))
-	if err == nil && it == nil {
-		err = sessionstore.ErrNotFound
-	}
-	if err != nil {
-		return sessionstore.Member{}, fmt.Errorf("read member of a room: %w", err)
-	}
-	return memberOf(it), nil
+	return s.member(ctx, roomKey(nsp, room, id), what)
 }
 
 // PutKeeping implements [sessionstore.Histories].

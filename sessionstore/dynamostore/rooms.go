@@ -181,19 +181,23 @@ func memberOf(it item) sessionstore.Member {
 func (s *Store) Member(
 	ctx context.Context, nsp sessionstore.Namespace, id sessionstore.SocketID,
 ) (sessionstore.Member, error) {
-	const op = sessionstore.OpMember
-	if err := s.begin(ctx, op); err != nil {
+	if err := s.begin(ctx, sessionstore.OpMember); err != nil {
 		return sessionstore.Member{}, fmt.Errorf("read member: %w", err)
 	}
 	if id == "" || len(id) > maxKeyPart { // of a client's making, perhaps
 		return sessionstore.Member{}, fmt.Errorf("read member: %w", sessionstore.ErrNotFound)
 	}
-	it, err := s.get(ctx, op, s.everybodyKey(nsp, id))
+	return s.member(ctx, s.everybodyKey(nsp, id), "read member")
+}
+
+// member reads a row of members.
+func (s *Store) member(ctx context.Context, at key, what string) (sessionstore.Member, error) {
+	it, err := s.get(ctx, sessionstore.OpMember, at)
 	if err == nil && it == nil {
 		err = sessionstore.ErrNotFound
 	}
 	if err != nil {
-		return sessionstore.Member{}, fmt.Errorf("read member: %w", err)
+		return sessionstore.Member{}, fmt.Errorf("%s: %w", what, err)
 	}
 	return memberOf(it), nil
 }

@@ -302,17 +302,7 @@ func (s *Store) RoomMember(
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return sessionstore.Member{}, err
 	}
-	s.read(sessionstore.OpMember)
-	at := inRoom(nsp, room)
-	st := s.roomStripe(at)
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if t := st.tables[at]; t != nil {
-		if m, ok := t.get(id); ok {
-			return m, nil
-		}
-	}
-	return sessionstore.Member{}, fmt.Errorf("read member of a room: %w", sessionstore.ErrNotFound)
+	return s.member(inRoom(nsp, room), id, "read member of a room")
 }
 
 // Mark implements [sessionstore.Histories].

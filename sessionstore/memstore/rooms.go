@@ -46,12 +46,17 @@ func (s *Store) putMember(k roomKey, m sessionstore.Member) {
 	st := s.roomStripe(k)
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	st.table(k).put(m.Socket, m)
+}
+
+// table returns the rows of a room, made on demand. The caller holds the lock.
+func (st *roomStripe) table(k roomKey) *members {
 	t := st.tables[k]
 	if t == nil {
 		t = &members{}
 		st.tables[k] = t
 	}
-	t.put(m.Socket, m)
+	return t
 }
 
 func (s *Store) removeMember(k roomKey, id sessionstore.SocketID) {
@@ -74,11 +79,7 @@ func (s *Store) changeMember(k roomKey, m sessionstore.Member, change func(*sess
 	st := s.roomStripe(k)
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	t := st.tables[k]
-	if t == nil {
-		t = &members{}
-		st.tables[k] = t
-	}
+	t := st.table(k)
 	if was, ok := t.get(m.Socket); ok && was.Session == m.Session {
 		m = was
 	}
@@ -202,8 +203,12 @@ func (s *Store) Member(
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return sessionstore.Member{}, err
 	}
+	return s.member(s.memberKey(nsp, id), id, "read member")
+}
+
+// member reads a row of members.
+func (s *Store) member(k roomKey, id sessionstore.SocketID, what string) (sessionstore.Member, error) {
 	s.read(sessionstore.OpMember)
-	k := s.memberKey(nsp, id)
 	st := s.roomStripe(k)
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -212,7 +217,7 @@ func (s *Store) Member(
 			return m, nil
 		}
 	}
-	return sessionstore.Member{}, fmt.Errorf("read member: %w", sessionstore.ErrNotFound)
+	return sessionstore.Member{}, fmt.Errorf("%s: %w", what, sessionstore.ErrNotFound)
 }
 
 // Members implements [sessionstore.Rooms].
