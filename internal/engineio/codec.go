@@ -92,8 +92,8 @@ func (c Codec) EncodePayload(frames []string) string {
 // or a letter.
 func IsBinary(payload string) bool { return payload != "" && payload[0] <= byte3Binary }
 
-// BinaryFrame returns the bytes of the binary WebSocket frame that a text frame stands for. It reports false if the text
-// stands for none.
+// BinaryFrame returns the bytes of the binary WebSocket frame that a text frame stands for. For other text frames ok is
+// false.
 func (c Codec) BinaryFrame(frame string) (payload string, ok bool) {
 	if frame == "" || frame[0] != binaryPrefix {
 		return "", false
