@@ -119,6 +119,26 @@ var programs = []program{
 		"node_modules/socket.io-client-3-1", everything, nil, false,
 	},
 	{
+		"javascript 2.5.0",
+		[]string{"node", "clients/javascript/client.mjs", "socket.io-client-2-5"},
+		"node_modules/socket.io-client-2-5", everything, nil, false,
+	},
+	{
+		"javascript 2.0.4",
+		[]string{"node", "clients/javascript/client.mjs", "socket.io-client-2-0"},
+		"node_modules/socket.io-client-2-0", everything, nil, false,
+	},
+	{
+		"javascript 2.5.0",
+		[]string{"node", "clients/javascript/client.mjs", "socket.io-client-2-5"},
+		"node_modules/socket.io-client-2-5", everything, nil, false,
+	},
+	{
+		"javascript 2.0.4",
+		[]string{"node", "clients/javascript/client.mjs", "socket.io-client-2-0"},
+		"node_modules/socket.io-client-2-0", everything, nil, false,
+	},
+	{
 		"python sync",
 		[]string{cache("python", "bin", "python"), "clients/python/client.py", "sync"},
 		cache("python", ".installed"), binaryFrames, nil, false,
@@ -139,16 +159,16 @@ var programs = []program{
 
 // TestClients has the clients of other languages, and old ones, speak to two setups: in one process, whose limits are
 // off and whose frames may be binary, and on the functions of the template, as API Gateway has it, with CloudFront's
-// function in front: no client is told of more than one address.
+// function in front: no client is told of more than one address. Both let clients of Socket.IO v2 in.
 func TestClients(t *testing.T) {
 	t.Run("memory, several instances", func(t *testing.T) {
 		t.Parallel() // with the functions: the clients wait most of the time
-		url := inMemoryInstances(t, "--app", "cases", "--limits", "none", "--recovery", "2m")
+		url := inMemoryInstances(t, "--app", "cases", "--limits", "none", "--recovery", "2m", "--allow-eio3")
 		runClients(t, url, combination{setup: "memory", frames: "binary", recovery: true})
 	})
 	t.Run("template", func(t *testing.T) {
 		t.Parallel()
-		url := deploy(t, "ordered", "--app", "cases", "--parameter", "Edge=on").url
+		url := deploy(t, "ordered", "--app", "cases", "--parameter", "Edge=on", "--allow-eio3").url
 		runClients(t, url, combination{setup: "template", frames: "text"})
 	})
 }

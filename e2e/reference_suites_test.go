@@ -45,7 +45,7 @@ func TestReferenceSuites(t *testing.T) {
 		t.Run(server.name, func(t *testing.T) {
 			url := server.start(t)
 			for _, s := range sections {
-				if s.file == "" || s.recovery() || s.alone != (server.name == "no server") {
+				if s.file == "" || s.recovery() || s.both || s.alone != (server.name == "no server") {
 					continue
 				}
 				t.Run(s.file, func(t *testing.T) {
@@ -88,6 +88,7 @@ type suite struct {
 	name   string
 	file   string // of Node tests; empty if none can be run
 	alone  bool   // it needs no server
+	both   bool   // it asks both servers by itself, and checks more than these titles
 	titles []title
 }
 
@@ -95,7 +96,7 @@ type suite struct {
 type title struct{ title, test, result string }
 
 var (
-	suiteFile  = regexp.MustCompile(`(?m)^\[(.+)\]\(\.\./e2e/node/suites/(.+)\)( needs no server\.)?$`)
+	suiteFile  = regexp.MustCompile(`(?m)^\[(.+)\]\(\.\./e2e/node/(suites/)?([^/]+)\)( needs no server\.)?$`)
 	suiteTitle = regexp.MustCompile(`(?m)^\| (.+) \| (.*?) ?\| (.+) \|$`)
 	suiteCount = regexp.MustCompile(`(?m)^\| \[(.+)\]\(#.+\) \| (\d+) \| (\d+) \| (\d+) \|$`)
 	footnote   = regexp.MustCompile(`(?m)^(\d)\. `)
@@ -137,10 +138,10 @@ func parseSuites(page string) ([]suite, error) {
 func parseSuite(name, text string, notes map[string]bool) (suite, error) {
 	s := suite{name: name}
 	if m := suiteFile.FindStringSubmatch(text); m != nil {
-		if m[1] != m[2] {
-			return s, fmt.Errorf("a link to %s is called %s", m[2], m[1])
+		if m[1] != m[3] {
+			return s, fmt.Errorf("a link to %s is called %s", m[3], m[1])
 		}
-		s.file, s.alone = m[2], m[3] != ""
+		s.file, s.both, s.alone = m[3], m[2] == "", m[4] != ""
 	}
 	_, table, ok := strings.Cut(text, titlesHead)
 	if !ok {
@@ -189,24 +190,40 @@ func (s suite) count() string {
 
 // compare says which titles have no test that passed, and which tests have no title.
 func (s suite) compare(results []result) []string {
-	var wrong []string
-	status := map[string]string{}
-	for _, one := range results {
-		status[one.Name] = one.Status
-	}
+	status := statusOf(results)
+	wrong := s.missing(status, "")
 	for _, row := range s.titles {
-		if row.test == "" {
-			continue
-		}
-		if got := status[row.test]; got != "pass" {
-			wrong = append(wrong, fmt.Sprintf("%q, the test of %q: %q, want pass", row.test, row.title, got))
-		}
 		delete(status, row.test)
 	}
 	for name := range status {
 		wrong = append(wrong, fmt.Sprintf("%q is the test of no title", name))
 	}
 	return wrong
+}
+
+// compareSides says which titles have no test that passed with both servers, in a file that asks them by itself.
+func (s suite) compareSides(results []result) []string {
+	status := statusOf(results)
+	return append(s.missing(status, "reference/"), s.missing(status, "Nonstick/")...)
+}
+
+// missing says which titles have no test that passed, where names of tests begin so.
+func (s suite) missing(status map[string]string, prefix string) (wrong []string) {
+	for _, row := range s.titles {
+		name := prefix + row.test
+		if got := status[name]; row.test != "" && got != "pass" {
+			wrong = append(wrong, fmt.Sprintf("%q, the test of %q: %q, want pass", name, row.title, got))
+		}
+	}
+	return wrong
+}
+
+func statusOf(results []result) map[string]string {
+	status := map[string]string{}
+	for _, one := range results {
+		status[one.Name] = one.Status
+	}
+	return status
 }
 
 // The reader of the page must not lose a title.
@@ -230,6 +247,8 @@ func TestParseSuites(t *testing.T) {
 		{"a test twice", strings.Replace(good, "| g/y |", "| g/x |", 1), "twice"},
 		{"no table", top + file, "no table"},
 		{"a suite more", good + "\n## b\n\n" + titlesHead, "the table says"},
+		{"a file of both servers", strings.Replace(good, "/suites/", "/", 1), ""},
+		{"a file of another folder", strings.Replace(good, "/suites/", "/other/", 1), "neither"},
 		{"another file", strings.Replace(good, "[a.mjs]", "[b.mjs]", 1), "is called b.mjs"},
 		{"words between rows", strings.Replace(good, "| two", "words\n| two", 1), "no row"},
 	} {
@@ -265,6 +284,29 @@ func TestParseSuites(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			got := strings.Join(sections[0].compare(tt.results), "\n")
 			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// What asks both servers must have passed with each.
+func TestCompareSides(t *testing.T) {
+	s := suite{titles: []title{{"one", "g/x", "passed"}, {"two", "", "not run: no"}}}
+	for _, tt := range []struct {
+		name, want string
+		passed     []string
+	}{
+		{"both", "", []string{"reference/g/x", "Nonstick/g/x", "Nonstick/more"}},
+		{"the reference alone", `"Nonstick/g/x", the test of "one": "", want pass`, []string{"reference/g/x"}},
+		{"Nonstick alone", `"reference/g/x", the test of "one": "", want pass`, []string{"Nonstick/g/x"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var results []result
+			for _, name := range tt.passed {
+				results = append(results, result{Name: name, Status: "pass"})
+			}
+			if got := strings.Join(s.compareSides(results), "\n"); got != tt.want {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})

@@ -1,24 +1,40 @@
 // Engine.IO v3, and JSONP, seen from the wire: what a server with allowEIO3 does. Everything is asked of the reference
 // server first, so that the tests are those of what it does.
 //
-// The server runs the app "protocol" with --allow-eio3, a ping interval of 300 ms and a ping timeout of 200 ms.
+// The server runs the app "protocol" with --allow-eio3, a ping interval of 300 ms and a ping timeout of 200 ms or more.
+// NONSTICK_STRICT is the URL of one without --allow-eio3, if there is one.
 
 import assert from 'node:assert/strict';
 import http from 'node:http';
+import { createRequire } from 'node:module';
 import { after, before, describe } from 'node:test';
 import WebSocket from 'ws';
 import { startReference } from './reference-server.mjs';
 import { base, engine as path, heartbeat, sleep, socketIO, test, textOnly } from './wire.mjs';
 
+const v2 = createRequire(import.meta.url)('socket.io-client-2-5');
 const patience = 5_000;
 const untilTimeout = heartbeat.pingInterval + heartbeat.pingTimeout;
 let reference;
-before(async () => { reference = await startReference({ ...heartbeat, allowEIO3: true }); });
-after(() => reference.stop());
+let strict;
+before(async () => {
+  reference = await startReference({ ...heartbeat, allowEIO3: true });
+  strict = await startReference(heartbeat);
+});
+after(() => {
+  reference.stop();
+  strict.stop();
+});
 
-for (const [name, url] of [['reference', () => reference.url], ['Nonstick', () => base]]) {
-  describe(name, () => { suite(url, name === 'reference' || !textOnly); });
-}
+describe('reference', () => {
+  suite(() => reference.url, true);
+  notAllowed(() => strict.url);
+});
+describe('Nonstick', () => {
+  suite(() => base, !textOnly);
+  const { NONSTICK_STRICT: without } = process.env;
+  if (without) notAllowed(() => without);
+});
 
 let requests = 0;
 
@@ -113,6 +129,12 @@ async function session(url, query) {
   return wire;
 }
 
+/** The next frame that is not the noop of an upgrade. */
+async function last(wire) {
+  const frame = await wire.next();
+  return frame === '6' ? wire.next() : frame;
+}
+
 async function gone(url, sid) {
   const answer = await poll(url, sid);
   assert.deepEqual([answer.status, JSON.parse(answer.text)], [400, { code: 1, message: 'Session ID unknown' }]);
@@ -125,7 +147,9 @@ function suite(url, frames) {
       assert.deepEqual(Object.keys(got).sort(), ['maxPayload', 'pingInterval', 'pingTimeout', 'sid', 'upgrades']);
       assert.deepEqual([got.upgrades, got.pingInterval, got.pingTimeout], [['websocket'], 300, heartbeat.pingTimeout]);
     });
-    test('over HTTP without a version', async () => { await open(url, { EIO: null }); });
+    test('over HTTP without a version, or with one that is none', async () => {
+      for (const EIO of [null, 'abc', '2']) await open(url, { EIO });
+    });
     test('over HTTP with an unknown transport', async () => {
       const answer = await request(url, 'GET', { transport: 'abc' });
       assert.deepEqual([answer.status, JSON.parse(answer.text)], [400, { code: 0, message: 'Transport unknown' }]);
@@ -138,6 +162,7 @@ function suite(url, frames) {
       const { handshake } = await session(url);
       assert.deepEqual(handshake.upgrades, []);
     });
+    test('over WebSocket with a version that is none', async () => { await session(url, { EIO: 'abc' }); });
     test('over WebSocket with an unknown transport', async () => {
       const wire = dial(url, { transport: 'abc' });
       await wire.closed;
@@ -198,7 +223,7 @@ function suite(url, frames) {
     });
     test('over WebSocket', async () => {
       const wire = await session(url);
-      wire.ws.close();
+      wire.send('1');
       await wire.closed;
     });
   });
@@ -263,6 +288,12 @@ function suite(url, frames) {
       wire.send('b4AQIDBA==');
       assert.equal(await wire.next(), 'b4AQIDBA==');
     });
+    test('over WebSocket: what is no packet ends the session', async () => {
+      const wire = await session(url);
+      wire.send('abc');
+      await wire.closed;
+      assert.deepEqual(wire.frames, []);
+    });
     if (frames) {
       test('over WebSocket: binary', async () => {
         const wire = await session(url);
@@ -281,20 +312,43 @@ function suite(url, frames) {
   });
 
   describe('upgrade', () => {
-    test('takes what waits along', async () => {
+    /** A session whose WebSocket has answered the probe. */
+    async function probed() {
       const { sid } = await open(url);
       const wire = dial(url, { sid });
       await new Promise((resolve) => { wire.ws.on('open', resolve); });
       wire.send('2probe');
       assert.equal(await wire.next(), '3probe');
+      return { sid, wire };
+    }
+    test('takes what waits along', async () => {
+      const { sid, wire } = await probed();
       assert.deepEqual(packetsOf((await poll(url, sid)).text), ['6']);
       await post(url, sid, '2:4a');
       wire.send('5');
       assert.equal(await wire.next(), '4a');
       wire.send('2');
       assert.equal(await wire.next(), '3');
+    });
+    test('then requests over HTTP are refused, and no harm', async () => {
+      const { sid, wire } = await probed();
+      wire.send('5');
+      wire.send('4a');
+      assert.equal(await last(wire), '4a');
       const late = await poll(url, sid);
       assert.deepEqual([late.status, JSON.parse(late.text).code], [400, 3]);
+      wire.send('4b');
+      assert.equal(await wire.next(), '4b');
+    });
+    test('then another WebSocket is closed, and no harm', async () => {
+      const { sid, wire } = await probed();
+      wire.send('5');
+      wire.send('4a');
+      assert.equal(await last(wire), '4a');
+      const other = dial(url, { sid });
+      await other.closed;
+      wire.send('4b');
+      assert.equal(await wire.next(), '4b');
     });
   });
 
@@ -326,6 +380,25 @@ function suite(url, frames) {
   }
 }
 
+function notAllowed(url) {
+  describe('not allowed', () => {
+    test('a handshake of version 3 is refused', async () => {
+      const answer = await request(url, 'GET');
+      const refusal = { code: 5, message: 'Unsupported protocol version' };
+      assert.deepEqual([answer.status, JSON.parse(answer.text)], [400, refusal]);
+    });
+    test('a client of Socket.IO v2 is not connected', async () => {
+      const socket = v2(url().toString(), { forceNew: true, reconnection: false, transports: ['polling'] });
+      const events = [];
+      const told = new Promise((resolve) => { socket.on('connect_error', resolve); });
+      socket.on('connect', () => events.push('connect'));
+      await told;
+      socket.close();
+      assert.deepEqual(events, []);
+    });
+  });
+}
+
 const form = 'application/x-www-form-urlencoded';
 
 function jsonp(url, EIO) {
@@ -339,6 +412,12 @@ function jsonp(url, EIO) {
     const [, quoted] = answer.text.match(/^___eio\[\d*\]\((".*")\);$/);
     const first = EIO === '4' ? JSON.parse(quoted) : packetsOf(JSON.parse(quoted))[0];
     return JSON.parse(first.slice(1)).sid;
+  }
+
+  /** The answer to the next GET that is no ping: those of version 4 are the server's. */
+  async function get(sid, j = '7') {
+    const answer = await request(url, 'GET', { EIO, j, sid });
+    return answer.text === script('2', j) ? get(sid, j) : answer;
   }
 
   const submit = (sid, text) => request(url, 'POST', { EIO, j: '7', sid }, {
@@ -358,7 +437,7 @@ function jsonp(url, EIO) {
       const body = EIO === '4' ? sent : `${came.length}:${sent}`;
       const answer = await submit(sid, body);
       assert.deepEqual([answer.status, answer.text, answer.type], [200, 'ok', 'text/html']);
-      const got = await request(url, 'GET', { EIO, j: '7', sid });
+      const got = await get(sid);
       assert.deepEqual([got.status, got.type, got.text], [200, 'text/plain; charset=UTF-8', script(came)]);
     });
   }
@@ -366,7 +445,7 @@ function jsonp(url, EIO) {
   test('the index of each session', async () => {
     const sid = await begin('12');
     await request(url, 'POST', { EIO, j: '12', sid }, { type: form, body: `d=${encodeURIComponent(payload('4a'))}` });
-    assert.equal((await request(url, 'GET', { EIO, j: '12', sid })).text, script('4a', '12'));
+    assert.equal((await get(sid, '12')).text, script('4a', '12'));
   });
   test('an index that is none', async () => {
     const answer = await request(url, 'GET', { EIO, j: 'a1;b2', b64: '1' });
@@ -376,14 +455,29 @@ function jsonp(url, EIO) {
     const sid = await begin();
     const packet = EIO === '4' ? 'bAQIDBA==' : 'b4AQIDBA==';
     await submit(sid, payload(packet));
-    assert.equal((await request(url, 'GET', { EIO, j: '7', sid })).text, script(packet));
+    assert.equal((await get(sid)).text, script(packet));
   });
   test('a form without the field posts nothing', async () => {
     const sid = await begin();
     const answer = await request(url, 'POST', { EIO, j: '7', sid }, { type: form, body: 'x=1' });
     assert.deepEqual([answer.status, answer.text], [200, 'ok']);
     await submit(sid, payload('4a'));
-    assert.equal((await request(url, 'GET', { EIO, j: '7', sid })).text, script('4a'));
+    assert.equal((await get(sid)).text, script('4a'));
+  });
+  test('the client ends the session: a GET that waits is answered', async () => {
+    const sid = await begin();
+    const waits = get(sid);
+    await sleep(50);
+    await submit(sid, payload('1'));
+    assert.equal((await waits).text, script('6'));
+    await gone(url, sid);
+  });
+  test('the server ends the session: a GET that waits is told', async () => {
+    const sid = await begin();
+    const waits = get(sid);
+    await sleep(50);
+    assert.equal((await request(url, 'GET', { EIO, j: '7', sid })).status, 400);
+    assert.equal((await waits).text, script('1'));
   });
   test('an error is JSON', async () => {
     const answer = await request(url, 'GET', { EIO, j: '7', sid: 'unknown' });
