@@ -129,16 +129,6 @@ var programs = []program{
 		"node_modules/socket.io-client-2-0", everything, nil, false,
 	},
 	{
-		"javascript 2.5.0",
-		[]string{"node", "clients/javascript/client.mjs", "socket.io-client-2-5"},
-		"node_modules/socket.io-client-2-5", everything, nil, false,
-	},
-	{
-		"javascript 2.0.4",
-		[]string{"node", "clients/javascript/client.mjs", "socket.io-client-2-0"},
-		"node_modules/socket.io-client-2-0", everything, nil, false,
-	},
-	{
 		"python sync",
 		[]string{cache("python", "bin", "python"), "clients/python/client.py", "sync"},
 		cache("python", ".installed"), binaryFrames, nil, false,
@@ -168,7 +158,7 @@ func TestClients(t *testing.T) {
 	})
 	t.Run("template", func(t *testing.T) {
 		t.Parallel()
-		url := deploy(t, "ordered", "--app", "cases", "--parameter", "Edge=on", "--allow-eio3").url
+		url := deploy(t, "ordered", "--app", "cases", "--parameter", "Edge=on", "--parameter", "AllowEIO3=true").url
 		runClients(t, url, combination{setup: "template", frames: "text"})
 	})
 }

@@ -46,6 +46,14 @@ var facts = []fact{
 		`"socket.io-client": "` + number,
 	},
 	{
+		"docs/clients/javascript.md", "So are " + number + " and .* of version 2", "e2e/package.json",
+		`socket.io-client-2-0": ".*@` + number,
+	},
+	{
+		"docs/clients/javascript.md", "So are .* and " + number + " of version 2", "e2e/package.json",
+		`socket.io-client-2-5": ".*@` + number,
+	},
+	{
 		"docs/clients/python.md", "`python-socketio` " + number, "e2e/clients/python/requirements.txt",
 		`python-socketio==` + number,
 	},
