@@ -83,6 +83,59 @@ func TestOldHeartbeatOnWebSocket(t *testing.T) {
 	})
 }
 
+// After an upgrade it is still the client that pings, and a session whose client does not ends.
+func TestOldHeartbeatAfterUpgrade(t *testing.T) {
+	t.Parallel()
+	inWorld(t, allowEIO3, func(t *testing.T, w *world) {
+		id := w.oldPolling()
+		conn := w.upgraded(id)
+		w.pushed(conn)
+		w.sweeping(func() {
+			for range 4 {
+				time.Sleep(25 * time.Second)
+				if reply := w.message(conn, engineio.PingFrame); reply != engineio.PongFrame {
+					t.Fatalf("a ping is answered %q", reply)
+				}
+			}
+			time.Sleep(44 * time.Second)
+			if got := w.pushed(conn); got != "" {
+				t.Errorf("pushed %q", got)
+			}
+			w.expectState(id, "")
+			time.Sleep(5 * time.Second)
+			synctest.Wait()
+		})
+		w.expectState(id, "ping timeout")
+	})
+}
+
+// What only a server says ends a session, by either transport; a ping of the other version is no heartbeat.
+func TestOldClientsThatMixUpPings(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, polling, webSocket, reason string }{
+		{"a ping", "1:2", "2", ""},
+		{"a ping with a text", "6:2hello", "2hello", ""},
+		{"a pong", "1:3", "3", "transport error"},
+		{"a pong between messages", "2:4a1:32:4b", "3", "transport error"},
+		{"what is of no type", "1:7", "7", "parse error"},
+		{"a payload of version 4", "2", "8", "parse error"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, allowEIO3, func(t *testing.T, w *world) {
+				id := w.oldPolling()
+				w.must(w.engine.PostAs(t.Context(), id, tt.polling, old)) // which answers "ok" whatever it was
+				w.expectState(id, tt.reason)
+			})
+			inWorld(t, allowEIO3, func(t *testing.T, w *world) {
+				id := w.oldPolling()
+				conn := w.upgraded(id)
+				_, _ = w.engine.Message(t.Context(), conn, tt.webSocket)
+				w.expectState(id, tt.reason)
+			})
+		})
+	}
+}
+
 // Requests of one version are none of a session of the other.
 func TestOldVersionMismatch(t *testing.T) {
 	t.Parallel()

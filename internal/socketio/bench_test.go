@@ -50,6 +50,40 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
+// BenchmarkParser writes and reads what a client emits, by each parser: a small event, and one with 1 KB of binary data,
+// which is in the message by msgpack alone.
+func BenchmarkParser(b *testing.B) {
+	small := socketio.Packet{
+		Type: socketio.Event, Namespace: "/", Data: json.RawMessage(`["echo",{"text":"hello, world","n":42}]`),
+	}
+	picture := socketio.Packet{
+		Type: socketio.Event, Namespace: "/", Data: json.RawMessage(`["picture",` + placed("0") + `]`),
+		Attachments: [][]byte{make([]byte, 1024)},
+	}
+	for _, parser := range []socketio.Parser{socketio.JSON, socketio.MsgPack} {
+		for _, bm := range []struct {
+			name string
+			p    socketio.Packet
+		}{{"event", small}, {"1KB of bytes", picture}} {
+			message, binary := parser.Encode(bm.p)
+			b.Run("encode/"+parser.String()+"/"+bm.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					parser.Encode(bm.p)
+				}
+			})
+			b.Run("decode/"+parser.String()+"/"+bm.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, _, err := parser.Decode(message, binary, socketio.Limits{}); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
 // BenchmarkEcho is all of the codec that one event and its answer need.
 func BenchmarkEcho(b *testing.B) {
 	const text = `2["echo",{"text":"hello, world","n":42}]`

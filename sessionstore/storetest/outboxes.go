@@ -73,6 +73,27 @@ func oldClient(x *tester) {
 			Session: n.ID, Conn: connB, PingAt: row.PingAt, LookAt: row.LookAt,
 		}))
 		x.registered(row)
+		x.must(x.store.Beat(x.Context(), n.ID, after(3*time.Second)))
+		x.must(x.store.Look(x.Context(), n.ID, after(time.Minute)))
+		row.PingAt, row.LookAt = after(3*time.Second), after(time.Minute)
+		x.registered(row)
+		x.must(x.store.Expire(x.Context(), row, after(2*time.Minute)))
+		row.Expired, row.LookAt = true, after(2*time.Minute)
+		x.registered(row)
+	}
+	n := newSession(sessionstore.Polling)
+	n.Codec, n.ClientPings, n.Serial = "3", true, true
+	x.must(x.store.Create(x.Context(), n))
+	x.bind(n.ID, connB)
+	x.must(x.store.Probe(x.Context(), n.ID, connB))
+	x.equalCodec(x.upgrade(n.ID, connB), n.Codec)
+	x.equalCodec(x.get(n.ID), n.Codec)
+}
+
+func (x *tester) equalCodec(s sessionstore.Session, want string) {
+	x.Helper()
+	if s.Codec != want {
+		x.Errorf("codec %q, want %q", s.Codec, want)
 	}
 }
 
