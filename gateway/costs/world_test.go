@@ -67,6 +67,7 @@ type world struct {
 
 	recovery time.Duration     // of the next instances
 	history  *nonstick.History // the same, of the main namespace
+	eio3     bool              // the same: clients of version 3 are let in
 }
 
 func newWorld(
@@ -86,7 +87,7 @@ func (w *world) another() {
 		// No ping comes due while the worst clients are made, which takes its time on a busy machine.
 		Store:  w.store,
 		Pusher: w.pusher, Recovery: w.recovery,
-		Options: engine.Options{PollHold: 400 * time.Millisecond, PingInterval: time.Hour},
+		Options: engine.Options{PollHold: 400 * time.Millisecond, PingInterval: time.Hour, AllowEIO3: w.eio3},
 	})
 	if w.history != nil {
 		w.server.KeepHistory(*w.history)
@@ -156,6 +157,8 @@ type client struct {
 	id   sessionstore.SessionID
 	conn sessionstore.Connection
 	gets int
+
+	codec engineio.Codec // the zero value is that of version 4
 }
 
 // handshake is as large as a request may be.
@@ -199,7 +202,8 @@ func sid(t *testing.T, open string) sessionstore.SessionID {
 func (c *client) send(frames ...string) string {
 	c.w.t.Helper()
 	if c.conn.IsZero() {
-		c.w.must(c.w.server.Engine().Post(c.w.t.Context(), c.id, engineio.EncodePayload(frames)))
+		from := engine.Client{Codec: c.codec}
+		c.w.must(c.w.server.Engine().PostAs(c.w.t.Context(), c.id, c.codec.EncodePayload(frames), from))
 		return ""
 	}
 	var last string
@@ -214,7 +218,8 @@ func (c *client) send(frames ...string) string {
 func (c *client) get() string {
 	c.w.t.Helper()
 	c.gets++
-	body, err := c.w.server.Engine().Poll(c.w.t.Context(), c.id, fmt.Sprint("t", c.gets))
+	from := engine.Client{Codec: c.codec}
+	body, err := c.w.server.Engine().PollAs(c.w.t.Context(), c.id, fmt.Sprint("t", c.gets), from)
 	c.w.must(err)
 	return body
 }

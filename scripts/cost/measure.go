@@ -36,6 +36,7 @@ type measured struct {
 	// A packet with 1 KB of binary data, by the parser of JSON and by msgpack.
 	attachedWebSocket, attachedPoll units
 	packedWebSocket, packedPoll     units
+	old                             old
 	// An emit to a room with a history; joining it with a hundred of its events.
 	record, rewind          units
 	registry, namespace     units // reading a thousand sessions; a thousand members
@@ -148,6 +149,9 @@ func (w *meter) all(m *measured) error {
 		return err
 	}
 	if err := w.binary(m); err != nil {
+		return err
+	}
+	if err := w.oldClients(&m.old); err != nil {
 		return err
 	}
 	m.keep.read -= m.openWebSocket.read

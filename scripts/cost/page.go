@@ -238,6 +238,7 @@ func (w *writer) traffic(m measured, ordered, concurrent inbound) {
 		column{"JSON, broadcast on WebSocket", broadcast(m, attached, 10_000)},
 		column{"msgpack, broadcast on WebSocket", broadcast(m, packed, 10_000)},
 	)
+	w.oldClients(m, ordered)
 	w.WriteString("One broadcast to all sockets of a namespace:\n\n")
 	var columns []column
 	for _, n := range []float64{100, 10_000, 100_000} {
@@ -359,6 +360,16 @@ func (w *writer) operations(m measured) {
 		{"the same to a client on polling", m.attachedPoll},
 		{"the same by msgpack: on WebSocket", m.packedWebSocket},
 		{"on polling", m.packedPoll},
+		{
+			"a client of [Socket.IO v2](clients/javascript.md#version-2) on WebSocket, from the handshake until its " +
+				"socket is connected",
+			m.old.open,
+		},
+		{"an event of it with the acknowledgement", m.old.event},
+		{"a packet to it", m.old.deliver},
+		{"its ping, at an instance that knows the connection", m.old.ping},
+		{"such a client on polling, from the handshake until its socket is connected", m.old.openPolling},
+		{"its ping, and the GET that carries the answer", m.old.pingPolling},
 		{"where clients are [recovered](recovery.md): joining, besides", m.keep},
 		{"a packet to one on WebSocket", m.keptWebSocket},
 		{"a packet to one on polling", m.keptPoll},
