@@ -319,7 +319,8 @@ func TestOldClientSays(t *testing.T) {
 					}
 					c.expectOpen()
 				}
-				if got, want := strings.Join(left, "; "), strings.ReplaceAll(tt.left, "SID", string(c.sid)); got != want {
+				want := strings.ReplaceAll(tt.left, "SID", string(c.sid))
+				if got := strings.Join(left, "; "); got != want {
 					t.Errorf("left: %q, want %q", got, want)
 				}
 			})

@@ -50,8 +50,8 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
-// BenchmarkParser writes and reads what a client emits, by each parser: a small event, and one with 1 KB of binary data,
-// which is in the message by msgpack alone.
+// BenchmarkParser writes and reads an event, by each parser: a small one, and one with 1 KB of binary data, which is in
+// the message by msgpack alone.
 func BenchmarkParser(b *testing.B) {
 	small := socketio.Packet{
 		Type: socketio.Event, Namespace: "/", Data: json.RawMessage(`["echo",{"text":"hello, world","n":42}]`),

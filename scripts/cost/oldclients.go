@@ -104,9 +104,11 @@ func (c *client) getOld() error {
 // oldClients compares clients of Socket.IO v2 with those of today.
 func (w *writer) oldClients(m measured, in inbound) {
 	const million = 1e6
-	w.WriteString("The same by WebSocket with clients of [Socket.IO v2](clients/javascript.md#version-2), to whom every " +
-		"packet goes in turn,\nbeside clients of today: a million events with an acknowledgement each, a million packets, " +
-		"and a broadcast to 10,000:\n\n")
+	w.WriteString(
+		"The same by WebSocket with clients of [Socket.IO v2](clients/javascript.md#version-2), to whom every packet " +
+			"goes in turn,\nbeside clients of today: a million events with an acknowledgement each, a million packets, " +
+			"and a broadcast to 10,000:\n\n",
+	)
 	answered := m
 	answered.event = m.old.event
 	events := event(answered, in)
