@@ -117,6 +117,11 @@ var oldPrices = []oldPrice{
 		v4: counted{2, 5}, v3: counted{2, 5 + 3}, // CONNECT is answered in turn: a hold, and a packet in the buffer
 	},
 	{"event, acknowledged", true, counted{1, 0}, counted{1, 2}, func(c *client) func() { return c.event }},
+	// The instance finds out that the session is Serial by a write that is refused.
+	{"the same at an instance that has seen nothing", true, counted{2, 0}, counted{2, 3}, func(c *client) func() {
+		c.w.another()
+		return c.event
+	}},
 	// Where it is written, the caller that pushes to the session is looked at, which the sweeper does for others.
 	{"ping and pong", true, counted{0, 1}, counted{1, 1}, func(c *client) func() { c.due(); return c.beat }},
 	{"ping and pong soon after", true, counted{0, 0}, counted{0, 0}, func(c *client) func() { return c.beat }},
