@@ -27,6 +27,9 @@ export async function startReference(options = {}) {
     socket.on('bye', (client) => socket.disconnect(client));
   });
   io.of('/custom').on('connection', greet);
+  // Those that wait for a last GET to tell of the end would hold Node for 30 s.
+  const transports = [];
+  for (const e of [engine, io.engine]) e.on('connection', (socket) => transports.push(socket.transport));
   await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
   return {
     url: `http://127.0.0.1:${server.address().port}`,
@@ -34,6 +37,7 @@ export async function startReference(options = {}) {
       engine.close();
       io.close();
       server.closeAllConnections();
+      for (const { shouldClose } of transports) shouldClose?.();
     },
   };
 }
