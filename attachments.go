@@ -80,11 +80,8 @@ func (s protocol) whole(ctx context.Context, id sessionstore.SessionID, in *engi
 func (s protocol) Done(ctx context.Context, inv *engine.Invocation) error {
 	defer inv.Told.End(ctx)
 	if inv.Reason() == delivery.ReasonServerDisconnect {
-		for _, k := range inv.Session().Sockets {
-			home := k.Home()
-			if err := s.bye(ctx, inv, &home); err != nil {
-				return err
-			}
+		if err := s.tellAll(ctx, inv); err != nil {
+			return err
 		}
 	}
 	in := inv.Incoming
@@ -92,6 +89,24 @@ func (s protocol) Done(ctx context.Context, inv *engine.Invocation) error {
 		return nil
 	}
 	return s.keep(ctx, inv.ID(), in)
+}
+
+// tellAll tells all sockets of a session that they have to leave.
+func (s protocol) tellAll(ctx context.Context, inv *engine.Invocation) error {
+	for _, k := range inv.Session().Sockets {
+		home := k.Home()
+		if home.Session.IsOutbox() {
+			if _, err := s.tellToLeave(ctx, inv, &home); err != nil {
+				return err
+			}
+			continue
+		}
+		to := delivery.Target{Session: home.Session}
+		if _, err := inv.Deliver(ctx, to, []sessionstore.Packet{s.bye(ctx, &home)}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keep stores what has come of a packet.

@@ -282,14 +282,36 @@ func (s *Server) clientDisconnect(ctx context.Context, inv *engine.Invocation, p
 }
 
 // leaveOutbox ends a recoverable socket. The end of its outbox decides: if another session has it by now, it stays.
-// What was sent to it in this request, the word that it has to leave among that, goes before.
+// What was sent to it in this request goes before; then the word that it has to leave, if that is the server's wish. A
+// client that takes nothing loses its session, or it would not come to know.
 func (s *Server) leaveOutbox(
 	ctx context.Context, inv *engine.Invocation, row *sessionstore.Socket, reason string,
 ) error {
-	if err := inv.Flush(ctx); err != nil && !errors.Is(err, delivery.ErrClosed) {
+	if reason != delivery.ReasonServerDisconnect {
+		if err := inv.Flush(ctx); err != nil && !errors.Is(err, delivery.ErrClosed) {
+			return err
+		}
+	} else if told, err := s.tellToLeave(ctx, inv, row); err != nil {
 		return err
+	} else if !told {
+		inv.Close(delivery.ReasonTransportError)
 	}
 	return s.endOutbox(ctx, inv, row, reason)
+}
+
+// tellToLeave tells the client of a recoverable socket that it has to leave, behind what was sent to it in this
+// request. It reports false if the client does not take that.
+func (s *Server) tellToLeave(
+	ctx context.Context, inv *engine.Invocation, row *sessionstore.Socket,
+) (told bool, err error) {
+	if err := inv.Flush(ctx); err != nil && !errors.Is(err, delivery.ErrClosed) {
+		return false, err
+	}
+	now, told, err := s.engine.Delivery().Farewell(ctx, row.Session, inv.ID(), s.bye(ctx, row))
+	if err != nil {
+		return false, fmt.Errorf("nonstick: tell a client to leave: %w", err)
+	}
+	return told || now.State != sessionstore.Open || now.Carrier != inv.ID(), nil
 }
 
 // leave runs the disconnect handler of a socket whose session goes on, and removes it. If another instance is doing so,

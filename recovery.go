@@ -135,7 +135,11 @@ func (s *Server) recover(
 	defer socket.end()
 	if n.recovery().Middlewares {
 		if refusal := n.ask(ctx, socket); refusal != nil {
-			if err := s.engine.Fail(ctx, box.ID, delivery.ReasonServerDisconnect); err != nil {
+			err := s.engine.Fail(ctx, box.ID, delivery.ReasonServerDisconnect)
+			if err == nil && box.Carrier != "" { // the client there is not told that its socket has ended
+				err = s.engine.Fail(ctx, box.Carrier, delivery.ReasonTransportClose)
+			}
+			if err != nil {
 				return false, fmt.Errorf("nonstick: recover: %w", err)
 			}
 			return true, s.refuse(ctx, inv, string(n.name), refusal)

@@ -314,8 +314,11 @@ func (s *Socket) Disconnect(ctx context.Context, closeSession bool) error {
 		s.inv.Close(delivery.ReasonServerDisconnect)
 		return nil
 	}
-	if err := s.nsp.server.bye(ctx, s.inv, &s.row); err != nil {
-		return err
+	if !s.row.Session.IsOutbox() { // of which the end tells the client
+		to := delivery.Target{Session: s.row.Session}
+		if _, err := s.inv.Deliver(ctx, to, []sessionstore.Packet{s.nsp.server.bye(ctx, &s.row)}); err != nil {
+			return err
+		}
 	}
 	return s.nsp.server.leave(ctx, s.inv, s.row, delivery.ReasonServerDisconnect)
 }
@@ -340,11 +343,10 @@ func (s *Socket) Close(ctx context.Context, discard bool) error {
 	return nil
 }
 
-// bye tells the client that it has left a namespace.
-func (s *Server) bye(ctx context.Context, inv *engine.Invocation, row *sessionstore.Socket) error {
+// bye is what tells a client that it has left a namespace.
+func (s *Server) bye(ctx context.Context, row *sessionstore.Socket) sessionstore.Packet {
 	p := s.via.Adapter.NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(row.Namespace)})
-	_, err := adapter.Send(ctx, inv, sessionstore.Member{Session: row.Session}, p)
-	return err
+	return sessionstore.Packet{ID: p.PacketID(), Frames: p.Frames()}
 }
 
 // Auth decodes what the client sent with CONNECT, see [Socket.Auth]; the zero value if it sent nothing. The error

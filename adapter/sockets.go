@@ -90,28 +90,32 @@ const outboxTries = 4
 func (a *Adapter) disconnectOutbox(ctx context.Context, s sessionstore.Session, k sessionstore.Socket) error {
 	closing := a.delivery.Closing()
 	for range outboxTries {
-		o := delivery.CloseOptions{IfCarrier: s.Carrier}
+		o, told := delivery.CloseOptions{IfCarrier: s.Carrier}, true
 		if s.Carrier == "" {
 			o.IfPingAt = s.PingAt
 		} else {
 			bye := a.NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(k.Namespace)})
-			_, err := Send(ctx, a.delivery, sessionstore.Member{Socket: k.ID, Session: s.ID}, bye)
-			if err != nil {
-				return err
-			}
-			now, err := a.delivery.Drained(ctx, s)
-			if err != nil {
+			last := sessionstore.Packet{ID: bye.id, Frames: bye.frames}
+			now, was, err := a.delivery.Farewell(ctx, s.ID, s.Carrier, last)
+			if err != nil || now.State != sessionstore.Open {
 				return err
 			}
 			if now.Carrier != s.Carrier {
 				s = now
 				continue
 			}
+			told = was
 		}
 		err := closing.Close(ctx, s.ID, delivery.ReasonServerDisconnect, o)
 		if now, refused := sessionstore.Current(err); refused && now.State == sessionstore.Open {
 			s = now
 			continue
+		}
+		if !told { // or its client would not come to know
+			details := sessionstore.Details{Description: "its client takes nothing, and is to leave"}
+			err = errors.Join(err, closing.Close(
+				ctx, s.Carrier, delivery.ReasonTransportError, delivery.CloseOptions{Details: details},
+			))
 		}
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/nonstick-io/nonstick/internal/again"
@@ -271,9 +272,10 @@ type outboxPusher struct {
 	flusher // of which id and hold are the outbox's
 
 	carrier Target
-	has     protocol.Offset // what the client has of an entry that is a rewind
-	own     int             // the number of the entry before those of the caller
-	unfit   error           // of these: the carrier does not take them
+	has     protocol.Offset       // what the client has of an entry that is a rewind
+	own     int                   // the number of the entry before those of the caller
+	unfit   error                 // of these: the carrier does not take them
+	skips   sessionstore.PacketID // is not for this carrier
 }
 
 // pushOutbox pushes what has not been sent, in order, and gives the hold back. What was appended meanwhile makes that
@@ -334,6 +336,9 @@ func (f *outboxPusher) entries(ctx context.Context, s *sessionstore.Session, fro
 		return true, f.cut(ctx, fmt.Errorf("flush: %w", err))
 	}
 	for i, p := range packets {
+		if f.skips != "" && p.ID == f.skips {
+			continue
+		}
 		d := f.d
 		if i < volatile {
 			d = d.impatient()
@@ -419,7 +424,9 @@ func (d *Delivery) number(ctx context.Context, s sessionstore.Session, has int) 
 				has, tries = got, again.Times(storeTries)
 				continue
 			}
-			d.trim(ctx, &s, got-s.Trimmed)
+			if got != farewell {
+				d.trim(ctx, &s, got-s.Trimmed)
+			}
 			return nil
 		case protocol.NumberLost, protocol.NumberLeave:
 			return nil
@@ -564,31 +571,43 @@ func (d *Delivery) Recover(ctx context.Context, r Recovery) (bool, error) {
 	if action, _ := d.rules.Resumes(r.Outbox, r.Offset, now); action != protocol.Resume {
 		return false, nil
 	}
+	if r.Outbox.Carrier != "" && r.Outbox.Carrier != r.Carrier.ID {
+		if action, err := d.compare(ctx, r.Carrier, r.Outbox); err == nil && action == protocol.RecoverNew {
+			return false, nil
+		}
+	}
 	d = d.patient()
 	hold := NewHold()
 	if r.Carrier.Transport == sessionstore.Polling {
 		hold.Owner = sessionstore.HoldPolling // until its end, nothing but this call brings the first entries
 	}
-	before, ok, err := d.move(ctx, sessionstore.RecoverRequest{
+	before, ok, err := d.move(ctx, r.Carrier, sessionstore.RecoverRequest{
 		Read: r.Outbox, Carrier: r.Carrier.ID, Conn: r.Carrier.Hint(), Hold: hold, Now: now,
 	})
 	if !ok || err != nil {
 		return false, err
 	}
-	recovered, err := d.welcome(ctx, r, before, hold)
-	if before.Carrier != "" && before.Carrier != r.Carrier.ID { // which has the socket no more, whatever came of that
-		cut := d.close(ctx, before.Carrier, ReasonTransportClose, before.Conn, "its client has come back")
-		if !errors.Is(cut, ErrEnding) {
-			err = errors.Join(err, cut)
-		}
+	usurp := sync.OnceValue(func() error { return d.usurp(ctx, &before, r.Carrier.ID) })
+	recovered, err := d.welcome(ctx, r, before, hold, usurp)
+	return recovered, errors.Join(err, usurp()) // the carrier before has the socket no more, whatever came of that
+}
+
+// usurp ends the session that carried an outbox before another one does.
+func (d *Delivery) usurp(ctx context.Context, before *sessionstore.Session, now sessionstore.SessionID) error {
+	if before.Carrier == "" || before.Carrier == now {
+		return nil
 	}
-	return recovered, err
+	err := d.close(ctx, before.Carrier, ReasonTransportClose, before.Conn, "its client has come back")
+	if errors.Is(err, ErrEnding) {
+		return nil
+	}
+	return err
 }
 
 // welcome sends what a client that comes back gets first, for the owner of hold, who has moved the outbox. Before is
-// that as it was.
+// that as it was. Usurp is called as soon as the client has been told: what it missed may take long.
 func (d *Delivery) welcome(
-	ctx context.Context, r Recovery, before sessionstore.Session, hold sessionstore.Lease,
+	ctx context.Context, r Recovery, before sessionstore.Session, hold sessionstore.Lease, usurp func() error,
 ) (bool, error) {
 	after := before
 	after.Carrier, after.Conn, after.Hold, after.PingAt = r.Carrier.ID, r.Carrier.Hint(), hold, time.Time{}
@@ -612,40 +631,64 @@ func (d *Delivery) welcome(
 	}
 	all := d.rules.Welcome(r.First, missed)
 	if hold.Lasting() {
-		return true, d.resend(ctx, after, all, at, sent)
+		if err = d.resend(ctx, after, all, at, sent); err != nil {
+			return true, err
+		}
+		_ = usurp() // which the caller asks again
+		return true, d.catchUp(ctx, after, sent)
 	}
 	f := d.outboxPusher(&after, hold)
 	f.has = at
-	if err = f.first(ctx, all); err == nil {
+	told := min(len(r.First), len(all))
+	if err = f.first(ctx, all[:told]); err != nil {
+		return true, err
+	}
+	_ = usurp()
+	if err = f.first(ctx, all[told:]); err == nil {
 		_, err = f.run(ctx, after, sent-after.Trimmed, 0)
 	}
 	return true, err
 }
 
-// move gives an outbox another carrier. It is not ok if the outbox has changed since it was read.
+// move gives an outbox another carrier. It is not ok if the outbox is over, or belongs to a session that came later.
 func (d *Delivery) move(
-	ctx context.Context, r sessionstore.RecoverRequest,
+	ctx context.Context, carrier *sessionstore.Session, r sessionstore.RecoverRequest,
 ) (before sessionstore.Session, ok bool, err error) {
-	mine := func(s *sessionstore.Session) bool {
-		return s.State == sessionstore.Open && s.Carrier == r.Carrier && s.Moves == r.Read.Moves+1
-	}
 	for tries := again.Times(storeTries); tries.Next(ctx); {
 		before, err = d.store.Recover(ctx, r)
-		if err == nil {
+		cur, _ := sessionstore.Current(err)
+		action := d.rules.Recovered(err, &r)
+		if action == protocol.RecoverCompare {
+			action, err = d.compare(ctx, carrier, &cur)
+		}
+		switch action {
+		case protocol.RecoverDone:
 			return before, true, nil
-		}
-		if cur, refused := sessionstore.Current(err); refused {
-			if !mine(&cur) {
-				return before, false, nil
-			}
-			cur.Carrier, cur.Moves = r.Read.Carrier, r.Read.Moves // an earlier try was applied
+		case protocol.RecoverApplied:
+			cur.Carrier, cur.Conn, cur.Moves = r.Read.Carrier, r.Read.Conn, r.Read.Moves
 			return cur, true, nil
-		}
-		if errors.Is(err, sessionstore.ErrNotFound) {
+		case protocol.RecoverAgain:
+			r.Read, r.Now = &cur, time.Now()
+		case protocol.RecoverRepeat:
+		default:
 			return before, false, nil
 		}
 	}
 	return before, false, fmt.Errorf("recover: %w", err)
+}
+
+// compare decides which of two sessions gets an outbox that the other one has.
+func (d *Delivery) compare(
+	ctx context.Context, mine, outbox *sessionstore.Session,
+) (protocol.RecoverAction, error) {
+	other, err := d.store.Get(ctx, outbox.Carrier, time.Now())
+	switch {
+	case err != nil && !errors.Is(err, sessionstore.ErrNotFound):
+		return protocol.RecoverRepeat, err
+	case err == nil && !d.rules.Follows(mine, &other):
+		return protocol.RecoverNew, nil
+	}
+	return protocol.RecoverAgain, nil
 }
 
 // behind returns what a client misses that has all up to an offset, as far as there is no rewind of which it lacks
@@ -702,8 +745,8 @@ func (f *outboxPusher) first(ctx context.Context, all []sessionstore.Packet) err
 }
 
 // resend is first for a carrier that polls. Others append to its buffer once it has a number of the outbox; what they
-// left to this caller until then is brought behind that, and so is what comes with a rewind. It has all up to the entry
-// sent, and up to at of the next.
+// left to this caller until then is still to be brought behind that, and so is what comes with a rewind. It has all up
+// to the entry sent, and up to at of the next.
 func (d *Delivery) resend(
 	ctx context.Context, s sessionstore.Session, all []sessionstore.Packet, at protocol.Offset, sent int,
 ) error {
@@ -717,7 +760,7 @@ func (d *Delivery) resend(
 		err = d.store.Deliver(ctx, s.Carrier, all, limits)
 		switch action, _ := d.rules.Numbered(err, &s, limits.Number); action {
 		case protocol.NumberDone:
-			return d.catchUp(ctx, s, sent)
+			return nil
 		case protocol.NumberLost:
 			return ErrClosed
 		case protocol.NumberRepeat:
@@ -725,7 +768,8 @@ func (d *Delivery) resend(
 		case protocol.NumberFull:
 			return errors.Join(ErrBufferFull, d.closeCarrier(ctx, s, ReasonBufferFull, ""))
 		default:
-			return d.closeCarrier(ctx, s, ReasonTransportError, "recover: "+fmt.Sprint(err))
+			why := "recover: " + fmt.Sprint(err)
+			return errors.Join(ErrClosed, d.closeCarrier(ctx, s, ReasonTransportError, why))
 		}
 	}
 	err = fmt.Errorf("recover: %w", err)
@@ -744,25 +788,6 @@ func (d *Delivery) catchUp(ctx context.Context, s sessionstore.Session, has int)
 		return nil
 	}
 	return d.number(ctx, now, has)
-}
-
-// sentTime bounds the wait for what another caller is pushing.
-const sentTime = 2 * time.Second
-
-// Drained waits until an outbox, as it was read, has sent what it has to the carrier that it had then. It returns the
-// outbox as it is.
-func (d *Delivery) Drained(ctx context.Context, s sessionstore.Session) (sessionstore.Session, error) {
-	for tries := again.Until(time.Now().Add(sentTime)); tries.Next(ctx); {
-		now, err := d.store.Get(ctx, s.ID, time.Now())
-		if err != nil {
-			return s, fmt.Errorf("look at an outbox: %w", err)
-		}
-		if now.State != sessionstore.Open || now.Carrier != s.Carrier || !now.Hold.Held() || now.Hold.Lasting() {
-			return now, nil
-		}
-		s = now
-	}
-	return s, nil
 }
 
 // strayTime is how long a session may seem to carry an outbox that is not its own: it is about to be.

@@ -384,7 +384,7 @@ func TestOutboxVolatile(t *testing.T) {
 	}
 }
 
-// A recovery in doubt is applied once, and goes on; one that another client was before with is none.
+// A recovery in doubt is applied once, and goes on; one that a later connection was before with is none.
 func TestRecoverInDoubt(t *testing.T) {
 	for name, list := range map[string][]fault{
 		"done": {done}, "not done": {notDone}, "throttled": {certain}, "again and again": {notDone, certain, done},
@@ -398,6 +398,8 @@ func TestRecoverInDoubt(t *testing.T) {
 					)
 					w.Must(err)
 					old := w.Session(box)
+					w.WebSocket("early")
+					time.Sleep(time.Millisecond)
 					w.Store.Fail(sessionstore.OpRecover, list...)
 					recovered, missed := w.comeBack("", to)
 					if events, _ := plain(missed); !recovered || len(events) != 1 || events[0] != `42["a"]` {
@@ -406,11 +408,82 @@ func TestRecoverInDoubt(t *testing.T) {
 					if s := w.Session(box); s.Moves != 1 {
 						t.Errorf("%d moves", s.Moves)
 					}
-					w.WebSocket("late")
-					late := w.Session("late")
-					recovered, err = w.Delivery.Recover(t.Context(), delivery.Recovery{Outbox: &old, Carrier: &late})
-					if recovered || err != nil || w.Pushed("late") != "" {
+					early := w.Session("early")
+					recovered, err = w.Delivery.Recover(t.Context(), delivery.Recovery{Outbox: &old, Carrier: &early})
+					if recovered || err != nil || w.Pushed("early") != "" {
 						t.Errorf("what another was before with: %v, %v", recovered, err)
+					}
+					if s := w.Session(box); s.Moves != 1 {
+						t.Errorf("%d moves", s.Moves)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Of two connections of a client that come for its socket at once it is the later one that gets it, whichever is
+// handled first: the earlier one is not there any more.
+func TestRecoverFollows(t *testing.T) {
+	const first = sessionstore.SessionID("first")
+	for _, c := range []struct {
+		name string
+		// meanwhile is what the first, which the outbox has moved to, does before the other gets on.
+		meanwhile func(w *world)
+		later     bool // the other is
+		recovered bool
+	}{
+		{"later", func(*world) {}, true, true},
+		{"earlier", func(*world) {}, false, false},
+		{"earlier, and the first has closed", func(w *world) {
+			w.Must(w.Closing.Close(w.T.Context(), first, "transport close", delivery.CloseOptions{}))
+		}, false, true},
+		{"earlier, and the first was lost", func(w *world) {
+			w.Must(w.Store.Lose(w.T.Context(), box, first, time.Now().Add(time.Minute), "transport close"))
+		}, false, true},
+		{"later, and it is over", func(w *world) {
+			w.Must(w.Store.Lose(w.T.Context(), box, first, time.Now().Add(-time.Minute), "transport close"))
+		}, true, false},
+		{"later, and it has ended", func(w *world) {
+			w.Must(w.Closing.Close(w.T.Context(), box, "client namespace disconnect", delivery.CloseOptions{}))
+		}, true, false},
+	} {
+		for _, again := range []bool{false, true} {
+			t.Run(fmt.Sprint(c.name, ", read again ", again), func(t *testing.T) {
+				inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
+					away(w)
+					_, err := w.Delivery.Deliver(
+						t.Context(), delivery.Target{Session: box}, []sessionstore.Packet{w.Packet(`42["a"]`)},
+					)
+					w.Must(err)
+					read := w.Session(box)
+					if !c.later {
+						w.WebSocket("other")
+						time.Sleep(time.Millisecond)
+					}
+					w.WebSocket(first)
+					carrier := w.Session(first)
+					_, err = w.Delivery.Recover(t.Context(), delivery.Recovery{Outbox: &read, Carrier: &carrier})
+					w.Must(err)
+					c.meanwhile(w)
+					if c.later {
+						time.Sleep(time.Millisecond)
+						w.WebSocket("other")
+					}
+					carrier = w.Session("other")
+					if again { // it comes after that in any case
+						read = w.Session(box)
+					}
+					back := delivery.Recovery{Outbox: &read, Carrier: &carrier}
+					recovered, err := w.Delivery.Recover(t.Context(), back)
+					w.Must(err)
+					events, _ := plain(w.Pushed("other"))
+					if recovered != c.recovered || recovered != slices.Equal(events, []string{`42["a"]`}) {
+						t.Errorf("recovered %v, with %q", recovered, events)
+					}
+					open := w.Session(first).State == sessionstore.Open
+					if recovered && open && w.Session(box).Carrier == first {
+						t.Error("both have it")
 					}
 				})
 			})

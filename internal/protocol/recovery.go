@@ -142,6 +142,46 @@ func Resumes(outbox *sessionstore.Session, text string, now time.Time) (ResumeAc
 	return Resume, at
 }
 
+// RecoverAction is what to do after a Recover.
+type RecoverAction string
+
+// What may be done after a Recover.
+const (
+	RecoverDone    RecoverAction = "done"
+	RecoverApplied RecoverAction = "it was applied" // by an earlier try
+	RecoverRepeat  RecoverAction = "repeat"         // it was not applied, or may have been: a refusal would tell
+	RecoverAgain   RecoverAction = "once more"      // as it is now: it was recovered meanwhile, and is away again
+	RecoverCompare RecoverAction = "compare"        // another session took it meanwhile: see Follows
+	RecoverNew     RecoverAction = "tell it that it is new"
+)
+
+// Recovered decides what to do after Recover returned err.
+func Recovered(err error, r *sessionstore.RecoverRequest) RecoverAction {
+	cur, refused := sessionstore.Current(err)
+	switch {
+	case err == nil:
+		return RecoverDone
+	case errors.Is(err, sessionstore.ErrNotFound):
+		return RecoverNew
+	case !refused:
+		return RecoverRepeat
+	case cur.State != sessionstore.Open || cur.Moves == r.Read.Moves: // or it is over
+		return RecoverNew
+	case cur.Carrier == r.Carrier && cur.Moves == r.Read.Moves+1:
+		return RecoverApplied
+	case cur.Carrier == "":
+		return RecoverAgain
+	default:
+		return RecoverCompare
+	}
+}
+
+// Follows reports whether a session may take an outbox from another one: of two connections of one client it is the
+// later one that is there, whichever CONNECT was handled first.
+func Follows(s, other *sessionstore.Session) bool {
+	return other.State != sessionstore.Open || !s.CreatedAt.Before(other.CreatedAt)
+}
+
 // Welcome returns what a client gets that comes back, in order: the answer to its CONNECT, then what it missed. The
 // other way round, one that loses its connection between the two would keep what it missed for its next answer, and get
 // it again with that.

@@ -238,6 +238,63 @@ func FuzzOffset(f *testing.F) {
 	})
 }
 
+// "Recovery", Recover: a refusal tells whether it was applied, and which session has the outbox.
+func TestRecovered(t *testing.T) {
+	r := &sessionstore.RecoverRequest{Read: outbox(moved(3)), Carrier: "new"}
+	by := func(carrier sessionstore.SessionID) func(*sessionstore.Session) {
+		return func(s *sessionstore.Session) { s.Carrier = carrier }
+	}
+	for _, tt := range []struct {
+		name string
+		err  error
+		want protocol.RecoverAction
+	}{
+		{"applied", nil, protocol.RecoverDone},
+		{"applied before", refusal(outbox(moved(4), by("new"))), protocol.RecoverApplied},
+		{"applied before, and lost", refusal(outbox(moved(4), over(now))), protocol.RecoverAgain},
+		{"another session has it", refusal(outbox(moved(4), by("other"))), protocol.RecoverCompare},
+		{"another session had it", refusal(outbox(moved(5), over(now))), protocol.RecoverAgain},
+		{"several others", refusal(outbox(moved(6), by("other"))), protocol.RecoverCompare},
+		{"this one, long ago", refusal(outbox(moved(6), by("new"))), protocol.RecoverCompare},
+		{"over", refusal(outbox(moved(3), over(now))), protocol.RecoverNew},
+		{"closing", refusal(outbox(moved(4), by("new"), state(sessionstore.Closing))), protocol.RecoverNew},
+		{"closed", refusal(outbox(moved(4), by("other"), state(sessionstore.Closed))), protocol.RecoverNew},
+		{"unknown", sessionstore.ErrNotFound, protocol.RecoverNew},
+		{"throttled", sessionstore.ErrThrottled, protocol.RecoverRepeat},
+		{"in doubt", errDoubt, protocol.RecoverRepeat},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := protocol.Recovered(tt.err, r); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// Of two sessions that come for an outbox at once the later one gets it, unless the other has closed.
+func TestFollows(t *testing.T) {
+	created := func(at time.Time, changes ...func(*sessionstore.Session)) *sessionstore.Session {
+		return polling(append(changes, func(s *sessionstore.Session) { s.CreatedAt = at })...)
+	}
+	for _, tt := range []struct {
+		name     string
+		s, other *sessionstore.Session
+		want     bool
+	}{
+		{"later", created(now), created(now.Add(-time.Millisecond)), true},
+		{"at the same time", created(now), created(now), true},
+		{"earlier", created(now), created(now.Add(time.Millisecond)), false},
+		{"the other is closing", created(now), created(now.Add(time.Second), state(sessionstore.Closing)), true},
+		{"the other is closed", created(now), created(now.Add(time.Second), state(sessionstore.Closed)), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := protocol.Follows(tt.s, tt.other); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
 // "The answer to CONNECT is pushed first": a client that loses its connection between the two must not have what it
 // missed in hand, for it gets that again.
 func TestWelcome(t *testing.T) {

@@ -26,7 +26,10 @@ type Rules struct {
 	Carry    func(hold sessionstore.Lease, mine sessionstore.Owner, now time.Time) CarryAction
 	Numbered func(error, *sessionstore.Session, sessionstore.Number) (action NumberAction, got int)
 	Resumes  func(outbox *sessionstore.Session, offset string, now time.Time) (ResumeAction, Offset)
-	Welcome  func(answer, missed []sessionstore.Packet) []sessionstore.Packet
+	// Recovered and Follows are of a client that comes back while another does.
+	Recovered func(error, *sessionstore.RecoverRequest) RecoverAction
+	Follows   func(s, other *sessionstore.Session) bool
+	Welcome   func(answer, missed []sessionstore.Packet) []sessionstore.Packet
 
 	Open   func(error) OpenAction
 	Row    func(RowState) RowAction
@@ -37,8 +40,9 @@ type Rules struct {
 // sound are the rules of docs/protocol.md.
 var sound = Rules{
 	Names: Names, Get: Get, Deliver: Deliver, Enqueued: Enqueued, Push: Push, Skip: Skip, Released: Released,
-	Carry: Carry, Numbered: Numbered, Resumes: Resumes, Welcome: Welcome,
-	Open: Open, Row: Row, Pinged: Pinged, Look: Look,
+	Carry: Carry, Numbered: Numbered, Resumes: Resumes, Recovered: Recovered, Follows: Follows,
+	Welcome: Welcome,
+	Open:    Open, Row: Row, Pinged: Pinged, Look: Look,
 }
 
 // Sound returns the rules of docs/protocol.md.
