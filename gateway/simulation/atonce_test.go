@@ -93,7 +93,7 @@ func (c *client) atOnce(ctx context.Context, k int, event, key string) bool {
 	default:
 		frames := binaryFrames(k, key)
 		if c.open() == nil && k%2 == 0 { // in two POSTs, or one before the upgrade and one after
-			return c.send(ctx, frames[0]) && c.send(ctx, frames[1])
+			return c.sendHalves(ctx, frames[0], frames[1])
 		}
 		return c.together(ctx, frames)
 	}

@@ -15,86 +15,14 @@ import (
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
-// loss is how a client loses its connection.
-type loss int
-
-const (
-	vanishes loss = iota // it stops; the server does not notice, or later
-	cuts                 // its connection ends, as both sides see
-	closes               // it closes the connection, and says so
-	leaves               // it leaves the namespace, which is final, and closes the connection
-	quits                // it asks the server to end its socket
-	allLosses
-)
-
-// visit is what a client that comes back plans for one of its connections.
-type visit struct {
-	direct  bool          // on WebSocket from the beginning
-	upgrade time.Duration // when it begins to upgrade; never if 0
-	life    time.Duration // how long it lasts; for good if 0
-	loss    loss
-	noticed time.Duration // when the platform ends the WebSocket of one that vanished; never if 0
-	away    time.Duration // how long it is away afterwards
-	steps   int           // how often its open step is run
-	delay   time.Duration // of that
-}
-
-// mostVisits is how often a client comes back that loses its connections by no plan of its own.
-const mostVisits = 40
-
-// patience is how long a client waits for the answer to CONNECT.
-const patience = 10 * time.Second
-
-func newVisit(rng *rand.Rand) visit {
-	v := visit{
-		direct: rng.IntN(3) == 0, steps: 1 + rng.IntN(2), delay: time.Duration(rng.IntN(400)) * time.Millisecond,
-		life: time.Duration(1+rng.IntN(250)) * 10 * time.Millisecond, loss: loss(rng.IntN(3)),
-	}
-	switch rng.IntN(12) {
-	case 0:
-		v.loss = leaves
-	case 1:
-		v.loss = quits
-	}
-	if !v.direct && rng.IntN(2) == 0 {
-		v.upgrade = time.Duration(1+rng.IntN(60)) * 10 * time.Millisecond
-	}
-	if rng.IntN(2) == 0 {
-		v.noticed = time.Duration(1+rng.IntN(300)) * 10 * time.Millisecond
-	}
-	v.away = newAway(rng)
-	return v
-}
-
-// newAway is how long a client is away: most come back before the loss is noticed, some when it is over.
-func newAway(rng *rand.Rand) time.Duration {
-	switch rng.IntN(10) {
-	case 0, 1, 2:
-		return 0
-	case 3, 4, 5:
-		return time.Duration(rng.IntN(300)) * time.Millisecond
-	case 6, 7, 8:
-		return time.Duration(rng.IntN(4000)) * time.Millisecond
-	case 9:
-		if rng.IntN(2) == 0 { // about when it is over
-			return awayTime + time.Duration(rng.IntN(1000))*time.Millisecond
-		}
-	}
-	return longestAway
-}
-
-// longestAway is longer than any loss takes to be noticed, and a socket may be away after that.
-const longestAway = pingInterval + pingTimeout + awayTime + 4*time.Second
-
 // chain is what a client has got since it was last told that it is new: of one socket, over all of its connections.
 type chain struct {
-	id    string // of the socket
-	got   map[string]bool
-	log   []string // the same, in order
-	half  string   // of two packets of one entry the second, if the first has come
-	kept  []string // events of the room that has a history, in order
-	wants int      // of it, at most
-	past  []past   // by which another may be made that has stopped there
+	id   string // of the socket
+	got  map[string]bool
+	log  []string // the same, in order
+	half string   // of two packets of one entry the second, if the first has come
+	kept []string // events of the room that has a history, in order
+	past []past   // by which another may be made that has stopped there
 }
 
 // past is what a client knew at some time.
@@ -113,7 +41,7 @@ func (c *chain) until(p past) *chain {
 		one.got[id] = true
 	}
 	one.log = slices.Clone(c.log[:p.got])
-	one.kept, one.wants = slices.Clone(c.kept[:p.kept]), c.wants
+	one.kept = slices.Clone(c.kept[:p.kept])
 	return one
 }
 
@@ -132,11 +60,11 @@ type back struct {
 	offset  string
 	chain   *chain // nil before the first answer to CONNECT
 	early   []early
-	now     *stay // the last of its connections
-	lostAt  time.Time
-	final   bool // it has left its socket
-	leaving bool // the same, or it was told that it was over; the server may not know
-	said    int  // events that it has sent
+	now     *stay     // the last of its connections
+	lostAt  time.Time // the last connection over which CONNECT was answered
+	final   bool      // it has left its socket
+	leaving bool      // the same, or it was told that it was over; the server may not know
+	said    int       // events that it has sent
 	unsaid  map[int]string
 	visits  int
 	settled bool // it comes back no more
@@ -156,7 +84,7 @@ func newBack(r *run, rng *rand.Rand, name string) *back {
 	if rng.IntN(3) == 0 {
 		b.twins = append(b.twins, time.Duration(rng.IntN(6000))*time.Millisecond)
 	}
-	b.again.life, b.again.away = 0, time.Duration(rng.IntN(1500))*time.Millisecond
+	b.again.life, b.again.haste, b.again.away = 0, 0, time.Duration(rng.IntN(1500))*time.Millisecond
 	return b
 }
 
@@ -207,11 +135,34 @@ func (b *back) live(ctx context.Context) {
 		}
 		s := b.open(ctx, n, plan)
 		<-s.ended
-		b.r.w.pause(ctx, plan.away)
+		if plan.punctual {
+			b.awaitEnd(ctx)
+		} else {
+			b.r.w.pause(ctx, plan.away)
+		}
 	}
 	b.mu.Lock()
 	b.settled = true
 	b.mu.Unlock()
+}
+
+// awaitEnd waits until the socket, which is away, is over at any moment; for as long as it may be away at most.
+func (b *back) awaitEnd(ctx context.Context) {
+	b.mu.Lock()
+	id := sessionstore.OutboxID(b.pid)
+	b.mu.Unlock()
+	for end := time.Now().Add(longestAway); time.Now().Before(end) && ctx.Err() == nil; {
+		box, err := b.r.real.Get(ctx, id, time.Now())
+		if err != nil || box.State != sessionstore.Open {
+			return
+		}
+		if !box.PingAt.IsZero() {
+			early := time.Duration(procOf(ctx).draw(150)) * time.Millisecond
+			b.r.w.pause(ctx, max(time.Until(box.PingAt)-early, 0))
+			return
+		}
+		b.r.w.pause(ctx, 50*time.Millisecond)
+	}
 }
 
 // stay is one connection of such a client.
@@ -229,6 +180,7 @@ type stay struct {
 	since    time.Time // from then on
 	began    time.Time
 	losing   bool // as it was planned
+	told     bool // to leave
 	opened   bool
 	paused   bool // has had 3probe
 	upgraded bool
@@ -294,7 +246,9 @@ func (s *stay) stop(why string) {
 		s.b.checkLoss(s, why)
 		s.b.mu.Lock()
 		s.alive = false
-		s.b.lostAt = time.Now()
+		if s.joined { // else it is away for as long as before
+			s.b.lostAt = time.Now()
+		}
 		s.b.mu.Unlock()
 		s.b.r.w.note(s.name + " is lost: " + why)
 		close(s.ended)
@@ -384,10 +338,14 @@ func (s *stay) quit(ctx context.Context) {
 	s.b.mu.Unlock()
 	if joined {
 		s.b.leave(false)
+		s.b.r.meet()
 		s.send(ctx, fmt.Sprintf("42%s,[%q,%q]", recoverable, "quit", key))
 		s.b.r.w.pause(ctx, quitPatience)
 	}
-	if s.isAlive() && joined && s.b.r.w.faultless() && s.b.r.calmFor(s.b) && s.b.r.line == nil {
+	s.b.mu.Lock()
+	told := s.told
+	s.b.mu.Unlock()
+	if s.isAlive() && joined && !told && s.b.r.w.faultless() && s.b.r.calmFor(s.b) && s.b.r.line == nil {
 		s.b.r.w.violation("%s was not told to leave", s.name)
 	}
 	s.fails("quits")
@@ -406,7 +364,7 @@ func (b *back) connect() string {
 	defer b.mu.Unlock()
 	auth := map[string]string{"name": b.name}
 	if b.pid != "" {
-		b.r.returns()
+		b.r.meet()
 		auth["pid"] = b.pid
 		if b.offset != "" {
 			auth["offset"] = b.offset
@@ -434,7 +392,19 @@ func (s *stay) sendConnect(ctx context.Context) {
 		}
 		s.fails("CONNECT is not answered")
 	})
-	s.send(ctx, s.b.connect())
+	s.b.mu.Lock()
+	again := s.told // then the CONNECT that has taken its socket may not have returned
+	hasty := s.haste > 0 && !again
+	s.b.mu.Unlock()
+	if hasty {
+		s.spawn(ctx, "haste", func(ctx context.Context) {
+			s.b.r.w.pause(ctx, s.haste)
+			s.lose(ctx)
+		})
+	}
+	if s.send(ctx, s.b.connect()) && !again {
+		s.b.r.checkUsurped(ctx, s)
+	}
 }
 
 // handshake opens a session on polling.
@@ -555,10 +525,15 @@ func (s *stay) receive(ctx context.Context, ws *socket) {
 				if !s.isAlive() {
 					return
 				}
+				if s.b.r.line != nil { // nothing that the client sends comes to the queue before it
+					s.message(ctx, ws, engineio.UpgradeFrame)
+				}
 				s.b.mu.Lock()
 				s.upgraded = true
 				s.b.mu.Unlock()
-				s.message(ctx, ws, engineio.UpgradeFrame)
+				if s.b.r.line == nil {
+					s.message(ctx, ws, engineio.UpgradeFrame)
+				}
 			})
 			return
 		}
@@ -683,19 +658,31 @@ func (s *stay) take(ctx context.Context, frame string) {
 	case strings.HasPrefix(frame, "40"+of):
 		s.connected(ctx, strings.TrimPrefix(frame, "40"+of))
 	case strings.HasPrefix(frame, "44"+of):
-		if s.b.r.w.spared(s.b.name) {
+		slow := s.b.r.slowCloses && strings.Contains(frame, "still being left") // for longer than it may wait
+		if s.b.r.w.spared(s.b.name) && !slow {
 			s.b.r.w.violation("%s was refused: %s", s.name, frame)
 		}
 		s.fails("refused: " + frame)
 	case strings.HasPrefix(frame, "41"+of):
 		s.b.mu.Lock()
 		lacks := s.quitting != "" && !s.b.chain.got[s.quitting] && s.b.r.calmFor(s.b)
+		again := s.again && s.joined && !s.told
+		s.told, s.quitting = true, ""
 		s.b.mu.Unlock()
 		if lacks {
 			s.b.r.w.violation("%s was told to leave, and not what was emitted before", s.name)
 		}
 		s.b.leave(false)
-		s.fails("told to leave")
+		if !again {
+			s.fails("told to leave")
+			return
+		}
+		s.b.r.w.note(s.name + " is told to leave, and connects again")
+		s.b.mu.Lock()
+		s.joined = false
+		clear(s.b.unsaid) // as the official client does
+		s.b.mu.Unlock()
+		s.spawn(ctx, "hello again", s.sendConnect)
 	case strings.HasPrefix(frame, "451-"+of):
 		s.b.mu.Lock()
 		s.header = strings.TrimPrefix(frame, "451-"+of)
@@ -744,11 +731,11 @@ func (s *stay) connected(ctx context.Context, text string) {
 	}
 	s.joined, s.since = true, time.Now()
 	recovered := s.b.pid == told.Pid
-	s.b.pid = told.Pid
 	if recovered && s.b.chain.id != told.Sid {
 		s.b.r.w.violation("%s: recovered, as another socket", s.name)
 	}
 	s.b.checkRecovered(recovered)
+	s.b.pid = told.Pid
 	if !recovered || s.b.chain == nil {
 		s.b.chain = newChain(told.Sid)
 		s.asksForHistory(ctx)
@@ -757,7 +744,11 @@ func (s *stay) connected(ctx context.Context, text string) {
 	s.b.r.w.note(fmt.Sprintf("%s is %s, recovered: %v", s.name, told.Sid, recovered))
 	s.b.r.mu.Lock()
 	s.b.r.outlook(told.Sid).told = true
+	ended := s.b.r.outlook(told.Sid).ends > 0
 	s.b.r.mu.Unlock()
+	if ended {
+		s.b.r.hears(ctx, told.Sid)
+	}
 	early := s.b.early
 	s.b.early = nil
 	for _, e := range early {
@@ -773,6 +764,7 @@ func (s *stay) connected(ctx context.Context, text string) {
 	n := s.b.said
 	key := fmt.Sprintf("%s.say%d", s.b.name, n)
 	s.b.unsaid[n] = key
+	s.b.r.says(key, told.Sid)
 	s.b.mu.Unlock()
 	s.spawn(ctx, "say", func(ctx context.Context) {
 		s.send(ctx, fmt.Sprintf(`42%s,%d["say",%q]`, recoverable, n, key))

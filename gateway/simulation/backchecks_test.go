@@ -17,7 +17,7 @@ import (
 // sweeper looks after an outbox.
 func (r *run) promptest() time.Duration {
 	if r.slowCloses {
-		return 2500 * time.Millisecond
+		return 3500 * time.Millisecond // three in a row
 	}
 	return 1200 * time.Millisecond
 }
@@ -42,7 +42,7 @@ func (b *back) happens(id string) {
 		r.w.violation("%s: %s was never emitted", b.name, id)
 		return
 	}
-	if e.target != "" && e.target != c.id || e.e != nil && !e.e.sees(sessionstore.SocketID(c.id)) {
+	if !e.isFor(c.id) {
 		r.w.violation("%s: %s is for another socket", b.name, id)
 	}
 	if c.got[id] {
@@ -60,7 +60,7 @@ func (b *back) happens(id string) {
 	if e.kind == own && pair {
 		c.half = id + "+"
 	}
-	if since := b.now.since; !done.IsZero() && r.sure() {
+	if since := b.now.since; !done.IsZero() && r.sure() && (r.line == nil || !r.line.jitter) {
 		if since.After(done) {
 			done = since
 		}
@@ -75,6 +75,11 @@ func (b *back) happens(id string) {
 	c.log = append(c.log, id)
 }
 
+// isFor reports whether an event was for a socket.
+func (e *rise) isFor(socket string) bool {
+	return (e.target == "" || e.target == socket) && (e.e == nil || e.e.sees(sessionstore.SocketID(socket)))
+}
+
 // sure reports whether nothing has failed, or only what has to do with a client that does not come back.
 func (r *run) sure() bool { return r.w.faultless() || r.w.victim == "client0" }
 
@@ -84,13 +89,14 @@ func (b *back) checkLoss(s *stay, why string) {
 	if !b.r.sure() {
 		return
 	}
-	calm := b.r.calmFor(b) && !b.r.stopping() && (b.r.line == nil || !b.r.line.jitter)
+	inOrder := b.r.line == nil || !b.r.line.jitter // else nothing is prompt that waits for an upgrade
+	calm := b.r.calmFor(b) && !b.r.stopping() && inOrder
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if calm && !s.losing {
 		b.r.w.violation("%s was dropped though nothing failed: %s", s.name, why)
 	}
-	if s.joined {
+	if s.joined && inOrder {
 		b.checkPrompt(s)
 	}
 }
@@ -147,13 +153,79 @@ func (b *back) checkRecovered(recovered bool) {
 	case !recovered && !b.leaving && o.ends == 0 && b.r.w.faultless() && b.r.calmFor(b) &&
 		time.Since(b.lostAt) < awayTime-time.Second:
 		b.r.w.violation("%s was not recovered, though it was not away for long", b.name)
+	case !recovered && !b.leaving && o.ends == 0 && b.r.w.faultless() && b.r.undisputed(b) &&
+		time.Since(b.lostAt) < awayTime-time.Second:
+		b.checkTrimmed()
+	}
+}
+
+// checkTrimmed checks a client that is told that it is new where outboxes are small: what it missed was trimmed, and
+// only what was sent is, as long as there is more than half of what an outbox may hold. The client is locked.
+func (b *back) checkTrimmed() {
+	id := sessionstore.OutboxID(b.pid)
+	full := b.r.w.reason(id) == delivery.ReasonBufferFull
+	b.r.mu.Lock()
+	defer b.r.mu.Unlock()
+	has := entryOf(b.offset)
+	box := b.r.boxes[id]
+	if trimmed := has < box.sent && box.seq-has > tightOutbox/2; !trimmed && !full {
+		b.r.w.violation(
+			"%s was not recovered, and has %d of %d events, of which %d were sent", b.name, has, box.seq, box.sent,
+		)
+	}
+}
+
+// entryOf is the number of the entry up to which a client has all that has an offset.
+func entryOf(offset string) int {
+	place, _, _ := strings.Cut(offset, ".")
+	number, _, part := strings.Cut(place, ":")
+	n, err := strconv.ParseInt(number, 36, 0)
+	if err != nil {
+		return 0
+	}
+	if part {
+		n--
+	}
+	return int(n)
+}
+
+// box is what is known of an outbox.
+type box struct {
+	seq  int // of the entry that was appended last
+	sent int // the last one that a carrier has got
+	// usurped are the sessions that have lost it to others, by those.
+	usurped map[sessionstore.SessionID]sessionstore.SessionID
+	// carried are the sessions that have recovered it, last the latest.
+	carried map[sessionstore.SessionID]bool
+	last    sessionstore.SessionID
+}
+
+// checkUsurped checks, once the CONNECT of a client has been handled, that the session is closed of which it has taken
+// the socket.
+func (r *run) checkUsurped(ctx context.Context, s *stay) {
+	s.b.mu.Lock()
+	pid, sid := s.b.pid, s.sid
+	s.b.mu.Unlock()
+	r.mu.Lock()
+	var other sessionstore.SessionID
+	if b := r.boxes[sessionstore.OutboxID(pid)]; b != nil {
+		other = b.usurped[sid]
+	}
+	r.mu.Unlock()
+	now, err := r.real.Get(ctx, sid, time.Now())
+	if other == "" || err != nil || now.State != sessionstore.Open {
+		return
+	}
+	if was, err := r.real.Get(ctx, other, time.Now()); err == nil && was.State == sessionstore.Open {
+		r.w.violation("%s has taken the socket of a session that lives on", s.name)
 	}
 }
 
 // calmFor reports whether nothing ends the socket of a client but its own doing.
-func (r *run) calmFor(b *back) bool {
-	return !r.tight && r.kickAt == 0 && len(b.twins) == 0 && !b.twin
-}
+func (r *run) calmFor(b *back) bool { return !r.tight && r.undisputed(b) }
+
+// undisputed is calmFor, where outboxes may be small.
+func (r *run) undisputed(b *back) bool { return r.kickAt == 0 && len(b.twins) == 0 && !b.twin }
 
 // checkOver checks, when a disconnect handler runs, that the socket is not one that lives: of clients with one private
 // id that is the one which took it last. The others have lost it, and may not know yet.
@@ -180,6 +252,30 @@ func (r *run) checkOver(id, reason string) {
 			r.w.violation("the disconnect handler of %s ran (%s) though %s lives", id, reason, s.name)
 		}
 	}
+}
+
+// hears checks, a while after the end of a socket has been told, that the client on it has learned of that.
+func (r *run) hears(ctx context.Context, id string) {
+	if !r.sure() || r.line != nil {
+		return
+	}
+	ctx = context.WithoutCancel(ctx) // which is that of a handler
+	r.w.spawn(ctx, "hears of "+id, func(ctx context.Context, _ *proc) {
+		r.w.pause(ctx, r.promptest())
+		r.mu.Lock()
+		backs := slices.Clone(r.backs)
+		r.mu.Unlock()
+		for _, b := range backs {
+			b.mu.Lock()
+			s := b.now
+			lives := s != nil && s.alive && s.joined && b.chain.id == id && !b.leaving &&
+				time.Since(s.since) >= r.promptest() && r.carrierOf(b.pid) == s.sid
+			b.mu.Unlock()
+			if lives && r.sure() {
+				r.w.violation("%s lives on, and has not learned that the end of its socket has been told", s.name)
+			}
+		}
+	})
 }
 
 // carrierOf is the session that was the last to take the outbox of a private id.
@@ -252,7 +348,7 @@ func (r *run) checkBack(ctx context.Context, b *back) {
 // checkOutboxes checks that all sockets have ended, and left nothing behind.
 func (r *run) checkOutboxes(ctx context.Context) {
 	r.mu.Lock()
-	boxes := slices.Sorted(maps.Keys(r.outboxes))
+	boxes := slices.Sorted(maps.Keys(r.boxes))
 	r.mu.Unlock()
 	for _, id := range boxes {
 		s, err := r.real.Get(ctx, id, time.Now())

@@ -62,7 +62,7 @@ type risePlan struct {
 
 type risen struct {
 	pause    time.Duration
-	atReturn bool // waits until a client comes back, so as to meet its recovery
+	toMeet   bool // waits until a client comes back or is to leave, so as to meet that
 	kind     riseKind
 	direct   bool
 	instance int
@@ -77,8 +77,9 @@ func recovers(seed uint64) bool { return recoveryOf(seed).IntN(2) == 1 }
 // newBacks gives half of the schedules clients that come back. Their draws leave those of the others as they are.
 func (r *run) newBacks() {
 	rng := recoveryOf(r.w.seed)
-	r.returned = make(chan struct{})
-	r.rises, r.outlooks, r.outboxes = map[string]*rise{}, map[string]*outlook{}, map[sessionstore.SessionID]bool{}
+	r.meeting = make(chan struct{})
+	r.rises, r.outlooks, r.boxes = map[string]*rise{}, map[string]*outlook{}, map[sessionstore.SessionID]*box{}
+	r.said = map[string]string{}
 	r.carriers = map[sessionstore.SessionID]sessionstore.SessionID{}
 	if !recovers(r.w.seed) {
 		return
@@ -90,7 +91,7 @@ func (r *run) newBacks() {
 		var p risePlan
 		for range 3 + rng.IntN(mostRises-2) {
 			one := risen{kind: kept, direct: rng.IntN(2) == 0, instance: rng.IntN(3)}
-			one.atReturn = rng.IntN(3) == 0
+			one.toMeet = rng.IntN(3) == 0
 			if rng.IntN(2) == 0 {
 				one.pause = time.Duration(rng.IntN(1200)) * time.Millisecond
 			}
@@ -108,6 +109,7 @@ func (r *run) newBacks() {
 	if rng.IntN(3) == 0 {
 		r.tight = true // so that outboxes are trimmed
 	}
+	r.vary()
 	if rng.IntN(6) == 0 {
 		r.kickAt = time.Duration(1+rng.IntN(500)) * 10 * time.Millisecond
 	}
@@ -130,6 +132,52 @@ func (r *run) newBacks() {
 	}
 }
 
+// vary makes some schedules such that what is rare is less so.
+func (r *run) vary() {
+	rng := rand.New(rand.NewPCG(r.w.seed, 0x7a4e))
+	r.kickMeets = rng.IntN(2) == 0
+	if rng.IntN(4) == 0 {
+		r.w.lateness = late
+	}
+	for _, b := range r.backs {
+		for n := range b.plan {
+			b.plan[n].punctual = rng.IntN(8) == 0
+		}
+	}
+	switch kind := rng.IntN(6); {
+	case kind == 0 || r.tight && r.w.slowed && kind > 2:
+		r.burst()
+	case kind < 3: // events go on until there are faults
+		r.w.quiet = time.Duration(rng.IntN(10000)) * time.Millisecond
+		for _, p := range r.risePlans {
+			for k := range p.rises {
+				p.rises[k].pause *= slower
+			}
+		}
+	}
+}
+
+// burst has much be emitted at once, to clients that are on WebSocket.
+func (r *run) burst() {
+	r.w.slowest = "Trim "
+	for _, p := range r.risePlans {
+		for k := range p.rises {
+			p.rises[k] = risen{kind: kept, direct: true, instance: p.rises[k].instance}
+		}
+		p.rises[0].pause = burstAt
+	}
+	for _, b := range r.backs {
+		one := &b.plan[0]
+		one.direct, one.delay, one.haste, one.life = true, 0, 0, max(one.life, 2*burstAt)
+	}
+}
+
+// burstAt is when it is.
+const burstAt = 700 * time.Millisecond
+
+// slower is how much slower some emit than others.
+const slower = 5
+
 // recovers registers the namespace whose sockets are recovered.
 func (r *run) recovers(srv *nonstick.Server) {
 	if len(r.backs) == 0 {
@@ -151,7 +199,8 @@ func (r *run) recovers(srv *nonstick.Server) {
 		r.rising(&rise{id: key, kind: own, target: s.ID()})
 		is, ok, err := nonstick.Data[string](ctx, s, "is")
 		r.mu.Lock()
-		over := r.outlook(s.ID()).ends > 0
+		// What was sent to a socket before may come to the next one, which is about to be made.
+		over := r.outlook(s.ID()).ends > 0 || r.said[key] != s.ID()
 		r.mu.Unlock()
 		if err == nil && (!ok || is != s.ID()) && !over {
 			r.w.violation("%s: of its data is kept %q", s.ID(), is)
@@ -184,6 +233,13 @@ func (r *run) recovers(srv *nonstick.Server) {
 	r.keepHistory(nsp)
 }
 
+// says notes to which socket a client sends an event.
+func (r *run) says(key, socket string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.said[key] = socket
+}
+
 // outlook returns what is known of a socket. The run is locked.
 func (r *run) outlook(id string) *outlook {
 	if r.outlooks[id] == nil {
@@ -193,7 +249,7 @@ func (r *run) outlook(id string) *outlook {
 }
 
 // over0 is the disconnect handler of recoverable sockets: it is the end of them.
-func (r *run) over0(_ context.Context, s *nonstick.Socket, reason nonstick.Reason) error {
+func (r *run) over0(ctx context.Context, s *nonstick.Socket, reason nonstick.Reason) error {
 	r.mu.Lock()
 	o := r.outlook(s.ID())
 	o.ends++
@@ -203,6 +259,7 @@ func (r *run) over0(_ context.Context, s *nonstick.Socket, reason nonstick.Reaso
 	r.mu.Unlock()
 	r.w.note("disconnect handler of " + s.ID() + ": " + string(reason))
 	r.checkOver(s.ID(), string(reason))
+	r.hears(ctx, s.ID())
 	return nil
 }
 
@@ -229,8 +286,8 @@ func (r *run) accepts(socket, id string) {
 // riser is one emitter to recoverable sockets: each of its events when the one before is settled.
 func (r *run) riser(ctx context.Context, p *proc, e int) {
 	for k, one := range r.risePlans[e].rises {
-		if one.atReturn {
-			r.awaitReturn(ctx)
+		if one.toMeet {
+			r.awaitMeeting(ctx)
 		} else {
 			r.w.pause(ctx, one.pause)
 		}
@@ -246,23 +303,23 @@ func (r *run) riser(ctx context.Context, p *proc, e int) {
 	}
 }
 
-// returns notes that a client sends CONNECT with a private id.
-func (r *run) returns() {
+// meet notes that a client sends CONNECT with a private id, or that its socket is about to end.
+func (r *run) meet() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	close(r.returned)
-	r.returned = make(chan struct{})
+	close(r.meeting)
+	r.meeting = make(chan struct{})
 }
 
-// awaitReturn waits until a client comes back, or for a second.
-func (r *run) awaitReturn(ctx context.Context) {
+// awaitMeeting waits until a client comes back, or is to leave, or for a second.
+func (r *run) awaitMeeting(ctx context.Context) {
 	r.mu.Lock()
-	returned := r.returned
+	meeting := r.meeting
 	r.mu.Unlock()
 	t := time.NewTimer(time.Second)
 	defer t.Stop()
 	select {
-	case <-returned:
+	case <-meeting:
 	case <-t.C:
 	case <-ctx.Done():
 	}
@@ -345,6 +402,20 @@ func (r *run) riseTo(ctx context.Context, p *proc, one risen, id string) {
 // kick has the server end the socket of the first client.
 func (r *run) kick(ctx context.Context, p *proc) {
 	r.w.pause(ctx, r.kickAt)
+	if !r.kickMeets {
+		r.kickNow(ctx, p)
+		return
+	}
+	for range mostKicks {
+		r.awaitMeeting(ctx)
+		r.kickNow(ctx, p)
+	}
+}
+
+// mostKicks is how often the server ends a socket that comes back.
+const mostKicks = 3
+
+func (r *run) kickNow(ctx context.Context, p *proc) {
 	r.mu.Lock()
 	b := r.backs[0]
 	r.mu.Unlock()
@@ -353,6 +424,9 @@ func (r *run) kick(ctx context.Context, p *proc) {
 	b.mu.Unlock()
 	if c == nil {
 		return
+	}
+	if !r.kickMeets {
+		r.meet()
 	}
 	to, err := r.namespace(p.draw(len(r.servers))).Socket(ctx, c.id)
 	if err == nil {

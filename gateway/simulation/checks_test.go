@@ -28,7 +28,7 @@ func (r *run) checkLive(ctx context.Context, c *client) {
 	case c.excused && !c.alive:
 		r.checkInDoubt(c)
 	case c.paired && !c.alive && r.w.spared(c.name) && !r.closes(c) && !r.tight &&
-		r.w.reason(c.sid) != delivery.ReasonOutOfOrder:
+		r.w.reason(c.sid) != delivery.ReasonOutOfOrder && !r.aborted(c):
 		r.w.violation("%s was dropped: %s", c.name, r.w.reason(c.sid))
 	case r.tight && !c.paired && !c.alive && r.w.faultless() && !r.closes(c) &&
 		r.w.reason(c.sid) != delivery.ReasonBufferFull:
@@ -63,6 +63,12 @@ func (r *run) checkLive(ctx context.Context, c *client) {
 	if s.Hold.Held() {
 		r.w.violation("a hold of %s outlived its owner", c.name)
 	}
+}
+
+// aborted reports whether what a client sent at once has ended its upgrade, and so its only connection: the session
+// goes on by polling, which it does no more.
+func (r *run) aborted(c *client) bool {
+	return c.upgrade > 0 && r.line == nil && r.w.reason(c.sid) == delivery.ReasonPingTimeout
 }
 
 // closes reports whether the server closes a client's session.

@@ -31,6 +31,8 @@ type client struct {
 	probed                      chan struct{} // closed with "3probe"
 	lastPing                    time.Time
 	paused                      bool // has had 3probe: polls no more
+	pausedAt                    time.Time
+	changed                     time.Duration // how long it then had to wait for its POSTs, and sent nothing
 	upgraded                    bool
 	polling                     sync.WaitGroup
 	gets                        int
@@ -38,6 +40,7 @@ type client struct {
 	lastGot                     int             // the last GET that was answered
 	got                         map[string]bool
 	header                      string // of the packet whose attachment has to come next
+	halved                      bool   // has sent the header of a packet, and not yet its attachment
 	ws                          *socket
 	direct                      bool // it begins on WebSocket
 	opened                      bool // has had its open packet
@@ -245,7 +248,7 @@ func (c *client) receive(ctx context.Context, ws *socket) {
 		c.run.w.at(ctx, "hears", kindOther)
 		if frame == "3probe" {
 			c.mu.Lock()
-			c.paused = true
+			c.paused, c.pausedAt = true, time.Now()
 			c.mu.Unlock()
 			close(c.probed)
 			c.spawn(ctx, "five", func(ctx context.Context) { c.five(ctx, ws) })
@@ -268,7 +271,7 @@ func (c *client) five(ctx context.Context, ws *socket) {
 		return
 	}
 	c.mu.Lock()
-	c.upgraded = true
+	c.upgraded, c.changed = true, time.Since(c.pausedAt)
 	c.mu.Unlock()
 	c.message(ctx, ws, engineio.UpgradeFrame)
 }

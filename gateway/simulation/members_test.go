@@ -200,8 +200,35 @@ type act struct {
 }
 
 // send sends frames by what the client has: a POST, or one message of the WebSocket after the other. While it changes
-// from one to the other it waits, as the official client does. It reports whether the client lived to send them.
+// from one to the other it waits, as the official client does, and while half a packet has been sent. It reports
+// whether the client lived to send them.
 func (c *client) send(ctx context.Context, frames ...string) bool {
+	for ctx.Err() == nil {
+		c.mu.Lock()
+		halved := c.halved
+		c.mu.Unlock()
+		if !halved {
+			return c.sendNow(ctx, frames...)
+		}
+		c.run.w.pause(ctx, 20*time.Millisecond)
+	}
+	return false
+}
+
+// sendHalves sends the two halves of a packet, each by itself, and nothing between them.
+func (c *client) sendHalves(ctx context.Context, one, two string) bool {
+	c.mu.Lock()
+	c.halved = true
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.halved = false
+	}()
+	return c.sendNow(ctx, one) && c.sendNow(ctx, two)
+}
+
+func (c *client) sendNow(ctx context.Context, frames ...string) bool {
 	for ctx.Err() == nil {
 		c.mu.Lock()
 		alive, ws, paused := c.alive, c.ws, c.paused

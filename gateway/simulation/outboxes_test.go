@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"time"
 
@@ -18,7 +19,9 @@ func (r *run) created(id sessionstore.SessionID) {
 	if id.IsOutbox() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.outboxes[id] = true
+		r.boxes[id] = &box{
+			usurped: map[sessionstore.SessionID]sessionstore.SessionID{}, carried: map[sessionstore.SessionID]bool{},
+		}
 	}
 }
 
@@ -27,6 +30,38 @@ func (r *run) carries(outbox, carrier sessionstore.SessionID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.carriers[outbox] = carrier
+}
+
+// usurps notes that a session has taken an outbox from another one.
+func (r *run) usurps(q sessionstore.RecoverRequest, before *sessionstore.Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.boxes[q.Read.ID]
+	if before.Carrier != "" && before.Carrier != q.Carrier {
+		b.usurped[q.Carrier] = before.Carrier
+	}
+	if b.last != q.Carrier && b.carried[q.Carrier] {
+		r.w.violation("%s is carried by %s again, which it was taken from", q.Read.ID, q.Carrier)
+	}
+	b.last = q.Carrier
+	b.carried[q.Carrier] = true
+}
+
+// appends and sends note how far an outbox has come.
+func (r *run) appends(id sessionstore.SessionID, seq int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if b := r.boxes[id]; b != nil {
+		b.seq = max(b.seq, seq)
+	}
+}
+
+func (r *run) sends(id sessionstore.SessionID, number int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if b := r.boxes[id]; b != nil {
+		b.sent = max(b.sent, number)
+	}
 }
 
 // now is a session as it is, for mutants.
@@ -49,7 +84,12 @@ func (s *store) Link(ctx context.Context, k sessionstore.Socket) error {
 }
 
 func (s *store) Unlink(ctx context.Context, k sessionstore.Socket) error {
-	return s.write(ctx, "Unlink "+string(k.Outbox), func(ctx context.Context) error { return s.Store.Unlink(ctx, k) })
+	return s.write(ctx, "Unlink "+string(k.Outbox), func(ctx context.Context) error {
+		if is, ok := s.now(ctx, k.Session).Socket(k.Namespace); ok && s.mutant == "unlink-takes-any" {
+			k = is
+		}
+		return s.Store.Unlink(ctx, k)
+	})
 }
 
 func (s *store) Recover(
@@ -61,6 +101,9 @@ func (s *store) Recover(
 		switch cur := s.now(ctx, r.Read.ID); s.mutant {
 		case "over-is-recovered":
 			r.Now = time.Time{}
+		case "recover-ignores-what-was-read":
+			read := *r.Read
+			read.Moves, r.Read = cur.Moves, &read
 		case "recover-leaves-the-hold":
 			if cur.Hold.Held() && !cur.Hold.Lasting() {
 				r.Hold = cur.Hold
@@ -68,6 +111,13 @@ func (s *store) Recover(
 		}
 		before, err = s.Store.Recover(ctx, r)
 		if err == nil {
+			s.r.carries(r.Read.ID, r.Carrier)
+			s.r.usurps(r, &before)
+		}
+		if cur, refused := sessionstore.Current(err); refused && s.mutant == "what-has-ended-is-recovered" &&
+			cur.State != sessionstore.Open {
+			before, err = cur, nil
+			before.State = sessionstore.Open
 			s.r.carries(r.Read.ID, r.Carrier)
 		}
 		if err == nil && !before.PingAt.IsZero() && time.Since(before.PingAt) > maxSkew*time.Millisecond {
@@ -123,12 +173,23 @@ func (s *store) Sent(ctx context.Context, read *sessionstore.Session, owner sess
 		case "sent-forgets-what-was-appended":
 			n, read = len(cur.Buffer), cur
 		}
-		return s.Store.Sent(ctx, read, owner, n)
+		err := s.Store.Sent(ctx, read, owner, n)
+		if err == nil {
+			s.r.sends(read.ID, read.Trimmed+n)
+		}
+		return err
 	})
 }
 
 func (s *store) Trim(ctx context.Context, read *sessionstore.Session, n int) error {
 	return s.write(ctx, "Trim "+string(read.ID), func(ctx context.Context) error {
+		switch cur := s.now(ctx, read.ID); s.mutant {
+		case "trim-ignores-what-was-read":
+			one := *read
+			one.Trimmed, read = cur.Trimmed, &one
+		case "trim-takes-what-was-not-sent":
+			read, n = cur, len(cur.Buffer)
+		}
 		return s.Store.Trim(ctx, read, n)
 	})
 }
@@ -142,6 +203,8 @@ func (s *store) numbered(
 	}
 	got, has := s.now(ctx, id).Numbers[l.Number.Outbox]
 	switch {
+	case s.mutant == "the-last-word-is-any" && l.Number.To == math.MaxInt32:
+		l.Number.To = l.Number.From
 	case s.mutant == "number-is-no-condition" && has:
 		l.Number.From = got
 	case s.mutant == "number-is-no-condition":
@@ -150,6 +213,25 @@ func (s *store) numbered(
 		l.Number.First = true
 	}
 	return p, l
+}
+
+// enqueues is Enqueue to an outbox, with a rule of the last packet broken, which is on condition that the hold is free.
+func (s *store) enqueues(
+	ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits,
+	hold sessionstore.Lease,
+) (after sessionstore.Session, err error) {
+	last := id.IsOutbox() && !l.IfTaken.IsZero() && !p[0].Once
+	if last && s.mutant == "the-last-word-shares-the-hold" {
+		l.IfTaken = time.Time{}
+	}
+	if after, err = s.Store.Enqueue(ctx, id, p, l, s.lease(hold)); err != nil {
+		return after, err
+	}
+	s.r.appends(id, after.Seq())
+	if last && s.mutant == "the-last-word-does-not-hold" {
+		_ = s.Store.Sent(ctx, &after, hold.Owner, len(after.Buffer))
+	}
+	return after, nil
 }
 
 // reread is what Get tells, with a look broken.
@@ -183,6 +265,8 @@ func (s *store) ends(r *sessionstore.CloseRequest) bool {
 		if r.Session.IsOutbox() {
 			r.IfPingAt = time.Time{}
 		}
+	case "whose-it-is-now-does-not-count":
+		r.IfCarrier = ""
 	case "old-carrier-stays":
 		return why == "its client has come back" || strings.HasPrefix(why, "another session has its socket")
 	}
@@ -272,6 +356,17 @@ var outboxBreaks = map[string]func(*protocol.Rules){
 		r.Welcome = func(answer, missed []sessionstore.Packet) []sessionstore.Packet {
 			return protocol.Welcome(missed, answer)
 		}
+	},
+	"first-come-is-served": func(r *protocol.Rules) {
+		r.Recovered = func(err error, req *sessionstore.RecoverRequest) protocol.RecoverAction {
+			if action := protocol.Recovered(err, req); action != protocol.RecoverCompare {
+				return action
+			}
+			return protocol.RecoverNew
+		}
+	},
+	"last-handled-is-served": func(r *protocol.Rules) {
+		r.Follows = func(*sessionstore.Session, *sessionstore.Session) bool { return true }
 	},
 	"no-offset-is-new": func(r *protocol.Rules) {
 		r.Resumes = func(

@@ -36,6 +36,7 @@ type rewinds struct {
 	asks    *rand.Rand
 	// All below is under the lock of the run.
 	accepted map[string]bool // events whose emit was a success for all
+	wants    map[string]int  // by socket, how many events it joined with
 }
 
 func (r *run) newRewinds() {
@@ -45,10 +46,11 @@ func (r *run) newRewinds() {
 		return
 	}
 	w.bulky, w.accepted, w.asks = rng.IntN(3) == 0, map[string]bool{}, rng
+	w.wants = map[string]int{}
 	for range keepers {
 		var plan []risen
 		for range 4 + rng.IntN(mostKept-3) {
-			one := risen{instance: rng.IntN(3), atReturn: rng.IntN(4) == 0}
+			one := risen{instance: rng.IntN(3), toMeet: rng.IntN(4) == 0}
 			if rng.IntN(2) == 0 {
 				one.pause = time.Duration(rng.IntN(900)) * time.Millisecond
 			}
@@ -74,7 +76,9 @@ func (r *run) keepHistory(nsp *nonstick.Namespace) {
 	}
 	nsp.KeepHistory(nonstick.History{Rooms: []string{keptRoom}, Events: keepingAll.Events, For: keepingAll.For})
 	nonstick.On(nsp, "rewind", func(ctx context.Context, s *nonstick.Socket, n int) error {
+		end := r.rewinds(s.ID(), n)
 		err := s.JoinRewind(ctx, keptRoom, nonstick.Rewind{Events: n})
+		end(err)
 		r.w.note(fmt.Sprintf("%s joins with %d events: %v", s.ID(), n, err))
 		if err != nil && r.w.faultless() && !r.tight && r.kickAt == 0 {
 			r.w.note("which nothing explains but the end of the socket")
@@ -96,8 +100,8 @@ func (r *run) keeper(ctx context.Context, p *proc, e int) {
 		bulk = strings.Repeat("x", bulkyEvent)
 	}
 	for k, one := range r.rewinding.plans[e] {
-		if one.atReturn {
-			r.awaitReturn(ctx)
+		if one.toMeet {
+			r.awaitMeeting(ctx)
 		} else {
 			r.w.pause(ctx, one.pause)
 		}
@@ -124,6 +128,28 @@ func (r *run) keeper(ctx context.Context, p *proc, e int) {
 	}
 }
 
+// anyEvents is how many events a socket wants of which that is not known: it has asked more than once, and the first
+// time something went wrong.
+const anyEvents = -1
+
+// rewinds notes with how many events a socket joins the room, unless it is in it, and returns the end of that.
+func (r *run) rewinds(socket string, n int) (end func(error)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wants := r.rewinding.wants
+	_, again := wants[socket]
+	if !again {
+		wants[socket] = n
+	}
+	return func(err error) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if err != nil && !again {
+			wants[socket] = anyEvents
+		}
+	}
+}
+
 // asksForHistory has a new socket ask for the history of the room, after a while. The client is locked.
 func (s *stay) asksForHistory(ctx context.Context) {
 	w := &s.b.r.rewinding
@@ -134,9 +160,15 @@ func (s *stay) asksForHistory(ctx context.Context) {
 	n := 1 + w.asks.IntN(mostRewinds)
 	pause := time.Duration(w.asks.IntN(4)) * time.Duration(w.asks.IntN(400)) * time.Millisecond
 	s.b.r.mu.Unlock()
-	s.b.chain.wants = n
+	chain := s.b.chain
 	s.spawn(ctx, "asks for history", func(ctx context.Context) {
 		s.b.r.w.pause(ctx, pause)
+		s.b.mu.Lock()
+		still := s.b.chain == chain && s.joined
+		s.b.mu.Unlock()
+		if !still { // it has left that socket, and connects again over the same connection
+			return
+		}
 		s.send(ctx, fmt.Sprintf(`42%s,["rewind",%d]`, recoverable, n))
 	})
 }
@@ -176,7 +208,14 @@ func (r *run) checkKept(ctx context.Context, b *back) {
 	if row.Rewound > 0 {
 		seam = row.Rewound - h.First + 1
 	}
-	history, live := log[max(0, seam-b.chain.wants):seam], log[seam:]
+	wants := r.rewinding.wants[b.chain.id]
+	if wants == anyEvents { // then what came of it tells
+		wants = 0
+		for seam-wants > 0 && slices.Contains(b.chain.kept, log[seam-wants-1]) {
+			wants++
+		}
+	}
+	history, live := log[max(0, seam-wants):seam], log[seam:]
 	got := slices.Clone(b.chain.kept)
 	if r.rewinding.outside { // what was emitted just before the room had a mark is in no history
 		got = slices.DeleteFunc(got, func(id string) bool { return !slices.Contains(log, id) })

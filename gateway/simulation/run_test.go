@@ -62,6 +62,7 @@ type run struct {
 	risers       []*adapter.Adapter // by instance, for recoverable sockets
 	risePlans    []risePlan
 	kickAt       time.Duration // when the server ends the socket of the first client that comes back; never if 0
+	kickMeets    bool          // and does so when a client comes back
 	rewinding    rewinds
 	alone        bool // there is one client beside those that come back
 
@@ -78,10 +79,11 @@ type run struct {
 	ending       int // disconnect handlers that are running
 	backs        []*back
 	rises        map[string]*rise
-	outlooks     map[string]*outlook // by socket
-	outboxes     map[sessionstore.SessionID]bool
+	said         map[string]string                                 // by event of a client that comes back, the socket
+	outlooks     map[string]*outlook                               // by socket
+	boxes        map[sessionstore.SessionID]*box                   // outboxes
 	carriers     map[sessionstore.SessionID]sessionstore.SessionID // by outbox, the session that took it last
-	returned     chan struct{}                                     // closed when a client comes back
+	meeting      chan struct{}                                     // closed when a client comes back, or is to leave
 	stops        bool                                              // clients come back no more
 }
 
@@ -130,6 +132,7 @@ func newRun(w *world, mutant string) *run {
 	}
 	r.queue = &queue{r: r, twice: w.rng.IntN(2) == 0}
 	w.sparing(w.rng)
+	w.slow()
 	if w.rng.IntN(3) == 0 {
 		r.line = newLine(r)
 	}

@@ -61,6 +61,7 @@ var onceBad = map[uint64]string{
 	208837: "the same, and the twin left",
 	216848: "the same",
 	116867: "a client was new because what it missed was trimmed just now; the one whose socket it had taken lived on",
+	312112: "two clients asked one another, and changed to WebSocket, before which each waits for its POST",
 	214797: "a broadcast gave up on a member that a slow store held up, and the check did not read that in the log",
 }
 

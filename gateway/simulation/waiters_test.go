@@ -72,14 +72,15 @@ func (r *run) another(c *client, n int) *client {
 	return nil
 }
 
-// undisturbed reports whether a client can answer at once, and nothing has gone wrong.
+// undisturbed reports whether a client can answer at once, and nothing has gone wrong. One that changes to WebSocket
+// cannot before its POSTs have been answered: that of two clients which ask one another takes as long as they wait.
 func (r *run) undisturbed(ctx context.Context, c *client) bool {
 	if r.line != nil || r.tight || r.closes(c) || !r.w.faultless() || !r.isOpen(ctx, c) {
 		return false // behind slow frames it may take long
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.alive && !c.paired && !c.inSecond && (c.upgraded || !c.paused)
+	return c.alive && !c.paired && !c.inSecond && (c.upgraded || !c.paused) && c.changed < promptly
 }
 
 // relayed answers what another client had the server ask.

@@ -59,20 +59,26 @@ type point struct {
 	name      string
 	kind      kind
 	notBefore time.Time
+	timed     bool // it has been decided how long the call takes
 	grant     chan verdict
 }
 
 // world schedules one run.
 type world struct {
-	seed    uint64
-	rng     *rand.Rand
-	digest  hash.Hash64 // of what the scheduler has decided
-	budget  int         // faults left
-	victim  string      // the client that all faults are of; any if empty
-	focus   string      // in the name of each process that faults are of; any if empty
-	trace   func(string)
-	tracing sync.Mutex
-	began   time.Time
+	seed     uint64
+	rng      *rand.Rand
+	digest   hash.Hash64   // of what the scheduler has decided
+	budget   int           // faults left
+	victim   string        // the client that all faults are of; any if empty
+	focus    string        // in the name of each process that faults are of; any if empty
+	latency  *rand.Rand    // how long calls take; nil if they take no time
+	lateness int           // of how many steps one applies a write that was in doubt, if there is one
+	quiet    time.Duration // for so long nothing fails
+	slowed   bool
+	slowest  string // what the calls begin with that take long, where calls take time
+	trace    func(string)
+	tracing  sync.Mutex
+	began    time.Time
 
 	mu      sync.Mutex
 	names   map[string]int // of processes, how often each was given
@@ -92,7 +98,8 @@ type world struct {
 func newWorld(seed uint64, budget int, trace func(string)) *world {
 	return &world{
 		seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5eed)), digest: fnv.New64a(), budget: budget, trace: trace,
-		began: time.Now(), names: map[string]int{}, wake: make(chan struct{}, 1),
+		lateness: soon,
+		began:    time.Now(), names: map[string]int{}, wake: make(chan struct{}, 1),
 		winners: map[sessionstore.SessionID]sessionstore.CloseRequest{},
 	}
 }
@@ -210,10 +217,16 @@ func (w *world) nextStall() time.Duration {
 	return max(next, time.Millisecond)
 }
 
+// How late a write comes that was in doubt: within some calls, or after the client has come back.
+const (
+	soon = 6
+	late = 120
+)
+
 // step grants one point, or lets a ghost appear. It reports whether it did anything.
 func (w *world) step() bool {
 	w.mu.Lock()
-	if len(w.ghosts) > 0 && w.rng.IntN(6) == 0 {
+	if len(w.ghosts) > 0 && w.rng.IntN(w.lateness) == 0 {
 		ghost := w.ghosts[0]
 		w.ghosts = w.ghosts[1:]
 		w.mu.Unlock()
@@ -222,6 +235,7 @@ func (w *world) step() bool {
 		return true
 	}
 	now := time.Now()
+	w.time(now)
 	var ready []*point
 	for _, p := range w.pending {
 		if !now.Before(p.notBefore) {
@@ -232,9 +246,7 @@ func (w *world) step() bool {
 		w.mu.Unlock()
 		return false
 	}
-	slices.SortStableFunc(ready, func(a, b *point) int {
-		return strings.Compare(a.proc.name+a.name, b.proc.name+b.name)
-	})
+	slices.SortStableFunc(ready, inOrder)
 	p := ready[w.rng.IntN(len(ready))]
 	v, stall := w.judge(p)
 	if stall > 0 {
@@ -250,6 +262,51 @@ func (w *world) step() bool {
 	p.grant <- v
 	return true
 }
+
+// Of schedules in which calls take time: how long one takes at most, and how long one of those that are slow.
+const (
+	longestCall = 16 * time.Millisecond
+	slowestCall = 128 * time.Millisecond
+	slowCalls   = 16 // one in so many
+)
+
+// slow gives a quarter of the schedules calls that take time: then requests meet that begin at different moments.
+func (w *world) slow() {
+	if rng := rand.New(rand.NewPCG(w.seed, 0x1a7e)); rng.IntN(4) == 0 {
+		w.latency, w.slowed = rng, true
+	}
+}
+
+// time decides how long calls take that have just been made. The world is locked.
+func (w *world) time(now time.Time) {
+	if w.latency == nil {
+		return
+	}
+	var made []*point
+	for _, p := range w.pending {
+		if !p.timed {
+			p.timed = true
+			made = append(made, p)
+		}
+	}
+	slices.SortStableFunc(made, inOrder)
+	for _, p := range made {
+		if p.kind == kindOther || p.kind == kindReturn {
+			continue
+		}
+		most := longestCall
+		if w.latency.IntN(slowCalls) == 0 {
+			most = slowestCall
+		}
+		if w.slowest != "" && strings.HasPrefix(p.name, w.slowest) {
+			most = slowestCall
+		}
+		p.notBefore = now.Add(time.Duration(w.latency.Int64N(int64(most))).Truncate(time.Millisecond))
+	}
+}
+
+// inOrder orders points by their names: which of two came first is not decided by the seed.
+func inOrder(a, b *point) int { return strings.Compare(a.proc.name+a.name, b.proc.name+b.name) }
 
 // sparing has half of the schedules with faults direct more of them at one client alone.
 func (w *world) sparing(rng *rand.Rand) {
@@ -274,7 +331,7 @@ func (p *point) pushTo(client string) bool { return strings.HasPrefix(p.name, "P
 
 // judge decides what becomes of a call.
 func (w *world) judge(p *point) (verdict, time.Duration) {
-	if w.budget == 0 || p.kind == kindOther || w.victim != "" && !p.of(w.victim) ||
+	if w.budget == 0 || time.Since(w.began) < w.quiet || p.kind == kindOther || w.victim != "" && !p.of(w.victim) ||
 		!strings.Contains(p.proc.name, w.focus) {
 		return proceed, 0
 	}
@@ -393,7 +450,7 @@ func (w *world) note(s string) {
 func (w *world) calm() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.budget = 0
+	w.budget, w.latency, w.lateness = 0, nil, soon
 	for _, p := range w.pending {
 		p.notBefore = time.Time{}
 	}
