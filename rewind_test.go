@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/nonstick-io/nonstick"
 	"github.com/nonstick-io/nonstick/adapter"
 	"github.com/nonstick-io/nonstick/adapter/delivery"
@@ -531,6 +533,43 @@ func TestRewindThenQuestion(t *testing.T) {
 		c.back(s, after)
 		if got := c.events(); len(got) > 0 {
 			t.Errorf("got again %q", got)
+		}
+	})
+}
+
+// slowRows is a store whose rows of rooms take a while to read: what is read is old when it comes.
+type slowRows struct{ sessionstore.Store }
+
+func (s slowRows) RoomMember(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room, id sessionstore.SocketID,
+) (sessionstore.Member, error) {
+	m, err := s.Store.RoomMember(ctx, nsp, room, id)
+	time.Sleep(50 * time.Millisecond)
+	return m, err
+}
+
+// TestRewindAtOnce: of several calls that have a socket join one room at once, one brings the history; all succeed once
+// the socket is in the room.
+func TestRewindAtOnce(t *testing.T) {
+	transports(t, func(t *testing.T, w *world, before, _ string) {
+		s := w.server(func(s *nonstick.Server) {
+			keeping(s)
+			nonstick.OnAck(s, "at once", func(ctx context.Context, k *nonstick.Socket, calls int) (int, error) {
+				var all errgroup.Group
+				for range calls {
+					all.Go(func() error { return k.JoinRewind(ctx, "kept", nonstick.Rewind{}) })
+				}
+				return calls, all.Wait()
+			})
+		}, patient, func(c *nonstick.Config) { c.Store = slowRows{c.Store} })
+		c := w.joinLasting(s, before)
+		w.emits(s.To("kept"), "said", "1")
+		w.emits(s.To("kept"), "said", "2")
+		c.send(`421["at once",3]`)
+		w.emits(s.To("kept"), "said", "3")
+		got := c.take()
+		if said, _ := saidOf(got); !slices.Equal(said, numbers(1, 3)) || !slices.Contains(got, `431[3]`) {
+			t.Errorf("got %q", got)
 		}
 	})
 }

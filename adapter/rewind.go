@@ -25,18 +25,31 @@ type Rewind struct {
 func (a *Adapter) JoinRewind(
 	ctx context.Context, k sessionstore.Socket, room sessionstore.Room, r Rewind, keep sessionstore.Keeping,
 ) error {
-	switch m, err := a.roomMember(ctx, k.Namespace, room, k.ID); {
-	case errors.Is(err, sessionstore.ErrNotFound):
-	case err != nil:
-		return fmt.Errorf("join with history: %w", err)
-	case !m.Joining.Held():
-		return nil
-	default: // another handler of this socket is at it, or was
-		p := &Packet{history: []logged{{room, 1}}}
-		if _, err := a.seam(ctx, k.Namespace, p, m); !errors.Is(err, errLeft) {
+	var err error
+	for range historyTries {
+		switch m, read := a.roomMember(ctx, k.Namespace, room, k.ID); {
+		case errors.Is(read, sessionstore.ErrNotFound):
+		case read != nil:
+			return fmt.Errorf("join with history: %w", read)
+		case !m.Joining.Held():
+			return nil
+		default: // another handler of this socket is at it, or was
+			p := &Packet{history: []logged{{room, 1}}}
+			if _, err := a.seam(ctx, k.Namespace, p, m); !errors.Is(err, errLeft) {
+				return err
+			}
+		}
+		if err = a.joinRewind(ctx, k, room, r, keep); !errors.Is(err, sessionstore.ErrExists) {
 			return err
 		}
 	}
+	return err
+}
+
+// joinRewind is JoinRewind of a socket that is not in the room. ErrExists if another caller has it join.
+func (a *Adapter) joinRewind(
+	ctx context.Context, k sessionstore.Socket, room sessionstore.Room, r Rewind, keep sessionstore.Keeping,
+) error {
 	joining := sessionstore.Lease{
 		Owner: sessionstore.Owner(sessionstore.NewID()), Until: time.Now().Add(joinTime),
 	}

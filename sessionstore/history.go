@@ -192,6 +192,7 @@ type Histories interface {
 	Events(ctx context.Context, nsp Namespace, room Room, from, to int) iter.Seq2[Event, error]
 
 	// JoinLater is [Rooms.Join] of a socket whose row of the room says [Member.Joining] until [Histories.Joined].
+	// ErrExists if there is a row of the socket that is not the owner's: of two callers one joins.
 	JoinLater(
 		ctx context.Context, k Socket, room Room, joining Lease, limits SocketLimits,
 	) error

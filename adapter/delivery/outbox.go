@@ -572,8 +572,8 @@ func (d *Delivery) Recover(ctx context.Context, r Recovery) (bool, error) {
 		return false, nil
 	}
 	if r.Outbox.Carrier != "" && r.Outbox.Carrier != r.Carrier.ID {
-		if action, err := d.compare(ctx, r.Carrier, r.Outbox); err == nil && action == protocol.RecoverNew {
-			return false, nil
+		if action, err := d.compare(ctx, r.Carrier, r.Outbox); err != nil || action == protocol.RecoverNew {
+			return false, err
 		}
 	}
 	d = d.patient()
@@ -681,10 +681,10 @@ func (d *Delivery) move(
 func (d *Delivery) compare(
 	ctx context.Context, mine, outbox *sessionstore.Session,
 ) (protocol.RecoverAction, error) {
-	other, err := d.store.Get(ctx, outbox.Carrier, time.Now())
+	other, err := d.readAgain(ctx, outbox.Carrier)
 	switch {
 	case err != nil && !errors.Is(err, sessionstore.ErrNotFound):
-		return protocol.RecoverRepeat, err
+		return protocol.RecoverRepeat, fmt.Errorf("recover: its carrier: %w", err)
 	case err == nil && !d.rules.Follows(mine, &other):
 		return protocol.RecoverNew, nil
 	}

@@ -435,6 +435,9 @@ func TestRecoverFollows(t *testing.T) {
 	}{
 		{"later", func(*world) {}, true, true},
 		{"earlier", func(*world) {}, false, false},
+		{"earlier, and the first is read at the third try", func(w *world) {
+			w.Store.Fail(sessionstore.OpGet, certain, certain)
+		}, false, false},
 		{"earlier, and the first has closed", func(w *world) {
 			w.Must(w.Closing.Close(w.T.Context(), first, "transport close", delivery.CloseOptions{}))
 		}, false, true},
@@ -489,6 +492,24 @@ func TestRecoverFollows(t *testing.T) {
 			})
 		}
 	}
+}
+
+// As long as it is not known which of two connections is the later one, neither takes the socket from the other.
+func TestRecoverUnread(t *testing.T) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
+		onWebSocket(w)
+		read := w.Session(box)
+		w.WebSocket("other")
+		other := w.Session("other")
+		w.Store.Fail(sessionstore.OpGet, slices.Repeat([]fault{certain}, 20)...)
+		recovered, err := w.Delivery.Recover(t.Context(), delivery.Recovery{Outbox: &read, Carrier: &other})
+		if recovered || !errors.Is(err, sessionstore.ErrThrottled) {
+			t.Errorf("recovered %v: %v", recovered, err)
+		}
+		if now := w.Session(box); now.Carrier != sid {
+			t.Errorf("the carrier is %s", now.Carrier)
+		}
+	})
 }
 
 // A client that takes the socket of another ends that one's session, whatever comes of it itself: the other has the

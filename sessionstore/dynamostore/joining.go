@@ -18,7 +18,13 @@ func (s *Store) JoinLater(
 		u := s.memberChange(k.Session)
 		u.put(attrJoining, str(joining.Owner))
 		u.put(attrJoiningEnds, millis(joining.Until))
-		_, err := s.update(ctx, op, change{key: at, update: u.String(), values: u.values})
+		u.values[":owner"] = str(joining.Owner)
+		_, err := s.update(ctx, op, change{
+			key: at, update: u.String(), condition: absent + " OR #" + attrJoining + " = :owner", values: u.values,
+		})
+		if refused(err) != nil {
+			err = sessionstore.ErrExists
+		}
 		return err
 	})
 }

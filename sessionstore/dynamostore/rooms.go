@@ -2,6 +2,7 @@ package dynamostore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -48,7 +49,10 @@ func (s *Store) join(ctx context.Context, k sessionstore.Socket, room sessionsto
 		return fmt.Errorf("join room: %w", err)
 	}
 	if err := put(ctx, op, roomKey(k.Namespace, room, k.ID)); err != nil {
-		if there || sessionstore.InDoubt(err) {
+		switch {
+		case there && errors.Is(err, sessionstore.ErrExists): // nothing has been written that was not there
+			return fmt.Errorf("join room: member: %w", err)
+		case there || sessionstore.InDoubt(err):
 			return fmt.Errorf("join room: member: %w", partly(err))
 		}
 		if _, e := s.remove(ctx, op, keptRoomKey(&k, room), "", nil); e != nil {

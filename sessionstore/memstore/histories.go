@@ -270,7 +270,10 @@ func (s *Store) JoinLater(
 	ctx context.Context, k sessionstore.Socket, room sessionstore.Room, joining sessionstore.Lease,
 	limits sessionstore.SocketLimits,
 ) error {
-	return s.join(ctx, k, room, limits, func(m *sessionstore.Member) { m.Joining = joining })
+	return s.join(
+		ctx, k, room, limits, func(m sessionstore.Member) bool { return m.Joining.Owner != joining.Owner },
+		func(m *sessionstore.Member) { m.Joining = joining },
+	)
 }
 
 // Joined implements [sessionstore.Histories].

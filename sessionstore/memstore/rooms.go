@@ -87,6 +87,19 @@ func (s *Store) changeMember(k roomKey, m sessionstore.Member, change func(*sess
 	t.put(m.Socket, m)
 }
 
+// hasMember reports whether there is a row, and what is says of it.
+func (s *Store) hasMember(k roomKey, id sessionstore.SocketID, is func(sessionstore.Member) bool) bool {
+	st := s.roomStripe(k)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	t := st.tables[k]
+	if t == nil {
+		return false
+	}
+	m, there := t.get(id)
+	return there && is(m)
+}
+
 // hintMember sets the hint of a row that is there.
 func (s *Store) hintMember(k roomKey, id sessionstore.SocketID, hint sessionstore.Connection) {
 	st := s.roomStripe(k)
@@ -106,13 +119,14 @@ func (s *Store) hintMember(k roomKey, id sessionstore.SocketID, hint sessionstor
 func (s *Store) Join(ctx context.Context, k sessionstore.Socket, room sessionstore.Room, hint sessionstore.Connection,
 	limits sessionstore.SocketLimits,
 ) error {
-	return s.join(ctx, k, room, limits, func(m *sessionstore.Member) { m.Hint = hint })
+	return s.join(ctx, k, room, limits, nil, func(m *sessionstore.Member) { m.Hint = hint })
 }
 
-// join puts a socket into a room, with a row as change has it.
+// join puts a socket into a room, with a row as change has it. Unless, if given, is asked about a row that is there: it
+// may keep the socket from joining.
 func (s *Store) join(
 	ctx context.Context, k sessionstore.Socket, room sessionstore.Room, limits sessionstore.SocketLimits,
-	change func(*sessionstore.Member),
+	unless func(sessionstore.Member) bool, change func(*sessionstore.Member),
 ) error {
 	if err := sessionstore.NotSent(ctx); err != nil {
 		return err
@@ -126,6 +140,9 @@ func (s *Store) join(
 		s.removeMember(inRoom(k.Namespace, room), k.ID)
 		s.meter.Add(sessionstore.OpJoin, sessionstore.Usage{Writes: 2})
 		return fmt.Errorf("join room: socket: %w", sessionstore.ErrNotFound)
+	}
+	if unless != nil && s.hasMember(inRoom(k.Namespace, room), k.ID, unless) {
+		return fmt.Errorf("join room: member: %w", sessionstore.ErrExists)
 	}
 	own := e.kept[k.ID]
 	if _, there := own.rooms[room]; !there {

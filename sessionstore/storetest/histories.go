@@ -314,6 +314,9 @@ func joinLater(x *tester) {
 	limits := sessionstore.SocketLimits{Rooms: 10}
 	x.must(x.store.JoinLater(x.Context(), k, room, lease(me), limits))
 	x.roomMember(room, k, sessionstore.Member{Joining: lease(me)})
+	x.is(x.store.JoinLater(x.Context(), k, room, lease(other), limits), sessionstore.ErrExists)
+	x.must(x.store.JoinLater(x.Context(), k, room, lease(me), limits)) // the same call, again
+	x.roomMember(room, k, sessionstore.Member{Joining: lease(me)})
 	x.is(x.store.Joined(x.Context(), k, room, other, 5), sessionstore.ErrNotFound)
 	x.must(x.store.Join(x.Context(), k, room, sessionstore.Connection{}, limits)) // which leaves it to be seen
 	x.roomMember(room, k, sessionstore.Member{Joining: lease(me)})
@@ -322,6 +325,11 @@ func joinLater(x *tester) {
 	x.roomMember(room, k, sessionstore.Member{Rewound: number})
 	x.is(x.store.Joined(x.Context(), k, room, me, 5), sessionstore.ErrNotFound)
 	x.must(x.store.Join(x.Context(), k, room, sessionstore.Connection{}, limits))
+	x.roomMember(room, k, sessionstore.Member{Rewound: number})
+	err := x.store.JoinLater(x.Context(), k, room, lease(other), limits)
+	if x.is(err, sessionstore.ErrExists); sessionstore.InDoubt(err) {
+		x.Errorf("in doubt: %v", err)
+	}
 	x.roomMember(room, k, sessionstore.Member{Rewound: number})
 	k.Rooms = 1
 	rooms, err := x.store.RoomsOf(x.Context(), k)
