@@ -573,3 +573,43 @@ func TestRewindAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// leavers is a store whose sockets leave a room, or end, just before they are in it.
+type leavers struct {
+	sessionstore.Store
+	end bool
+}
+
+func (s leavers) Joined(
+	ctx context.Context, k sessionstore.Socket, room sessionstore.Room, owner sessionstore.Owner, rewound int,
+) error {
+	err := s.Leave(ctx, k, room)
+	if s.end {
+		_, removed := s.RemoveSocket(ctx, k)
+		err = errors.Join(err, removed)
+	}
+	return errors.Join(err, s.Store.Joined(ctx, k, room, owner, rewound))
+}
+
+// TestRewindLeaves: a socket that leaves the room as it joins has not ended, and one that ends has.
+func TestRewindLeaves(t *testing.T) {
+	for _, end := range []bool{false, true} {
+		t.Run(fmt.Sprint("and ends ", end), func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				var got error
+				s := w.server(func(s *nonstick.Server) {
+					keeping(s)
+					nonstick.On(s, "enter", func(ctx context.Context, k *nonstick.Socket, _ nonstick.Args) error {
+						got = k.JoinRewind(ctx, "kept", nonstick.Rewind{})
+						return nil
+					})
+				}, patient, func(c *nonstick.Config) { c.Store = leavers{c.Store, end} })
+				c := w.joinLasting(s, "websocket")
+				c.send(`42["enter"]`)
+				if got == nil || errors.Is(got, nonstick.ErrDisconnected) != end {
+					t.Error(got)
+				}
+			})
+		})
+	}
+}

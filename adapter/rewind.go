@@ -20,8 +20,8 @@ type Rewind struct {
 }
 
 // JoinRewind puts a recoverable socket into a room and sends it the room's last events, then live ones: none is missing
-// between them, and none comes twice. If it is in the room already, nothing is sent. After an error it is not in the
-// room; or it has ended ([delivery.ErrClosed]).
+// between them, and none comes twice. If it is in the room already, nothing is sent. After an error this call has not
+// put it into the room; or it has ended ([delivery.ErrClosed]).
 func (a *Adapter) JoinRewind(
 	ctx context.Context, k sessionstore.Socket, room sessionstore.Room, r Rewind, keep sessionstore.Keeping,
 ) error {
@@ -150,7 +150,7 @@ func (a *Adapter) joined(
 			if m, e := a.roomMember(ctx, k.Namespace, room, k.ID); e == nil && m.Rewound == last {
 				return nil
 			} else if e == nil || errors.Is(e, sessionstore.ErrNotFound) {
-				return delivery.ErrClosed
+				return a.leftOrEnded(ctx, k)
 			}
 		}
 	}
@@ -158,4 +158,16 @@ func (a *Adapter) joined(
 		Details: sessionstore.Details{Description: "join with history: " + err.Error()},
 	})
 	return errors.Join(delivery.ErrClosed, err, end)
+}
+
+// leftOrEnded is the error of a join whose row is not there any more.
+func (a *Adapter) leftOrEnded(ctx context.Context, k sessionstore.Socket) error {
+	_, err := readAgain(ctx, func() (sessionstore.Member, error) { return a.store.Member(ctx, k.Namespace, k.ID) })
+	switch {
+	case errors.Is(err, sessionstore.ErrNotFound):
+		return delivery.ErrClosed
+	case err != nil:
+		return fmt.Errorf("join with history: %w", err)
+	}
+	return fmt.Errorf("join with history: %w", errLeft)
 }

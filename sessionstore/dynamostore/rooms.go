@@ -48,13 +48,15 @@ func (s *Store) join(ctx context.Context, k sessionstore.Socket, room sessionsto
 	if err != nil {
 		return fmt.Errorf("join room: %w", err)
 	}
-	if err := put(ctx, op, roomKey(k.Namespace, room, k.ID)); err != nil {
-		switch {
-		case there && errors.Is(err, sessionstore.ErrExists): // nothing has been written that was not there
-			return fmt.Errorf("join room: member: %w", err)
-		case there || sessionstore.InDoubt(err):
-			return fmt.Errorf("join room: member: %w", partly(err))
-		}
+	err = put(ctx, op, roomKey(k.Namespace, room, k.ID))
+	exists := errors.Is(err, sessionstore.ErrExists)
+	switch {
+	case err == nil, exists && !there:
+	case exists: // nothing has been written that was not there
+		return fmt.Errorf("join room: member: %w", err)
+	case there || sessionstore.InDoubt(err):
+		return fmt.Errorf("join room: member: %w", partly(err))
+	default:
 		if _, e := s.remove(ctx, op, keptRoomKey(&k, room), "", nil); e != nil {
 			return fmt.Errorf("join room: member: %w", partly(err))
 		}
@@ -64,9 +66,11 @@ func (s *Store) join(ctx context.Context, k sessionstore.Socket, room sessionsto
 		key: socketKey(k.Session, k.Namespace), condition: isSocket + " AND attribute_not_exists(#" + attrLease + ")",
 		values: item{":id": str(k.ID), ":n": num(1)},
 	}
-	if there { // counted already
+	switch {
+	case there: // counted already
 		c.values[":n"] = num(0)
-	} else {
+	case exists: // the call that has put the row takes the room for counted
+	default:
 		c.condition += " AND #" + attrRoomCount + " < :most"
 		c.values[":most"] = num(limits.Rooms)
 	}
@@ -76,6 +80,9 @@ func (s *Store) join(ctx context.Context, k sessionstore.Socket, room sessionsto
 	if r == nil {
 		if err != nil {
 			return fmt.Errorf("join room: socket: %w", partly(err))
+		}
+		if exists {
+			return fmt.Errorf("join room: member: %w", sessionstore.ErrExists)
 		}
 		return nil
 	}

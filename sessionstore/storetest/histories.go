@@ -21,6 +21,7 @@ var historyTests = []test{
 	{"events since a time", eventsSince},
 	{"a record in doubt", recordedEvent},
 	{"a socket that joins later", joinLater},
+	{"a socket that joins later twice at once", joinLaterAtOnce},
 	{"a socket that cannot join later", joinLaterRefused},
 	{"what is kept of a namespace", keepings},
 	{"a room that has a mark", markedRoom},
@@ -339,6 +340,39 @@ func joinLater(x *tester) {
 	_, err = x.store.RoomMember(x.Context(), k.Namespace, room, k.ID)
 	x.is(err, sessionstore.ErrNotFound)
 	x.is(x.store.Joined(x.Context(), k, room, me, 5), sessionstore.ErrNotFound)
+}
+
+// joinLaterAtOnce: of calls that have a socket join a room at once one does; the room is kept, and counted, once.
+func joinLaterAtOnce(x *tester) {
+	for range 10 {
+		room, k := newRoom(), x.newOutboxSocket()
+		const calls = 3
+		var done [calls]error
+		var all sync.WaitGroup
+		for i := range calls {
+			all.Go(func() {
+				owner := lease(sessionstore.Owner(fmt.Sprint("call ", i)))
+				done[i] = x.store.JoinLater(x.Context(), k, room, owner, sessionstore.SocketLimits{Rooms: 10})
+			})
+		}
+		all.Wait()
+		joined := 0
+		for _, err := range done {
+			if err == nil {
+				joined++
+				continue
+			}
+			x.is(err, sessionstore.ErrExists)
+		}
+		equal(x, "joined", joined, 1)
+		s, err := x.store.Get(x.Context(), k.Session, start)
+		x.must(err)
+		kept, _ := s.Socket(k.Namespace)
+		equal(x, "rooms that are counted", kept.Rooms, 1)
+		rooms, err := x.store.RoomsOf(x.Context(), kept)
+		x.must(err)
+		equal(x, "rooms", rooms, []sessionstore.Room{room})
+	}
 }
 
 func joinLaterRefused(x *tester) {
