@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
+	"github.com/nonstick-io/nonstick/internal/protocol"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -105,6 +106,9 @@ func (b *back) checkLoss(s *stay, why string) {
 func (b *back) checkPrompt(s *stay) {
 	b.r.mu.Lock()
 	defer b.r.mu.Unlock()
+	if b.r.carriers[sessionstore.OutboxID(b.pid)] != s.sid { // a twin has taken the socket
+		return
+	}
 	for _, id := range slices.Sorted(maps.Keys(b.r.outlook(b.chain.id).accepted)) {
 		from := b.r.rises[id].done
 		if s.since.After(from) {
@@ -166,7 +170,7 @@ func (b *back) checkTrimmed() {
 	full := b.r.w.reason(id) == delivery.ReasonBufferFull
 	b.r.mu.Lock()
 	defer b.r.mu.Unlock()
-	has := entryOf(b.offset)
+	has := entryOf(b.offset, id)
 	box := b.r.boxes[id]
 	if trimmed := has < box.sent && box.seq-has > tightOutbox/2; !trimmed && !full {
 		b.r.w.violation(
@@ -175,9 +179,13 @@ func (b *back) checkTrimmed() {
 	}
 }
 
-// entryOf is the number of the entry up to which a client has all that has an offset.
-func entryOf(offset string) int {
-	place, _, _ := strings.Cut(offset, ".")
+// entryOf is the number of the entry of an outbox up to which a client has all that has an offset. One that has got
+// nothing of it yet has the offset of an earlier one.
+func entryOf(offset string, outbox sessionstore.SessionID) int {
+	place, tag, _ := strings.Cut(offset, ".")
+	if _, mine, _ := strings.Cut(protocol.Offset{}.Encode(outbox), "."); tag != mine {
+		return 0
+	}
 	number, _, part := strings.Cut(place, ":")
 	n, err := strconv.ParseInt(number, 36, 0)
 	if err != nil {
@@ -298,6 +306,11 @@ func (r *run) checkBacks(ctx context.Context) {
 			carriers[b.chain.id] = s.name
 		}
 		b.mu.Unlock()
+	}
+	if r.rewinding.on {
+		r.mu.Lock()
+		r.checkLog(ctx)
+		r.mu.Unlock()
 	}
 }
 

@@ -130,6 +130,7 @@ func (r *run) newBacks() {
 	default:
 		r.w.victim, r.w.focus = "", "back"
 	}
+	r.rewinding.aim(r.w)
 }
 
 // vary makes some schedules such that what is rare is less so.
@@ -484,7 +485,7 @@ func (r *run) endBacks(ctx context.Context) {
 func (r *run) riserOf(st sessionstore.Store, srv *nonstick.Server) *adapter.Adapter {
 	return adapter.New(st, srv.Engine().Delivery(), adapter.Options{
 		Logger: slog.New(failures{}),
-		Keeper: r.rewinding.keeping,
+		Keeper: r.rewinding.keeping(len(r.risers)),
 	})
 }
 

@@ -201,6 +201,7 @@ func (s *store) numbered(
 	if l.Number.Outbox == "" {
 		return p, l
 	}
+	l = s.pieces(ctx, id, l)
 	got, has := s.now(ctx, id).Numbers[l.Number.Outbox]
 	switch {
 	case s.mutant == "the-last-word-is-any" && l.Number.To == math.MaxInt32:
@@ -220,6 +221,7 @@ func (s *store) enqueues(
 	ctx context.Context, id sessionstore.SessionID, p []sessionstore.Packet, l sessionstore.BufferLimits,
 	hold sessionstore.Lease,
 ) (after sessionstore.Session, err error) {
+	p = s.rewound(p)
 	last := id.IsOutbox() && !l.IfTaken.IsZero() && !p[0].Once
 	if last && s.mutant == "the-last-word-shares-the-hold" {
 		l.IfTaken = time.Time{}
@@ -239,7 +241,7 @@ func (s *store) reread(ctx context.Context, read sessionstore.Session) sessionst
 	if s.mutant == "carrier-is-not-looked-at" && read.ID == procOf(ctx).links {
 		read.State = sessionstore.Open
 	}
-	return read
+	return s.partial(read)
 }
 
 // enqueued is what Enqueue to an outbox tells, with a doubt taken for something else.

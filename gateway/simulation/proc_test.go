@@ -22,6 +22,7 @@ type proc struct {
 	retired bool                   // it reads no more: no client can still be listening to it
 	worked  bool                   // it has written something
 	links   sessionstore.SessionID // the session that it has linked to an outbox, for a mutant
+	joins   *joining               // what it does about a room that has a history; nil if it does not join
 }
 
 type procKey struct{}

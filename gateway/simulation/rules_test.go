@@ -130,7 +130,10 @@ func breakOf(mutant string) func(*protocol.Rules) {
 	if broken := breaks[mutant]; broken != nil {
 		return broken
 	}
-	return outboxBreaks[mutant]
+	if broken := outboxBreaks[mutant]; broken != nil {
+		return broken
+	}
+	return rewindBreaks[mutant]
 }
 
 // rulesOf returns the rules of a mutant.
@@ -149,7 +152,10 @@ var _ protocol.Breaker = wakingStore{}
 
 // Each decision that is replaced belongs to a mutant that has to be caught.
 func TestBreaks(t *testing.T) {
-	for _, name := range slices.Concat(slices.Collect(maps.Keys(breaks)), slices.Collect(maps.Keys(outboxBreaks))) {
+	for _, name := range slices.Concat(
+		slices.Collect(maps.Keys(breaks)), slices.Collect(maps.Keys(outboxBreaks)),
+		slices.Collect(maps.Keys(rewindBreaks)),
+	) {
 		if !slices.ContainsFunc(mutants, func(m mutant) bool { return m.name == name }) {
 			t.Errorf("%s is no mutant", name)
 		}

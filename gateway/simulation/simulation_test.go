@@ -62,6 +62,11 @@ var onceBad = map[uint64]string{
 	216848: "the same",
 	116867: "a client was new because what it missed was trimmed just now; the one whose socket it had taken lived on",
 	312112: "two clients asked one another, and changed to WebSocket, before which each waits for its POST",
+	20512:  "a client sent to a socket that had ended, as it made the next one, and the check took it for that one's",
+	39433:  "a client was told to leave, and connected again, before its first CONNECT had closed the session before",
+	106655: "a client came back twice at once, just before it was over, and the check took the last loss for all",
+	507200: "a client had nothing of its outbox yet, and the check took the offset of the one before for its own",
+	502344: "a twin took the socket, and the check waited for events on the connection that had lost it",
 	214797: "a broadcast gave up on a member that a slow store held up, and the check did not read that in the log",
 }
 

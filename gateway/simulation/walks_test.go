@@ -83,6 +83,7 @@ func (s *store) members(
 		for m, err := range pages {
 			if err == nil {
 				meets(ctx, m.Socket)
+				m = s.seen(m)
 			}
 			if !yield(m, err) {
 				return
