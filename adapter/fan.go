@@ -70,12 +70,12 @@ func (f *fan) start(ctx context.Context, m sessionstore.Member) {
 		return
 	}
 	f.all <- struct{}{}
-	p := &place{f: f}
+	p := &place{f: f, m: m, first: first}
 	p.take()
 	f.group.Go(func() {
 		defer func() { <-f.all }()
 		defer p.give()
-		f.deliver(ctx, m, p, first)
+		f.deliver(ctx, p)
 	})
 }
 
@@ -112,6 +112,8 @@ type place struct {
 	f      *fan
 	waited time.Duration     // for pushes that were slow or refused
 	way    delivery.Delivery // with the patience of this place
+	m      sessionstore.Member
+	first  delivery.First
 
 	mu    sync.Mutex
 	held  bool
@@ -149,19 +151,22 @@ func (f *fan) end(ctx context.Context) (Result, error) {
 	return f.result, errors.Join(f.errs...)
 }
 
-func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place, first delivery.First) {
+// deliver delivers to the member of a place. What it needs is in the place, not on the stack: that of a goroutine which
+// has just begun is small, and growing it would take as long as all the rest.
+func (f *fan) deliver(ctx context.Context, p *place) {
+	m := &p.m
 	p.way = f.a.delivery.With(p.patiently, f.close)
 	truth, err := m.Hint, error(nil)
 	past := false
-	if _, open := f.packet.past(&m); open {
+	if _, open := f.packet.past(m); open {
 		p.give()
-		if past, err = f.a.seam(ctx, f.nsp, f.packet, m); errors.Is(err, errLeft) {
+		if past, err = f.a.seam(ctx, f.nsp, f.packet, *m); errors.Is(err, errLeft) {
 			return
 		}
 		p.take()
 	}
 	if err == nil && !past {
-		truth, err = p.way.After(ctx, f.packet.target(m), f.packet.to(m), first)
+		truth, err = p.way.After(ctx, f.packet.target(*m), f.packet.to(*m), p.first)
 	}
 	gone := errors.Is(err, delivery.ErrClosed) && !errors.Is(err, delivery.ErrEnding)
 	dropped := errors.Is(err, delivery.ErrDropped)
@@ -169,9 +174,9 @@ func (f *fan) deliver(ctx context.Context, m sessionstore.Member, p *place, firs
 	case dropped:
 		err = nil
 	case gone:
-		err = f.a.reap(ctx, f.nsp, f.room, m)
+		err = f.a.reap(ctx, f.nsp, f.room, *m)
 	case err == nil && truth != m.Hint:
-		f.a.repair(ctx, f.nsp, f.room, m, truth)
+		f.a.repair(ctx, f.nsp, f.room, *m, truth)
 	}
 	if f.lost != nil && (gone || err != nil) {
 		f.lost(m.Socket, gone)
