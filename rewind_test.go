@@ -613,3 +613,99 @@ func TestRewindLeaves(t *testing.T) {
 		})
 	}
 }
+
+// unread is a store whose histories cannot be read, as long as it says so.
+type unread struct {
+	sessionstore.Store
+	refuses *bool
+}
+
+func (s unread) History(
+	ctx context.Context, nsp sessionstore.Namespace, room sessionstore.Room,
+) (sessionstore.History, error) {
+	if *s.refuses {
+		return sessionstore.History{}, sessionstore.ErrThrottled
+	}
+	return s.Store.History(ctx, nsp, room)
+}
+
+// TestRewindTakenBack: a socket whose join fails is not in the room, and may join it later.
+func TestRewindTakenBack(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		refuses := true
+		var got error
+		s := w.server(func(s *nonstick.Server) {
+			keeping(s)
+			nonstick.On(s, "enter", func(ctx context.Context, k *nonstick.Socket, _ nonstick.Args) error {
+				got = k.JoinRewind(ctx, "kept", nonstick.Rewind{})
+				return nil
+			})
+		}, patient, func(c *nonstick.Config) { c.Store = unread{c.Store, &refuses} })
+		c := w.joinLasting(s, "websocket")
+		c.send(`42["enter"]`)
+		if !errors.Is(got, sessionstore.ErrThrottled) {
+			t.Error(got)
+		}
+		began := time.Now()
+		w.emits(s.To("kept"), "said", "1")
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the emit took %s", took)
+		}
+		if said := c.said(); len(said) > 0 {
+			t.Errorf("got %q", said)
+		}
+		refuses = false
+		c.send(`42["enter"]`)
+		if said := c.said(); got != nil || !slices.Equal(said, numbers(1, 1)) {
+			t.Errorf("got %q, %v", said, got)
+		}
+	})
+}
+
+// TestRewindLeftMeanwhile: a broadcast that waits for a socket which joins goes on when that leaves, and passes it over.
+func TestRewindLeftMeanwhile(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.server(keeping, patient)
+		c := w.joinLasting(s, "websocket")
+		k, _ := new(w.session(c.box())).Socket("/")
+		joining := sessionstore.Lease{Owner: "slow", Until: time.Now().Add(time.Minute)}
+		w.must(w.store.JoinLater(t.Context(), k, "kept", joining, sessionstore.SocketLimits{Rooms: 9}))
+		emitted := make(chan error, 1)
+		go func() { emitted <- s.To("kept").Emit(t.Context(), "said", "1") }()
+		time.Sleep(time.Second)
+		select {
+		case err := <-emitted:
+			t.Fatalf("the broadcast has not waited: %v", err)
+		default:
+		}
+		w.must(w.store.Leave(t.Context(), k, "kept"))
+		w.must(<-emitted)
+		if said := c.said(); len(said) > 0 {
+			t.Errorf("got %q", said)
+		}
+		if !c.comeBack(s, "websocket") {
+			t.Error("its socket has ended")
+		}
+	})
+}
+
+// TestRewindUpgrade: a client that has part of a history by polling gets the rest by WebSocket.
+func TestRewindUpgrade(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.server(keeping, patient)
+		for i := range 200 {
+			w.emits(s.To("kept"), "said", fmt.Sprint(i+1), strings.Repeat("x", 20_000))
+		}
+		c := w.joinLasting(s, "polling")
+		c.send(`420["rewind","kept",150]`)
+		got := c.said()
+		if n := len(got); n == 0 || n > 120 {
+			t.Fatalf("%d events came at first, want some of 150", n)
+		}
+		c.upgrade()
+		w.emits(s.To("kept"), "said", "201")
+		if got = append(got, c.said()...); !slices.Equal(got, numbers(51, 201)) {
+			t.Errorf("got %v", got)
+		}
+	})
+}
