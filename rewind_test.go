@@ -548,28 +548,40 @@ func (s slowRows) RoomMember(
 	return m, err
 }
 
-// TestRewindAtOnce: of several calls that have a socket join one room at once, one brings the history; all succeed once
-// the socket is in the room.
+// TestRewindAtOnce: of several instances that have a socket join one room at once, one brings the history. All succeed,
+// once the socket is in the room.
 func TestRewindAtOnce(t *testing.T) {
 	transports(t, func(t *testing.T, w *world, before, _ string) {
-		s := w.server(func(s *nonstick.Server) {
-			keeping(s)
-			nonstick.OnAck(s, "at once", func(ctx context.Context, k *nonstick.Socket, calls int) (int, error) {
-				var all errgroup.Group
-				for range calls {
-					all.Go(func() error { return k.JoinRewind(ctx, "kept", nonstick.Rewind{}) })
+		slow := func(c *nonstick.Config) { c.Store = slowRows{c.Store} }
+		var all []*nonstick.Server
+		for range 3 {
+			all = append(all, w.server(keeping, patient, slow))
+		}
+		c := w.joinLasting(all[0], before)
+		w.emits(all[0].To("kept"), "said", "1")
+		w.emits(all[0].To("kept"), "said", "2")
+		var asked errgroup.Group
+		replies := make([]string, len(all)) // of a WebSocket
+		for i, s := range all {
+			asked.Go(func() (err error) {
+				frame := fmt.Sprintf(`42%d["rewind","kept",10]`, i)
+				if c.conn.IsZero() {
+					return s.Engine().Post(t.Context(), c.sid, frame)
 				}
-				return calls, all.Wait()
+				replies[i], err = s.Engine().Message(t.Context(), c.conn, frame)
+				return err
 			})
-		}, patient, func(c *nonstick.Config) { c.Store = slowRows{c.Store} })
-		c := w.joinLasting(s, before)
-		w.emits(s.To("kept"), "said", "1")
-		w.emits(s.To("kept"), "said", "2")
-		c.send(`421["at once",3]`)
-		w.emits(s.To("kept"), "said", "3")
-		got := c.take()
-		if said, _ := saidOf(got); !slices.Equal(said, numbers(1, 3)) || !slices.Contains(got, `431[3]`) {
+		}
+		w.must(asked.Wait())
+		w.emits(all[0].To("kept"), "said", "3")
+		got := append(c.take(), replies...)
+		if said, _ := saidOf(got); !slices.Equal(said, numbers(1, 3)) {
 			t.Errorf("got %q", got)
+		}
+		for i := range all {
+			if !slices.Contains(got, fmt.Sprintf(`43%d["joined"]`, i)) {
+				t.Errorf("call %d has not joined: %q", i, got)
+			}
 		}
 	})
 }
@@ -662,7 +674,7 @@ func TestRewindTakenBack(t *testing.T) {
 	})
 }
 
-// TestRewindLeftMeanwhile: a broadcast that waits for a socket which joins goes on when that leaves, and passes it over.
+// TestRewindLeftMeanwhile: a broadcast that waits for a socket which joins goes on without it when it leaves.
 func TestRewindLeftMeanwhile(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.server(keeping, patient)
