@@ -103,3 +103,25 @@ func TestInputs(t *testing.T) {
 		}
 	}
 }
+
+// The end of the time is no failure, and a failure is not the end of the time.
+func TestEndOnly(t *testing.T) {
+	const (
+		begin = "fuzz: elapsed: 3s, execs: 24928 (8309/sec), new interesting: 1 (total: 144)\n" +
+			"--- FAIL: FuzzA (4.04s)\n    "
+		end   = "context deadline exceeded\n"
+		input = "Failing input written to testdata/fuzz/FuzzA/1\n"
+	)
+	for said, want := range map[string]bool{
+		begin + end + "FAIL\nexit status 1\n":                                            true,
+		begin + end + "    \n    " + input + "FAIL\n":                                    false,
+		begin + end + "FAIL\n" + input:                                                   false,
+		begin + "--- FAIL: FuzzA (0.00s)\n        a_test.go:1: " + end + "FAIL\n":        false,
+		begin + "fuzzing process hung or terminated unexpectedly: exit status 2\nFAIL\n": false,
+		"PASS\n": false,
+	} {
+		if got := endOnly(said); got != want {
+			t.Errorf("%v, want %v: %s", got, want, said)
+		}
+	}
+}
