@@ -87,17 +87,16 @@ func (s *Store) changeMember(k roomKey, m sessionstore.Member, change func(*sess
 	t.put(m.Socket, m)
 }
 
-// hasMember reports whether there is a row, and what is says of it.
-func (s *Store) hasMember(k roomKey, id sessionstore.SocketID, is func(sessionstore.Member) bool) bool {
+// row returns the row of a socket in a room, if there is one.
+func (s *Store) row(k roomKey, id sessionstore.SocketID) (sessionstore.Member, bool) {
 	st := s.roomStripe(k)
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	t := st.tables[k]
 	if t == nil {
-		return false
+		return sessionstore.Member{}, false
 	}
-	m, there := t.get(id)
-	return there && is(m)
+	return t.get(id)
 }
 
 // hintMember sets the hint of a row that is there.
@@ -141,8 +140,10 @@ func (s *Store) join(
 		s.meter.Add(sessionstore.OpJoin, sessionstore.Usage{Writes: 2})
 		return fmt.Errorf("join room: socket: %w", sessionstore.ErrNotFound)
 	}
-	if unless != nil && s.hasMember(inRoom(k.Namespace, room), k.ID, unless) {
-		return fmt.Errorf("join room: member: %w", sessionstore.ErrExists)
+	if unless != nil {
+		if m, there := s.row(inRoom(k.Namespace, room), k.ID); there && unless(m) {
+			return fmt.Errorf("join room: member: %w", sessionstore.ErrExists)
+		}
 	}
 	own := e.kept[k.ID]
 	if _, there := own.rooms[room]; !there {
@@ -226,15 +227,11 @@ func (s *Store) Member(
 // member reads a row of members.
 func (s *Store) member(k roomKey, id sessionstore.SocketID, what string) (sessionstore.Member, error) {
 	s.read(sessionstore.OpMember)
-	st := s.roomStripe(k)
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if t := st.tables[k]; t != nil {
-		if m, ok := t.get(id); ok {
-			return m, nil
-		}
+	m, ok := s.row(k, id)
+	if !ok {
+		return sessionstore.Member{}, fmt.Errorf("%s: %w", what, sessionstore.ErrNotFound)
 	}
-	return sessionstore.Member{}, fmt.Errorf("%s: %w", what, sessionstore.ErrNotFound)
+	return m, nil
 }
 
 // Members implements [sessionstore.Rooms].
