@@ -294,7 +294,7 @@ func (s *Server) leaveOutbox(
 	} else if told, err := s.tellToLeave(ctx, inv, row); err != nil {
 		return err
 	} else if !told {
-		inv.Close(delivery.ReasonTransportError)
+		inv.CloseFor(delivery.ReasonTransportError, delivery.Untold)
 	}
 	return s.endOutbox(ctx, inv, row, reason)
 }

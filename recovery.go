@@ -137,7 +137,8 @@ func (s *Server) recover(
 		if refusal := n.ask(ctx, socket); refusal != nil {
 			err := s.engine.Fail(ctx, box.ID, delivery.ReasonServerDisconnect)
 			if err == nil && box.Carrier != "" { // the client there is not told that its socket has ended
-				err = s.engine.Fail(ctx, box.Carrier, delivery.ReasonTransportClose)
+				const why = "its client came back by another connection, and a middleware refused it"
+				err = s.engine.FailFor(ctx, box.Carrier, delivery.ReasonTransportClose, why)
 			}
 			if err != nil {
 				return false, fmt.Errorf("nonstick: recover: %w", err)

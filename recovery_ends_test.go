@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick"
+	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -42,8 +43,12 @@ func TestRecoveryToldToLeave(t *testing.T) {
 						w.must(err)
 						w.must(to.Disconnect(t.Context(), false))
 					}
-					if open := w.session(k.sid).State == sessionstore.Open; open != c.told {
+					own := w.session(k.sid)
+					if open := own.State == sessionstore.Open; open != c.told {
 						t.Errorf("its session is open: %v", open)
+					}
+					if !c.told && own.Details.Description != delivery.Untold {
+						t.Errorf("it has closed for %q: %q", own.Reason, own.Details.Description)
 					}
 					w.must(<-emitted)
 					if got := k.take(); slices.Contains(got, "41") != c.told {
@@ -84,8 +89,9 @@ func TestRecoveryRefusedToATwin(t *testing.T) {
 				twin.send(twin.hello())
 				twin.expect(`44{"message":"not any more"}`)
 				synctest.Wait()
-				if k := w.session(c.sid); k.State == sessionstore.Open || k.Reason != "transport close" {
-					t.Errorf("the session of the other is %s: %q", k.State, k.Reason)
+				k := w.session(c.sid)
+				if k.State == sessionstore.Open || k.Reason != "transport close" || k.Details.Description == "" {
+					t.Errorf("the session of the other is %s: %q, %q", k.State, k.Reason, k.Details.Description)
 				}
 				twin.expectOpen()
 				w.expectNobody("/")

@@ -112,7 +112,7 @@ func (a *Adapter) disconnectOutbox(ctx context.Context, s sessionstore.Session, 
 			continue
 		}
 		if !told { // or its client would not come to know
-			details := sessionstore.Details{Description: "its client takes nothing, and is to leave"}
+			details := sessionstore.Details{Description: delivery.Untold}
 			err = errors.Join(err, closing.Close(
 				ctx, s.Carrier, delivery.ReasonTransportError, delivery.CloseOptions{Details: details},
 			))

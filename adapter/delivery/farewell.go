@@ -19,13 +19,17 @@ const (
 	farewell = math.MaxInt32
 )
 
+// Untold is what there is to say of a session that is closed because [Delivery.Farewell] could not tell its client.
+const Untold = "its client takes nothing, and is to leave"
+
 // Farewell brings the last packet of an outbox to the session that carries it. What was appended before it goes before
 // it, also where another caller pushes that. What is appended behind it waits in the outbox: a client that is told to
 // leave, and connects again over the same connection at once, would take it for what its next socket gets.
 //
-// The caller then closes the outbox, on condition of that carrier. It returns the outbox as it is, of which another
-// session may be the carrier by now, or none: that has not been told. Told is false if the client takes nothing for two
-// seconds, or may not have it: then the caller closes the session too.
+// Farewell returns the outbox as it is by now. If its carrier is still the one that was given, the caller closes the
+// outbox, on condition of that carrier. If it is another session, or none, that has not been told. Told is false if the
+// client takes nothing for two seconds, or may not have the packet: then the caller closes the session too, see
+// [Untold].
 func (d *Delivery) Farewell(
 	ctx context.Context, outbox, carrier sessionstore.SessionID, p sessionstore.Packet,
 ) (now sessionstore.Session, told bool, err error) {

@@ -241,10 +241,10 @@ func (i *Invocation) Reread(s sessionstore.Session) { i.session, i.Incoming = s,
 func (i *Invocation) OnWebSocket() bool { return !i.conn.IsZero() }
 
 // Close closes the session once everything sent has left.
-func (i *Invocation) Close(reason string) { i.closeFor(reason, "") }
+func (i *Invocation) Close(reason string) { i.CloseFor(reason, "") }
 
-// closeFor is Close for a reason that there is more to say about.
-func (i *Invocation) closeFor(reason, details string) {
+// CloseFor is Close for a reason that there is more to say about, to disconnect handlers.
+func (i *Invocation) CloseFor(reason, details string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.reason, i.details = reason, details
@@ -278,7 +278,7 @@ func (i *Invocation) guard(ctx context.Context, f func() error) {
 	defer func() {
 		if r := recover(); r != nil {
 			i.engine.log.ErrorContext(ctx, "handler panicked", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-			i.closeFor(delivery.ReasonForcedClose, "a handler panicked")
+			i.CloseFor(delivery.ReasonForcedClose, "a handler panicked")
 		}
 	}()
 	err := f()
@@ -299,7 +299,7 @@ func (i *Invocation) guard(ctx context.Context, f func() error) {
 	} else {
 		i.engine.log.ErrorContext(ctx, "handler failed", "session", NameInLog(i.session.ID), "error", err)
 	}
-	i.closeFor(reason, details)
+	i.CloseFor(reason, details)
 }
 
 // finish lets what was sent leave. The reply is a frame to answer the request with, or empty.
