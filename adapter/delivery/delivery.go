@@ -107,7 +107,8 @@ type Store interface {
 type Delivery struct {
 	store   Store
 	pusher  Pusher
-	groups  GroupPusher // nil if the pusher sends single messages only
+	groups  GroupPusher     // nil if the pusher sends single messages only
+	now     ImmediatePusher // nil if pushes may wait
 	closing *Closing
 	limits  Limits
 	serial  *known // sessions seen to be serial and on WebSocket: neither ever changes
@@ -130,10 +131,11 @@ type Try func(ctx context.Context) (busy bool, err error)
 // New returns a Delivery. Closing says what happens to sessions that have to be closed.
 func New(store Store, pusher Pusher, closing *Closing, limits Limits) *Delivery {
 	groups, _ := pusher.(GroupPusher)
+	now, _ := pusher.(ImmediatePusher)
 	_, immediate := store.(sessionstore.Immediate)
 	return &Delivery{
-		store: store, pusher: pusher, groups: groups, closing: closing, limits: limits.WithDefaults(),
-		serial: &known{}, ending: &known{}, collections: &collections{},
+		store: store, pusher: pusher, groups: groups, now: now, closing: closing,
+		limits: limits.WithDefaults(), serial: &known{}, ending: &known{}, collections: &collections{},
 		end: closing.Close, rules: protocol.Of(store), immediate: immediate,
 	}
 }
@@ -204,15 +206,33 @@ type First struct {
 // Done reports whether the packets are delivered: there is nothing left to do.
 func (f First) Done() bool { return f.made && f.err == nil }
 
-// First makes the first try of a delivery, in place, if that waits for nothing: the store is a [sessionstore.Immediate]
-// and the packets go into a buffer. For a caller that delivers to many sessions; unless the first try is Done, the
-// caller goes on with [Delivery.After]. The packets must have passed [Delivery.Check].
+// First makes the first try of a delivery, in place, if that waits for nothing: the packets go into a buffer of a
+// [sessionstore.Immediate], or to a connection of an [ImmediatePusher]. For a caller that delivers to many sessions;
+// unless the first try is Done, it goes on with [Delivery.After]. The packets must have passed [Delivery.Check].
 func (d *Delivery) First(ctx context.Context, t Target, packets []sessionstore.Packet) First {
-	elsewhere := !t.Hint.IsZero() || t.Volatile || t.Session.IsOutbox()
-	if !d.immediate || elsewhere || d.serial.has(t.Session) || d.ending.has(t.Session) || d.collections.has(t.Session) {
+	if t.Volatile || t.Session.IsOutbox() || d.ending.has(t.Session) || d.collections.has(t.Session) {
+		return First{}
+	}
+	if !t.Hint.IsZero() {
+		return First{made: d.pushNow(t.Hint, packets)}
+	}
+	if !d.immediate || d.serial.has(t.Session) {
 		return First{}
 	}
 	return First{made: true, err: d.store.Deliver(ctx, t.Session, packets, d.limits.Buffer)}
+}
+
+// pushNow sends a packet to a connection if that waits for nothing, and reports whether it has. If not, nothing was
+// sent.
+func (d *Delivery) pushNow(conn sessionstore.Connection, packets []sessionstore.Packet) bool {
+	if d.now == nil || len(packets) != 1 {
+		return false
+	}
+	frames := packets[0].Frames
+	for group := range groups(frames) { // more than one are not all or nothing
+		return len(group) == len(frames) && d.now.PushNow(conn, frames)
+	}
+	return false
 }
 
 // After is Deliver behind a first try, which is not repeated.

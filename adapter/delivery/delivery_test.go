@@ -244,6 +244,87 @@ func TestFirst(t *testing.T) {
 	}
 }
 
+// immediatePusher pushes in place what its connections take at once.
+type immediatePusher struct {
+	*pushtest.Pusher
+	tries int // in place
+}
+
+func (p *immediatePusher) PushNow(conn sessionstore.Connection, frames []string) bool {
+	p.tries++
+	return p.PushGroup(context.Background(), conn, frames) == nil
+}
+
+// PushGroup implements [delivery.GroupPusher]: a connection in trouble takes none of the frames.
+func (p *immediatePusher) PushGroup(ctx context.Context, conn sessionstore.Connection, frames []string) error {
+	for _, f := range frames {
+		if err := p.Push(ctx, conn, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A push in place is the first try of a delivery where one message, or one group, goes to a connection that takes it at
+// once. One that is refused sent nothing, and is made again with all that belongs to it.
+func TestFirstPush(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		make    func(w *world)
+		target  delivery.Target
+		packets [][]string
+		tries   int // in place
+		done    bool
+		pushed  string
+		reason  string
+	}{
+		{"one message", webSocket, hinted, [][]string{{"4a"}}, 1, true, "4a", ""},
+		{"one group", webSocket, hinted, [][]string{{"451-a", "bAQI="}}, 1, true, "451-a bAQI=", ""},
+		{"several groups", webSocket, hinted, [][]string{{"4a", "4b"}}, 0, false, "4a 4b", ""},
+		{"several packets", webSocket, hinted, [][]string{{"4a"}, {"4b"}}, 0, false, "4a 4b", ""},
+		{"busy", busyOnce, hinted, [][]string{{"4a"}}, 1, false, "4a", ""},
+		{"gone", goneConn, hinted, [][]string{{"4a"}}, 1, false, "", delivery.ReasonTransportClose},
+		{"no hint", webSocket, delivery.Target{Session: sid}, [][]string{{"4a"}}, 0, false, "4a", ""},
+		{"volatile", webSocket, volatileHinted, [][]string{{"4a"}}, 0, false, "4a", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
+				c.make(w)
+				p := &immediatePusher{Pusher: w.Pusher}
+				d := delivery.New(w.Store, p, w.Closing, delivery.Limits{})
+				var packets []sessionstore.Packet
+				for _, frames := range c.packets {
+					packets = append(packets, w.Packet(frames...))
+				}
+				first := d.First(t.Context(), c.target, packets)
+				if first.Done() != c.done || p.tries != c.tries {
+					t.Errorf("done %v by %d pushes in place, want %v by %d", first.Done(), p.tries, c.done, c.tries)
+				}
+				if !first.Done() {
+					_, _ = d.After(t.Context(), c.target, packets, first)
+				}
+				w.expectSession(c.pushed, "", c.reason)
+			})
+		})
+	}
+}
+
+// hinted is S with the connection that it has, volatileHinted the same for packets that may be dropped.
+var (
+	hinted         = delivery.Target{Session: sid, Hint: conn("S")}
+	volatileHinted = delivery.Target{Session: sid, Hint: conn("S"), Volatile: true}
+)
+
+func busyOnce(w *world) {
+	webSocket(w)
+	w.Pusher.Answer(conn("S"), delivery.ErrBusy)
+}
+
+func goneConn(w *world) {
+	webSocket(w)
+	w.Pusher.AnswerAlways(conn("S"), delivery.ErrGone)
+}
+
 // expectSession fails the test unless S was pushed and has in its buffer what is wanted, and was closed now for
 // the reason, if there is one.
 func (w *world) expectSession(pushed, buffered, reason string) {

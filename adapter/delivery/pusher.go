@@ -36,3 +36,11 @@ type GroupPusher interface {
 	// PushGroup sends the frames, each as one message, or none of them. Errors are those of [Pusher.Push].
 	PushGroup(ctx context.Context, conn sessionstore.Connection, frames []string) error
 }
+
+// ImmediatePusher is an optional ability of a [Pusher]: to send to connections of its own process with no wait but for
+// a lock. A caller that sends to many then does so in place, without a goroutine for each.
+type ImmediatePusher interface {
+	// PushNow sends the frames with nothing between them, if it can without waiting, and reports whether it has. If
+	// not, nothing was sent, and [Pusher.Push] tells why.
+	PushNow(conn sessionstore.Connection, frames []string) bool
+}

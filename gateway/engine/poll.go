@@ -25,8 +25,11 @@ const (
 // one before, up to [Options.PollPace].
 const LeastPollPace = 25 * time.Millisecond
 
-// gatherPace is the longest pause of a GET that gathers: 1, 2, 4, 8 and 16 ms.
-const gatherPace = 16 * time.Millisecond
+// A GET that gathers answers once nothing has come for gatherPace, and after gatherMost at the latest.
+const (
+	gatherPace = 2 * time.Millisecond
+	gatherMost = 30 * time.Millisecond
+)
 
 // pollTries is how often a GET reads because a write of its own was refused or in doubt.
 const pollTries = 100
@@ -90,7 +93,7 @@ type poller struct {
 	unprobed bool // it has read the session before a probe
 	reread   time.Duration
 	heard    <-chan struct{} // that the session may have changed; nil if the store gives no hints
-	pace     time.Duration   // of its gathering
+	gathered bool            // it has waited for more than it had found
 	cause    error
 }
 
@@ -119,7 +122,7 @@ func (p *poller) until(ctx context.Context) (string, error) {
 		if !p.from.ofVersion(&s) && action.Do != protocol.GetUnknown {
 			return "", engineio.ErrVersion
 		}
-		if action.Do == protocol.GetGive && p.gathers(&s) && p.comes(ctx, changed) {
+		if action.Do == protocol.GetGive && p.gathers(&s) && p.gather(ctx, changed) {
 			continue
 		}
 		payload, done, err := p.act(ctx, g, action)
@@ -209,33 +212,34 @@ func (p *poller) act(
 	return payload, true, err
 }
 
-// gathers reports whether the GET waits for p.pace before it takes what it has found, if more comes meanwhile. A GET
-// that comes while broadcasts follow each other finds several entries. If it took them at once, its client would be
-// back for the next few, and a burst would cost each client dozens of requests. So it waits as long as more comes, for
-// 31 ms at most. It does that only where to read again costs nothing.
+// gathers reports whether the GET waits for more before it takes what it has found. A GET that comes while broadcasts
+// follow each other finds several entries. If it took them at once, its client would be back for the next few, and a
+// burst would cost each client dozens of requests. So it waits as long as more comes, for gatherMost at most, and not
+// much longer: all clients wait for the end of the burst. It does that once, and only where reading costs nothing.
 func (p *poller) gathers(s *sessionstore.Session) bool {
 	n := len(s.Pending())
-	if !p.e.immediate || p.parked || n < 2 || n >= maxAnswerPackets || p.pace >= gatherPace {
-		return false
-	}
-	p.pace = max(time.Millisecond, 2*p.pace)
-	return true
+	return p.e.immediate && !p.gathered && !p.parked && n >= 2 && n < maxAnswerPackets
 }
 
-// comes waits for p.pace and reports whether the session has changed.
-func (p *poller) comes(ctx context.Context, changed <-chan struct{}) bool {
-	timer := time.NewTimer(p.pace)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+// gather waits while the session changes, and reports whether it has.
+func (p *poller) gather(ctx context.Context, changed <-chan struct{}) (more bool) {
+	p.gathered = true
+	pace := time.NewTicker(gatherPace)
+	defer pace.Stop()
+	for range gatherMost / gatherPace {
+		select {
+		case <-pace.C:
+		case <-ctx.Done():
+			return more
+		}
+		select {
+		case <-changed:
+		default:
+			return more
+		}
+		more, changed = true, p.e.waker.Changed(p.id)
 	}
-	select {
-	case <-changed:
-		return true
-	default:
-		return false
-	}
+	return more
 }
 
 // overlap closes a session whose client has two GETs open.

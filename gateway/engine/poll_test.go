@@ -286,7 +286,7 @@ type immediateStore struct{ wakingStore }
 
 func (immediateStore) Immediate() {}
 
-// A GET that comes into a burst takes more of it along, where that costs nothing: as long as more comes, and 31 ms at
+// A GET that comes into a burst takes more of it along, where that costs nothing: as long as more comes, and 30 ms at
 // most. One that finds a single entry, and one that was parked, are answered at once.
 func TestGather(t *testing.T) {
 	const ms = time.Millisecond
@@ -300,10 +300,10 @@ func TestGather(t *testing.T) {
 		within    time.Duration
 	}{
 		{"one entry", true, 1, false, every(ms, 1), "4", 0},
-		{"the burst is over", true, 2, false, nil, "4 4", ms},
-		{"more comes", true, 2, false, []time.Duration{ms / 2, 2 * ms}, "4 4 4 4", 7 * ms},
-		{"more comes, too late", true, 2, false, []time.Duration{2 * ms}, "4 4", ms},
-		{"more and more comes", true, 2, false, every(ms, 50), strings.Repeat("4 ", 32) + "4", 31 * ms},
+		{"the burst is over", true, 2, false, nil, "4 4", 2 * ms},
+		{"more comes", true, 2, false, []time.Duration{ms, 3 * ms}, "4 4 4 4", 6 * ms},
+		{"more comes, too late", true, 2, false, []time.Duration{3 * ms}, "4 4", 2 * ms},
+		{"more and more comes", true, 2, false, every(ms, 50), strings.Repeat("4 ", 31) + "4", 30 * ms},
 		{"as many as an answer carries", true, 400, false, every(ms, 1), strings.Repeat("4 ", 399) + "4", 0},
 		{"parked", true, 0, true, []time.Duration{0, ms}, "4", 0},
 		{"where to read costs", false, 2, false, every(ms, 1), "4 4", 0},

@@ -60,6 +60,38 @@ func TestGroups(t *testing.T) {
 	wg.Wait()
 }
 
+// In place goes what a connection of this process takes at once, and nothing else.
+func TestPushNow(t *testing.T) {
+	s := start(t, emulator.AWS())
+	other := start(t, emulator.AWS())
+	c := s.dial(t, "")
+	own, remote := direct.New(s.Server, nil), direct.New(other.Server, nil)
+	gone := sessionstore.Connection{ID: "AAAAAAAAAAAAAAA=", Endpoint: s.Endpoint()}
+	for _, tt := range []struct {
+		name   string
+		pusher *direct.Pusher
+		conn   sessionstore.Connection
+		frames []string
+		sent   bool
+	}{
+		{"a frame", own, c.conn, []string{"4a"}, true},
+		{"a group", own, c.conn, []string{"4b", "4c"}, true},
+		{"of another process", remote, c.conn, []string{"4d"}, false},
+		{"gone", own, gone, []string{"4d"}, false},
+		{"too large", own, c.conn, []string{"4d", "4" + strings.Repeat("x", 128<<10)}, false},
+	} {
+		if sent := tt.pusher.PushNow(tt.conn, tt.frames); sent != tt.sent {
+			t.Errorf("%s: sent %v, want %v", tt.name, sent, tt.sent)
+		}
+	}
+	if !own.PushNow(c.conn, []string{"4end"}) {
+		t.Fatal("the last frame was not sent")
+	}
+	for _, frame := range []string{"4a", "4b", "4c", "4end"} {
+		c.want(ws.OpText, frame)
+	}
+}
+
 // A group is refused as a single frame is, and then none of it is sent.
 func TestGroupErrors(t *testing.T) {
 	s := start(t, emulator.AWS())

@@ -18,8 +18,9 @@ type Pusher struct {
 }
 
 var (
-	_ delivery.Pusher      = (*Pusher)(nil)
-	_ delivery.GroupPusher = (*Pusher)(nil)
+	_ delivery.Pusher          = (*Pusher)(nil)
+	_ delivery.GroupPusher     = (*Pusher)(nil)
+	_ delivery.ImmediatePusher = (*Pusher)(nil)
 )
 
 // New returns a pusher for the connections of s, which leaves those of other endpoints to remote. Without other
@@ -42,6 +43,11 @@ func (p *Pusher) PushGroup(ctx context.Context, conn sessionstore.Connection, fr
 		return postGroup(ctx, conn, frames)
 	}
 	return pushed(p.server.PostToConnection(conn.ID, frames...))
+}
+
+// PushNow implements [delivery.ImmediatePusher].
+func (p *Pusher) PushNow(conn sessionstore.Connection, frames []string) bool {
+	return conn.Endpoint == p.server.Endpoint() && p.server.PostToConnection(conn.ID, frames...) == nil
 }
 
 // Close implements [delivery.Pusher].
