@@ -58,6 +58,9 @@ func (e *Engine) PollAs(ctx context.Context, id sessionstore.SessionID, t string
 	tries := again.Times(pollTries)
 	for tries.Next(ctx) {
 		payload, err := p.until(ctx)
+		if errors.Is(err, errAgain) && errors.Is(p.cause, sessionstore.ErrConflict) {
+			payload, err = p.until(ctx) // with no pause: what it waits for may have come between its read and its write
+		}
 		if !errors.Is(err, errAgain) {
 			return payload, err
 		}

@@ -281,6 +281,39 @@ func TestParked(t *testing.T) {
 	}
 }
 
+// A GET whose write is refused, for a packet has come since it read, is answered with that at once. One whose write is
+// in doubt, or is refused again, pauses before it reads.
+func TestRefusedGET(t *testing.T) {
+	doubt := fault{errors.New("timeout"), false}
+	refused := fault{sessionstore.ErrConflict, false}
+	for _, c := range []struct {
+		name   string
+		faults []fault // of the write
+		pauses bool
+	}{
+		{"a packet came", nil, false},
+		{"refused once", []fault{refused}, false},
+		{"refused twice", []fault{refused, refused}, true},
+		{"in doubt", []fault{doubt}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+				id := w.polling()
+				if c.faults == nil {
+					w.store.before[sessionstore.OpPark] = func() { w.deliver(id, "4") }
+				} else {
+					w.deliver(id, "4")
+					w.store.faults[sessionstore.OpAnswer] = c.faults
+				}
+				start := time.Now()
+				if got := w.get(id, "t1"); got != "4" || (time.Since(start) > 0) != c.pauses {
+					t.Errorf("got %q after %v; want a pause: %v", got, time.Since(start), c.pauses)
+				}
+			})
+		})
+	}
+}
+
 // immediateStore is a faultyStore that costs nothing to read again.
 type immediateStore struct{ wakingStore }
 
