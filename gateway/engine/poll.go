@@ -29,6 +29,9 @@ const LeastPollPace = 25 * time.Millisecond
 const (
 	gatherPace = 2 * time.Millisecond
 	gatherMost = 30 * time.Millisecond
+	// gatherParked is how many entries are a burst to a GET that was parked. What a handler emits, to two or three
+	// rooms, is none, and is not held up.
+	gatherParked = 4
 )
 
 // pollTries is how often a GET reads because a write of its own was refused or in doubt.
@@ -216,12 +219,17 @@ func (p *poller) act(
 }
 
 // gathers reports whether the GET waits for more before it takes what it has found. A GET that comes while broadcasts
-// follow each other finds several entries. If it took them at once, its client would be back for the next few, and a
-// burst would cost each client dozens of requests. So it waits as long as more comes, for gatherMost at most, and not
-// much longer: all clients wait for the end of the burst. It does that once, and only where reading costs nothing.
+// follow each other finds several entries, and one that was parked does so if many came while it woke. If it took them
+// at once, its client would be back for the next few, and a burst would cost each client dozens of requests. So it
+// waits as long as more comes, for gatherMost at most, and not much longer: all clients wait for the end of the burst.
+// It does that once, and only where reading costs nothing.
 func (p *poller) gathers(s *sessionstore.Session) bool {
+	least := 2
+	if p.parked {
+		least = gatherParked
+	}
 	n := len(s.Pending())
-	return p.e.immediate && !p.gathered && !p.parked && n >= 2 && n < maxAnswerPackets
+	return p.e.immediate && !p.gathered && n >= least && n < maxAnswerPackets
 }
 
 // gather waits while the session changes, and reports whether it has.

@@ -320,7 +320,7 @@ type immediateStore struct{ wakingStore }
 func (immediateStore) Immediate() {}
 
 // A GET that comes into a burst takes more of it along, where that costs nothing: as long as more comes, and 30 ms at
-// most. One that finds a single entry, and one that was parked, are answered at once.
+// most. One that finds a single entry, and one that was parked and finds three, are answered at once.
 func TestGather(t *testing.T) {
 	const ms = time.Millisecond
 	for _, c := range []struct {
@@ -329,17 +329,20 @@ func TestGather(t *testing.T) {
 		finds     int             // entries in the buffer
 		parked    bool            // before the burst
 		burst     []time.Duration // when another entry comes
+		waking    int             // entries that come while the parked GET wakes
 		want      string
 		within    time.Duration
 	}{
-		{"one entry", true, 1, false, every(ms, 1), "4", 0},
-		{"the burst is over", true, 2, false, nil, "4 4", 2 * ms},
-		{"more comes", true, 2, false, []time.Duration{ms, 3 * ms}, "4 4 4 4", 6 * ms},
-		{"more comes, too late", true, 2, false, []time.Duration{3 * ms}, "4 4", 2 * ms},
-		{"more and more comes", true, 2, false, every(ms, 50), strings.Repeat("4 ", 31) + "4", 30 * ms},
-		{"as many as an answer carries", true, 400, false, every(ms, 1), strings.Repeat("4 ", 399) + "4", 0},
-		{"parked", true, 0, true, []time.Duration{0, ms}, "4", 0},
-		{"where to read costs", false, 2, false, every(ms, 1), "4 4", 0},
+		{"one entry", true, 1, false, every(ms, 1), 0, "4", 0},
+		{"the burst is over", true, 2, false, nil, 0, "4 4", 2 * ms},
+		{"more comes", true, 2, false, []time.Duration{ms, 3 * ms}, 0, "4 4 4 4", 6 * ms},
+		{"more comes, too late", true, 2, false, []time.Duration{3 * ms}, 0, "4 4", 2 * ms},
+		{"more and more comes", true, 2, false, every(ms, 50), 0, strings.Repeat("4 ", 31) + "4", 30 * ms},
+		{"as many as an answer carries", true, 400, false, every(ms, 1), 0, strings.Repeat("4 ", 399) + "4", 0},
+		{"parked", true, 0, true, []time.Duration{0, ms}, 0, "4", 0},
+		{"parked, with three to take", true, 0, true, []time.Duration{0}, 2, "4 4 4", 0},
+		{"parked, with four to take", true, 0, true, []time.Duration{0}, 3, "4 4 4 4", 4 * ms},
+		{"where to read costs", false, 2, false, every(ms, 1), 0, "4 4", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
@@ -356,6 +359,13 @@ func TestGather(t *testing.T) {
 				get := w.parkAt(t.Context(), at, id, "t1")
 				if !c.parked {
 					start = time.Now()
+				}
+				if c.waking > 0 {
+					w.store.beforeNext(sessionstore.OpGet, func() {
+						for range c.waking {
+							w.deliver(id, "4")
+						}
+					})
 				}
 				go func() {
 					for _, after := range c.burst {

@@ -66,6 +66,13 @@ type wakingStore struct {
 	sessionstore.Waker
 }
 
+// beforeNext has the next call of an operation call back first.
+func (s *faultyStore) beforeNext(op sessionstore.Op, f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.before[op] = f
+}
+
 func (s *faultyStore) fail(op sessionstore.Op, call func() error) error {
 	s.mu.Lock()
 	before := s.before[op]
