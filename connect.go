@@ -291,27 +291,30 @@ func (s *Server) leaveOutbox(
 		if err := inv.Flush(ctx); err != nil && !errors.Is(err, delivery.ErrClosed) {
 			return err
 		}
-	} else if told, err := s.tellToLeave(ctx, inv, row); err != nil {
+	} else if untold, err := s.tellToLeave(ctx, inv, row); err != nil {
 		return err
-	} else if !told {
-		inv.CloseFor(delivery.ReasonTransportError, delivery.Untold)
+	} else if untold != "" {
+		inv.CloseFor(delivery.ReasonTransportError, untold)
 	}
 	return s.endOutbox(ctx, inv, row, reason)
 }
 
 // tellToLeave tells the client of a recoverable socket that it has to leave, behind what was sent to it in this
-// request. It reports false if the client does not take that.
+// request. It returns why the session has to end, if the client does not take that.
 func (s *Server) tellToLeave(
 	ctx context.Context, inv *engine.Invocation, row *sessionstore.Socket,
-) (told bool, err error) {
+) (untold string, err error) {
 	if err := inv.Flush(ctx); err != nil && !errors.Is(err, delivery.ErrClosed) {
-		return false, err
+		return "", err
 	}
-	now, told, err := s.engine.Delivery().Farewell(ctx, row.Session, inv.ID(), s.bye(ctx, row))
+	now, untold, err := s.engine.Delivery().Farewell(ctx, row.Session, inv.ID(), s.bye(ctx, row))
 	if err != nil {
-		return false, fmt.Errorf("nonstick: tell a client to leave: %w", err)
+		return "", fmt.Errorf("nonstick: tell a client to leave: %w", err)
 	}
-	return told || now.State != sessionstore.Open || now.Carrier != inv.ID(), nil
+	if now.State != sessionstore.Open || now.Carrier != inv.ID() {
+		return "", nil // it was not this session's to tell
+	}
+	return untold, nil
 }
 
 // leave runs the disconnect handler of a socket whose session goes on, and removes it. If another instance is doing so,

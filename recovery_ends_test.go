@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/nonstick-io/nonstick"
-	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/sessionstore"
 )
 
@@ -47,7 +46,7 @@ func TestRecoveryToldToLeave(t *testing.T) {
 					if open := own.State == sessionstore.Open; open != c.told {
 						t.Errorf("its session is open: %v", open)
 					}
-					if !c.told && own.Details.Description != delivery.Untold {
+					if !c.told && own.Details.Description != "its client takes nothing, and is to leave" {
 						t.Errorf("it has closed for %q: %q", own.Reason, own.Details.Description)
 					}
 					w.must(<-emitted)

@@ -90,13 +90,13 @@ const outboxTries = 4
 func (a *Adapter) disconnectOutbox(ctx context.Context, s sessionstore.Session, k sessionstore.Socket) error {
 	closing := a.delivery.Closing()
 	for range outboxTries {
-		o, told := delivery.CloseOptions{IfCarrier: s.Carrier}, true
+		o, untold := delivery.CloseOptions{IfCarrier: s.Carrier}, ""
 		if s.Carrier == "" {
 			o.IfPingAt = s.PingAt
 		} else {
 			bye := a.NewPacket(ctx, socketio.Packet{Type: socketio.Disconnect, Namespace: string(k.Namespace)})
 			last := sessionstore.Packet{ID: bye.id, Frames: bye.frames}
-			now, was, err := a.delivery.Farewell(ctx, s.ID, s.Carrier, last)
+			now, why, err := a.delivery.Farewell(ctx, s.ID, s.Carrier, last)
 			if err != nil || now.State != sessionstore.Open {
 				return err
 			}
@@ -104,15 +104,15 @@ func (a *Adapter) disconnectOutbox(ctx context.Context, s sessionstore.Session, 
 				s = now
 				continue
 			}
-			told = was
+			untold = why
 		}
 		err := closing.Close(ctx, s.ID, delivery.ReasonServerDisconnect, o)
 		if now, refused := sessionstore.Current(err); refused && now.State == sessionstore.Open {
 			s = now
 			continue
 		}
-		if !told { // or its client would not come to know
-			details := sessionstore.Details{Description: delivery.Untold}
+		if untold != "" { // or its client would not come to know
+			details := sessionstore.Details{Description: untold}
 			err = errors.Join(err, closing.Close(
 				ctx, s.Carrier, delivery.ReasonTransportError, delivery.CloseOptions{Details: details},
 			))

@@ -19,22 +19,28 @@ const (
 	farewell = math.MaxInt32
 )
 
-// Untold is what there is to say of a session that is closed because [Delivery.Farewell] could not tell its client.
-const Untold = "its client takes nothing, and is to leave"
+// untold says of a session why it is closed: because [Delivery.Farewell] could not tell its client, for an error of the
+// store or, if there is none but a refusal, because the client takes nothing.
+func untold(err error) string {
+	if _, refused := sessionstore.Current(err); err == nil || refused {
+		return "its client takes nothing, and is to leave"
+	}
+	return "its client could not be told to leave: " + err.Error()
+}
 
 // Farewell brings the last packet of an outbox to the session that carries it. What was appended before it goes before
 // it, also where another caller pushes that. What is appended behind it waits in the outbox: a client that is told to
 // leave, and connects again over the same connection at once, would take it for what its next socket gets.
 //
 // Farewell returns the outbox as it is by now. If its carrier is still the one that was given, the caller closes the
-// outbox, on condition of that carrier. If it is another session, or none, that has not been told. Told is false if the
-// client takes nothing for two seconds, or may not have the packet: then the caller closes the session too, see
-// [Untold].
+// outbox, on condition of that carrier. If it is another session, or none, that has not been told. Why is empty if the
+// client was told. Else it takes nothing for two seconds, or may not have the packet: then the caller closes the
+// session too, and why is what there is to say of it.
 func (d *Delivery) Farewell(
 	ctx context.Context, outbox, carrier sessionstore.SessionID, p sessionstore.Packet,
-) (now sessionstore.Session, told bool, err error) {
+) (now sessionstore.Session, why string, err error) {
 	if err := d.lead(ctx, outbox); err != nil && !errors.Is(err, ErrClosed) {
-		return now, false, err
+		return now, "", err
 	}
 	d = d.patient()
 	packets := []sessionstore.Packet{p}
@@ -45,24 +51,25 @@ func (d *Delivery) Farewell(
 		cur, refused := sessionstore.Current(err)
 		switch {
 		case err == nil:
-			told, err = d.farewell(ctx, now, carrier, hold, p)
-			return now, told, err
+			why, err = d.farewell(ctx, now, carrier, hold, p)
+			return now, why, err
 		case errors.Is(err, sessionstore.ErrNotFound):
-			return sessionstore.Session{ID: outbox, State: sessionstore.Closed}, true, nil
+			return sessionstore.Session{ID: outbox, State: sessionstore.Closed}, "", nil
 		case refused:
-			done, told, err := d.farewellHeld(ctx, &cur, carrier, p)
+			done, why, err := d.farewellHeld(ctx, &cur, carrier, p)
 			if now = cur; done || err != nil {
-				return now, told, err
+				return now, why, err
 			}
 		case sessionstore.InDoubt(err): // the client comes back, or learns that its session is over
+			why = untold(err)
 			now, err = d.readAgain(context.WithoutCancel(ctx), outbox)
-			return now, false, err
+			return now, why, err
 		}
 	}
 	if err != nil && now.ID == "" {
-		return now, false, fmt.Errorf("farewell: %w", err)
+		return now, "", fmt.Errorf("farewell: %w", err)
 	}
-	return now, false, nil
+	return now, untold(err), nil
 }
 
 // farewell pushes all up to the last packet, for the owner of the hold, who keeps it. If the carrier is another by now,
@@ -70,34 +77,36 @@ func (d *Delivery) Farewell(
 func (d *Delivery) farewell(
 	ctx context.Context, s sessionstore.Session, carrier sessionstore.SessionID, hold sessionstore.Lease,
 	p sessionstore.Packet,
-) (told bool, err error) {
+) (why string, err error) {
 	f := d.outboxPusher(&s, hold)
 	if s.Carrier != carrier {
 		f.skips = p.ID
 		_, err := f.run(ctx, s, s.Given, 0)
-		return false, err
+		return untold(nil), err
 	}
-	lost, err := f.entries(ctx, &s, s.Given, 0)
-	return !lost && err == nil, err
+	if lost, err := f.entries(ctx, &s, s.Given, 0); lost || err != nil {
+		return untold(err), err
+	}
+	return "", nil
 }
 
 // farewellHeld is Farewell where an outbox refuses the packet, because it has a hold or is closed. It is not done if
 // another caller pushes.
 func (d *Delivery) farewellHeld(
 	ctx context.Context, s *sessionstore.Session, carrier sessionstore.SessionID, p sessionstore.Packet,
-) (done, told bool, err error) {
+) (done bool, why string, err error) {
 	if s.State != sessionstore.Open || s.Carrier != carrier {
-		return true, false, nil
+		return true, untold(nil), nil
 	}
 	switch d.rules.Carry(s.Hold, "", time.Now()) {
 	case protocol.CarryCloseDead:
-		return true, false, d.closeCarrier(ctx, *s, ReasonTransportError, diedInDelivery)
+		return true, untold(nil), d.closeCarrier(ctx, *s, ReasonTransportError, diedInDelivery)
 	case protocol.CarryNumber:
 		return d.farewellByNumber(ctx, *s, p)
 	case protocol.CarryDone:
-		return false, false, nil
+		return false, "", nil
 	default: // it has no hold, and is full
-		return true, false, nil
+		return true, untold(nil), nil
 	}
 }
 
@@ -105,7 +114,7 @@ func (d *Delivery) farewellHeld(
 // got whole, and the last packet. It is not done if the carrier is on WebSocket by now.
 func (d *Delivery) farewellByNumber(
 	ctx context.Context, s sessionstore.Session, p sessionstore.Packet,
-) (done, told bool, err error) {
+) (done bool, why string, err error) {
 	has, part := s.Seq(), 0
 	for tries := again.Times(storeTries); tries.Next(ctx); {
 		limits := d.limits.Buffer
@@ -120,17 +129,17 @@ func (d *Delivery) farewellByNumber(
 		cur, _ := sessionstore.Current(err)
 		switch action, got := d.rules.Numbered(err, &s, limits.Number); action {
 		case protocol.NumberDone:
-			return true, true, nil
+			return true, "", nil
 		case protocol.NumberBehind:
 			has, part = got, cur.Numbers[s.ID.Part()]
 		case protocol.NumberSwitch:
-			return false, false, d.follow(ctx, s, cur, NewHold())
+			return false, "", d.follow(ctx, s, cur, NewHold())
 		case protocol.NumberLeave: // the caller that recovers the outbox is about to bring the first
-			return false, false, nil
+			return false, "", nil
 		case protocol.NumberRepeat:
 		default:
-			return true, false, nil
+			return true, untold(err), nil
 		}
 	}
-	return true, false, nil
+	return true, untold(err), nil
 }

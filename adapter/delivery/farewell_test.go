@@ -53,6 +53,7 @@ func TestFarewell(t *testing.T) {
 		carrier sessionstore.SessionID // that is thought to carry the outbox; S if empty
 
 		told bool
+		why  string   // part of what is said if it was not; that its client takes nothing, if empty
 		gone bool     // the outbox has closed
 		gets []string // in all, the event behind it included
 	}{
@@ -79,14 +80,21 @@ func TestFarewell(t *testing.T) {
 		},
 		{
 			name: "in doubt, not done", make: onWebSocket, store: faults(sessionstore.OpEnqueue, notDone),
-			gets: []string{`42["behind"]`},
+			gets: []string{`42["behind"]`}, why: errNoAnswer.Error(),
 		},
-		{name: "in doubt, done", make: onWebSocket, store: faults(sessionstore.OpEnqueue, done)},
+		{
+			name: "in doubt, done", make: onWebSocket, store: faults(sessionstore.OpEnqueue, done),
+			why: errNoAnswer.Error(),
+		},
 		{name: "a push in doubt", make: onWebSocket, push: []error{pushtest.ErrLost}},
 		{name: "closed", make: func(w *world) {
 			onWebSocket(w)
 			w.Must(w.Closing.Close(w.T.Context(), box, "client namespace disconnect", delivery.CloseOptions{}))
 		}, gone: true},
+		{
+			name: "on polling, throttled", make: onPolling, store: faults(sessionstore.OpDeliver, slices.Repeat(
+				[]fault{certain}, 12)...), why: sessionstore.ErrThrottled.Error(),
+		},
 		{
 			name: "on polling, in doubt", make: onPolling, store: faults(sessionstore.OpDeliver, done), told: true,
 			gets: []string{bye},
@@ -103,10 +111,16 @@ func TestFarewell(t *testing.T) {
 				if carrier == "" {
 					carrier = sid
 				}
-				now, told, err := w.Delivery.Farewell(t.Context(), box, carrier, w.Packet(bye))
+				now, why, err := w.Delivery.Farewell(t.Context(), box, carrier, w.Packet(bye))
 				w.Must(err)
-				if gone := now.State != sessionstore.Open; told != c.told || gone != c.gone {
-					t.Errorf("told %v, gone %v", told, gone)
+				if gone := now.State != sessionstore.Open; (why == "") != c.told || gone != c.gone {
+					t.Errorf("gone %v, not told for %q", gone, why)
+				}
+				if c.why == "" {
+					c.why = "takes nothing"
+				}
+				if why != "" && !strings.Contains(why, c.why) {
+					t.Errorf("not told for %q, want %q", why, c.why)
 				}
 				_, _ = w.Delivery.Deliver(
 					t.Context(), delivery.Target{Session: box}, []sessionstore.Packet{w.Packet(`42["behind"]`)},
