@@ -24,6 +24,7 @@ const (
 // TestLargeAnswers is answers near what Lambda takes, on the functions of the template: to a polling client that
 // fetches what has waited for long, without compression, and to callers of emit.
 func TestLargeAnswers(t *testing.T) {
+	t.Parallel()
 	s := stackClient{t, deploy(t, "ordered", "--app", "bench").url}
 	for name, unit := range map[string]string{
 		"the least in JSON": "a", "escaped for HTML": "<", "escaped in every JSON": `"`, "three bytes": "語",

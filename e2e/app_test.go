@@ -24,6 +24,7 @@ const appTime = 2 * time.Minute
 // TestApp takes a repository of one's own, as it is written, through what its owner does: its tests, the laptop, and
 // its template, with the official clients of three languages. functions.TestSAMBuildOfAnotherModule has SAM build it.
 func TestApp(t *testing.T) {
+	t.Parallel()
 	t.Run("its own tests", func(t *testing.T) {
 		runIn(t, appFolder, "go", "vet", "./...")
 		if out := runIn(t, appFolder, "go", "test", "-count", "1", "./..."); !strings.Contains(out, "ok") {
