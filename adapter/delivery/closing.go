@@ -171,7 +171,9 @@ func (c *Closing) close(
 		return err
 	}
 	if id.IsOutbox() {
-		err = c.closeCarrier(ctx, &old, reason, o)
+		if err := c.CloseCarrier(ctx, &old, reason, o.Details); err != nil {
+			return err // it is not finished before: a sweeper takes it over
+		}
 	} else {
 		for _, conn := range []sessionstore.Connection{old.Conn, old.Candidate.Conn} {
 			if !conn.IsZero() && conn != o.Doubtful {
@@ -188,10 +190,10 @@ func (c *Closing) close(
 	return err
 }
 
-// closeCarrier closes the session that carries an outbox, unless that closes for what its client is told or knows: a
-// client must not go on as if its socket were there.
-func (c *Closing) closeCarrier(
-	ctx context.Context, outbox *sessionstore.Session, reason string, o CloseOptions,
+// CloseCarrier closes the session that carries an outbox which is being closed, unless that closes for what its client
+// is told or knows: a client must not go on as if its socket were there. It may be called again.
+func (c *Closing) CloseCarrier(
+	ctx context.Context, outbox *sessionstore.Session, reason string, details sessionstore.Details,
 ) error {
 	switch reason {
 	case ReasonClientDisconnect, ReasonServerDisconnect, ReasonTransportClose:
@@ -200,7 +202,7 @@ func (c *Closing) closeCarrier(
 	if outbox.Carrier == "" {
 		return nil
 	}
-	return c.Close(ctx, outbox.Carrier, reason, CloseOptions{Details: o.Details})
+	return c.Close(ctx, outbox.Carrier, reason, CloseOptions{Details: details})
 }
 
 // write moves the session to closing. The lease has no owner if there is nothing left to do for this caller.
@@ -214,7 +216,8 @@ func (c *Closing) write(
 	if c.Finish == nil {
 		lease.Until = now
 	}
-	if c.Announce != nil && o.IfConn.IsZero() && o.IfPingAt.IsZero() && reason != ReasonPingTimeout {
+	announces := c.Announce != nil && o.IfConn.IsZero() && o.IfPingAt.IsZero() && reason != ReasonPingTimeout
+	if announces {
 		c.Announce(ctx, id, lease.Until.Add(LeaseMargin))
 	}
 	r := sessionstore.CloseRequest{
@@ -234,6 +237,9 @@ func (c *Closing) write(
 		case protocol.CloseRefused:
 			return cur, sessionstore.Lease{}, err
 		case protocol.CloseLost:
+			if announces && cur.State == sessionstore.Closing { // or each of us would put off the look at the winner
+				c.Announce(ctx, id, cur.Handler.Until.Add(LeaseMargin))
+			}
 			return cur, sessionstore.Lease{}, nil
 		case protocol.CloseRepeat:
 		}

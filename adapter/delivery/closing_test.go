@@ -25,6 +25,28 @@ func TestTwoClosers(t *testing.T) {
 	})
 }
 
+// However many come after the caller that closes a session, the sweeper looks when the time of that one is over: it may
+// have died.
+func TestLateClosersAnnounce(t *testing.T) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
+		w.WebSocket(sid)
+		var look, ends time.Time
+		w.Closing.Announce = func(_ context.Context, _ sessionstore.SessionID, at time.Time) { look = at }
+		w.Closing.Finish = func(_ context.Context, _ sessionstore.Session, l sessionstore.Lease) error {
+			ends = l.Until
+			return errNoAnswer
+		}
+		_ = w.Closing.Close(t.Context(), sid, "first", delivery.CloseOptions{})
+		for range 3 {
+			time.Sleep(5 * time.Second)
+			w.Must(w.Closing.Close(t.Context(), sid, "late", delivery.CloseOptions{}))
+		}
+		if want := ends.Add(delivery.LeaseMargin); !look.Equal(want) {
+			t.Errorf("the sweeper looks %v after the end of the first caller's time", look.Sub(ends))
+		}
+	})
+}
+
 func TestManyClosersAtOnce(t *testing.T) {
 	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
 		w.WebSocket(sid)

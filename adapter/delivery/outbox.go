@@ -654,10 +654,19 @@ func (d *Delivery) welcome(
 func (d *Delivery) move(
 	ctx context.Context, carrier *sessionstore.Session, r sessionstore.RecoverRequest,
 ) (before sessionstore.Session, ok bool, err error) {
+	doubt := false
 	for tries := again.Times(storeTries); tries.Next(ctx); {
 		before, err = d.store.Recover(ctx, r)
-		cur, _ := sessionstore.Current(err)
+		doubt = doubt || sessionstore.InDoubt(err)
+		cur, refused := sessionstore.Current(err)
 		action := d.rules.Recovered(err, &r)
+		if doubt && refused && action != protocol.RecoverApplied && cur.Carrier != r.Read.Carrier {
+			// What is in doubt may have taken it from its carrier, before another session took it from this one: then
+			// no other caller knows of that carrier. A second caller may close it too.
+			if err := d.usurp(ctx, r.Read, r.Carrier); err != nil {
+				return before, false, err
+			}
+		}
 		if action == protocol.RecoverCompare {
 			action, err = d.compare(ctx, carrier, &cur)
 		}

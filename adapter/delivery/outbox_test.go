@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nonstick-io/nonstick/adapter/delivery"
@@ -492,6 +493,47 @@ func TestRecoverFollows(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A recovery whose answer was lost has taken the socket from its carrier; then a later connection takes it from that.
+// The first carrier is closed all the same: of it the later one does not know.
+func TestRecoverLostAnswer(t *testing.T) {
+	inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
+		onWebSocket(w)
+		var read [2]sessionstore.Session
+		read[0] = w.Session(box)
+		w.WebSocket("middle")
+		time.Sleep(time.Millisecond)
+		w.WebSocket("last")
+		middle, last := w.Session("middle"), w.Session("last")
+		w.Store.Fail(sessionstore.OpRecover, done)
+		ended := make(chan error)
+		go func() {
+			recovered, err := w.Delivery.Recover(t.Context(), delivery.Recovery{Outbox: &read[0], Carrier: &middle})
+			if recovered {
+				err = errors.Join(err, errors.New("recovered"))
+			}
+			ended <- err
+		}()
+		synctest.Wait() // it pauses before it tries again
+		read[1] = w.Session(box)
+		if read[1].Carrier != "middle" {
+			t.Fatalf("the carrier is %s", read[1].Carrier)
+		}
+		recovered, err := w.Delivery.Recover(t.Context(), delivery.Recovery{Outbox: &read[1], Carrier: &last})
+		if !recovered || err != nil {
+			t.Errorf("recovered %v: %v", recovered, err)
+		}
+		w.Must(<-ended)
+		for id, open := range map[sessionstore.SessionID]bool{sid: false, "middle": false, "last": true} {
+			if s := w.Session(id); (s.State == sessionstore.Open) != open {
+				t.Errorf("%s is %s", id, s.State)
+			}
+		}
+		if now := w.Session(box); now.Carrier != "last" {
+			t.Errorf("the carrier is %s", now.Carrier)
+		}
+	})
 }
 
 // As long as it is not known which of two connections is the later one, neither takes the socket from the other.

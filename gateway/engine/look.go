@@ -100,10 +100,14 @@ func (e *Engine) takeOver(ctx context.Context, s *sessionstore.Session, now time
 	if err != nil {
 		return fmt.Errorf("engine: take over: %w", err)
 	}
-	if !s.Conn.IsZero() && !s.ID.IsOutbox() {
+	e.hooks.takenOver()
+	if s.ID.IsOutbox() {
+		if err := e.closing.CloseCarrier(ctx, s, s.Reason, s.Details); err != nil {
+			return err // it is not finished before, and taken over again
+		}
+	} else if !s.Conn.IsZero() {
 		err = e.refuse(ctx, s.Conn)
 	}
-	e.hooks.takenOver()
 	return errors.Join(err, e.closed(ctx, *s, lease))
 }
 

@@ -159,8 +159,11 @@ func links(s *sessionstore.Session, outbox sessionstore.SessionID) bool {
 	return slices.ContainsFunc(s.Sockets, func(k sessionstore.Socket) bool { return k.Outbox == outbox })
 }
 
-// tend looks after the outboxes that a session carries.
+// tend looks after the outboxes that a session carries. Of one that is closing, the caller that closes it sees to them.
 func (e *Engine) tend(ctx context.Context, s *sessionstore.Session) error {
+	if s.State != sessionstore.Open {
+		return nil
+	}
 	var errs []error
 	for _, k := range s.Sockets {
 		if k.Outbox != "" {

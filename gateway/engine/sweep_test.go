@@ -374,6 +374,28 @@ func TestTakeOver(t *testing.T) {
 	}
 }
 
+// A caller that closes an outbox and dies leaves its carrier open: the caller that takes over closes it too.
+func TestTakeOverOutbox(t *testing.T) {
+	inWorld(t, heartbeat, func(t *testing.T, w *world) {
+		id, conn := w.webSocket()
+		w.engine.AllowRecovery()
+		box := sessionstore.OutboxID("private")
+		w.must(w.store.Create(t.Context(), sessionstore.NewSession{
+			ID: box, Carrier: id, Transport: sessionstore.WebSocket, Conn: conn, CreatedAt: time.Now(),
+		}))
+		timer, err := delivery.OutboxTimer{Outbox: box}.Due(time.Now().Add(2 * time.Second))
+		w.must(err)
+		w.must(w.store.PutTimer(t.Context(), timer))
+		lease := sessionstore.Lease{Owner: "dead", Until: time.Now().Add(time.Second)}
+		_, err = w.store.Close(t.Context(), sessionstore.CloseRequest{Session: box, Reason: "test", Handler: lease})
+		w.must(err)
+		w.sweeping(func() { time.Sleep(5 * time.Second) })
+		if fmt.Sprint(w.app.told()) != "[test test]" || !w.pusher.Closed(conn) {
+			t.Errorf("the application was told of %q, connection closed: %v", w.app.told(), w.pusher.Closed(conn))
+		}
+	})
+}
+
 // Disconnect handlers that fail run again later; until then the session is not closed.
 func TestClosedFails(t *testing.T) {
 	inWorld(t, heartbeat, func(t *testing.T, w *world) {

@@ -32,9 +32,9 @@ func (r *run) uploads(srv *nonstick.Server) {
 			r.mu.Lock()
 			disordered := c.disordered
 			r.mu.Unlock()
-			// If one stalls for longer than any may be late, or is lost with its instance, another's may be taken for
-			// it: docs/protocol.md.
-			if string(in.Second) != in.First && r.w.late() == 0 && !disordered {
+			// If one is held up for longer than any may be late, also by a slow Close, or is lost with its instance,
+			// another's may be taken for it: docs/protocol.md.
+			if string(in.Second) != in.First && r.w.late() == 0 && !r.slowCloses && !disordered {
 				r.w.violation("the handler of %s got the attachment of %s", in.First, in.Second)
 			}
 			return in.First, nil

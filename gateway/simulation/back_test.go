@@ -177,7 +177,7 @@ type stay struct {
 	ws       *socket
 	alive    bool
 	joined   bool      // CONNECT has been answered
-	since    time.Time // from then on
+	since    time.Time // from then on, or since it got something, see [back.got]
 	began    time.Time
 	losing   bool // as it was planned
 	told     bool // to leave

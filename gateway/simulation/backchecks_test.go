@@ -74,6 +74,15 @@ func (b *back) happens(id string) {
 	}
 	c.got[id] = true
 	c.log = append(c.log, id)
+	b.got()
+}
+
+// got notes that something has come: where calls take time, what waits behind it comes that much later. The client is
+// locked.
+func (b *back) got() {
+	if b.r.w.slowed && b.now != nil {
+		b.now.since = time.Now()
+	}
 }
 
 // isFor reports whether an event was for a socket.

@@ -50,7 +50,7 @@ type want struct {
 	lo, hi time.Time // or those since a moment between the two
 }
 
-// joining is what a mutant remembers of a process that joins.
+// joining is what mutants and checks remember of a process that joins.
 type joining struct {
 	owner  sessionstore.Owner
 	k      sessionstore.Socket
@@ -129,25 +129,27 @@ func (r *run) keepHistory(nsp *nonstick.Namespace) {
 			rewind = nonstick.Rewind{Within: time.Duration(-n) * time.Millisecond}
 		}
 		p := procOf(ctx)
-		p.joins = &joining{}
+		j := &joining{}
+		p.joins = j
 		err := s.JoinRewind(ctx, keptRoom, rewind)
 		p.joins = nil
 		end(err)
 		r.w.note(fmt.Sprintf("%s joins with %d events: %v", s.ID(), n, err))
-		r.checkJoined(ctx, s, err)
+		r.checkJoined(ctx, s, j.owner, err)
 		return nil
 	})
 }
 
-// checkJoined checks, when a call has returned that joins a socket with history, that it is in the room, or not.
-func (r *run) checkJoined(ctx context.Context, s *nonstick.Socket, err error) {
+// checkJoined checks, when a call has returned that joins a socket with history, that it is in the room, or not. A row
+// by which it joins for another owner is that of a call which was in doubt, and came late.
+func (r *run) checkJoined(ctx context.Context, s *nonstick.Socket, owner sessionstore.Owner, err error) {
 	ctx = context.WithoutCancel(ctx)
 	r.mu.Lock()
 	others := r.rewinding.joining[s.ID()] > 0
 	r.mu.Unlock()
 	row, e := r.real.RoomMember(ctx, recoverable, keptRoom, sessionstore.SocketID(s.ID()))
 	switch {
-	case others || e != nil || !r.lives(ctx, s.ID()):
+	case others || e != nil || !r.lives(ctx, s.ID()) || row.Joining.Held() && row.Joining.Owner != owner:
 	case err == nil && row.Joining.Held():
 		r.w.violation("%s has joined, and its row says that it has not yet", s.ID())
 	case err != nil && !strings.Contains(err.Error(), "take back a join"):
@@ -299,6 +301,7 @@ func (s *stay) asksForHistory(ctx context.Context) {
 // keeps checks an event of the room that the application of a client gets. The client is locked.
 func (b *back) keeps(id string) {
 	b.r.w.note(b.name + " gets " + id)
+	b.got()
 	if slices.Contains(b.chain.kept, id) {
 		b.r.w.violation("%s: %s came twice", b.name, id)
 	}

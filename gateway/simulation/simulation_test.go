@@ -56,18 +56,25 @@ func TestSchedules(t *testing.T) {
 
 // onceBad are seeds of schedules that were bad, with what was mended.
 var onceBad = map[uint64]string{
-	74741:  "a twin took the socket and quit; the check took the client that had lost it for one that lives",
-	121453: "the same",
-	208837: "the same, and the twin left",
-	216848: "the same",
-	116867: "a client was new because what it missed was trimmed just now; the one whose socket it had taken lived on",
-	312112: "two clients asked one another, and changed to WebSocket, before which each waits for its POST",
-	20512:  "a client sent to a socket that had ended, as it made the next one, and the check took it for that one's",
-	39433:  "a client was told to leave, and connected again, before its first CONNECT had closed the session before",
-	106655: "a client came back twice at once, just before it was over, and the check took the last loss for all",
-	507200: "a client had nothing of its outbox yet, and the check took the offset of the one before for its own",
-	502344: "a twin took the socket, and the check waited for events on the connection that had lost it",
-	214797: "a broadcast gave up on a member that a slow store held up, and the check did not read that in the log",
+	74741:   "a twin took the socket and quit; the check took the client that had lost it for one that lives",
+	121453:  "the same",
+	208837:  "the same, and the twin left",
+	216848:  "the same",
+	116867:  "a client was new because what it missed was trimmed just now; the one whose socket it had taken lived on",
+	312112:  "two clients asked one another, and changed to WebSocket, before which each waits for its POST",
+	20512:   "a client sent to a socket that had ended, as it made the next one, and the check took it for that one's",
+	1001930: "a Recover in doubt was applied, then another client took the socket, and the first carrier lived on",
+	1009999: "each Close took a second, so two attachments at once were told too late; the check did not know",
+	1013075: "the instance died that closed an outbox, and its carrier lived on",
+	1017083: "the same",
+	2004355: "each caller that met a close put off the look at the instance that had died of it",
+	3004722: "thirty events had waited, each a few calls behind the other, so the last came after more than a second",
+	1016877: "a JoinLater in doubt came late, and the check took its row for that of another call",
+	39433:   "a client was told to leave, and connected again, before its first CONNECT had closed the session before",
+	106655:  "a client came back twice at once, just before it was over, and the check took the last loss for all",
+	507200:  "a client had nothing of its outbox yet, and the check took the offset of the one before for its own",
+	502344:  "a twin took the socket, and the check waited for events on the connection that had lost it",
+	214797:  "a broadcast gave up on a member that a slow store held up, and the check did not read that in the log",
 }
 
 // Schedules that were bad are good for ever.
