@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -136,6 +137,37 @@ func TestFarewell(t *testing.T) {
 				}
 				if !slices.Equal(events, c.gets) {
 					t.Errorf("got %q, want %q", events, c.gets)
+				}
+			})
+		})
+	}
+}
+
+// A carrier that was told to leave while it polled, and has moved to WebSocket before the outbox is closed, gets nothing
+// of what comes behind that, be it volatile or not.
+func TestFarewellThenUpgrade(t *testing.T) {
+	for _, volatile := range []bool{true, false} {
+		t.Run(fmt.Sprint("volatile ", volatile), func(t *testing.T) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
+				onPolling(w)
+				_, why, err := w.Delivery.Farewell(t.Context(), box, sid, w.Packet("41"))
+				w.Must(err)
+				if why != "" {
+					t.Errorf("not told: %s", why)
+				}
+				now := time.Now()
+				c := conn("S")
+				w.Must(w.Store.Bind(t.Context(), sid, sessionstore.Candidate{Conn: c, Until: now.Add(time.Minute)}, now))
+				s, err := w.Store.Upgrade(
+					t.Context(), sid, c, sessionstore.Lease{Owner: "flusher", Until: now.Add(time.Minute)},
+				)
+				w.Must(err)
+				w.Must(w.Store.Release(t.Context(), sid, "flusher", len(s.Buffer)))
+				for _, to := range []delivery.Target{{Session: box, Volatile: volatile}, {Session: box}} {
+					_, _ = w.Delivery.Deliver(t.Context(), to, []sessionstore.Packet{w.Packet(`42["behind"]`)})
+				}
+				if got := w.Pushed(sid); got != "" {
+					t.Errorf("got %q", got)
 				}
 			})
 		})

@@ -159,6 +159,8 @@ func (d *Delivery) offerHeld(
 	switch {
 	case err == nil:
 		return false, nil
+	case refused && cur.Numbers[s.ID] == farewell: // it gets no more of this outbox, on WebSocket neither
+		return false, ErrDropped
 	case refused && cur.State == sessionstore.Open && cur.Transport == sessionstore.WebSocket &&
 		(cur.Serial || !cur.Hold.Held()):
 		return true, d.follow(ctx, s, cur, NewHold())

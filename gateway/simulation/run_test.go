@@ -64,7 +64,8 @@ type run struct {
 	kickAt       time.Duration // when the server ends the socket of the first client that comes back; never if 0
 	kickMeets    bool          // and does so when a client comes back
 	rewinding    rewinds
-	alone        bool // there is one client beside those that come back
+	alone        bool     // there is one client beside those that come back
+	aborts       sync.Map // sessions of which an upgrade was aborted
 
 	mu           sync.Mutex
 	accepted     map[*client]map[string]bool

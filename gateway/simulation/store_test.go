@@ -219,6 +219,7 @@ func (s *store) Probe(ctx context.Context, id sessionstore.SessionID, c sessions
 }
 
 func (s *store) Abort(ctx context.Context, id sessionstore.SessionID, c sessionstore.Connection) error {
+	s.r.aborts.Store(id, true)
 	return s.write(ctx, "Abort "+string(id), func(ctx context.Context) error { return s.Store.Abort(ctx, id, c) })
 }
 
