@@ -143,7 +143,7 @@ func TestFarewell(t *testing.T) {
 	}
 }
 
-// A carrier that was told to leave while it polled, and has moved to WebSocket before the outbox is closed, gets nothing
+// A carrier that was told to leave while it polled, and has moved to WebSocket before its outbox closes, gets nothing
 // of what comes behind that, be it volatile or not.
 func TestFarewellThenUpgrade(t *testing.T) {
 	for _, volatile := range []bool{true, false} {
@@ -157,7 +157,8 @@ func TestFarewellThenUpgrade(t *testing.T) {
 				}
 				now := time.Now()
 				c := conn("S")
-				w.Must(w.Store.Bind(t.Context(), sid, sessionstore.Candidate{Conn: c, Until: now.Add(time.Minute)}, now))
+				bind := sessionstore.Candidate{Conn: c, Until: now.Add(time.Minute)}
+				w.Must(w.Store.Bind(t.Context(), sid, bind, now))
 				s, err := w.Store.Upgrade(
 					t.Context(), sid, c, sessionstore.Lease{Owner: "flusher", Until: now.Add(time.Minute)},
 				)

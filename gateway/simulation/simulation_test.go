@@ -69,7 +69,7 @@ var onceBad = map[uint64]string{
 	1017083: "the same",
 	2004355: "each caller that met a close put off the look at the instance that had died of it",
 	3004722: "thirty events had waited, each a few calls behind the other, so the last came after more than a second",
-	4025483: "a client was told to leave while it polled, moved to WebSocket, and a volatile event had its outbox follow",
+	4025483: "a client was told to leave as it polled, moved to WebSocket, and a volatile event had its outbox follow",
 	4032215: "two frames overtook an upgrade packet for a quarter of a second, where calls take time",
 	1016877: "a JoinLater in doubt came late, and the check took its row for that of another call",
 	39433:   "a client was told to leave, and connected again, before its first CONNECT had closed the session before",
