@@ -13,7 +13,7 @@ BENCHSTAT_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
 BENCHSTAT := bin/benchstat-$(BENCHSTAT_VERSION)
 BENCH_OPTIONS = $(if $(BENCH),--bench '$(BENCH)') $(if $(COUNT),--count $(COUNT)) \
   $(if $(BENCHTIME),--benchtime $(BENCHTIME))
-FUZZ_TIME := 3s
+FUZZ_TIME := 2s
 # What localdev --version says. Empty before the first tag and outside a clone, where the program finds out by itself.
 VERSION = $(shell git describe --tags --match 'v*' --dirty 2>/dev/null)
 VERSION_OF := github.com/nonstick-io/nonstick/internal/version
@@ -67,7 +67,7 @@ test: tools lint vuln template ## install what tests need, lint, run every test;
 	go run ./scripts/fuzz -time $(FUZZ_TIME)
 	go run ./scripts/gotest -race -count 1 -parallel 4 -timeout 30m ./e2e
 
-fuzz: ## fuzz every target there is (FUZZ_TIME=3s each)
+fuzz: ## fuzz every target there is (FUZZ_TIME=2s each)
 	go run ./scripts/fuzz -time $(FUZZ_TIME)
 
 e2e: tools ## only the tests from outside: every setup, the official client, a browser

@@ -62,11 +62,9 @@ func TestLoad(t *testing.T) {
 	runNode(t, "load.test.mjs", behindNginx(t, bench...))
 }
 
-// TestBrowser chats in Chromium, on one process and on several, between which every request may change;
-// TestTemplateClients does on the functions. What the setups between them do is shown by the suites: a page sees no
-// more of them.
+// TestBrowser chats in Chromium, on one process and on several, between which every request may change; TestTemplate
+// does on the functions. What the setups between them do is shown by the suites: a page sees no more of them.
 func TestBrowser(t *testing.T) {
-	t.Parallel()
 	for _, setup := range []setup{setups[0], setups[len(setups)-1]} {
 		t.Run(setup.name, func(t *testing.T) {
 			runNode(t, "browser.test.mjs", setup.start(t, chat...))
@@ -84,7 +82,6 @@ func TestScript(t *testing.T) {
 // TestPage looks at the page itself: what fits, what can be read and reached, what it says when the server is not
 // there.
 func TestPage(t *testing.T) {
-	t.Parallel()
 	for _, file := range []string{"page.test.mjs", "page-server.test.mjs"} {
 		t.Run(file, func(t *testing.T) {
 			runNode(

@@ -61,44 +61,43 @@ var (
 	}
 	// slowPongs is for suites that send much at once, or start functions: a pong has to wait for its turn or for a
 	// start.
-	slowPongs = append(engineTimes[:len(engineTimes):len(engineTimes)], "--ping-timeout", "5s")
+	slowPongs = append(engineTimes[:len(engineTimes):len(engineTimes)], "--ping-timeout", "3s")
 	// burst is one environment for each frame that the emulator hands over at a time, of a connection.
 	burst = []string{"--app", "bench", "--concurrency", "300"}
 )
 
-// TestTemplate runs, alone on the machine, the suites that count on it: the protocol's, whose pings have to be answered
-// within 200 ms, and the load. The functions are those of the template as it is by default, with the frames of a
-// connection in order.
+// TestTemplate runs every suite against the functions of the template as it is by default, with the frames of a
+// connection in order; and those about frames once more with frames that are handled at once, where what is sent
+// without waiting is checked to come once.
 func TestTemplate(t *testing.T) {
-	const inbound = "ordered"
-	t.Run("short pings", func(t *testing.T) { protocolOnTemplate(t, inbound) })
-	t.Run("bench", func(t *testing.T) {
-		d := deploy(t, inbound, burst...)
-		d.run(t, "open.test.mjs") // first, for it tells of a cold start too
-		d.run(t, "rooms.test.mjs")
-		d.run(t, "load.test.mjs")
-	})
-}
-
-// TestTemplateClients runs the other suites on the functions; and those about frames once more with frames that are
-// handled at once, where what is sent without waiting is checked to come once. They wait most of the time.
-func TestTemplateClients(t *testing.T) {
-	t.Parallel()
 	t.Run("ordered", func(t *testing.T) {
-		t.Parallel()
 		const inbound = "ordered"
-		d := deploy(t, inbound, slowPongs...)
-		d.run(t, "badinput.test.mjs")
-		d.run(t, "client.test.mjs")
-		deploy(t, inbound, append(engineTimes[:len(engineTimes):len(engineTimes)], cors...)...).run(t, "cors.test.mjs")
-	})
-	t.Run("chat, through CloudFront", func(t *testing.T) {
-		t.Parallel()
-		edge := append(chat[:len(chat):len(chat)], "--parameter", "Edge=on")
-		deploy(t, "ordered", edge...).run(t, "browser.test.mjs")
+		t.Run("short pings", func(t *testing.T) { protocolOnTemplate(t, inbound) })
+		t.Run("slow pongs", func(t *testing.T) {
+			t.Parallel() // with those below: it waits most of the time
+			d := deploy(t, inbound, append(slowPongs[:len(slowPongs):len(slowPongs)], "--ping-timeout", "5s")...)
+			d.run(t, "badinput.test.mjs")
+			d.run(t, "client.test.mjs")
+		})
+		t.Run("bench", func(t *testing.T) {
+			d := deploy(t, inbound, burst...)
+			d.run(t, "open.test.mjs") // first, for it tells of a cold start too
+			d.run(t, "rooms.test.mjs")
+			d.run(t, "load.test.mjs")
+		})
+		t.Run("chat, through CloudFront", func(t *testing.T) {
+			t.Parallel()
+			edge := append(chat[:len(chat):len(chat)], "--parameter", "Edge=on")
+			deploy(t, inbound, edge...).run(t, "browser.test.mjs")
+		})
+		t.Run("cors", func(t *testing.T) {
+			t.Parallel()
+			deploy(
+				t, inbound,
+				append(engineTimes[:len(engineTimes):len(engineTimes)], cors...)...).run(t, "cors.test.mjs")
+		})
 	})
 	t.Run("concurrent", func(t *testing.T) {
-		t.Parallel()
 		d := deploy(t, "concurrent", slowPongs...)
 		d.warm(t)
 		d.run(t, "badinput.test.mjs")

@@ -114,6 +114,7 @@ func (c *client) together(ctx context.Context, frames []string) bool {
 		return c.send(ctx, frames...)
 	}
 	if c.run.line != nil {
+		defer c.halve()()
 		for _, f := range frames {
 			c.message(ctx, ws, f)
 			if c.run.line.jitter {

@@ -666,6 +666,7 @@ func (s *stay) take(ctx context.Context, frame string) {
 	case strings.HasPrefix(frame, "41"+of):
 		s.b.mu.Lock()
 		lacks := s.quitting != "" && !s.b.chain.got[s.quitting] && s.b.r.calmFor(s.b)
+		lacks = lacks && s.b.r.w.late() == 0 // who died in a close leaves to its instance that the outbox is ending
 		again := s.again && s.joined && !s.told
 		s.told, s.quitting = true, ""
 		s.b.mu.Unlock()

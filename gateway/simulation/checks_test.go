@@ -66,9 +66,11 @@ func (r *run) checkLive(ctx context.Context, c *client) {
 }
 
 // aborted reports whether what a client sent at once has ended its upgrade, and so its only connection: the session
-// goes on by polling, which it does no more.
+// goes on by polling, which it does no more; or ends with the connection, if it had just moved to it.
 func (r *run) aborted(c *client) bool {
-	return c.upgrade > 0 && r.line == nil && r.w.reason(c.sid) == delivery.ReasonPingTimeout
+	_, aborted := r.aborts.Load(c.sid)
+	reason := r.w.reason(c.sid)
+	return aborted && r.line == nil && (reason == delivery.ReasonPingTimeout || reason == delivery.ReasonTransportClose)
 }
 
 // closes reports whether the server closes a client's session.

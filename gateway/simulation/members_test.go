@@ -217,15 +217,19 @@ func (c *client) send(ctx context.Context, frames ...string) bool {
 
 // sendHalves sends the two halves of a packet, each by itself, and nothing between them.
 func (c *client) sendHalves(ctx context.Context, one, two string) bool {
-	c.mu.Lock()
-	c.halved = true
-	c.mu.Unlock()
-	defer func() {
+	defer c.halve()()
+	return c.sendNow(ctx, one) && c.sendNow(ctx, two)
+}
+
+// halve has all else that the client sends wait until the call that it returns.
+func (c *client) halve() (whole func()) {
+	set := func(halved bool) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.halved = false
-	}()
-	return c.sendNow(ctx, one) && c.sendNow(ctx, two)
+		c.halved = halved
+	}
+	set(true)
+	return func() { set(false) }
 }
 
 func (c *client) sendNow(ctx context.Context, frames ...string) bool {
