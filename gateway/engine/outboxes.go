@@ -159,11 +159,9 @@ func links(s *sessionstore.Session, outbox sessionstore.SessionID) bool {
 	return slices.ContainsFunc(s.Sockets, func(k sessionstore.Socket) bool { return k.Outbox == outbox })
 }
 
-// tend looks after the outboxes that a session carries. Of one that is closing, the caller that closes it sees to them.
+// tend looks after the outboxes that a session carries. One that is closing is closed once more, if an outbox is not
+// its own any more: that has the sweeper look at it, should its caller have died before it announced the close.
 func (e *Engine) tend(ctx context.Context, s *sessionstore.Session) error {
-	if s.State != sessionstore.Open {
-		return nil
-	}
 	var errs []error
 	for _, k := range s.Sockets {
 		if k.Outbox != "" {

@@ -76,6 +76,7 @@ var onceBad = map[uint64]string{
 	5058161: "the same",
 	5057460: "a caller died in the close of an outbox, and its instance lived on and took that for ending",
 	5043518: "of frames that overtook an upgrade packet one ended the upgrade, which had just been done",
+	6011347: "a close was not announced, and its instance died: nobody looked at it again",
 	1016877: "a JoinLater in doubt came late, and the check took its row for that of another call",
 	39433:   "a client was told to leave, and connected again, before its first CONNECT had closed the session before",
 	106655:  "a client came back twice at once, just before it was over, and the check took the last loss for all",
