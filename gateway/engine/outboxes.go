@@ -159,8 +159,8 @@ func links(s *sessionstore.Session, outbox sessionstore.SessionID) bool {
 	return slices.ContainsFunc(s.Sockets, func(k sessionstore.Socket) bool { return k.Outbox == outbox })
 }
 
-// tend looks after the outboxes that a session carries. One that is closing is closed once more, if an outbox is not
-// its own any more: that has the sweeper look at it, should its caller have died before it announced the close.
+// tend looks after the outboxes that a session carries. It may close a session that is closing already: that has the
+// sweeper look at it, should the caller that closes it have died before it announced that.
 func (e *Engine) tend(ctx context.Context, s *sessionstore.Session) error {
 	var errs []error
 	for _, k := range s.Sockets {

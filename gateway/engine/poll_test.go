@@ -300,7 +300,7 @@ func TestRefusedGET(t *testing.T) {
 			inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
 				id := w.polling()
 				if c.faults == nil {
-					w.store.before[sessionstore.OpPark] = func() { w.deliver(id, "4") }
+					w.store.beforeNext(sessionstore.OpPark, func() { w.deliver(id, "4") })
 				} else {
 					w.deliver(id, "4")
 					w.store.faults[sessionstore.OpAnswer] = c.faults
