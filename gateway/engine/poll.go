@@ -96,7 +96,8 @@ type poller struct {
 	began    time.Time
 	deadline time.Time
 	parked   bool
-	unprobed bool // it has read the session before a probe
+	unprobed bool   // it has read the session before a probe
+	found    string // the GET that had been answered last when this one first read the session
 	reread   time.Duration
 	heard    <-chan struct{} // that the session may have changed; nil if the store gives no hints
 	gathered bool            // it has waited for more than it had found
@@ -118,7 +119,7 @@ func (p *poller) until(ctx context.Context) (string, error) {
 			return "", p.again(err)
 		}
 		if p.t == "" {
-			p.t = p.name(ctx, s.OpenedT)
+			p.t, p.found = p.name(ctx, s.OpenedT), s.LastT
 		}
 		if err := p.more(ctx, &s); err != nil {
 			return "", p.again(err)
@@ -148,8 +149,8 @@ func (p *poller) until(ctx context.Context) (string, error) {
 // more brings what history the client has yet to get, once it has fetched all that waited, and reads the session again.
 // A copy of a GET that was answered asks for no more.
 func (p *poller) more(ctx context.Context, s *sessionstore.Session) error {
-	if s.State != sessionstore.Open || s.Transport != sessionstore.Polling || len(s.Pending()) > 0 || s.LastT == p.t ||
-		len(s.RewindsLeft()) == 0 {
+	if s.State != sessionstore.Open || s.Transport != sessionstore.Polling || len(s.Pending()) > 0 ||
+		s.LastT != p.found || s.LastT == p.t || len(s.RewindsLeft()) == 0 {
 		return nil
 	}
 	if err := p.e.delivery.More(ctx, s); err != nil {
@@ -174,9 +175,14 @@ func (p *poller) name(ctx context.Context, opened string) string {
 func (p *poller) state(s *sessionstore.Session, now time.Time) protocol.GetState {
 	return protocol.GetState{
 		Session: s, T: p.t, Began: p.began, Deadline: p.deadline, Parked: p.parked, Unprobed: p.unprobed,
-		ClientClosed: s.Reason == delivery.ReasonTransportClose, PingTimeout: p.e.opts.PingTimeout, Now: now,
+		Passed: p.passed(s), ClientClosed: s.Reason == delivery.ReasonTransportClose,
+		PingTimeout: p.e.opts.PingTimeout, Now: now,
 	}
 }
+
+// passed reports whether another GET was answered since this one first read the session: then a proxy has sent this one
+// twice, and the client, which has its answer, hears nothing more of it.
+func (p *poller) passed(s *sessionstore.Session) bool { return s.LastT != p.found && s.LastT != p.t }
 
 // act does what the session as read asks of this GET; it is not done if the GET is parked and goes on waiting.
 func (p *poller) act(

@@ -410,6 +410,56 @@ func TestCopyOfParked(t *testing.T) {
 	})
 }
 
+// A proxy sends a GET twice, and the second one comes to its write when the client has had the answers to this GET and
+// the next: it takes nothing of what came since, and it is no overlap with the GET that is parked by then.
+func TestCopyThatWasPassed(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		t     string
+		since func(w *world, id sessionstore.SessionID) <-chan answer
+	}{
+		{"a packet waits", "t1", func(w *world, id sessionstore.SessionID) <-chan answer {
+			w.deliver(id, "4c")
+			return nil
+		}},
+		{"a GET is parked", "t1", func(w *world, id sessionstore.SessionID) <-chan answer { return w.park(id, "t3") }},
+		{"a GET without a name, and a packet waits", "", func(w *world, id sessionstore.SessionID) <-chan answer {
+			w.deliver(id, "4c")
+			return nil
+		}},
+		{"the server has closed", "t1", func(w *world, id sessionstore.SessionID) <-chan answer {
+			w.deliver(id, "4c")
+			w.must(w.engine.Close(w.t.Context(), id, "test"))
+			return nil
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+				id := w.polling()
+				var last <-chan answer
+				w.store.beforeNext(sessionstore.OpPark, func() {
+					w.deliver(id, "4a")
+					w.get(id, c.t)
+					w.deliver(id, "4b")
+					w.get(id, "t2")
+					last = c.since(w, id)
+				})
+				if got := w.get(id, c.t); got != "6" {
+					t.Errorf("the copy got %q", got)
+				}
+				if last == nil {
+					last = w.park(id, "t3")
+				} else {
+					w.deliver(id, "4c")
+				}
+				if got := <-last; got.body != "4c" || got.err != nil {
+					t.Errorf("the GET behind them: %+v", got)
+				}
+			})
+		})
+	}
+}
+
 // Each GET gets what came after the last, whatever the client sends as t: each event once, and none is left behind.
 func TestTimestampIsNoIdentity(t *testing.T) {
 	for _, c := range []struct{ name, handshake, t string }{

@@ -35,6 +35,7 @@ var mutants = []mutant{
 	{"t-is-an-identity", 4, false},
 	{"t-of-the-handshake-names", 2, false},
 	{"t-names-nothing", 11, false},
+	{"passed-get-takes", 6075554, false},
 	{"join-does-nothing", 97, false},
 	{"leave-does-nothing", 40, false},
 	{"expire-without-ping", 2, false},

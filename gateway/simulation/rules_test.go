@@ -27,6 +27,12 @@ var breaks = map[string]func(*protocol.Rules){
 	"t-names-nothing": func(r *protocol.Rules) {
 		r.Names = func(string, string, time.Time) bool { return false }
 	},
+	"passed-get-takes": func(r *protocol.Rules) {
+		r.Get = func(g protocol.GetState) protocol.GetAction {
+			g.Passed = false
+			return protocol.Get(g)
+		}
+	},
 	"drain-is-refused": func(r *protocol.Rules) {
 		r.Get = func(g protocol.GetState) protocol.GetAction {
 			if g.Session.State != sessionstore.Open && g.Session.Drain {

@@ -21,6 +21,8 @@ type GetState struct {
 	Parked   bool
 	// Unprobed says that the GET has read the session before a probe.
 	Unprobed bool
+	// Passed says that another GET was answered since this one first read the session.
+	Passed bool
 	// ClientClosed says that it was the client that closed the session.
 	ClientClosed bool
 	PingTimeout  time.Duration
@@ -67,6 +69,8 @@ func Get(g GetState) GetAction {
 		return GetAction{Do: GetTimeOut}
 	case s.LastT == g.T:
 		return getRepeated(s)
+	case g.Passed:
+		return GetAction{GetTell, engineio.NoopFrame}
 	case g.Parked && s.Poll.T != g.T:
 		return GetAction{Do: GetOverlap}
 	case s.Poll.Live(g.Now) && s.Poll.T != g.T:
@@ -91,6 +95,8 @@ func getEnded(g GetState) GetAction {
 	switch {
 	case s.LastT == g.T:
 		return getRepeated(s)
+	case s.Drain && g.Passed:
+		return GetAction{GetTell, engineio.NoopFrame}
 	case s.Drain && len(s.Pending()) > 0:
 		return GetAction{Do: GetGive}
 	case s.Drain && g.Parked:

@@ -50,6 +50,8 @@ func hasParked(g *protocol.GetState) {
 
 func sinceProbe(g *protocol.GetState) { g.Unprobed = false }
 
+func passed(g *protocol.GetState) { g.Passed = true }
+
 func late(g *protocol.GetState) { g.Deadline = now }
 
 func clientClosed(g *protocol.GetState) { g.ClientClosed = true }
@@ -114,6 +116,15 @@ func TestGet(t *testing.T) {
 		{"4: repeated, a ping", get(polling(last(mine), pinged)), tell(ping)},
 		{"4: repeated, no entries", get(polling(last(mine), buffer(1, 0))), tell(noop)},
 		{"4: comes before 6", get(polling(last(mine), parked(theirs, soon))), tell(noop)},
+
+		{"4: passed, packets", get(polling(last(theirs), buffer(1, 0)), passed), tell(noop)},
+		{"4: passed, a ping is due", get(polling(last(theirs), pingDue(0)), passed), tell(noop)},
+		{"4: passed, another is parked", get(polling(parked(theirs, soon)), passed), tell(noop)},
+		{"4: passed, its place was taken", get(polling(parked(theirs, soon)), hasParked, passed), tell(noop)},
+		{"4: passed, in Drain", get(polling(drain, buffer(1, 0)), passed), tell(noop)},
+		{"4: passed, in Drain, nothing left", get(polling(drain), hasParked, passed), tell(noop)},
+		{"4: passed, closed", get(polling(closed, buffer(1, 0)), passed), do(protocol.GetUnknown)},
+		{"4: passed, on WebSocket", get(upgraded(probed), hasParked, passed), tell(noop)},
 
 		// 5. It is parked, and Poll has another t.
 		{"5: its place was taken", get(polling(parked(theirs, soon)), hasParked), do(protocol.GetOverlap)},
