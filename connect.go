@@ -231,24 +231,29 @@ func refusalOf(nsp sessionstore.Namespace, err error) (*Error, error) {
 // over sees this socket's row.
 const tooLatePatience = 3 * time.Second
 
-// tooLate undoes a CONNECT whose session closed meanwhile. The closer may have seen the socket or not, which shows
-// when it is done: a row that is still there is this caller's to remove, and so is the run of its disconnect handler.
-func (s *Server) tooLate(ctx context.Context, inv *engine.Invocation, socket *Socket) error {
-	gone := &engine.CloseError{
+// closedMeanwhile ends a CONNECT whose session closed during it.
+func closedMeanwhile() error {
+	return &engine.CloseError{
 		Reason: delivery.ReasonTransportClose, Cause: errors.New("the session closed during CONNECT"),
 	}
-	if socket.row.Session.IsOutbox() { // its client never knew of it, so it need not wait
+}
+
+// tooLate undoes a CONNECT whose session closed meanwhile. The closer of the session, or of the outbox that it was to
+// carry, may have seen the socket or not, which shows when that is closed: a row that is still there is this caller's
+// to remove, and so is the run of its disconnect handler.
+func (s *Server) tooLate(ctx context.Context, inv *engine.Invocation, socket *Socket) error {
+	if socket.row.Session.IsOutbox() { // its client never knew of it, so it need not wait for that
 		if err := s.endOutbox(ctx, inv, &socket.row, delivery.ReasonTransportClose); err != nil {
 			return fmt.Errorf("nonstick: connect: %w", err)
 		}
-		return gone
 	}
+	gone := closedMeanwhile()
 	var how ending
 	for tries := again.Until(time.Now().Add(tooLatePatience)); ; {
 		if !tries.Next(ctx) {
 			return gone
 		}
-		now, err := s.store.Get(ctx, inv.ID(), time.Now())
+		now, err := s.store.Get(ctx, socket.row.Session, time.Now())
 		if errors.Is(err, sessionstore.ErrNotFound) || err == nil && now.State == sessionstore.Closed {
 			how = endingOf(&now)
 			break

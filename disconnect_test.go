@@ -16,6 +16,7 @@ import (
 	"github.com/nonstick-io/nonstick/adapter/delivery"
 	"github.com/nonstick-io/nonstick/internal/pushtest"
 	"github.com/nonstick-io/nonstick/sessionstore"
+	"github.com/nonstick-io/nonstick/sessionstore/memstore"
 )
 
 // goodbyes collects what disconnect handlers, and hooks before them, were told: namespace, rooms, data and reason.
@@ -410,6 +411,49 @@ func TestClosedDuringConnect(t *testing.T) {
 			t.Errorf("%+v is in the room", m)
 		}
 	})
+}
+
+// beforePut is a store that calls back before each socket it puts.
+type beforePut struct {
+	*memstore.Store
+	call func()
+}
+
+func (s *beforePut) PutSocket(
+	ctx context.Context, k sessionstore.NewSocket, hint sessionstore.Connection, limits sessionstore.SocketLimits,
+) error {
+	s.call()
+	return s.Store.PutSocket(ctx, k, hint, limits)
+}
+
+// The end of a recoverable socket is told once, too, if its session closes just before it is stored: whether its outbox
+// waits for another session then, or has been closed already, with no socket in it.
+func TestRecoverableClosedDuringConnect(t *testing.T) {
+	for _, reason := range []string{"transport close", "server namespace disconnect"} {
+		t.Run(reason, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				var n notes
+				var p *peer
+				store := &beforePut{Store: w.store}
+				s := w.server(lastingApp(&n), recovering, func(c *nonstick.Config) { c.Store = store })
+				store.call = func() {
+					if err := p.at.Engine().Fail(w.t.Context(), p.sid, reason); err != nil {
+						t.Errorf("close: %v", err)
+					}
+				}
+				p = w.open(s)
+				_ = p.try("40") // its session is closed
+				n.expect(t, "connect false", "disconnecting [room] Ann: "+reason, "disconnect: "+reason)
+				w.expectNobody("/")
+				for m := range w.store.Members(t.Context(), "/", "room", sessionstore.Range{}) {
+					t.Errorf("%+v is in the room", m)
+				}
+				time.Sleep(2 * keep)
+				w.sweep(s, 3*time.Second)
+				n.expect(t)
+			})
+		})
+	}
 }
 
 // Hooks of a socket that is about to leave see it in its rooms, as others do; the handler behind them sees it in none.

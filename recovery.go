@@ -234,9 +234,7 @@ func (s *Server) carries(
 	if err := s.engine.Lose(ctx, row.Session, inv.ID(), keep, delivery.ReasonTransportClose); err != nil {
 		return false, fmt.Errorf("nonstick: recover: %w", err)
 	}
-	return false, &engine.CloseError{
-		Reason: delivery.ReasonTransportClose, Cause: errors.New("the session closed during CONNECT"),
-	}
+	return false, closedMeanwhile()
 }
 
 // recoverable reports whether a socket may come back whose session has closed for a reason: Socket.IO's list.

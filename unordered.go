@@ -181,6 +181,9 @@ func (s *Server) vacate(ctx context.Context, inv *engine.Invocation, row session
 		if err != nil {
 			return false, fmt.Errorf("nonstick: connect: %w", err)
 		}
+		if now.State != sessionstore.Open { // a client that is refused does not come back, one that is cut off does
+			return false, closedMeanwhile()
+		}
 		k, _ := now.Socket(row.Namespace)
 		if k.ID != row.ID {
 			inv.Reread(now)

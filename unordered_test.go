@@ -277,6 +277,27 @@ func TestLeaveAndJoinUnordered(t *testing.T) {
 	}
 }
 
+// A CONNECT that waits until its namespace is left is not refused because the server closes the connection meanwhile:
+// official clients come back by themselves after that, and not after a refusal.
+func TestJoinAgainAsTheSessionCloses(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		l := &leaving{}
+		p := w.join(w.server(l.register, unordered))
+		p.send("40/custom,")
+		p.take()
+		var waiting sync.WaitGroup
+		waiting.Go(func() { _, _ = p.at.Engine().Message(t.Context(), p.conn, "40/custom,") })
+		time.Sleep(300 * ms)
+		p.expectOpen()
+		if err := p.at.Engine().Fail(t.Context(), p.sid, "server namespace disconnect"); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		waiting.Wait()
+		p.expect()
+		p.expectClosed("server namespace disconnect")
+	})
+}
+
 // What the end of its namespace has overtaken is dropped, and the log says so; the connection lives.
 func TestOvertakenByTheEnd(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
