@@ -165,7 +165,7 @@ func (c *Closing) close(
 ) error {
 	old, lease, err := c.write(ctx, id, reason, owner, o)
 	if !o.Doubtful.IsZero() {
-		err = errors.Join(err, c.cut(ctx, o.Doubtful))
+		err = errors.Join(err, c.Cut(ctx, o.Doubtful))
 	}
 	if err != nil || !lease.Held() {
 		return err
@@ -177,7 +177,7 @@ func (c *Closing) close(
 	} else {
 		for _, conn := range []sessionstore.Connection{old.Conn, old.Candidate.Conn} {
 			if !conn.IsZero() && conn != o.Doubtful {
-				err = errors.Join(err, c.cut(ctx, conn))
+				err = errors.Join(err, c.Cut(ctx, conn))
 			}
 		}
 	}
@@ -247,8 +247,8 @@ func (c *Closing) write(
 	return sessionstore.Session{}, sessionstore.Lease{}, fmt.Errorf("delivery: close session: %w", err)
 }
 
-// cut ends a connection, repeating while the platform is busy.
-func (c *Closing) cut(ctx context.Context, conn sessionstore.Connection) error {
+// Cut ends a connection, and repeats that where it fails: the platform may be busy. One that is gone is ended.
+func (c *Closing) Cut(ctx context.Context, conn sessionstore.Connection) error {
 	var err error
 	for tries := again.Times(closeTries); tries.Next(ctx); {
 		if err = c.Pusher.Close(ctx, conn); err == nil || errors.Is(err, ErrGone) {

@@ -180,16 +180,16 @@ const openTries = 12
 
 // closeRefused closes a connection that was only let in to be closed.
 func (e *Engine) closeRefused(ctx context.Context, conn sessionstore.Connection) error {
+	var err error
 	for tries := again.Times(openTries); tries.Next(ctx); {
-		err := e.pusher.Close(ctx, conn)
-		if err == nil {
+		if err = e.pusher.Close(ctx, conn); err == nil {
 			return nil
 		}
-		if !errors.Is(err, delivery.ErrGone) {
-			return fmt.Errorf("engine: refuse connection: %w", err)
-		}
 	}
-	return nil // its client has left by itself
+	if errors.Is(err, delivery.ErrGone) { // its client has left by itself
+		return nil
+	}
+	return fmt.Errorf("engine: refuse connection: %w", err)
 }
 
 // sendOpen registers the session, which is the claim on this step, and pushes the open packet.

@@ -80,10 +80,11 @@ func (e *Engine) calm(c engineio.Codec, now time.Time) time.Time {
 	return now.Add(e.opts.PingInterval / 2)
 }
 
-// refuse ends a connection that has no session (any more).
+// refuse ends a connection that has no session (any more), or of which a frame was not served: one that went on would
+// not know what it has lost.
 func (e *Engine) refuse(ctx context.Context, conn sessionstore.Connection) error {
 	e.conns.drop(conn)
-	if err := e.pusher.Close(ctx, conn); err != nil && !errors.Is(err, delivery.ErrGone) {
+	if err := e.closing.Cut(ctx, conn); err != nil {
 		return fmt.Errorf("engine: refuse connection: %w", err)
 	}
 	return nil

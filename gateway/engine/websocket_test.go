@@ -114,6 +114,7 @@ func TestStrangers(t *testing.T) {
 				inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
 					conn := c.prepare(w)
 					w.engine = w.instance(true) // without what the first one remembers
+					w.pusher.RefuseClose(conn, delivery.ErrBusy, pushtest.ErrLost)
 					if reply := w.message(conn, frame); reply != "" {
 						t.Errorf("reply %q", reply)
 					}
@@ -126,6 +127,27 @@ func TestStrangers(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// A frame that the store is in no state to serve ends its connection, also where that takes several tries: its client
+// would go on without it.
+func TestFrameThatIsNotServed(t *testing.T) {
+	for _, op := range []sessionstore.Op{sessionstore.OpConnection, sessionstore.OpGet} {
+		t.Run(op.String(), func(t *testing.T) {
+			inWorld(t, engine.Options{}, func(t *testing.T, w *world) {
+				_, conn := w.webSocket()
+				w.engine = w.instance(true) // without what the first one remembers
+				w.store.faults[op] = []fault{{errors.New("timeout"), false}}
+				w.pusher.RefuseClose(conn, delivery.ErrBusy, pushtest.ErrLost)
+				if _, err := w.engine.Message(t.Context(), conn, "4a"); err == nil {
+					t.Error("no error")
+				}
+				if !w.pusher.Closed(conn) {
+					t.Error("the connection was not closed")
+				}
+			})
+		})
 	}
 }
 
@@ -302,8 +324,14 @@ func TestCloseStepEarly(t *testing.T) {
 		left := w.connection()
 		w.pusher.RefuseClose(left, slices.Repeat([]error{delivery.ErrGone}, 100)...)
 		w.must(w.engine.Run(t.Context(), engine.Step{Kind: engine.StepClose, Conn: left}))
+		busy := w.connection()
+		w.pusher.RefuseClose(busy, delivery.ErrBusy, pushtest.ErrLost)
+		w.must(w.engine.Run(t.Context(), engine.Step{Kind: engine.StepClose, Conn: busy}))
+		if !w.pusher.Closed(busy) {
+			t.Error("the connection was left open since the platform was busy")
+		}
 		failing := w.connection()
-		w.pusher.RefuseClose(failing, pushtest.ErrLost)
+		w.pusher.RefuseClose(failing, slices.Repeat([]error{pushtest.ErrLost}, 100)...)
 		if err := w.engine.Run(
 			t.Context(), engine.Step{Kind: engine.StepClose, Conn: failing},
 		); !errors.Is(

@@ -101,6 +101,13 @@ func (s *faultyStore) Get(
 	return k, err
 }
 
+func (s *faultyStore) Connection(
+	ctx context.Context, conn sessionstore.Connection,
+) (k sessionstore.ConnectionRow, err error) {
+	err = s.fail(sessionstore.OpConnection, func() error { k, err = s.Store.Connection(ctx, conn); return err })
+	return k, err
+}
+
 func (s *faultyStore) Close(ctx context.Context, r sessionstore.CloseRequest) (k sessionstore.Session, err error) {
 	err = s.fail(sessionstore.OpClose, func() error { k, err = s.Store.Close(ctx, r); return err })
 	return k, err

@@ -81,6 +81,8 @@ var onceBad = map[uint64]string{
 	6022021: "a connection closed while a recoverable socket was being stored, and the end of that was never told",
 	6032924: "the same",
 	6046814: "a client was refused a namespace because the server was closing its connection",
+	7011634: "a frame was not served, and its connection, which the platform was too busy to close, lived on",
+	7024419: "two answers to questions overtook an upgrade packet for a while, where calls take time",
 	1016877: "a JoinLater in doubt came late, and the check took its row for that of another call",
 	39433:   "a client was told to leave, and connected again, before its first CONNECT had closed the session before",
 	106655:  "a client came back twice at once, just before it was over, and the check took the last loss for all",
