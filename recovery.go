@@ -135,12 +135,7 @@ func (s *Server) recover(
 	defer socket.end()
 	if n.recovery().Middlewares {
 		if refusal := n.ask(ctx, socket); refusal != nil {
-			err := s.engine.Fail(ctx, box.ID, delivery.ReasonServerDisconnect)
-			if err == nil && box.Carrier != "" { // the client there is not told that its socket has ended
-				const why = "its client came back by another connection, and a middleware refused it"
-				err = s.engine.FailFor(ctx, box.Carrier, delivery.ReasonTransportClose, why)
-			}
-			if err != nil {
+			if err := s.endRefused(ctx, box.ID); err != nil {
 				return false, fmt.Errorf("nonstick: recover: %w", err)
 			}
 			return true, s.refuse(ctx, inv, string(n.name), refusal)
@@ -178,6 +173,20 @@ func (s *Server) recover(
 	n.tellConnected(ctx, socket)
 	socket.keep()
 	return true, nil
+}
+
+// endRefused ends the socket of a client that was refused when it came back, and the session that carries it: the
+// client there is not told that its socket has ended. Which session that is shows once the outbox has closed.
+func (s *Server) endRefused(ctx context.Context, outbox sessionstore.SessionID) error {
+	if err := s.engine.Fail(ctx, outbox, delivery.ReasonServerDisconnect); err != nil {
+		return err
+	}
+	box, err := s.store.Get(ctx, outbox, time.Now())
+	if err != nil || box.Carrier == "" {
+		return err
+	}
+	const why = "its client came back by another connection, and a middleware refused it"
+	return s.engine.FailFor(ctx, box.Carrier, delivery.ReasonTransportClose, why)
 }
 
 // notRecovered logs why a client that came back is a new one: what it missed is lost to it.

@@ -2,6 +2,7 @@ package nonstick_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -64,37 +65,46 @@ func TestRecoveryToldToLeave(t *testing.T) {
 	}
 }
 
-// A client that is refused when it comes back ends its socket; of one that has that at the moment, the session ends.
+// A client that is refused when it comes back ends its socket; of one that has that at the moment, the session ends,
+// also if it took the socket while the middleware was asked.
 func TestRecoveryRefusedToATwin(t *testing.T) {
 	for _, transport := range []string{"websocket", "polling"} {
-		t.Run(transport, func(t *testing.T) {
-			inWorld(t, func(t *testing.T, w *world) {
-				refuse := false
-				s := w.server(func(s *nonstick.Server) {
-					s.ConnectionStateRecovery(nonstick.ConnectionStateRecovery{
-						MaxDisconnectionDuration: keep, Middlewares: true,
-					})
-					s.Use(func(context.Context, *nonstick.Socket) error {
-						if refuse {
-							return &nonstick.Error{Message: "not any more"}
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprint(transport, ", late ", late), func(t *testing.T) {
+				inWorld(t, func(t *testing.T, w *world) {
+					var refused func()
+					s := w.server(func(s *nonstick.Server) {
+						s.ConnectionStateRecovery(nonstick.ConnectionStateRecovery{
+							MaxDisconnectionDuration: keep, Middlewares: true,
+						})
+						s.Use(func(context.Context, *nonstick.Socket) error {
+							if call := refused; call != nil {
+								refused = nil
+								call()
+								return &nonstick.Error{Message: "not any more"}
+							}
+							return nil
+						})
+					}, patient)
+					c := w.joinLasting(s, transport)
+					twin := *c
+					twin.peer = w.openOn(s, transport)
+					refused = func() {
+						if late {
+							c.back(s, transport)
 						}
-						return nil
-					})
-				}, patient)
-				c := w.joinLasting(s, transport)
-				refuse = true
-				twin := *c
-				twin.peer = w.openOn(s, transport)
-				twin.send(twin.hello())
-				twin.expect(`44{"message":"not any more"}`)
-				synctest.Wait()
-				k := w.session(c.sid)
-				if k.State == sessionstore.Open || k.Reason != "transport close" || k.Details.Description == "" {
-					t.Errorf("the session of the other is %s: %q, %q", k.State, k.Reason, k.Details.Description)
-				}
-				twin.expectOpen()
-				w.expectNobody("/")
+					}
+					twin.send(twin.hello())
+					twin.expect(`44{"message":"not any more"}`)
+					synctest.Wait()
+					k := w.session(c.sid)
+					if k.State == sessionstore.Open || k.Reason != "transport close" || k.Details.Description == "" {
+						t.Errorf("the session of the other is %s: %q, %q", k.State, k.Reason, k.Details.Description)
+					}
+					twin.expectOpen()
+					w.expectNobody("/")
+				})
 			})
-		})
+		}
 	}
 }

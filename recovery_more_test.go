@@ -158,6 +158,31 @@ func TestRecoveryOfASlowClient(t *testing.T) {
 	})
 }
 
+// What waits at a client that does not poll is kept in its outbox too, though it was sent to its session: the client
+// has it from a recovery. What it has fetched makes room.
+func TestRecoveryOfWhatWasNotFetched(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w *world) {
+		s := w.server(lastingApp(new(notes)), recovering, func(c *nonstick.Config) {
+			c.Options.Limits.Buffer = sessionstore.BufferLimits{Packets: 32, Bytes: 100_000}
+		})
+		c := w.joinLasting(s, "polling")
+		for i := range 20 {
+			w.emits(s.To("room"), "ev", i)
+			c.expectEvents(fmt.Sprintf(`42["ev",%d]`, i))
+		}
+		var want []string
+		for i := range 28 {
+			w.emits(s.To("room"), "ev", i)
+			want = append(want, fmt.Sprintf(`42["ev",%d]`, i))
+		}
+		if k := w.session(c.box()); k.Trimmed < 16 || k.Trimmed > 20 {
+			t.Errorf("%d trimmed, and it has fetched 20", k.Trimmed)
+		}
+		c.back(s, "polling")
+		c.expectEvents(want...)
+	})
+}
+
 // shared is a connection with several sockets.
 type shared struct {
 	*peer

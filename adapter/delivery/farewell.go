@@ -43,6 +43,7 @@ func (d *Delivery) Farewell(
 		return now, "", err
 	}
 	d = d.patient()
+	p.Once = true // it is for this session alone: a carrier behind it does not get it with what is sent again
 	packets := []sessionstore.Packet{p}
 	for tries := again.Until(time.Now().Add(farewellTime)); tries.Next(ctx); {
 		hold, limits := NewHold(), d.limits.Buffer
@@ -80,10 +81,10 @@ func (d *Delivery) farewell(
 ) (why string, err error) {
 	f := d.outboxPusher(&s, hold)
 	if s.Carrier != carrier {
-		f.skips = p.ID
 		_, err := f.run(ctx, s, s.Given, 0)
 		return untold(nil), err
 	}
+	f.last = p.ID
 	if lost, err := f.entries(ctx, &s, s.Given, 0); lost || err != nil {
 		return untold(err), err
 	}

@@ -120,6 +120,11 @@ func TestFarewell(t *testing.T) {
 				if c.why == "" {
 					c.why = "takes nothing"
 				}
+				if entries := w.Session(box).Buffer; carrier != sid && len(entries) > 0 {
+					if e := entries[len(entries)-1]; strings.Contains(strings.Join(e.Frames, " "), bye) && !e.Once {
+						t.Error("what was to tell another to leave is sent again to the next")
+					}
+				}
 				if why != "" && !strings.Contains(why, c.why) {
 					t.Errorf("not told for %q, want %q", why, c.why)
 				}

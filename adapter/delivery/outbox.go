@@ -88,7 +88,7 @@ func (d *Delivery) toOutbox(ctx context.Context, t Target, packets []sessionstor
 		s, err = d.store.Enqueue(ctx, t.Session, packets, d.limits.Buffer, hold)
 		switch action := protocol.Enqueue(err, packets, d.limits.Buffer); action {
 		case protocol.DeliverDone:
-			return d.carry(ctx, s, hold, len(packets), 0)
+			return d.carryOwn(ctx, s, hold, packets)
 		case protocol.DeliverDoubt:
 			return d.outboxInDoubt(ctx, t.Session, packets, hold, err)
 		case protocol.DeliverRepeat:
@@ -187,6 +187,22 @@ func (d *Delivery) carry(
 	}
 }
 
+// carryOwn is carry of packets that the caller has appended. A rewind is the outbox's from then on, so that its carrier
+// cannot be closed is no error of that: the caller would take the join back, and the socket's next join would send the
+// same events once more.
+func (d *Delivery) carryOwn(
+	ctx context.Context, s sessionstore.Session, hold sessionstore.Lease, packets []sessionstore.Packet,
+) error {
+	err := d.carry(ctx, s, hold, len(packets), 0)
+	if err == nil || packets[0].Rewind == nil {
+		return err
+	}
+	if log := d.closing.Logger; log != nil {
+		log.WarnContext(ctx, "a history waits for the next connection", "session", string(s.ID), "error", err)
+	}
+	return nil
+}
+
 // closeCarrier ends the session that carries an outbox: its client comes back and says itself what it has. What waits
 // in the outbox is not lost, so that is no error of a delivery; but where the close fails, the caller must know.
 func (d *Delivery) closeCarrier(ctx context.Context, s sessionstore.Session, reason, why string) error {
@@ -207,7 +223,7 @@ func (d *Delivery) outboxInDoubt(
 	cause error,
 ) error {
 	return d.appendInDoubt(ctx, id, packets, cause, func(ctx context.Context, s sessionstore.Session) error {
-		return d.carry(ctx, s, hold, len(packets), 0)
+		return d.carryOwn(ctx, s, hold, packets)
 	})
 }
 
@@ -277,7 +293,7 @@ type outboxPusher struct {
 	has     protocol.Offset       // what the client has of an entry that is a rewind
 	own     int                   // the number of the entry before those of the caller
 	unfit   error                 // of these: the carrier does not take them
-	skips   sessionstore.PacketID // is not for this carrier
+	last    sessionstore.PacketID // is the last word, and for this carrier
 }
 
 // pushOutbox pushes what has not been sent, in order, and gives the hold back. What was appended meanwhile makes that
@@ -322,7 +338,7 @@ func (f *outboxPusher) run(ctx context.Context, s sessionstore.Session, sent, vo
 		action := f.d.rules.Released(cur, f.hold.Owner)
 		if action != protocol.FlushPush {
 			if cur == nil {
-				f.d.trim(ctx, &s, sent)
+				f.d.trim(ctx, &s, sent, "")
 			}
 			return f.dropped, nil
 		}
@@ -338,14 +354,11 @@ func (f *outboxPusher) entries(ctx context.Context, s *sessionstore.Session, fro
 		return true, f.cut(ctx, fmt.Errorf("flush: %w", err))
 	}
 	for i, p := range packets {
-		if f.skips != "" && p.ID == f.skips {
-			continue
-		}
 		d := f.d
 		if i < volatile {
 			d = d.impatient()
 		}
-		if p.Once && i >= volatile { // of a caller that has not pushed it: it was late for that carrier
+		if p.Once && i >= volatile && p.ID != f.last { // it was for another carrier, or late for this one
 			continue
 		}
 		number := s.Trimmed + from + i + 1
@@ -427,7 +440,7 @@ func (d *Delivery) number(ctx context.Context, s sessionstore.Session, has int) 
 				continue
 			}
 			if got != farewell {
-				d.trim(ctx, &s, got-s.Trimmed)
+				d.trim(ctx, &s, got-s.Trimmed, s.Carrier)
 			}
 			return nil
 		case protocol.NumberLost, protocol.NumberLeave:
@@ -522,9 +535,10 @@ const (
 	trimTo = 2 // until so many quarters are left
 )
 
-// trim removes the oldest entries of an outbox of which so many of the first were sent, once there are many. What fails
-// is tried by the next caller.
-func (d *Delivery) trim(ctx context.Context, s *sessionstore.Session, sent int) {
+// trim removes the oldest entries of an outbox of which so many of the first were sent, once there are many. If they
+// were sent to a session that polls, what waits there stays here too: a client that has not fetched it can only get it
+// by a recovery, should it lose that session. What fails is tried by the next caller.
+func (d *Delivery) trim(ctx context.Context, s *sessionstore.Session, sent int, polls sessionstore.SessionID) {
 	bytes := 0
 	for _, p := range s.Buffer {
 		bytes += p.Bytes()
@@ -535,14 +549,43 @@ func (d *Delivery) trim(ctx context.Context, s *sessionstore.Session, sent int) 
 	if !above(len(s.Buffer), bytes, trimAt) {
 		return
 	}
+	sent = min(sent, len(s.Buffer))
+	if polls != "" {
+		carrier, err := d.store.Get(ctx, polls, time.Now())
+		if err != nil {
+			return
+		}
+		sent -= unfetched(s, sent, &carrier)
+	}
 	n := 0
-	for n < min(sent, len(s.Buffer)) && above(len(s.Buffer)-n, bytes, trimTo) {
+	for n < sent && above(len(s.Buffer)-n, bytes, trimTo) {
 		bytes -= s.Buffer[n].Bytes()
 		n++
 	}
 	if n > 0 {
 		_ = d.store.Trim(ctx, s, n)
 	}
+}
+
+// unfetched is how many of the last entries of an outbox, up to one, may wait in the buffer of a session: as many as
+// are as large as that, with their offsets. Where it is not known what an entry is there, it counts as less.
+func unfetched(outbox *sessionstore.Session, sent int, carrier *sessionstore.Session) (n int) {
+	left := 0
+	for _, p := range carrier.Buffer { // what was given too: the answer may be lost
+		left += p.Bytes()
+	}
+	for ; n < sent && left > 0; n++ {
+		i := sent - n - 1
+		switch p := outbox.Buffer[i]; {
+		case p.Once:
+		case p.Frames == nil:
+			left -= p.Bytes()
+		default:
+			p.Frames = stampAll(outbox.ID, outbox.Trimmed+i+1, p.Frames)
+			left -= p.Bytes()
+		}
+	}
+	return n
 }
 
 // Recovery is a client that comes back.
@@ -621,13 +664,12 @@ func (d *Delivery) welcome(
 	}
 	action, at := d.rules.Resumes(&after, r.Offset, time.Now())
 	if action != protocol.Resume { // it was trimmed just now
-		err := d.closing.Close(ctx, after.ID, ReasonTransportClose, CloseOptions{})
-		return false, err
+		return false, d.closeOwn(ctx, &after)
 	}
 	missed, sent, err := d.behind(ctx, &after, at)
 	switch {
 	case errors.Is(err, sessionstore.ErrNotFound): // it is too old to be there
-		return false, d.closing.Close(ctx, after.ID, ReasonTransportClose, CloseOptions{})
+		return false, d.closeOwn(ctx, &after)
 	case err != nil:
 		return false, errors.Join(err, d.closeCarrier(ctx, after, ReasonTransportError, err.Error()))
 	}
@@ -650,6 +692,16 @@ func (d *Delivery) welcome(
 		_, err = f.run(ctx, after, sent-after.Trimmed, 0)
 	}
 	return true, err
+}
+
+// closeOwn closes an outbox that cannot be recovered, unless another session has taken it meanwhile: that may have been
+// told that it was.
+func (d *Delivery) closeOwn(ctx context.Context, s *sessionstore.Session) error {
+	err := d.closing.Close(ctx, s.ID, ReasonTransportClose, CloseOptions{IfCarrier: s.Carrier})
+	if errors.Is(err, sessionstore.ErrConflict) {
+		return nil
+	}
+	return err
 }
 
 // move gives an outbox another carrier. It is not ok if the outbox is over, or belongs to a session that came later.

@@ -554,6 +554,74 @@ func TestRecoverUnread(t *testing.T) {
 	})
 }
 
+// What an outbox has taken is an error to its caller where the client can neither get it nor be told to come back; but
+// a rewind is not, for its caller would take it for one that was not sent, and send another.
+func TestAppendedButNotBrought(t *testing.T) {
+	for _, rewind := range []bool{false, true} {
+		t.Run(fmt.Sprint("rewind ", rewind), func(t *testing.T) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
+				onWebSocket(w)
+				p := w.Packet(`42["a"]`)
+				if rewind {
+					p.Frames = []string{}
+					p.Rewind = &sessionstore.Rewind{Namespace: "/", Room: "room", Socket: "k", From: 0, To: 1}
+				}
+				w.Pusher.Answer(conn("S"), pushtest.ErrLost) // the event; of the rewind there is none any more
+				w.Store.Fail(sessionstore.OpClose, slices.Repeat([]fault{certain}, 20)...)
+				_, err := w.Delivery.Deliver(t.Context(), delivery.Target{Session: box}, []sessionstore.Packet{p})
+				if (err == nil) != rewind {
+					t.Errorf("error %v", err)
+				}
+				if now := w.Session(box); now.State != sessionstore.Open || len(now.Buffer) != 1 {
+					t.Errorf("the outbox is %s with %d entries", now.State, len(now.Buffer))
+				}
+			})
+		})
+	}
+}
+
+// A connection that cannot be recovered, since what it missed was trimmed, closes the outbox; not one that another
+// connection of its client has taken meanwhile, which was told that it is recovered.
+func TestRecoverOvertaken(t *testing.T) {
+	for _, overtaken := range []bool{false, true} {
+		t.Run(fmt.Sprint(overtaken), func(t *testing.T) {
+			inWorld(t, delivery.Limits{}, func(t *testing.T, w *world) {
+				onWebSocket(w)
+				_, err := w.Delivery.Deliver(
+					t.Context(), delivery.Target{Session: box}, []sessionstore.Packet{w.Packet(`42["a"]`)},
+				)
+				w.Must(err)
+				read := w.Session(box)
+				w.Must(w.Store.Trim(t.Context(), new(w.Session(box)), 1))
+				w.WebSocket("early")
+				w.WebSocket("late")
+				early, late := w.Session("early"), w.Session("late")
+				recovered, err := w.Delivery.Recover(t.Context(), delivery.Recovery{
+					Outbox: &read, Carrier: &early, Moved: func(ctx context.Context) (bool, error) {
+						if !overtaken {
+							return true, nil
+						}
+						now := w.Session(box)
+						ok, err := w.Delivery.Recover(ctx, delivery.Recovery{
+							Outbox: &now, Offset: protocol.Offset{Entry: 1}.Encode(box), Carrier: &late,
+						})
+						if !ok || err != nil {
+							t.Errorf("the other: recovered %v, %v", ok, err)
+						}
+						return true, nil
+					},
+				})
+				if recovered || err != nil {
+					t.Errorf("recovered %v, %v", recovered, err)
+				}
+				if now := w.Session(box); (now.State == sessionstore.Open) != overtaken {
+					t.Errorf("the outbox is %s, carried by %s", now.State, now.Carrier)
+				}
+			})
+		})
+	}
+}
+
 // A client that takes the socket of another ends that one's session, whatever comes of it itself: the other has the
 // socket no more, and gets nothing of what is accepted for it.
 func TestRecoverEndsTheCarrierBefore(t *testing.T) {
