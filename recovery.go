@@ -182,8 +182,11 @@ func (s *Server) endRefused(ctx context.Context, outbox sessionstore.SessionID) 
 		return err
 	}
 	box, err := s.store.Get(ctx, outbox, time.Now())
-	if err != nil || box.Carrier == "" {
-		return err
+	if errors.Is(err, sessionstore.ErrNotFound) || err == nil && box.Carrier == "" {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("its carrier: %w", err)
 	}
 	const why = "its client came back by another connection, and a middleware refused it"
 	return s.engine.FailFor(ctx, box.Carrier, delivery.ReasonTransportClose, why)
