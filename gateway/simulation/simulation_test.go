@@ -86,6 +86,7 @@ var onceBad = map[uint64]string{
 	4571:    "what told another carrier to leave came again, behind events of a room's history",
 	7047693: "a client could not be recovered, and closed an outbox that another connection had taken",
 	7058667: "a join was taken back whose history was in the outbox already, so the next join sent it again",
+	9038007: "of two connections of the same moment each took the socket from the other",
 	1016877: "a JoinLater in doubt came late, and the check took its row for that of another call",
 	39433:   "a client was told to leave, and connected again, before its first CONNECT had closed the session before",
 	106655:  "a client came back twice at once, just before it was over, and the check took the last loss for all",
