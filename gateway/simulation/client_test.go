@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nonstick-io/nonstick/gateway/engine"
@@ -35,6 +36,7 @@ type client struct {
 	changed                     time.Duration // how long it then had to wait for its POSTs, and sent nothing
 	upgraded                    bool
 	polling                     sync.WaitGroup
+	posts                       atomic.Int32 // that are under way
 	gets                        int
 	handlers                    map[int][]*proc // what serves each GET
 	lastGot                     int             // the last GET that was answered

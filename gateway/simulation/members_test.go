@@ -215,9 +215,13 @@ func (c *client) send(ctx context.Context, frames ...string) bool {
 	return false
 }
 
-// sendHalves sends the two halves of a packet, each by itself, and nothing between them.
+// sendHalves sends the two halves of a packet, each by itself, and nothing between them: a POST that is under way is
+// answered first.
 func (c *client) sendHalves(ctx context.Context, one, two string) bool {
 	defer c.halve()()
+	for c.posts.Load() > 0 && ctx.Err() == nil {
+		c.run.w.pause(ctx, 20*time.Millisecond)
+	}
 	return c.sendNow(ctx, one) && c.sendNow(ctx, two)
 }
 
@@ -250,7 +254,9 @@ func (c *client) sendNow(ctx context.Context, frames ...string) bool {
 			}
 			return true
 		case !paused:
+			c.posts.Add(1)
 			c.post(ctx, strings.Join(frames, "\x1e"))
+			c.posts.Add(-1)
 			c.polling.Done()
 			return true
 		}
