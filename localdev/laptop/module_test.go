@@ -24,7 +24,8 @@ func TestTemplateOfAnotherModule(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience) // it serves if it finds a DynamoDB all the same
+	// It builds the functions first, and serves if it finds a DynamoDB all the same.
+	ctx, cancel := context.WithTimeout(t.Context(), startPatience)
 	defer cancel()
 	alone := exec.CommandContext(ctx, program, "--addr", "127.0.0.1:0", "--template", "template.yaml")
 	alone.Dir, alone.WaitDelay = dir, time.Second
