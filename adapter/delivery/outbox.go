@@ -567,8 +567,9 @@ func (d *Delivery) trim(ctx context.Context, s *sessionstore.Session, sent int, 
 	}
 }
 
-// unfetched is how many of the last entries of an outbox, up to one, may wait in the buffer of a session: as many as
-// are as large as that, with their offsets. Where it is not known what an entry is there, it counts as less.
+// unfetched is how many of the entries that were sent to a session that polls may wait in its buffer: so many of the
+// last ones as are as large as the buffer, with their offsets. An entry of which only the size is known counts without
+// its offset, so that there are rather too many than too few.
 func unfetched(outbox *sessionstore.Session, sent int, carrier *sessionstore.Session) (n int) {
 	left := 0
 	for _, p := range carrier.Buffer { // what was given too: the answer may be lost
