@@ -287,8 +287,8 @@ func TestJoinAgainAsTheSessionCloses(t *testing.T) {
 		p.take()
 		var waiting sync.WaitGroup
 		waiting.Go(func() {
-			if reply, _ := p.at.Engine().Message(t.Context(), p.conn, "40/custom,"); reply != "" {
-				t.Errorf("CONNECT was answered %q", reply)
+			if reply, err := p.at.Engine().Message(t.Context(), p.conn, "40/custom,"); reply != "" || err != nil {
+				t.Errorf("CONNECT was answered %q, %v", reply, err)
 			}
 		})
 		time.Sleep(300 * ms)
